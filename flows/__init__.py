@@ -1,0 +1,1 @@
+"""The flows: Prefect is known here and nowhere else."""

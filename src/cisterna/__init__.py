@@ -1,0 +1,1 @@
+"""Carries what an instrument writes to a checked, described, archived, citable dataset, and proves every step."""

@@ -1,0 +1,115 @@
+"""A process that dies with us and is stopped by pid."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from cisterna.domain.errors import NotReady
+
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class Child:
+    """One direct child process, its log file, and the signal that stops it politely.
+
+    The kernel kills it when the thread that started it dies (Linux's parent-death signal), so start children from a
+    thread that lives as long as the program. Signals of the terminal do not reach it: it has a session of its own.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        argv: Sequence[str],
+        *,
+        log: Path,
+        env: Mapping[str, str] | None = None,
+        stop_signal: signal.Signals = signal.SIGTERM,
+        dies_by: signal.Signals = signal.SIGKILL,
+    ) -> None:
+        self.name = name
+        self.log = log
+        self._argv = list(argv)
+        self._env = dict(os.environ if env is None else env)
+        self._stop_signal = stop_signal
+        self._dies_by = dies_by
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """Process id while it runs."""
+        return self._process.pid if self._process and self._process.poll() is None else None
+
+    @property
+    def exit_code(self) -> int | None:
+        """How it ended, or None while it runs or before it was started."""
+        return self._process.poll() if self._process else None
+
+    def start(self) -> None:
+        """Start it, appending both its outputs to the log."""
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        parent, dies_by = os.getpid(), int(self._dies_by)
+
+        def tie_to_parent() -> None:
+            _libc.prctl(_PR_SET_PDEATHSIG, dies_by, 0, 0, 0)
+            if os.getppid() != parent:  # the parent died before the tie was made
+                os._exit(1)
+
+        with self.log.open("ab") as output:
+            self._process = subprocess.Popen(
+                self._argv,
+                env=self._env,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                preexec_fn=tie_to_parent,  # noqa: PLW1509 - runs one system call and touches no lock
+            )
+
+    def await_ready(self, is_ready: Callable[[], bool], *, timeout_seconds: float) -> None:
+        """Wait until the probe says yes.
+
+        Raises:
+            NotReady: The process ended, or the time passed; the message ends with the last lines of its log.
+        """
+        deadline = time.monotonic() + timeout_seconds
+        while True:
+            if self.exit_code is not None:
+                msg = f"{self.name} ended with code {self.exit_code} before it was ready; its log {self.log} ends: "
+                raise NotReady(msg + self.last_lines(), part=self.name)
+            if is_ready():
+                return
+            if time.monotonic() > deadline:
+                msg = f"{self.name} was not ready after {timeout_seconds:.0f} s; its log {self.log} ends: "
+                raise NotReady(msg + self.last_lines(), part=self.name)
+            time.sleep(0.05)
+
+    def stop(self, *, timeout_seconds: float = 10.0) -> None:
+        """Stop it politely, then by SIGKILL; harmless when it has ended."""
+        if self._process is None or self._process.poll() is not None:
+            return
+        self._process.send_signal(self._stop_signal)
+        try:
+            self._process.wait(timeout_seconds)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def kill(self) -> None:
+        """End it at once, as a power cut would."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+
+    def last_lines(self, count: int = 5) -> str:
+        """Return the end of the log in one line."""
+        if not self.log.exists():
+            return "(nothing was written)"
+        text = self.log.read_bytes()[-4096:].decode("utf-8", "replace")
+        return " | ".join(text.strip().splitlines()[-count:]) or "(nothing was written)"

@@ -1,0 +1,1 @@
+"""Plain values and decisions: standard library and pydantic only."""

@@ -1,0 +1,50 @@
+"""What happened, as it goes out to others."""
+
+from __future__ import annotations
+
+from pydantic import Field, JsonValue
+
+from cisterna.domain.base import Moment, Value
+
+EVENT_NAMES = (
+    "acquisition.seen",
+    "acquisition.state",
+    "acquisition.held",
+    "attempt.started",
+    "attempt.completed",
+    "attempt.failed",
+    "attempt.aborted",
+    "version.stage",
+    "version.removed",
+    "receipt.issued",
+    "decision.made",
+    "publication.made",
+    "publication.withdrawn",
+)
+"""Every event's name; sinks map them to their own words."""
+
+
+class Event(Value):
+    """One transition, written in the same transaction as the transition itself.
+
+    Attributes:
+        name: One of `EVENT_NAMES`.
+        subject: Id of the thing it is about.
+        restricted: Whether its content may leave the house only to sinks that are inside.
+        data: The content, JSON-able, without secrets.
+    """
+
+    event_id: str
+    name: str
+    subject: str
+    occurred_at: Moment
+    restricted: bool = True
+    data: dict[str, JsonValue] = Field(default_factory=dict)
+
+
+class Delivery(Value):
+    """An event on its way to one sink."""
+
+    event: Event
+    sink: str
+    attempts: int

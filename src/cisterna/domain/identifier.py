@@ -1,0 +1,46 @@
+"""Identifiers: ours are opaque and the same for the same origin, the public one is an ARK."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Annotated
+
+from pydantic import StringConstraints
+
+AcquisitionId = Annotated[str, StringConstraints(pattern=r"^acq-[0-9a-z]{26}$")]
+DatasetId = Annotated[str, StringConstraints(pattern=r"^ds-[0-9a-z]{26}$")]
+Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
+"""A short name that people type: instruments, projects, models."""
+Ark = Annotated[str, StringConstraints(pattern=r"^ark:/[0-9]{5}/[0-9a-z]+$")]
+
+TEST_NAAN = "99999"
+"""The Name Assigning Authority Number that the ARK Alliance reserves for tests."""
+
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32, lower case: no i, l, o, u
+
+
+def short(identity: uuid.UUID) -> str:
+    """Write a UUID as 26 characters of Crockford base 32, in the UUID's own order."""
+    number, characters = identity.int, []
+    for _ in range(26):
+        number, digit = divmod(number, 32)
+        characters.append(_ALPHABET[digit])
+    return "".join(reversed(characters))
+
+
+def acquisition_id(*, instrument: str, folder: str) -> str:
+    """Name the acquisition that an instrument wrote to a folder: the same folder always has the same id."""
+    return "acq-" + short(uuid.uuid5(_CISTERNA, f"acquisition\n{instrument}\n{folder}"))
+
+
+def dataset_id(*, origin: str) -> str:
+    """Name the dataset kept for an origin (an acquisition's id, or a derivation's key): the same for the same."""
+    return "ds-" + short(uuid.uuid5(_CISTERNA, f"dataset\n{origin}"))
+
+
+def ark(dataset: str, *, naan: str = TEST_NAAN) -> str:
+    """Give the dataset's persistent identifier; it never changes."""
+    return f"ark:/{naan}/{dataset.removeprefix('ds-')}"
+
+
+_CISTERNA = uuid.UUID("6c1f7c2e-6f0b-5a58-9d0e-2a4f7f1f5b11")

@@ -1,0 +1,27 @@
+"""A version made public at a target."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from cisterna.domain.base import Moment, Value
+from cisterna.domain.identifier import Ark
+
+
+class Publication(Value):
+    """One version at one target.
+
+    Attributes:
+        withdrawn_at: When it was withdrawn; the landing page is a tombstone from then on.
+        consent: Whose consent or which policy allowed it.
+    """
+
+    publication_id: str
+    version_id: str
+    target: str
+    pid: Ark
+    url: str
+    consent: str = Field(min_length=1)
+    published_at: Moment
+    withdrawn_at: Moment | None = None
+    withdrawn_reason: str | None = None

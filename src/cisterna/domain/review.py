@@ -1,0 +1,38 @@
+"""What a steward decides, and on what."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from pydantic import Field
+
+from cisterna.domain.base import Moment, Value
+from cisterna.domain.digest import Sha512
+
+
+class Act(StrEnum):
+    """What a steward can do with a version under review."""
+
+    ACCEPT = "accept"
+    REJECT = "reject"
+    REQUEST_CHANGES = "request-changes"
+    ASSIGN = "assign"
+
+
+class Decision(Value):
+    """A person's act with a reason, against the exact version and evidence it saw.
+
+    Attributes:
+        person: Account name, or `policy:<project>` when a rule accepted automatically.
+        evidence_digest: Of the evidence shown to that person.
+        assignee: For `assign`, the account name it went to.
+    """
+
+    decision_id: str
+    version_id: str
+    act: Act
+    person: str
+    reason: str = Field(min_length=1, max_length=10_000)
+    evidence_digest: Sha512
+    assignee: str | None = None
+    decided_at: Moment

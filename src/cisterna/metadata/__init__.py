@@ -1,0 +1,1 @@
+"""Plain mappings from one metadata model to every form that others read."""

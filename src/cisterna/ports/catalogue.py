@@ -1,0 +1,357 @@
+"""The catalogue: what is true now, and everything that must be done or told because of it.
+
+All access goes through a transaction. A change and the events that tell of it are written in the same transaction, so
+either both are there after a kill or neither. Every method may raise `CatalogueUnavailable`.
+
+Writers use optimistic records: `save` names the record that was read and raises `Conflict` when it has changed since;
+it returns the value with its new record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from cisterna.domain.account import Account, ApiToken, Session, SetupLink
+from cisterna.domain.acquisition import Acquisition, AcquisitionState
+from cisterna.domain.dataset import Dataset, Stage, Version
+from cisterna.domain.event import Delivery, Event
+from cisterna.domain.finding import Finding
+from cisterna.domain.instrument import Instrument
+from cisterna.domain.project import Binding, Project
+from cisterna.domain.publication import Publication
+from cisterna.domain.receipt import CopyReceipt
+from cisterna.domain.review import Decision
+from cisterna.domain.work import Attempt, Claim, Work, WorkKind, WorkState
+
+
+class Instruments(Protocol):
+    """Declared instruments."""
+
+    def add(self, instrument: Instrument) -> None:
+        """Declare one. Raises `AlreadyExists` unless an equal one (its time aside) is there."""
+        ...
+
+    def save(self, instrument: Instrument) -> None:
+        """Replace the declaration of that name. Raises `NotFound`."""
+        ...
+
+    def get(self, name: str) -> Instrument:
+        """Raises `NotFound`."""
+        ...
+
+    def list(self) -> Sequence[Instrument]:
+        """All of them, by name."""
+        ...
+
+
+class Projects(Protocol):
+    """Projects and the rules that bind acquisitions to them."""
+
+    def add(self, project: Project) -> None:
+        """Raises `AlreadyExists`."""
+        ...
+
+    def save(self, project: Project) -> Project:
+        """Raises `NotFound`, `Conflict`."""
+        ...
+
+    def get(self, slug: str) -> Project:
+        """Raises `NotFound`."""
+        ...
+
+    def list(self) -> Sequence[Project]:
+        """All of them, by slug."""
+        ...
+
+    def bind(self, binding: Binding) -> None:
+        """Add a rule; the same rule again is a no-op. Raises `NotFound` for an unknown project."""
+        ...
+
+    def bindings(self) -> Sequence[Binding]:
+        """All rules, in the order in which they were added; the first that matches wins."""
+        ...
+
+
+class Acquisitions(Protocol):
+    """Runs as they were last looked at."""
+
+    def get(self, acquisition_id: str) -> Acquisition:
+        """Raises `NotFound`."""
+        ...
+
+    def find(self, acquisition_id: str) -> Acquisition | None:
+        """Like `get`, with None for an unknown id."""
+        ...
+
+    def save(self, acquisition: Acquisition) -> Acquisition:
+        """Insert (record 0) or update. Raises `Conflict`."""
+        ...
+
+    def list(
+        self, *, instrument: str | None = None, state: AcquisitionState | None = None, held: bool | None = None
+    ) -> Sequence[Acquisition]:
+        """Newest first."""
+        ...
+
+
+class Datasets(Protocol):
+    """Datasets, their versions and what is known about each."""
+
+    def add(self, dataset: Dataset) -> Dataset:
+        """Add it, or return the one already there for the same origin."""
+        ...
+
+    def save(self, dataset: Dataset) -> Dataset:
+        """Replace title, project, relations. Raises `NotFound`."""
+        ...
+
+    def get(self, dataset_id: str) -> Dataset:
+        """Raises `NotFound`."""
+        ...
+
+    def by_pid(self, pid: str) -> Dataset | None:
+        """The dataset with that ARK."""
+        ...
+
+    def list(self, *, project: str | None = None, acquisition_id: str | None = None) -> Sequence[Dataset]:
+        """Newest first."""
+        ...
+
+    def derived_from(self, dataset_id: str) -> Sequence[Dataset]:
+        """Datasets with an `IsDerivedFrom` relation to this one."""
+        ...
+
+    def add_version(self, version: Version) -> Version:
+        """Add it. Raises `AlreadyExists` for a taken number."""
+        ...
+
+    def save_version(self, version: Version) -> Version:
+        """Update it. Raises `Conflict`, `NotFound`."""
+        ...
+
+    def remove_version(self, version: Version) -> None:
+        """Remove a version that never was archived (its bytes turned out to be known). Raises `Conflict`."""
+        ...
+
+    def get_version(self, version_id: str) -> Version:
+        """Raises `NotFound`."""
+        ...
+
+    def versions(self, dataset_id: str) -> Sequence[Version]:
+        """By number and revision, oldest first."""
+        ...
+
+    def list_versions(self, *, stage: Stage | None = None, limit: int | None = None) -> Sequence[Version]:
+        """Newest change first."""
+        ...
+
+    def set_findings(self, version_id: str, findings: Sequence[Finding]) -> None:
+        """Replace the version's findings (a repeated gate replaces what it found before)."""
+        ...
+
+    def findings(self, version_id: str) -> Sequence[Finding]:
+        """In the order in which they were set."""
+        ...
+
+    def add_receipt(self, receipt: CopyReceipt) -> None:
+        """The same id again is a no-op."""
+        ...
+
+    def receipts(self, version_id: str) -> Sequence[CopyReceipt]:
+        """Oldest first."""
+        ...
+
+    def add_decision(self, decision: Decision) -> None:
+        """The same id again is a no-op; a decision is never changed."""
+        ...
+
+    def decisions(self, version_id: str) -> Sequence[Decision]:
+        """Oldest first."""
+        ...
+
+    def put_publication(self, publication: Publication) -> None:
+        """Insert, or replace the one with the same id (a withdrawal adds its date)."""
+        ...
+
+    def publications(self, version_id: str) -> Sequence[Publication]:
+        """Oldest first."""
+        ...
+
+
+class Inbox(Protocol):
+    """Work to be done, and the leases on it."""
+
+    def request(self, work: Work) -> Work:
+        """Add work, or return what already has the same key."""
+        ...
+
+    def get(self, work_id: str) -> Work:
+        """Raises `NotFound`."""
+        ...
+
+    def list(self, *, state: WorkState | None = None, subject: str | None = None) -> Sequence[Work]:
+        """Oldest first."""
+        ...
+
+    def claim(
+        self, *, owner: str, run_id: str, now: datetime, lease: timedelta, kinds: Sequence[WorkKind] | None = None
+    ) -> Claim | None:
+        """Take one ready piece of work, or one whose lease ran out; None when there is none.
+
+        Rows that others are taking are skipped, never waited for. Instruments (`fairness`) take turns: the one whose
+        work was begun longest ago comes first. A lease that ran out is ended as its old attempt's, see `expired`.
+        """
+        ...
+
+    def expired(self, *, now: datetime) -> Sequence[Claim]:
+        """Attempts whose lease ran out and whose end was not told yet; each is returned once and its work made ready.
+
+        The caller writes `attempt.aborted` for each in the same transaction.
+        """
+        ...
+
+    def claims_of(self, owner: str) -> Sequence[Claim]:
+        """Attempts that an owner holds, so that a supervisor can end those of a worker it saw die."""
+        ...
+
+    def renew(self, attempt: Attempt, *, expires_at: datetime) -> None:
+        """Heartbeat. Raises `LeaseLost`."""
+        ...
+
+    def note_flow_run(self, attempt: Attempt, flow_run_id: str) -> None:
+        """Remember Prefect's run. Raises `LeaseLost`."""
+        ...
+
+    def require_lease(self, attempt: Attempt) -> None:
+        """Lock the lease for this transaction, so that nothing is written after it is lost. Raises `LeaseLost`."""
+        ...
+
+    def finish(self, attempt: Attempt, *, outcome: str) -> None:
+        """The work is done. Raises `LeaseLost`."""
+        ...
+
+    def put_back(self, attempt: Attempt, *, not_before: datetime, outcome: str) -> None:
+        """The attempt failed; try again later. Raises `LeaseLost`."""
+        ...
+
+    def give_up(self, attempt: Attempt, *, outcome: str) -> None:
+        """The work failed for good; a person has to look. Raises `LeaseLost`."""
+        ...
+
+
+class Outbox(Protocol):
+    """Events waiting to be delivered, per sink."""
+
+    def append(self, event: Event) -> None:
+        """Add an event for every sink that is registered; the same id again is a no-op."""
+        ...
+
+    def register(self, sinks: Sequence[str]) -> None:
+        """Say which sinks there are. A new one gets what is appended from now on; a dropped one gets nothing more."""
+        ...
+
+    def due(self, *, sink: str, now: datetime, limit: int) -> Sequence[Delivery]:
+        """Lock deliveries that are due, in the order of events per subject; rows locked by others are skipped."""
+        ...
+
+    def delivered(self, delivery: Delivery, *, now: datetime) -> None:
+        """The sink has it."""
+        ...
+
+    def postponed(self, delivery: Delivery, *, not_before: datetime, reason: str) -> None:
+        """The sink did not take it; try again later."""
+        ...
+
+    def undelivered(self) -> dict[str, int]:
+        """Count what waits, per sink."""
+        ...
+
+    def history(self, subjects: Sequence[str]) -> Sequence[Event]:
+        """Every event about these subjects, oldest first."""
+        ...
+
+
+class Accounts(Protocol):
+    """People, their sessions and tokens."""
+
+    def add(self, account: Account) -> None:
+        """Raises `AlreadyExists`."""
+        ...
+
+    def save(self, account: Account) -> None:
+        """Raises `NotFound`."""
+        ...
+
+    def find(self, name: str) -> Account | None:
+        """None for an unknown name."""
+        ...
+
+    def list(self) -> Sequence[Account]:
+        """By name."""
+        ...
+
+    def put_session(self, session: Session) -> None:
+        """Insert or replace."""
+        ...
+
+    def find_session(self, secret_sha256: str) -> Session | None:
+        """By the digest of the cookie's secret."""
+        ...
+
+    def drop_sessions(self, *, secret_sha256: str | None = None, account: str | None = None) -> None:
+        """Remove one session, or all of a person's."""
+        ...
+
+    def put_token(self, token: ApiToken) -> None:
+        """Insert or replace."""
+        ...
+
+    def find_token(self, secret_sha256: str) -> ApiToken | None:
+        """By the digest of the secret."""
+        ...
+
+    def tokens(self, account: str) -> Sequence[ApiToken]:
+        """Newest first."""
+        ...
+
+    def put_setup_link(self, link: SetupLink) -> None:
+        """Insert or replace."""
+        ...
+
+    def find_setup_link(self, secret_sha256: str) -> SetupLink | None:
+        """By the digest of the secret; the row is locked for this transaction."""
+        ...
+
+
+class Transaction(Protocol):
+    """One unit of work: commits when its block ends, rolls back when it raises."""
+
+    instruments: Instruments
+    projects: Projects
+    acquisitions: Acquisitions
+    datasets: Datasets
+    inbox: Inbox
+    outbox: Outbox
+    accounts: Accounts
+
+
+class Catalogue(Protocol):
+    """A PostgreSQL database of ours."""
+
+    def begin(self) -> AbstractContextManager[Transaction]:
+        """Open a transaction."""
+        ...
+
+    def migrate(self) -> None:
+        """Bring the schema to this version of Cisterna; harmless when it is there already."""
+        ...
+
+    def listen(self, *, timeout: timedelta) -> Iterator[str]:
+        """Yield a topic (`inbox`, `outbox`) when something was committed there, and `""` when the timeout passed.
+
+        A doorbell only: what it tells may be lost, so whoever listens looks for itself at every wake-up.
+        """
+        ...

@@ -1,0 +1,108 @@
+"""What an archive needs of an object store, and no more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Protocol
+
+from cisterna.domain.base import Value
+
+
+class StoredObject(Value):
+    """What the store says of one object."""
+
+    key: str
+    size_bytes: int
+    etag: str
+
+
+class IfAbsent(Value):
+    """Write only if no object has the key (`If-None-Match: *`)."""
+
+
+class IfMatch(Value):
+    """Write only if the object is still the one seen (`If-Match`)."""
+
+    etag: str
+
+
+Condition = IfAbsent | IfMatch
+
+
+class Upload(Protocol):
+    """A large object on its way: parts go up as they come, and the object appears only on `complete`."""
+
+    def write(self, chunk: bytes | memoryview) -> None:
+        """Take the next bytes; the caller may reuse the buffer when this returns."""
+        ...
+
+    def complete(self) -> StoredObject:
+        """Make the object appear, whole. Raises `StoreUnavailable` when that is not certain."""
+        ...
+
+    def abort(self) -> None:
+        """Leave nothing behind; harmless after `complete` or a second time."""
+        ...
+
+
+class ObjectStore(Protocol):
+    """One bucket of an S3 store. Keys have no leading slash and no empty parts.
+
+    Every method raises `StoreUnavailable` when the store does not answer or answers 5xx after its retries. A write that
+    returned is durable and seen by every read that begins later. Safe to share between threads.
+    """
+
+    name: str
+    """What receipts call this store."""
+    bucket: str
+
+    def put(
+        self, key: str, body: bytes | memoryview, *, condition: Condition | None = None, content_type: str | None = None
+    ) -> StoredObject:
+        """Write a whole object; the store checks a checksum of the body.
+
+        Raises:
+            PreconditionFailed: The condition does not hold; nothing was written.
+        """
+        ...
+
+    def begin_upload(self, key: str) -> Upload:
+        """Begin a large object."""
+        ...
+
+    def get(self, key: str) -> tuple[bytes, StoredObject]:
+        """Read a whole small object. Raises `ObjectNotFound`."""
+        ...
+
+    def stream(self, key: str, *, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+        """Read bytes `start` to before `end` in chunks. Raises `ObjectNotFound`, before the first chunk."""
+        ...
+
+    def head(self, key: str) -> StoredObject | None:
+        """Tell whether an object has the key. Says nothing of its bytes."""
+        ...
+
+    def list(self, prefix: str) -> Iterator[StoredObject]:
+        """Give every object whose key begins with the prefix, in key order."""
+        ...
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Remove objects; absent ones are no error."""
+        ...
+
+    def unfinished_uploads(self, prefix: str) -> Iterator[str]:
+        """Give the keys of uploads that were begun below the prefix and neither completed nor aborted."""
+        ...
+
+    def abort_unfinished(self, prefix: str) -> None:
+        """Abort every such upload below the prefix."""
+        ...
+
+    def probe(self) -> None:
+        """Prove the guarantees the archive stands on, with keys below `.cisterna-probe/`, and leave nothing there.
+
+        Raises:
+            StoreUnfit: If-None-Match, If-Match, the rejection of a wrong checksum or read-after-write does not hold;
+                the message says which.
+        """
+        ...

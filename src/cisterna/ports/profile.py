@@ -1,0 +1,90 @@
+"""What one kind of instrument is: the plug-in point `cisterna.profiles`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from pydantic import Field, JsonValue
+
+from cisterna.domain.acquisition import Evidence
+from cisterna.domain.base import Moment, Value
+from cisterna.domain.listing import Listing
+
+
+class Look(Protocol):
+    """A look at one folder: its listing, and its small files on request."""
+
+    folder: str
+    listing: Listing
+    settings: Mapping[str, str]
+    """The instrument's settings for this profile."""
+
+    def read(self, path: str, *, limit_bytes: int = 8 * 1024 * 1024) -> bytes:
+        """Read a small file of the folder. Raises `NotFound`, `HostileInput`."""
+        ...
+
+    def read_setting(self, name: str, *, limit_bytes: int = 1024 * 1024) -> bytes | None:
+        """Read the file outside the folder that a setting names (Squid's `run.json`); None when it is not there."""
+        ...
+
+
+class Plane(Value):
+    """Where one image file belongs in the run, in OME's words."""
+
+    region: str
+    field: str
+    channel: str
+    z: int = 0
+    t: int = 0
+
+
+class Described(Value):
+    """What the acquisition says of itself.
+
+    Attributes:
+        title: For people.
+        data_type: The folder of suites that judge it.
+        fields: Values a binding or a steward may use, such as `experiment_id`, `objective`, `operator`.
+        started_at: When the run began, as the instrument says.
+    """
+
+    title: str
+    data_type: str
+    fields: dict[str, JsonValue] = Field(default_factory=dict)
+    instrument_model: str | None = None
+    started_at: Moment | None = None
+
+
+class Profile(Protocol):
+    """How one kind of instrument writes. Pure: it reads what the look gives it and has no state.
+
+    Attributes:
+        name: What `--profile` takes.
+        quiet_seconds: How long nothing must have changed when no marker, plan and end reason agree.
+        stalled_seconds: How long a run may be silent before it counts as stalled.
+    """
+
+    name: str
+    quiet_seconds: float
+    stalled_seconds: float
+
+    def claims(self, look: Look) -> bool:
+        """Tell whether the folder is one of this kind, from names alone where possible. Never raises on bad content."""
+        ...
+
+    def inspect(self, look: Look) -> Evidence:
+        """Gather what speaks for or against completeness. Bad content is evidence (`plan_fault`), no exception."""
+        ...
+
+    def describe(self, look: Look) -> Described:
+        """Read the acquisition's own metadata. Bad content leaves fields out, never raises."""
+        ...
+
+    def is_image(self, path: str) -> bool:
+        """Tell whether the file is an image that is to be measured."""
+        ...
+
+    def plane(self, path: str) -> Plane | None:
+        """Tell where an image belongs; None when its name does not say."""
+        ...

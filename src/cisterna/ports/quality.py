@@ -1,0 +1,94 @@
+"""How images are measured and datasets judged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from pydantic import Field
+
+from cisterna.domain.base import Value
+from cisterna.domain.finding import Finding
+
+
+class ImageReading(Value):
+    """What one pass over an image file gave.
+
+    Attributes:
+        metrics: By name, with the unit in the name where it has one; None where it could not be had.
+        problem: Why the file could not be read as an image, in words; its bytes are kept all the same.
+        thumbnail: A PNG of at most 256 x 256 pixels, or None.
+    """
+
+    shape: tuple[int, ...] = ()
+    dtype: str | None = None
+    metrics: dict[str, float | None] = Field(default_factory=dict)
+    problem: str | None = None
+    thumbnail: bytes | None = None
+
+
+class ImageMeter(Protocol):
+    """Measures an image from the bytes that are being archived."""
+
+    names: tuple[str, ...]
+    """Names of the metrics, in the order of the columns of `quality/metrics.parquet`."""
+
+    def read(self, body: memoryview, *, path: str) -> ImageReading:
+        """Measure one file. Bad content is a `problem`, no exception. The claims of its header are checked first."""
+        ...
+
+
+class MetricTable(Value):
+    """One row a file, columns by name; `path` is always there."""
+
+    columns: dict[str, list[str | float | int | None]]
+
+    @property
+    def rows(self) -> int:
+        """How many files it holds."""
+        return len(self.columns.get("path", []))
+
+
+class GateReport(Value):
+    """What the gate found.
+
+    Attributes:
+        suite: Name of the suite, `<data type>/<suite>`.
+        suite_sha512: Of the suite's canonical JSON.
+        engine: Name and version of what judged.
+        findings: One per expectation, and one for whatever could not be assessed.
+    """
+
+    suite: str
+    suite_sha512: str
+    engine: str
+    findings: tuple[Finding, ...]
+
+
+class QualityGate(Protocol):
+    """Judges a dataset by the suite of its data type."""
+
+    def assess(
+        self, *, data_type: str, summary: Mapping[str, float | int | str | None], table: MetricTable
+    ) -> GateReport:
+        """Judge one dataset: the summary row first, rows only to name the files behind a failure.
+
+        An empty suite, an unknown column or expectation, an empty table, an all-null column and a crash of the engine
+        are findings with the outcome `not-assessed`, never an exception and never a pass.
+
+        Raises:
+            GateUnavailable: The quality process did not answer; try again later.
+        """
+        ...
+
+
+class TableFile(Protocol):
+    """Writes and reads the tables kept in objects (Parquet)."""
+
+    def dump(self, columns: Mapping[str, Sequence[object]], *, metadata: Mapping[str, str] | None = None) -> bytes:
+        """Encode columns of equal length; the same columns give the same bytes."""
+        ...
+
+    def load(self, body: bytes) -> dict[str, list[object]]:
+        """Decode. Raises `InvalidInput`."""
+        ...

@@ -1,0 +1,54 @@
+"""How the core looks at what instruments write."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from cisterna.domain.instrument import ZoneIdentity
+from cisterna.domain.listing import Listing, SeenFile
+
+
+class SourceFile(Protocol):
+    """An open file of an acquisition, read once from the front."""
+
+    def readinto(self, buffer: memoryview) -> int:
+        """Fill the buffer from where the last read ended; 0 at the end."""
+        ...
+
+    def still(self) -> SeenFile:
+        """Stat the open file again: whoever reads compares this with what was listed."""
+        ...
+
+
+class LandingZone(Protocol):
+    """The folder an instrument writes to. Nothing here ever writes, renames or deletes.
+
+    Links are never followed and only regular files are opened. Every method raises `SourceUnavailable` when the zone
+    cannot be looked at or is not the one that was declared; that is never the same as empty.
+    """
+
+    def identity(self) -> ZoneIdentity:
+        """Tell which folder this is, as the system knows it."""
+        ...
+
+    def require_identity(self, declared: ZoneIdentity | None) -> None:
+        """Raises `SourceUnavailable` when another folder (or an empty mount point) stands in the zone's place."""
+        ...
+
+    def folders(self) -> Sequence[str]:
+        """Name the folders directly in the zone, in byte order; names that are not UTF-8 have `\\xNN` in them."""
+        ...
+
+    def listing(self, folder: str) -> Listing:
+        """List everything below a folder of the zone. Raises `NotFound` when there is none."""
+        ...
+
+    def read_small(self, folder: str, path: str, *, limit_bytes: int) -> bytes:
+        """Read a small file whole. Raises `NotFound`, `HostileInput` (a link, a FIFO, larger than the limit)."""
+        ...
+
+    def open(self, folder: str, path: str) -> AbstractContextManager[SourceFile]:
+        """Open a file for its one read. Raises `NotFound`, `HostileInput`."""
+        ...

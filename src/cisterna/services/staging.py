@@ -1,0 +1,43 @@
+"""Puts files of ours into the store before the commit that makes them part of an OCFL version."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from cisterna.domain.dataset import Dataset, StagedFile, Version
+from cisterna.domain.digest import sha512_of
+from cisterna.domain.errors import IllegalTransition, ObjectNotFound
+from cisterna.ports.object_store import ObjectStore
+
+
+def stage_files(version: Version, files: Mapping[str, bytes], *, dataset: Dataset, store: ObjectStore) -> Version:
+    """Upload files and return the version that names them; the caller saves it.
+
+    A second run writes the same bytes to the same keys, since a key is made from the bytes' digest.
+
+    Args:
+        version: A version with a staging folder.
+        files: Content by logical path, such as `quality/findings.json`.
+        dataset: Of the version.
+        store: The archive.
+    """
+    if version.staging is None:
+        msg = f"{version.version_id} has no staging folder; it is given one when it is measured"
+        raise IllegalTransition(msg, version_id=version.version_id)
+    staged = dict(version.staged)
+    for path, body in files.items():
+        digest = sha512_of(body)
+        content_path = f"{version.staging}/{digest[:40]}"
+        store.put(f"{dataset.object_root}/{content_path}", body)
+        staged[path] = StagedFile(content_path=content_path, sha512=digest, size_bytes=len(body))
+    return version.model_copy(update={"staged": staged})
+
+
+def read_staged(version: Version, path: str, *, dataset: Dataset, store: ObjectStore) -> bytes:
+    """Read back a file of ours by its logical path, before or after the commit. Raises `ObjectNotFound`."""
+    found = version.staged.get(path)
+    if found is None:
+        msg = f"{version.version_id} has no file {path}"
+        raise ObjectNotFound(msg, version_id=version.version_id, path=path)
+    body, _ = store.get(f"{dataset.object_root}/{found.content_path}")
+    return body

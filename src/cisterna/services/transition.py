@@ -1,0 +1,56 @@
+"""The one way by which a version changes its stage: the row and the event that tells of it, in one transaction."""
+
+from __future__ import annotations
+
+from pydantic import JsonValue
+
+from cisterna.domain.dataset import Stage, Version, require_transition
+from cisterna.domain.event import Event
+from cisterna.ports.catalogue import Transaction
+from cisterna.ports.clock import Clock
+
+
+def advance(tx: Transaction, version: Version, to: Stage, *, clock: Clock, **data: JsonValue) -> Version:
+    """Move a version to the next stage, with whatever else has changed in `version`.
+
+    Args:
+        tx: Both the row and its event are written in it.
+        version: The version as read, with its other fields already as they shall be.
+        to: The stage it comes to.
+        clock: Dates the change.
+        data: More of the event's content.
+
+    Raises:
+        IllegalTransition: The stage does not follow the present one.
+        Conflict: The version changed since it was read.
+    """
+    require_transition(version.stage, to, version_id=version.version_id)
+    before, now = version.stage, clock.now()
+    saved = tx.datasets.save_version(version.model_copy(update={"stage": to, "stage_at": now}))
+    dataset = tx.datasets.get(version.dataset_id)
+    content: dict[str, JsonValue] = {
+        "dataset_id": version.dataset_id,
+        "version": version.label,
+        "acquisition_id": dataset.acquisition_id,
+        "instrument": dataset.instrument,
+        "project": dataset.project,
+        "from": before.value,
+        "stage": to.value,
+        "verdict": version.verdict.value if version.verdict else None,
+        "reason": version.reason,
+        **data,
+    }
+    announce(tx, "version.stage", version.version_id, project=dataset.project, clock=clock, data=content)
+    return saved
+
+
+def announce(
+    tx: Transaction, name: str, subject: str, *, project: str | None, clock: Clock, data: dict[str, JsonValue]
+) -> Event:
+    """Append an event; it is restricted unless its project is known and open."""
+    restricted = project is None or tx.projects.get(project).is_restricted
+    event = Event(
+        event_id=clock.new_id(), name=name, subject=subject, occurred_at=clock.now(), restricted=restricted, data=data
+    )
+    tx.outbox.append(event)
+    return event

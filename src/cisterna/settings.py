@@ -1,0 +1,187 @@
+"""Every setting, in one frozen tree: file `cisterna.toml` of the home, then the environment with prefix `CISTERNA_`."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from cisterna.domain.errors import SettingsInvalid
+
+_PREFIX = "CISTERNA_"
+_OTHER_NAMES = frozenset({"CISTERNA_URL", "CISTERNA_SPECS", "CISTERNA_TOKEN"})
+"""Names with our prefix that are no settings: of the command line's client, and of the tests."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class Database(_Section):
+    """The catalogue's PostgreSQL."""
+
+    dsn: SecretStr | None = Field(None, description="libpq URI of a server of yours; unset: the embedded one.")
+
+
+class Store(_Section):
+    """The archive's object store."""
+
+    endpoint: str | None = Field(None, description="URL of an S3 endpoint; unset: the embedded SeaweedFS.")
+    region: str = Field("us-east-1", description="Region used for signing.")
+    access_key_id: str | None = Field(None, description="Access key of the archive's own credentials.")
+    secret_access_key: SecretStr | None = Field(None, description="Secret key of the archive's own credentials.")
+    archive_bucket: str = Field("cisterna-archive", description="Bucket that holds the OCFL storage root.")
+    public_bucket: str = Field("cisterna-public", description="Bucket that holds what is public, and nothing else.")
+    port: Port = Field(8333, description="Port of the embedded store.")
+
+
+class Prefect(_Section):
+    """The Prefect server."""
+
+    api_url: str | None = Field(None, description="API of a server of yours; unset: the embedded one.")
+    port: Port = Field(4200, description="Port of the embedded server.")
+
+
+class Web(_Section):
+    """The dashboard, API and landing pages."""
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: Port = Field(8080, description="Port to listen on.")
+    public_url: str | None = Field(None, description="Address people use, when a proxy stands before the server.")
+
+
+class Dispatch(_Section):
+    """How work is found and done."""
+
+    workers: int = Field(2, ge=1, le=64, description="Warm workers that run flows in process.")
+    sweep_seconds: float = Field(5.0, gt=0, description="Longest time between two looks at a landing zone.")
+    lease_seconds: float = Field(
+        15.0, ge=1, description="How long work stays with a worker that gives no sign of life."
+    )
+    attempts: int = Field(8, ge=1, description="How often work is begun before a person is asked.")
+    ingest: str = Field("inline", pattern=r"^(inline|pool:.+)$", description="Executor: inline, or pool:NAME.")
+    infer: str = Field("inline", pattern=r"^(inline|pool:.+)$", description="Executor: inline, or pool:NAME.")
+    publish: str = Field("inline", pattern=r"^(inline|pool:.+)$", description="Executor: inline, or pool:NAME.")
+
+
+class Measure(_Section):
+    """How sources are read."""
+
+    image_limit_bytes: int = Field(
+        256 * 1024 * 1024, ge=1024, description="Files up to this size are measured as images; larger are streamed."
+    )
+    readers: int = Field(4, ge=1, le=64, description="Threads of a worker that read, digest, measure and upload.")
+
+
+class LineageTransport(StrEnum):
+    """Where OpenLineage events go."""
+
+    FILE = "file"
+    HTTP = "http"
+
+
+class Lineage(_Section):
+    """OpenLineage."""
+
+    transport: LineageTransport = Field(
+        LineageTransport.FILE, description="file: lineage/events.jsonl; http: to `url`."
+    )
+    url: str | None = Field(None, description="Address of the backend, such as Marquez, for transport http.")
+    api_key: SecretStr | None = Field(None, description="Bearer token of the backend.")
+    namespace: str = Field("cisterna", description="Namespace of our jobs.")
+    inside: bool = Field(True, description="Whether the backend may see restricted data; false redacts them.")
+
+
+class Identity(_Section):
+    """Persistent identifiers."""
+
+    naan: Annotated[str, StringConstraints(pattern=r"^[0-9]{5}$")] = Field(
+        "99999", description="Name Assigning Authority Number for ARKs; 99999 makes test PIDs."
+    )
+
+
+class Settings(BaseSettings):
+    """Everything that can be set; unknown keys are refused."""
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="forbid",
+        env_prefix=_PREFIX,
+        env_nested_delimiter="__",
+        nested_model_default_partial_update=True,
+    )
+
+    home: Path = Field(Path(".cisterna"), description="Folder that holds all state of the embedded stack.")
+    database: Database = Database()
+    store: Store = Store()
+    prefect: Prefect = Prefect()
+    web: Web = Web()
+    dispatch: Dispatch = Dispatch()
+    measure: Measure = Measure()
+    lineage: Lineage = Lineage()
+    identity: Identity = Identity()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment wins over the file; nothing else is read."""
+        del settings_cls, dotenv_settings, file_secret_settings
+        return env_settings, init_settings
+
+
+def load_settings(*, home: Path | None = None, environ: Mapping[str, str] = os.environ) -> Settings:
+    """Read the settings of a home.
+
+    Args:
+        home: The home; without it `CISTERNA_HOME`, then `.cisterna` in the working directory.
+        environ: The environment; its names with our prefix that are no settings are refused.
+
+    Raises:
+        SettingsInvalid: A key is unknown or a value is wrong; the message names each.
+    """
+    _refuse_unknown_names(environ)
+    folder = (home or Path(environ.get("CISTERNA_HOME", ".cisterna"))).expanduser().resolve()
+    file = folder / "cisterna.toml"
+    content: dict[str, Any] = {}
+    if file.exists():
+        try:
+            content = tomllib.loads(file.read_text("utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            msg = f"{file} is not valid TOML: {error}; mend that line"
+            raise SettingsInvalid(msg, file=str(file)) from error
+    try:
+        settings = Settings(**content)
+    except ValidationError as error:
+        lines = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'settings'}: {one['msg']}" for one in error.errors())
+        msg = f"the settings in {file} and the environment are not valid: {lines}"
+        raise SettingsInvalid(msg, file=str(file)) from None  # the cause would show secret values
+    return settings.model_copy(update={"home": folder})
+
+
+def _refuse_unknown_names(environ: Mapping[str, str]) -> None:
+    known = {f"{_PREFIX}HOME"}
+    for name, field in Settings.model_fields.items():
+        section = field.annotation
+        if isinstance(section, type) and issubclass(section, _Section):
+            known |= {f"{_PREFIX}{name}__{key}".upper() for key in section.model_fields}
+    unknown = sorted(
+        name for name in environ if name.startswith(_PREFIX) and name.upper() not in known and name not in _OTHER_NAMES
+    )
+    if unknown:
+        msg = f"unknown settings in the environment: {', '.join(unknown)}; `cisterna config schema` lists all there are"
+        raise SettingsInvalid(msg, names=unknown)

@@ -1,0 +1,80 @@
+"""Acquisitions, in PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from cisterna.adapters.catalogue_connection import Statements, body_of
+from cisterna.adapters.catalogue_tables import acquisitions
+from cisterna.domain.acquisition import Acquisition, AcquisitionState
+from cisterna.domain.errors import Conflict, NotFound
+
+
+class SqlAcquisitions:
+    """Implements `ports.catalogue.Acquisitions`."""
+
+    def __init__(self, statements: Statements) -> None:
+        self._sql = statements
+
+    def get(self, acquisition_id: str) -> Acquisition:
+        """Read one."""
+        found = self.find(acquisition_id)
+        if found is None:
+            msg = f"no acquisition {acquisition_id}; `cisterna list` shows all"
+            raise NotFound(msg, acquisition_id=acquisition_id)
+        return found
+
+    def find(self, acquisition_id: str) -> Acquisition | None:
+        """Read one, if it is there."""
+        wanted = select(acquisitions.c.body).where(acquisitions.c.acquisition_id == acquisition_id)
+        body = self._sql.run(wanted).scalar()
+        return None if body is None else Acquisition.model_validate_json(body)
+
+    def save(self, acquisition: Acquisition) -> Acquisition:
+        """Insert or update."""
+        saved = acquisition.model_copy(update={"record": acquisition.record + 1})
+        if acquisition.record == 0:
+            written = self._sql.run(insert(acquisitions).values(_row(saved)).on_conflict_do_nothing()).rowcount
+        else:
+            change = update(acquisitions).where(
+                acquisitions.c.acquisition_id == acquisition.acquisition_id, acquisitions.c.record == acquisition.record
+            )
+            written = self._sql.run(change.values(_row(saved))).rowcount
+        if not written:
+            msg = f"{acquisition.acquisition_id} was changed by somebody else since it was read; read it again"
+            raise Conflict(msg, acquisition_id=acquisition.acquisition_id, expected=acquisition.record)
+        return saved
+
+    def list(
+        self, *, instrument: str | None = None, state: AcquisitionState | None = None, held: bool | None = None
+    ) -> Sequence[Acquisition]:
+        """Newest first."""
+        wanted = select(acquisitions.c.body).order_by(
+            acquisitions.c.first_seen.desc(), acquisitions.c.acquisition_id.desc()
+        )
+        if instrument is not None:
+            wanted = wanted.where(acquisitions.c.instrument == instrument)
+        if state is not None:
+            wanted = wanted.where(acquisitions.c.state == state.value)
+        if held is not None:
+            wanted = wanted.where(acquisitions.c.held == held)
+        return [Acquisition.model_validate_json(body) for body in self._sql.run(wanted).scalars()]
+
+
+def _row(acquisition: Acquisition) -> dict[str, Any]:
+    return {
+        "acquisition_id": acquisition.acquisition_id,
+        "instrument": acquisition.instrument,
+        "folder": acquisition.folder,
+        "project": acquisition.project,
+        "state": acquisition.state.value,
+        "held": acquisition.held is not None,
+        "first_seen": acquisition.first_seen,
+        "dataset_id": acquisition.dataset_id,
+        "record": acquisition.record,
+        "body": body_of(acquisition),
+    }

@@ -1,0 +1,143 @@
+"""One connection to PostgreSQL: statements go through here, so that each of its errors becomes one of ours."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from pydantic import JsonValue
+from pydantic_core import PydanticSerializationError
+from sqlalchemy import Connection, CursorResult, Engine, Executable, create_engine
+from sqlalchemy import exc as alchemy
+from sqlalchemy import text as sql_text
+
+from cisterna.domain.base import Value
+from cisterna.domain.errors import (
+    AlreadyExists,
+    CatalogueUnavailable,
+    CisternaError,
+    InvalidInput,
+    NotFound,
+    NotReady,
+)
+
+CHANNEL = "cisterna"
+"""The NOTIFY channel; its payloads are topics."""
+
+_SESSION = (
+    "-c timezone=UTC -c jit=off -c lock_timeout=15s -c statement_timeout=60s "
+    "-c idle_in_transaction_session_timeout=180s"
+)
+
+
+def connect_engine(url: str, *, pool_size: int) -> Engine:
+    """Make an engine with a small pool; bodies pass as JSON text, because pydantic is what reads and writes it."""
+    return create_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=2,
+        pool_timeout=15,
+        pool_pre_ping=True,
+        json_serializer=_as_is,
+        json_deserializer=_as_is,
+        connect_args={
+            "application_name": "cisterna",
+            "connect_timeout": 5,
+            "options": _SESSION,
+            # A server that vanished without a word (pulled cable) is noticed within half a minute.
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 25_000,
+        },
+    )
+
+
+def body_of(value: Value) -> str:
+    """Write a value as JSON text. Raises `InvalidInput` for text that is not Unicode."""
+    try:
+        return value.model_dump_json()
+    except PydanticSerializationError as error:
+        raise InvalidInput(f"a {type(value).__name__} cannot be kept: {error}") from error
+
+
+def json_of(content: Mapping[str, JsonValue]) -> str:
+    """Write content as JSON text. Raises `InvalidInput` for numbers that JSON does not have."""
+    try:
+        return json.dumps(content, allow_nan=False)
+    except ValueError as error:
+        raise InvalidInput(f"content that is not JSON cannot be kept: {error}") from error
+
+
+def _as_is(body: Any) -> Any:
+    return body
+
+
+class Statements:
+    """Runs statements in one transaction and remembers what to ring for when it commits."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._topics: set[str] = set()
+
+    def run(
+        self, statement: Executable, values: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
+    ) -> CursorResult[Any]:
+        """Execute a statement. Raises what `translated` makes of a failure."""
+        with translated():
+            return self._connection.execute(statement, values)
+
+    def ring(self, topic: str) -> None:
+        """Notify listeners of a topic once this transaction has committed."""
+        self._topics.add(topic)
+
+    def send_notifications(self) -> None:
+        """Queue the notifications; PostgreSQL sends them if and only if the transaction commits."""
+        for topic in sorted(self._topics):
+            self.run(sql_text("SELECT pg_notify(:channel, :topic)"), {"channel": CHANNEL, "topic": topic})
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn errors of SQLAlchemy and psycopg into ours.
+
+    Raises:
+        CatalogueUnavailable: No connection, a lost one, a time-out, a deadlock, a full disk: the same call may succeed
+            later. A commit that ended so may or may not have happened, which is why every write may be repeated.
+        AlreadyExists, NotFound, InvalidInput: A unique, foreign key or check constraint, or a value that the database
+            cannot hold (NUL in text), refused the write.
+        NotReady: The schema is missing.
+    """
+    try:
+        yield
+    except (alchemy.DBAPIError, alchemy.TimeoutError, psycopg.Error) as error:
+        ours = _ours(error)
+        if ours is None:
+            raise
+        raise ours from error
+    except UnicodeEncodeError as error:
+        raise InvalidInput(f"the catalogue cannot hold text that is not Unicode: {error.reason}") from error
+
+
+def _ours(error: Exception) -> CisternaError | None:
+    """Name the error, or return None for a statement of ours that is wrong: neither waiting nor the caller mends it."""
+    cause = error.orig if isinstance(error, alchemy.DBAPIError) else error
+    state = getattr(cause, "sqlstate", None) or ""
+    said = (str(cause).strip() or type(cause).__name__).splitlines()[0]
+    constraint = getattr(getattr(cause, "diag", None), "constraint_name", None)
+    if state == "23505":
+        return AlreadyExists(f"the catalogue has that already ({constraint}); read it again", constraint=constraint)
+    if state == "23503":
+        msg = f"the catalogue does not hold what this refers to, or something still refers to it ({constraint})"
+        return NotFound(msg, constraint=constraint)
+    if state in {"42P01", "3D000"}:
+        msg = f"the catalogue's schema is not there ({said}); `cisterna up` brings it to this version"
+        return NotReady(msg, part="catalogue")
+    if isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError | alchemy.TimeoutError):
+        return CatalogueUnavailable(f"PostgreSQL did not answer: {said}; it is tried again", sqlstate=state or None)
+    if isinstance(cause, psycopg.DataError | psycopg.IntegrityError):
+        return InvalidInput(f"the catalogue cannot hold that value: {said}", constraint=constraint)
+    return None

@@ -1,0 +1,203 @@
+"""The inbox, in PostgreSQL: work, and the leases on it.
+
+An open attempt is the lease: a unique index allows one for each piece of work. Taking, ending and writing under a lease
+all lock the attempt's row, so whoever finds it ended knows that nothing more of its owner will be committed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from sqlalchemy import RowMapping, bindparam, insert, select, update
+from sqlalchemy import text as sql_text
+from sqlalchemy.dialects.postgresql import ARRAY, TEXT
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from cisterna.adapters.catalogue_connection import Statements, json_of
+from cisterna.adapters.catalogue_tables import attempts, lanes, works
+from cisterna.domain.errors import LeaseLost, NotFound
+from cisterna.domain.work import Attempt, Claim, Work, WorkKind, WorkState
+
+# The lanes are few and come in the order of their turns; the first that has work which nobody else is taking ends the
+# search. The inner query reads one entry of a partial index, however long the queue is.
+_NEXT_READY = sql_text(
+    """
+    SELECT ready.work_id
+    FROM (
+        SELECT lanes.fairness
+        FROM lanes
+        ORDER BY (SELECT max(attempts.begun) FROM attempts WHERE attempts.fairness = lanes.fairness) NULLS FIRST,
+            lanes.fairness
+    ) AS lane
+    CROSS JOIN LATERAL (
+        SELECT works.work_id
+        FROM works
+        WHERE works.fairness = lane.fairness AND works.state = 'ready' AND works.not_before <= :now
+            AND works.kind = ANY(:kinds)
+        ORDER BY works.not_before, works.created_at, works.work_id
+        LIMIT 1
+        FOR UPDATE SKIP LOCKED
+    ) AS ready
+    LIMIT 1
+    """
+).bindparams(bindparam("kinds", type_=ARRAY(TEXT)))
+
+
+class _Lease(NamedTuple):
+    run_id: str
+    work_id: str
+
+
+class SqlInbox:
+    """Implements `ports.catalogue.Inbox`."""
+
+    def __init__(self, statements: Statements) -> None:
+        self._sql = statements
+
+    def request(self, work: Work) -> Work:
+        """Add work, or return what has its key."""
+        row = {
+            **work.model_dump(mode="python", exclude={"parameters", "kind", "state"}),
+            "kind": work.kind.value,
+            "state": work.state.value,
+            "parameters": json_of(work.parameters),
+        }
+        self._sql.run(upsert(lanes).values(fairness=work.fairness).on_conflict_do_nothing())
+        if self._sql.run(upsert(works).values(row).on_conflict_do_nothing(index_elements=["key"])).rowcount:
+            self._sql.ring("inbox")
+            return work
+        return _work(self._sql.run(select(works).where(works.c.key == work.key)).mappings().one())
+
+    def get(self, work_id: str) -> Work:
+        """Read one."""
+        row = self._sql.run(select(works).where(works.c.work_id == work_id)).mappings().one_or_none()
+        if row is None:
+            raise NotFound(f"no work {work_id} in the inbox", work_id=work_id)
+        return _work(row)
+
+    def list(self, *, state: WorkState | None = None, subject: str | None = None) -> Sequence[Work]:
+        """Oldest first."""
+        wanted = select(works).order_by(works.c.created_at, works.c.work_id)
+        if state is not None:
+            wanted = wanted.where(works.c.state == state.value)
+        if subject is not None:
+            wanted = wanted.where(works.c.subject == subject)
+        return [_work(row) for row in self._sql.run(wanted).mappings()]
+
+    def claim(
+        self, *, owner: str, run_id: str, now: datetime, lease: timedelta, kinds: Sequence[WorkKind] | None = None
+    ) -> Claim | None:
+        """Take one ready piece of work, or one whose lease ran out."""
+        names = [kind.value for kind in (WorkKind if kinds is None else kinds)]
+        work_id = self._sql.run(_NEXT_READY, {"now": now, "kinds": names}).scalar()
+        if work_id is None:
+            overdue = self._overdue(now, kinds=names, limit=1)
+            if not overdue:
+                return None
+            work_id = overdue[0].work_id
+            self._end(overdue[0].run_id, "expired")
+        begun = update(works).where(works.c.work_id == work_id)
+        begun = begun.values(state="leased", attempts=works.c.attempts + 1, outcome=None).returning(works)
+        work = _work(self._sql.run(begun).mappings().one())
+        attempt = Attempt(run_id=run_id, work_id=work.work_id, owner=owner, started_at=now, expires_at=now + lease)
+        self._sql.run(insert(attempts).values(**attempt.model_dump(), fairness=work.fairness))
+        return Claim(work=work, attempt=attempt)
+
+    def expired(self, *, now: datetime) -> Sequence[Claim]:
+        """Tell attempts that ran out, once each, and make their work ready unless somebody has taken it over."""
+        for lease in self._overdue(now, kinds=[kind.value for kind in WorkKind], limit=None):
+            self._end(lease.run_id, "expired")
+            self._sql.run(update(works).where(works.c.work_id == lease.work_id).values(state="ready"))
+            self._sql.ring("inbox")
+        untold = (
+            select(attempts.c.run_id)
+            .where(attempts.c.ended == "expired")
+            .order_by(attempts.c.begun)
+            .with_for_update(skip_locked=True)
+        )
+        run_ids = list(self._sql.run(untold).scalars())
+        if not run_ids:
+            return []
+        claims = self._claims(attempts.c.run_id.in_(run_ids))
+        self._sql.run(update(attempts).where(attempts.c.run_id.in_(run_ids)).values(ended="told"))
+        return claims
+
+    def claims_of(self, owner: str) -> Sequence[Claim]:
+        """Attempts that an owner holds, oldest first."""
+        return self._claims((attempts.c.owner == owner) & attempts.c.ended.is_(None))
+
+    def renew(self, attempt: Attempt, *, expires_at: datetime) -> None:
+        """Prolong the lease."""
+        self._change(attempt, expires_at=expires_at)
+
+    def note_flow_run(self, attempt: Attempt, flow_run_id: str) -> None:
+        """Remember Prefect's run."""
+        self._change(attempt, flow_run_id=flow_run_id)
+
+    def require_lease(self, attempt: Attempt) -> None:
+        """Lock the lease for this transaction."""
+        held = select(attempts.c.run_id).where(attempts.c.run_id == attempt.run_id, attempts.c.ended.is_(None))
+        if self._sql.run(held.with_for_update()).scalar() is None:
+            raise _lost(attempt)
+
+    def finish(self, attempt: Attempt, *, outcome: str) -> None:
+        """Mark the work as done."""
+        self._change(attempt, ended="finished")
+        self._settle(attempt, state="done", outcome=outcome)
+
+    def put_back(self, attempt: Attempt, *, not_before: datetime, outcome: str) -> None:
+        """Make the work ready for another attempt."""
+        self._change(attempt, ended="put-back")
+        self._settle(attempt, state="ready", outcome=outcome, not_before=not_before)
+        self._sql.ring("inbox")
+
+    def give_up(self, attempt: Attempt, *, outcome: str) -> None:
+        """Mark the work as failed for good."""
+        self._change(attempt, ended="given-up")
+        self._settle(attempt, state="failed", outcome=outcome)
+
+    def _overdue(self, now: datetime, *, kinds: Sequence[str], limit: int | None) -> Sequence[_Lease]:
+        """Lock leases that ran out, with their work; those that others are looking at are skipped."""
+        wanted = (
+            select(attempts.c.run_id, attempts.c.work_id)
+            .join(works, works.c.work_id == attempts.c.work_id)
+            .where(attempts.c.ended.is_(None), attempts.c.expires_at < now, works.c.kind.in_(kinds))
+            .order_by(attempts.c.begun)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+        return [_Lease(row.run_id, row.work_id) for row in self._sql.run(wanted)]
+
+    def _end(self, run_id: str, how: str) -> None:
+        self._sql.run(update(attempts).where(attempts.c.run_id == run_id).values(ended=how))
+
+    def _change(self, attempt: Attempt, **values: Any) -> None:
+        change = update(attempts).where(attempts.c.run_id == attempt.run_id, attempts.c.ended.is_(None))
+        if not self._sql.run(change.values(**values)).rowcount:
+            raise _lost(attempt)
+
+    def _settle(self, attempt: Attempt, **values: Any) -> None:
+        self._sql.run(update(works).where(works.c.work_id == attempt.work_id).values(**values))
+
+    def _claims(self, which: Any) -> Sequence[Claim]:
+        columns = (attempts.c.run_id, attempts.c.owner, attempts.c.started_at, attempts.c.expires_at)
+        wanted = select(works, *columns, attempts.c.flow_run_id).join(attempts, attempts.c.work_id == works.c.work_id)
+        found = self._sql.run(wanted.where(which).order_by(attempts.c.begun)).mappings()
+        return [Claim(work=_work(row), attempt=_attempt(row)) for row in found]
+
+
+def _work(row: RowMapping) -> Work:
+    fields = {name: row[name] for name in Work.model_fields if name != "parameters"}
+    return Work(**fields, parameters=json.loads(row["parameters"]))
+
+
+def _attempt(row: RowMapping) -> Attempt:
+    return Attempt(**{name: row[name] for name in Attempt.model_fields})
+
+
+def _lost(attempt: Attempt) -> LeaseLost:
+    msg = f"attempt {attempt.run_id} no longer holds {attempt.work_id}; what it has in hand is dropped"
+    return LeaseLost(msg, run_id=attempt.run_id, work_id=attempt.work_id)

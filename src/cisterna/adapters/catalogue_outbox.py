@@ -1,0 +1,114 @@
+"""The outbox, in PostgreSQL: one row for each event and sink, which goes when the sink has it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, RowMapping, and_, delete, func, select, update
+from sqlalchemy import text as sql_text
+from sqlalchemy.dialects.postgresql import insert
+
+from cisterna.adapters import catalogue_tables as tables
+from cisterna.adapters.catalogue_connection import Statements, json_of
+from cisterna.adapters.catalogue_tables import deliveries, events
+from cisterna.domain.event import Delivery, Event
+
+_APPEND = sql_text(
+    """
+    WITH added AS (
+        INSERT INTO events (event_id, name, subject, occurred_at, restricted, data)
+        VALUES (:event_id, :name, :subject, :occurred_at, :restricted, CAST(:data AS jsonb))
+        ON CONFLICT (event_id) DO NOTHING
+        RETURNING sequence, subject
+    )
+    INSERT INTO deliveries (sink, sequence, subject)
+    SELECT sinks.name, added.sequence, added.subject FROM added CROSS JOIN sinks WHERE sinks.registered
+    """
+)
+
+# Only the earliest event of a subject is due: a sink that did not take it gets none of the later ones first.
+_DUE = sql_text(
+    """
+    SELECT deliveries.attempts, events.*
+    FROM deliveries
+    JOIN events ON events.sequence = deliveries.sequence
+    JOIN sinks ON sinks.name = deliveries.sink AND sinks.registered
+    WHERE deliveries.sink = :sink
+        AND (deliveries.not_before IS NULL OR deliveries.not_before <= :now)
+        AND NOT EXISTS (
+            SELECT FROM deliveries AS earlier
+            WHERE earlier.sink = :sink AND earlier.subject = deliveries.subject
+                AND earlier.sequence < deliveries.sequence
+        )
+    ORDER BY deliveries.sequence
+    LIMIT :limit
+    FOR UPDATE OF deliveries SKIP LOCKED
+    """
+)
+
+
+class SqlOutbox:
+    """Implements `ports.catalogue.Outbox`."""
+
+    def __init__(self, statements: Statements) -> None:
+        self._sql = statements
+
+    def append(self, event: Event) -> None:
+        """Add an event for every registered sink."""
+        row = event.model_dump(mode="python", exclude={"data"})
+        self._sql.run(_APPEND, {**row, "data": json_of(event.data)})
+        self._sql.ring("outbox")
+
+    def register(self, sinks: Sequence[str]) -> None:
+        """Say which sinks there are; what waits for a dropped one stays until it is registered again."""
+        wanted = list(dict.fromkeys(sinks))
+        self._sql.run(update(tables.sinks).where(tables.sinks.c.name.not_in(wanted)).values(registered=False))
+        for name in wanted:
+            row = insert(tables.sinks).values(name=name, registered=True)
+            self._sql.run(row.on_conflict_do_update(index_elements=["name"], set_={"registered": True}))
+
+    def due(self, *, sink: str, now: datetime, limit: int) -> Sequence[Delivery]:
+        """Lock deliveries that are due, at most one of each subject."""
+        found = self._sql.run(_DUE, {"sink": sink, "now": now, "limit": limit}).mappings()
+        return [Delivery(event=_event(row), sink=sink, attempts=row["attempts"]) for row in found]
+
+    def delivered(self, delivery: Delivery, *, now: datetime) -> None:
+        """Let the delivery go; its event stays."""
+        del now
+        self._sql.run(delete(deliveries).where(_of(delivery)))
+
+    def postponed(self, delivery: Delivery, *, not_before: datetime, reason: str) -> None:
+        """Count the attempt and try again later; what waits behind it waits as long."""
+        tried = update(deliveries).where(_of(delivery))
+        self._sql.run(tried.values(attempts=deliveries.c.attempts + 1, reason=reason[:2000]))
+        behind = update(deliveries).where(
+            deliveries.c.sink == delivery.sink, deliveries.c.subject == delivery.event.subject
+        )
+        self._sql.run(behind.values(not_before=not_before))
+
+    def undelivered(self) -> dict[str, int]:
+        """Count what waits, per registered sink."""
+        counted = (
+            select(tables.sinks.c.name, func.count(deliveries.c.sequence).label("waiting"))
+            .outerjoin(deliveries, deliveries.c.sink == tables.sinks.c.name)
+            .where(tables.sinks.c.registered)
+            .group_by(tables.sinks.c.name)
+        )
+        return {row["name"]: row["waiting"] for row in self._sql.run(counted).mappings()}
+
+    def history(self, subjects: Sequence[str]) -> Sequence[Event]:
+        """Every event about these subjects, oldest first."""
+        wanted = select(events).where(events.c.subject.in_(list(subjects))).order_by(events.c.sequence)
+        return [_event(row) for row in self._sql.run(wanted).mappings()]
+
+
+def _of(delivery: Delivery) -> ColumnElement[bool]:
+    sequence = select(events.c.sequence).where(events.c.event_id == delivery.event.event_id).scalar_subquery()
+    return and_(deliveries.c.sink == delivery.sink, deliveries.c.sequence == sequence)
+
+
+def _event(row: RowMapping) -> Event:
+    fields = {name: row[name] for name in Event.model_fields if name != "data"}
+    return Event(**fields, data=json.loads(row["data"]))

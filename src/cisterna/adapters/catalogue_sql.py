@@ -1,0 +1,125 @@
+"""The catalogue on PostgreSQL."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+import psycopg
+from sqlalchemy import Engine, make_url
+from sqlalchemy import text as sql_text
+
+from cisterna.adapters.catalogue_account import SqlAccounts
+from cisterna.adapters.catalogue_acquisition import SqlAcquisitions
+from cisterna.adapters.catalogue_connection import CHANNEL, Statements, connect_engine, translated
+from cisterna.adapters.catalogue_dataset import SqlDatasets
+from cisterna.adapters.catalogue_inbox import SqlInbox
+from cisterna.adapters.catalogue_instrument import SqlInstruments
+from cisterna.adapters.catalogue_outbox import SqlOutbox
+from cisterna.adapters.catalogue_project import SqlProjects
+from cisterna.adapters.catalogue_tables import SCHEMA_REVISION
+from cisterna.ports.catalogue import (
+    Accounts,
+    Acquisitions,
+    Datasets,
+    Inbox,
+    Instruments,
+    Outbox,
+    Projects,
+    Transaction,
+)
+
+_RECONNECT_SECONDS = 1.0
+
+
+class SqlTransaction:
+    """Implements `ports.catalogue.Transaction`."""
+
+    def __init__(self, statements: Statements) -> None:
+        self.instruments: Instruments = SqlInstruments(statements)
+        self.projects: Projects = SqlProjects(statements)
+        self.acquisitions: Acquisitions = SqlAcquisitions(statements)
+        self.datasets: Datasets = SqlDatasets(statements)
+        self.inbox: Inbox = SqlInbox(statements)
+        self.outbox: Outbox = SqlOutbox(statements)
+        self.accounts: Accounts = SqlAccounts(statements)
+
+
+class SqlCatalogue:
+    """Implements `ports.catalogue.Catalogue`.
+
+    One instance serves all threads of a process; a child process makes its own.
+
+    Args:
+        dsn: `postgresql://...`, with or without a driver's name; PostgreSQL 14 or newer.
+        pool_size: Connections kept open; two more are opened under load.
+    """
+
+    def __init__(self, dsn: str, *, pool_size: int = 4) -> None:
+        self._url = make_url(dsn).set(drivername="postgresql+psycopg")
+        self._engine: Engine = connect_engine(self._url.render_as_string(hide_password=False), pool_size=pool_size)
+
+    @contextmanager
+    def begin(self) -> Iterator[Transaction]:
+        """Open a transaction: it commits when the block ends and rolls back when it raises."""
+        with translated():
+            connection = self._engine.connect()
+        with connection:
+            with translated():
+                transaction = connection.begin()
+            statements = Statements(connection)
+            try:
+                yield SqlTransaction(statements)
+                statements.send_notifications()
+            except BaseException:
+                with translated():
+                    transaction.rollback()
+                raise
+            with translated():
+                transaction.commit()
+
+    def migrate(self) -> None:
+        """Bring the schema to this version of Cisterna; several processes may do so at once."""
+        if self._revision() == SCHEMA_REVISION:
+            return
+        from cisterna.adapters.catalogue_migrations import upgrade
+
+        with translated(), self._engine.begin() as connection:
+            upgrade(connection)
+
+    def listen(self, *, timeout: timedelta) -> Iterator[str]:
+        """Yield topics on a connection of its own, which is made anew for as long as the server is away.
+
+        `""` comes at every timeout, and after each new connection, because what was told meanwhile is lost.
+        """
+        while True:
+            try:
+                with self._listening() as connection:
+                    yield ""
+                    while True:
+                        heard = connection.notifies(timeout=timeout.total_seconds(), stop_after=1)
+                        topics = {notice.payload for notice in heard}
+                        yield from sorted(topics) or ("",)
+            except psycopg.Error:
+                time.sleep(min(_RECONNECT_SECONDS, timeout.total_seconds()))
+                yield ""
+
+    def close(self) -> None:
+        """Give every pooled connection back."""
+        self._engine.dispose()
+
+    @contextmanager
+    def _listening(self) -> Iterator[psycopg.Connection]:
+        url = self._url.set(drivername="postgresql").render_as_string(hide_password=False)
+        with psycopg.connect(url, autocommit=True, connect_timeout=5, application_name="cisterna-listen") as connection:
+            connection.execute(f"LISTEN {CHANNEL}".encode())
+            yield connection
+
+    def _revision(self) -> str | None:
+        with translated(), self._engine.connect() as connection:
+            if connection.scalar(sql_text("SELECT to_regclass('alembic_version')")) is None:
+                return None
+            found: str | None = connection.scalar(sql_text("SELECT version_num FROM alembic_version"))
+            return found

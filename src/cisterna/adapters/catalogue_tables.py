@@ -1,0 +1,277 @@
+"""The catalogue's tables: columns for what is searched, joined or constrained, a JSON body for the value itself.
+
+This is what the statements are written against; `catalogue_migrations` builds it, and a test holds the two together.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
+
+SCHEMA_REVISION = "0001"
+"""The newest migration; a database that is there already needs no Alembic at start."""
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+    }
+)
+
+
+def _moment(name: str, *, nullable: bool = False) -> Column[object]:
+    return Column(name, TIMESTAMP(timezone=True), nullable=nullable)
+
+
+def _body(name: str = "body") -> Column[str]:
+    return Column(name, JSONB, nullable=False)
+
+
+instruments = Table("instruments", metadata, Column("name", Text, primary_key=True), _body())
+
+projects = Table(
+    "projects",
+    metadata,
+    Column("slug", Text, primary_key=True),
+    Column("record", Integer, nullable=False),
+    _body(),
+)
+
+bindings = Table(
+    "bindings",
+    metadata,
+    Column("position", BigInteger, Identity(always=True), primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("pattern", Text, nullable=False),
+    Column("project", Text, ForeignKey("projects.slug")),
+    CheckConstraint("(project IS NULL) = (kind = 'booking')", name="names_a_project"),
+)
+Index("uq_bindings_rule", bindings.c.kind, bindings.c.pattern, text("coalesce(project, '')"), unique=True)
+
+acquisitions = Table(
+    "acquisitions",
+    metadata,
+    Column("acquisition_id", Text, primary_key=True),
+    Column("instrument", Text, ForeignKey("instruments.name"), nullable=False),
+    Column("folder", Text, nullable=False),
+    Column("project", Text, ForeignKey("projects.slug")),
+    Column("state", Text, nullable=False),
+    Column("held", Boolean, nullable=False),
+    _moment("first_seen"),
+    Column("dataset_id", Text, ForeignKey("datasets.dataset_id", use_alter=True)),
+    Column("record", Integer, nullable=False),
+    _body(),
+    UniqueConstraint("instrument", "folder"),
+    CheckConstraint(
+        "state IN ('writing', 'complete', 'aborted', 'partial', 'stalled', 'unavailable')", name="state_is_known"
+    ),
+)
+Index("ix_acquisitions_newest", acquisitions.c.instrument, acquisitions.c.first_seen.desc())
+Index("ix_acquisitions_first_seen", acquisitions.c.first_seen.desc())
+
+datasets = Table(
+    "datasets",
+    metadata,
+    Column("dataset_id", Text, primary_key=True),
+    Column("origin", Text, nullable=False, unique=True),
+    Column("pid", Text, nullable=False, unique=True),
+    Column("object_root", Text, nullable=False, unique=True),
+    Column("project", Text, ForeignKey("projects.slug")),
+    Column("acquisition_id", Text, ForeignKey("acquisitions.acquisition_id")),
+    _moment("created_at"),
+    _body(),
+)
+Index("ix_datasets_created_at", datasets.c.created_at.desc())
+Index("ix_datasets_project", datasets.c.project, datasets.c.created_at.desc())
+Index("ix_datasets_acquisition_id", datasets.c.acquisition_id)
+Index("ix_datasets_relations", text("(body -> 'relations') jsonb_path_ops"), postgresql_using="gin", _table=datasets)
+
+versions = Table(
+    "versions",
+    metadata,
+    Column("version_id", Text, primary_key=True),
+    Column("dataset_id", Text, ForeignKey("datasets.dataset_id"), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("stage", Text, nullable=False),
+    _moment("stage_at"),
+    Column("record", Integer, nullable=False),
+    _body(),
+    UniqueConstraint("dataset_id", "number", "revision"),
+    CheckConstraint("number >= 1 AND revision >= 0", name="is_numbered"),
+    CheckConstraint(
+        "stage IN ('detected', 'measured', 'gated', 'described', 'archived', 'verified', 'in-review', 'accepted',"
+        " 'rejected', 'published', 'withdrawn')",
+        name="stage_is_known",
+    ),
+)
+Index("ix_versions_stage", versions.c.stage, versions.c.stage_at.desc())
+Index("ix_versions_stage_at", versions.c.stage_at.desc())
+
+findings = Table(
+    "findings",
+    metadata,
+    Column("version_id", Text, ForeignKey("versions.version_id", ondelete="CASCADE"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("outcome", Text, nullable=False),
+    _body(),
+)
+
+
+def _evidence(name: str, key: str, moment: str, *more: Column[str]) -> Table:
+    """Something that happened to a version: it outlives every change to it, and its version cannot be removed."""
+    table = Table(
+        name,
+        metadata,
+        Column(key, Text, primary_key=True),
+        Column("version_id", Text, ForeignKey("versions.version_id"), nullable=False),
+        _moment(moment),
+        *more,
+        _body(),
+    )
+    Index(f"ix_{name}_version_id", table.c.version_id, table.c[moment])
+    return table
+
+
+receipts = _evidence("receipts", "receipt_id", "verified_at")
+decisions = _evidence("decisions", "decision_id", "decided_at", Column("person", Text, nullable=False))
+publications = _evidence("publications", "publication_id", "published_at", Column("target", Text, nullable=False))
+
+lanes = Table("lanes", metadata, Column("fairness", Text, primary_key=True))
+
+works = Table(
+    "works",
+    metadata,
+    Column("work_id", Text, primary_key=True),
+    Column("key", Text, nullable=False, unique=True),
+    Column("kind", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    _body("parameters"),
+    Column("fairness", Text, ForeignKey("lanes.fairness"), nullable=False),
+    Column("state", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    _moment("not_before"),
+    _moment("created_at"),
+    Column("outcome", Text),
+    CheckConstraint("state IN ('ready', 'leased', 'done', 'failed')", name="state_is_known"),
+)
+Index(
+    "ix_works_ready",
+    works.c.fairness,
+    works.c.not_before,
+    works.c.created_at,
+    works.c.work_id,
+    postgresql_where=text("state = 'ready'"),
+)
+Index("ix_works_subject", works.c.subject, works.c.created_at)
+Index("ix_works_open", works.c.state, works.c.created_at, postgresql_where=text("state <> 'done'"))
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("run_id", Text, primary_key=True),
+    Column("work_id", Text, ForeignKey("works.work_id"), nullable=False),
+    Column("fairness", Text, nullable=False),
+    Column("begun", BigInteger, Identity(always=True), nullable=False),
+    Column("owner", Text, nullable=False),
+    _moment("started_at"),
+    _moment("expires_at"),
+    Column("flow_run_id", Text),
+    Column("ended", Text),
+    CheckConstraint("ended IN ('finished', 'put-back', 'given-up', 'expired', 'told')", name="end_is_known"),
+)
+Index("uq_attempts_one_lease", attempts.c.work_id, unique=True, postgresql_where=text("ended IS NULL"))
+Index("ix_attempts_turn", attempts.c.fairness, attempts.c.begun)
+Index("ix_attempts_expired", attempts.c.run_id, postgresql_where=text("ended = 'expired'"))
+
+sinks = Table(
+    "sinks",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("registered", Boolean, nullable=False),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("event_id", Text, primary_key=True),
+    Column("sequence", BigInteger, Identity(always=True), nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    _moment("occurred_at"),
+    Column("restricted", Boolean, nullable=False),
+    _body("data"),
+)
+Index("ix_events_subject", events.c.subject, events.c.sequence)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("sink", Text, ForeignKey("sinks.name"), primary_key=True),
+    Column("sequence", BigInteger, ForeignKey("events.sequence"), primary_key=True),
+    Column("subject", Text, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    _moment("not_before", nullable=True),
+    Column("reason", Text),
+)
+Index("ix_deliveries_subject", deliveries.c.sink, deliveries.c.subject, deliveries.c.sequence)
+
+accounts = Table("accounts", metadata, Column("name", Text, primary_key=True), _body())
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("secret_sha256", Text, primary_key=True),
+    Column("account", Text, ForeignKey("accounts.name"), nullable=False),
+    Column("csrf", Text, nullable=False),
+    _moment("created_at"),
+    _moment("expires_at"),
+)
+Index("ix_sessions_account", sessions.c.account)
+Index("ix_sessions_expires_at", sessions.c.expires_at)
+
+api_tokens = Table(
+    "api_tokens",
+    metadata,
+    Column("token_id", Text, primary_key=True),
+    Column("secret_sha256", Text, nullable=False, unique=True),
+    Column("account", Text, ForeignKey("accounts.name"), nullable=False),
+    Column("label", Text, nullable=False),
+    _moment("created_at"),
+    _moment("expires_at", nullable=True),
+    _moment("revoked_at", nullable=True),
+)
+Index("ix_api_tokens_account", api_tokens.c.account, api_tokens.c.created_at.desc())
+
+setup_links = Table(
+    "setup_links",
+    metadata,
+    Column("secret_sha256", Text, primary_key=True),
+    _moment("created_at"),
+    _moment("used_at", nullable=True),
+)
+
+sign_in_failures = Table(
+    "sign_in_failures",
+    metadata,
+    Column("bucket", Text, primary_key=True),
+    Column("failures", Integer, nullable=False),
+    _moment("last_at"),
+)
+Index("ix_sign_in_failures_last_at", sign_in_failures.c.last_at)

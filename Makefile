@@ -1,44 +1,68 @@
-# Front door. `make demo` and `make test` do everything on a fresh machine with Python 3.11 and the package registries.
+# Front door. `make demo` and `make test` do everything on a fresh machine with Python 3.11, make and the package registries.
 PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
+# `make test INSTALL=wheel` tests what users install; the default is an editable install.
+INSTALL ?= editable
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check fmt bench lock clean
+.PHONY: help install demo test check fmt bench torture lock validators clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
-install: .stamps/install  ## set up .venv from the hashed lock and build the front-end packages
+install: .stamps/$(INSTALL)  ## set up .venv from the hashed lock, with the front-end packages built
 
 .stamps/venv: requirements.lock
 	@mkdir -p .stamps
-	@echo 'Setting up .venv; the first time takes a few minutes.' >&2
+	@echo 'Setting up .venv; the first time takes about three minutes.' >&2
 	@$(PYTHON) -m venv .venv >&2
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock >&2
 	@touch $@
 
-.stamps/install: .stamps/venv pyproject.toml
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . >&2
+.stamps/frontend: .stamps/venv package.json package-lock.json tools/build_frontend.py
+	@$(BIN)/python tools/build_frontend.py >&2
 	@touch $@
 
-demo: .stamps/install  ## start everything and run three live acquisitions (ARGS="--exit-when-done --json")
+.stamps/editable: .stamps/frontend pyproject.toml
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . >&2
+	@rm -f .stamps/wheel && touch $@
+
+.stamps/wheel: .stamps/frontend pyproject.toml $(shell git ls-files src flows expectations deployments 2>/dev/null)
+	@rm -rf dist && $(BIN)/python -m build --wheel --no-isolation --outdir dist . >/dev/null
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall dist/*.whl >&2
+	@rm -f .stamps/editable && touch $@
+
+# The validators want other versions of our own dependencies, so each has its own environment.
+.stamps/validators: validators-ocfl.lock validators-crate.lock .stamps/venv
+	@for kind in ocfl crate; do \
+	  $(PYTHON) -m venv .venv-$$kind >&2 && \
+	  .venv-$$kind/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r validators-$$kind.lock >&2 || exit 1; \
+	done
+	@touch $@
+
+validators: .stamps/validators  ## environments of their own for ocfl-py and rocrate-validator
+
+demo: .stamps/$(INSTALL)  ## start everything and run three live acquisitions (ARGS="--exit-when-done --json")
 	@$(BIN)/cisterna up --demo $(ARGS)
 
-fmt: .stamps/install  ## format
+fmt: .stamps/$(INSTALL)  ## format the code
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix --quiet .
 
-check: .stamps/install  ## formatting, lint, types, import contracts
+check: .stamps/$(INSTALL)  ## formatting, lint, types, import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: .stamps/install  ## every test that fits in CI's time
-	$(BIN)/python -m pytest $(ARGS)
+test: .stamps/$(INSTALL) .stamps/validators  ## every test that fits in CI's time
+	@CISTERNA_OCFL_PY=$(CURDIR)/.venv-ocfl/bin/python CISTERNA_ROCRATE_VALIDATOR=$(CURDIR)/.venv-crate/bin/python \
+	  $(BIN)/pytest $(ARGS)
 
-lock:  ## renew requirements.lock (needs uv)
+lock:  ## renew the lock files (needs uv)
 	uv pip compile --quiet pyproject.toml --extra demo --group dev --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 --output-file requirements.lock
+	printf 'ocfl-py\n' | uv pip compile --quiet - --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 --output-file validators-ocfl.lock
+	printf 'roc-validator\n' | uv pip compile --quiet - --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 --output-file validators-crate.lock
 
 clean:  ## remove what was built
-	rm -rf .venv .stamps node_modules build dist
+	rm -rf .venv .venv-ocfl .venv-crate .stamps node_modules build dist

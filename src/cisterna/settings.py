@@ -39,9 +39,23 @@ class Store(_Section):
     region: str = Field("us-east-1", description="Region used for signing.")
     access_key_id: str | None = Field(None, description="Access key of the archive's own credentials.")
     secret_access_key: SecretStr | None = Field(None, description="Secret key of the archive's own credentials.")
+    public_access_key_id: str | None = Field(None, description="Access key that reaches the public bucket only.")
+    public_secret_access_key: SecretStr | None = Field(None, description="Its secret key.")
     archive_bucket: str = Field("cisterna-archive", description="Bucket that holds the OCFL storage root.")
     public_bucket: str = Field("cisterna-public", description="Bucket that holds what is public, and nothing else.")
     port: Port = Field(8333, description="Port of the embedded store.")
+
+    def credentials(self, *, public: bool) -> tuple[str, SecretStr]:
+        """Return the keys of the archive's or of the public identity. Raises `SettingsInvalid` when they are not set."""
+        key = self.public_access_key_id if public else self.access_key_id
+        secret = self.public_secret_access_key if public else self.secret_access_key
+        if key is None or secret is None:
+            names = (
+                "public_access_key_id and public_secret_access_key" if public else "access_key_id and secret_access_key"
+            )
+            msg = f"store.endpoint is set and {names} are not; give each identity its own keys"
+            raise SettingsInvalid(msg)
+        return key, secret
 
 
 class Prefect(_Section):

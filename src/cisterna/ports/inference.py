@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from cisterna.domain.base import Value
@@ -14,6 +15,7 @@ class ModelCard(Value):
         name, version: As its BioImage.IO `rdf.yaml` says.
         sha256: Of the package, pinned when it was admitted.
         trained_on: In words, from the package.
+        channels: Regular expression that the names of the channels it is for match; None is any channel.
     """
 
     name: str
@@ -22,6 +24,7 @@ class ModelCard(Value):
     description: str
     trained_on: str = ""
     licence: str | None = None
+    channels: str | None = None
 
 
 class Labelled(Value):
@@ -31,16 +34,22 @@ class Labelled(Value):
         label_tiff: An OME-TIFF, y x, uint16 or uint32; 0 is background, objects are 1..n.
         object_count: n.
         area_px_mean: Mean area of an object in pixels; None when there is none.
+        preview: A PNG of at most 256 x 256 pixels.
     """
 
     path: str
     label_tiff: bytes
     object_count: int
     area_px_mean: float | None
+    preview: bytes
 
 
 class InferenceRunner(Protocol):
     """Runs one model; the model's process is not ours and may die."""
+
+    def models(self) -> Sequence[str]:
+        """Name the admitted models."""
+        ...
 
     def card(self, model: str) -> ModelCard:
         """Describe an admitted model. Raises `NotFound`."""

@@ -1,0 +1,146 @@
+"""The folder that holds all state of an embedded stack, and what a running stack says of itself there."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from pydantic import SecretStr, ValidationError, field_serializer
+
+from cisterna.domain.base import Moment, Value
+from cisterna.domain.errors import NotReady
+
+
+class Endpoints(Value):
+    """Where the parts of a running stack answer. Kept in a file that only its owner may read."""
+
+    supervisor_pid: int
+    started_at: Moment
+    web_url: str
+    prefect_api_url: str
+    dsn: SecretStr
+    s3_endpoint: str
+    s3_region: str
+    archive_access_key_id: str
+    archive_secret_access_key: SecretStr
+    public_access_key_id: str
+    public_secret_access_key: SecretStr
+
+    @field_serializer("dsn", "archive_secret_access_key", "public_secret_access_key", when_used="json")
+    def _reveal(self, secret: SecretStr) -> str:
+        return secret.get_secret_value()
+
+
+class Home:
+    """Paths below one home; nothing is created by asking for them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @property
+    def run(self) -> Path:
+        """Locks, sockets, and the endpoints of the running stack."""
+        return self.folder / "run"
+
+    @property
+    def logs(self) -> Path:
+        """One log file a process."""
+        return self.folder / "logs"
+
+    @property
+    def postgres(self) -> Path:
+        """Data of the embedded PostgreSQL."""
+        return self.folder / "postgres"
+
+    @property
+    def store(self) -> Path:
+        """Data and credentials of the embedded object store."""
+        return self.folder / "store"
+
+    @property
+    def prefect(self) -> Path:
+        """Prefect's own files."""
+        return self.folder / "prefect"
+
+    @property
+    def lineage(self) -> Path:
+        """OpenLineage events, one a line."""
+        return self.folder / "lineage" / "events.jsonl"
+
+    @property
+    def models(self) -> Path:
+        """Admitted BioImage.IO packages."""
+        return self.folder / "models"
+
+    @property
+    def endpoints_file(self) -> Path:
+        """What `up` writes when everything answers."""
+        return self.run / "endpoints.json"
+
+    def publish_endpoints(self, endpoints: Endpoints) -> None:
+        """Write the endpoints in one step, readable by the owner alone."""
+        self.run.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=self.run)  # mode 0600
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(endpoints.model_dump_json(indent=1))
+        Path(name).replace(self.endpoints_file)
+
+    def endpoints(self) -> Endpoints:
+        """Read where the running stack answers.
+
+        Raises:
+            NotReady: Nothing runs on this home.
+        """
+        if not self.is_held():
+            msg = f"nothing runs on {self.folder}; start it with `cisterna up --home {self.folder}`"
+            raise NotReady(msg, home=str(self.folder))
+        try:
+            return Endpoints.model_validate_json(self.endpoints_file.read_text("utf-8"))
+        except FileNotFoundError:
+            msg = f"the stack on {self.folder} is still starting; try again in some seconds"
+            raise NotReady(msg, home=str(self.folder)) from None
+        except (ValidationError, PermissionError) as error:
+            msg = f"{self.endpoints_file} cannot be used ({type(error).__name__}); restart `cisterna up`"
+            raise NotReady(msg, home=str(self.folder)) from None
+
+    def withdraw_endpoints(self) -> None:
+        """Say that nothing runs here any more."""
+        self.endpoints_file.unlink(missing_ok=True)
+
+    def is_held(self) -> bool:
+        """Tell whether a process holds the home; a stack that was killed leaves its endpoints behind, but not this."""
+        try:
+            file = (self.run / "lock").open("r", encoding="utf-8")
+        except FileNotFoundError:
+            return False
+        with file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+            return False
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the home for this process; the kernel lets go of it however the process ends.
+
+        Raises:
+            NotReady: Another process holds it.
+        """
+        self.run.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with (self.run / "lock").open("a+", encoding="utf-8") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                file.seek(0)
+                holder = file.read().strip() or "unknown"
+                msg = f"the home {self.folder} is in use by process {holder}; stop that one or name another with --home"
+                raise NotReady(msg, home=str(self.folder), holder=holder) from None
+            file.truncate(0)
+            file.write(str(os.getpid()))
+            file.flush()
+            yield

@@ -1,0 +1,225 @@
+"""The one composition root: which adapter stands behind which port."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from importlib.metadata import entry_points
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from cisterna.adapters.system_clock import SystemClock
+from cisterna.bootstrap.home import Endpoints, Home
+from cisterna.domain.errors import NotFound, SettingsInvalid
+from cisterna.domain.instrument import Instrument
+from cisterna.ports.catalogue import Catalogue
+from cisterna.ports.clock import Clock
+from cisterna.ports.inference import InferenceRunner
+from cisterna.ports.object_store import ObjectStore
+from cisterna.ports.password import Passwords
+from cisterna.ports.profile import Profile
+from cisterna.ports.publisher import Publisher
+from cisterna.ports.quality import ImageMeter, QualityGate, TableFile
+from cisterna.ports.sink import EventSink
+from cisterna.ports.source import LandingZone
+from cisterna.settings import LineageTransport, Settings
+
+SHIPPED_MODEL = "nuclei-unet"
+"""Trained on synthetic images only; see its README."""
+
+
+class Parts:
+    """The parts of one process, each made when it is first asked for: a command that lists does not load numba."""
+
+    def __init__(self, settings: Settings, stack: contextlib.ExitStack) -> None:
+        self.settings = settings
+        self.home = Home(settings.home)
+        self._stack = stack
+
+    @cached_property
+    def endpoints(self) -> Endpoints | None:
+        """Where the embedded parts answer; None when settings name servers for all of them."""
+        settings = self.settings
+        if settings.database.dsn and settings.store.endpoint and settings.prefect.api_url and settings.web.public_url:
+            return None
+        return self.home.endpoints()
+
+    @cached_property
+    def clock(self) -> Clock:
+        """The machine's."""
+        return SystemClock()
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """PostgreSQL."""
+        from cisterna.adapters.catalogue_sql import SqlCatalogue
+
+        dsn = self.settings.database.dsn or self._embedded().dsn
+        catalogue = SqlCatalogue(dsn.get_secret_value())
+        self._stack.callback(catalogue.close)
+        return catalogue
+
+    @cached_property
+    def archive_store(self) -> ObjectStore:
+        """The bucket of the OCFL storage root, with the archive's credentials."""
+        return self._bucket(self.settings.store.archive_bucket, public=False)
+
+    @cached_property
+    def public_store(self) -> ObjectStore:
+        """The bucket of what is public, with credentials that reach nothing else."""
+        return self._bucket(self.settings.store.public_bucket, public=True)
+
+    @cached_property
+    def tables(self) -> TableFile:
+        """Parquet."""
+        from cisterna.adapters.table_parquet import ParquetTables
+
+        return ParquetTables()
+
+    @cached_property
+    def meter(self) -> ImageMeter:
+        """Image metrics."""
+        from cisterna.adapters.image_meter import TiffMeter
+
+        return TiffMeter()
+
+    @cached_property
+    def gate(self) -> QualityGate:
+        """Great Expectations, in its own process."""
+        from cisterna.adapters.gx_gate import GxGate
+
+        return GxGate(self.home.run / "gate.sock")
+
+    @cached_property
+    def inference(self) -> InferenceRunner:
+        """BioImage.IO models, in their own process."""
+        from cisterna.adapters.model_runner import ModelRunner
+
+        return ModelRunner(self.home.run / "model.sock", models=self.home.models)
+
+    @cached_property
+    def publisher(self) -> Publisher:
+        """The built-in portal on the public bucket."""
+        from cisterna.adapters.portal import Portal
+
+        return Portal(self.public_store)
+
+    @cached_property
+    def passwords(self) -> Passwords:
+        """argon2id."""
+        from cisterna.adapters.passwords import Argon2Passwords
+
+        return Argon2Passwords()
+
+    @cached_property
+    def profiles(self) -> Mapping[str, Profile]:
+        """Every installed profile, by name, from the entry points `cisterna.profiles`."""
+        found: dict[str, Profile] = {}
+        for point in sorted(entry_points(group="cisterna.profiles"), key=lambda point: point.name):
+            profile: Profile = point.load()()
+            found[profile.name] = profile
+        return found
+
+    @property
+    def base_url(self) -> str:
+        """Address at which people reach the pages."""
+        return (self.settings.web.public_url or self._embedded().web_url).rstrip("/")
+
+    @property
+    def prefect_api_url(self) -> str:
+        """Address of Prefect's API."""
+        return self.settings.prefect.api_url or self._embedded().prefect_api_url
+
+    def profile(self, name: str) -> Profile:
+        """Return a profile. Raises `NotFound`, naming those there are."""
+        found = self.profiles.get(name)
+        if found is None:
+            msg = f"there is no profile '{name}'; installed are: {', '.join(self.profiles) or 'none'}"
+            raise NotFound(msg, profile=name)
+        return found
+
+    def zone_of(self, instrument: Instrument) -> LandingZone:
+        """Open an instrument's landing zone."""
+        return self.zone_at(Path(instrument.path))
+
+    def zone_at(self, path: Path) -> LandingZone:
+        """Open any folder as a landing zone."""
+        from cisterna.adapters.landing_folder import LandingFolder
+
+        return LandingFolder(path)
+
+    def sinks(self) -> Sequence[EventSink]:
+        """Return the sinks that the outbox is drained to, Prefect's own aside (flows/ adds it)."""
+        from cisterna.adapters.sink_archive_log import ArchiveLogSink
+
+        return (self._lineage_sink(), ArchiveLogSink(catalogue=self.catalogue, store=self.archive_store))
+
+    def models(self) -> Sequence[str]:
+        """Name the admitted models."""
+        return self.inference.models()
+
+    def admit_shipped_model(self) -> str:
+        """Admit the model that comes with Cisterna, unless a site has put another in its place; return its name."""
+        from cisterna.adapters.model_package import admit_package, list_packages
+        from cisterna.adapters.shared_data import shared_folder
+
+        if SHIPPED_MODEL not in list_packages(self.home.models):
+            admit_package(shared_folder("models") / SHIPPED_MODEL, self.home.models, name=SHIPPED_MODEL)
+        return SHIPPED_MODEL
+
+    def _lineage_sink(self) -> EventSink:
+        from cisterna.adapters.sink_openlineage import OpenLineageSink
+
+        lineage = self.settings.lineage
+        if lineage.transport is LineageTransport.HTTP and not lineage.url:
+            msg = "lineage.transport is http and lineage.url is empty; give the address of the backend"
+            raise SettingsInvalid(msg)
+        return OpenLineageSink(
+            file=self.home.lineage if lineage.transport is LineageTransport.FILE else None,
+            url=lineage.url,
+            api_key=lineage.api_key.get_secret_value() if lineage.api_key else None,
+            namespace=lineage.namespace,
+            inside=lineage.inside,
+        )
+
+    def _embedded(self) -> Endpoints:
+        return self.endpoints or self.home.endpoints()
+
+    def _bucket(self, bucket: str, *, public: bool) -> ObjectStore:
+        from cisterna.adapters.s3_access import S3Access
+        from cisterna.adapters.s3_obstore import S3Store
+
+        store = S3Store(S3Access(**self._access(public=public)), bucket=bucket, name="public" if public else "archive")
+        self._stack.callback(store.close)
+        return store
+
+    def _access(self, *, public: bool) -> dict[str, str | SecretStr]:
+        configured = self.settings.store
+        if configured.endpoint is None:
+            known = self._embedded()
+            return {
+                "endpoint": known.s3_endpoint,
+                "region": known.s3_region,
+                "access_key_id": known.public_access_key_id if public else known.archive_access_key_id,
+                "secret_access_key": known.public_secret_access_key if public else known.archive_secret_access_key,
+            }
+        key, secret = configured.credentials(public=public)
+        return {
+            "endpoint": configured.endpoint,
+            "region": configured.region,
+            "access_key_id": key,
+            "secret_access_key": secret,
+        }
+
+
+@contextlib.contextmanager
+def open_parts(settings: Settings) -> Iterator[Parts]:
+    """Compose the parts from the settings, and close what was opened when the block ends.
+
+    Raises:
+        NotReady: An embedded part is needed and nothing runs on the home.
+    """
+    with contextlib.ExitStack() as stack:
+        yield Parts(settings, stack)

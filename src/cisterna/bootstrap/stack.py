@@ -1,0 +1,243 @@
+"""The embedded stack: what it is made of, in which order it starts and stops, and what happens when a part dies."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import httpx
+from pydantic import SecretStr
+
+from cisterna.adapters.child import Child
+from cisterna.adapters.system_clock import SystemClock
+from cisterna.bootstrap.home import Endpoints, Home
+from cisterna.domain.errors import CisternaError, SettingsInvalid
+from cisterna.settings import Prefect, Settings, Web
+
+RESTART_SECONDS = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0)
+"""How long a part that keeps dying is left alone before each new start."""
+
+
+class Part(Protocol):
+    """One process of the stack."""
+
+    name: str
+
+    @property
+    def pid(self) -> int | None:
+        """Process id while it runs."""
+        ...
+
+    @property
+    def exit_code(self) -> int | None:
+        """How it ended, or None."""
+        ...
+
+    def start(self) -> object:
+        """Start it."""
+        ...
+
+    def stop(self) -> None:
+        """Stop it."""
+        ...
+
+
+@dataclass
+class PartStatus:
+    """What is known of one part: for the screen, and for restarts."""
+
+    name: str
+    state: str = "waiting"
+    detail: str = ""
+    seconds: float = 0.0
+    deaths: int = 0
+    next_start: float = 0.0
+
+
+Report = Callable[[PartStatus], None]
+
+
+class EmbeddedStack:
+    """PostgreSQL, Prefect, SeaweedFS, the dispatcher and the web application, as direct children of this process."""
+
+    def __init__(self, settings: Settings, *, report: Report = lambda _status: None) -> None:
+        self.settings = settings
+        self.home = Home(settings.home)
+        self.status: dict[str, PartStatus] = {}
+        self._report = report
+        self._parts: list[tuple[str, Part]] = []
+        self._began = time.monotonic()
+        self.endpoints: Endpoints | None = None
+
+    def start(self) -> Endpoints:
+        """Start every part, each as soon as what it needs answers, and return when all answer.
+
+        Raises:
+            NotReady: A part did not come up; what was started has been stopped.
+        """
+        self._began = time.monotonic()
+        try:
+            return self._start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Stop every part in the order in which nothing is left half done, and say that nothing runs here."""
+        self.home.withdraw_endpoints()
+        for name, part in sorted(self._parts, key=lambda pair: _STOP_ORDER.index(pair[0])):
+            self._say(name, "stopping")
+            part.stop()
+            self._say(name, "stopped")
+        self._parts.clear()
+
+    def tend(self) -> None:
+        """Start again what has died; call it about twice a second."""
+        now = time.monotonic()
+        for name, part in self._parts:
+            status = self.status[name]
+            if part.exit_code is None:
+                continue
+            if status.state == "ready":
+                pause = RESTART_SECONDS[min(status.deaths, len(RESTART_SECONDS) - 1)]
+                status.deaths, status.next_start = status.deaths + 1, now + pause
+                self._say(name, "died", f"code {part.exit_code}; starts again in {pause:.0f} s")
+            if now >= status.next_start:
+                self._restart(name, part, status)
+
+    def _restart(self, name: str, part: Part, status: PartStatus) -> None:
+        try:
+            part.start()
+        except CisternaError as error:
+            pause = RESTART_SECONDS[min(status.deaths, len(RESTART_SECONDS) - 1)]
+            status.deaths, status.next_start = status.deaths + 1, time.monotonic() + max(pause, 0.5)
+            self._say(name, "died", str(error))
+            return
+        self._say(name, "ready", f"started again, {status.deaths} times so far")
+
+    def _say(self, name: str, state: str, detail: str = "") -> None:
+        status = self.status.setdefault(name, PartStatus(name))
+        status.state, status.detail, status.seconds = state, detail, time.monotonic() - self._began
+        self._report(status)
+
+    def _add(self, name: str, part: Part) -> None:
+        self._parts.append((name, part))
+        self._say(name, "starting")
+
+    def _start(self) -> Endpoints:
+        from cisterna.adapters.catalogue_sql import SqlCatalogue
+        from cisterna.adapters.embedded_postgres import EmbeddedPostgres
+        from cisterna.adapters.embedded_prefect import EmbeddedPrefect
+        from cisterna.adapters.embedded_seaweedfs import EmbeddedSeaweedFS
+
+        settings, home = self.settings, self.home
+        web_port = _port(settings.web, host=settings.web.host, name="web.port")
+        prefect_port = _port(settings.prefect, host=_LOOPBACK, name="prefect.port", taken=web_port)
+
+        postgres = EmbeddedPostgres(home.postgres)
+        self._add("postgres", postgres)
+        database = postgres.start()
+        postgres.ensure_database("cisterna")
+        postgres.ensure_database("prefect", extensions=["pg_trgm"])
+        self._say("postgres", "ready")
+
+        prefect = EmbeddedPrefect(
+            home.prefect, database_url=database.asyncpg_url("prefect"), port=prefect_port, log=home.logs / "prefect.log"
+        )
+        self._add("prefect", prefect)
+        prefect.begin()  # the slowest by far, so it starts first and is waited for last
+        store = EmbeddedSeaweedFS(
+            home.store,
+            log=home.logs / "store.log",
+            port=settings.store.port,
+            port_is_fixed="port" in settings.store.model_fields_set,
+            archive_bucket=settings.store.archive_bucket,
+            public_bucket=settings.store.public_bucket,
+        )
+        self._add("store", store)
+        store.start()
+        self._say("store", "ready")
+        catalogue = SqlCatalogue(database.url("cisterna"))
+        catalogue.migrate()
+        catalogue.close()
+
+        self.endpoints = Endpoints(
+            supervisor_pid=os.getpid(),
+            started_at=SystemClock().now(),
+            web_url=f"http://{_shown(settings.web.host)}:{web_port}",
+            prefect_api_url=prefect.api_url,
+            dsn=SecretStr(database.url("cisterna")),
+            s3_endpoint=store.endpoint,
+            s3_region=store.archive_access.region,
+            archive_access_key_id=store.archive_access.access_key_id,
+            archive_secret_access_key=store.archive_access.secret_access_key,
+            public_access_key_id=store.public_access.access_key_id,
+            public_secret_access_key=store.public_access.secret_access_key,
+        )
+        home.publish_endpoints(self.endpoints)
+
+        web = self._own("web", "cisterna.web.serve", prefect_env={})
+        self._add("web", web)
+        web.start()
+        dispatcher = self._own("dispatcher", "flows.dispatcher", prefect_env=prefect.client_environment())
+        self._add("dispatcher", dispatcher)
+        dispatcher.start()
+        web.await_ready(lambda: _answers(f"{self.endpoints.web_url}/healthz"), timeout_seconds=START_SECONDS)
+        self._say("web", "ready")
+        prefect.await_ready(timeout_seconds=START_SECONDS)
+        self._say("prefect", "ready")
+        dispatcher.await_ready((home.run / "dispatcher.ready").exists, timeout_seconds=START_SECONDS)
+        self._say("dispatcher", "ready")
+        return self.endpoints
+
+    def _own(self, name: str, module: str, *, prefect_env: Mapping[str, str]) -> Child:
+        """Describe a process of ours: `python -m module` with this home."""
+        env = {**os.environ, **prefect_env, "CISTERNA_HOME": str(self.home.folder), "PYTHONUNBUFFERED": "1"}
+        return Child(name, [sys.executable, "-m", module], log=self.home.logs / f"{name}.log", env=env)
+
+
+_STOP_ORDER = ["dispatcher", "web", "prefect", "store", "postgres"]
+_LOOPBACK = "127.0.0.1"
+START_SECONDS = 90.0
+"""How long a part may take to answer on a machine that is busy."""
+
+
+def _port(section: Web | Prefect, *, host: str, name: str, taken: int | None = None) -> int:
+    explicit = "port" in section.model_fields_set
+    wanted = section.port + (1 if section.port == taken and not explicit else 0)
+    return free_port(wanted, explicit=explicit, host=host, setting=name)
+
+
+def _shown(host: str) -> str:
+    """Give the host of a link: a wildcard address is no place to go to."""
+    return _LOOPBACK if host in {"0.0.0.0", "::"} else host  # noqa: S104 - compared, not listened on
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(url, timeout=1.0).status_code == httpx.codes.OK
+    except httpx.HTTPError:
+        return False
+
+
+def free_port(wanted: int, *, explicit: bool, host: str, setting: str) -> int:
+    """Return the wanted port, or, when nobody asked for it by name, the next one that is free.
+
+    Raises:
+        SettingsInvalid: The port was set explicitly and is taken.
+    """
+    for port in range(wanted, wanted + (1 if explicit else 200)):
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, port))
+            except OSError:
+                continue
+            return port
+    msg = f"port {wanted} on {host} is taken; free it, or give {setting} another number"
+    raise SettingsInvalid(msg, port=wanted, setting=setting)

@@ -1,0 +1,100 @@
+"""`cisterna doctor`: check every part; each failure names its fix."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+
+from cisterna.bootstrap import Home, Parts, open_parts
+from cisterna.cli.answer import AsJson, ExitCode, answer, table
+from cisterna.cli.config import HomeOption
+from cisterna.domain.errors import NotReady
+from cisterna.services import health
+from cisterna.services.health import Condition, Diagnosis, diagnose
+from cisterna.settings import Settings, load_settings
+
+LOW_DISK_BYTES = 5_000_000_000
+
+
+def doctor(*, home: HomeOption = None, as_json: AsJson = False) -> None:
+    """Check every part and name the fix for what fails. Creates nothing; warnings leave the exit code 0."""
+    settings = load_settings(home=home)
+    found = list(_look(settings))
+    failed = [one for one in found if one.condition is Condition.FAILED]
+    rows = [one.model_dump(mode="json") for one in found]
+    reason = f"{failed[0].part}: {failed[0].message}" if failed else "every part answers"
+    columns = {"part": "part", "condition": "condition", "message": "", "fix": "what to do"}
+    answer(
+        {"home": str(settings.home), "reason": reason, "parts": rows},
+        as_json=as_json,
+        show=table(rows, columns, empty=""),
+        code=ExitCode.NOT_READY if failed else ExitCode.DONE,
+    )
+
+
+def _look(settings: Settings) -> Iterator[Diagnosis]:
+    yield Diagnosis(part="settings", condition=Condition.OK, message=f"home {settings.home}")
+    yield _disk(settings.home)
+    with open_parts(settings) as parts:
+        stack = diagnose("stack", lambda: _running(parts), fix=f"start it: `cisterna up --home {settings.home}`")
+        yield stack
+        if stack.condition is Condition.FAILED:
+            return
+        yield from _look_at_parts(parts)
+
+
+def _look_at_parts(parts: Parts) -> Iterator[Diagnosis]:
+    log = parts.home.logs
+    catalogue = diagnose(
+        "catalogue", lambda: health.look_at_catalogue(parts.catalogue), fix=f"see {log}/dispatcher.log and PostgreSQL's"
+    )
+    yield catalogue
+    yield diagnose("archive", lambda: health.look_at_store(parts.archive_store), fix=f"see {log}/store.log")
+    yield diagnose("public bucket", lambda: health.look_at_store(parts.public_store), fix=f"see {log}/store.log")
+    yield diagnose("prefect", lambda: _answers(f"{parts.prefect_api_url}/health"), fix=f"see {log}/prefect.log")
+    yield diagnose("web", lambda: _answers(f"{parts.base_url}/readyz"), fix=f"see {log}/web.log")
+    yield _dispatcher(parts.home)
+    if catalogue.condition is Condition.OK:
+        yield from health.look_at_zones(parts.catalogue, lambda path: parts.zone_at(Path(path)))
+        yield health.look_at_work(parts.catalogue)
+        yield health.look_at_outbox(parts.catalogue)
+
+
+def _running(parts: Parts) -> str:
+    endpoints = parts.endpoints
+    return f"process {endpoints.supervisor_pid}" if endpoints else "every part is set to a server of yours"
+
+
+def _answers(url: str) -> str:
+    try:
+        answered = httpx.get(url, timeout=5.0)
+    except httpx.HTTPError as error:
+        msg = f"{url} does not answer: {error}"
+        raise NotReady(msg) from error
+    if answered.is_error:
+        msg = f"{url} answers {answered.status_code}"
+        raise NotReady(msg)
+    return f"{url} answers"
+
+
+def _dispatcher(home: Home) -> Diagnosis:
+    if (home.run / "dispatcher.ready").exists():
+        return Diagnosis(part="dispatcher", condition=Condition.OK, message="has its workers")
+    return Diagnosis(
+        part="dispatcher",
+        condition=Condition.FAILED,
+        message="is not ready",
+        fix=f"give it some seconds, then see {home.logs}/dispatcher.log",
+    )
+
+
+def _disk(home: Path) -> Diagnosis:
+    place = next(folder for folder in (home, *home.parents) if folder.exists())
+    free = shutil.disk_usage(place).free
+    message = f"{free / 1e9:.1f} GB free at {place}"
+    if free < LOW_DISK_BYTES:
+        return Diagnosis(part="disk", condition=Condition.WARNING, message=message, fix="make room, or move the home")
+    return Diagnosis(part="disk", condition=Condition.OK, message=message)

@@ -1,0 +1,106 @@
+"""`cisterna instrument`: declare instruments, and ask why a folder is or is not complete."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cisterna.cli.answer import AsJson, DryRun, ExitCode, answer, lines, pairs, table
+from cisterna.cli.config import HomeOption
+from cisterna.cli.opened import opened
+from cisterna.domain.errors import InvalidInput
+from cisterna.services.instrument import declare_instrument
+
+app = typer.Typer(no_args_is_help=True, help="Instruments and their landing zones.")
+
+ProfileOption = Annotated[str, typer.Option("--profile", help="How it writes, such as squid.", show_default=False)]
+SettingOption = Annotated[
+    list[str] | None, typer.Option("--set", help="NAME=VALUE for the profile, such as run_json=/data/run.json.")
+]
+
+
+@app.command()
+def add(
+    name: Annotated[str, typer.Argument(help="What people call it: lower case, digits, dot, dash.")],
+    *,
+    profile: ProfileOption,
+    path: Annotated[Path, typer.Option("--path", help="Its landing zone.", show_default=False)],
+    setting: SettingOption = None,
+    dry_run: DryRun = False,
+    home: HomeOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Declare an instrument; the next sweep sees it."""
+    settings = _settings(setting)
+    with opened(home) as parts:
+        found = parts.profile(profile)
+        zone = parts.zone_at(path.absolute())
+        folders = len(zone.folders())
+        document = {"name": name, "profile": profile, "path": str(path.absolute()), "settings": settings}
+        if not dry_run:
+            declared = declare_instrument(
+                name,
+                profile=found,
+                path=path.absolute(),
+                settings=settings,
+                zone=zone,
+                catalogue=parts.catalogue,
+                clock=parts.clock,
+            )
+            document = declared.model_dump(mode="json")
+    verb = "would be declared" if dry_run else "is declared"
+    text = f"{name} {verb}: {folders} folders are in {path.absolute()} now"
+    answer({**document, "folders": folders, "dry_run": dry_run}, as_json=as_json, show=lines(text))
+
+
+@app.command("list")
+def list_(*, home: HomeOption = None, as_json: AsJson = False) -> None:
+    """List the declared instruments."""
+    with opened(home) as parts, parts.catalogue.begin() as tx:
+        rows = [one.model_dump(mode="json") for one in tx.instruments.list()]
+    columns = {"name": "name", "profile": "profile", "path": "landing zone", "settings": "settings"}
+    empty = "No instrument is declared; `cisterna instrument add` declares one."
+    answer(rows, as_json=as_json, show=table(rows, columns, empty=empty))
+
+
+@app.command()
+def check(
+    path: Annotated[Path, typer.Argument(help="The folder of one run.")],
+    *,
+    profile: Annotated[
+        str | None, typer.Option("--profile", help="How it was written; else whoever claims it.")
+    ] = None,
+    setting: SettingOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say why a folder is or is not complete. Needs nothing running and changes nothing."""
+    from cisterna.bootstrap import open_parts
+    from cisterna.services.detect import explain
+    from cisterna.settings import load_settings
+
+    folder = path.absolute()
+    with open_parts(load_settings()) as parts:
+        profiles = [parts.profile(profile)] if profile else list(parts.profiles.values())
+        explained = explain(
+            folder.name,
+            zone=parts.zone_at(folder.parent),
+            profiles=profiles,
+            settings=_settings(setting),
+            outside=parts.outside,
+        )
+    document = explained.model_dump(mode="json")
+    code = ExitCode.DONE if explained.is_complete else ExitCode.PERSON_NEEDED
+    answer(document, as_json=as_json, show=pairs(document), code=code)
+
+
+def _settings(given: list[str] | None) -> dict[str, str]:
+    settings: dict[str, str] = {}
+    for one in given or []:
+        name, equals, value = one.partition("=")
+        if not equals or not name:
+            msg = f"'{one}' is not NAME=VALUE"
+            raise InvalidInput(msg, setting=one)
+        settings[name] = value
+    return settings

@@ -1,0 +1,109 @@
+"""`cisterna publish`, `withdraw` and `reprocess`."""
+
+from __future__ import annotations
+
+import typer
+
+from cisterna.bootstrap import Parts
+from cisterna.cli.answer import AsJson, DryRun, ExitCode, Reason, answer, lines
+from cisterna.cli.config import HomeOption
+from cisterna.cli.opened import local_person, opened
+from cisterna.cli.review import Identifier
+from cisterna.cli.waiting import WaitSeconds, await_work
+from cisterna.domain.dataset import Stage
+from cisterna.domain.errors import InvalidInput
+from cisterna.services.overview import Overview, overview_of
+from cisterna.services.publish import request_publication, withdraw_version
+from cisterna.services.reprocess import request_reprocess
+
+
+def _row(identifier: str, parts: Parts) -> tuple[Overview, str]:
+    row = overview_of(identifier, catalogue=parts.catalogue, bucket=parts.archive_store.bucket)
+    if row.version_id is None:
+        msg = f"{identifier} has no version yet: {row.reason}"
+        raise InvalidInput(msg, identifier=identifier)
+    return row, row.version_id
+
+
+def publish(
+    identifier: Identifier,
+    *,
+    wait_seconds: WaitSeconds = 300.0,
+    dry_run: DryRun = False,
+    home: HomeOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make an accepted version public at the configured targets; returns when it is."""
+    with opened(home) as parts:
+        row, version_id = _row(identifier, parts)
+        if not dry_run:
+            work = request_publication(
+                version_id, person=local_person(parts), catalogue=parts.catalogue, clock=parts.clock
+            )
+            await_work(work.work_id, catalogue=parts.catalogue, wait_seconds=wait_seconds)
+            row, _ = _row(version_id, parts)
+    text = f"would publish {version_id}" if dry_run else f"{version_id} is public at {row.published_url}"
+    answer(row.model_dump(mode="json"), as_json=as_json, show=lines(text))
+
+
+def withdraw(
+    identifier: Identifier,
+    *,
+    reason: Reason,
+    dry_run: DryRun = False,
+    home: HomeOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take a published version back; its landing page becomes a tombstone and its bytes stay archived."""
+    with opened(home) as parts:
+        row, version_id = _row(identifier, parts)
+        if not dry_run:
+            withdraw_version(
+                version_id,
+                person=local_person(parts),
+                reason=reason,
+                catalogue=parts.catalogue,
+                publisher=parts.publisher,
+                clock=parts.clock,
+            )
+            row, _ = _row(version_id, parts)
+    text = f"would withdraw {version_id}" if dry_run else f"{version_id} is withdrawn"
+    answer(row.model_dump(mode="json"), as_json=as_json, show=lines(text))
+
+
+def reprocess(
+    identifier: Identifier,
+    *,
+    reason: Reason,
+    from_stage: Annotated[Stage | None, typer.Option("--from", help="measured, gated or described.")] = None,
+    model: Annotated[str | None, typer.Option("--model", help="Name of an admitted model.")] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Return when it is done.")] = False,
+    wait_seconds: WaitSeconds = 600.0,
+    dry_run: DryRun = False,
+    home: HomeOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Process a version again from a stage, or with a model: a new revision or a derived dataset, never an overwrite."""
+    with opened(home) as parts:
+        row, version_id = _row(identifier, parts)
+        if dry_run:
+            text = f"would run {model} on {version_id}" if model else f"would process {version_id} again"
+            answer(row.model_dump(mode="json"), as_json=as_json, show=lines(text))
+            return
+        if model:
+            parts.inference.card(model)  # refuses an unknown model before any work is asked for
+        asked = request_reprocess(
+            version_id,
+            from_stage=from_stage,
+            model=model,
+            person=local_person(parts),
+            reason=reason,
+            catalogue=parts.catalogue,
+            clock=parts.clock,
+        )
+        outcome = "requested"
+        if wait:
+            outcome = await_work(asked.work.work_id, catalogue=parts.catalogue, wait_seconds=wait_seconds).outcome or ""
+        row, _ = _row(asked.version.version_id, parts)
+    document = {**row.model_dump(mode="json"), "work_id": asked.work.work_id, "outcome": outcome}
+    answer(document, as_json=as_json, show=lines(f"{asked.version.version_id}: {outcome}"), code=ExitCode.DONE)

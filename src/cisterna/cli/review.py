@@ -1,0 +1,108 @@
+"""`cisterna review`: what the dashboard does, scripted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cisterna.cli.answer import AsJson, DryRun, Reason, answer, lines, table
+from cisterna.cli.config import HomeOption
+from cisterna.cli.opened import local_person, opened
+from cisterna.domain.errors import InvalidInput
+from cisterna.domain.review import Act
+from cisterna.services.overview import list_overviews, overview_of
+from cisterna.services.review import decide
+
+app = typer.Typer(no_args_is_help=True, help="The review queue, and decisions on it.")
+
+Identifier = Annotated[str, typer.Argument(metavar="ID", help="A dataset, version, acquisition or PID.")]
+Evidence = Annotated[
+    str | None,
+    typer.Option("--evidence", help="Digest of the evidence you saw (`show --json`); else the present one is taken."),
+]
+
+
+@app.command("list")
+def list_(*, home: HomeOption = None, as_json: AsJson = False) -> None:
+    """List what waits for a steward."""
+    with opened(home) as parts:
+        rows = [
+            row.model_dump(mode="json")
+            for row in list_overviews(catalogue=parts.catalogue, bucket=parts.archive_store.bucket)
+            if row.waits_for_person
+        ]
+    columns = {
+        "dataset_id": "dataset",
+        "version": "version",
+        "title": "title",
+        "verdict": "verdict",
+        "reason": "reason",
+    }
+    answer(rows, as_json=as_json, show=table(rows, columns, empty="Nothing waits for a review."))
+
+
+def _decide(
+    act: Act, identifier: str, *, reason: str, evidence: str | None, to: str | None, home: Path | None
+) -> dict[str, object]:
+    with opened(home) as parts:
+        bucket = parts.archive_store.bucket
+        row = overview_of(identifier, catalogue=parts.catalogue, bucket=bucket)
+        if row.version_id is None:
+            msg = f"{identifier} has no version to decide on yet: {row.reason}"
+            raise InvalidInput(msg, identifier=identifier)
+        decide(
+            row.version_id,
+            act,
+            person=local_person(parts),
+            reason=reason,
+            evidence_digest=evidence or row.evidence_digest or "",
+            assignee=to,
+            catalogue=parts.catalogue,
+            clock=parts.clock,
+        )
+        return overview_of(row.version_id, catalogue=parts.catalogue, bucket=bucket).model_dump(mode="json")
+
+
+def _command(act: Act, text: str) -> Callable[..., None]:
+    def command(
+        identifier: Identifier,
+        *,
+        reason: Reason,
+        evidence: Evidence = None,
+        dry_run: DryRun = False,
+        home: HomeOption = None,
+        as_json: AsJson = False,
+    ) -> None:
+        if dry_run:
+            with opened(home) as parts:
+                row = overview_of(identifier, catalogue=parts.catalogue, bucket=parts.archive_store.bucket)
+            document: dict[str, object] = row.model_dump(mode="json")
+            answer(document, as_json=as_json, show=lines(f"would {act.value} {row.version_id}, now {row.stage}"))
+            return
+        document = _decide(act, identifier, reason=reason, evidence=evidence, to=None, home=home)
+        answer(document, as_json=as_json, show=lines(f"{document['version_id']} is {document['stage']}"))
+
+    command.__doc__ = text
+    return command
+
+
+app.command("accept")(_command(Act.ACCEPT, "Accept a version; you may not accept what you submitted yourself."))
+app.command("reject")(_command(Act.REJECT, "Reject a version; its bytes stay archived and it is never published."))
+app.command("request-changes")(_command(Act.REQUEST_CHANGES, "Ask for changes; the version stays in review."))
+
+
+@app.command()
+def assign(
+    identifier: Identifier,
+    *,
+    to: Annotated[str, typer.Option("--to", help="The steward's account name.", show_default=False)],
+    reason: Reason,
+    home: HomeOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Give a review to a steward."""
+    document = _decide(Act.ASSIGN, identifier, reason=reason, evidence=None, to=to, home=home)
+    answer(document, as_json=as_json, show=lines(f"{document['version_id']} is with {to}"))

@@ -1,0 +1,292 @@
+"""Runs a model on an archived version; what it makes is a dataset of its own."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from cisterna.domain.dataset import Dataset, Relation, Stage, Version, version_id
+from cisterna.domain.digest import sha512_of
+from cisterna.domain.errors import IllegalTransition, InferenceFailed, InvalidInput
+from cisterna.domain.identifier import TEST_NAAN, ark, dataset_id
+from cisterna.domain.manifest import FileEntry, Manifest
+from cisterna.domain.ocfl import object_root
+from cisterna.domain.work import Attempt
+from cisterna.ports.catalogue import Catalogue, Transaction
+from cisterna.ports.clock import Clock
+from cisterna.ports.inference import InferenceRunner, Labelled, ModelCard
+from cisterna.ports.object_store import ObjectStore
+from cisterna.ports.quality import TableFile
+from cisterna.services.data_manifest import MANIFEST_PATH, dump_manifest, load_manifest
+from cisterna.services.measurement import METRICS_PATH, PREVIEWS_PATH
+from cisterna.services.staging import read_staged, stage_files
+from cisterna.services.transition import advance, announce
+
+DATA_TYPE = "labels"
+COUNTS_PATH = "counts.csv"
+_PLANE = ("region", "field", "channel", "z", "t")
+_PREVIEWS = 120
+
+Row = dict[str, str | float | int | None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """What the model is run on: the images of one version, and where their bytes lie."""
+
+    version: Version
+    dataset: Dataset
+    images: tuple[Row, ...]
+    keys: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    by: str
+    why: str
+
+
+def infer_version(
+    source_id: str,
+    model: str,
+    *,
+    lease: Attempt,
+    catalogue: Catalogue,
+    store: ObjectStore,
+    inference: InferenceRunner,
+    tables: TableFile,
+    clock: Clock,
+    submitter: str | None = None,
+    cause: str | None = None,
+    naan: str = TEST_NAAN,
+) -> Version:
+    """Run a model on every image it is for, and bring the derived version to `measured`; the other stages follow.
+
+    The derived dataset's id is made from the source version and the model, so that a second run finds it: one that has
+    come past `detected` is returned as it is, and an unfinished one is staged again in a folder of its own.
+
+    Args:
+        source_id: An archived version.
+        model: Name of an admitted model.
+        lease: On the work; nothing is written without it.
+        catalogue: Gives the source and takes the result.
+        store: The archive; images are read from it, never from the instrument.
+        inference: Runs the model.
+        tables: Reads the source's tables and writes the derived ones.
+        clock: Dates it.
+        submitter: Who asked for it; the source's own submitter when the project's policy did.
+        cause: Their reason.
+        naan: Of the derived dataset's ARK.
+
+    Raises:
+        IllegalTransition: The source is not archived.
+        InvalidInput: The source holds no image of a channel that the model is for.
+        InferenceUnavailable: The model's process did not answer; try again later.
+        NotFound: No such version or model.
+    """
+    card = inference.card(model)
+    source = _source(source_id, card, catalogue=catalogue, store=store, tables=tables)
+    asked = _Asked(submitter or source.version.submitter, cause or f"the project's policy runs {card.name}")
+    version, dataset = _open(source, card, asked, lease=lease, catalogue=catalogue, clock=clock, naan=naan)
+    if version.stage is not Stage.DETECTED:
+        return version
+    made = _Made(version, dataset, store)
+    for row in source.images:
+        made.take(row, _segment(source, card.name, row, store=store, inference=inference))
+    staged = made.finish(tables=tables)
+    with catalogue.begin() as tx:
+        tx.inbox.require_lease(lease)
+        manifest = made.manifest
+        measured = staged.model_copy(
+            update={
+                "manifest_digest": manifest.digest,
+                "file_count": len(manifest.files),
+                "total_bytes": manifest.total_bytes,
+            }
+        )
+        return advance(tx, measured, Stage.MEASURED, clock=clock, manifest_digest=manifest.digest, model=dataset.model)
+
+
+def _source(source_id: str, card: ModelCard, *, catalogue: Catalogue, store: ObjectStore, tables: TableFile) -> _Source:
+    with catalogue.begin() as tx:
+        version = tx.datasets.get_version(source_id)
+        dataset = tx.datasets.get(version.dataset_id)
+    if not version.is_archived:
+        msg = f"{source_id} is {version.stage.value}; a model runs on what is archived, so wait until it is"
+        raise IllegalTransition(msg, version_id=source_id, present=version.stage.value)
+    manifest = load_manifest(read_staged(version, MANIFEST_PATH, dataset=dataset, store=store), tables=tables)
+    metrics = tables.load(read_staged(version, METRICS_PATH, dataset=dataset, store=store))
+    rows = [dict(zip(metrics, values, strict=True)) for values in zip(*metrics.values(), strict=True)]
+    wanted = re.compile(card.channels) if card.channels else None
+    images = tuple(
+        {name: row.get(name) for name in ("path", *_PLANE)}
+        for row in rows
+        if not row.get("problem") and (wanted is None or wanted.search(str(row.get("channel") or "")))
+    )
+    if not images:
+        msg = f"{source_id} holds no readable image of a channel that {card.name} is for ({card.channels or 'any'})"
+        raise InvalidInput(msg, version_id=source_id, model=card.name)
+    keys = {entry.path: f"{dataset.object_root}/{entry.content_path}" for entry in manifest.files}
+    return _Source(version, dataset, images, keys)  # type: ignore[arg-type]  # a table's cells are plain values
+
+
+def _open(
+    source: _Source,
+    card: ModelCard,
+    asked: _Asked,
+    *,
+    lease: Attempt,
+    catalogue: Catalogue,
+    clock: Clock,
+    naan: str,
+) -> tuple[Version, Dataset]:
+    """Find or open the derived version, with a staging folder of this attempt's own."""
+    origin = f"{source.version.version_id}\n{card.name}@{card.version}\n{card.sha256}"
+    identifier = dataset_id(origin=origin)
+    pid = ark(identifier, naan=naan)
+    with catalogue.begin() as tx:
+        tx.inbox.require_lease(lease)
+        now = clock.now()
+        relation = Relation(kind="IsDerivedFrom", dataset_id=source.dataset.dataset_id, version=source.version.label)
+        dataset = tx.datasets.add(
+            Dataset(
+                dataset_id=identifier,
+                origin=origin,
+                title=f"Labels by {card.name} {card.version} of {source.dataset.title}",
+                data_type=DATA_TYPE,
+                project=source.dataset.project,
+                instrument=source.dataset.instrument,
+                relations=(relation,),
+                model=f"{card.name}@{card.version}",
+                pid=pid,
+                object_root=object_root(pid),
+                created_at=now,
+            )
+        )
+        known = tx.datasets.versions(identifier)
+        if known and known[0].stage is not Stage.DETECTED:
+            return known[0], dataset
+        staging = f"v1/content/{clock.new_id().replace('-', '')}"
+        if known:
+            return tx.datasets.save_version(known[0].model_copy(update={"staging": staging, "staged": {}})), dataset
+        opened = tx.datasets.add_version(
+            Version(
+                version_id=version_id(identifier, 1),
+                dataset_id=identifier,
+                number=1,
+                stage_at=now,
+                created_at=now,
+                submitter=asked.by,
+                cause=asked.why,
+                staging=staging,
+            )
+        )
+        _tell_opened(tx, opened, dataset, clock=clock)
+        return opened, dataset
+
+
+def _tell_opened(tx: Transaction, version: Version, dataset: Dataset, *, clock: Clock) -> None:
+    announce(
+        tx,
+        "version.stage",
+        version.version_id,
+        project=dataset.project,
+        clock=clock,
+        data={
+            "dataset_id": dataset.dataset_id,
+            "version": version.label,
+            "instrument": dataset.instrument,
+            "project": dataset.project,
+            "from": None,
+            "stage": version.stage.value,
+            "model": dataset.model,
+            "reason": version.cause,
+        },
+    )
+
+
+def _segment(
+    source: _Source, model: str, row: Row, *, store: ObjectStore, inference: InferenceRunner
+) -> Labelled | str:
+    """Return the labels of one image, or in words why there are none: one odd image does not cost the others."""
+    path = str(row["path"])
+    body, _ = store.get(source.keys[path])
+    try:
+        return inference.segment(model, body=body, path=path)
+    except InferenceFailed as failure:
+        return str(failure)
+
+
+class _Made:
+    """Takes labels image by image: their bytes go to the store at once, only rows and small pictures stay here."""
+
+    def __init__(self, version: Version, dataset: Dataset, store: ObjectStore) -> None:
+        self._version, self._dataset, self._store = version, dataset, store
+        self._entries: dict[str, FileEntry] = {}
+        self._rows: list[Row] = []
+        self._previews: dict[str, bytes] = {}
+
+    @property
+    def manifest(self) -> Manifest:
+        """The derived data files."""
+        return Manifest.of(list(self._entries.values()))
+
+    def take(self, row: Row, labelled: Labelled | str) -> None:
+        """Keep what came of one image."""
+        path = label_path(str(row["path"]))
+        if isinstance(labelled, str):
+            self._rows.append({**row, "path": path, "problem": labelled, "object_count": None, "area_px_mean": None})
+            return
+        self._put(path, labelled.label_tiff)
+        if len(self._previews) < _PREVIEWS:
+            self._previews[path] = labelled.preview
+        counted = {"object_count": labelled.object_count, "area_px_mean": labelled.area_px_mean}
+        self._rows.append({**row, "path": path, "problem": None, **counted})
+
+    def finish(self, *, tables: TableFile) -> Version:
+        """Write the counts and the tables, and return the version that names them."""
+        self._put(COUNTS_PATH, _as_csv(self._rows))
+        names = ("path", *_PLANE, "problem", "object_count", "area_px_mean")
+        files = {
+            MANIFEST_PATH: dump_manifest(self.manifest, tables=tables),
+            METRICS_PATH: tables.dump({name: [row[name] for row in self._rows] for name in names}),
+            PREVIEWS_PATH: tables.dump({"path": list(self._previews), "png": list(self._previews.values())}),
+        }
+        return stage_files(self._version, files, dataset=self._dataset, store=self._store)
+
+    def _put(self, path: str, body: bytes) -> None:
+        digest = sha512_of(body)
+        content_path = f"{self._version.staging}/{digest[:40]}"
+        self._store.put(f"{self._dataset.object_root}/{content_path}", body)
+        self._entries[path] = FileEntry(path=path, size_bytes=len(body), sha512=digest, content_path=content_path)
+
+
+def label_path(image_path: str) -> str:
+    """Name the label image of an image: `labels/` and its path, ending in `.labels.ome.tiff`."""
+    path = PurePosixPath(image_path)
+    return str(PurePosixPath("labels") / path.with_name(f"{path.stem}.labels.ome.tiff"))
+
+
+def _as_csv(rows: Sequence[Row]) -> bytes:
+    """Write the counts as RFC 4180 CSV, one row an image; a name that a spreadsheet would run is quoted by a tick."""
+    columns = {
+        "labels": "path",
+        **{name: name for name in _PLANE},
+        "object_count": "object_count",
+        "area_px_mean": "area_px_mean",
+        "problem": "problem",
+    }
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(columns)
+    for row in rows:
+        writer.writerow([_harmless(row[key]) for key in columns.values()])
+    return text.getvalue().encode()
+
+
+def _harmless(cell: str | float | None) -> str | float | None:
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@")) else cell

@@ -1,0 +1,47 @@
+"""The web process: `python -m cisterna.web.serve`."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+import uvicorn
+
+from cisterna.bootstrap import Parts, open_parts
+from cisterna.settings import load_settings
+from cisterna.web.app import create_app
+from cisterna.web.parts import WebParts
+
+
+def serve() -> None:
+    """Serve pages and API until SIGTERM."""
+    settings = load_settings()
+    with open_parts(settings) as parts:
+        listening = urlsplit(parts.endpoints.web_url if parts.endpoints else parts.base_url)
+        uvicorn.run(
+            create_app(_web_parts(parts)),
+            host=settings.web.host,
+            port=listening.port or settings.web.port,
+            log_level="warning",
+            server_header=False,
+            timeout_graceful_shutdown=2,
+            limit_concurrency=200,
+        )
+
+
+def _web_parts(parts: Parts) -> WebParts:
+    return WebParts(
+        catalogue=parts.catalogue,
+        store=parts.archive_store,
+        shelf=parts.publisher,
+        publisher=parts.publisher,
+        tables=parts.tables,
+        passwords=parts.passwords,
+        clock=parts.clock,
+        base_url=parts.base_url,
+        prefect_url=parts.prefect_api_url.removesuffix("/api"),
+        models=parts.models,
+    )
+
+
+if __name__ == "__main__":
+    serve()

@@ -301,8 +301,14 @@ class Accounts(Protocol):
         """By the digest of the cookie's secret."""
         ...
 
-    def drop_sessions(self, *, secret_sha256: str | None = None, account: str | None = None) -> None:
-        """Remove one session, or all of a person's."""
+    def drop_sessions(
+        self,
+        *,
+        secret_sha256: str | None = None,
+        account: str | None = None,
+        expired_before: datetime | None = None,
+    ) -> None:
+        """Remove one session, all of a person's, and those that ended before a moment."""
         ...
 
     def put_token(self, token: ApiToken) -> None:
@@ -323,6 +329,18 @@ class Accounts(Protocol):
 
     def find_setup_link(self, secret_sha256: str) -> SetupLink | None:
         """By the digest of the secret; the row is locked for this transaction."""
+        ...
+
+    def sign_in_failures(self, bucket: str, *, since: datetime) -> int:
+        """Count the failures noted for a bucket (a name, an address); 0 when the last one lies before a moment."""
+        ...
+
+    def note_sign_in_failure(self, bucket: str, *, now: datetime, since: datetime) -> None:
+        """Count one more, from 0 when the last lies before a moment. The number of buckets is bounded."""
+        ...
+
+    def forget_sign_in_failures(self, bucket: str) -> None:
+        """Begin anew."""
         ...
 
 

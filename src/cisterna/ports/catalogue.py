@@ -293,6 +293,10 @@ class Accounts(Protocol):
         """By name."""
         ...
 
+    def list_for_change(self) -> Sequence[Account]:
+        """Like `list`, with the rows locked for this transaction, so that what is decided on them still holds."""
+        ...
+
     def put_session(self, session: Session) -> None:
         """Insert or replace."""
         ...
@@ -327,16 +331,19 @@ class Accounts(Protocol):
         """Insert or replace."""
         ...
 
+    def retire_setup_links(self, *, now: datetime) -> None:
+        """Mark every link that is not used as used."""
+        ...
+
     def find_setup_link(self, secret_sha256: str) -> SetupLink | None:
         """By the digest of the secret; the row is locked for this transaction."""
         ...
 
-    def sign_in_failures(self, bucket: str, *, since: datetime) -> int:
-        """Count the failures noted for a bucket (a name, an address); 0 when the last one lies before a moment."""
-        ...
+    def note_sign_in_failure(self, bucket: str, *, now: datetime, since: datetime) -> int:
+        """Count one more failure of a bucket (a name, an address) and return how many there are.
 
-    def note_sign_in_failure(self, bucket: str, *, now: datetime, since: datetime) -> None:
-        """Count one more, from 0 when the last lies before a moment. The number of buckets is bounded."""
+        Counting begins anew when the last failure lies before `since`. The number of buckets is bounded.
+        """
         ...
 
     def forget_sign_in_failures(self, bucket: str) -> None:

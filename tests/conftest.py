@@ -20,8 +20,9 @@ _names = (f"test_{number}" for number in itertools.count(1))
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[EmbeddedPostgres]:
-    """A running server with a database `template` that holds the schema."""
-    with tempfile.TemporaryDirectory(prefix="cisterna-test-") as folder:
+    """A running server with a database `template` that holds the schema, in memory where that is possible."""
+    memory = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - a private folder is made in it
+    with tempfile.TemporaryDirectory(prefix="cisterna-test-", dir=memory) as folder:
         server = EmbeddedPostgres(Path(folder) / "pg")
         try:
             endpoint = server.start()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import RowMapping, delete, or_, select, update
+from sqlalchemy import case, delete, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from cisterna.adapters.catalogue_connection import Statements, body_of
@@ -44,6 +44,11 @@ class SqlAccounts:
         found = self._sql.run(select(accounts.c.body).order_by(accounts.c.name)).scalars()
         return [Account.model_validate_json(body) for body in found]
 
+    def list_for_change(self) -> Sequence[Account]:
+        """By name, locked; in one order, so that two who do so wait for each other and never for ever."""
+        wanted = select(accounts.c.body).order_by(accounts.c.name).with_for_update()
+        return [Account.model_validate_json(body) for body in self._sql.run(wanted).scalars()]
+
     def put_session(self, session: Session) -> None:
         """Insert or replace."""
         put = insert(sessions).values(session.model_dump())
@@ -63,15 +68,13 @@ class SqlAccounts:
         expired_before: datetime | None = None,
     ) -> None:
         """Remove one session, all of a person's, and those that ended before a moment."""
-        gone = [
-            condition
-            for value, condition in (
-                (secret_sha256, sessions.c.secret_sha256 == secret_sha256),
-                (account, sessions.c.account == account),
-                (expired_before, sessions.c.expires_at < expired_before),
-            )
-            if value is not None
-        ]
+        gone = []
+        if secret_sha256 is not None:
+            gone.append(sessions.c.secret_sha256 == secret_sha256)
+        if account is not None:
+            gone.append(sessions.c.account == account)
+        if expired_before is not None:
+            gone.append(sessions.c.expires_at <= expired_before)
         if gone:
             self._sql.run(delete(sessions).where(or_(*gone)))
 
@@ -99,35 +102,38 @@ class SqlAccounts:
         change = {"used_at": put.excluded.used_at}
         self._sql.run(put.on_conflict_do_update(index_elements=["secret_sha256"], set_=change))
 
+    def retire_setup_links(self, *, now: datetime) -> None:
+        """Mark every link that is not used as used."""
+        self._sql.run(update(setup_links).where(setup_links.c.used_at.is_(None)).values(used_at=now))
+
     def find_setup_link(self, secret_sha256: str) -> SetupLink | None:
         """By the digest of the secret; its row is locked."""
         wanted = select(setup_links).where(setup_links.c.secret_sha256 == secret_sha256).with_for_update()
         row = self._sql.run(wanted).mappings().one_or_none()
         return None if row is None else SetupLink(**row)
 
-    def sign_in_failures(self, bucket: str, *, since: datetime) -> int:
-        """Count the failures of a bucket, 0 when the last one was before a moment."""
-        wanted = select(sign_in_failures.c.failures).where(
-            sign_in_failures.c.bucket == bucket, sign_in_failures.c.last_at >= since
-        )
-        found: int | None = self._sql.run(wanted).scalar()
-        return found or 0
-
-    def note_sign_in_failure(self, bucket: str, *, now: datetime, since: datetime) -> None:
-        """Count one more; counts of before a moment begin anew, and the oldest buckets go when there are too many."""
-        counted = self._counted(bucket, since=since)
-        put = insert(sign_in_failures).values(bucket=bucket, failures=counted + 1, last_at=now)
-        change = {"failures": put.excluded.failures, "last_at": put.excluded.last_at}
-        self._sql.run(put.on_conflict_do_update(index_elements=["bucket"], set_=change))
-        self._sql.run(delete(sign_in_failures).where(sign_in_failures.c.last_at < since))
-        newest = select(sign_in_failures.c.bucket).order_by(sign_in_failures.c.last_at.desc()).offset(_MOST_BUCKETS)
-        self._sql.run(delete(sign_in_failures).where(sign_in_failures.c.bucket.in_(newest)))
+    def note_sign_in_failure(self, bucket: str, *, now: datetime, since: datetime) -> int:
+        """Count one more and return how many there are; the oldest buckets go when there are too many."""
+        put = insert(sign_in_failures).values(bucket=bucket, failures=1, last_at=now)
+        goes_on = case((sign_in_failures.c.last_at >= since, sign_in_failures.c.failures + 1), else_=1)
+        change = {"failures": goes_on, "last_at": put.excluded.last_at}
+        counted = put.on_conflict_do_update(index_elements=["bucket"], set_=change)
+        found: int = self._sql.run(counted.returning(sign_in_failures.c.failures)).scalar_one()
+        if found == 1:
+            self._sweep_failures(since=since)
+        return found
 
     def forget_sign_in_failures(self, bucket: str) -> None:
         """Begin anew, after a sign-in that worked."""
         self._sql.run(delete(sign_in_failures).where(sign_in_failures.c.bucket == bucket))
 
-    def _counted(self, bucket: str, *, since: datetime) -> int:
-        wanted = select(sign_in_failures).where(sign_in_failures.c.bucket == bucket).with_for_update()
-        row: RowMapping | None = self._sql.run(wanted).mappings().one_or_none()
-        return row["failures"] if row is not None and row["last_at"] >= since else 0
+    def _sweep_failures(self, *, since: datetime) -> None:
+        """Remove what is too old or too much; rows that others are counting on are left to the next sweep."""
+        newest = select(sign_in_failures.c.last_at).order_by(sign_in_failures.c.last_at.desc())
+        bound = newest.offset(_MOST_BUCKETS).limit(1).scalar_subquery()
+        old = (
+            select(sign_in_failures.c.bucket)
+            .where(or_(sign_in_failures.c.last_at < since, sign_in_failures.c.last_at <= bound))
+            .with_for_update(skip_locked=True)
+        )
+        self._sql.run(delete(sign_in_failures).where(sign_in_failures.c.bucket.in_(old)))

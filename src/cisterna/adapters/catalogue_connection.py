@@ -41,6 +41,7 @@ def connect_engine(url: str, *, pool_size: int) -> Engine:
         max_overflow=2,
         pool_timeout=15,
         pool_pre_ping=True,
+        execution_options={"preserve_rowcount": True},  # else SQLAlchemy says -1 for every INSERT
         json_serializer=_as_is,
         json_deserializer=_as_is,
         connect_args={
@@ -57,9 +58,9 @@ def connect_engine(url: str, *, pool_size: int) -> Engine:
 
 
 def body_of(value: Value) -> str:
-    """Write a value as JSON text. Raises `InvalidInput` for text that is not Unicode."""
+    """Write a value as JSON text. Raises `InvalidInput` when a field holds what it must not, or is not Unicode."""
     try:
-        return value.model_dump_json()
+        return value.model_dump_json(warnings="error")
     except PydanticSerializationError as error:
         raise InvalidInput(f"a {type(value).__name__} cannot be kept: {error}") from error
 
@@ -67,8 +68,8 @@ def body_of(value: Value) -> str:
 def json_of(content: Mapping[str, JsonValue]) -> str:
     """Write content as JSON text. Raises `InvalidInput` for numbers that JSON does not have."""
     try:
-        return json.dumps(content, allow_nan=False)
-    except ValueError as error:
+        return json.dumps(content, allow_nan=False, ensure_ascii=False)
+    except (TypeError, ValueError) as error:
         raise InvalidInput(f"content that is not JSON cannot be kept: {error}") from error
 
 

@@ -72,7 +72,7 @@ class SqlDatasets(SqlVersions, SqlEvidence):
         relation = json.dumps([{"kind": "IsDerivedFrom", "dataset_id": dataset_id}])
         wanted = (
             select(datasets.c.body)
-            .where(datasets.c.body["relations"].op("@>")(cast(relation, JSONB)))
+            .where(datasets.c.relations.contains(cast(relation, JSONB)))
             .order_by(datasets.c.created_at, datasets.c.dataset_id)
         )
         return [Dataset.model_validate_json(body) for body in self._sql.run(wanted).scalars()]
@@ -86,6 +86,7 @@ def _row(dataset: Dataset) -> dict[str, Any]:
         "object_root": dataset.object_root,
         "project": dataset.project,
         "acquisition_id": dataset.acquisition_id,
+        "relations": json.dumps([relation.model_dump() for relation in dataset.relations]),
         "created_at": dataset.created_at,
         "body": body_of(dataset),
     }

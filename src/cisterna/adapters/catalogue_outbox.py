@@ -19,7 +19,7 @@ _APPEND = sql_text(
     """
     WITH added AS (
         INSERT INTO events (event_id, name, subject, occurred_at, restricted, data)
-        VALUES (:event_id, :name, :subject, :occurred_at, :restricted, CAST(:data AS jsonb))
+        VALUES (:event_id, :name, :subject, :occurred_at, :restricted, CAST(:data AS json))
         ON CONFLICT (event_id) DO NOTHING
         RETURNING sequence, subject
     )

@@ -20,7 +20,7 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
+from sqlalchemy.dialects.postgresql import JSON, JSONB, TIMESTAMP
 
 SCHEMA_REVISION = "0001"
 """The newest migration; a database that is there already needs no Alembic at start."""
@@ -40,7 +40,8 @@ def _moment(name: str, *, nullable: bool = False) -> Column[object]:
 
 
 def _body(name: str = "body") -> Column[str]:
-    return Column(name, JSONB, nullable=False)
+    """JSON as it was written: `jsonb` would turn 1e16 into an integer and break every digest over it."""
+    return Column(name, JSON, nullable=False)
 
 
 instruments = Table("instruments", metadata, Column("name", Text, primary_key=True), _body())
@@ -94,13 +95,19 @@ datasets = Table(
     Column("object_root", Text, nullable=False, unique=True),
     Column("project", Text, ForeignKey("projects.slug")),
     Column("acquisition_id", Text, ForeignKey("acquisitions.acquisition_id")),
+    Column("relations", JSONB, nullable=False),
     _moment("created_at"),
     _body(),
 )
 Index("ix_datasets_created_at", datasets.c.created_at.desc())
 Index("ix_datasets_project", datasets.c.project, datasets.c.created_at.desc())
 Index("ix_datasets_acquisition_id", datasets.c.acquisition_id)
-Index("ix_datasets_relations", text("(body -> 'relations') jsonb_path_ops"), postgresql_using="gin", _table=datasets)
+Index(
+    "ix_datasets_relations",
+    datasets.c.relations,
+    postgresql_using="gin",
+    postgresql_ops={"relations": "jsonb_path_ops"},
+)
 
 versions = Table(
     "versions",

@@ -63,6 +63,13 @@ class NotSignedIn(CisternaError):
     code = "not-signed-in"
 
 
+class Throttled(CisternaError):
+    """Too many attempts failed; `facts["retry_after_seconds"]` tells how long to wait."""
+
+    code = "throttled"
+    retryable = True
+
+
 class InvalidInput(CisternaError):
     """What came from outside does not have the form it must have."""
 

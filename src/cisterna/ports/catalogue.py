@@ -293,6 +293,10 @@ class Accounts(Protocol):
         """By name."""
         ...
 
+    def list_for_change(self) -> Sequence[Account]:
+        """Like `list`, with the rows locked for this transaction, so that what is decided on them still holds."""
+        ...
+
     def put_session(self, session: Session) -> None:
         """Insert or replace."""
         ...
@@ -301,8 +305,14 @@ class Accounts(Protocol):
         """By the digest of the cookie's secret."""
         ...
 
-    def drop_sessions(self, *, secret_sha256: str | None = None, account: str | None = None) -> None:
-        """Remove one session, or all of a person's."""
+    def drop_sessions(
+        self,
+        *,
+        secret_sha256: str | None = None,
+        account: str | None = None,
+        expired_before: datetime | None = None,
+    ) -> None:
+        """Remove one session, all of a person's, and those that ended before a moment."""
         ...
 
     def put_token(self, token: ApiToken) -> None:
@@ -321,8 +331,23 @@ class Accounts(Protocol):
         """Insert or replace."""
         ...
 
+    def retire_setup_links(self, *, now: datetime) -> None:
+        """Mark every link that is not used as used."""
+        ...
+
     def find_setup_link(self, secret_sha256: str) -> SetupLink | None:
         """By the digest of the secret; the row is locked for this transaction."""
+        ...
+
+    def note_sign_in_failure(self, bucket: str, *, now: datetime, since: datetime) -> int:
+        """Count one more failure of a bucket (a name, an address) and return how many there are.
+
+        Counting begins anew when the last failure lies before `since`. The number of buckets is bounded.
+        """
+        ...
+
+    def forget_sign_in_failures(self, bucket: str) -> None:
+        """Begin anew."""
         ...
 
 

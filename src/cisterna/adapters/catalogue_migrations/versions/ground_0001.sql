@@ -2,14 +2,14 @@
 
 CREATE TABLE instruments (
     name TEXT NOT NULL,
-    body JSONB NOT NULL,
+    body JSON NOT NULL,
     CONSTRAINT pk_instruments PRIMARY KEY (name)
 );
 
 CREATE TABLE projects (
     slug TEXT NOT NULL,
     record INTEGER NOT NULL,
-    body JSONB NOT NULL,
+    body JSON NOT NULL,
     CONSTRAINT pk_projects PRIMARY KEY (slug)
 );
 
@@ -34,7 +34,7 @@ CREATE TABLE acquisitions (
     first_seen TIMESTAMP WITH TIME ZONE NOT NULL,
     dataset_id TEXT,
     record INTEGER NOT NULL,
-    body JSONB NOT NULL,
+    body JSON NOT NULL,
     CONSTRAINT pk_acquisitions PRIMARY KEY (acquisition_id),
     CONSTRAINT uq_acquisitions_instrument_folder UNIQUE (instrument, folder),
     CONSTRAINT ck_acquisitions_state_is_known CHECK (state IN ('writing', 'complete', 'aborted', 'partial', 'stalled', 'unavailable')),
@@ -51,8 +51,9 @@ CREATE TABLE datasets (
     object_root TEXT NOT NULL,
     project TEXT,
     acquisition_id TEXT,
+    relations JSONB NOT NULL,
     created_at TIMESTAMP WITH TIME ZONE NOT NULL,
-    body JSONB NOT NULL,
+    body JSON NOT NULL,
     CONSTRAINT pk_datasets PRIMARY KEY (dataset_id),
     CONSTRAINT uq_datasets_origin UNIQUE (origin),
     CONSTRAINT uq_datasets_pid UNIQUE (pid),
@@ -63,7 +64,7 @@ CREATE TABLE datasets (
 CREATE INDEX ix_datasets_acquisition_id ON datasets (acquisition_id);
 CREATE INDEX ix_datasets_created_at ON datasets (created_at DESC);
 CREATE INDEX ix_datasets_project ON datasets (project, created_at DESC);
-CREATE INDEX ix_datasets_relations ON datasets USING gin ((body -> 'relations') jsonb_path_ops);
+CREATE INDEX ix_datasets_relations ON datasets USING gin (relations jsonb_path_ops);
 
 CREATE TABLE versions (
     version_id TEXT NOT NULL,
@@ -73,7 +74,7 @@ CREATE TABLE versions (
     stage TEXT NOT NULL,
     stage_at TIMESTAMP WITH TIME ZONE NOT NULL,
     record INTEGER NOT NULL,
-    body JSONB NOT NULL,
+    body JSON NOT NULL,
     CONSTRAINT pk_versions PRIMARY KEY (version_id),
     CONSTRAINT uq_versions_dataset_id_number_revision UNIQUE (dataset_id, number, revision),
     CONSTRAINT ck_versions_is_numbered CHECK (number >= 1 AND revision >= 0),
@@ -88,7 +89,7 @@ CREATE TABLE findings (
     version_id TEXT NOT NULL,
     position INTEGER NOT NULL,
     outcome TEXT NOT NULL,
-    body JSONB NOT NULL,
+    body JSON NOT NULL,
     CONSTRAINT pk_findings PRIMARY KEY (version_id, position),
     CONSTRAINT fk_findings_version_id FOREIGN KEY(version_id) REFERENCES versions (version_id) ON DELETE CASCADE
 );
@@ -97,7 +98,7 @@ CREATE TABLE receipts (
     receipt_id TEXT NOT NULL,
     version_id TEXT NOT NULL,
     verified_at TIMESTAMP WITH TIME ZONE NOT NULL,
-    body JSONB NOT NULL,
+    body JSON NOT NULL,
     CONSTRAINT pk_receipts PRIMARY KEY (receipt_id),
     CONSTRAINT fk_receipts_version_id FOREIGN KEY(version_id) REFERENCES versions (version_id)
 );
@@ -108,7 +109,7 @@ CREATE TABLE decisions (
     version_id TEXT NOT NULL,
     decided_at TIMESTAMP WITH TIME ZONE NOT NULL,
     person TEXT NOT NULL,
-    body JSONB NOT NULL,
+    body JSON NOT NULL,
     CONSTRAINT pk_decisions PRIMARY KEY (decision_id),
     CONSTRAINT fk_decisions_version_id FOREIGN KEY(version_id) REFERENCES versions (version_id)
 );
@@ -119,7 +120,7 @@ CREATE TABLE publications (
     version_id TEXT NOT NULL,
     published_at TIMESTAMP WITH TIME ZONE NOT NULL,
     target TEXT NOT NULL,
-    body JSONB NOT NULL,
+    body JSON NOT NULL,
     CONSTRAINT pk_publications PRIMARY KEY (publication_id),
     CONSTRAINT fk_publications_version_id FOREIGN KEY(version_id) REFERENCES versions (version_id)
 );
@@ -135,7 +136,7 @@ CREATE TABLE works (
     key TEXT NOT NULL,
     kind TEXT NOT NULL,
     subject TEXT NOT NULL,
-    parameters JSONB NOT NULL,
+    parameters JSON NOT NULL,
     fairness TEXT NOT NULL,
     state TEXT NOT NULL,
     attempts INTEGER NOT NULL,
@@ -182,7 +183,7 @@ CREATE TABLE events (
     subject TEXT NOT NULL,
     occurred_at TIMESTAMP WITH TIME ZONE NOT NULL,
     restricted BOOLEAN NOT NULL,
-    data JSONB NOT NULL,
+    data JSON NOT NULL,
     CONSTRAINT pk_events PRIMARY KEY (event_id),
     CONSTRAINT uq_events_sequence UNIQUE (sequence)
 );
@@ -203,7 +204,7 @@ CREATE INDEX ix_deliveries_subject ON deliveries (sink, subject, sequence);
 
 CREATE TABLE accounts (
     name TEXT NOT NULL,
-    body JSONB NOT NULL,
+    body JSON NOT NULL,
     CONSTRAINT pk_accounts PRIMARY KEY (name)
 );
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
 _ABSENT = frozenset({"404", "NoSuchKey", "NotFound"})
 _REFUSED = frozenset({"412", "PreconditionFailed"})
 _CONNECTIONS = 32
+_MAKING = threading.Lock()
+"""A session makes one client at a time."""
+_SESSIONS: list[Any] = []
+"""The process's one session: it keeps the service's description, which takes 0.1 CPU s to read."""
 
 
 class S3Bucket:
@@ -155,9 +160,14 @@ def _open_client(access: S3Access, *, patience: Patience, attempts: int) -> S3Cl
         request_checksum_calculation="when_supported",
         response_checksum_validation="when_supported",
     )
-    session = boto3.session.Session(
-        aws_access_key_id=access.access_key_id,
-        aws_secret_access_key=access.secret_access_key.get_secret_value(),
-        region_name=access.region,
-    )
-    return session.client("s3", endpoint_url=access.endpoint, config=config)
+    with _MAKING:
+        session = _SESSIONS[0] if _SESSIONS else boto3.session.Session()
+        _SESSIONS[:] = [session]
+        return session.client(
+            "s3",
+            endpoint_url=access.endpoint,
+            region_name=access.region,
+            aws_access_key_id=access.access_key_id,
+            aws_secret_access_key=access.secret_access_key.get_secret_value(),
+            config=config,
+        )

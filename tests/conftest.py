@@ -15,6 +15,8 @@ from cisterna.adapters.catalogue_sql import SqlCatalogue
 from cisterna.adapters.embedded_postgres import EmbeddedPostgres
 from cisterna.testing.clock import SettableClock
 
+pytest_plugins = ["tests.store_fixtures"]
+
 _names = (f"test_{number}" for number in itertools.count(1))
 
 

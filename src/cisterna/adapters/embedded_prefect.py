@@ -1,0 +1,151 @@
+"""The Prefect server as a process of ours; Prefect itself is never imported here."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import signal
+import sys
+from http import HTTPStatus
+from pathlib import Path
+
+from cisterna.adapters.child import Child
+from cisterna.adapters.free_port import HOST, are_free, first_free
+from cisterna.domain.errors import CisternaError, NotReady
+
+_QUIET = {
+    "DO_NOT_TRACK": "1",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_CLOUD_ENABLE_ORCHESTRATION_TELEMETRY": "false",
+    "PREFECT_SERVER_EPHEMERAL_ENABLED": "false",
+}
+"""Nothing phones home, and a client that finds no server says so instead of starting one."""
+
+_SERVER = {
+    "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+    "PREFECT_MESSAGING_BROKER": "prefect.server.utilities.messaging.memory",
+    "PREFECT_MESSAGING_CACHE": "prefect.server.utilities.messaging.memory",
+    "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
+    "PYTHONUNBUFFERED": "1",
+}
+
+
+def client_environment(api_url: str, *, home: Path) -> dict[str, str]:
+    """Give what a process needs to speak to the server: add it to its environment before Prefect is imported.
+
+    Args:
+        api_url: Such as `http://127.0.0.1:4200/api`.
+        home: Prefect's own folder; clients may share it with the server.
+    """
+    profiles = home / "profiles.toml"  # the user's own profile must not decide which server is ours
+    return {
+        **_QUIET,
+        "PREFECT_API_URL": api_url,
+        "PREFECT_HOME": str(home),
+        "PREFECT_PROFILES_PATH": str(profiles),
+    }
+
+
+class EmbeddedPrefect:
+    """One Prefect server on a PostgreSQL database of its own.
+
+    Args:
+        folder: Prefect's home; made if absent, for its owner only.
+        log: Its log file.
+        database_url: SQLAlchemy's, with asyncpg, such as `postgresql+asyncpg://user@/prefect?host=/run/pg`.
+        port: Port that is tried first.
+        port_is_fixed: Refuse to start elsewhere.
+    """
+
+    def __init__(
+        self, folder: Path, *, log: Path, database_url: str, port: int = 4200, port_is_fixed: bool = False
+    ) -> None:
+        self.folder = folder.absolute()
+        self._log = log
+        self._database_url = database_url
+        self._port = port
+        self._port_is_fixed = port_is_fixed
+        self._child: Child | None = None
+        self._chosen: int | None = None
+
+    @property
+    def api_url(self) -> str:
+        """Address of the API, from `start` on. Raises `NotReady`."""
+        if self._chosen is None:
+            raise NotReady("the embedded Prefect server was not started")
+        return f"http://{HOST}:{self._chosen}/api"
+
+    @property
+    def pid(self) -> int | None:
+        """Process id while it runs."""
+        return self._child.pid if self._child else None
+
+    @property
+    def exit_code(self) -> int | None:
+        """How it ended, or None while it runs or before it was started."""
+        return self._child.exit_code if self._child else None
+
+    def begin(self) -> None:
+        """Start the process and return at once, so that other parts may start meanwhile; harmless while it runs.
+
+        Raises:
+            SettingsInvalid: The port that was set explicitly is taken.
+        """
+        if self.pid is not None:
+            return
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        last = self._chosen  # clients know that address already
+        keeps = last is not None and are_free([last])
+        self._chosen = last if keeps else first_free(self._port, is_fixed=self._port_is_fixed, setting="prefect.port")
+        argv = [sys.executable, "-m", "prefect", "server", "start", "--host", HOST, "--port", str(self._chosen)]
+        self._child = Child(
+            "the Prefect server", argv, log=self._log, env=self.environment(), stop_signal=signal.SIGINT
+        )
+        self._child.start()
+
+    def await_ready(self, *, timeout_seconds: float = 90.0) -> None:
+        """Wait until the API says that it is healthy.
+
+        Raises:
+            NotReady: It ended, or did not get there in time; the message ends with its log.
+        """
+        if self._child is None:
+            raise NotReady("the embedded Prefect server was not started")
+        try:
+            self._child.await_ready(self.is_healthy, timeout_seconds=timeout_seconds)
+        except CisternaError:
+            self.stop()
+            raise
+
+    def start(self, *, timeout_seconds: float = 90.0) -> None:
+        """Start it and wait until it is healthy; the first time it makes its tables."""
+        self.begin()
+        self.await_ready(timeout_seconds=timeout_seconds)
+
+    def is_healthy(self) -> bool:
+        """Ask the API once; False when it does not answer within two seconds."""
+        connection = http.client.HTTPConnection(HOST, self._chosen or 0, timeout=2.0)
+        try:
+            connection.request("GET", "/api/health")
+            return connection.getresponse().status == HTTPStatus.OK
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+    def stop(self, *, timeout_seconds: float = 10.0) -> None:
+        """Stop it politely, then by force; harmless when it does not run."""
+        if self._child is not None:
+            self._child.stop(timeout_seconds=timeout_seconds)
+
+    def kill(self) -> None:
+        """End it at once, as a power cut would; `start` brings it back."""
+        if self._child is not None:
+            self._child.kill()
+
+    def environment(self) -> dict[str, str]:
+        """Give the server's environment: ours without any Prefect setting, and then what this server is to be."""
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+        ours = client_environment(self.api_url, home=self.folder) | _SERVER
+        # SQLAlchemy's URL may hold a password: an environment is read by its owner only, arguments by everybody.
+        return inherited | ours | {"PREFECT_SERVER_DATABASE_CONNECTION_URL": self._database_url}

@@ -56,7 +56,7 @@ class ArchiveLogSink:
     def _describe(self, event: Event) -> tuple[Dataset, dict[str, JsonValue]] | None:
         """Add the rows that the event is about, whole; None when its version was removed as a duplicate."""
         version_id = _version_of(event)
-        named = {value for value in _strings(event.data)}
+        named = set(_strings(event.data))
         with self._catalogue.begin() as tx:
             try:
                 version = tx.datasets.get_version(version_id)

@@ -26,7 +26,7 @@ from cisterna.metadata.record import (
     Quality,
     Related,
 )
-from cisterna.metadata.text import LINE_LIMIT, PROSE_LIMIT, clean_line, clean_prose
+from cisterna.metadata.text import clean_line, clean_prose, cut_line, cut_prose
 from cisterna.ports.profile import Described, Plane
 
 T = TypeVar("T")
@@ -50,6 +50,7 @@ def build_record(
     steward: Given | None = None,
     model: ModelFacts | None = None,
     related: Sequence[Related] = (),
+    sources: Sequence[MetadataRecord] = (),
     findings: Sequence[Finding] = (),
     problems: Sequence[str] = (),
 ) -> MetadataRecord:
@@ -73,6 +74,7 @@ def build_record(
         steward: What stewards said of this version or the one before it.
         model: For derived data.
         related: Datasets of ours that it stands in relation to.
+        sources: Records of what it was derived from; what was made from restricted data stays as restricted.
         findings: Of the gate; together with the version's verdict.
         problems: What could not be read, in words.
 
@@ -82,11 +84,11 @@ def build_record(
     if version.manifest_digest is None:
         msg = f"{version.version_id} has no manifest yet; it is described after it was measured and gated"
         raise IllegalTransition(msg, version_id=version.version_id)
-    said = _Said(steward=steward, given=given, project=project, problems=list(problems))
+    said = _Said(steward=steward, given=given, project=project, sources=sources, problems=list(problems))
     values = {
         **said.citation(dataset, described),
         **said.conditions(),
-        "data_type": _cut(dataset.data_type, clean_line) or "unknown",
+        "data_type": cut_line(dataset.data_type) or "unknown",
         "instrument": said.instrument(instrument, described),
         "imaging": said.imaging(described, planes, images),
         "dates": _dates(described, described_at, acquired_to),
@@ -105,9 +107,7 @@ def build_record(
         file_count=version.file_count,
         total_bytes=version.total_bytes,
         origins=origins,
-        problems=tuple(
-            _cut(problem, clean_prose, PROSE_LIMIT) or "a problem without words" for problem in said.problems
-        ),
+        problems=tuple(cut_prose(problem) or "a problem without words" for problem in said.problems),
         **values,
     )
 
@@ -130,10 +130,18 @@ class _Said:
     """Who says what, the winner's name per field, and what could not be used."""
 
     def __init__(
-        self, *, steward: Given | None, given: Given | None, project: Project | None, problems: list[str]
+        self,
+        *,
+        steward: Given | None,
+        given: Given | None,
+        project: Project | None,
+        sources: Sequence[MetadataRecord],
+        problems: list[str],
     ) -> None:
         self.steward, self.given = steward or Given(), given or Given()
         self.project = project
+        self.sources = sources
+        self.source = sources[0] if sources else None
         self.problems = problems
         self.origins: dict[str, Origin] = {}
 
@@ -171,6 +179,7 @@ class _Said:
             (Origin.STEWARD, steward.creators),
             (Origin.FILE, given.creators),
             (Origin.PROJECT, defaults.creators if defaults else None),
+            (Origin.SOURCE, self.source.creators if self.source else None),
             clean=_clean_creators,
         )
         publisher = self.first(
@@ -178,6 +187,7 @@ class _Said:
             (Origin.STEWARD, steward.publisher),
             (Origin.FILE, given.publisher),
             (Origin.PROJECT, defaults.publisher if defaults else None),
+            (Origin.SOURCE, self.source.publisher if self.source else None),
             clean=clean_line,
         )
         keywords = self.first(
@@ -203,33 +213,38 @@ class _Said:
             (Origin.STEWARD, steward.licence),
             (Origin.FILE, given.licence),
             (Origin.PROJECT, defaults.licence if defaults else None),
+            (Origin.SOURCE, self.source.licence if self.source else None),
             clean=spdx_identifier,
         )
         return {"licence": licence, "access": self.access(), "human_data": self.human_data()}
 
     def access(self) -> Access:
+        """Take the steward's word, else the strictest that project, file and sources ask for."""
         if self.steward.access is not None:
             self.origins["access"] = Origin.STEWARD
             return self.steward.access
-        present = self.project.defaults.access if self.project else Access.CLOSED
-        wanted = self.given.access
-        if wanted is not None and _STRICTNESS.index(wanted) > _STRICTNESS.index(present):
-            self.origins["access"] = Origin.FILE
-            return wanted
-        self.origins["access"] = Origin.PROJECT if self.project else Origin.CISTERNA
-        return present
+        offers = (
+            [(Origin.PROJECT, self.project.defaults.access)] if self.project else [(Origin.CISTERNA, Access.CLOSED)]
+        )
+        offers += [(Origin.FILE, self.given.access)] if self.given.access else []
+        offers += [(Origin.SOURCE, source.access) for source in self.sources]
+        self.origins["access"], access = max(offers, key=lambda offer: _STRICTNESS.index(offer[1]))
+        return access
 
     def human_data(self) -> HumanData:
+        """Take the steward's word; else anybody's yes, then an unanswered source, then the first answer there is."""
         default = self.project.defaults.human_data if self.project else HumanData.UNANSWERED
-        wanted = self.given.human_data
-        if self.steward.human_data is not None:
-            origin, answer = Origin.STEWARD, self.steward.human_data
-        elif wanted is not None and (wanted is HumanData.YES or default is HumanData.UNANSWERED):
-            origin, answer = Origin.FILE, wanted
-        else:
-            origin, answer = Origin.PROJECT, default
-        if answer is not HumanData.UNANSWERED:
-            self.origins["human_data"] = origin
+        offers = [(Origin.STEWARD, self.steward.human_data)]
+        rest = [(Origin.PROJECT, default), (Origin.FILE, self.given.human_data)]
+        rest += [(Origin.SOURCE, source.human_data) for source in self.sources]
+        offers += [offer for offer in rest if offer[1] is HumanData.YES]
+        if any(source.human_data is HumanData.UNANSWERED for source in self.sources):
+            offers.append((Origin.SOURCE, HumanData.UNANSWERED))
+        offers += [offer for offer in rest if offer[1] is HumanData.NO]
+        origin, answer = next((offer for offer in offers if offer[1] is not None), (Origin.PROJECT, None))
+        if answer is None or answer is HumanData.UNANSWERED:
+            return HumanData.UNANSWERED
+        self.origins["human_data"] = origin
         return answer
 
     def instrument(self, instrument: Instrument | None, described: Described | None) -> InstrumentFacts | None:
@@ -238,7 +253,7 @@ class _Said:
         self.origins["instrument"] = Origin.INSTRUMENT
         model = described.instrument_model if described else None
         return InstrumentFacts(
-            name=instrument.name, profile=instrument.profile, model=_cut(model, clean_line) if model else None
+            name=instrument.name, profile=instrument.profile, model=cut_line(model) if model else None
         )
 
     def imaging(self, described: Described | None, planes: Iterable[Plane], images: int | None) -> ImagingFacts | None:
@@ -251,9 +266,13 @@ class _Said:
             {
                 "channels": named,
                 "objective": _text(described, "objective"),
+                "magnification": _positive(described, "magnification"),
+                "numerical_aperture": _positive(described, "numerical_aperture"),
                 "pixel_size_um": _positive(described, "pixel_size_um"),
                 "z_step_um": _positive(described, "z_step_um"),
                 "images": images,
+                "z_planes": _whole(described, "z_levels"),
+                "timepoints": _whole(described, "time_points"),
                 **counted,
             }
         )
@@ -279,24 +298,16 @@ def _clean_keywords(keywords: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(clean_line(keyword) for keyword in keywords))
 
 
-def _cut(text: str, clean: Callable[[str], str], limit: int = LINE_LIMIT) -> str | None:
-    """Clean a text that only accompanies another; too long a one is cut, an unusable one left out."""
-    try:
-        return clean(text[:limit])
-    except InvalidInput:
-        return None
-
-
 def _text(described: Described | None, name: str) -> str | None:
     value = described.fields.get(name) if described else None
-    return _cut(value, clean_line) if isinstance(value, str) else None
+    return cut_line(value) if isinstance(value, str) else None
 
 
 def _texts(described: Described | None, name: str) -> tuple[str, ...]:
     value: JsonValue = described.fields.get(name) if described else None
     if not isinstance(value, list):
         return ()
-    texts = (_cut(one, clean_line) for one in value[:200] if isinstance(one, str))
+    texts = (cut_line(one) for one in value[:200] if isinstance(one, str))
     return tuple(text for text in texts if text)
 
 
@@ -304,6 +315,11 @@ def _positive(described: Described | None, name: str) -> float | None:
     value = described.fields.get(name) if described else None
     usable = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 1e6
     return float(value) if usable and isinstance(value, int | float) else None
+
+
+def _whole(described: Described | None, name: str) -> int | None:
+    value = _positive(described, name)
+    return int(value) if value is not None and value.is_integer() else None
 
 
 def _counts(planes: Iterable[Plane]) -> dict[str, object]:
@@ -318,7 +334,7 @@ def _counts(planes: Iterable[Plane]) -> dict[str, object]:
         times.add(plane.t)
     if not fields:
         return {}
-    named = (_cut(channel, clean_line) for channel in list(channels)[:200])
+    named = (cut_line(channel) for channel in list(channels)[:200])
     return {
         "channels": tuple(channel for channel in named if channel),
         "regions": len(fields),
@@ -337,13 +353,10 @@ def _dates(described: Described | None, described_at: datetime, acquired_to: dat
 def _quality(version: Version, findings: Sequence[Finding]) -> Quality | None:
     if version.verdict is None:
         return None
-    checks = (
-        (finding, _cut(finding.check, clean_line), _cut(finding.message, clean_prose))
-        for finding in findings[:_CHECKS_KEPT]
-    )
+    checks = ((finding, cut_line(finding.check), cut_prose(finding.message)) for finding in findings[:_CHECKS_KEPT])
     return Quality(
         verdict=version.verdict,
-        reason=_cut(version.reason, clean_prose, PROSE_LIMIT) if version.reason else None,
+        reason=cut_prose(version.reason) if version.reason else None,
         checks=tuple(
             CheckResult(check=check or "unnamed", outcome=finding.outcome, message=message or "no words")
             for finding, check, message in checks

@@ -148,6 +148,8 @@ def _facts(record: MetadataRecord) -> list[Entity]:
     named: list[tuple[str, str, JsonValue, str | None]] = [
         ("channels", "channels", list[JsonValue](imaging.channels) or None, None),
         ("objective", "objective", imaging.objective, None),
+        ("magnification", "magnification of the objective", imaging.magnification, None),
+        ("numerical-aperture", "numerical aperture of the objective", imaging.numerical_aperture, None),
         ("pixel-size", "pixel size in the sample", imaging.pixel_size_um, "micrometre"),
         ("z-step", "distance between z planes", imaging.z_step_um, "micrometre"),
         ("regions", "number of regions", imaging.regions, None),

@@ -27,6 +27,8 @@ class Origin(StrEnum):
     PROJECT = "project"
     FILE = "metadata.yaml"
     STEWARD = "steward"
+    SOURCE = "source"
+    """The dataset that this one was derived from."""
     CISTERNA = "cisterna"
     """Counted, digested or assigned here."""
 
@@ -57,6 +59,7 @@ class ImagingFacts(Value):
 
     Attributes:
         channels: As the acquisition names them.
+        magnification, numerical_aperture: Of the objective.
         pixel_size_um, z_step_um: In micrometres, in the sample.
         regions, fields, z_planes, timepoints: How many there are; `fields` is per region, at most.
         images: Image files.
@@ -64,6 +67,8 @@ class ImagingFacts(Value):
 
     channels: tuple[Line, ...] = ()
     objective: Line | None = None
+    magnification: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    numerical_aperture: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     pixel_size_um: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     z_step_um: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     regions: int | None = Field(default=None, ge=0)

@@ -34,6 +34,22 @@ def clean_prose(text: str) -> str:
     return _clean(text, limit=PROSE_LIMIT, lines=True)
 
 
+def cut_line(text: str) -> str | None:
+    """Return what of a text fits a line, cleaned; None when nothing usable is left. For texts that only accompany."""
+    try:
+        return clean_line(text[:LINE_LIMIT])
+    except HostileInput:
+        return None
+
+
+def cut_prose(text: str) -> str | None:
+    """Return what of a text fits a description, cleaned; None when nothing usable is left."""
+    try:
+        return clean_prose(text[:PROSE_LIMIT])
+    except HostileInput:
+        return None
+
+
 def _clean(text: str, *, limit: int, lines: bool) -> str:
     if len(text) > 4 * limit:
         msg = f"a text has {len(text):,} characters and at most {limit:,} are taken; shorten it"

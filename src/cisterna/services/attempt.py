@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 
-from cisterna.domain.errors import CisternaError, Conflict, LeaseLost
-from cisterna.domain.work import Claim, WorkKind
+from cisterna.domain.errors import CisternaError, Conflict, LeaseLost, PreconditionFailed
+from cisterna.domain.work import Claim, WorkKind, WorkState
 from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.ports.clock import Clock
 from cisterna.services.lineage import Place, RunFacts, look_up, parent_of, run_facts
@@ -103,33 +103,43 @@ def fail_attempt(
     catalogue: Catalogue,
     clock: Clock,
     place: Place,
-) -> datetime | None:
+    at_once: bool = False,
+) -> WorkState | None:
     """Tell that an attempt failed, and plan the next one or give the work up.
 
     What may pass by itself is tried again after a delay that doubles each time, with jitter. All else, and the last
-    allowed attempt, is given up; an acquisition is then held, with the reason in words. An error that has no name of
-    ours is tried again, since nothing is known of it.
+    allowed attempt, is given up; an acquisition is then held, with the reason in words.
+
+    Args:
+        claim: What failed.
+        error: Why.
+        attempts_max: How often work is begun before a person is asked.
+        catalogue: Where all of it is written, in one transaction.
+        clock: Dates it, and gives the jitter.
+        place: Where things lie.
+        at_once: The worker is asked to stop: the error says nothing of the work, which is ready again at once.
 
     Returns:
-        When it is tried again; None when it was given up, or when the lease was lost: then whoever ended the attempt
-        has told so.
+        `ready` when it is tried again, `failed` when it was given up; None when the lease was lost, since whoever ended
+        the attempt has told so.
     """
     if isinstance(error, LeaseLost):
         return None
     words = error_words(error)
     code = error.code if isinstance(error, CisternaError) else type(error).__name__
     try:
-        if not is_retryable(error) or claim.work.attempts >= attempts_max:
+        if not at_once and (not is_retryable(error) or claim.work.attempts >= attempts_max):
             _give_up(claim, words, code=code, catalogue=catalogue, clock=clock, place=place)
-            return None
-        not_before = clock.now() + delay_before(claim.work.attempts + 1, jitter_id=clock.new_id())
+            return WorkState.FAILED
+        delay = timedelta() if at_once else delay_before(claim.work.attempts + 1, jitter_id=clock.new_id())
+        not_before = clock.now() + delay
         with catalogue.begin() as tx:
             tx.inbox.require_lease(claim.attempt)
             tx.inbox.put_back(claim.attempt, not_before=not_before, outcome=words)
             _tell_end(tx, "attempt.failed", claim, words, code=code, clock=clock, place=place)
     except LeaseLost:
         return None
-    return not_before
+    return WorkState.READY
 
 
 def abort_expired(*, catalogue: Catalogue, clock: Clock, place: Place) -> Sequence[Claim]:
@@ -173,9 +183,15 @@ def delay_before(attempt: int, *, jitter_id: str) -> timedelta:
 
 
 def is_retryable(error: BaseException) -> bool:
-    """Tell whether waiting alone may help; of a group, whether it may help every error in it."""
+    """Tell whether to begin anew; of a group, whether that may help every error in it.
+
+    A lost race is over once the state is read anew. An error that has no name of ours is a defect or the machine's
+    trouble: it is tried again, since a person's time is dearer.
+    """
     if isinstance(error, BaseExceptionGroup):
         return all(is_retryable(one) for one in error.exceptions)
+    if isinstance(error, Conflict | PreconditionFailed):
+        return True
     return error.retryable if isinstance(error, CisternaError) else True
 
 

@@ -204,7 +204,8 @@ def error_words(error: BaseException) -> str:
     for pattern in _SECRETS:
         words = pattern.sub(r"\1***" + ("@" if pattern is _SECRETS[0] else ""), words)
     visible = "".join(max(character, " ") for character in words).strip()
-    return (visible or type(error).__name__)[:_ERROR_LIMIT].encode("utf-8", "backslashreplace").decode()
+    shown = (visible or type(error).__name__).encode("utf-8", "backslashreplace").decode()
+    return shown[:_ERROR_LIMIT]
 
 
 def _give_up(claim: Claim, words: str, *, code: str, catalogue: Catalogue, clock: Clock, place: Place) -> None:

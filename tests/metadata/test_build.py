@@ -98,6 +98,13 @@ def test_what_was_made_from_restricted_data_stays_restricted(human_data: HumanDa
     assert derived.is_restricted
 
 
+def test_a_source_of_which_nothing_is_known_closes_what_was_made_from_it() -> None:
+    derived = a_derived_record(sources=[None])
+
+    assert derived.human_data is HumanData.UNANSWERED
+    assert derived.access is Access.CLOSED
+
+
 def test_a_derived_dataset_without_a_project_credits_whom_its_source_credits() -> None:
     derived = a_derived_record(project=None, sources=[a_record()])
 

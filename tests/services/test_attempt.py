@@ -150,6 +150,30 @@ def test_nothing_ready_is_nothing_begun(bench: Bench) -> None:
     assert names(bench.told()) == ["attempt.started"]
 
 
+def test_a_named_piece_of_work_is_taken_and_no_other(bench: Bench) -> None:
+    other = add_acquisition(bench.catalogue, bench.clock, "run 2")
+    wanted = add_work(bench.catalogue, bench.clock, other.acquisition_id)
+
+    def take() -> Claim | None:
+        return start_attempt(
+            catalogue=bench.catalogue,
+            clock=bench.clock,
+            owner="pool",
+            lease=LEASE,
+            place=PLACE,
+            attempts_max=ATTEMPTS,
+            work_id=wanted.work_id,
+        )
+
+    claim = take()
+
+    assert claim is not None
+    assert claim.work.work_id == wanted.work_id
+    assert take() is None
+    bench.clock.advance(LEASE * 2)
+    assert take() is not None
+
+
 def test_what_may_pass_is_tried_again_after_a_while_as_another_run(bench: Bench) -> None:
     first = bench.begin()
 

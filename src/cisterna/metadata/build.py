@@ -50,7 +50,7 @@ def build_record(
     steward: Given | None = None,
     model: ModelFacts | None = None,
     related: Sequence[Related] = (),
-    sources: Sequence[MetadataRecord] = (),
+    sources: Sequence[MetadataRecord | None] = (),
     findings: Sequence[Finding] = (),
     problems: Sequence[str] = (),
 ) -> MetadataRecord:
@@ -74,7 +74,8 @@ def build_record(
         steward: What stewards said of this version or the one before it.
         model: For derived data.
         related: Datasets of ours that it stands in relation to.
-        sources: Records of what it was derived from; what was made from restricted data stays as restricted.
+        sources: Records of what it was derived from; what was made from restricted data stays as restricted. None
+            for a source of which no record is known: it counts as closed and unanswered.
         findings: Of the gate; together with the version's verdict.
         problems: What could not be read, in words.
 
@@ -135,13 +136,13 @@ class _Said:
         steward: Given | None,
         given: Given | None,
         project: Project | None,
-        sources: Sequence[MetadataRecord],
+        sources: Sequence[MetadataRecord | None],
         problems: list[str],
     ) -> None:
         self.steward, self.given = steward or Given(), given or Given()
         self.project = project
         self.sources = sources
-        self.source = sources[0] if sources else None
+        self.source = next((source for source in sources if source is not None), None)
         self.problems = problems
         self.origins: dict[str, Origin] = {}
 
@@ -227,7 +228,7 @@ class _Said:
             [(Origin.PROJECT, self.project.defaults.access)] if self.project else [(Origin.CISTERNA, Access.CLOSED)]
         )
         offers += [(Origin.FILE, self.given.access)] if self.given.access else []
-        offers += [(Origin.SOURCE, source.access) for source in self.sources]
+        offers += [(Origin.SOURCE, source.access if source else Access.CLOSED) for source in self.sources]
         self.origins["access"], access = max(offers, key=lambda offer: _STRICTNESS.index(offer[1]))
         return access
 
@@ -236,9 +237,10 @@ class _Said:
         default = self.project.defaults.human_data if self.project else HumanData.UNANSWERED
         offers = [(Origin.STEWARD, self.steward.human_data)]
         rest = [(Origin.PROJECT, default), (Origin.FILE, self.given.human_data)]
-        rest += [(Origin.SOURCE, source.human_data) for source in self.sources]
+        answers = [source.human_data if source else HumanData.UNANSWERED for source in self.sources]
+        rest += [(Origin.SOURCE, answer) for answer in answers]
         offers += [offer for offer in rest if offer[1] is HumanData.YES]
-        if any(source.human_data is HumanData.UNANSWERED for source in self.sources):
+        if HumanData.UNANSWERED in answers:
             offers.append((Origin.SOURCE, HumanData.UNANSWERED))
         offers += [offer for offer in rest if offer[1] is HumanData.NO]
         origin, answer = next((offer for offer in offers if offer[1] is not None), (Origin.PROJECT, None))

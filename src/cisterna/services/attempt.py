@@ -40,10 +40,11 @@ def start_attempt(
     place: Place,
     attempts_max: int,
     kinds: Sequence[WorkKind] | None = None,
+    work_id: str | None = None,
 ) -> Claim | None:
-    """Take the next piece of work and tell that it was begun, in one transaction; None when nothing is ready.
+    """Take the next piece of work, or the one named, and tell that it was begun, in one transaction.
 
-    Attempts whose lease ran out are ended first, so that their end is told before the work begins anew. Work that was
+    None means that nothing is ready. Attempts whose lease ran out are ended first, so that their end is told before the work begins anew. Work that was
     begun too often without an end (it kills its worker each time) is given up at once instead of handed out again.
 
     Killed before the commit, nothing has happened; after it, the lease runs out and `abort_expired` tells the end.
@@ -52,7 +53,7 @@ def start_attempt(
     while True:
         with catalogue.begin() as tx:
             run_id, now = clock.new_id(), clock.now()
-            claim = tx.inbox.claim(owner=owner, run_id=run_id, now=now, lease=lease, kinds=kinds)
+            claim = tx.inbox.claim(owner=owner, run_id=run_id, now=now, lease=lease, kinds=kinds, work_id=work_id)
             if claim is None:
                 return None
             subject = look_up(tx, claim.work, place=place)

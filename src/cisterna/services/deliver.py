@@ -21,7 +21,7 @@ _PATIENCE = 3
 """Failures in a row after which a sink counts as down until the next call."""
 
 
-def deliver_due(*, sink: EventSink, catalogue: Catalogue, clock: Clock, limit: int = 1000) -> int:
+def deliver_due(sink: EventSink, *, catalogue: Catalogue, clock: Clock, limit: int = 1000) -> int:
     """Send what is due to a sink and return how many events it took.
 
     What the sink does not take is postponed, longer each time, and what waits behind it about the same subject with

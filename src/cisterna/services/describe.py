@@ -51,7 +51,7 @@ class _Known:
     instrument: Instrument | None
     acquisition: Acquisition | None
     related: tuple[Related, ...]
-    sources: tuple[MetadataRecord, ...]
+    sources: tuple[MetadataRecord | None, ...]
     before: MetadataRecord | None
 
 
@@ -139,11 +139,8 @@ def _known(tx: Transaction, version_id: str) -> _Known:
             Related(kind=relation.kind, pid=other.pid, version=relation.version, title=cut_line(other.title))
         )
         if relation.kind == "IsDerivedFrom":
-            sources += [
-                record
-                for one in tx.datasets.versions(other.dataset_id)
-                if one.label == relation.version and (record := _record_of(one)) is not None
-            ]
+            labelled = [one for one in tx.datasets.versions(other.dataset_id) if one.label == relation.version]
+            sources.append(_record_of(labelled[0]) if labelled else None)
     return _Known(
         version=version,
         dataset=dataset,

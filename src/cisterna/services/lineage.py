@@ -312,6 +312,7 @@ def _of_acquisition(
     zone = tx.instruments.get(acquisition.instrument).path
     owner = _owner(tx, acquisition.project)
     findings = tx.datasets.findings(written[-1][1].version_id) if written else ()
+    kept = tx.datasets.versions(acquisition.dataset_id) if acquisition.dataset_id else ()
     source = LineageDataset(
         namespace=f"file://{place.host}",
         name=_encoded(f"{zone.rstrip('/')}/{acquisition.folder}"),
@@ -324,7 +325,7 @@ def _of_acquisition(
     )
     return Subject(
         project=acquisition.project,
-        restricted=_restricted(tx, acquisition.project, [version for _, version in written]),
+        restricted=_restricted(tx, acquisition.project, [*kept, *(version for _, version in written)]),
         inputs=(source,),
         outputs=_outputs(written, place=place, owner=owner),
     )

@@ -10,8 +10,9 @@ from cisterna.adapters.catalogue_sql import SqlCatalogue
 from cisterna.adapters.sink_openlineage import openlineage_lines
 from cisterna.domain.errors import NotFound
 from cisterna.domain.work import Work, WorkKind
+from cisterna.services.ancestry import events_about, lineage_tree
 from cisterna.services.attempt import complete_attempt
-from cisterna.services.lineage import LineageDataset, RunFacts, events_about, job_name, lineage_tree
+from cisterna.services.lineage import LineageDataset, RunFacts, job_name
 from cisterna.testing.clock import SettableClock
 from cisterna.testing.memory_store import MemoryStore
 from tests.adapters.openlineage_schema import faults

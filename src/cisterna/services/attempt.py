@@ -44,8 +44,9 @@ def start_attempt(
 ) -> Claim | None:
     """Take the next piece of work, or the one named, and tell that it was begun, in one transaction.
 
-    None means that nothing is ready. Attempts whose lease ran out are ended first, so that their end is told before the work begins anew. Work that was
-    begun too often without an end (it kills its worker each time) is given up at once instead of handed out again.
+    None means that nothing is ready. Attempts whose lease ran out are ended first, so that their end is told before
+    the work begins anew. Work that was begun too often without an end (it kills its worker each time) is given up at
+    once instead of handed out again.
 
     Killed before the commit, nothing has happened; after it, the lease runs out and `abort_expired` tells the end.
     """

@@ -67,10 +67,8 @@ class Bench:
     def begin(self, **more: int) -> Claim:
         return begin(self.catalogue, self.clock, **more)
 
-    def complete(self, claim: Claim, *outputs: str) -> None:
-        complete_attempt(
-            claim, outcome="archived", catalogue=self.catalogue, clock=self.clock, place=PLACE, outputs=outputs
-        )
+    def complete(self, claim: Claim) -> None:
+        complete_attempt(claim, outcome="archived", catalogue=self.catalogue, clock=self.clock, place=PLACE)
 
     def fail(self, claim: Claim, error: BaseException, *, at_once: bool = False) -> WorkState | None:
         return fail_attempt(
@@ -114,7 +112,7 @@ def test_a_completed_attempt_is_told_with_what_it_read_and_wrote(bench: Bench) -
     version = add_version(bench.catalogue, bench.clock, MemoryStore(), acquisition=bench.acquisition)
     claim = bench.begin()
 
-    bench.complete(claim, version.version_id)
+    bench.complete(claim)
 
     started, completed = bench.told()
     assert (started.name, completed.name) == ("attempt.started", "attempt.completed")
@@ -130,6 +128,27 @@ def test_a_completed_attempt_is_told_with_what_it_read_and_wrote(bench: Bench) -
     assert facts.outputs[0].change == "create"
     assert facts.outputs[0].owner == "rosa"
     assert bench.state() is WorkState.DONE
+
+
+def test_what_an_attempt_did_not_touch_it_did_not_write(bench: Bench) -> None:
+    version = add_version(bench.catalogue, bench.clock, MemoryStore(), acquisition=bench.acquisition)
+    bench.clock.advance(60)
+
+    bench.complete(bench.begin())
+
+    assert bench.told()[-1].data["outputs"] == []
+    assert version.number == 1
+
+
+def test_a_reprocessed_version_is_what_its_run_wrote(bench: Bench) -> None:
+    version = add_version(bench.catalogue, bench.clock, MemoryStore(), acquisition=bench.acquisition)
+    bench.begin()
+    add_work(bench.catalogue, bench.clock, version.version_id, WorkKind.REPROCESS)
+
+    bench.complete(bench.begin())
+
+    facts = RunFacts.model_validate(bench.told(version.version_id)[-1].data)
+    assert [output.version for output in facts.outputs] == ["v1"]
 
 
 def test_an_attempt_ends_once(bench: Bench) -> None:
@@ -275,7 +294,7 @@ def test_work_that_kills_its_worker_every_time_is_given_up(bench: Bench) -> None
 def test_a_derivation_names_the_run_that_asked_for_it(bench: Bench) -> None:
     version = add_version(bench.catalogue, bench.clock, MemoryStore(), acquisition=bench.acquisition)
     parent = bench.begin()
-    bench.complete(parent, version.version_id)
+    bench.complete(parent)
     bench.clock.advance(1)
     add_work(bench.catalogue, bench.clock, version.version_id, WorkKind.INFER, parameters={"model": "nuclei"})
 

@@ -11,7 +11,7 @@ from cisterna.domain.errors import CisternaError, Conflict, LeaseLost, Precondit
 from cisterna.domain.work import Claim, WorkKind, WorkState
 from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.ports.clock import Clock
-from cisterna.services.lineage import Place, RunFacts, look_up, parent_of, run_facts
+from cisterna.services.lineage import Place, RunFacts, look_up, parent_of, run_facts, written_since
 from cisterna.services.transition import announce
 
 FIRST_DELAY = timedelta(seconds=2)
@@ -74,7 +74,7 @@ def complete_attempt(
     catalogue: Catalogue,
     clock: Clock,
     place: Place,
-    outputs: Sequence[str] = (),
+    outputs: Sequence[str] | None = None,
 ) -> None:
     """Tell that the work is done, with what it made; a second call finds the lease gone and raises.
 
@@ -84,7 +84,7 @@ def complete_attempt(
         catalogue: Where both are written, in one transaction.
         clock: Dates the end.
         place: Where things lie.
-        outputs: Ids of the versions that this attempt made or finished.
+        outputs: Ids of the versions that this attempt made; without them, those that changed since it began.
 
     Raises:
         LeaseLost: Somebody else has ended this attempt; nothing was written.
@@ -92,7 +92,8 @@ def complete_attempt(
     with catalogue.begin() as tx:
         tx.inbox.require_lease(claim.attempt)
         tx.inbox.finish(claim.attempt, outcome=outcome)
-        subject = look_up(tx, claim.work, place=place, outputs=outputs)
+        written = written_since(tx, claim.work, claim.attempt.started_at) if outputs is None else outputs
+        subject = look_up(tx, claim.work, place=place, outputs=written)
         facts = run_facts(claim, subject, parent=parent_of(tx, claim.work), outcome=outcome)
         _tell(tx, "attempt.completed", claim, facts, restricted=subject.restricted, clock=clock)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Literal
 
 from pydantic import Field
@@ -11,6 +12,7 @@ from cisterna.domain.base import Moment, Value
 from cisterna.domain.dataset import Dataset, Version
 from cisterna.domain.errors import NotFound
 from cisterna.domain.finding import Finding, Outcome
+from cisterna.domain.identifier import dataset_id
 from cisterna.domain.work import Claim, Work, WorkKind
 from cisterna.ports.catalogue import Transaction
 
@@ -132,6 +134,23 @@ def look_up(tx: Transaction, work: Work, *, place: Place, outputs: Sequence[str]
         return Subject(project=None, restricted=True)
 
 
+def written_since(tx: Transaction, work: Work, since: datetime) -> list[str]:
+    """Name the versions that work of this kind makes and whose stage changed since a moment: what an attempt wrote."""
+    if work.kind is WorkKind.INGEST:
+        versions = list(tx.datasets.versions(dataset_id(origin=work.subject)))
+    elif work.kind is WorkKind.PUBLISH:
+        return []
+    else:
+        try:
+            subject = tx.datasets.get_version(work.subject)
+        except NotFound:
+            return []
+        derived = tx.datasets.derived_from(subject.dataset_id)
+        versions = [one for dataset in derived for one in tx.datasets.versions(dataset.dataset_id)]
+        versions += [subject] if work.kind is WorkKind.REPROCESS else []
+    return [version.version_id for version in versions if version.stage_at >= since]
+
+
 def run_facts(
     claim: Claim,
     subject: Subject,
@@ -227,7 +246,7 @@ def _of_acquisition(
     zone = tx.instruments.get(acquisition.instrument).path
     owner = _owner(tx, acquisition.project)
     findings = tx.datasets.findings(written[-1][1].version_id) if written else ()
-    kept = tx.datasets.versions(acquisition.dataset_id) if acquisition.dataset_id else ()
+    kept = tx.datasets.versions(dataset_id(origin=acquisition_id))
     source = LineageDataset(
         namespace=f"file://{place.host}",
         name=_encoded(f"{zone.rstrip('/')}/{acquisition.folder}"),

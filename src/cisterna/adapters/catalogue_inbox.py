@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import RowMapping, bindparam, insert, select, update
+from sqlalchemy import RowMapping, bindparam, insert, select, true, update
 from sqlalchemy import text as sql_text
 from sqlalchemy.dialects.postgresql import ARRAY, TEXT
 from sqlalchemy.dialects.postgresql import insert as upsert
@@ -88,18 +88,27 @@ class SqlInbox:
         return [_work(row) for row in self._sql.run(wanted).mappings()]
 
     def claim(
-        self, *, owner: str, run_id: str, now: datetime, lease: timedelta, kinds: Sequence[WorkKind] | None = None
+        self,
+        *,
+        owner: str,
+        run_id: str,
+        now: datetime,
+        lease: timedelta,
+        kinds: Sequence[WorkKind] | None = None,
+        work_id: str | None = None,
     ) -> Claim | None:
         """Take one ready piece of work, or one whose lease ran out."""
         names = [kind.value for kind in (WorkKind if kinds is None else kinds)]
-        work_id = self._sql.run(_NEXT_READY, {"now": now, "kinds": names}).scalar()
-        if work_id is None:
-            overdue = self._overdue(now, kinds=names, limit=1)
+        ready = (
+            self._named(work_id, now) if work_id else self._sql.run(_NEXT_READY, {"now": now, "kinds": names}).scalar()
+        )
+        if ready is None:
+            overdue = self._overdue(now, kinds=names, limit=1, work_id=work_id)
             if not overdue:
                 return None
-            work_id = overdue[0].work_id
+            ready = overdue[0].work_id
             self._end(overdue[0].run_id, "expired")
-        begun = update(works).where(works.c.work_id == work_id)
+        begun = update(works).where(works.c.work_id == ready)
         begun = begun.values(state="leased", attempts=works.c.attempts + 1, outcome=None).returning(works)
         work = _work(self._sql.run(begun).mappings().one())
         attempt = Attempt(run_id=run_id, work_id=work.work_id, owner=owner, started_at=now, expires_at=now + lease)
@@ -159,12 +168,23 @@ class SqlInbox:
         self._change(attempt, ended="given-up")
         self._settle(attempt, state="failed", outcome=outcome)
 
-    def _overdue(self, now: datetime, *, kinds: Sequence[str], limit: int | None) -> Sequence[_Lease]:
+    def _named(self, work_id: str, now: datetime) -> str | None:
+        """Lock one piece of work, if it is ready and nobody else is looking at it."""
+        wanted = select(works.c.work_id).where(
+            works.c.work_id == work_id, works.c.state == "ready", works.c.not_before <= now
+        )
+        found: str | None = self._sql.run(wanted.with_for_update(skip_locked=True)).scalar()
+        return found
+
+    def _overdue(
+        self, now: datetime, *, kinds: Sequence[str], limit: int | None, work_id: str | None = None
+    ) -> Sequence[_Lease]:
         """Lock leases that ran out, with their work; those that others are looking at are skipped."""
+        named = works.c.work_id == work_id if work_id else true()
         wanted = (
             select(attempts.c.run_id, attempts.c.work_id)
             .join(works, works.c.work_id == attempts.c.work_id)
-            .where(attempts.c.ended.is_(None), attempts.c.expires_at < now, works.c.kind.in_(kinds))
+            .where(attempts.c.ended.is_(None), attempts.c.expires_at < now, works.c.kind.in_(kinds), named)
             .order_by(attempts.c.begun)
             .limit(limit)
             .with_for_update(skip_locked=True)

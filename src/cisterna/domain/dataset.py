@@ -152,6 +152,13 @@ class Version(Value):
     record: int = 0
 
     @property
+    def is_restricted(self) -> bool:
+        """Whether its own record says that it must stay inside; one that is not described yet says nothing."""
+        if self.metadata is None:
+            return False
+        return self.metadata.get("human_data") != "no" or self.metadata.get("access") != "open"
+
+    @property
     def label(self) -> str:
         """`vN`, or `vN.M` for a revision."""
         return f"v{self.number}" + (f".{self.revision}" if self.revision else "")

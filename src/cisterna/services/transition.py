@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import JsonValue
 
 from cisterna.domain.dataset import Stage, Version, require_transition
+from cisterna.domain.errors import NotFound
 from cisterna.domain.event import Event
 from cisterna.ports.catalogue import Transaction
 from cisterna.ports.clock import Clock
@@ -40,17 +41,46 @@ def advance(tx: Transaction, version: Version, to: Stage, *, clock: Clock, **dat
         "reason": version.reason,
         **data,
     }
-    announce(tx, "version.stage", version.version_id, project=dataset.project, clock=clock, data=content)
+    announce(
+        tx,
+        "version.stage",
+        version.version_id,
+        project=dataset.project,
+        clock=clock,
+        data=content,
+    )
     return saved
 
 
 def announce(
-    tx: Transaction, name: str, subject: str, *, project: str | None, clock: Clock, data: dict[str, JsonValue]
+    tx: Transaction,
+    name: str,
+    subject: str,
+    *,
+    project: str | None,
+    clock: Clock,
+    data: dict[str, JsonValue],
+    restricted: bool = False,
 ) -> Event:
-    """Append an event; it is restricted unless its project is known and open."""
-    restricted = project is None or tx.projects.get(project).is_restricted
+    """Append an event.
+
+    It is restricted unless its project is known and open, and neither the version that it is about (the subject) nor
+    the caller says otherwise.
+    """
+    restricted = (
+        restricted or project is None or tx.projects.get(project).is_restricted or _is_restricted_version(tx, subject)
+    )
     event = Event(
         event_id=clock.new_id(), name=name, subject=subject, occurred_at=clock.now(), restricted=restricted, data=data
     )
     tx.outbox.append(event)
     return event
+
+
+def _is_restricted_version(tx: Transaction, subject: str) -> bool:
+    if not subject.startswith("ds-") or ":" not in subject:
+        return False
+    try:
+        return tx.datasets.get_version(subject).is_restricted
+    except NotFound:
+        return False

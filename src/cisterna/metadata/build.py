@@ -1,0 +1,139 @@
+"""Joins what profile, instrument, project, file and steward say into one record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from cisterna.domain.dataset import Dataset, Version
+from cisterna.domain.errors import IllegalTransition
+from cisterna.domain.finding import Finding
+from cisterna.domain.instrument import Instrument
+from cisterna.domain.project import Project
+from cisterna.metadata.record import (
+    CheckResult,
+    Dates,
+    Given,
+    MetadataRecord,
+    ModelFacts,
+    Origin,
+    Quality,
+    Related,
+)
+from cisterna.metadata.said import Said
+from cisterna.metadata.text import cut_line, cut_prose
+from cisterna.ports.profile import Described, Plane
+
+_CHECKS_KEPT = 200
+
+
+def build_record(
+    dataset: Dataset,
+    version: Version,
+    *,
+    described_at: datetime,
+    project: Project | None = None,
+    instrument: Instrument | None = None,
+    described: Described | None = None,
+    planes: Iterable[Plane] = (),
+    images: int | None = None,
+    acquired_to: datetime | None = None,
+    given: Given | None = None,
+    steward: Given | None = None,
+    model: ModelFacts | None = None,
+    related: Sequence[Related] = (),
+    sources: Sequence[MetadataRecord | None] = (),
+    findings: Sequence[Finding] = (),
+    problems: Sequence[str] = (),
+) -> MetadataRecord:
+    """Build the record of a measured version.
+
+    For each field the first who says something wins: the steward, then `metadata.yaml`, the profile, the project. With
+    two exceptions, since the file lies where the instrument writes: it may make access stricter, never wider, and it
+    may say that data come from people but not take that back.
+
+    Args:
+        dataset: What is described.
+        version: Of it, with a manifest digest.
+        described_at: Dates the record.
+        project: Its defaults.
+        instrument: For acquired data.
+        described: What the acquisition says of itself.
+        planes: Where each image belongs, for counting.
+        images: How many image files there are.
+        acquired_to: When the end of the run was seen.
+        given: From `metadata.yaml`.
+        steward: What stewards said of this version or the one before it.
+        model: For derived data.
+        related: Datasets of ours that it stands in relation to.
+        sources: Records of what it was derived from; what was made from restricted data stays as restricted. None
+            for a source of which no record is known: it counts as closed and unanswered.
+        findings: Of the gate; together with the version's verdict.
+        problems: What could not be read, in words.
+
+    Raises:
+        IllegalTransition: The version has not been measured.
+    """
+    if version.manifest_digest is None:
+        msg = f"{version.version_id} has no manifest yet; it is described after it was measured and gated"
+        raise IllegalTransition(msg, version_id=version.version_id)
+    said = Said(steward=steward, given=given, project=project, sources=sources, problems=list(problems))
+    values = {
+        **said.citation(dataset, described),
+        **said.conditions(),
+        "data_type": cut_line(dataset.data_type) or "unknown",
+        "instrument": said.instrument(instrument, described),
+        "imaging": said.imaging(described, planes, images),
+        "dates": _dates(described, described_at, acquired_to),
+        "model": model,
+        "relations": tuple(related),
+        "quality": _quality(version, findings),
+    }
+    origins = {**said.origins, **dict.fromkeys(("pid", "publication_year", "manifest_digest"), Origin.CISTERNA)}
+    return MetadataRecord(
+        pid=dataset.pid,
+        dataset_id=dataset.dataset_id,
+        version=version.label,
+        derived=dataset.acquisition_id is None,
+        publication_year=described_at.year,
+        manifest_digest=version.manifest_digest,
+        file_count=version.file_count,
+        total_bytes=version.total_bytes,
+        origins=origins,
+        problems=tuple(cut_prose(problem) or "a problem without words" for problem in said.problems),
+        **values,
+    )
+
+
+def steward_said(record: MetadataRecord) -> Given:
+    """Take out of a record what a steward said, so that a later version or revision says it too."""
+    said = {name: getattr(record, name) for name, origin in record.origins.items() if origin is Origin.STEWARD}
+    return Given(**{name: value for name, value in said.items() if name in Given.model_fields})
+
+
+def joined(newer: Given | None, older: Given | None) -> Given | None:
+    """Put one statement over another: what the newer leaves unsaid, the older says."""
+    if newer is None or older is None:
+        return newer or older
+    update = {name: value for name in Given.model_fields if (value := getattr(newer, name)) is not None}
+    return older.model_copy(update=update)
+
+
+def _dates(described: Described | None, described_at: datetime, acquired_to: datetime | None) -> Dates:
+    return Dates(
+        acquired_from=described.started_at if described else None, acquired_to=acquired_to, described=described_at
+    )
+
+
+def _quality(version: Version, findings: Sequence[Finding]) -> Quality | None:
+    if version.verdict is None:
+        return None
+    checks = ((finding, cut_line(finding.check), cut_prose(finding.message)) for finding in findings[:_CHECKS_KEPT])
+    return Quality(
+        verdict=version.verdict,
+        reason=cut_prose(version.reason) if version.reason else None,
+        checks=tuple(
+            CheckResult(check=check or "unnamed", outcome=finding.outcome, message=message or "no words")
+            for finding, check, message in checks
+        ),
+    )

@@ -68,6 +68,10 @@ class GateReport(Value):
 class QualityGate(Protocol):
     """Judges a dataset by the suite of its data type."""
 
+    def limits(self, data_type: str) -> Mapping[str, float]:
+        """Give the limits by which the suite wants single images judged before they are summed up; may be empty."""
+        ...
+
     def assess(
         self, *, data_type: str, summary: Mapping[str, float | int | str | None], table: MetricTable
     ) -> GateReport:

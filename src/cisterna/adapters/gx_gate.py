@@ -9,6 +9,7 @@ from multiprocessing.connection import Client, Connection
 from pathlib import Path
 from typing import Any
 
+from cisterna.adapters.shared_data import shared_folder
 from cisterna.adapters.suite_file import read_suite
 from cisterna.domain.errors import GateUnavailable, InvalidInput
 from cisterna.domain.finding import Finding, Outcome
@@ -27,13 +28,13 @@ class GxGate:
 
     Args:
         socket: Where the process listens.
-        expectations: Folder with `<data type>/<suite>.json`, the same that the process was given.
+        expectations: Folder with `<data type>/<suite>.json`, the same that the process was given; unset: ours.
         timeout_seconds: How long an answer may take.
     """
 
-    def __init__(self, socket: Path, *, expectations: Path, timeout_seconds: float = 30.0) -> None:
+    def __init__(self, socket: Path, *, expectations: Path | None = None, timeout_seconds: float = 30.0) -> None:
         self._socket = socket
-        self._expectations = expectations
+        self._expectations = expectations or shared_folder("expectations")
         self._timeout_seconds = timeout_seconds
 
     def limits(self, data_type: str) -> Mapping[str, float]:

@@ -40,10 +40,11 @@ _AGGREGATES: dict[str, _Sum] = {
     "median_counts": median,
     "p99_counts": median,
 }
+_MOSTLY = 0.5
 _EMPTY_SNR = 5.5  # (p99 - p5) / sigma of pure Gaussian noise is 3.97
 
 
-class TiffImageMeter:
+class TiffMeter:
     """Implements `ports.quality.ImageMeter` for TIFF, BMP and PNG; safe to share between threads.
 
     Args:
@@ -102,7 +103,9 @@ class TiffImageMeter:
 
 
 def _is_empty(metrics: Metrics) -> bool:
-    """Tell whether a plane shows nothing above its own noise."""
+    """Tell whether a plane shows nothing above its own noise; one that is all light is not empty."""
+    if (metrics.get("saturated_share") or 0.0) > _MOSTLY:
+        return False
     structure, snr = metrics.get("structure"), metrics.get("snr")
     if metrics.get("maximum_counts") == metrics.get("minimum_counts"):
         return True

@@ -42,7 +42,7 @@ def frozen(image: Plane) -> Plane:
 def count_values(row: Plane, histogram: Plane) -> None:
     """Add a row of an unsigned plane to its histogram."""
     for column in range(row.size):
-        histogram[row[column]] += 1
+        histogram[np.uintp(row[column])] += 1
 
 
 @_compiled

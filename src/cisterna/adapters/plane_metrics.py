@@ -40,6 +40,8 @@ STRUCTURE_MIN = 4.0
 _CONVERTER_BITS = (8, 10, 12, 14)
 _CLIP_NEIGHBOURS = 16
 _GRID = 4
+_TILE_BLOCKS = 1024
+_LARGEST = 1e30  # what is beyond counts as no number: its square would leave the range of double precision
 _LAPLACIAN_GAIN = 40.0  # variance of the 4-neighbour Laplacian of 2-pixel sums of white noise: (4 + 4 * 4) * 2 sigma**2
 _QUANTISATION_VARIANCE = 1 / 12  # of rounding to whole counts
 
@@ -84,7 +86,7 @@ def _measure_numbers(image: NDArray[Any]) -> Metrics:
     limits = np.iinfo(image.dtype) if image.dtype.kind in "iu" else None
     saturated = float(np.count_nonzero(image == limits.max)) / image.size if limits else None
     numbers = frozen(image.astype(np.float64))
-    finite = numbers[np.isfinite(numbers)]
+    finite = numbers[np.abs(numbers) < _LARGEST]  # false for NaN
     outside = 1.0 - finite.size / numbers.size
     if finite.size == 0:
         return {"nonfinite_share": 1.0}
@@ -147,13 +149,13 @@ def _structure(bands: _Bands, levels: Metrics, *, noise_floor: float) -> Metrics
 
     The noise floor is the variance that rounding alone makes, so that an image without noise has a ratio at all.
     """
-    mean, variance = levels["mean_counts"], bands.laplacian_variance
+    square, variance = (levels["mean_counts"] or 0.0) ** 2, bands.laplacian_variance
     structure = bands.broad / bands.broad_error if bands.broad_error > 0 else 0.0
     noise = max((bands.fine_total - bands.fine) / _LAPLACIAN_GAIN, noise_floor)
     extent = (levels["p99_counts"] or 0.0) - (levels["background_counts"] or 0.0)
     found: Metrics = {
         "laplacian_variance_counts2": variance,
-        "laplacian_variance_relative": variance / mean**2 if variance is not None and mean else None,
+        "laplacian_variance_relative": variance / square if variance is not None and square > 0 else None,
         "structure": structure,
         "snr": extent / math.sqrt(noise) if noise > 0 and bands.fine_total > 0 else None,
         "background_uniformity": _uniformity(bands.coarse),
@@ -166,6 +168,8 @@ def _structure(bands: _Bands, levels: Metrics, *, noise_floor: float) -> Metrics
 
 
 def _uniformity(coarse: NDArray[Any]) -> float | None:
+    step = math.isqrt(coarse.size // (_GRID * _GRID * _TILE_BLOCKS)) or 1  # enough blocks for a percentile
+    coarse = coarse[::step, ::step]
     height, width = (size // _GRID for size in coarse.shape)
     if height < _GRID or width < _GRID:
         return None

@@ -137,9 +137,17 @@ def reason_of(findings: Sequence[Finding]) -> str:
     ordered = sorted(findings, key=lambda finding: _GRAVITY.index(finding.outcome))
     if ordered[0].outcome is Outcome.PASSED:
         return f"All {len(findings)} checks passed."
-    grave = [finding for finding in ordered if finding.outcome is not Outcome.PASSED]
+    grave: list[Finding] = []
+    for finding in ordered:
+        told = any(_subject(finding) == _subject(graver) for graver in grave)  # a warning below the same error
+        if finding.outcome is not Outcome.PASSED and not told:
+            grave.append(finding)
     shown = " ".join(finding.message for finding in grave[:_REASON_MAX])
     return shown if len(grave) <= _REASON_MAX else f"{shown} And {len(grave) - _REASON_MAX} more."
+
+
+def _subject(finding: Finding) -> str:
+    return finding.message.partition(" (expected ")[0]
 
 
 def summarise(table: MetricTable, facts: Facts, *, limits: Mapping[str, float]) -> Summary:

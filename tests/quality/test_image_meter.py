@@ -41,7 +41,9 @@ def entry(tag: int, kind: int, count: int, value: int) -> bytes:
     return struct.pack("<HHI", tag, kind, count) + struct.pack("<I", value)
 
 
-def lying_tiff(width: int, height: int, *, next_page: int = 0, compression: int = 1, extra: tuple[bytes, ...] = ()) -> bytes:
+def lying_tiff(
+    width: int, height: int, *, next_page: int = 0, compression: int = 1, extra: tuple[bytes, ...] = ()
+) -> bytes:
     """One 16-bit page whose header says what it likes."""
     entries = [
         entry(256, 4, 1, width),
@@ -176,7 +178,10 @@ HOSTILE = {
     "deflate that is none": (tiff(picture(), compression="zlib").replace(b"\x78", b"\x00"), ""),
     "complex numbers": (tiff(picture().astype(np.complex64)), "not measured"),
     "half a PNG": (b"\x89PNG\r\n\x1a\n\0\0\0", "cannot be decoded"),
-    "a BMP of 2e9 pixels": (b"BM" + struct.pack("<IHHIIiiHH", 54, 0, 0, 54, 40, 46_000, 46_000, 1, 24) + b"\0" * 24, ""),
+    "a BMP of 2e9 pixels": (
+        b"BM" + struct.pack("<IHHIIiiHH", 54, 0, 0, 54, 40, 46_000, 46_000, 1, 24) + b"\0" * 24,
+        "",
+    ),
     "nothing but NaN": (tiff(np.full((16, 16), np.nan, np.float32)), None),
     "OME-XML with entities": (tiff(picture(), description=ENTITIES, metadata=None), None),
 }

@@ -33,7 +33,7 @@ class GxGate:
     """
 
     def __init__(self, socket: Path, *, expectations: Path | None = None, timeout_seconds: float = 30.0) -> None:
-        self._socket = socket
+        self.socket = socket
         self._expectations = expectations or shared_folder("expectations")
         self._timeout_seconds = timeout_seconds
 
@@ -72,7 +72,7 @@ class GxGate:
                 )
             except (KeyError, TypeError, ValueError) as error:
                 msg = f"the quality process answered in a form that is not known ({error}); restart it"
-                raise GateUnavailable(msg, socket=str(self._socket)) from error
+                raise GateUnavailable(msg, socket=str(self.socket)) from error
 
     def _finding(self, connection: Connection[Any, Any], data_type: str, found: Json, table: MetricTable) -> Finding:
         rows = found["rows"]
@@ -101,24 +101,24 @@ class GxGate:
 
     def _connect(self) -> Connection[Any, Any]:
         try:
-            return Client(str(self._socket), "AF_UNIX")
+            return Client(str(self.socket), "AF_UNIX")
         except OSError as error:
-            msg = f"the quality process does not answer at {self._socket} ({error}); is it running?"
-            raise GateUnavailable(msg, socket=str(self._socket)) from error
+            msg = f"the quality process does not answer at {self.socket} ({error}); is it running?"
+            raise GateUnavailable(msg, socket=str(self.socket)) from error
 
     def _ask(self, connection: Connection[Any, Any], request: Json) -> Json:
         try:
             connection.send_bytes(json.dumps(request, allow_nan=False).encode())
             if not connection.poll(self._timeout_seconds):
                 msg = f"the quality process gave no answer within {self._timeout_seconds:g} s; it is tried again"
-                raise GateUnavailable(msg, socket=str(self._socket))
+                raise GateUnavailable(msg, socket=str(self.socket))
             answer = json.loads(connection.recv_bytes(_ANSWER_LIMIT_BYTES))
         except (EOFError, OSError, ValueError) as error:
             msg = f"the quality process broke off ({type(error).__name__}); it is tried again"
-            raise GateUnavailable(msg, socket=str(self._socket)) from error
+            raise GateUnavailable(msg, socket=str(self.socket)) from error
         if not isinstance(answer, dict) or "error" in answer:
             reason = answer.get("error") if isinstance(answer, dict) else "not an object"
-            raise GateUnavailable(f"the quality process refused the request: {reason}", socket=str(self._socket))
+            raise GateUnavailable(f"the quality process refused the request: {reason}", socket=str(self.socket))
         return answer
 
 

@@ -65,7 +65,7 @@ class Rule(Value):
         severity: `error` quarantines, `warning` sends to review.
         title: What is looked at.
         advice: What it means and what to do, shown when it is not met.
-        unit: `share` is shown in percent; anything else follows the number.
+        unit: `share` is shown in percent; anything else follows the number, and loses its plural s after 1.
     """
 
     check: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
@@ -118,7 +118,8 @@ class Rule(Value):
             return str(value)
         if self.unit == "share":
             return f"{100 * value:.4g} %"
-        return f"{value:.4g} {self.unit}".rstrip() if isinstance(value, float) else f"{value} {self.unit}".rstrip()
+        number = f"{value:.4g}" if isinstance(value, float) else str(value)
+        return f"{number} {self.unit.removesuffix('s') if value == 1 else self.unit}".rstrip()
 
 
 class Suite(Value):

@@ -8,7 +8,7 @@ from typing import Protocol
 from pydantic import Field
 
 from cisterna.domain.base import Value
-from cisterna.domain.finding import Finding
+from cisterna.domain.finding import Finding, Verdict, verdict_of
 
 
 class ImageReading(Value):
@@ -63,6 +63,11 @@ class GateReport(Value):
     suite_sha512: str
     engine: str
     findings: tuple[Finding, ...]
+
+    @property
+    def verdict(self) -> Verdict:
+        """What the findings come to."""
+        return verdict_of(self.findings)
 
 
 class QualityGate(Protocol):

@@ -15,7 +15,7 @@ from cisterna.domain.acquisition import Acquisition, AcquisitionState
 from cisterna.domain.base import Value
 from cisterna.domain.dataset import ORDER, Dataset, Stage, Version, require_transition
 from cisterna.domain.errors import InvalidInput, ObjectNotFound
-from cisterna.domain.finding import Finding, Outcome, Verdict, verdict_of
+from cisterna.domain.finding import Finding, Outcome, Verdict
 from cisterna.domain.work import Attempt
 from cisterna.ports.catalogue import Catalogue
 from cisterna.ports.clock import Clock
@@ -111,7 +111,7 @@ def gate_version(
     if problem is not None:
         report = report.model_copy(update={"findings": (problem, *report.findings)})
 
-    verdict = verdict_of(report.findings)
+    verdict = report.verdict
     reason = reason_of(report.findings)
     files = {FINDINGS_FILE: _findings_json(report, verdict, reason), SUMMARY_FILE: _summary_json(summary, limits)}
     staged = stage_files(version, files, dataset=dataset, store=store)

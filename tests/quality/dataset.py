@@ -37,7 +37,7 @@ def camera(light: NDArray[Any], seed: int) -> NDArray[np.uint16]:
 Light = NDArray[np.float64]
 
 KINDS: dict[str, Callable[[Light, int], NDArray[Any]]] = {
-    "sharp": lambda light, seed: camera(light, seed),
+    "sharp": camera,
     "dim": lambda light, seed: camera(light * 0.015, seed),
     "saturated": lambda light, seed: camera(light * 60, seed),
     "clipped": lambda light, seed: camera(light * 8, seed).clip(0, 4095),

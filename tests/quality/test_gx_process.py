@@ -273,6 +273,7 @@ def test_an_answer_that_is_none_is_unavailable(answer: bytes | None, words: str)
         thread.join()
 
 
+@pytest.mark.timeout(180)  # starts processes that take seconds each, more on a busy machine
 def test_it_ends_on_sigterm_without_leaving_its_socket_and_is_found_again_after_a_kill(site: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="cq-") as name:
         folder = Path(name)
@@ -289,6 +290,7 @@ def test_it_ends_on_sigterm_without_leaving_its_socket_and_is_found_again_after_
         assert not gate.socket.exists()
 
 
+@pytest.mark.timeout(180)  # starts processes that take seconds each, more on a busy machine
 def test_it_does_not_outlive_its_parent(site: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="cq-") as name:
         argv = [

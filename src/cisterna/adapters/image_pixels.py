@@ -15,8 +15,6 @@ from numpy.typing import NDArray
 
 Plane = NDArray[Any]
 
-LEVELS = 3
-"""Bands of the focus: details of 2, 4 and 8 pixels."""
 _LANES = {"reassoc", "contract", "nsz", "arcp"}  # lets sums run in lanes; NaN and infinity keep their meaning
 
 _P = ParamSpec("_P")
@@ -74,72 +72,82 @@ def split_rows(upper: Plane, lower: Plane, first: Plane, second: Plane) -> None:
 
 
 @_compiled
-def halve(plane: Plane, half: Plane) -> None:
-    """Sum 2 x 2 blocks."""
-    for row in range(half.shape[0]):
-        for column in range(half.shape[1]):
-            top, left = 2 * row, 2 * column
-            half[row, column] = (
-                plane[top, left] + plane[top, left + 1] + plane[top + 1, left] + plane[top + 1, left + 1]
-            )
+def halve_rows(upper: Plane, lower: Plane, half: Plane) -> None:
+    """Sum the 2 x 2 blocks of two rows."""
+    for column in range(half.size):
+        left = 2 * column
+        half[column] = upper[left] + upper[left + 1] + lower[left] + lower[left + 1]
 
 
 @_compiled
-def covariance(first: Plane, second: Plane) -> tuple[float, float]:
-    """Give the covariance of two planes' Laplacians, and its standard error; (0, 0) where there is no inner pixel."""
-    rows, columns = first.shape
-    count = max(rows - 2, 0) * max(columns - 2, 0)
-    if count == 0:
-        return 0.0, 0.0
+def add_products(pair: Plane, above: int, row: int, below: int, sums: Plane) -> None:
+    """Add the Laplacians of one row of two planes to `sums`: of the first, the second, and their three products."""
+    above_a, row_a, below_a = pair[0, above], pair[0, row], pair[0, below]
+    above_b, row_b, below_b = pair[1, above], pair[1, row], pair[1, below]
     sum_a = sum_b = sum_ab = sum_aa = sum_bb = 0.0
-    for row in range(1, rows - 1):
-        for column in range(1, columns - 1):
-            a = float(
-                first[row - 1, column]
-                + first[row + 1, column]
-                + first[row, column - 1]
-                + first[row, column + 1]
-                - 4 * first[row, column]
-            )
-            b = float(
-                second[row - 1, column]
-                + second[row + 1, column]
-                + second[row, column - 1]
-                + second[row, column + 1]
-                - 4 * second[row, column]
-            )
-            sum_a += a
-            sum_b += b
-            sum_ab += a * b
-            sum_aa += a * a
-            sum_bb += b * b
-    mean_a, mean_b = sum_a / count, sum_b / count
-    variance_a, variance_b = sum_aa / count - mean_a * mean_a, sum_bb / count - mean_b * mean_b
-    error = np.sqrt(max(variance_a, 0.0) * max(variance_b, 0.0) / count)
-    return sum_ab / count - mean_a * mean_b, error
+    for column in range(1, row_a.size - 1):
+        a = float(above_a[column] + below_a[column] + row_a[column - 1] + row_a[column + 1] - 4 * row_a[column])
+        b = float(above_b[column] + below_b[column] + row_b[column - 1] + row_b[column + 1] - 4 * row_b[column])
+        sum_a += a
+        sum_b += b
+        sum_ab += a * b
+        sum_aa += a * a
+        sum_bb += b * b
+    sums[0] += sum_a
+    sums[1] += sum_b
+    sums[2] += sum_ab
+    sums[3] += sum_aa
+    sums[4] += sum_bb
 
 
 @_compiled
-def sweep(image: Plane, histogram: Plane, first: Plane, second: Plane) -> tuple[float, float]:
-    """Read a plane once: fill the histogram and both half planes, and return the Laplacian's sum and sum of squares.
+def fold(two: int, half: Plane, quarter: Plane, eighth: Plane) -> None:
+    """Carry a finished row of the half images on to the coarser ones, where it completes a row of theirs."""
+    if two % 2 == 0:
+        return
+    four = two // 2
+    for side in range(2):
+        halve_rows(half[side, (two - 1) % 4], half[side, two % 4], quarter[side, four % 2])
+        if four % 2:
+            halve_rows(quarter[side, 0], quarter[side, 1], eighth[side, four // 2])
+
+
+@_compiled
+def sweep(
+    image: Plane, histogram: Plane, rooms: tuple[Plane, Plane, Plane], sums: tuple[Plane, Plane]
+) -> tuple[float, float]:
+    """Read a plane once: the histogram, the Laplacian, and both half images at 2, 4 and 8 pixels.
+
+    The half images at 2 and 4 pixels live for a few rows only, so that all work is done in the nearest cache.
 
     Args:
         image: At least 1 x 1.
         histogram: Zeroed, one counter a value; of length 0 for planes of floating-point numbers.
-        first: Half the size, rounded down; its number type holds the sum of 32 pixels.
-        second: Like `first`.
+        rooms: For 2 x 4 rows of half the width, 2 x 2 rows of a quarter of it, and the two images in sums of 32 pixels;
+            their number type holds the sum of 64 pixels.
+        sums: Zeroed; get what `add_products` sums at 2 and at 8 pixels.
+
+    Returns:
+        The sum of the Laplacian at full resolution, and of its square.
     """
+    half, quarter, eighth = rooms
     rows = image.shape[0]
     total = squares = 0.0
     for row in range(rows):
         if histogram.size:
             count_values(image[row], histogram)
         if 1 <= row < rows - 1:
-            of_row, squares_of_row = laplacian_sums(image[row - 1], image[row], image[row + 1], first)
+            of_row, squares_of_row = laplacian_sums(image[row - 1], image[row], image[row + 1], half)
             total += of_row
             squares += squares_of_row
         if row % 2:
-            split_rows(image[row - 1], image[row], first[row // 2], second[row // 2])
+            two = row // 2
+            split_rows(image[row - 1], image[row], half[0, two % 4], half[1, two % 4])
+            if two >= 2:
+                add_products(half, (two - 2) % 4, (two - 1) % 4, two % 4, sums[0])
+            fold(two, half, quarter, eighth)
+    for row in range(1, eighth.shape[1] - 1):
+        add_products(eighth, row - 1, row, row + 1, sums[1])
     return total, squares
 
 

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import math
-import threading
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cisterna.adapters.image_pixels import LEVELS, covariance, frozen, halve, quantile, sweep
+from cisterna.adapters.image_pixels import frozen, quantile, sweep
 
 Metrics = dict[str, float | None]
+
+
+class _Covariance(NamedTuple):
+    """Of the two half images' Laplacians: itself, its standard error, and the geometric mean of their variances."""
+
+    covariance: float
+    error: float
+    total: float
 
 
 class _Bands(NamedTuple):
@@ -39,13 +45,12 @@ STRUCTURE_MIN = 4.0
 """Standard errors by which coarse structure must stand out before a focus is given."""
 _CONVERTER_BITS = (8, 10, 12, 14)
 _CLIP_NEIGHBOURS = 16
+_BAND_SCALE = 256.0  # sums of 32 pixels against sums of 2, squared
 _GRID = 4
 _TILE_BLOCKS = 1024
 _LARGEST = 1e30  # what is beyond counts as no number: its square would leave the range of double precision
 _LAPLACIAN_GAIN = 40.0  # variance of the 4-neighbour Laplacian of 2-pixel sums of white noise: (4 + 4 * 4) * 2 sigma**2
 _QUANTISATION_VARIANCE = 1 / 12  # of rounding to whole counts
-
-_scratch = threading.local()
 
 
 def measure_plane(image: NDArray[Any]) -> Metrics:
@@ -113,35 +118,36 @@ def _measure_numbers(image: NDArray[Any]) -> Metrics:
 
 
 def _sweep(image: NDArray[Any], histogram: NDArray[Any], number: np.dtype[Any]) -> _Bands:
-    halves = _halves(image.shape, number)
-    total, squares = sweep(image, histogram, *halves[0])
-    for finer, coarser in pairwise(halves):
-        halve(finer[0], coarser[0])
-        halve(finer[1], coarser[1])
-    inner = max(image.shape[0] - 2, 0) * max(image.shape[1] - 2, 0)
-    fine, fine_error = covariance(*halves[0])
-    broad, broad_error = covariance(*halves[-1])
-    pixels = max(halves[0][0].shape[0] - 2, 0) * max(halves[0][0].shape[1] - 2, 0)
+    height, width = image.shape
+    half, quarter = np.empty((2, 4, width >> 1), number), np.empty((2, 2, width >> 2), number)
+    eighth = np.empty((2, height >> 3, width >> 3), number)
+    fine, broad = np.zeros(5), np.zeros(5)
+    total, squares = sweep(image, histogram, (half, quarter, eighth), (fine, broad))
+    inner = _inner(height, width)
+    at_two = _covariance(fine, _inner(height >> 1, width >> 1))
+    at_eight = _covariance(broad, _inner(height >> 3, width >> 3))
     return _Bands(
         laplacian_variance=max(squares / inner - (total / inner) ** 2, 0.0) if inner else None,
-        fine=fine,
-        fine_error=fine_error,
-        fine_total=fine_error * math.sqrt(pixels),
-        broad=broad,
-        broad_error=broad_error,
-        coarse=halves[-1][0] + halves[-1][1],
+        fine=at_two.covariance,
+        fine_error=at_two.error,
+        fine_total=at_two.total,
+        broad=at_eight.covariance,
+        broad_error=at_eight.error,
+        coarse=eighth[0] + eighth[1],
     )
 
 
-def _halves(shape: tuple[int, ...], number: np.dtype[Any]) -> list[tuple[NDArray[Any], NDArray[Any]]]:
-    """Give room for the half images of every band; it is kept for the next plane that this thread measures."""
-    key = (shape, number)
-    if getattr(_scratch, "key", None) != key:
-        sizes = [(shape[0] >> level, shape[1] >> level) for level in range(1, LEVELS + 1)]
-        _scratch.halves = [(np.empty(size, number), np.empty(size, number)) for size in sizes]
-        _scratch.key = key
-    halves: list[tuple[NDArray[Any], NDArray[Any]]] = _scratch.halves
-    return halves
+def _inner(height: int, width: int) -> int:
+    """Count the pixels that have four neighbours."""
+    return max(height - 2, 0) * max(width - 2, 0)
+
+
+def _covariance(sums: NDArray[np.float64], count: int) -> _Covariance:
+    if count == 0:
+        return _Covariance(0.0, 0.0, 0.0)
+    mean_a, mean_b, product, square_a, square_b = (float(one) / count for one in sums)
+    total = math.sqrt(max(square_a - mean_a**2, 0.0) * max(square_b - mean_b**2, 0.0))
+    return _Covariance(product - mean_a * mean_b, total / math.sqrt(count), total)
 
 
 def _structure(bands: _Bands, levels: Metrics, *, noise_floor: float) -> Metrics:
@@ -161,9 +167,8 @@ def _structure(bands: _Bands, levels: Metrics, *, noise_floor: float) -> Metrics
         "background_uniformity": _uniformity(bands.coarse),
     }
     if structure >= STRUCTURE_MIN:
-        scale = float(16 ** (LEVELS - 1))  # a band's planes are sums: four times the pixels, sixteen times the square
-        found["focus"] = max(bands.fine, 0.0) * scale / bands.broad
-        found["focus_error"] = bands.fine_error * scale / bands.broad
+        found["focus"] = max(bands.fine, 0.0) * _BAND_SCALE / bands.broad
+        found["focus_error"] = bands.fine_error * _BAND_SCALE / bands.broad
     return found
 
 

@@ -1,0 +1,44 @@
+"""The reference page names every metric and every column that there is."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from cisterna.adapters.image_meter import TiffMeter
+from cisterna.ports.quality import MetricTable
+from cisterna.services.validate import Facts, summarise, summarise_labels
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs/reference/metrics.md").read_text("utf-8")
+EMPTY = MetricTable(columns={"path": []})
+SUMMARY = summarise(EMPTY, Facts(), limits={})
+
+
+@pytest.mark.parametrize("name", [*TiffMeter.names, *SUMMARY.row, *summarise_labels(EMPTY, Facts()).row])
+def test_the_page_explains_every_metric_and_column(name: str) -> None:
+    assert f"`{name}`" in PAGE
+
+
+@pytest.mark.parametrize("suite", ["microscopy", "labels"])
+def test_our_suites_use_columns_that_exist(suite: str) -> None:
+    rows = SUMMARY if suite == "microscopy" else summarise_labels(EMPTY, Facts())
+    table = {*rows.table.columns, *TiffMeter.names, "object_count"}
+
+    for rule in json.loads((ROOT / f"expectations/{suite}/default.json").read_text("utf-8"))["expectations"]:
+        for argument in ("column", "column_A", "column_B"):
+            assert rule["kwargs"].get(argument) in {None, *rows.row}
+        assert "rows" not in rule or rule["rows"]["column"] in table
+
+
+def test_the_example_in_the_how_to_is_a_rule_of_ours() -> None:
+    page = (ROOT / "docs/how-to/change-a-quality-rule.md").read_text("utf-8")
+    (block,) = re.findall(r"```json\n(.*?)```", page, flags=re.DOTALL)
+    example = json.loads(block)
+    ours = json.loads((ROOT / "expectations/microscopy/default.json").read_text("utf-8"))["expectations"]
+    rule = next(rule for rule in ours if rule["check"] == example["check"])
+
+    assert {**example, "advice": ""} == {**rule, "advice": ""}

@@ -40,7 +40,7 @@ _FOLDER_NAME = re.compile(r"(?P<id>.+)_\d{4}-\d{2}-\d{2}_\d{2}-\d{2}-\d{2}\.\d{6
 _UNSAFE_IN_CHANNEL = re.compile(r'[\s/\\:*?"<>|]+')  # Squid writes each such stretch of a channel's name as one "_"
 _IMAGE = re.compile(r"\d+/[^/]+\.(tiff?|bmp|png)|ome_tiff/[^/]+\.ome\.tiff?", re.IGNORECASE)
 _FOCUS_CAMERA = re.compile(r"_(focus_camera|laser af camera)\.bmp$", re.IGNORECASE)
-_PLACE = re.compile(r"_(\d{1,9})_(\d{1,9})_(?=([^/]+)\.[^./]+$)")
+_PLACE = re.compile(r"(?=_(\d{1,9})_(\d{1,9})_([^/]+)\.[^./]+$)")  # of no width, so that all places are found
 _EXTENSIONS = (".tiff", ".tif", ".bmp", ".png")
 
 _LOG_SETTLE_SECONDS = 5.0

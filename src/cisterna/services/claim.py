@@ -94,8 +94,8 @@ def claim_folder(
 ) -> Acquisition:
     """Take in a folder that somebody says is finished: nothing is waited for, and nothing planned may be missing.
 
-    The same folder again is the same acquisition, and unchanged it asks for nothing new. What cannot be taken in is held
-    with the reason, like any other.
+    The same folder again is the same acquisition, and unchanged it asks for nothing new. What cannot be taken in is
+    held with the reason, like any other.
 
     Args:
         folder: Name of the folder in its parent.
@@ -123,9 +123,7 @@ def claim_folder(
         before = tx.acquisitions.find(identity)
     look = FolderLook(folder, listing, zone, instrument.settings, outside)
     fresh = before or _fresh(identity, folder, instrument=instrument, submitter=submitter, clock=clock)
-    inspection = inspect_folder(
-        look, profile=profile, quiet_for=0.0, claims_finished=True, known_end=fresh.end_reason
-    )
+    inspection = inspect_folder(look, profile=profile, quiet_for=0.0, claims_finished=True, known_end=fresh.end_reason)
     if not inspection.is_claimed:
         msg = f"{path}/{folder} is no run of the profile '{profile.name}'; name another profile, or look at the folder"
         raise UnclaimedFolder(msg, path=f"{path}/{folder}", profile=profile.name)
@@ -138,7 +136,7 @@ def claim_folder(
 
 def _instrument(tx: Transaction, path: str, profile: str, *, zone: LandingZone, clock: Clock) -> Instrument:
     """Find the instrument that is declared for the path, or declare one that no sweep looks at."""
-    name = f"by-hand-{hashlib.sha256(f'{profile}\n{path}'.encode()).hexdigest()[:12]}"
+    name = "by-hand-" + hashlib.sha256(f"{profile}\n{path}".encode()).hexdigest()[:12]
     declared = [one for one in tx.instruments.list() if one.path.rstrip("/") == path.rstrip("/")]
     found = next((one for one in declared if one.profile == profile), None)
     if found is not None and found.name != name:
@@ -156,9 +154,7 @@ def _instrument(tx: Transaction, path: str, profile: str, *, zone: LandingZone, 
     return instrument
 
 
-def _fresh(
-    identity: str, folder: str, *, instrument: Instrument, submitter: str, clock: Clock
-) -> Acquisition:
+def _fresh(identity: str, folder: str, *, instrument: Instrument, submitter: str, clock: Clock) -> Acquisition:
     now = clock.now()
     return Acquisition(
         acquisition_id=identity,

@@ -34,7 +34,7 @@ from cisterna.services.data_manifest import DATA, MANIFEST_PATH, load_manifest
 from cisterna.services.held_object import HeldObject, read_held, read_optional
 from cisterna.services.recover import list_object, put_sidecar, recover_object
 from cisterna.services.source_record import note_ingested, write_beside_sweep
-from cisterna.services.staging import drop_staging, read_staged
+from cisterna.services.staging import drop_staging
 from cisterna.services.transition import advance
 
 _ON_THE_WAY = frozenset({Stage.MEASURED, Stage.GATED, Stage.DESCRIBED})
@@ -61,8 +61,7 @@ def archive_version(
     version, dataset = begun
     recovered = recover_object(dataset.dataset_id, lease=lease, catalogue=catalogue, store=store)
     _ensure_storage_root(store)
-    manifest = _staged_manifest(version, dataset, store=store, tables=tables)
-    commit = _plan(version, dataset, recovered.held, manifest, store=store)
+    commit = _plan(version, dataset, recovered.held, store=store, tables=tables)
     if not commit.is_done:
         commit.purge()
         commit.write_version_inventory()
@@ -118,9 +117,17 @@ def put_exactly(key: str, body: bytes, *, store: ObjectStore) -> None:
             raise Conflict(msg, key=key) from taken
 
 
-def _staged_manifest(version: Version, dataset: Dataset, *, store: ObjectStore, tables: TableFile) -> Manifest:
-    body = read_staged(version, MANIFEST_PATH, dataset=dataset, store=store)
-    expected = version.staged[MANIFEST_PATH].sha512
+def _staged_manifest(
+    version: Version, dataset: Dataset, held: Inventory | None, *, store: ObjectStore, tables: TableFile
+) -> Manifest:
+    staged = version.staged.get(MANIFEST_PATH)
+    if staged is None:
+        msg = f"{version.version_id} has no {MANIFEST_PATH}; reprocess the acquisition"
+        raise ObjectInvalid(msg, version_id=version.version_id)
+    expected, path = staged.sha512, staged.content_path
+    if held is not None and expected in held.manifest:
+        path = held.content_path(expected)  # a commit that was cut short has removed the staged one already
+    body, _ = store.get(f"{dataset.object_root}/{path}")
     if sha512_of(body) != expected:
         msg = f"the staged {MANIFEST_PATH} of {version.version_id} is not what was staged; reprocess the acquisition"
         raise ChecksumMismatch(msg, path=MANIFEST_PATH, expected=expected)
@@ -128,7 +135,7 @@ def _staged_manifest(version: Version, dataset: Dataset, *, store: ObjectStore, 
 
 
 def _plan(
-    version: Version, dataset: Dataset, held: HeldObject | None, manifest: Manifest, *, store: ObjectStore
+    version: Version, dataset: Dataset, held: HeldObject | None, *, store: ObjectStore, tables: TableFile
 ) -> _Commit:
     """Tell which inventory this version makes, and whether the object has it already."""
     found = _STAGING.fullmatch(version.staging or "")
@@ -139,10 +146,15 @@ def _plan(
     if head < number - 1:
         msg = f"{dataset.pid} holds v{head}, but {version.version_id} was staged as v{number}; reprocess it"
         raise ObjectInvalid(msg, pid=dataset.pid, version_id=version.version_id)
-    previous = held.inventory if held and head == number - 1 else None
+    inventory = held.inventory if held else None
+    if head >= number and not _may_be_ours(version, inventory):
+        drop_staging(version, dataset=dataset, store=store)
+        raise _lost(version, dataset, number)
+    manifest = _staged_manifest(version, dataset, inventory, store=store, tables=tables)
+    previous = inventory if head == number - 1 else None
     if head >= number > 1:
         previous = _inventory_of(dataset, number - 1, store=store)
-    inventory = next_version(
+    wanted = next_version(
         previous,
         pid=dataset.pid,
         files=_placed(version, manifest),
@@ -152,13 +164,25 @@ def _plan(
     )
     sizes = {entry.content_path or "": entry.size_bytes for entry in manifest.files}
     sizes |= {staged.content_path: staged.size_bytes for staged in version.staged.values()}
-    commit = _Commit(version, dataset, inventory, sizes, held if head == number - 1 else None, store)
-    if head >= number:
-        if head > number or held is None or held.sha512 != inventory.sha512:
-            commit.leave_nothing()
-            raise commit.lost()
-        commit.is_done = True
-    return commit
+    is_done = inventory is not None and head >= number and inventory.versions[number - 1] == wanted.versions[-1]
+    if head >= number and not is_done:
+        drop_staging(version, dataset=dataset, store=store)
+        raise _lost(version, dataset, number)
+    return _Commit(version, dataset, wanted, sizes, held if head == number - 1 else None, store, is_done)
+
+
+def _may_be_ours(version: Version, inventory: Inventory | None) -> bool:
+    """Tell whether the version that stands in this one's place knows this one's manifest, as its own commit would."""
+    staged = version.staged.get(MANIFEST_PATH)
+    return inventory is not None and staged is not None and staged.sha512 in inventory.manifest
+
+
+def _lost(version: Version, dataset: Dataset, number: int) -> Conflict:
+    msg = (
+        f"another version became v{number} of {dataset.pid} before {version.version_id}; "
+        "nothing of this one was kept: reprocess the acquisition"
+    )
+    return Conflict(msg, version_id=version.version_id, pid=dataset.pid)
 
 
 def _inventory_of(dataset: Dataset, number: int, *, store: ObjectStore) -> Inventory:
@@ -184,7 +208,7 @@ class _Commit:
     sizes: dict[str, int]
     previous: HeldObject | None
     store: ObjectStore
-    is_done: bool = False
+    is_done: bool
 
     def purge(self) -> None:
         """Remove what dead attempts left beside the content, and make sure that all of the content is there.
@@ -228,7 +252,7 @@ class _Commit:
             found = read_held(root, pid=self.dataset.pid, store=self.store)
             if found is None or found.sha512 != self.inventory.sha512:
                 self.leave_nothing()
-                raise self.lost() from lost
+                raise _lost(self.version, self.dataset, self.inventory.head) from lost
         put_sidecar(f"{root}/{SIDECAR}", self.inventory.sha512, seen=seen.etag if seen else None, store=self.store)
         if self.previous is None:
             self.store.put(f"{root}/{OBJECT_DECLARATION}", OBJECT_DECLARATION_BODY)
@@ -240,14 +264,6 @@ class _Commit:
         found = read_optional(key, store=self.store)
         if found is not None and found[0] == self.inventory.body:
             self.store.delete([key, f"{self._folder}/{SIDECAR}"])
-
-    def lost(self) -> Conflict:
-        """Say that another version took the place."""
-        msg = (
-            f"another version became v{self.inventory.head} of {self.dataset.pid} before {self.version.version_id}; "
-            "nothing of this one was kept: reprocess the acquisition"
-        )
-        return Conflict(msg, version_id=self.version.version_id, pid=self.dataset.pid)
 
     @property
     def _folder(self) -> str:

@@ -15,7 +15,7 @@ from cisterna.domain.ocfl_parse import parse_inventory
 from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.services.check import check_object
 from cisterna.testing.memory_store import WRITES, MemoryStore
-from tests.archive.conftest import RUN, Facility
+from tests.archive.facility import RUN, Facility
 
 SECOND = {**RUN, "0/A1_0_BF.tiff": b"new pixels" * 30, "0/A1_9_BF.tiff": b"one more", "0/late.avi": b"F" * 9_000}
 ROOT_FILES = {"0=ocfl_1.1", "ocfl_layout.json", "extensions/0004-hashed-n-tuple-storage-layout/config.json"}

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from cisterna.adapters.landing_folder import LandingFolder, OpenFile
+from cisterna.adapters.table_parquet import ParquetTables
 from cisterna.domain.dataset import Stage
 from cisterna.domain.digest import sha512_of
 from cisterna.domain.errors import (
@@ -31,7 +33,7 @@ from cisterna.services.measurement import METRICS_PATH, PREVIEWS_PATH, Measureme
 from cisterna.services.one_read import ReadFile
 from cisterna.services.staging import read_staged
 from cisterna.testing.memory_store import MemoryStore
-from tests.archive.conftest import RUN, ByteMeter, Facility, TiffProfile
+from tests.archive.facility import RUN, ByteMeter, Facility, TiffProfile
 
 
 class BusyZone(LandingFolder):
@@ -171,32 +173,17 @@ def test_previews_are_spread_evenly_and_hold_the_worst() -> None:
         reading = ImageReading(metrics={"focus": focus}, thumbnail=str(index).encode())
         measurement.take(index, ReadFile(_entry(files[index]), reading))
 
-    table = KeptColumns()
-    measurement.previews(tables=table)
-    chosen = [int(png) for png in table.columns["png"] if isinstance(png, bytes)]
+    table = ParquetTables().load(measurement.previews(tables=ParquetTables()))
+    chosen = [int(png) for png in table["png"] if isinstance(png, bytes)]
     assert set(range(500, 510)) <= set(chosen)
     assert 96 <= len(chosen) <= 120
     assert chosen == sorted(chosen)
-    gaps = [second - first for first, second in zip(chosen, chosen[1:], strict=False)]
+    gaps = [second - first for first, second in pairwise(chosen)]
     assert max(gaps) <= 12
 
 
 def _entry(file: SeenFile) -> FileEntry:
     return FileEntry(path=file.path, size_bytes=1, sha512=sha512_of(file.path.encode()))
-
-
-class KeptColumns:
-    """A table that stays what it was given."""
-
-    def __init__(self) -> None:
-        self.columns: dict[str, list[object]] = {}
-
-    def dump(self, columns: Mapping[str, Sequence[object]], *, metadata: Mapping[str, str] | None = None) -> bytes:
-        self.columns = {name: list(values) for name, values in columns.items()}
-        return b""
-
-    def load(self, body: bytes) -> dict[str, list[object]]:
-        return self.columns
 
 
 def change_size(file: Path) -> None:
@@ -395,7 +382,7 @@ def test_what_was_staged_stays_when_it_is_unknown_whether_the_catalogue_took_it(
     facility.write("run", RUN)
     version = facility.detect("run").version_id
     lease = facility.lease(version)
-    facility.catalogue = LostAnswer(facility.catalogue)
+    facility.catalogue = LostAnswer(facility.catalogue)  # type: ignore[assignment]
 
     with pytest.raises(CatalogueUnavailable):
         facility.measure(version, lease)

@@ -12,7 +12,7 @@ from cisterna.domain.ocfl_parse import parse_inventory
 from cisterna.domain.work import Attempt
 from cisterna.services.recover import Recovery, recover_archive, recover_object
 from cisterna.testing.memory_store import MemoryStore
-from tests.archive.conftest import RUN, Facility
+from tests.archive.facility import RUN, Facility
 
 LOG = "logs/20261122-receipt.issued.json"
 
@@ -40,10 +40,10 @@ def recover(facility: Facility, version: str, lease: Attempt | None = None) -> R
     return recover_object(dataset_id, lease=lease, catalogue=facility.catalogue, store=facility.store)
 
 
-def described(facility: Facility, run: str = "run", **fields: object) -> str:
+def described(facility: Facility, run: str = "run") -> str:
     """A version that waits for its commit."""
     facility.write(run, RUN)
-    version = facility.detect(run, **fields).version_id
+    version = facility.detect(run).version_id
     lease = facility.lease(version)
     facility.measure(version, lease)
     facility.describe(version, lease)

@@ -13,7 +13,7 @@ from cisterna.domain.ocfl import sidecar
 from cisterna.services.landing import PARTIAL, Target
 from cisterna.services.restore import MARKER, Restored, restore_object, restore_version
 from cisterna.testing.memory_store import MemoryStore
-from tests.archive.conftest import RUN, Facility
+from tests.archive.facility import RUN, Facility
 
 
 @pytest.fixture

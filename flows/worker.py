@@ -1,0 +1,267 @@
+"""A warm worker: `python -m flows.worker` takes work from the inbox and runs its flow in process.
+
+Everything that is needed is imported and opened before it says `ready`, so that event to code takes milliseconds. It may
+be killed at any moment: its lease runs out (or is ended by the dispatcher, which sees it die), and another carries on.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
+
+from cisterna.domain.errors import CisternaError, LeaseLost, NotReady
+from cisterna.domain.work import Claim, WorkKind
+from cisterna.services import attempt as attempts
+from flows import _settings
+
+if TYPE_CHECKING:
+    from prefect.client.schemas.objects import FlowRun
+    from prefect.flows import Flow
+
+    from flows.engine import Engine
+    from flows.held import Held
+    from flows.parts import CoreParts
+
+LOOK_AGAIN = timedelta(seconds=1)
+"""How long it sleeps without a doorbell: work that was put back for later rings for nobody."""
+
+LAST_WORDS_SECONDS = 2.0
+"""How long a worker that was asked to stop may take before it just ends; whoever takes over copes with that."""
+
+
+class Stopping(BaseException):
+    """This process was asked to stop; raised by the signal wherever the main thread is, as a kill would strike."""
+
+
+class Worker:
+    """Takes work, one piece at a time, and runs its flow.
+
+    Args:
+        core: Catalogue, clock and settings.
+        flows: The flow of each kind of work that this worker does.
+        engine: The Prefect server.
+        owner: Its name as holder of leases.
+    """
+
+    def __init__(
+        self, core: CoreParts, *, flows: Mapping[WorkKind, Flow[..., Any]], engine: Engine, owner: str
+    ) -> None:
+        self._core = core
+        self._flows = flows
+        self._engine = engine
+        self._owner = owner
+        self._owed: deque[tuple[FlowRun, bool]] = deque(maxlen=1000)
+
+    def serve(self) -> NoReturn:
+        """Take work for ever: at once after a doorbell, and at least every second."""
+        while True:
+            for topic in self._core.catalogue.listen(timeout=LOOK_AGAIN):
+                if topic in {"", "inbox"}:
+                    self.take_all()
+
+    def take_all(self) -> None:
+        """Do what is ready, one piece after the other, until nothing is."""
+        self._pay()
+        while True:
+            try:
+                claim = attempts.start_attempt(
+                    owner=self._owner,
+                    lease=timedelta(seconds=self._core.settings.dispatch.lease_seconds),
+                    kinds=list(self._flows),
+                    catalogue=self._core.catalogue,
+                    clock=self._core.clock,
+                )
+            except CisternaError:
+                return  # the catalogue is away; the next look finds it back
+            if claim is None:
+                return
+            self.do(claim)
+
+    def do(self, claim: Claim) -> None:
+        """Carry out one piece of work, and tell its end once."""
+        from flows.held import Held, holding, tell_failure, tell_success
+
+        held = Held(claim, self._core)
+        with holding(held):
+            try:
+                self._run(held)
+            except LeaseLost:
+                return
+            except Exception as error:  # noqa: BLE001 - whatever a flow raises becomes the outcome of its attempt
+                if held.outcome is None:
+                    tell_failure(held, error, self._core)
+                    return
+            except BaseException as error:
+                if held.outcome is None and not _is_prefects(error):
+                    tell_failure(held, NotReady("the worker was asked to stop", owner=self._owner), self._core, now=True)
+                    raise
+                if held.outcome is None:
+                    tell_failure(held, error, self._core)
+                    return
+            self._finish(held, tell_success)
+
+    def _finish(self, held: Held, tell: Callable[[Held, CoreParts], None]) -> None:
+        """Record success; while the catalogue is away the lease may run out, and then the next attempt finds it done."""
+        while True:
+            try:
+                tell(held, self._core)
+            except LeaseLost:
+                return
+            except CisternaError as error:
+                if not error.retryable or held.is_lost:
+                    return
+                time.sleep(0.2)
+            else:
+                return
+
+    def _run(self, held: Held) -> None:
+        flow = self._flows[held.work.kind]
+        flow_run = self._begin(held, flow)
+        try:
+            self._engine.run(flow, flow_run)
+        except BaseException as error:
+            from flows.engine import ServerTrouble
+
+            if not isinstance(error, ServerTrouble):
+                raise
+            self._owed.append((flow_run, held.outcome is not None))
+            if held.outcome is None:
+                msg = "the Prefect server went away before the work was begun"
+                raise NotReady(msg, part="prefect") from error
+
+    def _begin(self, held: Held, flow: Flow[..., Any]) -> FlowRun:
+        """Create the flow run; while Prefect's server is away the work waits here, with its lease kept alive."""
+        from flows import _policy
+
+        pause = 0.1
+        while True:
+            held.require()
+            try:
+                if held.work.attempts > 1:
+                    reason = f"its worker is gone; attempt {held.work.attempts} took the work over"
+                    self._engine.crash_leftovers(_policy.work_tag(held.work.work_id), reason=reason)
+                flow_run = self._engine.begin(
+                    flow,
+                    name=_policy.flow_run_name(held.work, title=self._title(held)),
+                    parameters={"work_id": held.work.work_id},
+                    tags=_policy.flow_run_tags(held.work),
+                    key=_policy.attempt_key(held.lease),
+                )
+            except NotReady:
+                time.sleep(pause)
+                pause = min(pause * 2, 2.0)
+            else:
+                break
+        with self._core.catalogue.begin() as tx:
+            tx.inbox.note_flow_run(held.lease, str(flow_run.id))
+        return flow_run
+
+    def _title(self, held: Held) -> str:
+        if not held.work.subject.startswith("acq-"):
+            return held.work.subject
+        with self._core.catalogue.begin() as tx:
+            found = tx.acquisitions.find(held.work.subject)
+        return found.name if found else held.work.subject
+
+    def _pay(self) -> None:
+        """Tell Prefect's server how runs ended while it was away."""
+        from prefect.states import Completed, Crashed
+
+        while self._owed:
+            flow_run, is_done = self._owed[0]
+            message = "told late: the server was away"
+            try:
+                self._engine.tell(flow_run.id, Completed(message=message) if is_done else Crashed(message=message))
+            except NotReady:
+                return
+            self._owed.popleft()
+
+
+def _is_prefects(error: BaseException) -> bool:
+    """Tell Prefect's own signals (a run cancelled or paused in its pages) from being asked to stop."""
+    from prefect.exceptions import PrefectSignal, TerminationSignal
+
+    return isinstance(error, PrefectSignal) and not isinstance(error, TerminationSignal)
+
+
+def serve(
+    open_core: Callable[[], AbstractContextManager[CoreParts]],
+    flows: Callable[[], Mapping[WorkKind, Flow[..., Any]]],
+    *,
+    api_url: str,
+    ready: TextIO = sys.stdout,
+) -> int:
+    """Be a worker until a signal comes; returns the exit code.
+
+    Args:
+        open_core: Opens what the flows need.
+        flows: Imports the flows.
+        api_url: Prefect's API.
+        ready: Gets the line `ready` when everything is imported and open.
+    """
+    signal.signal(signal.SIGTERM, _stop)
+    signal.signal(signal.SIGINT, _stop)
+    try:
+        _settings.prepare(os.environ, api_url=api_url)
+        from flows import engine, held
+
+        by_kind = flows()
+        with open_core() as core, engine.opened(api_url) as connection:
+            worker = Worker(core, flows=by_kind, engine=connection, owner=held.owner_name("worker"))
+            print("ready", file=ready, flush=True)  # noqa: T201 - the dispatcher waits for this line
+            worker.serve()
+    except Stopping:
+        return 0
+
+
+def _stop(_number: int, _frame: object) -> None:
+    signal.signal(signal.SIGALRM, lambda *_: os._exit(0))
+    signal.setitimer(signal.ITIMER_REAL, LAST_WORDS_SECONDS)
+    raise Stopping
+
+
+def ingest_flows() -> Mapping[WorkKind, Flow[..., Any]]:
+    """Import every flow that a worker runs."""
+    from flows.infer import infer
+    from flows.ingest import ingest
+    from flows.publish import publish
+    from flows.reprocess import reprocess
+
+    return {
+        WorkKind.INGEST: ingest,
+        WorkKind.INFER: infer,
+        WorkKind.PUBLISH: publish,
+        WorkKind.REPROCESS: reprocess,
+    }
+
+
+def main() -> NoReturn:
+    """Run a worker on the home that the environment names."""
+    from contextlib import contextmanager
+
+    from cisterna.bootstrap import open_parts
+    from cisterna.settings import load_settings
+    from flows.parts import use_parts
+
+    settings = load_settings()
+
+    @contextmanager
+    def opening() -> Any:
+        with open_parts(settings) as parts:
+            use_parts(parts)
+            yield parts
+
+    code = serve(opening, ingest_flows, api_url=api_url_of(settings))
+    sys.stdout.flush()
+    os._exit(code)  # Prefect's event thread would hold the process for 15 s while its server is away
+
+
+if __name__ == "__main__":
+    main()

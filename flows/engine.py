@@ -22,7 +22,7 @@ from prefect.client.schemas.filters import FlowRunFilter
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.context import SyncClientContext
 from prefect.exceptions import PrefectHTTPStatusError
-from prefect.filesystems import NullFileSystem
+from prefect.filesystems import LocalFileSystem
 from prefect.flow_engine import run_flow
 from prefect.flows import Flow
 from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
@@ -32,6 +32,23 @@ from cisterna.domain.errors import NotReady
 
 ServerTrouble = (httpx.TransportError, PrefectHTTPStatusError)
 """What the client raises when the server is away or unwell."""
+
+
+class _Nowhere(LocalFileSystem):
+    """Result storage that keeps nothing: results and failures live in the catalogue.
+
+    Naming it spares a question to the server in each run, and a failed run its pickled exception on disk.
+    """
+
+    async def awrite_path(self, path: str, content: bytes) -> str:
+        """Keep nothing."""
+        del content
+        return path
+
+    def write_path(self, path: str, content: bytes) -> str:
+        """Keep nothing."""
+        del content
+        return path
 
 
 class Engine:
@@ -55,7 +72,7 @@ class Engine:
         """
         with _translated():
             if flow.name not in self._flow_ids:
-                flow.result_storage = NullFileSystem()  # type: ignore[assignment]  # results live in the catalogue
+                flow.result_storage = _Nowhere()
                 self._flow_ids[flow.name] = self._client.create_flow(flow)
             wanted = FlowRunCreate(
                 flow_id=self._flow_ids[flow.name],
@@ -119,5 +136,5 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except ServerTrouble as error:
-        msg = f"the Prefect server does not answer ({type(error).__name__}); work waits until it does"
+        msg = f"the Prefect server does not answer ({type(error).__name__}: {error}); work waits until it does"
         raise NotReady(msg, part="prefect") from error

@@ -150,9 +150,9 @@ def _carry_out_alone(work_id: str, body: Body, core: CoreParts) -> str:
     return held.outcome
 
 
-def owner_name(kind: str) -> str:
-    """Name this process as the owner of leases: host, kind and process id."""
-    return f"{socket.gethostname()}:{kind}:{os.getpid()}"
+def owner_name(kind: str, *, pid: int | None = None) -> str:
+    """Name a process of this machine, this one by default, as the owner of leases: host, kind and process id."""
+    return f"{socket.gethostname()}:{kind}:{os.getpid() if pid is None else pid}"
 
 
 def tell_success(held: Held, core: CoreParts) -> None:

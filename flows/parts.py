@@ -5,12 +5,14 @@ from __future__ import annotations
 import atexit
 import threading
 from contextlib import ExitStack
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from cisterna.bootstrap import Parts, open_parts
 from cisterna.ports.catalogue import Catalogue
 from cisterna.ports.clock import Clock
 from cisterna.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from cisterna.bootstrap import Parts
 
 
 class CoreParts(Protocol):
@@ -48,6 +50,8 @@ def parts() -> Parts:
     global _opened  # noqa: PLW0603 - see use_parts
     with _lock:
         if _opened is None:
+            from cisterna.bootstrap import open_parts
+
             stack = ExitStack()
             _opened = stack.enter_context(open_parts(load_settings()))
             atexit.register(stack.close)

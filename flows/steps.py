@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
-from cisterna.bootstrap import Parts
 from cisterna.domain.dataset import Stage, Version
 from cisterna.domain.receipt import CopyReceipt
 from cisterna.ports.profile import Profile
@@ -18,6 +18,9 @@ from cisterna.services.verify import verify_version
 from flows import held
 from flows._policy import step
 from flows.parts import parts
+
+if TYPE_CHECKING:
+    from cisterna.bootstrap import Parts
 
 
 @step

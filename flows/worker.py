@@ -6,25 +6,32 @@ be killed at any moment: its lease runs out (or is ended by the dispatcher, whic
 
 from __future__ import annotations
 
+import argparse
 import os
 import signal
 import sys
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, NoReturn, TextIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import structlog
 
 from cisterna.domain.errors import CisternaError, LeaseLost, NotReady
 from cisterna.domain.work import Claim, WorkKind
 from cisterna.services import attempt as attempts
+from cisterna.settings import load_settings
 from flows import _settings
+from flows.parts import use_parts
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun
     from prefect.flows import Flow
 
+    from cisterna.bootstrap import Parts
     from flows.engine import Engine
     from flows.held import Held
     from flows.parts import CoreParts
@@ -34,6 +41,9 @@ LOOK_AGAIN = timedelta(seconds=1)
 
 LAST_WORDS_SECONDS = 2.0
 """How long a worker that was asked to stop may take before it just ends; whoever takes over copes with that."""
+
+
+_log = structlog.get_logger("cisterna.worker")
 
 
 class Stopping(BaseException):
@@ -78,8 +88,9 @@ class Worker:
                     catalogue=self._core.catalogue,
                     clock=self._core.clock,
                 )
-            except CisternaError:
-                return  # the catalogue is away; the next look finds it back
+            except CisternaError as error:
+                _log.warning("inbox.away", code=error.code, reason=str(error))
+                return  # the next look finds it back
             if claim is None:
                 return
             self.do(claim)
@@ -88,24 +99,22 @@ class Worker:
         """Carry out one piece of work, and tell its end once."""
         from flows.held import Held, holding, tell_failure, tell_success
 
-        held = Held(claim, self._core)
+        held, error = Held(claim, self._core), None
         with holding(held):
             try:
                 self._run(held)
-            except LeaseLost:
-                return
-            except Exception as error:  # noqa: BLE001 - whatever a flow raises becomes the outcome of its attempt
-                if held.outcome is None:
-                    tell_failure(held, error, self._core)
-                    return
-            except BaseException as error:
-                if held.outcome is None and not _is_prefects(error):
-                    tell_failure(held, NotReady("the worker was asked to stop", owner=self._owner), self._core, now=True)
-                    raise
-                if held.outcome is None:
-                    tell_failure(held, error, self._core)
-                    return
-            self._finish(held, tell_success)
+            except BaseException as caught:  # noqa: BLE001 - whatever ends a flow ends its attempt, and is told
+                error = caught
+            stopping = error is not None and not isinstance(error, Exception) and not _is_prefects(error)
+            if held.outcome is not None:
+                self._finish(held, tell_success)
+            elif stopping:
+                tell_failure(held, NotReady("the worker was asked to stop"), self._core, now=True)
+            elif error is not None:
+                _log.warning("attempt.failed", work_id=held.work.work_id, subject=held.work.subject, reason=str(error))
+                tell_failure(held, error, self._core)
+        if error is not None and stopping:
+            raise error
 
     def _finish(self, held: Held, tell: Callable[[Held, CoreParts], None]) -> None:
         """Record success; while the catalogue is away the lease may run out, and then the next attempt finds it done."""
@@ -154,7 +163,8 @@ class Worker:
                     tags=_policy.flow_run_tags(held.work),
                     key=_policy.attempt_key(held.lease),
                 )
-            except NotReady:
+            except NotReady as error:
+                _log.warning("work.waits", work_id=held.work.work_id, reason=str(error))
                 time.sleep(pause)
                 pause = min(pause * 2, 2.0)
             else:
@@ -196,7 +206,7 @@ def serve(
     flows: Callable[[], Mapping[WorkKind, Flow[..., Any]]],
     *,
     api_url: str,
-    ready: TextIO = sys.stdout,
+    ready: Path | None = None,
 ) -> int:
     """Be a worker until a signal comes; returns the exit code.
 
@@ -204,7 +214,7 @@ def serve(
         open_core: Opens what the flows need.
         flows: Imports the flows.
         api_url: Prefect's API.
-        ready: Gets the line `ready` when everything is imported and open.
+        ready: File that gets this worker's name when everything is imported and open.
     """
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGINT, _stop)
@@ -212,10 +222,11 @@ def serve(
         _settings.prepare(os.environ, api_url=api_url)
         from flows import engine, held
 
-        by_kind = flows()
+        owner = held.owner_name("worker")
         with open_core() as core, engine.opened(api_url) as connection:
-            worker = Worker(core, flows=by_kind, engine=connection, owner=held.owner_name("worker"))
-            print("ready", file=ready, flush=True)  # noqa: T201 - the dispatcher waits for this line
+            worker = Worker(core, flows=flows(), engine=connection, owner=owner)
+            if ready is not None:
+                ready.write_text(owner, "utf-8")
             worker.serve()
     except Stopping:
         return 0
@@ -227,38 +238,36 @@ def _stop(_number: int, _frame: object) -> None:
     raise Stopping
 
 
-def ingest_flows() -> Mapping[WorkKind, Flow[..., Any]]:
-    """Import every flow that a worker runs."""
+def flows_of(parts: Parts) -> Mapping[WorkKind, Flow[..., Any]]:
+    """Import the flow of each kind of work that runs inline, and make the parts that they use."""
     from flows.infer import infer
     from flows.ingest import ingest
     from flows.publish import publish
     from flows.reprocess import reprocess
 
-    return {
-        WorkKind.INGEST: ingest,
-        WorkKind.INFER: infer,
-        WorkKind.PUBLISH: publish,
-        WorkKind.REPROCESS: reprocess,
+    _ = parts.archive_store, parts.tables, parts.meter, parts.gate, parts.inference, parts.publisher, parts.profiles
+    dispatch = parts.settings.dispatch
+    every = {
+        WorkKind.INGEST: (ingest, dispatch.ingest),
+        WorkKind.INFER: (infer, dispatch.infer),
+        WorkKind.PUBLISH: (publish, dispatch.publish),
+        WorkKind.REPROCESS: (reprocess, dispatch.ingest),
     }
+    return {kind: flow for kind, (flow, executor) in every.items() if executor == "inline"}
 
 
 def main() -> NoReturn:
     """Run a worker on the home that the environment names."""
-    from contextlib import contextmanager
-
     from cisterna.bootstrap import open_parts
-    from cisterna.settings import load_settings
-    from flows.parts import use_parts
 
-    settings = load_settings()
-
-    @contextmanager
-    def opening() -> Any:
-        with open_parts(settings) as parts:
-            use_parts(parts)
-            yield parts
-
-    code = serve(opening, ingest_flows, api_url=api_url_of(settings))
+    parser = argparse.ArgumentParser(prog="flows.worker", description="Takes work from the inbox and runs its flow.")
+    parser.add_argument("--ready", type=Path, help="file to make when everything is imported and open")
+    options = parser.parse_args()
+    with open_parts(load_settings()) as parts:
+        use_parts(parts)
+        code = serve(
+            lambda: nullcontext(parts), lambda: flows_of(parts), api_url=parts.prefect_api_url, ready=options.ready
+        )
     sys.stdout.flush()
     os._exit(code)  # Prefect's event thread would hold the process for 15 s while its server is away
 

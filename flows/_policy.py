@@ -3,43 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any, ParamSpec, TypeVar
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.tasks import Task
 
-from cisterna.domain.errors import CisternaError, Conflict, LeaseLost, PreconditionFailed
+from cisterna.domain.errors import CisternaError, LeaseLost
 from cisterna.domain.work import Attempt, Work
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 STEP_RETRY_SECONDS: list[float] = [0.5, 2.0]
-"""Pauses before a step is done again within its attempt: enough for a database or a store that restarts."""
+"""Pauses before a step is done again within its attempt: enough for a database or a store that restarts.
 
-_WORK_RETRY_SECONDS = (1.0, 5.0, 15.0, 60.0, 300.0)
-"""Pauses before the work is begun again, by attempt; the last one repeats."""
-
+What lasts longer puts the work back; `services.attempt` says when it is begun anew."""
 
 def waiting_may_help(error: BaseException) -> bool:
     """Read an error's `retryable`: the same call may succeed although nobody changes anything."""
     return isinstance(error, CisternaError) and error.retryable
-
-
-def beginning_anew_may_help(error: BaseException) -> bool:
-    """Tell whether another attempt at the whole work makes sense.
-
-    A lost race is over once the state is read anew. What is none of our errors is a defect or the machine's trouble;
-    it is tried again as often as `dispatch.attempts` allows, because a person's time is dearer.
-    """
-    return waiting_may_help(error) or isinstance(error, Conflict | PreconditionFailed) or not isinstance(error, CisternaError)
-
-
-def pause_before_attempt(attempts: int) -> timedelta:
-    """Give the pause after the work was begun `attempts` times without success."""
-    return timedelta(seconds=_WORK_RETRY_SECONDS[min(max(attempts, 1), len(_WORK_RETRY_SECONDS)) - 1])
 
 
 def _step_may_be_retried(_task: Task[..., Any], _run: Any, state: Any) -> bool:

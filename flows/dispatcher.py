@@ -22,16 +22,20 @@ import structlog
 
 from cisterna.adapters.child import Child
 from cisterna.bootstrap import Parts, open_parts
+from cisterna.domain.acquisition import Acquisition
 from cisterna.domain.errors import CisternaError
+from cisterna.domain.instrument import Instrument
 from cisterna.domain.work import WorkKind
+from cisterna.ports.profile import Described
 from cisterna.ports.sink import EventSink
 from cisterna.services import attempt as attempts
 from cisterna.services.deliver import deliver_due
-from cisterna.services.detect import sweep_instrument
+from cisterna.services.detect import SweepMemory, SweepResult, sweep_instrument
+from cisterna.services.project import resolve_project
 from cisterna.settings import Settings, load_settings
 from flows import _settings
 from flows.drain import Drain
-from flows.held import owner_name
+from flows.held import owner_name, place_of
 from flows.once import Once
 from flows.repeat import Repeat
 from flows.supervisor import Supervisor
@@ -117,7 +121,7 @@ class Dispatcher:
         for _, _, flag in self._children:
             if flag is not None and flag.is_file():
                 owner = flag.read_text("utf-8", errors="replace").strip()
-                attempts.abort_owned_by(owner, catalogue=self._parts.catalogue, clock=self._parts.clock)
+                self._end_leases(owner)
                 flag.unlink(missing_ok=True)
 
     def _begin_threads(self) -> None:
@@ -153,21 +157,42 @@ class Dispatcher:
         if not name.startswith("worker"):
             return
         try:
-            attempts.abort_owned_by(owner_name("worker", pid=pid), catalogue=self._parts.catalogue, clock=self._parts.clock)
+            self._end_leases(owner_name("worker", pid=pid))
         except CisternaError as error:
             _log.warning("leases.wait", child=name, code=error.code, reason=str(error))  # they run out by themselves
 
-    def _expire(self) -> None:
-        attempts.abort_expired(catalogue=self._parts.catalogue, clock=self._parts.clock)
-
-    def _sweep(self, instrument: object) -> object:
+    def _end_leases(self, owner: str) -> None:
         parts = self._parts
+        attempts.abort_owned_by(owner, place=place_of(parts), catalogue=parts.catalogue, clock=parts.clock)
+
+    def _expire(self) -> None:
+        parts = self._parts
+        attempts.abort_expired(place=place_of(parts), catalogue=parts.catalogue, clock=parts.clock)
+
+    def _sweep(self, instrument: Instrument, memory: SweepMemory) -> SweepResult:
+        parts = self._parts
+
+        def resolve(acquisition: Acquisition, described: Described) -> str | None:
+            with parts.catalogue.begin() as tx:
+                bindings, projects = tx.projects.bindings(), tx.projects.list()
+            return resolve_project(
+                acquisition,
+                described,
+                landing_path=instrument.path,
+                bindings=bindings,
+                projects=projects,
+                tables=parts.booking_tables,
+            ).project
+
         return sweep_instrument(
             instrument,
             zone=parts.zone_of(instrument),
             profiles=parts.profiles,
             catalogue=parts.catalogue,
             clock=parts.clock,
+            resolve_project=resolve,
+            outside=parts.outside,
+            memory=memory,
         )
 
     def _deliver(self, sink: EventSink) -> int:

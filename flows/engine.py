@@ -25,7 +25,12 @@ from prefect.exceptions import PrefectHTTPStatusError
 from prefect.filesystems import LocalFileSystem
 from prefect.flow_engine import run_flow
 from prefect.flows import Flow
-from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+from prefect.settings import (
+    PREFECT_API_URL,
+    PREFECT_CLIENT_MAX_RETRIES,
+    PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+    temporary_settings,
+)
 from prefect.states import Crashed, Pending, State, to_state_create
 
 from cisterna.domain.errors import NotReady
@@ -126,7 +131,11 @@ def unfinished(tag: str) -> FlowRunFilter:
 @contextmanager
 def opened(api_url: str) -> Iterator[Engine]:
     """Connect, and hold the connection for as long as the block lasts; the server need not be there yet."""
-    settings: Mapping[Any, Any] = {PREFECT_API_URL: api_url, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
+    settings: Mapping[Any, Any] = {
+        PREFECT_API_URL: api_url,
+        PREFECT_CLIENT_MAX_RETRIES: 0,  # it would hold finished work back for a minute; the worker waits by itself
+        PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,  # has no value in the environment
+    }
     with temporary_settings(updates=settings), SyncClientContext.get_or_create() as context:
         yield Engine(context.client)
 

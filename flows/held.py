@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 
-from cisterna.domain.errors import CatalogueUnavailable, CisternaError, LeaseLost
-from cisterna.domain.work import Attempt, Claim, Work, WorkState
+from cisterna.domain.errors import CisternaError, LeaseLost
+from cisterna.domain.work import Attempt, Claim, Work, WorkKind
 from cisterna.services import attempt as attempts
-from flows import _policy
+from cisterna.services.lineage import Place
 from flows.parts import CoreParts
 
 Body = Callable[["Held"], str]
@@ -28,11 +28,13 @@ class Held:
     Attributes:
         claim: The work and the attempt.
         outcome: What the flow's body returned, or None while it has not.
+        made: Ids of the versions that the attempt made or took on.
     """
 
     def __init__(self, claim: Claim, core: CoreParts) -> None:
         self.claim = claim
         self.outcome: str | None = None
+        self.made: list[str] = []
         self._core = core
         self._lease = timedelta(seconds=core.settings.dispatch.lease_seconds)
         self._lost = threading.Event()
@@ -128,13 +130,7 @@ def carry_out(work_id: str, body: Body, core: Callable[[], CoreParts]) -> str:
 
 
 def _carry_out_alone(work_id: str, body: Body, core: CoreParts) -> str:
-    claim = attempts.start_attempt(
-        owner=owner_name("pool"),
-        lease=timedelta(seconds=core.settings.dispatch.lease_seconds),
-        work_id=work_id,
-        catalogue=core.catalogue,
-        clock=core.clock,
-    )
+    claim = start(core, owner=owner_name("pool"), work_id=work_id)
     if claim is None:
         with core.catalogue.begin() as tx:
             work = tx.inbox.get(work_id)
@@ -144,49 +140,69 @@ def _carry_out_alone(work_id: str, body: Body, core: CoreParts) -> str:
         try:
             held.outcome = body(held)
         except BaseException as error:
-            tell_failure(held, error, core)
+            tell_failure(held, error, core, stopping=not isinstance(error, Exception))
             raise
         tell_success(held, core)
     return held.outcome
 
 
-def owner_name(kind: str, *, pid: int | None = None) -> str:
-    """Name a process of this machine, this one by default, as the owner of leases: host, kind and process id."""
-    return f"{socket.gethostname()}:{kind}:{os.getpid() if pid is None else pid}"
+def start(
+    core: CoreParts, *, owner: str, kinds: Sequence[WorkKind] | None = None, work_id: str | None = None
+) -> Claim | None:
+    """Take the next piece of work, or the one named; None when there is none to be had."""
+    dispatch = core.settings.dispatch
+    return attempts.start_attempt(
+        owner=owner,
+        lease=timedelta(seconds=dispatch.lease_seconds),
+        attempts_max=dispatch.attempts,
+        kinds=kinds,
+        work_id=work_id,
+        place=place_of(core),
+        catalogue=core.catalogue,
+        clock=core.clock,
+    )
 
 
 def tell_success(held: Held, core: CoreParts) -> None:
     """Record that the work is done. Raises `LeaseLost`, `CatalogueUnavailable`."""
     attempts.complete_attempt(
-        held.claim, outcome=held.outcome or "done", catalogue=core.catalogue, clock=core.clock
+        held.claim,
+        outcome=held.outcome or "done",
+        outputs=held.made,
+        place=place_of(core),
+        catalogue=core.catalogue,
+        clock=core.clock,
     )
 
 
-def tell_failure(held: Held, error: BaseException, core: CoreParts, *, now: bool = False) -> WorkState | None:
-    """Put the work back or give it up, as the error and the number of attempts say; tell which, None if it is not ours.
+def tell_failure(held: Held, error: BaseException, core: CoreParts, *, stopping: bool) -> None:
+    """Put the work back or give it up, as the error and the number of attempts say.
+
+    When even that cannot be recorded the lease runs out, which is told then, and the work goes on elsewhere.
 
     Args:
         held: What failed.
         error: Why.
         core: Where it is recorded.
-        now: Whether the work is to be ready at once (this process is asked to stop).
+        stopping: This process is asked to stop: the work is ready again at once.
     """
-    if isinstance(error, LeaseLost) or held.is_lost:
-        return None
-    words = str(error) or type(error).__name__
-    if not isinstance(error, CisternaError):
-        words = f"{type(error).__name__}: {words}"
-    again = now or (
-        _policy.beginning_anew_may_help(error) and held.work.attempts < core.settings.dispatch.attempts
-    )
-    pause = timedelta() if now else _policy.pause_before_attempt(held.work.attempts)
-    try:
-        return attempts.fail_attempt(
+    with suppress(CisternaError):
+        attempts.fail_attempt(
             held.claim,
-            reason=words,
-            retry_after=pause if again else None,
+            error,
+            attempts_max=core.settings.dispatch.attempts,
+            at_once=stopping,
+            place=place_of(core),
             catalogue=core.catalogue,
             clock=core.clock,
         )
-    except (LeaseLost, CatalogueUnavailable):
-        return None  # the lease runs out and the work goes on elsewhere
+
+
+def place_of(core: CoreParts) -> Place:
+    """Say where this installation's data lie, as lineage names them."""
+    return Place(host=socket.gethostname(), bucket=core.settings.store.archive_bucket)
+
+
+def owner_name(kind: str, *, pid: int | None = None) -> str:
+    """Name a process of this machine, this one by default, as the owner of leases: host, kind and process id."""
+    return f"{socket.gethostname()}:{kind}:{os.getpid() if pid is None else pid}"

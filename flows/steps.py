@@ -66,14 +66,13 @@ def gate(version_id: str) -> Version:
 def describe(version_id: str) -> Version:
     """Write record, RO-Crate and README into staging. A second run writes the same bytes to keys made from them."""
     core = parts()
-    zone, profile = source_of(version_id, core)
+    _, profile = source_of(version_id, core)
     return describe_version(
         version_id,
         lease=held.current().lease,
         catalogue=core.catalogue,
         store=core.archive_store,
         tables=core.tables,
-        zone=zone,
         profile=profile,
         clock=core.clock,
     )
@@ -130,15 +129,17 @@ def walk(version_id: str) -> str:
 
     The stage is read from the catalogue before each step, so it does not matter who did the one before.
     """
-    core = parts()
+    core, mine = parts(), held.current()
+    mine.made.append(version_id)
     while True:
-        held.current().require()
+        mine.require()
         with core.catalogue.begin() as tx:
             version = tx.datasets.get_version(version_id)
         next_step = _STEP_FROM.get(version.stage)
         if next_step is None:
             return f"{version_id} is {version.stage.value}"
         if next_step(version_id) is None:
+            mine.made.remove(version_id)
             return f"{version_id} holds the same bytes as the version before it; nothing new was kept"
 
 

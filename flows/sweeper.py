@@ -11,8 +11,9 @@ from cisterna.adapters.folder_hint import FolderHint
 from cisterna.domain.errors import CisternaError
 from cisterna.domain.instrument import Instrument
 from cisterna.ports.catalogue import Catalogue
+from cisterna.services.detect import SweepMemory, SweepResult
 
-Sweep = Callable[[Instrument], object]
+Sweep = Callable[[Instrument, SweepMemory], SweepResult]
 """Looks at one instrument once."""
 
 _log = structlog.get_logger("cisterna.sweep")
@@ -76,14 +77,17 @@ class _Round:
         self._hint.close()
 
     def _go(self) -> None:
+        memory = SweepMemory()
         while not self._stopping:
+            pause = self._pause
             try:
-                self._sweep(self._instrument)
+                seen = self._sweep(self._instrument, memory)
+                pause = min(pause, self._pause if seen.wake_seconds is None else seen.wake_seconds)
             except CisternaError as error:
                 _log.warning("sweep.failed", instrument=self._instrument.name, code=error.code, reason=str(error))
             except Exception:
                 _log.exception("sweep.crashed", instrument=self._instrument.name)  # the next look starts afresh
-            self._hint.wait(self._pause)
+            self._hint.wait(pause)
 
 
 def _frozen(instrument: Instrument) -> str:

@@ -22,7 +22,6 @@ import structlog
 
 from cisterna.domain.errors import CisternaError, LeaseLost, NotReady
 from cisterna.domain.work import Claim, WorkKind
-from cisterna.services import attempt as attempts
 from cisterna.settings import load_settings
 from flows import _settings
 from flows.parts import use_parts
@@ -67,7 +66,7 @@ class Worker:
         self._flows = flows
         self._engine = engine
         self._owner = owner
-        self._owed: deque[tuple[FlowRun, bool]] = deque(maxlen=1000)
+        self._owed: deque[FlowRun] = deque(maxlen=1000)
 
     def serve(self) -> NoReturn:
         """Take work for ever: at once after a doorbell, and at least every second."""
@@ -78,16 +77,12 @@ class Worker:
 
     def take_all(self) -> None:
         """Do what is ready, one piece after the other, until nothing is."""
+        from flows.held import start
+
         self._pay()
         while True:
             try:
-                claim = attempts.start_attempt(
-                    owner=self._owner,
-                    lease=timedelta(seconds=self._core.settings.dispatch.lease_seconds),
-                    kinds=list(self._flows),
-                    catalogue=self._core.catalogue,
-                    clock=self._core.clock,
-                )
+                claim = start(self._core, owner=self._owner, kinds=list(self._flows))
             except CisternaError as error:
                 _log.warning("inbox.away", code=error.code, reason=str(error))
                 return  # the next look finds it back
@@ -109,10 +104,10 @@ class Worker:
             if held.outcome is not None:
                 self._finish(held, tell_success)
             elif stopping:
-                tell_failure(held, NotReady("the worker was asked to stop"), self._core, now=True)
+                tell_failure(held, NotReady("the worker was asked to stop"), self._core, stopping=True)
             elif error is not None:
                 _log.warning("attempt.failed", work_id=held.work.work_id, subject=held.work.subject, reason=str(error))
-                tell_failure(held, error, self._core)
+                tell_failure(held, error, self._core, stopping=False)
         if error is not None and stopping:
             raise error
 
@@ -131,19 +126,18 @@ class Worker:
                 return
 
     def _run(self, held: Held) -> None:
-        flow = self._flows[held.work.kind]
-        flow_run = self._begin(held, flow)
-        try:
-            self._engine.run(flow, flow_run)
-        except BaseException as error:
-            from flows.engine import ServerTrouble
+        """Run the flow, again if Prefect's server went away before the flow's code had said how it ended."""
+        from flows.engine import ServerTrouble
 
-            if not isinstance(error, ServerTrouble):
-                raise
-            self._owed.append((flow_run, held.outcome is not None))
-            if held.outcome is None:
-                msg = "the Prefect server went away before the work was begun"
-                raise NotReady(msg, part="prefect") from error
+        flow = self._flows[held.work.kind]
+        while held.outcome is None:
+            flow_run = self._begin(held, flow)
+            try:
+                self._engine.run(flow, flow_run)
+            except ServerTrouble as error:
+                _log.warning("prefect.away", work_id=held.work.work_id, is_done=held.outcome is not None, why=str(error))
+                if held.outcome is not None:
+                    self._owed.append(flow_run)
 
     def _begin(self, held: Held, flow: Flow[..., Any]) -> FlowRun:
         """Create the flow run; while Prefect's server is away the work waits here, with its lease kept alive."""
@@ -181,14 +175,12 @@ class Worker:
         return found.name if found else held.work.subject
 
     def _pay(self) -> None:
-        """Tell Prefect's server how runs ended while it was away."""
-        from prefect.states import Completed, Crashed
+        """Tell Prefect's server which runs were completed while it was away."""
+        from prefect.states import Completed
 
         while self._owed:
-            flow_run, is_done = self._owed[0]
-            message = "told late: the server was away"
             try:
-                self._engine.tell(flow_run.id, Completed(message=message) if is_done else Crashed(message=message))
+                self._engine.tell(self._owed[0].id, Completed(message="told late: the server was away"))
             except NotReady:
                 return
             self._owed.popleft()

@@ -54,7 +54,7 @@ class PrefectServer:
         self._child.start()
 
     def await_ready(self) -> None:
-        self._child.await_ready(self._answers, timeout_seconds=50)
+        self._child.await_ready(self._answers, timeout_seconds=120)
 
     def kill(self) -> None:
         self._child.kill()

@@ -88,21 +88,13 @@ class SqlInbox:
         return [_work(row) for row in self._sql.run(wanted).mappings()]
 
     def claim(
-        self,
-        *,
-        owner: str,
-        run_id: str,
-        now: datetime,
-        lease: timedelta,
-        kinds: Sequence[WorkKind] | None = None,
-        work_id: str | None = None,
+        self, *, owner: str, run_id: str, now: datetime, lease: timedelta, kinds: Sequence[WorkKind] | None = None
     ) -> Claim | None:
         """Take one ready piece of work, or one whose lease ran out."""
         names = [kind.value for kind in (WorkKind if kinds is None else kinds)]
-        wanted = work_id
-        work_id = self._next_ready(now, kinds=names) if wanted is None else self._this_ready(wanted, now, kinds=names)
+        work_id = self._sql.run(_NEXT_READY, {"now": now, "kinds": names}).scalar()
         if work_id is None:
-            overdue = self._overdue(now, kinds=names, limit=1, work_id=wanted)
+            overdue = self._overdue(now, kinds=names, limit=1)
             if not overdue:
                 return None
             work_id = overdue[0].work_id
@@ -167,19 +159,7 @@ class SqlInbox:
         self._change(attempt, ended="given-up")
         self._settle(attempt, state="failed", outcome=outcome)
 
-    def _next_ready(self, now: datetime, *, kinds: Sequence[str]) -> str | None:
-        found: str | None = self._sql.run(_NEXT_READY, {"now": now, "kinds": kinds}).scalar()
-        return found
-
-    def _this_ready(self, work_id: str, now: datetime, *, kinds: Sequence[str]) -> str | None:
-        ready = select(works.c.work_id).where(works.c.work_id == work_id, works.c.state == "ready")
-        ready = ready.where(works.c.not_before <= now, works.c.kind.in_(kinds)).with_for_update(skip_locked=True)
-        found: str | None = self._sql.run(ready).scalar()
-        return found
-
-    def _overdue(
-        self, now: datetime, *, kinds: Sequence[str], limit: int | None, work_id: str | None = None
-    ) -> Sequence[_Lease]:
+    def _overdue(self, now: datetime, *, kinds: Sequence[str], limit: int | None) -> Sequence[_Lease]:
         """Lock leases that ran out, with their work; those that others are looking at are skipped."""
         wanted = (
             select(attempts.c.run_id, attempts.c.work_id)
@@ -189,8 +169,6 @@ class SqlInbox:
             .limit(limit)
             .with_for_update(skip_locked=True)
         )
-        if work_id is not None:
-            wanted = wanted.where(works.c.work_id == work_id)
         return [_Lease(row.run_id, row.work_id) for row in self._sql.run(wanted)]
 
     def _end(self, run_id: str, how: str) -> None:

@@ -197,18 +197,9 @@ class Inbox(Protocol):
         ...
 
     def claim(
-        self,
-        *,
-        owner: str,
-        run_id: str,
-        now: datetime,
-        lease: timedelta,
-        kinds: Sequence[WorkKind] | None = None,
-        work_id: str | None = None,
+        self, *, owner: str, run_id: str, now: datetime, lease: timedelta, kinds: Sequence[WorkKind] | None = None
     ) -> Claim | None:
         """Take one ready piece of work, or one whose lease ran out; None when there is none.
-
-        `work_id` asks for that one alone, and gets None when somebody holds it or it is done.
 
         Rows that others are taking are skipped, never waited for. Instruments (`fairness`) take turns: the one whose
         work was begun longest ago comes first. A lease that ran out is ended as its old attempt's, see `expired`.

@@ -1,7 +1,7 @@
 """How long from an event to the first line of the flow's code: the warm worker beside stock Prefect, in the same run.
 
 `python bench/dispatch.py [--rounds 12]` starts PostgreSQL, a Prefect server, one warm worker, and one process of stock
-Prefect: `serve()` with a deployment that an event triggers, with its polls set to 1 s (the default is 10 s). Interleaved:
+Prefect: `serve()` with a deployment that an event triggers, with its polls set to 1 s (10 by default). Interleaved:
 
 - ours: a row in the inbox is committed -> the first line of the flow in the worker
 - serve_event: `emit_event` -> trigger -> the first line of the flow in the process that the runner starts

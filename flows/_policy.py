@@ -20,6 +20,7 @@ STEP_RETRY_SECONDS: list[float] = [0.5, 2.0]
 
 What lasts longer puts the work back; `services.attempt` says when it is begun anew."""
 
+
 def waiting_may_help(error: BaseException) -> bool:
     """Read an error's `retryable`: the same call may succeed although nobody changes anything."""
     return isinstance(error, CisternaError) and error.retryable

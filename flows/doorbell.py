@@ -1,8 +1,8 @@
 """The sink `prefect-events`: our events as Prefect's, `cisterna.<name>`, so that a facility hangs flows on them.
 
-A doorbell, never the record: Prefect's server keeps events in memory before it acts on them. Each is sent on a socket of
-our own and confirmed before the outbox counts it as delivered; no thread of Prefect's is started, which would hold the
-process back at its end.
+A doorbell, never the record: Prefect's server keeps events in memory before it acts on them. Each is sent on a socket
+of our own and confirmed before the outbox counts it as delivered; no thread of Prefect's is started, which would hold
+the process back at its end.
 """
 
 from __future__ import annotations

@@ -53,6 +53,6 @@ class Drain:
                     pass
             except CisternaError as error:
                 _log.warning("outbox.waits", sink=self._sink.name, code=error.code, reason=str(error))
-            except Exception:
-                _log.exception("outbox.crashed", sink=self._sink.name)  # nothing was marked as delivered
+            except Exception:  # noqa: BLE001 - nothing was marked as delivered; the thread has to live on
+                _log.exception("outbox.crashed", sink=self._sink.name)
             self._wake.wait(LOOK_AGAIN_SECONDS)

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
+from typing import Self
 
 from cisterna.domain.errors import CisternaError, LeaseLost
 from cisterna.domain.work import Attempt, Claim, Work, WorkKind
@@ -62,7 +63,7 @@ class Held:
             msg = f"the lease on {self.work.work_id} was lost; another worker carries on"
             raise LeaseLost(msg, work_id=self.work.work_id, run_id=self.lease.run_id)
 
-    def __enter__(self) -> Held:
+    def __enter__(self) -> Self:
         self._heart.start()
         return self
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from cisterna.services.infer import infer_version
 from prefect import flow
 
 from cisterna.domain.dataset import Version
 from cisterna.domain.errors import InvalidInput
-from cisterna.services.infer import infer_version
 from flows import held
 from flows._policy import step
 from flows.held import Held
@@ -26,7 +26,7 @@ def infer(work_id: str) -> str:
 
 @step
 def annotate(version_id: str, model: str) -> Version:
-    """Run the model on every image. A second run finds the derived version, or makes the same one: its id is derived."""
+    """Run the model on every image. A second run finds the derived version, or makes the same."""
     core = parts()
     return infer_version(
         version_id,
@@ -43,7 +43,9 @@ def annotate(version_id: str, model: str) -> Version:
 def _infer(mine: Held) -> str:
     model = mine.work.parameters.get("model")
     if not isinstance(model, str):
-        msg = f"work {mine.work.work_id} asks for inference on {mine.work.subject} and names no model; ask again with one"
+        msg = (
+            f"work {mine.work.work_id} asks for inference on {mine.work.subject} and names no model; ask again with one"
+        )
         raise InvalidInput(msg, work_id=mine.work.work_id)
     mine.require()
     return walk(annotate(mine.work.subject, model).version_id)

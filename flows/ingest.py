@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from cisterna.services.complete import open_version
 from prefect import flow
 
 from cisterna.domain.dataset import ORDER, Stage, Version
 from cisterna.domain.work import Work
 from cisterna.ports.catalogue import Transaction
-from cisterna.services.complete import open_version
 from flows import held
 from flows._policy import step
 from flows.held import Held
@@ -27,7 +27,7 @@ def ingest(work_id: str) -> str:
 
 @step
 def complete(acquisition_id: str) -> Version:
-    """List once more, freeze the listing, open the version. A second run finds the version that the first one opened."""
+    """List once more, freeze the listing, open the version. A second run finds the version that the first opened."""
     core = parts()
     with core.catalogue.begin() as tx:
         acquisition = tx.acquisitions.get(acquisition_id)

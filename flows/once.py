@@ -6,6 +6,7 @@ import fcntl
 import os
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from cisterna.domain.errors import NotReady
 
@@ -24,7 +25,7 @@ class Once:
         self._path = path
         self._handle = -1
 
-    def __enter__(self) -> Once:
+    def __enter__(self) -> Self:
         self._handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

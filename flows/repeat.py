@@ -57,7 +57,7 @@ class Repeat:
                 self._turn()
             except CisternaError as error:
                 _log.warning("turn.failed", turn=self._name, code=error.code, reason=str(error))
-            except Exception:
+            except Exception:  # noqa: BLE001 - a defect in one turn must not end all those after it
                 _log.exception("turn.crashed", turn=self._name)
             if not self._stopping:
                 self._wake.wait(self._every)

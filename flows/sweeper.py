@@ -1,4 +1,4 @@
-"""Looks at every watched instrument, again and again: one thread for each, so that a share that hangs delays no other."""
+"""Looks at every watched instrument again and again, in a thread of its own: a share that hangs delays no other."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _log = structlog.get_logger("cisterna.sweep")
 
 
 class Sweeper:
-    """Keeps one sweeping thread for each watched instrument; those added or changed at run time are found by themselves.
+    """Keeps one sweeping thread for each watched instrument, those added or changed at run time included.
 
     Args:
         catalogue: Holds the instruments.
@@ -85,8 +85,8 @@ class _Round:
                 pause = min(pause, self._pause if seen.wake_seconds is None else seen.wake_seconds)
             except CisternaError as error:
                 _log.warning("sweep.failed", instrument=self._instrument.name, code=error.code, reason=str(error))
-            except Exception:
-                _log.exception("sweep.crashed", instrument=self._instrument.name)  # the next look starts afresh
+            except Exception:  # noqa: BLE001 - the next look starts afresh; the thread has to live on
+                _log.exception("sweep.crashed", instrument=self._instrument.name)
             self._hint.wait(pause)
 
 

@@ -1,7 +1,8 @@
 """A warm worker: `python -m flows.worker` takes work from the inbox and runs its flow in process.
 
-Everything that is needed is imported and opened before it says `ready`, so that event to code takes milliseconds. It may
-be killed at any moment: its lease runs out (or is ended by the dispatcher, which sees it die), and another carries on.
+Everything that is needed is imported and opened before it says `ready`, so that event to code takes milliseconds. It
+may be killed at any moment: its lease runs out, or is ended by the dispatcher, which sees it die, and another carries
+on.
 """
 
 from __future__ import annotations
@@ -112,7 +113,7 @@ class Worker:
             raise error
 
     def _finish(self, held: Held, tell: Callable[[Held, CoreParts], None]) -> None:
-        """Record success; while the catalogue is away the lease may run out, and then the next attempt finds it done."""
+        """Record success; while the catalogue is away the lease may run out; then the next attempt finds it done."""
         while True:
             try:
                 tell(held, self._core)
@@ -135,7 +136,9 @@ class Worker:
             try:
                 self._engine.run(flow, flow_run)
             except ServerTrouble as error:
-                _log.warning("prefect.away", work_id=held.work.work_id, is_done=held.outcome is not None, why=str(error))
+                _log.warning(
+                    "prefect.away", work_id=held.work.work_id, is_done=held.outcome is not None, why=str(error)
+                )
                 if held.outcome is not None:
                     self._owed.append(flow_run)
 

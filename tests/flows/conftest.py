@@ -126,7 +126,15 @@ class Bench:
     def worker(self, *, lease_seconds: float = 2.0) -> Child:
         number = len(self.workers)
         ready = self.folder / f"worker-{number}.ready"
-        argv = [sys.executable, str(TRIAL), self.dsn, self.prefect.url, str(self.folder), str(ready), str(lease_seconds)]
+        argv = [
+            sys.executable,
+            str(TRIAL),
+            self.dsn,
+            self.prefect.url,
+            str(self.folder),
+            str(ready),
+            str(lease_seconds),
+        ]
         env = {**os.environ, "PYTHONPATH": f"{ROOT}/src:{ROOT}", "PREFECT_HOME": str(self.folder / "prefect-home")}
         child = Child(f"worker-{number}", argv, log=self.folder / f"worker-{number}.log", env=env)
         child.start()
@@ -153,11 +161,7 @@ class Bench:
             return tx.inbox.get(work.work_id).state
 
     def await_done(self, work: Work, *, seconds: float = 25.0) -> None:
-        try:
-            wait_for(lambda: self.state(work) is WorkState.DONE, seconds=seconds, what="the end of the work")
-        except BaseException:
-            with self.catalogue.begin() as tx: print(tx.inbox.get(work.work_id), self.events(work))
-            raise
+        wait_for(lambda: self.state(work) is WorkState.DONE, seconds=seconds, what="the end of the work")
 
     def events(self, work: Work) -> list[Event]:
         with self.catalogue.begin() as tx:
@@ -169,9 +173,7 @@ class Bench:
 
 
 @pytest.fixture
-def bench(
-    tmp_path: Path, dsn: str, catalogue: SqlCatalogue, prefect: PrefectServer
-) -> Iterator[Bench]:
+def bench(tmp_path: Path, dsn: str, catalogue: SqlCatalogue, prefect: PrefectServer) -> Iterator[Bench]:
     """Everything a worker needs; what is still running at the end is stopped."""
     made = Bench(tmp_path, dsn, catalogue, prefect)
     try:

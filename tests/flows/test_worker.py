@@ -1,4 +1,4 @@
-"""A worker may be killed, asked to stop or left without Prefect at any moment: the work is done once and nothing is lost."""
+"""A worker may be killed, stopped or left without Prefect at any moment: work is done once, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 
 from cisterna.domain.work import WorkState
 from cisterna.services.attempt import abort_expired
+from cisterna.services.lineage import Place
 
 if TYPE_CHECKING:
     from cisterna.domain.work import Work
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 TERMINAL = {"attempt.completed", "attempt.failed", "attempt.aborted"}
 
+
+PLACE = Place(host="trial", bucket="trial")
 
 pytestmark = pytest.mark.timeout(240)  # a Prefect server starts in 6 s on a machine of its own, and in 60 on a busy one
 
@@ -34,7 +37,9 @@ def test_work_is_done_and_its_flow_run_is_named_and_tagged(bench: Bench) -> None
     work = bench.request()
     bench.await_done(work)
 
-    run = bench.wait_for(lambda: [one for one in bench.prefect.flow_runs(work.work_id) if one["state"]["type"] == "COMPLETED"])[0]
+    run = bench.wait_for(
+        lambda: [one for one in bench.prefect.flow_runs(work.work_id) if one["state"]["type"] == "COMPLETED"]
+    )[0]
     assert run["name"] == "trial-subject"
     assert {"cisterna", f"work:{work.work_id}", "subject:trial-subject"} <= set(run["tags"])
     assert bench.begun() == ["first", "second", "third"]
@@ -67,8 +72,8 @@ def test_every_run_of_a_work_ends_exactly_once(bench: Bench) -> None:
     victim.kill()
     bench.worker(lease_seconds=1.0)
     bench.await_step("second", times=2)
-    abort_expired(catalogue=bench.catalogue, clock=bench.clock)
-    abort_expired(catalogue=bench.catalogue, clock=bench.clock)
+    abort_expired(place=PLACE, catalogue=bench.catalogue, clock=bench.clock)
+    abort_expired(place=PLACE, catalogue=bench.catalogue, clock=bench.clock)
     bench.release("second")
     bench.await_done(work)
 
@@ -106,7 +111,7 @@ def test_a_worker_that_lost_its_lease_does_not_tell_an_end(bench: Bench) -> None
     os.kill(slow.pid, signal.SIGCONT)
     bench.release("first")
     bench.await_done(work)
-    abort_expired(catalogue=bench.catalogue, clock=bench.clock)
+    abort_expired(place=PLACE, catalogue=bench.catalogue, clock=bench.clock)
 
     names = sorted(event.name for event in bench.events(work))
     assert names == ["attempt.aborted", "attempt.completed", "attempt.started", "attempt.started"]

@@ -90,6 +90,11 @@ class Child:
                 raise NotReady(msg + self.last_lines(), part=self.name)
             time.sleep(0.05)
 
+    def ask_to_stop(self) -> None:
+        """Send the polite signal and return at once; harmless when it has ended."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(self._stop_signal)
+
     def stop(self, *, timeout_seconds: float = 10.0) -> None:
         """Stop it politely, then by SIGKILL; harmless when it has ended."""
         if self._process is None or self._process.poll() is not None:

@@ -1,0 +1,146 @@
+"""The light process that keeps everything going: `python -m flows.dispatcher`.
+
+It supervises the warm workers and their companions (quality and model processes), sweeps the landing zones, ends leases
+whose owners are gone, drains the outbox and asks work pools. It holds nothing that is not in the catalogue, so it may
+be killed at any moment: its children die with it, and the next one carries on.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import NoReturn
+
+from cisterna.services.project import resolve_project
+
+from cisterna.bootstrap import Parts, open_parts
+from cisterna.domain.acquisition import Acquisition
+from cisterna.domain.errors import CisternaError
+from cisterna.domain.instrument import Instrument
+from cisterna.domain.work import WorkKind
+from cisterna.ports.profile import Described
+from cisterna.services import attempt as attempts
+from cisterna.services.deliver import deliver_due
+from cisterna.services.detect import SweepMemory, SweepResult, sweep_instrument
+from cisterna.settings import Settings, load_settings
+from flows import _settings
+from flows.held import place_of
+from flows.keeper import Command, Duties, Keeper
+from flows.once import Once
+
+
+def serve(settings: Settings) -> None:
+    """Be the dispatcher of a home until a signal comes.
+
+    Raises:
+        NotReady: Another dispatcher runs on the home.
+    """
+    with ExitStack() as stack:
+        parts = stack.enter_context(open_parts(settings))
+        run_folder = parts.home.run
+        run_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        stack.enter_context(Once(run_folder / "dispatcher.lock"))
+        ready = run_folder / "dispatcher.ready"
+        ready.unlink(missing_ok=True)
+        stack.callback(ready.unlink, missing_ok=True)
+        _settings.prepare(os.environ, api_url=parts.prefect_api_url)
+        from flows.doorbell import PrefectEvents
+
+        keeper = Keeper(
+            parts.catalogue,
+            duties=duties_of(parts),
+            commands=commands_of(parts),
+            sinks=[*parts.sinks(), PrefectEvents(parts.prefect_api_url)],
+            logs=parts.home.logs,
+            environ=dict(os.environ),
+            sweep_seconds=settings.dispatch.sweep_seconds,
+            lease_seconds=settings.dispatch.lease_seconds,
+        )
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: keeper.stop())
+        signal.signal(signal.SIGCHLD, lambda *_: keeper.nudge())
+        keeper.run(ready=ready.touch)
+
+
+def commands_of(parts: Parts) -> Sequence[Command]:
+    """Say how companions and workers are started, and where each says that it is ready."""
+    companions = [Command(name, argv, ready) for name, argv, ready in parts.companions()]
+    workers = []
+    for number in range(1, parts.settings.dispatch.workers + 1):
+        flag = parts.home.run / f"worker-{number}.ready"
+        argv = [sys.executable, "-m", "flows.worker", "--ready", str(flag)]
+        workers.append(Command(f"worker-{number}", argv, flag))
+    return [*companions, *workers]
+
+
+def duties_of(parts: Parts) -> Duties:
+    """Tie each duty to the service that does it."""
+    from flows.pool import Pools
+    from flows.tidy import Tidy
+
+    catalogue, clock, place = parts.catalogue, parts.clock, place_of(parts)
+    pools = executors(parts.settings)
+    return Duties(
+        sweep=lambda instrument, memory: _sweep(parts, instrument, memory),
+        expire=lambda: attempts.abort_expired(place=place, catalogue=catalogue, clock=clock),
+        end_leases=lambda owner: attempts.abort_owned_by(owner, place=place, catalogue=catalogue, clock=clock),
+        deliver=lambda sink: deliver_due(sink, catalogue=catalogue, clock=clock),
+        ask_pools=Pools(pools, catalogue=catalogue, clock=clock).ask if pools else None,
+        tidy=Tidy(parts.prefect_api_url, catalogue=catalogue).look,
+    )
+
+
+def executors(settings: Settings) -> dict[WorkKind, str]:
+    """Name the pool of each kind of work that does not run inline."""
+    dispatch = settings.dispatch
+    chosen = {
+        WorkKind.INGEST: dispatch.ingest,
+        WorkKind.REPROCESS: dispatch.ingest,
+        WorkKind.INFER: dispatch.infer,
+        WorkKind.PUBLISH: dispatch.publish,
+    }
+    return {kind: executor.removeprefix("pool:") for kind, executor in chosen.items() if executor != "inline"}
+
+
+def _sweep(parts: Parts, instrument: Instrument, memory: SweepMemory) -> SweepResult:
+    def resolve(acquisition: Acquisition, described: Described) -> str | None:
+        with parts.catalogue.begin() as tx:
+            bindings, projects = tx.projects.bindings(), tx.projects.list()
+        return resolve_project(
+            acquisition,
+            described,
+            landing_path=instrument.path,
+            bindings=bindings,
+            projects=projects,
+            tables=parts.booking_tables,
+        ).project
+
+    return sweep_instrument(
+        instrument,
+        zone=parts.zone_of(instrument),
+        profiles=parts.profiles,
+        catalogue=parts.catalogue,
+        clock=parts.clock,
+        resolve_project=resolve,
+        outside=parts.outside,
+        memory=memory,
+    )
+
+
+def main() -> NoReturn:
+    """Run the dispatcher of the home that the environment names."""
+    code = 0
+    try:
+        serve(load_settings())
+    except CisternaError as error:
+        sys.stderr.write(f"{error.code}: {error}\n")
+        code = 5 if error.retryable else 1
+    sys.stderr.flush()
+    os._exit(code)  # a sweep that hangs in a dead share must not hold the process
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""Drains the outbox: one thread for each sink, so that one that hangs delays no other."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import structlog
+
+from cisterna.domain.errors import CisternaError
+from cisterna.ports.sink import EventSink
+
+Deliver = Callable[[EventSink], int]
+"""Delivers what is due to one sink and tells how many deliveries it looked at."""
+
+LOOK_AGAIN_SECONDS = 2.0
+"""How long a thread sleeps without a doorbell: what a sink did not take is due again by the clock."""
+
+_log = structlog.get_logger("cisterna.outbox")
+
+
+class Drain:
+    """The thread of one sink.
+
+    Args:
+        sink: Takes events.
+        deliver: Hands it what is due.
+    """
+
+    def __init__(self, sink: EventSink, deliver: Deliver) -> None:
+        self._sink = sink
+        self._deliver = deliver
+        self._wake = threading.Event()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._go, name=f"outbox-{sink.name}", daemon=True)
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Say that something was appended."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """End the thread; what it had in hand stays in the outbox."""
+        self._stopping = True
+        self._wake.set()
+        self._thread.join(3.0)
+
+    def _go(self) -> None:
+        while not self._stopping:
+            self._wake.clear()
+            try:
+                while not self._stopping and self._deliver(self._sink):
+                    pass
+            except CisternaError as error:
+                _log.warning("outbox.waits", sink=self._sink.name, code=error.code, reason=str(error))
+            except Exception:  # noqa: BLE001 - nothing was marked as delivered; the thread has to live on
+                _log.exception("outbox.crashed", sink=self._sink.name)
+            self._wake.wait(LOOK_AGAIN_SECONDS)

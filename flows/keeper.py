@@ -1,0 +1,193 @@
+"""Keeps everything going beside the flows: children, landing zones, leases, outbox, pools. It holds nothing itself."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import structlog
+
+from cisterna.adapters.child import Child
+from cisterna.domain.errors import CisternaError
+from cisterna.ports.catalogue import Catalogue
+from cisterna.ports.sink import EventSink
+from flows.drain import Deliver, Drain
+from flows.held import owner_name
+from flows.repeat import Repeat
+from flows.supervisor import Supervisor
+from flows.sweeper import Sweep, Sweeper
+
+STOP_SECONDS = 6.0
+"""How long children may take to put back what they hold before they are killed."""
+
+INSTRUMENTS_SECONDS = 1.0
+"""How late an instrument that was added is swept for the first time."""
+
+POOLS_SECONDS = 2.0
+"""How often pools are asked without a doorbell."""
+
+_log = structlog.get_logger("cisterna.dispatcher")
+
+
+@dataclass(frozen=True)
+class Command:
+    """A process to keep running.
+
+    Attributes:
+        name: Also of its log; one that begins with `worker` holds leases.
+        argv: How it is started.
+        ready: File that it makes when it can be used; a worker's holds its name as an owner.
+    """
+
+    name: str
+    argv: Sequence[str]
+    ready: Path | None = None
+
+
+@dataclass(frozen=True)
+class Duties:
+    """What is done again and again, each harmless to do once too often.
+
+    Attributes:
+        sweep: Looks at an instrument.
+        expire: Ends attempts whose lease ran out.
+        end_leases: Ends the attempts of an owner that is dead.
+        deliver: Hands a sink what is due.
+        ask_pools: Asks work pools for what is ready, when any kind of work goes to one.
+        tidy: Sets flow runs right that nobody is left to end.
+    """
+
+    sweep: Sweep
+    expire: Callable[[], object]
+    end_leases: Callable[[str], object]
+    deliver: Deliver
+    ask_pools: Callable[[], object] | None = None
+    tidy: Callable[[], object] | None = None
+
+
+class Keeper:
+    """One per home.
+
+    Args:
+        catalogue: What is true now.
+        duties: What to do.
+        commands: The processes to keep running.
+        sinks: Where events go.
+        logs: Folder of the children's logs.
+        environ: Of the children.
+        sweep_seconds: Longest time between two looks at a landing zone.
+        lease_seconds: How long a lease lasts.
+    """
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        *,
+        duties: Duties,
+        commands: Sequence[Command],
+        sinks: Sequence[EventSink],
+        logs: Path,
+        environ: Mapping[str, str],
+        sweep_seconds: float,
+        lease_seconds: float,
+    ) -> None:
+        self._catalogue = catalogue
+        self._duties = duties
+        self._commands = commands
+        self._sinks = sinks
+        self._logs = logs
+        self._environ = environ
+        self._sweep_seconds = sweep_seconds
+        self._lease_seconds = lease_seconds
+        self._wake = threading.Event()
+        self._stopping = False
+        self._supervisor = Supervisor(self._child_ended)
+        self._repeats: list[Repeat] = []
+        self._drains: list[Drain] = []
+
+    def run(self, *, ready: Callable[[], object]) -> None:
+        """Keep everything going until `stop`. Children are started from this thread and die with it.
+
+        Args:
+            ready: Called once, when every child has said that it can be used.
+        """
+        with self._catalogue.begin() as tx:
+            tx.outbox.register([sink.name for sink in self._sinks])
+        self._bury_dead_workers()
+        try:
+            for command in self._commands:
+                child = Child(command.name, command.argv, log=self._logs / f"{command.name}.log", env=self._environ)
+                self._supervisor.add(child, ready=command.ready)
+            self._begin_threads()
+            told = False
+            while not self._stopping:
+                self._supervisor.tend()
+                if not told and self._supervisor.are_ready():
+                    told = True
+                    ready()
+                self._wake.wait(0.5 if told else 0.1)
+                self._wake.clear()
+        finally:
+            self._end()
+
+    def stop(self) -> None:
+        """Ask `run` to return; safe in a signal's handler."""
+        self._stopping = True
+        self._wake.set()
+
+    def nudge(self) -> None:
+        """Look after the children now: one of them may have ended. Safe in a signal's handler."""
+        self._wake.set()
+
+    def _bury_dead_workers(self) -> None:
+        """End the leases of a killed predecessor's workers: they died with it, and each left its name."""
+        for command in self._commands:
+            if command.ready is not None and command.ready.is_file():
+                owner = command.ready.read_text("utf-8", errors="replace").strip()
+                if owner:
+                    self._duties.end_leases(owner)
+
+    def _begin_threads(self) -> None:
+        duties = self._duties
+        sweeper = Sweeper(self._catalogue, sweep=duties.sweep, pause_seconds=self._sweep_seconds)
+        self._drains = [Drain(sink, duties.deliver) for sink in self._sinks]
+        self._repeats = [
+            Repeat("instruments", sweeper.look, every_seconds=INSTRUMENTS_SECONDS, at_end=sweeper.stop),
+            Repeat("leases", duties.expire, every_seconds=self._lease_seconds / 3),
+        ]
+        pools = [Repeat("pools", duties.ask_pools, every_seconds=POOLS_SECONDS)] if duties.ask_pools else []
+        if duties.tidy is not None:
+            self._repeats.append(Repeat("tidy", duties.tidy, every_seconds=2 * self._lease_seconds))
+        heard = self._catalogue.listen(timeout=timedelta(seconds=1))
+        listening = Repeat("doorbell", lambda: self._hear(heard, pools), every_seconds=0)
+        self._repeats += [*pools, listening]
+
+    def _hear(self, heard: Iterator[str], pools: Sequence[Repeat]) -> None:
+        """Wait for the catalogue's doorbell and wake whom it concerns; a timeout wakes everybody."""
+        topic = next(heard)
+        for drain in self._drains if topic != "inbox" else ():
+            drain.wake()
+        for pool in pools if topic != "outbox" else ():
+            pool.wake()
+
+    def _child_ended(self, name: str, pid: int) -> None:
+        """End the leases of a worker that died, at once: nobody has to wait for them to run out."""
+        _log.warning("child.ended", child=name, pid=pid, asked_to=self._stopping)
+        if not name.startswith("worker"):
+            return
+        try:
+            self._duties.end_leases(owner_name("worker", pid=pid))
+        except CisternaError as error:
+            _log.warning("leases.wait", child=name, code=error.code, reason=str(error))  # they run out by themselves
+
+    def _end(self) -> None:
+        for repeat in self._repeats:
+            repeat.ask_to_stop()
+        self._supervisor.stop(timeout_seconds=STOP_SECONDS)
+        for repeat in self._repeats:
+            repeat.stop()
+        for drain in self._drains:
+            drain.stop()

@@ -1,0 +1,88 @@
+"""The executor `pool:NAME`: the same flows through their deployments and a Prefect work pool.
+
+Nothing is leased here. The flow claims its work when it begins, wherever that is, so this may ask as often as it likes:
+the idempotency key makes the same request the same run, and a run that ended without taking the work is followed by
+another round.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+import structlog
+from prefect.client.schemas.objects import FlowRun
+from prefect.deployments import run_deployment
+
+from cisterna.domain.errors import NotReady
+from cisterna.domain.work import Work, WorkKind, WorkState
+from cisterna.ports.catalogue import Catalogue
+from cisterna.ports.clock import Clock
+from flows import _policy
+from flows.engine import ServerTrouble
+
+ROUNDS = 20
+"""How often a pool is asked for the same attempt, at most: a pool whose runs all die needs a person."""
+
+_log = structlog.get_logger("cisterna.pool")
+
+
+class Pools:
+    """Asks work pools for what is ready.
+
+    Args:
+        executors: Name of the pool for each kind of work that goes to one.
+        catalogue: The inbox.
+        clock: Tells what is due.
+    """
+
+    def __init__(self, executors: Mapping[WorkKind, str], *, catalogue: Catalogue, clock: Clock) -> None:
+        self._executors = dict(executors)
+        self._catalogue = catalogue
+        self._clock = clock
+
+    def ask(self) -> int:
+        """Ask for a run of everything that is ready, and tell how much that was; asking again changes nothing.
+
+        Raises:
+            CatalogueUnavailable: The inbox cannot be read.
+            NotReady: The Prefect server does not answer, or lacks the deployment `<flow>/<pool>`.
+        """
+        with self._catalogue.begin() as tx:
+            ready = tx.inbox.list(state=WorkState.READY)
+        now = self._clock.now()
+        due = [work for work in ready if work.kind in self._executors and work.not_before <= now]
+        for work in due:
+            self._ask_for(work)
+        return len(due)
+
+    def _ask_for(self, work: Work) -> None:
+        pool = self._executors[work.kind]
+        for round_ in range(ROUNDS):
+            run = _run_deployment(work, pool=pool, key=_policy.pool_key(work, round_=round_))
+            if run.state is None or not run.state.is_final():
+                return
+        _log.error("pool.gave-up", pool=pool, work_id=work.work_id, rounds=ROUNDS)
+
+
+def _run_deployment(work: Work, *, pool: str, key: str) -> FlowRun:
+    deployment = f"{work.kind.value}/{pool}"
+    try:
+        return asyncio.run(
+            run_deployment(
+                deployment,
+                parameters={"work_id": work.work_id},
+                tags=_policy.flow_run_tags(work),
+                idempotency_key=key,
+                timeout=0,
+                as_subflow=False,
+            )
+        )
+    except ServerTrouble as error:
+        msg = f"the pool {pool} cannot be asked for work {work.work_id} ({type(error).__name__}); work waits"
+        raise NotReady(msg, part="prefect", pool=pool) from error
+    except Exception as error:  # Prefect's ObjectNotFound, whatever its module in this release
+        if type(error).__name__ != "ObjectNotFound":
+            raise
+        msg = f"Prefect has no deployment '{deployment}'; make it with `prefect deploy` from deployments/"
+        raise NotReady(msg, part="prefect", pool=pool) from error

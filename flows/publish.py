@@ -1,0 +1,51 @@
+"""Flow `publish`: an accepted version becomes public at the configured target."""
+
+from __future__ import annotations
+
+from cisterna.services.publish import publish_version
+from prefect import flow
+
+from cisterna.domain.errors import InvalidInput
+from cisterna.domain.publication import Publication
+from flows import held
+from flows._policy import step
+from flows.held import Held
+from flows.parts import parts
+
+
+@flow(name="publish", persist_result=False, log_prints=False)
+def publish(work_id: str) -> str:
+    """Make a version public.
+
+    Args:
+        work_id: A piece of work of kind `publish`; its subject is the version, its parameter `consent` names who
+            agreed, if anybody was asked.
+    """
+    return held.carry_out(work_id, _publish, parts)
+
+
+@step
+def make_public(version_id: str, consent: str | None) -> Publication:
+    """Write record, landing page and stage. A second run writes the same record and finds the version published."""
+    core = parts()
+    return publish_version(
+        version_id,
+        lease=held.current().lease,
+        consent=consent,
+        catalogue=core.catalogue,
+        store=core.archive_store,
+        publisher=core.publisher,
+        tables=core.tables,
+        clock=core.clock,
+        base_url=core.base_url,
+    )
+
+
+def _publish(mine: Held) -> str:
+    consent = mine.work.parameters.get("consent")
+    if consent is not None and not isinstance(consent, str):
+        msg = f"work {mine.work.work_id} names no person as consent; ask for the publication again"
+        raise InvalidInput(msg, work_id=mine.work.work_id)
+    mine.require()
+    publication = make_public(mine.work.subject, consent)
+    return f"{publication.version_id} is public at {publication.url}"

@@ -1,0 +1,155 @@
+"""The steps of a version, each one service call, and the walk from where a version stands to where it rests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from cisterna.services.archive import archive_version
+from cisterna.services.describe import describe_version
+from cisterna.services.measure import measure_version
+from cisterna.services.review import settle_version
+from cisterna.services.validate import gate_version
+from cisterna.services.verify import verify_version
+
+from cisterna.domain.dataset import Stage, Version
+from cisterna.domain.receipt import CopyReceipt
+from cisterna.ports.profile import Profile
+from cisterna.ports.source import LandingZone
+from flows import held
+from flows._policy import step
+from flows.parts import parts
+
+if TYPE_CHECKING:
+    from cisterna.bootstrap import Parts
+
+
+@step
+def measure(version_id: str) -> Version | None:
+    """Read every source byte once: digest, metrics, preview, upload.
+
+    A second run uploads to a staging folder of its own, and a version that is measured already is returned as it is.
+    None: the bytes are those of the newest version, and nothing new is kept.
+    """
+    core = parts()
+    zone, profile = source_of(version_id, core)
+    return measure_version(
+        version_id,
+        lease=held.current().lease,
+        zone=zone,
+        profile=profile,
+        catalogue=core.catalogue,
+        store=core.archive_store,
+        meter=core.meter,
+        tables=core.tables,
+        clock=core.clock,
+        image_limit_bytes=core.settings.measure.image_limit_bytes,
+        readers=core.settings.measure.readers,
+    )
+
+
+@step
+def gate(version_id: str) -> Version:
+    """Judge the metrics by the suite of the data type. A second run replaces the findings with equal ones."""
+    core = parts()
+    return gate_version(
+        version_id,
+        lease=held.current().lease,
+        catalogue=core.catalogue,
+        store=core.archive_store,
+        gate=core.gate,
+        tables=core.tables,
+        clock=core.clock,
+    )
+
+
+@step
+def describe(version_id: str) -> Version:
+    """Write record, RO-Crate and README into staging. A second run writes the same bytes to keys made from them."""
+    core = parts()
+    _, profile = source_of(version_id, core)
+    return describe_version(
+        version_id,
+        lease=held.current().lease,
+        catalogue=core.catalogue,
+        store=core.archive_store,
+        tables=core.tables,
+        profile=profile,
+        clock=core.clock,
+    )
+
+
+@step
+def archive(version_id: str) -> Version:
+    """Commit the OCFL version. A second run finds the commit done, or rolls what it finds forward or back first."""
+    core = parts()
+    return archive_version(
+        version_id,
+        lease=held.current().lease,
+        catalogue=core.catalogue,
+        store=core.archive_store,
+        tables=core.tables,
+        clock=core.clock,
+    )
+
+
+@step
+def verify(version_id: str) -> CopyReceipt:
+    """Re-read the archived copy in full. A second run reads again and issues the receipt that the first one owed."""
+    core = parts()
+    return verify_version(
+        version_id,
+        lease=held.current().lease,
+        catalogue=core.catalogue,
+        store=core.archive_store,
+        tables=core.tables,
+        clock=core.clock,
+    )
+
+
+@step
+def settle(version_id: str) -> Version:
+    """Accept by policy or lay before a steward. A second run finds the version past `verified` and changes nothing."""
+    core = parts()
+    return settle_version(version_id, lease=held.current().lease, catalogue=core.catalogue, clock=core.clock)
+
+
+_STEP_FROM: Mapping[Stage, Callable[[str], object]] = {
+    Stage.DETECTED: measure,
+    Stage.MEASURED: gate,
+    Stage.GATED: describe,
+    Stage.DESCRIBED: archive,
+    Stage.ARCHIVED: verify,
+    Stage.VERIFIED: settle,
+}
+"""The step that leads on from each stage; from the others a person or another flow does."""
+
+
+def walk(version_id: str) -> str:
+    """Take a version on from its present stage until no step leads on; finished steps are not begun.
+
+    The stage is read from the catalogue before each step, so it does not matter who did the one before.
+    """
+    core, mine = parts(), held.current()
+    mine.made.append(version_id)
+    while True:
+        mine.require()
+        with core.catalogue.begin() as tx:
+            version = tx.datasets.get_version(version_id)
+        next_step = _STEP_FROM.get(version.stage)
+        if next_step is None:
+            return f"{version_id} is {version.stage.value}"
+        if next_step(version_id) is None:
+            mine.made.remove(version_id)
+            return f"{version_id} holds the same bytes as the version before it; nothing new was kept"
+
+
+def source_of(version_id: str, core: Parts) -> tuple[LandingZone | None, Profile | None]:
+    """Find the landing zone and the profile of a version's acquisition; a derived dataset has neither."""
+    with core.catalogue.begin() as tx:
+        dataset = tx.datasets.get(tx.datasets.get_version(version_id).dataset_id)
+        if dataset.acquisition_id is None:
+            return None, None
+        acquisition = tx.acquisitions.get(dataset.acquisition_id)
+        instrument = tx.instruments.get(acquisition.instrument)
+    return core.zone_of(instrument), core.profile(acquisition.profile)

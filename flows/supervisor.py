@@ -1,0 +1,93 @@
+"""Keeps child processes running: what dies is started again, later and later while it keeps dying."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from cisterna.adapters.child import Child
+from cisterna.domain.errors import CisternaError
+
+RESTART_SECONDS = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0)
+"""Pause before each new start of a child that keeps dying."""
+
+LONG_LIFE_SECONDS = 60.0
+"""A child that lived this long has not kept dying."""
+
+Ended = Callable[[str, int], None]
+"""Told of each child that died: its name and the process id it had."""
+
+
+@dataclass
+class _Kept:
+    child: Child
+    ready: Path | None
+    pid: int = 0
+    deaths: int = 0
+    started_at: float = 0.0
+    next_start: float = 0.0
+
+
+class Supervisor:
+    """Starts, watches and stops direct children; all from one thread, because the kernel ties a child to its starter.
+
+    Args:
+        ended: Called for each child that died by itself, before it is started again.
+    """
+
+    def __init__(self, ended: Ended) -> None:
+        self._ended = ended
+        self._kept: list[_Kept] = []
+
+    def add(self, child: Child, *, ready: Path | None = None) -> None:
+        """Start a child and keep it running; `ready` is a file that it makes when it can be used."""
+        kept = _Kept(child, ready)
+        self._kept.append(kept)
+        self._start(kept)
+
+    def tend(self) -> None:
+        """Start again what has died and whose pause is over; call it often."""
+        now = time.monotonic()
+        for kept in self._kept:
+            if kept.child.exit_code is None:
+                continue
+            if kept.pid:
+                pid, kept.pid = kept.pid, 0
+                kept.deaths = 1 if now - kept.started_at > LONG_LIFE_SECONDS else kept.deaths + 1
+                kept.next_start = now + RESTART_SECONDS[min(kept.deaths, len(RESTART_SECONDS)) - 1]
+                self._ended(kept.child.name, pid)
+            if now >= kept.next_start:
+                self._start(kept)
+
+    def are_ready(self) -> bool:
+        """Tell whether every child runs and has said that it can be used."""
+        return all(kept.pid and (kept.ready is None or kept.ready.exists()) for kept in self._kept)
+
+    def pids(self) -> dict[str, int]:
+        """Process ids of what runs, by name."""
+        return {kept.child.name: kept.pid for kept in self._kept if kept.child.pid is not None}
+
+    def stop(self, *, timeout_seconds: float) -> None:
+        """Stop all of them at once, the impolite way those that take longer than the timeout."""
+        for kept in self._kept:
+            kept.child.ask_to_stop()
+        deadline = time.monotonic() + timeout_seconds
+        for kept in self._kept:
+            kept.child.stop(timeout_seconds=max(0.0, deadline - time.monotonic()))
+            if kept.pid:
+                pid, kept.pid = kept.pid, 0
+                self._ended(kept.child.name, pid)
+        self._kept.clear()
+
+    def _start(self, kept: _Kept) -> None:
+        if kept.ready is not None:
+            kept.ready.unlink(missing_ok=True)
+        try:
+            kept.child.start()
+        except (OSError, CisternaError):
+            kept.deaths += 1
+            kept.next_start = time.monotonic() + RESTART_SECONDS[min(kept.deaths, len(RESTART_SECONDS)) - 1] + 0.5
+            return
+        kept.pid, kept.started_at = kept.child.pid or 0, time.monotonic()

@@ -1,0 +1,94 @@
+"""Looks at every watched instrument again and again, in a thread of its own: a share that hangs delays no other."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import structlog
+
+from cisterna.adapters.folder_hint import FolderHint
+from cisterna.domain.errors import CisternaError
+from cisterna.domain.instrument import Instrument
+from cisterna.ports.catalogue import Catalogue
+from cisterna.services.detect import SweepMemory, SweepResult
+
+Sweep = Callable[[Instrument, SweepMemory], SweepResult]
+"""Looks at one instrument once."""
+
+_log = structlog.get_logger("cisterna.sweep")
+
+
+class Sweeper:
+    """Keeps one sweeping thread for each watched instrument, those added or changed at run time included.
+
+    Args:
+        catalogue: Holds the instruments.
+        sweep: Looks at one.
+        pause_seconds: Longest time between two looks; a hint of the kernel shortens it.
+    """
+
+    def __init__(self, catalogue: Catalogue, *, sweep: Sweep, pause_seconds: float) -> None:
+        self._catalogue = catalogue
+        self._sweep = sweep
+        self._pause = pause_seconds
+        self._running: dict[str, _Round] = {}
+
+    def look(self) -> None:
+        """Begin what is newly declared and end what no longer is. Raises `CatalogueUnavailable`."""
+        with self._catalogue.begin() as tx:
+            watched = {one.name: one for one in tx.instruments.list() if one.watched}
+        wanted = {_frozen(one) for one in watched.values()}
+        for key in [key for key in self._running if key not in wanted]:
+            self._running.pop(key).stop()
+        for one in watched.values():
+            if _frozen(one) not in self._running:
+                self._running[_frozen(one)] = _Round(one, self._sweep, self._pause)
+
+    def stop(self) -> None:
+        """End all threads; one that hangs in a dead share is left behind, it writes nothing."""
+        for one in self._running.values():
+            one.ask_to_stop()
+        for one in self._running.values():
+            one.stop()
+        self._running.clear()
+
+
+class _Round:
+    """The rounds of one instrument."""
+
+    def __init__(self, instrument: Instrument, sweep: Sweep, pause_seconds: float) -> None:
+        self._instrument = instrument
+        self._sweep = sweep
+        self._pause = pause_seconds
+        self._wake = threading.Event()
+        self._stopping = False
+        self._hint = FolderHint([instrument.path, *instrument.settings.values()], wake=self._wake)
+        self._thread = threading.Thread(target=self._go, name=f"sweep-{instrument.name}", daemon=True)
+        self._thread.start()
+
+    def ask_to_stop(self) -> None:
+        self._stopping = True
+        self._wake.set()
+
+    def stop(self) -> None:
+        self.ask_to_stop()
+        self._thread.join(2.0)
+        self._hint.close()
+
+    def _go(self) -> None:
+        memory = SweepMemory()
+        while not self._stopping:
+            pause = self._pause
+            try:
+                seen = self._sweep(self._instrument, memory)
+                pause = min(pause, self._pause if seen.wake_seconds is None else seen.wake_seconds)
+            except CisternaError as error:
+                _log.warning("sweep.failed", instrument=self._instrument.name, code=error.code, reason=str(error))
+            except Exception:  # noqa: BLE001 - the next look starts afresh; the thread has to live on
+                _log.exception("sweep.crashed", instrument=self._instrument.name)
+            self._hint.wait(pause)
+
+
+def _frozen(instrument: Instrument) -> str:
+    return instrument.model_dump_json()

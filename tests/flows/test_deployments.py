@@ -1,0 +1,66 @@
+"""What deployments/prefect.yaml names exists: flows, parameters, events."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from prefect.events import DeploymentEventTrigger
+from prefect.flows import Flow
+
+from cisterna.domain.event import EVENT_NAMES
+from cisterna.domain.work import WorkKind
+
+FILE = Path(__file__).parents[2] / "deployments" / "prefect.yaml"
+
+
+def deployments() -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = yaml.safe_load(FILE.read_text("utf-8"))["deployments"]
+    return found
+
+
+def flow_of(deployment: dict[str, Any]) -> Flow[..., Any]:
+    module, _, name = deployment["entrypoint"].rpartition(".")
+    found = getattr(importlib.import_module(module), name)
+    assert isinstance(found, Flow)
+    return found
+
+
+def triggers() -> list[Any]:
+    return [
+        pytest.param(deployment, trigger, id=f"{deployment['entrypoint']}-{number}")
+        for deployment in deployments()
+        for number, trigger in enumerate(deployment.get("triggers", []))
+    ]
+
+
+def test_nothing_is_pulled_since_the_flows_are_installed() -> None:
+    assert yaml.safe_load(FILE.read_text("utf-8"))["pull"] == []
+
+
+@pytest.mark.parametrize("deployment", deployments(), ids=lambda one: f"{one['entrypoint']}-{one['name']}")
+def test_each_deployment_runs_a_flow_by_the_work_it_is_given(deployment: dict[str, Any]) -> None:
+    flow = flow_of(deployment)
+
+    assert list(inspect.signature(flow.fn).parameters) == ["work_id"]
+    assert flow.name in {kind.value for kind in WorkKind}
+    assert flow.name == deployment["entrypoint"].split(".")[1]
+    assert deployment["name"] == deployment["work_pool"]["name"]
+
+
+def test_each_kind_of_work_has_a_deployment() -> None:
+    assert {flow_of(one).name for one in deployments()} == {kind.value for kind in WorkKind}
+
+
+@pytest.mark.parametrize(("deployment", "trigger"), triggers())
+def test_each_trigger_waits_for_an_event_that_is_sent(deployment: dict[str, Any], trigger: dict[str, Any]) -> None:
+    parsed = DeploymentEventTrigger.model_validate(trigger)
+
+    assert {name.removeprefix("cisterna.") for name in parsed.expect} <= set(EVENT_NAMES)
+    assert all(name.startswith("cisterna.") for name in parsed.expect)
+    assert set(parsed.parameters or {}) <= set(inspect.signature(flow_of(deployment).fn).parameters)
+    assert parsed.match.matches({"cisterna.kind": flow_of(deployment).name})

@@ -284,10 +284,12 @@ class MemoryStore:
         self._objects[key] = kept
         return _describe(key, kept)
 
-    def _complete(self, number: int, key: str, body: bytes) -> StoredObject:
+    def _complete(self, number: int, key: str, body: bytes, condition: Condition | None) -> StoredObject:
         with self._call("complete", key):
-            if self._uploads.pop(number, None) is None:
+            if number not in self._uploads:
                 raise StoreUnavailable(f"the upload of {key} was aborted; begin it anew", key=key)
+            self._require_condition(key, condition)
+            del self._uploads[number]
             return self._keep(key, body, None)
 
     def _abort(self, number: int, key: str) -> None:
@@ -313,10 +315,10 @@ class MemoryUpload:
         """Take the next bytes."""
         self._store._write(self._key, self._parts, chunk)  # noqa: SLF001 - one thing in two classes
 
-    def complete(self) -> StoredObject:
+    def complete(self, *, condition: Condition | None = None) -> StoredObject:
         """Make the object appear."""
         if self._done is None:
-            self._done = self._store._complete(self._number, self._key, bytes(self._parts))  # noqa: SLF001
+            self._done = self._store._complete(self._number, self._key, bytes(self._parts), condition)  # noqa: SLF001
         return self._done
 
     def abort(self) -> None:

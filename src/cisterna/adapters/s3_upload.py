@@ -8,9 +8,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from cisterna.adapters.s3_access import WRITE_MARK, write_once
-from cisterna.adapters.s3_bucket import S3Bucket, condition_headers
+from cisterna.adapters.s3_bucket import S3Bucket
 from cisterna.domain.errors import InvalidInput, StoreUnavailable
-from cisterna.ports.object_store import Condition, StoredObject
+from cisterna.ports.object_store import StoredObject
 
 PART_BYTES = 8 * 1024 * 1024
 """Size of the first thousand parts; each further thousand is larger by as much again."""
@@ -55,7 +55,7 @@ class S3Upload:
             if len(self._buffer) == self._part_bytes:
                 self._send()
 
-    def complete(self, *, condition: Condition | None = None) -> StoredObject:
+    def complete(self) -> StoredObject:
         """Make the object appear."""
         if self._done is not None:
             return self._done
@@ -66,7 +66,7 @@ class S3Upload:
 
         def attempt() -> StoredObject:
             with self._bucket.translated_once(self._key):
-                return self._put_whole(condition) if self._upload_id is None else self._join(parts, condition)
+                return self._put_whole() if self._upload_id is None else self._join(parts)
 
         landed, patience = self._landed, self._bucket.patience
         self._done = write_once(attempt, landed=landed, patience=patience, key=self._key)
@@ -137,24 +137,22 @@ class S3Upload:
             part["ChecksumCRC32"] = answer["ChecksumCRC32"]
         return part
 
-    def _put_whole(self, condition: Condition | None) -> StoredObject:
+    def _put_whole(self) -> StoredObject:
         answer = self._bucket.client_once.put_object(
             Bucket=self._bucket.bucket,
             Key=self._key,
             Body=bytes(self._buffer),
             ChecksumAlgorithm="CRC32",
             Metadata={WRITE_MARK: self._mark},
-            **condition_headers(condition),
         )
         return StoredObject(key=self._key, size_bytes=len(self._buffer), etag=answer["ETag"].strip('"'))
 
-    def _join(self, parts: list[dict[str, Any]], condition: Condition | None) -> StoredObject:
+    def _join(self, parts: list[dict[str, Any]]) -> StoredObject:
         answer = self._bucket.client_once.complete_multipart_upload(
             Bucket=self._bucket.bucket,
             Key=self._key,
             UploadId=str(self._upload_id),
             MultipartUpload={"Parts": parts},  # type: ignore[typeddict-item]  # built above, with the store's answers
-            **condition_headers(condition),
         )
         return StoredObject(key=self._key, size_bytes=self._sent_bytes, etag=answer["ETag"].strip('"'))
 

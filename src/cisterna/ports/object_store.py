@@ -68,11 +68,13 @@ class Upload(Protocol):
         """Take the next bytes; the caller may reuse the buffer when this returns."""
         ...
 
-    def complete(self, *, condition: Condition | None = None) -> StoredObject:
+    def complete(self) -> StoredObject:
         """Make the object appear, whole; again after success gives the same answer.
 
+        There is no condition here: SeaweedFS lets two overlapping completions win. Large objects go to keys nobody else
+        writes; what several may write is small and goes through `put`.
+
         Raises:
-            PreconditionFailed: The condition does not hold; the object there is untouched, the upload is to be aborted.
             StoreUnavailable: It is not certain whether the object appeared, or the upload was aborted by others.
         """
         ...

@@ -284,11 +284,10 @@ class MemoryStore:
         self._objects[key] = kept
         return _describe(key, kept)
 
-    def _complete(self, number: int, key: str, body: bytes, condition: Condition | None) -> StoredObject:
+    def _complete(self, number: int, key: str, body: bytes) -> StoredObject:
         with self._call("complete", key):
             if number not in self._uploads:
                 raise StoreUnavailable(f"the upload of {key} was aborted; begin it anew", key=key)
-            self._require_condition(key, condition)
             del self._uploads[number]
             return self._keep(key, body, None)
 
@@ -315,10 +314,10 @@ class MemoryUpload:
         """Take the next bytes."""
         self._store._write(self._key, self._parts, chunk)  # noqa: SLF001 - one thing in two classes
 
-    def complete(self, *, condition: Condition | None = None) -> StoredObject:
+    def complete(self) -> StoredObject:
         """Make the object appear."""
         if self._done is None:
-            self._done = self._store._complete(self._number, self._key, bytes(self._parts), condition)  # noqa: SLF001
+            self._done = self._store._complete(self._number, self._key, bytes(self._parts))  # noqa: SLF001
         return self._done
 
     def abort(self) -> None:

@@ -266,39 +266,6 @@ class ObjectStoreContract:
         upload.complete()
         assert b"".join(store.stream(key)) == body
 
-    def test_an_upload_is_refused_where_its_condition_fails(self, store: ObjectStore) -> None:
-        """A conditional completion leaves what is there, small or large."""
-        prefix = new_prefix()
-        for number, size_bytes in enumerate((10, LARGE_BYTES)):
-            key = f"{prefix}{number}"
-            seen = store.put(key, b"first")
-            upload = store.begin_upload(key)
-            upload.write(varied_bytes(size_bytes))
-            with refused(PreconditionFailed):
-                upload.complete(condition=IfAbsent())
-            assert store.get(key)[0] == b"first"
-            done = upload.complete(condition=IfMatch(etag=seen.etag))
-            assert store.head(key) == done
-            assert done.size_bytes == size_bytes
-
-    def test_of_sixteen_completions_one_wins(self, store: ObjectStore) -> None:
-        """Uploads race as puts do."""
-        key = new_prefix() + "large"
-
-        def run(number: int) -> StoredObject:
-            upload = store.begin_upload(key)
-            upload.write(bytes([number]) * (8 * MIB + number))
-            try:
-                return upload.complete(condition=IfAbsent())
-            finally:
-                upload.abort()
-
-        winners = race(run)
-        assert len(winners) == 1
-        assert store.head(key) == winners[0][1]
-        assert next(iter(store.stream(key)))[:1] == bytes([winners[0][0]])
-        assert list(store.unfinished_uploads(key)) == []
-
     def test_an_upload_replaces_an_object_whole(self, store: ObjectStore) -> None:
         """Readers see the old content until then, the new one after."""
         key = new_prefix() + "large"

@@ -1,0 +1,163 @@
+"""One bucket through boto3: clients, and boto's errors in our words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from cisterna.adapters.s3_access import WRITE_MARK, Patience, S3Access, UncertainWrite
+from cisterna.domain.errors import CisternaError, ObjectNotFound, PreconditionFailed, StoreUnavailable
+from cisterna.ports.object_store import Condition, IfAbsent, IfMatch, StoredObject
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+_ABSENT = frozenset({"404", "NoSuchKey", "NotFound"})
+_REFUSED = frozenset({"412", "PreconditionFailed"})
+_CONNECTIONS = 32
+
+
+class S3Bucket:
+    """A bucket and two clients for it: one that repeats requests, and one that sends each once.
+
+    Args:
+        access: Endpoint and credentials.
+        bucket: Its name.
+        name: What messages and receipts call the store.
+        patience: How long calls may take.
+    """
+
+    def __init__(self, access: S3Access, *, bucket: str, name: str, patience: Patience) -> None:
+        self.bucket = bucket
+        self.name = name
+        self.patience = patience
+        self.client = _open_client(access, patience=patience, attempts=patience.attempts)
+        self.client_once = _open_client(access, patience=patience, attempts=1)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.client.close()
+        self.client_once.close()
+
+    def head(self, key: str) -> StoredObject | None:
+        """Tell whether an object has the key."""
+        found = self._head(key)
+        return None if found is None else _described(key, found)
+
+    def marked(self, key: str, mark: str) -> StoredObject | None:
+        """Give the object if it is the write with that mark."""
+        found = self._head(key)
+        return _described(key, found) if found and found["Metadata"].get(WRITE_MARK) == mark else None
+
+    def uploads(self, prefix: str) -> Iterator[tuple[str, str]]:
+        """Give key and id of every upload below the prefix that goes on."""
+        with self.translated(prefix):
+            for page in self.client.get_paginator("list_multipart_uploads").paginate(Bucket=self.bucket, Prefix=prefix):
+                for one in page.get("Uploads", []):
+                    if one["Key"].startswith(prefix):
+                        yield one["Key"], one["UploadId"]
+
+    def abort_upload(self, key: str, upload_id: str) -> None:
+        """Abort one upload; harmless when it is gone."""
+        with self.translated(key):
+            try:
+                self.client.abort_multipart_upload(Bucket=self.bucket, Key=key, UploadId=upload_id)
+            except self.client.exceptions.ClientError as error:
+                if code_of(error) != "NoSuchUpload":
+                    raise
+
+    def absent(self, key: str) -> ObjectNotFound:
+        """Make the error that says that no object has the key."""
+        return ObjectNotFound(f"{self.name} has no object {key}", store=self.name, key=key)
+
+    @contextmanager
+    def translated(self, key: str) -> Iterator[None]:
+        """Turn boto's errors into ours."""
+        from botocore.exceptions import BotoCoreError, ClientError
+        from urllib3.exceptions import HTTPError
+
+        try:
+            yield
+        except ClientError as error:
+            raise self._translation(error, key) from error
+        except (BotoCoreError, HTTPError) as error:
+            msg = f"{self.name} did not answer for '{key}': {error}; is the object store running?"
+            raise StoreUnavailable(msg, store=self.name, key=key) from error
+
+    @contextmanager
+    def translated_once(self, key: str) -> Iterator[None]:
+        """Turn whatever leaves a conditional write in doubt into `UncertainWrite`; see `write_once`."""
+        try:
+            with self.translated(key):
+                yield
+        except StoreUnavailable as error:
+            raise UncertainWrite(str(error)) from error
+
+    def _translation(self, error: Exception, key: str) -> CisternaError:
+        code = code_of(error)
+        if code in _ABSENT:
+            return self.absent(key)
+        if code in _REFUSED:
+            msg = f"{self.name} refused the condition for {key}: it exists already, or is not what was seen"
+            return PreconditionFailed(msg, key=key)
+        msg = f"{self.name} answered {status_of(error)} {code} for '{key}': {error}"
+        return StoreUnavailable(msg, store=self.name, key=key, answer=code)
+
+    def _head(self, key: str) -> Any:
+        with self.translated(key):
+            try:
+                return self.client.head_object(Bucket=self.bucket, Key=key)
+            except self.client.exceptions.ClientError as error:
+                if code_of(error) in _ABSENT:
+                    return None
+                raise
+
+
+def condition_headers(condition: Condition | None) -> dict[str, Any]:
+    """Say a condition in boto's words."""
+    match condition:
+        case IfAbsent():
+            return {"IfNoneMatch": "*"}
+        case IfMatch(etag=etag):
+            return {"IfMatch": f'"{etag}"'}
+        case None:
+            return {}
+
+
+def code_of(error: Exception) -> str:
+    """Give S3's name of an error."""
+    response: dict[str, Any] = getattr(error, "response", {})
+    return str(response.get("Error", {}).get("Code", ""))
+
+
+def status_of(error: Exception) -> int:
+    """Give the HTTP status of an error; 0 when there was none."""
+    response: dict[str, Any] = getattr(error, "response", {})
+    return int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+
+
+def _described(key: str, found: Any) -> StoredObject:
+    return StoredObject(key=key, size_bytes=found["ContentLength"], etag=found["ETag"].strip('"'))
+
+
+def _open_client(access: S3Access, *, patience: Patience, attempts: int) -> S3Client:
+    """Make a client that signs headers only and sends a CRC32 of every body, which costs less and proves more."""
+    import boto3
+    from botocore.config import Config
+
+    config = Config(
+        connect_timeout=patience.connect_seconds,
+        read_timeout=patience.answer_seconds,
+        retries={"total_max_attempts": attempts, "mode": "standard"},
+        max_pool_connections=_CONNECTIONS,
+        s3={"addressing_style": "path", "payload_signing_enabled": False},
+        request_checksum_calculation="when_supported",
+        response_checksum_validation="when_supported",
+    )
+    session = boto3.session.Session(
+        aws_access_key_id=access.access_key_id,
+        aws_secret_access_key=access.secret_access_key.get_secret_value(),
+        region_name=access.region,
+    )
+    return session.client("s3", endpoint_url=access.endpoint, config=config)

@@ -1,0 +1,241 @@
+"""The object store as Cisterna uses it: bulk traffic through obstore, control through boto3.
+
+obstore (Rust, outside the interpreter's lock) puts, gets, streams, lists and deletes. boto3 does what obstore cannot:
+uploads with an id that can be aborted and completed under a condition, unfinished uploads, listings by a prefix that is
+no folder, buckets, and the probe with a wrong checksum.
+"""
+
+from __future__ import annotations
+
+import itertools
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+from cisterna.adapters.s3_access import (
+    WRITE_MARK,
+    Patience,
+    S3Access,
+    UncertainWrite,
+    in_key_order,
+    require_range,
+    write_once,
+)
+from cisterna.adapters.s3_boto import S3BotoStore
+from cisterna.adapters.s3_upload import S3Upload
+from cisterna.domain.errors import ObjectNotFound, PreconditionFailed, StoreUnavailable
+from cisterna.ports.object_store import Condition, IfAbsent, StoredObject, require_key
+
+_CHUNK_BYTES = 1024 * 1024
+_PAGE = 1000
+_LONGEST_REQUEST = timedelta(hours=12)
+"""Only silence ends a transfer (`Patience.answer_seconds`), not its length."""
+
+
+class S3Store:
+    """Implements `ports.object_store.ObjectStore`; safe to share between threads.
+
+    Args:
+        access: Endpoint and credentials.
+        bucket: The bucket, which exists.
+        name: What receipts call the store; by default its endpoint and bucket.
+        patience: How long calls may take.
+        parallel_parts: Parts of large uploads on their way at once.
+    """
+
+    def __init__(
+        self,
+        access: S3Access,
+        *,
+        bucket: str,
+        name: str | None = None,
+        patience: Patience | None = None,
+        parallel_parts: int = 4,
+    ) -> None:
+        self.bucket = bucket
+        self._patience = patience or Patience()
+        self.control = S3BotoStore(
+            access, bucket=bucket, name=name, patience=self._patience, parallel_parts=parallel_parts
+        )
+        self.name = self.control.name
+        self._bulk = _open(access, bucket=bucket, patience=self._patience, attempts=self._patience.attempts)
+        self._once = _open(access, bucket=bucket, patience=self._patience, attempts=1)
+
+    def close(self) -> None:
+        """Close connections and threads; uploads that go on fail."""
+        self.control.close()
+
+    def create_bucket(self) -> None:
+        """Create the bucket; harmless when it is there and we may use it."""
+        self.control.create_bucket()
+
+    def put(
+        self, key: str, body: bytes | memoryview, *, condition: Condition | None = None, content_type: str | None = None
+    ) -> StoredObject:
+        """Write a whole object in one request, with its SHA-256 for the store to check."""
+        import obstore
+
+        require_key(key)
+        size_bytes = memoryview(body).nbytes
+        attributes = {"Content-Type": content_type} if content_type else {}
+        if condition is None:
+            with self._translated(key):
+                answer = obstore.put(self._bulk, key, body, attributes=attributes, use_multipart=False)
+            return _described(key, size_bytes, answer)
+        mark = uuid.uuid4().hex
+        attributes[WRITE_MARK] = mark
+        mode: Any = "create" if isinstance(condition, IfAbsent) else {"e_tag": f'"{condition.etag}"'}
+
+        def attempt() -> StoredObject:
+            try:
+                with self._translated(key):
+                    return _described(
+                        key, size_bytes, obstore.put(self._once, key, body, attributes=attributes, mode=mode)
+                    )
+            except (StoreUnavailable, ObjectNotFound) as error:
+                raise UncertainWrite(str(error)) from error
+
+        return write_once(attempt, landed=lambda: self._marked(key, mark), patience=self._patience, key=key)
+
+    def begin_upload(self, key: str) -> S3Upload:
+        """Begin a large object."""
+        return self.control.begin_upload(key)
+
+    def get(self, key: str) -> tuple[bytes, StoredObject]:
+        """Read a whole object."""
+        import obstore
+
+        require_key(key)
+        with self._translated(key):
+            answer = obstore.get(self._bulk, key)
+            body = answer.bytes().to_bytes()
+        return body, _described(key, len(body), answer.meta)
+
+    def stream(self, key: str, *, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+        """Read bytes `start` to before `end`, about 1 MiB at a time; a broken connection is resumed."""
+        import obstore
+
+        require_key(key)
+        require_range(key, start=start, end=end)
+        options: Any = {}
+        if start or end is not None:
+            found = self.head(key)
+            if found is None:
+                raise ObjectNotFound(f"{self.name} has no object {key}", store=self.name, key=key)
+            stop = found.size_bytes if end is None else min(end, found.size_bytes)
+            if start >= stop:
+                return
+            options = {"range": (start, stop)}
+        with self._translated(key):
+            for chunk in obstore.get(self._bulk, key, options=options).stream(min_chunk_size=_CHUNK_BYTES):
+                yield bytes(chunk)
+
+    def head(self, key: str) -> StoredObject | None:
+        """Tell whether an object has the key."""
+        import obstore
+
+        require_key(key)
+        try:
+            with self._translated(key):
+                found = obstore.head(self._bulk, key)
+        except ObjectNotFound:
+            return None
+        return _described(key, found["size"], found)
+
+    def list(self, prefix: str) -> Iterator[StoredObject]:
+        """Give objects by prefix, in key order."""
+        if prefix and not prefix.endswith("/"):  # obstore knows folders only
+            return self.control.list(prefix)
+        return in_key_order(self._pages(prefix), prefix=prefix)
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Remove objects, 1,000 a request."""
+        import obstore
+
+        wanted = iter(keys)
+        while batch := list(itertools.islice(wanted, _PAGE)):
+            for key in batch:
+                require_key(key)
+            with self._translated(batch[0]):
+                obstore.delete(self._bulk, batch)
+
+    def unfinished_uploads(self, prefix: str) -> Iterator[str]:
+        """Give the keys of uploads that were begun and neither completed nor aborted."""
+        return self.control.unfinished_uploads(prefix)
+
+    def abort_unfinished(self, prefix: str) -> None:
+        """Abort every such upload below the prefix."""
+        self.control.abort_unfinished(prefix)
+
+    def probe(self) -> None:
+        """Prove conditions, checksums and read-after-write, on both paths."""
+        self.control.probe_through(self)
+
+    def _pages(self, prefix: str) -> Iterator[StoredObject]:
+        import obstore
+
+        with self._translated(prefix):
+            for page in obstore.list(self._bulk, prefix or None, chunk_size=_PAGE):
+                for one in page:
+                    yield _described(one["path"], one["size"], one)
+
+    def _marked(self, key: str, mark: str) -> StoredObject | None:
+        import obstore
+
+        try:
+            with self._translated(key):
+                found = obstore.get(self._bulk, key, options={"head": True})
+        except ObjectNotFound:
+            return None
+        is_ours = found.attributes.get(WRITE_MARK) == mark
+        return _described(key, found.meta["size"], found.meta) if is_ours else None
+
+    @contextmanager
+    def _translated(self, key: str) -> Iterator[None]:
+        from obstore import exceptions
+
+        try:
+            yield
+        except FileNotFoundError as error:  # obstore raises Python's own for an absent object
+            raise ObjectNotFound(f"{self.name} has no object {key}", store=self.name, key=key) from error
+        except (exceptions.AlreadyExistsError, exceptions.PreconditionError) as error:
+            msg = f"{self.name} refused the condition for {key}: it exists already, or is not what was seen"
+            raise PreconditionFailed(msg, key=key) from error
+        except (exceptions.BaseError, OSError, TimeoutError) as error:
+            msg = f"{self.name} did not answer for '{key}': {str(error)[:500]}; is the object store running?"
+            raise StoreUnavailable(msg, store=self.name, key=key) from error
+
+
+def _open(access: S3Access, *, bucket: str, patience: Patience, attempts: int) -> Any:
+    from obstore.store import S3Store as Bucket
+
+    return Bucket(
+        bucket,
+        endpoint=access.endpoint,
+        region=access.region,
+        access_key_id=access.access_key_id,
+        secret_access_key=access.secret_access_key.get_secret_value(),
+        virtual_hosted_style_request=False,
+        checksum_algorithm="SHA256",
+        client_options={
+            "allow_http": access.endpoint.startswith("http://"),
+            "connect_timeout": timedelta(seconds=patience.connect_seconds),
+            "read_timeout": timedelta(seconds=patience.answer_seconds),
+            "timeout": _LONGEST_REQUEST,
+        },
+        retry_config={
+            "max_retries": attempts - 1,
+            "retry_timeout": timedelta(seconds=patience.answer_seconds * attempts),
+            "backoff": {
+                "init_backoff": timedelta(seconds=patience.pause_seconds),
+                "max_backoff": timedelta(seconds=patience.pause_seconds * 2**attempts),
+                "base": 2,
+            },
+        },
+    )
+
+
+def _described(key: str, size_bytes: int, facts: Any) -> StoredObject:
+    return StoredObject(key=key, size_bytes=size_bytes, etag=str(facts["e_tag"]).strip('"'))

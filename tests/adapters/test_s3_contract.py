@@ -1,0 +1,22 @@
+"""Both S3 adapters keep the port's promises on a real SeaweedFS."""
+
+from __future__ import annotations
+
+import pytest
+
+from cisterna.adapters.s3_boto import S3BotoStore
+from cisterna.adapters.s3_obstore import S3Store
+from cisterna.ports.object_store import ObjectStore
+from cisterna.testing.object_store_contract import ObjectStoreContract
+
+
+class TestS3Store(ObjectStoreContract):
+    @pytest.fixture
+    def store(self, object_store: S3Store) -> ObjectStore:
+        return object_store
+
+
+class TestS3BotoStore(ObjectStoreContract):
+    @pytest.fixture
+    def store(self, boto_store: S3BotoStore) -> ObjectStore:
+        return boto_store

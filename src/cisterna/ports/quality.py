@@ -8,7 +8,7 @@ from typing import Protocol
 from pydantic import Field
 
 from cisterna.domain.base import Value
-from cisterna.domain.finding import Finding
+from cisterna.domain.finding import Finding, Verdict, verdict_of
 
 
 class ImageReading(Value):
@@ -64,9 +64,18 @@ class GateReport(Value):
     engine: str
     findings: tuple[Finding, ...]
 
+    @property
+    def verdict(self) -> Verdict:
+        """What the findings come to."""
+        return verdict_of(self.findings)
+
 
 class QualityGate(Protocol):
     """Judges a dataset by the suite of its data type."""
+
+    def limits(self, data_type: str) -> Mapping[str, float]:
+        """Give the limits by which the suite wants single images judged before they are summed up; may be empty."""
+        ...
 
     def assess(
         self, *, data_type: str, summary: Mapping[str, float | int | str | None], table: MetricTable

@@ -286,9 +286,8 @@ class MemoryStore:
 
     def _complete(self, number: int, key: str, body: bytes) -> StoredObject:
         with self._call("complete", key):
-            if number not in self._uploads:
+            if self._uploads.pop(number, None) is None:
                 raise StoreUnavailable(f"the upload of {key} was aborted; begin it anew", key=key)
-            del self._uploads[number]
             return self._keep(key, body, None)
 
     def _abort(self, number: int, key: str) -> None:

@@ -1,0 +1,116 @@
+"""Measures image files: focus, saturation, signal to noise, background, and a thumbnail.
+
+What each metric is, its unit and its source stand in `docs/reference/metrics.md`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from statistics import fmean, median
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cisterna.adapters.image_planes import Unreadable, planes
+from cisterna.adapters.plane_metrics import STRUCTURE_MIN, Metrics, measure_plane
+from cisterna.adapters.thumbnail import draw
+from cisterna.ports.quality import ImageReading
+
+_Sum = Callable[[Sequence[float]], float]
+
+# How the planes of one file (a z-stack, RGB) become one number: a stack is as sharp as its sharpest plane, and as
+# saturated as its worst.
+_AGGREGATES: dict[str, _Sum] = {
+    "focus": max,
+    "focus_error": median,
+    "structure": max,
+    "laplacian_variance_counts2": max,
+    "laplacian_variance_relative": max,
+    "saturated_share": max,
+    "clipped_share": max,
+    "nonfinite_share": max,
+    "snr": max,
+    "background_counts": median,
+    "background_uniformity": min,
+    "minimum_counts": min,
+    "maximum_counts": max,
+    "mean_counts": fmean,
+    "p1_counts": median,
+    "median_counts": median,
+    "p99_counts": median,
+}
+_MOSTLY = 0.5
+_EMPTY_SNR = 5.5  # (p99 - p5) / sigma of pure Gaussian noise is 3.97
+
+
+class TiffMeter:
+    """Implements `ports.quality.ImageMeter` for TIFF, BMP and PNG; safe to share between threads.
+
+    Args:
+        limit_bytes: The most that the pixels of one file may take up; a file that claims more is a `problem`.
+    """
+
+    names: tuple[str, ...] = ("planes", "width_px", "height_px", *_AGGREGATES, "empty")
+
+    def __init__(self, *, limit_bytes: int = 1 << 30) -> None:
+        self._limit_bytes = limit_bytes
+
+    def warm(self) -> None:
+        """Load the compiled code for 8 and 16 bit, so that the first image does not wait for it."""
+        for kind in (np.uint8, np.uint16):
+            plane = np.arange(64 * 64, dtype=kind).reshape(64, 64)
+            measure_plane(plane)
+            draw(plane, low=0, high=1)
+
+    def read(self, body: memoryview, *, path: str) -> ImageReading:
+        """Measure one file; whatever is wrong with it is a `problem` in words, with `path` in none of them.
+
+        A file of several planes gives one number a metric: see `docs/reference/metrics.md` for which.
+        """
+        del path
+        measured: list[Metrics] = []
+        sharpest, best = None, -1.0
+        shape: tuple[int, int] = (0, 0)
+        dtype = ""
+        try:
+            for plane in planes(body, limit_bytes=self._limit_bytes):
+                metrics = measure_plane(plane)
+                measured.append(metrics)
+                if sharpest is None or (metrics.get("focus") or 0.0) > best:
+                    sharpest, best = plane, metrics.get("focus") or 0.0
+                    picture = (metrics.get("p1_counts"), metrics.get("p99_counts"))
+                if len(measured) == 1:
+                    shape, dtype = (plane.shape[0], plane.shape[1]), plane.dtype.name
+        except Unreadable as problem:
+            return ImageReading(problem=str(problem), metrics=dict.fromkeys(self.names))
+        if sharpest is None:
+            return ImageReading(problem="the file holds no image of full resolution", metrics=dict.fromkeys(self.names))
+        return ImageReading(
+            shape=shape if len(measured) == 1 else (len(measured), *shape),
+            dtype=dtype,
+            metrics=self._aggregate(measured, shape),
+            thumbnail=_thumbnail(sharpest, *picture),
+        )
+
+    def _aggregate(self, measured: list[Metrics], shape: tuple[int, int]) -> Metrics:
+        found: Metrics = {"planes": float(len(measured)), "height_px": float(shape[0]), "width_px": float(shape[1])}
+        for name, aggregate in _AGGREGATES.items():
+            values = [value for metrics in measured if (value := metrics.get(name)) is not None]
+            found[name] = float(aggregate(values)) if values else None
+        found["empty"] = float(all(_is_empty(metrics) for metrics in measured))
+        return {name: found[name] for name in self.names}
+
+
+def _is_empty(metrics: Metrics) -> bool:
+    """Tell whether a plane shows nothing above its own noise; one that is all light is not empty."""
+    if (metrics.get("saturated_share") or 0.0) > _MOSTLY:
+        return False
+    structure, snr = metrics.get("structure"), metrics.get("snr")
+    if metrics.get("maximum_counts") == metrics.get("minimum_counts"):
+        return True
+    return (structure or 0.0) < STRUCTURE_MIN and (snr is None or snr < _EMPTY_SNR)
+
+
+def _thumbnail(plane: NDArray[Any], low: float | None, high: float | None) -> bytes | None:
+    return None if low is None or high is None else draw(plane, low=low, high=high)

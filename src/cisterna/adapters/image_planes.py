@@ -1,0 +1,146 @@
+"""Opens an image file's bytes and gives its planes, after its header's claims were held against the bytes there are."""
+
+from __future__ import annotations
+
+import io
+import logging
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tifffile import TiffFile, TiffPage
+
+from cisterna.domain.errors import InvalidInput
+
+logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what it warns of becomes the reading's problem
+
+_PAGES_MAX = 65_536
+_BITMAPS = {b"BM": "BMP", b"\x89PNG\r\n\x1a\n": "PNG"}
+_TIFF_MARKS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_UNCOMPRESSED = 1
+
+
+class Unreadable(InvalidInput):
+    """The bytes are no image that can be measured; the message says why, for a technician."""
+
+    code = "unreadable-image"
+
+
+def planes(body: memoryview, *, limit_bytes: int) -> Iterator[NDArray[Any]]:
+    """Give each two-dimensional plane of an image file, one at a time.
+
+    TIFF and BigTIFF (a page's samples and depths are planes of their own; pages that are reduced copies are left out),
+    BMP and PNG. No XML inside the file is ever parsed.
+
+    Args:
+        body: The whole file.
+        limit_bytes: The most that all its pixels may take up.
+
+    Raises:
+        Unreadable: The header's claims do not fit the bytes there are or the limit, or the content cannot be decoded.
+    """
+    if len(body) == 0:
+        raise Unreadable("the file is empty")
+    kind = next((kind for mark, kind in _BITMAPS.items() if bytes(body[: len(mark)]) == mark), None)
+    if kind is None and bytes(body[:4]) not in _TIFF_MARKS:
+        raise Unreadable("the file does not begin as a TIFF, BMP or PNG image does")
+    try:
+        yield from _bitmap(body, kind, limit_bytes) if kind else _tiff(body, limit_bytes)
+    except (Unreadable, GeneratorExit):
+        raise
+    except Exception as error:  # a parser of hostile bytes may fail in any way; all of them are the file's problem
+        raise Unreadable(f"the image cannot be decoded ({type(error).__name__}: {str(error)[:200]})") from error
+
+
+def _bitmap(body: memoryview, kind: str, limit_bytes: int) -> Iterator[NDArray[Any]]:
+    from PIL import Image
+
+    with Image.open(io.BytesIO(body), formats=(kind,)) as image:  # reads the header alone
+        _require_fit(image.height, image.width, len(image.getbands()), 4, limit_bytes=limit_bytes)
+        pixels = np.asarray(image)
+    yield from pixels.transpose(2, 0, 1) if pixels.ndim == 3 else (pixels,)
+
+
+def _tiff(body: memoryview, limit_bytes: int) -> Iterator[NDArray[Any]]:
+    with TiffFile(io.BytesIO(body)) as tiff:
+        left, number, seen = limit_bytes, 0, set[int]()
+        for page in _pages(tiff):
+            number += 1
+            if page.offset in seen or number > _PAGES_MAX:
+                raise Unreadable(f"its list of pages runs in a circle or exceeds {_PAGES_MAX}")
+            seen.add(page.offset)
+            if page.is_reduced:
+                continue
+            left -= _require_honest(page, len(body), left)
+            yield from _planes_of(_pixels(page, body))
+        if number == 0:
+            raise Unreadable("the file has a TIFF header and no image in it")
+
+
+def _pages(tiff: TiffFile) -> Iterator[TiffPage]:
+    for index in range(_PAGES_MAX + 1):
+        try:
+            page = tiff.pages[index]
+        except IndexError:
+            return
+        if isinstance(page, TiffPage):
+            yield page
+
+
+def _require_honest(page: TiffPage, available: int, limit_bytes: int) -> int:
+    """Hold a page's claims against the bytes there are; return what its pixels take up."""
+    if page.dtype is None or page.dtype.kind not in "biuf":
+        raise Unreadable(f"its pixels are of a type that is not measured ({page.bitspersample} bits)")
+    claimed = _require_fit(*page.shape, page.dtype.itemsize, limit_bytes=limit_bytes)
+    segments = list(zip(page.dataoffsets, page.databytecounts, strict=True))
+    if not segments or any(count <= 0 for _, count in segments):
+        raise Unreadable("its header names no bytes for some of its pixels")
+    end = max(offset + count for offset, count in segments)
+    if end > available:
+        raise Unreadable(f"the file ends early: it has {available:,} bytes and its header asks for {end:,}")
+    if page.compression == _UNCOMPRESSED:
+        row_bits = page.imagewidth * page.bitspersample * page.samplesperpixel
+        needed = math.ceil(row_bits / 8) * page.imagelength * page.imagedepth
+        held = sum(count for _, count in segments)
+        if held < needed:
+            raise Unreadable(f"its pixels take {needed:,} bytes and only {held:,} are there")
+    _require_fit(*page.chunks, page.dtype.itemsize, limit_bytes=max(limit_bytes, 4 * claimed))
+    return claimed
+
+
+def _require_fit(*claims: int, limit_bytes: int) -> int:
+    size = math.prod(claims)
+    if min(claims) <= 0:
+        raise Unreadable(f"its header claims an image of {' x '.join(map(str, claims[:-1]))} pixels")
+    if size > limit_bytes:
+        shape = " x ".join(map(str, claims[:-1]))
+        raise Unreadable(
+            f"its header claims {shape} pixels, {size / 2**20:,.0f} MiB; at most {limit_bytes / 2**20:,.0f} are read"
+        )
+    return size
+
+
+def _pixels(page: TiffPage, body: memoryview) -> NDArray[Any]:
+    """Give the page's pixels, without a copy where they lie in one piece."""
+    if page.compression == _UNCOMPRESSED and page.is_contiguous and page.predictor == 1 and not page.is_subsampled:
+        kind = page.dtype.newbyteorder(page.parent.byteorder) if page.dtype else np.dtype(np.uint8)
+        if page.bitspersample == kind.itemsize * 8 and page.fillorder == 1:
+            count = math.prod(page.shape)
+            flat = np.frombuffer(body, kind, count=count, offset=page.dataoffsets[0])
+            return flat.reshape(page.shape)
+    decoded: NDArray[Any] = page.asarray()
+    return decoded
+
+
+def _planes_of(pixels: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    if not pixels.dtype.isnative:
+        pixels = pixels.astype(pixels.dtype.newbyteorder("="))
+    if pixels.ndim == 2:
+        yield pixels
+        return
+    if pixels.ndim == 3 and pixels.shape[-1] <= 4 < pixels.shape[0]:
+        pixels = np.moveaxis(pixels, -1, 0)  # samples interleaved: Y X S
+    for part in pixels:
+        yield from _planes_of(part)

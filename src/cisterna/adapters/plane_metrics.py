@@ -1,0 +1,209 @@
+"""What is measured on one plane; the definitions are in `docs/reference/metrics.md`."""
+
+from __future__ import annotations
+
+import math
+import threading
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cisterna.adapters.image_pixels import LEVELS, covariance, frozen, halve, quantile, sweep
+
+Metrics = dict[str, float | None]
+
+
+class _Bands(NamedTuple):
+    """What the sweep gave.
+
+    Attributes:
+        laplacian_variance: At full resolution; None without an inner pixel.
+        fine, fine_error: Covariance of the two half images' Laplacians at 2 pixels, and its standard error.
+        fine_total: The half images' Laplacian variance, noise and all.
+        broad, broad_error: The same at 8 pixels.
+        coarse: The plane in sums of 8 x 8 pixels.
+    """
+
+    laplacian_variance: float | None
+    fine: float
+    fine_error: float
+    fine_total: float
+    broad: float
+    broad_error: float
+    coarse: NDArray[Any]
+
+
+STRUCTURE_MIN = 4.0
+"""Standard errors by which coarse structure must stand out before a focus is given."""
+_CONVERTER_BITS = (8, 10, 12, 14)
+_CLIP_NEIGHBOURS = 16
+_GRID = 4
+_TILE_BLOCKS = 1024
+_LARGEST = 1e30  # what is beyond counts as no number: its square would leave the range of double precision
+_LAPLACIAN_GAIN = 40.0  # variance of the 4-neighbour Laplacian of 2-pixel sums of white noise: (4 + 4 * 4) * 2 sigma**2
+_QUANTISATION_VARIANCE = 1 / 12  # of rounding to whole counts
+
+_scratch = threading.local()
+
+
+def measure_plane(image: NDArray[Any]) -> Metrics:
+    """Measure a plane of at least one pixel.
+
+    Args:
+        image: Two dimensions; bool, unsigned or signed integers, or floating-point numbers in native byte order.
+    """
+    plane = frozen(image)
+    return (
+        _measure_counts(plane) if plane.dtype in {np.dtype(np.uint8), np.dtype(np.uint16)} else _measure_numbers(plane)
+    )
+
+
+def _measure_counts(image: NDArray[Any]) -> Metrics:
+    histogram = np.zeros(np.iinfo(image.dtype).max + 1, np.uint32)
+    bands = _sweep(image, histogram, np.dtype(np.int32))
+    pixels = image.size
+    p1, p5, median, p99 = (quantile(histogram, _rank(share, pixels)) for share in (0.01, 0.05, 0.5, 0.99))
+    used = np.flatnonzero(histogram)
+    mean = float(np.dot(used.astype(np.float64), histogram[used])) / pixels
+    levels: Metrics = {
+        "minimum_counts": float(used[0]),
+        "maximum_counts": float(used[-1]),
+        "mean_counts": mean,
+        "p1_counts": float(p1),
+        "median_counts": float(median),
+        "p99_counts": float(p99),
+        "background_counts": float(p5),
+        "saturated_share": float(histogram[-1]) / pixels,
+        "clipped_share": _clipped(histogram, int(used[-1])) / pixels,
+        "nonfinite_share": 0.0,
+    }
+    return levels | _structure(bands, levels, noise_floor=_QUANTISATION_VARIANCE)
+
+
+def _measure_numbers(image: NDArray[Any]) -> Metrics:
+    limits = np.iinfo(image.dtype) if image.dtype.kind in "iu" else None
+    saturated = float(np.count_nonzero(image == limits.max)) / image.size if limits else None
+    numbers = frozen(image.astype(np.float64))
+    finite = numbers[np.abs(numbers) < _LARGEST]  # false for NaN
+    outside = 1.0 - finite.size / numbers.size
+    if finite.size == 0:
+        return {"nonfinite_share": 1.0}
+    ranks = [_rank(share, finite.size) - 1 for share in (0.01, 0.05, 0.5, 0.99)]
+    ordered = np.partition(finite, ranks)
+    p1, p5, median, p99 = (float(ordered[rank]) for rank in ranks)
+    mean = float(finite.mean())
+    levels: Metrics = {
+        "minimum_counts": float(finite.min()),
+        "maximum_counts": float(finite.max()),
+        "mean_counts": mean,
+        "p1_counts": p1,
+        "median_counts": median,
+        "p99_counts": p99,
+        "background_counts": p5,
+        "saturated_share": saturated,
+        "clipped_share": None,
+        "nonfinite_share": outside,
+    }
+    if outside:
+        return levels
+    bands = _sweep(numbers, np.zeros(0, np.uint32), np.dtype(np.float64))
+    return levels | _structure(bands, levels, noise_floor=0.0)
+
+
+def _sweep(image: NDArray[Any], histogram: NDArray[Any], number: np.dtype[Any]) -> _Bands:
+    halves = _halves(image.shape, number)
+    total, squares = sweep(image, histogram, *halves[0])
+    for finer, coarser in pairwise(halves):
+        halve(finer[0], coarser[0])
+        halve(finer[1], coarser[1])
+    inner = max(image.shape[0] - 2, 0) * max(image.shape[1] - 2, 0)
+    fine, fine_error = covariance(*halves[0])
+    broad, broad_error = covariance(*halves[-1])
+    pixels = max(halves[0][0].shape[0] - 2, 0) * max(halves[0][0].shape[1] - 2, 0)
+    return _Bands(
+        laplacian_variance=max(squares / inner - (total / inner) ** 2, 0.0) if inner else None,
+        fine=fine,
+        fine_error=fine_error,
+        fine_total=fine_error * math.sqrt(pixels),
+        broad=broad,
+        broad_error=broad_error,
+        coarse=halves[-1][0] + halves[-1][1],
+    )
+
+
+def _halves(shape: tuple[int, ...], number: np.dtype[Any]) -> list[tuple[NDArray[Any], NDArray[Any]]]:
+    """Give room for the half images of every band; it is kept for the next plane that this thread measures."""
+    key = (shape, number)
+    if getattr(_scratch, "key", None) != key:
+        sizes = [(shape[0] >> level, shape[1] >> level) for level in range(1, LEVELS + 1)]
+        _scratch.halves = [(np.empty(size, number), np.empty(size, number)) for size in sizes]
+        _scratch.key = key
+    halves: list[tuple[NDArray[Any], NDArray[Any]]] = _scratch.halves
+    return halves
+
+
+def _structure(bands: _Bands, levels: Metrics, *, noise_floor: float) -> Metrics:
+    """Judge details against noise; `levels` has the grey values.
+
+    The noise floor is the variance that rounding alone makes, so that an image without noise has a ratio at all.
+    """
+    square, variance = (levels["mean_counts"] or 0.0) ** 2, bands.laplacian_variance
+    structure = bands.broad / bands.broad_error if bands.broad_error > 0 else 0.0
+    noise = max((bands.fine_total - bands.fine) / _LAPLACIAN_GAIN, noise_floor)
+    extent = (levels["p99_counts"] or 0.0) - (levels["background_counts"] or 0.0)
+    found: Metrics = {
+        "laplacian_variance_counts2": variance,
+        "laplacian_variance_relative": variance / square if variance is not None and square > 0 else None,
+        "structure": structure,
+        "snr": extent / math.sqrt(noise) if noise > 0 and bands.fine_total > 0 else None,
+        "background_uniformity": _uniformity(bands.coarse),
+    }
+    if structure >= STRUCTURE_MIN:
+        scale = float(16 ** (LEVELS - 1))  # a band's planes are sums: four times the pixels, sixteen times the square
+        found["focus"] = max(bands.fine, 0.0) * scale / bands.broad
+        found["focus_error"] = bands.fine_error * scale / bands.broad
+    return found
+
+
+def _uniformity(coarse: NDArray[Any]) -> float | None:
+    step = math.isqrt(coarse.size // (_GRID * _GRID * _TILE_BLOCKS)) or 1  # enough blocks for a percentile
+    coarse = coarse[::step, ::step]
+    height, width = (size // _GRID for size in coarse.shape)
+    if height < _GRID or width < _GRID:
+        return None
+    blocks = coarse[: height * _GRID, : width * _GRID].reshape(_GRID, height, _GRID, width)
+    tiles = blocks.transpose(0, 2, 1, 3).reshape(_GRID * _GRID, height * width)
+    rank = _rank(0.1, height * width) - 1
+    backgrounds = np.partition(tiles, rank, axis=1)[:, rank]
+    low, high = float(backgrounds.min()), float(backgrounds.max())
+    return low / high if low >= 0 and high > 0 else None
+
+
+def _clipped(histogram: NDArray[Any], top: int) -> int:
+    """Count the pixels piled up at the full scale of a converter of fewer bits than the data type has."""
+    width = (histogram.size - 1).bit_length()
+    codes = {
+        code << shift
+        for bits in _CONVERTER_BITS
+        if bits < width
+        for code in [2**bits - 1]
+        for shift in (0, width - bits)
+    }
+    piled = int(histogram[top])
+    below = histogram[max(top - _CLIP_NEIGHBOURS * _step(top, codes, width), 0) : top]
+    is_pile = piled > 1 and piled > int(below.sum()) / _CLIP_NEIGHBOURS
+    return piled if top in codes and is_pile else 0
+
+
+def _step(top: int, codes: set[int], width: int) -> int:
+    """Give the distance between neighbouring codes: more than 1 for data shifted to the top of their type."""
+    if top not in codes:
+        return 1
+    return top & -top if top.bit_length() == width else 1
+
+
+def _rank(share: float, pixels: int) -> int:
+    """Give the rank, from 1, of the smallest value that at least this share of the pixels does not exceed."""
+    return max(math.ceil(share * pixels), 1)

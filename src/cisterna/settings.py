@@ -15,7 +15,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from cisterna.domain.errors import SettingsInvalid
 
 _PREFIX = "CISTERNA_"
-_OTHER_NAMES = frozenset({"CISTERNA_URL", "CISTERNA_SPECS", "CISTERNA_TOKEN"})
+_OTHER_NAMES = frozenset({"CISTERNA_URL", "CISTERNA_SPECS", "CISTERNA_TOKEN", "CISTERNA_ROCRATE_VALIDATOR"})
 """Names with our prefix that are no settings: of the command line's client, and of the tests."""
 
 

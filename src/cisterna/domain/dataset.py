@@ -156,6 +156,13 @@ class Version(Value):
         """`vN`, or `vN.M` for a revision."""
         return f"v{self.number}" + (f".{self.revision}" if self.revision else "")
 
+    @property
+    def is_restricted(self) -> bool:
+        """Whether its own record says that it must stay inside; one that is not described yet says nothing."""
+        if self.metadata is None:
+            return False
+        return self.metadata.get("human_data") != "no" or self.metadata.get("access") != "open"
+
 
 def version_id(dataset: str, number: int, revision: int = 0) -> str:
     """Name a version: `<dataset_id>:vN` or `<dataset_id>:vN.M`."""

@@ -171,6 +171,13 @@ class CatalogueUnavailable(CisternaError):
     retryable = True
 
 
+class SinkUnavailable(CisternaError):
+    """A place where events go did not take one; it is kept and tried again."""
+
+    code = "sink-unavailable"
+    retryable = True
+
+
 class LeaseLost(CisternaError):
     """Another worker holds the work now; drop what is in hand without writing it."""
 

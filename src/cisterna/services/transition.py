@@ -40,15 +40,30 @@ def advance(tx: Transaction, version: Version, to: Stage, *, clock: Clock, **dat
         "reason": version.reason,
         **data,
     }
-    announce(tx, "version.stage", version.version_id, project=dataset.project, clock=clock, data=content)
+    announce(
+        tx,
+        "version.stage",
+        version.version_id,
+        project=dataset.project,
+        clock=clock,
+        data=content,
+        restricted=version.is_restricted,
+    )
     return saved
 
 
 def announce(
-    tx: Transaction, name: str, subject: str, *, project: str | None, clock: Clock, data: dict[str, JsonValue]
+    tx: Transaction,
+    name: str,
+    subject: str,
+    *,
+    project: str | None,
+    clock: Clock,
+    data: dict[str, JsonValue],
+    restricted: bool = False,
 ) -> Event:
-    """Append an event; it is restricted unless its project is known and open."""
-    restricted = project is None or tx.projects.get(project).is_restricted
+    """Append an event; it is restricted unless its project is known and open and nothing else makes it so."""
+    restricted = restricted or project is None or tx.projects.get(project).is_restricted
     event = Event(
         event_id=clock.new_id(), name=name, subject=subject, occurred_at=clock.now(), restricted=restricted, data=data
     )

@@ -1,0 +1,125 @@
+"""Writes what happens after a commit into the object itself, so that the archive tells it without a catalogue."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+
+from pydantic import JsonValue
+
+from cisterna.domain.base import Value
+from cisterna.domain.dataset import Dataset, Stage
+from cisterna.domain.errors import NotFound, NotReady, PreconditionFailed
+from cisterna.domain.event import Event
+from cisterna.ports.catalogue import Catalogue
+from cisterna.ports.object_store import IfAbsent, ObjectStore
+
+_VERSION = re.compile(r"^ds-[0-9a-z]{26}:v[0-9]+(\.[0-9]+)?$")
+_RECORDED = frozenset({"receipt.issued", "decision.made", "publication.made", "publication.withdrawn"})
+
+
+class ArchiveLogSink:
+    """Implements `ports.sink.EventSink`: receipts, decisions, publications and the commit's own event.
+
+    Each becomes one JSON file in the object's `logs/`, which OCFL leaves to the archive's keeper. Files are only ever
+    created, under a name made from the event: the same event again finds its file there and changes nothing. It is
+    inside: the archive bucket is private.
+    """
+
+    name = "archive-log"
+    inside = True
+
+    def __init__(self, *, store: ObjectStore, catalogue: Catalogue) -> None:
+        self._store = store
+        self._catalogue = catalogue
+
+    def send(self, event: Event) -> None:
+        """Write the event's file.
+
+        Raises:
+            NotReady: The object has not been committed yet; a file before its declaration would be an orphan.
+            StoreUnavailable: The store did not answer.
+        """
+        if not _is_recorded(event):
+            return
+        found = self._describe(event)
+        if found is None:
+            return
+        dataset, content = found
+        body = json.dumps(content, ensure_ascii=False, indent=1, sort_keys=True).encode() + b"\n"
+        try:
+            self._store.put(log_key(dataset, event), body, condition=IfAbsent(), content_type="application/json")
+        except PreconditionFailed:
+            return  # it is there already: this is the same event again
+
+    def _describe(self, event: Event) -> tuple[Dataset, dict[str, JsonValue]] | None:
+        """Add the rows that the event is about, whole; None when its version was removed as a duplicate."""
+        version_id = _version_of(event)
+        named = set(_strings(event.data))
+        with self._catalogue.begin() as tx:
+            try:
+                version = tx.datasets.get_version(version_id)
+            except NotFound:
+                return None
+            dataset = tx.datasets.get(version.dataset_id)
+            versions = tx.datasets.versions(version.dataset_id)
+            receipts = tx.datasets.receipts(version_id)
+            decisions = tx.datasets.decisions(version_id)
+            publications = tx.datasets.publications(version_id)
+        if all(one.ocfl_version is None for one in versions):
+            msg = f"{version_id} is not archived yet; its log waits until its object is there"
+            raise NotReady(msg, version_id=version_id)
+        content: dict[str, JsonValue] = {
+            "schema_version": 1,
+            "event": event.model_dump(mode="json"),
+            "dataset": dataset.model_dump(mode="json"),
+            "version": version.model_dump(mode="json"),
+        }
+        match event.name:
+            case "receipt.issued":
+                content["receipts"] = _rows([one for one in receipts if one.receipt_id in named] or receipts)
+            case "decision.made":
+                content["decisions"] = _rows([one for one in decisions if one.decision_id in named] or decisions)
+            case "publication.made" | "publication.withdrawn":
+                matching = [one for one in publications if one.publication_id in named]
+                content["publications"] = _rows(matching or publications)
+            case _:
+                pass
+        return dataset, content
+
+
+def log_key(dataset: Dataset, event: Event) -> str:
+    """Name an event's file: sorted by time, readable, and the same for the same event."""
+    moment = event.occurred_at.strftime("%Y%m%dT%H%M%S.%fZ")
+    return f"{dataset.object_root}/logs/{moment}-{event.name}-{event.event_id}.json"
+
+
+def _is_recorded(event: Event) -> bool:
+    if event.name == "version.stage":
+        return event.data.get("stage") == Stage.ARCHIVED.value
+    return event.name in _RECORDED
+
+
+def _version_of(event: Event) -> str:
+    """Find the version the event is about: its subject, or the one version that its content names."""
+    for candidate in (event.subject, event.data.get("version_id"), *_strings(event.data)):
+        if isinstance(candidate, str) and _VERSION.fullmatch(candidate):
+            return candidate
+    return event.subject
+
+
+def _strings(content: JsonValue) -> list[str]:
+    match content:
+        case str():
+            return [content]
+        case dict():
+            return [text for value in content.values() for text in _strings(value)]
+        case list():
+            return [text for value in content for text in _strings(value)]
+        case _:
+            return []
+
+
+def _rows(values: Sequence[Value]) -> list[JsonValue]:
+    return [value.model_dump(mode="json") for value in values]

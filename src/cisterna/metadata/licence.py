@@ -1,0 +1,27 @@
+"""Licences by their SPDX identifiers."""
+
+from __future__ import annotations
+
+from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
+
+
+def spdx_identifier(text: str) -> str:
+    """Return the identifier in the SPDX list's own spelling.
+
+    Raises:
+        ValueError: It is not on the list, or is more than one licence.
+    """
+    shown = text[:64]
+    if any(character.isspace() or character in "()" for character in text.strip()) or "licenseref" in text.lower():
+        msg = f"'{shown}' is not one licence of the SPDX list; name one of https://spdx.org/licenses, such as CC-BY-4.0"
+        raise ValueError(msg)
+    try:
+        return str(canonicalize_license_expression(text.strip()[:200]))
+    except InvalidLicenseExpression as error:
+        msg = f"'{shown}' is not on the SPDX licence list; give an identifier such as CC-BY-4.0 or CC0-1.0"
+        raise ValueError(msg) from error
+
+
+def licence_url(identifier: str) -> str:
+    """Return the page of the SPDX list that holds the licence's text."""
+    return f"https://spdx.org/licenses/{identifier}"

@@ -1,0 +1,81 @@
+"""The files of an object as its descriptions name them."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import unicodedata
+from urllib.parse import quote
+
+from pydantic import Field
+
+from cisterna.domain.base import Moment, Value
+from cisterna.domain.digest import Sha512
+from cisterna.domain.path import RelativePath
+
+DATA_FOLDER = "data/"
+
+_PLAIN = re.compile(r"[A-Za-z0-9/._~-]*")
+
+_MEDIA_TYPES = {
+    ".bmp": "image/bmp",
+    ".csv": "text/csv",
+    ".fastq": "text/plain",
+    ".fcs": "application/vnd.isac.fcs",
+    ".gz": "application/gzip",
+    ".h5": "application/x-hdf5",
+    ".h5ad": "application/x-hdf5",
+    ".jpg": "image/jpeg",
+    ".json": "application/json",
+    ".jsonld": "application/ld+json",
+    ".md": "text/markdown",
+    ".mzml": "application/xml",
+    ".parquet": "application/vnd.apache.parquet",
+    ".png": "image/png",
+    ".tif": "image/tiff",
+    ".tiff": "image/tiff",
+    ".txt": "text/plain",
+    ".xml": "application/xml",
+    ".yaml": "application/yaml",
+    ".yml": "application/yaml",
+}
+
+
+class ListedFile(Value):
+    """A file of an object's logical content.
+
+    Attributes:
+        path: Logical path, such as `data/0/A1_0_0_BF.tiff`.
+    """
+
+    path: RelativePath
+    size_bytes: int = Field(ge=0)
+    sha512: Sha512
+    modified: Moment | None = None
+
+
+def media_type(path: str) -> str:
+    """Name the registered media type that the file's extension stands for; unknown ones are plain bytes."""
+    return _MEDIA_TYPES.get(posixpath.splitext(path)[1].lower(), "application/octet-stream")
+
+
+def iri_path(path: str) -> str:
+    """Write a relative path as RO-Crate 1.2 wants identifiers.
+
+    Letters of any script stay as they are, since the file is UTF-8 and the identifiers are IRIs; spaces, `%` and all
+    else that an IRI may not hold is percent-encoded as UTF-8.
+    """
+    if _PLAIN.fullmatch(path):
+        return path
+    return "".join(_iri_character(character) for character in path)
+
+
+def uri_path(path: str) -> str:
+    """Write a path for an address: everything but RFC 3986's unreserved characters and `/` is percent-encoded."""
+    return quote(path, safe="/")
+
+
+def _iri_character(character: str) -> str:
+    if character.isascii():
+        return character if character.isalnum() or character in "/-._~" else quote(character, safe="")
+    return character if unicodedata.category(character)[0] in "LMN" else quote(character, safe="")

@@ -1,0 +1,145 @@
+"""Writes the object's `README.md`: what it is and how to check it, for somebody who has never heard of Cisterna."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from cisterna.metadata.licence import licence_url
+from cisterna.metadata.listing import ListedFile
+from cisterna.metadata.record import MetadataRecord, missing
+
+FILE_NAME = "README.md"
+CHECKSUMS = "provenance/manifest-sha512.txt"
+"""Digests of the data files, in the form that `sha512sum --check` reads."""
+
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~&$])")
+
+
+def readme_text(record: MetadataRecord) -> str:
+    """Write the file; what others said is escaped, so that it reads as text and never as markup."""
+    parts = [
+        f"# {_plain(record.name)}\n",
+        _paragraphs(record.summary),
+        _table(record),
+        _incomplete(record),
+        _LAYOUT,
+        _CHECKING.format(checksums=CHECKSUMS, digest=record.manifest_digest),
+        _WITHOUT_CISTERNA,
+    ]
+    return "\n".join(part for part in parts if part)
+
+
+def checksum_lines(files: Iterable[ListedFile]) -> bytes:
+    """List digests as `sha512sum` does; a backslash in a name is written as two, and the line begins with one."""
+    lines = []
+    for file in files:
+        escaped = file.path.replace("\\", "\\\\")
+        mark = "\\" if escaped != file.path else ""
+        lines.append(f"{mark}{file.sha512}  {escaped}\n")
+    return "".join(lines).encode()
+
+
+def _table(record: MetadataRecord) -> str:
+    rows = [
+        ("Persistent identifier", record.pid + (" (a test PID)" if record.is_test_pid else "")),
+        ("Version", record.version),
+        ("Creators", "; ".join(_creator_words(record)) or "not stated"),
+        ("Publisher", record.publisher or "not stated"),
+        ("Year", str(record.publication_year)),
+        ("Licence", f"{record.licence}, {licence_url(record.licence)}" if record.licence else "none stated"),
+        ("Access", record.access.value),
+        ("Data from identifiable people", record.human_data.value),
+        ("Keywords", "; ".join(record.keywords)),
+        ("Instrument", _instrument_words(record)),
+        ("Acquired", _acquired_words(record)),
+        ("Channels", "; ".join(record.imaging.channels) if record.imaging else ""),
+        ("Made by the model", f"{record.model.name} {record.model.version or ''}".strip() if record.model else ""),
+        *((f"Relation {one.kind}", f"{one.pid} {one.version}") for one in record.relations),
+        ("Quality verdict", _quality_words(record)),
+        ("Data files", f"{record.file_count:,}"),
+        ("Size of the data files", f"{record.total_bytes:,} bytes"),
+        ("Described", record.dates.described.isoformat()),
+    ]
+    lines = [f"| {name} | {_plain(value)} |" for name, value in rows if value]
+    return "| | |\n| --- | --- |\n" + "\n".join(lines) + "\n"
+
+
+def _creator_words(record: MetadataRecord) -> list[str]:
+    return [
+        creator.name
+        + (f", {creator.affiliation}" if creator.affiliation else "")
+        + (f", https://orcid.org/{creator.orcid}" if creator.orcid else "")
+        for creator in record.creators
+    ]
+
+
+def _instrument_words(record: MetadataRecord) -> str:
+    if record.instrument is None:
+        return ""
+    return f"{record.instrument.name}" + (f" ({record.instrument.model})" if record.instrument.model else "")
+
+
+def _acquired_words(record: MetadataRecord) -> str:
+    begun, ended = record.dates.acquired_from, record.dates.acquired_to
+    return " to ".join(moment.isoformat() for moment in (begun, ended) if moment)
+
+
+def _quality_words(record: MetadataRecord) -> str:
+    if record.quality is None:
+        return ""
+    return record.quality.verdict.value + (f": {record.quality.reason}" if record.quality.reason else "")
+
+
+def _incomplete(record: MetadataRecord) -> str:
+    absent = missing(record)
+    if not absent:
+        return ""
+    problems = "\n".join(f"- {_plain(problem)}" for problem in record.problems)
+    return (
+        f"Not stated when this was written: {', '.join(_plain(name) for name in absent)}.\n\n{problems}".strip() + "\n"
+    )
+
+
+def _plain(text: str) -> str:
+    return _SPECIAL.sub(r"\\\1", " ".join(text.split())).replace("\\<", "&lt;").replace("\\>", "&gt;")
+
+
+def _paragraphs(text: str) -> str:
+    return "\n\n".join(_plain(part) for part in text.split("\n") if part.strip()) + "\n"
+
+
+_LAYOUT = """\
+## What is where
+
+| path | holds |
+| --- | --- |
+| `data/` | the data files, under the names they were written with |
+| `quality/` | measurements of each image, and what the checks said |
+| `provenance/` | the list of the data files with sizes and digests |
+| `metadata/` | this description for machines: the full record, DataCite, schema.org |
+| `ro-crate-metadata.json` | the same as an RO-Crate 1.2, with every file (https://w3id.org/ro/crate/1.2) |
+"""
+
+_CHECKING = """\
+## How to check the data
+
+In the folder that holds this file, with nothing but GNU coreutils:
+
+    sha512sum --check --quiet {checksums}
+
+It prints nothing when every data file is as it was. The digest of the whole list is
+
+    {digest}
+
+which is the SHA-512 of one line a file, `<sha512> <size in bytes> <path below data/>`, sorted by the bytes of the path.
+"""
+
+_WITHOUT_CISTERNA = """\
+## If you found this in an object store
+
+This is the logical content of one OCFL 1.1 object (https://ocfl.io/1.1/spec/). The stored files have names of their
+own; `inventory.json` of the object says which digest is which file, for every version, and any OCFL tool writes a
+version out under its logical names. Files in the object's `logs/` tell what happened to it afterwards: copies verified,
+decisions made, publications.
+"""

@@ -1,0 +1,206 @@
+"""The one model of a described version, from which every other form is made."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from cisterna.domain.base import Moment, Value
+from cisterna.domain.digest import Sha512
+from cisterna.domain.finding import Outcome, Verdict
+from cisterna.domain.identifier import TEST_NAAN, Ark, DatasetId
+from cisterna.domain.project import Access, Creator, HumanData
+from cisterna.metadata.licence import spdx_identifier
+from cisterna.metadata.text import Line, Prose
+
+Licence = Annotated[str, AfterValidator(spdx_identifier)]
+"""An identifier of the SPDX licence list, in the list's own spelling."""
+
+
+class Origin(StrEnum):
+    """Who said a value."""
+
+    PROFILE = "profile"
+    INSTRUMENT = "instrument"
+    PROJECT = "project"
+    FILE = "metadata.yaml"
+    STEWARD = "steward"
+    SOURCE = "source"
+    """The dataset that this one was derived from."""
+    CISTERNA = "cisterna"
+    """Counted, digested or assigned here."""
+
+
+class Given(Value):
+    """What a person says of a dataset, in `metadata.yaml` beside the data or as a steward; None is not said."""
+
+    title: Line | None = None
+    description: Prose | None = None
+    creators: tuple[Creator, ...] | None = Field(default=None, max_length=1000)
+    publisher: Line | None = None
+    licence: Licence | None = None
+    access: Access | None = None
+    human_data: HumanData | None = None
+    keywords: tuple[Line, ...] | None = Field(default=None, max_length=200)
+
+
+class InstrumentFacts(Value):
+    """The device, as an entity of its own."""
+
+    name: Line
+    profile: Line
+    model: Line | None = None
+
+
+class ImagingFacts(Value):
+    """What is known of the images.
+
+    Attributes:
+        channels: As the acquisition names them.
+        magnification, numerical_aperture: Of the objective.
+        pixel_size_um, z_step_um: In micrometres, in the sample.
+        regions, fields, z_planes, timepoints: How many there are; `fields` is per region, at most.
+        images: Image files.
+    """
+
+    channels: tuple[Line, ...] = ()
+    objective: Line | None = None
+    magnification: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    numerical_aperture: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    pixel_size_um: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    z_step_um: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    regions: int | None = Field(default=None, ge=0)
+    fields: int | None = Field(default=None, ge=0)
+    z_planes: int | None = Field(default=None, ge=0)
+    timepoints: int | None = Field(default=None, ge=0)
+    images: int | None = Field(default=None, ge=0)
+
+
+class ModelFacts(Value):
+    """The model that made a derived dataset."""
+
+    name: Line
+    version: Line | None = None
+    description: Prose | None = None
+    sha256: str | None = None
+    trained_on: Prose | None = None
+    licence: Line | None = None
+
+
+class Related(Value):
+    """Another dataset of ours (DataCite relationType)."""
+
+    kind: Literal["IsDerivedFrom", "IsSourceOf", "IsVersionOf"]
+    pid: Ark
+    version: str
+    title: Line | None = None
+
+
+class CheckResult(Value):
+    """One finding, without the files it is about."""
+
+    check: Line
+    outcome: Outcome
+    message: Prose
+
+
+class Quality(Value):
+    """What the gate said."""
+
+    verdict: Verdict
+    reason: Prose | None = None
+    checks: tuple[CheckResult, ...] = ()
+
+
+class Dates(Value):
+    """When what happened.
+
+    Attributes:
+        acquired_from, acquired_to: The run, as the instrument says or as its end was seen.
+        described: When this record was made; used where a form asks for a date of issue.
+    """
+
+    acquired_from: Moment | None = None
+    acquired_to: Moment | None = None
+    described: Moment
+
+
+class MetadataRecord(Value):
+    """A described version.
+
+    Attributes:
+        schema_version: Of this model.
+        data_type: Names the suites that judged it, such as `microscopy`.
+        origins: Who said each value, by field name; a field without one is empty.
+        problems: What was said and could not be used, in words.
+    """
+
+    schema_version: Literal[1] = 1
+    pid: Ark
+    dataset_id: DatasetId
+    version: str
+    data_type: Line
+    derived: bool = False
+    title: Line | None = None
+    description: Prose | None = None
+    creators: tuple[Creator, ...] = ()
+    publisher: Line | None = None
+    publication_year: int = Field(ge=1900, le=9999)
+    licence: Licence | None = None
+    access: Access = Access.CLOSED
+    human_data: HumanData = HumanData.UNANSWERED
+    keywords: tuple[Line, ...] = ()
+    dates: Dates
+    instrument: InstrumentFacts | None = None
+    imaging: ImagingFacts | None = None
+    model: ModelFacts | None = None
+    relations: tuple[Related, ...] = ()
+    quality: Quality | None = None
+    manifest_digest: Sha512
+    file_count: int = Field(ge=0)
+    total_bytes: int = Field(ge=0)
+    origins: dict[str, Origin] = Field(default_factory=dict)
+    problems: tuple[Prose, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The title, or words that say that there is none."""
+        return self.title or f"Untitled dataset {self.pid}"
+
+    @property
+    def summary(self) -> str:
+        """The description, or a sentence made of what was counted."""
+        if self.description:
+            return self.description
+        made = f"made by the model {self.model.name}" if self.model else "as acquired"
+        by = f" by {self.instrument.name}" if self.instrument and not self.model else ""
+        return f"{self.data_type} dataset {made}{by}: {self.file_count:,} files, {self.total_bytes:,} bytes."
+
+    @property
+    def is_restricted(self) -> bool:
+        """Whether its bytes, pictures and metadata must stay inside."""
+        return self.human_data is not HumanData.NO or self.access is not Access.OPEN
+
+    @property
+    def is_test_pid(self) -> bool:
+        """Whether the PID is from the range that is reserved for tests and resolves nowhere else."""
+        return self.pid.startswith(f"ark:/{TEST_NAAN}/")
+
+
+def missing(record: MetadataRecord) -> tuple[str, ...]:
+    """Name the mandatory fields that are empty: DataCite's, the licence and the human-data answer.
+
+    A `metadata.yaml` or another statement that could not be used counts as missing too: somebody meant to say
+    something, and a person has to look before the record may pass as complete.
+    """
+    empty = {
+        "title": record.title is None,
+        "creators": not record.creators,
+        "publisher": record.publisher is None,
+        "licence": record.licence is None,
+        "human_data": record.human_data is HumanData.UNANSWERED,
+        "problems": bool(record.problems),
+    }
+    return tuple(name for name, is_empty in empty.items() if is_empty)

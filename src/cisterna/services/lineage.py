@@ -1,0 +1,367 @@
+"""What an attempt read and wrote, in words of no lineage system's own; sinks translate it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+from pydantic import Field
+
+from cisterna.domain.base import Moment, Value
+from cisterna.domain.dataset import Dataset, Version
+from cisterna.domain.errors import NotFound
+from cisterna.domain.event import Event
+from cisterna.domain.finding import Finding, Outcome
+from cisterna.domain.work import Claim, Work, WorkKind
+from cisterna.ports.catalogue import Transaction
+
+_ASSERTIONS_KEPT = 200
+
+
+class Place(Value):
+    """Where this installation's data lie, as lineage names them.
+
+    Attributes:
+        host: Name of the machine that the landing zones are mounted on.
+        bucket: The archive's.
+    """
+
+    host: str
+    bucket: str
+
+
+class Assertion(Value):
+    """One quality result about an input."""
+
+    check: str
+    outcome: Outcome
+    message: str
+    observed: str | None = None
+    expected: str | None = None
+
+
+class LineageDataset(Value):
+    """A thing that was read or written: one per acquisition or dataset, never per file.
+
+    Attributes:
+        namespace: `file://host` or `s3://bucket`.
+        name: Absolute path or key, with `%`, `:` and `#` percent-encoded: graph stores split names on those.
+        change: For an output, whether the dataset was made or got another version.
+    """
+
+    namespace: str
+    name: str
+    title: str | None = None
+    pid: str | None = None
+    version: str | None = None
+    manifest_digest: str | None = None
+    file_count: int | None = None
+    total_bytes: int | None = None
+    project: str | None = None
+    owner: str | None = None
+    change: Literal["create", "alter"] | None = None
+    assertions: tuple[Assertion, ...] = ()
+
+
+class ParentRun(Value):
+    """The run that asked for this one."""
+
+    run_id: str
+    job: str
+
+
+class RunFacts(Value):
+    """The data of an `attempt.*` event.
+
+    Attributes:
+        job: What is done again and again, such as `ingest.squid-1`; nothing of one run is in it.
+        number: Which attempt at the work this is, from 1.
+        requested_at: When the work was asked for.
+        error: Of a failed or aborted attempt, in words without secrets.
+        outcome: Of a completed one.
+    """
+
+    run_id: str
+    job: str
+    kind: WorkKind
+    work_id: str
+    subject: str
+    number: int = Field(ge=0)
+    requested_at: Moment
+    started_at: Moment
+    flow_run_id: str | None = None
+    parent: ParentRun | None = None
+    project: str | None = None
+    inputs: tuple[LineageDataset, ...] = ()
+    outputs: tuple[LineageDataset, ...] = ()
+    outcome: str | None = None
+    error: str | None = None
+    error_code: str | None = None
+
+
+class Subject(Value):
+    """What work is about, as far as the catalogue knows it."""
+
+    project: str | None
+    restricted: bool
+    inputs: tuple[LineageDataset, ...] = ()
+    outputs: tuple[LineageDataset, ...] = ()
+
+
+def job_name(work: Work) -> str:
+    """Name the job: the kind of work, with the model or the instrument that it is done for."""
+    model = work.parameters.get("model")
+    detail = model if work.kind is WorkKind.INFER and isinstance(model, str) else work.fairness
+    return f"{work.kind.value}.{_encoded(detail)}" if detail else work.kind.value
+
+
+def look_up(tx: Transaction, work: Work, *, place: Place, outputs: Sequence[str] = ()) -> Subject:
+    """Gather what the work reads and wrote; what the catalogue does not have is left out, never an error.
+
+    Args:
+        tx: Read only.
+        work: The work.
+        place: Where things lie.
+        outputs: Ids of the versions that the attempt made.
+    """
+    written = _versions(tx, outputs)
+    try:
+        if work.kind is WorkKind.INGEST:
+            return _of_acquisition(tx, work.subject, written, place)
+        return _of_version(tx, work.subject, written, place)
+    except NotFound:
+        return Subject(project=None, restricted=True)
+
+
+def run_facts(
+    claim: Claim,
+    subject: Subject,
+    *,
+    parent: ParentRun | None = None,
+    outcome: str | None = None,
+    error: str | None = None,
+    error_code: str | None = None,
+) -> RunFacts:
+    """Put a claim, its subject and, at the end, its outcome together."""
+    return RunFacts(
+        run_id=claim.attempt.run_id,
+        job=job_name(claim.work),
+        kind=claim.work.kind,
+        work_id=claim.work.work_id,
+        subject=claim.work.subject,
+        number=claim.work.attempts,
+        requested_at=claim.work.created_at,
+        started_at=claim.attempt.started_at,
+        flow_run_id=claim.attempt.flow_run_id,
+        parent=parent,
+        project=subject.project,
+        inputs=subject.inputs,
+        outputs=subject.outputs,
+        outcome=outcome,
+        error=error,
+        error_code=error_code,
+    )
+
+
+def parent_of(tx: Transaction, work: Work) -> ParentRun | None:
+    """Find the run that made the version which the work is about: that run asked for this one."""
+    if work.kind is WorkKind.INGEST:
+        return None
+    try:
+        version = tx.datasets.get_version(work.subject)
+        dataset = tx.datasets.get(version.dataset_id)
+    except NotFound:
+        return None
+    if dataset.acquisition_id is None:
+        return None
+    for event in reversed(tx.outbox.history([dataset.acquisition_id])):
+        if event.name == "attempt.started" and event.occurred_at <= work.created_at:
+            return ParentRun(run_id=str(event.data["run_id"]), job=str(event.data["job"]))
+    return None
+
+
+def dataset_facts(dataset: Dataset, version: Version, *, place: Place, owner: str | None) -> LineageDataset:
+    """Name a version of a dataset as lineage does: the dataset is the key in the bucket, the version a property."""
+    return LineageDataset(
+        namespace=f"s3://{place.bucket}",
+        name=_encoded(dataset.object_root),
+        title=dataset.title,
+        pid=dataset.pid,
+        version=version.label,
+        manifest_digest=version.manifest_digest,
+        file_count=version.file_count,
+        total_bytes=version.total_bytes,
+        project=dataset.project,
+        owner=owner,
+    )
+
+
+def assertions_of(findings: Iterable[Finding]) -> tuple[Assertion, ...]:
+    """Turn findings into assertions, at most 200."""
+    return tuple(
+        Assertion(
+            check=finding.check,
+            outcome=finding.outcome,
+            message=finding.message,
+            observed=None if finding.observed is None else str(finding.observed),
+            expected=None if finding.expected is None else str(finding.expected),
+        )
+        for finding in list(findings)[:_ASSERTIONS_KEPT]
+    )
+
+
+def events_about(tx: Transaction, identifier: str) -> Sequence[Event]:
+    """Give every event about an acquisition, a dataset or a version and what was derived from it, oldest first.
+
+    Raises:
+        NotFound: The catalogue has nothing of that id.
+    """
+    return tx.outbox.history(sorted(_subjects(tx, identifier)))
+
+
+class Branch(Value):
+    """One line of the tree of what came from what.
+
+    Attributes:
+        made_by: The jobs that made it, with their outcome in a word.
+    """
+
+    title: str
+    identifier: str
+    made_by: tuple[str, ...] = ()
+    branches: tuple[Branch, ...] = ()
+
+
+def lineage_tree(tx: Transaction, identifier: str) -> Branch:
+    """Draw where a thing came from and what came of it, from its acquisition (or sources) downwards.
+
+    Raises:
+        NotFound: The catalogue has nothing of that id.
+    """
+    dataset = _dataset_of(tx, identifier)
+    if dataset is None:
+        seen = tx.acquisitions.get(identifier)
+        return Branch(title=f"{seen.name} ({seen.state.value})", identifier=identifier)
+    below = _branch(tx, dataset, seen=set())
+    if dataset.acquisition_id is not None:
+        acquisition = tx.acquisitions.find(dataset.acquisition_id)
+        title = f"{acquisition.name} on {acquisition.instrument}" if acquisition else dataset.acquisition_id
+        return Branch(title=title, identifier=dataset.acquisition_id, branches=(below,))
+    for relation in dataset.relations:
+        if relation.kind == "IsDerivedFrom":
+            source = tx.datasets.get(relation.dataset_id)
+            return Branch(title=f"{source.title} {relation.version}", identifier=source.pid, branches=(below,))
+    return below
+
+
+def _branch(tx: Transaction, dataset: Dataset, *, seen: set[str]) -> Branch:
+    seen.add(dataset.dataset_id)
+    versions = tx.datasets.versions(dataset.dataset_id)
+    lines = tuple(
+        Branch(
+            title=f"{version.label} {version.stage.value}"
+            + (f", {version.verdict.value}" if version.verdict else "")
+            + f": {version.cause}",
+            identifier=version.version_id,
+        )
+        for version in versions
+    )
+    derived = [one for one in tx.datasets.derived_from(dataset.dataset_id) if one.dataset_id not in seen]
+    made_by = (dataset.model,) if dataset.model else ()
+    branches = (*lines, *(_branch(tx, one, seen=seen) for one in derived))
+    return Branch(title=dataset.title, identifier=dataset.pid, made_by=made_by, branches=branches)
+
+
+def _dataset_of(tx: Transaction, identifier: str) -> Dataset | None:
+    if identifier.startswith("acq-"):
+        dataset = tx.acquisitions.get(identifier).dataset_id
+        return tx.datasets.get(dataset) if dataset else None
+    return tx.datasets.get(identifier.partition(":")[0])
+
+
+def _subjects(tx: Transaction, identifier: str) -> set[str]:
+    start = _dataset_of(tx, identifier)
+    if start is None:
+        return {identifier}
+    subjects, waiting = {identifier}, [start]
+    while waiting:
+        dataset = waiting.pop()
+        if dataset.dataset_id in subjects and dataset is not start:
+            continue
+        subjects |= {dataset.dataset_id, *filter(None, [dataset.acquisition_id])}
+        subjects |= {version.version_id for version in tx.datasets.versions(dataset.dataset_id)}
+        waiting.extend(tx.datasets.derived_from(dataset.dataset_id))
+    return subjects
+
+
+def _versions(tx: Transaction, ids: Sequence[str]) -> list[tuple[Dataset, Version]]:
+    found: list[tuple[Dataset, Version]] = []
+    for one in ids:
+        try:
+            version = tx.datasets.get_version(one)
+            found.append((tx.datasets.get(version.dataset_id), version))
+        except NotFound:
+            continue
+    return found
+
+
+def _of_acquisition(
+    tx: Transaction, acquisition_id: str, written: list[tuple[Dataset, Version]], place: Place
+) -> Subject:
+    acquisition = tx.acquisitions.get(acquisition_id)
+    zone = tx.instruments.get(acquisition.instrument).path
+    owner = _owner(tx, acquisition.project)
+    findings = tx.datasets.findings(written[-1][1].version_id) if written else ()
+    source = LineageDataset(
+        namespace=f"file://{place.host}",
+        name=_encoded(f"{zone.rstrip('/')}/{acquisition.folder}"),
+        title=acquisition.name,
+        file_count=acquisition.file_count,
+        total_bytes=acquisition.total_bytes,
+        project=acquisition.project,
+        owner=owner,
+        assertions=assertions_of(findings),
+    )
+    return Subject(
+        project=acquisition.project,
+        restricted=_restricted(tx, acquisition.project, [version for _, version in written]),
+        inputs=(source,),
+        outputs=_outputs(written, place=place, owner=owner),
+    )
+
+
+def _of_version(tx: Transaction, version_id: str, written: list[tuple[Dataset, Version]], place: Place) -> Subject:
+    version = tx.datasets.get_version(version_id)
+    dataset = tx.datasets.get(version.dataset_id)
+    owner = _owner(tx, dataset.project)
+    source = dataset_facts(dataset, version, place=place, owner=owner)
+    assertions = assertions_of(tx.datasets.findings(version_id))
+    return Subject(
+        project=dataset.project,
+        restricted=_restricted(tx, dataset.project, [version, *(one for _, one in written)]),
+        inputs=(source.model_copy(update={"assertions": assertions}),),
+        outputs=_outputs(written, place=place, owner=owner),
+    )
+
+
+def _outputs(written: list[tuple[Dataset, Version]], *, place: Place, owner: str | None) -> tuple[LineageDataset, ...]:
+    return tuple(
+        dataset_facts(dataset, version, place=place, owner=owner).model_copy(
+            update={"change": "create" if (version.number, version.revision) == (1, 0) else "alter"}
+        )
+        for dataset, version in written
+    )
+
+
+def _owner(tx: Transaction, project: str | None) -> str | None:
+    return tx.projects.get(project).owner if project else None
+
+
+def _restricted(tx: Transaction, project: str | None, versions: Sequence[Version]) -> bool:
+    if project is None or tx.projects.get(project).is_restricted:
+        return True
+    return any(version.is_restricted for version in versions)
+
+
+def _encoded(name: str) -> str:
+    return name.replace("%", "%25").replace(":", "%3A").replace("#", "%23")

@@ -1,0 +1,157 @@
+"""Small factories of described versions, that default everything."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from cisterna.domain.dataset import Dataset, Stage, Version
+from cisterna.domain.digest import sha512_of
+from cisterna.domain.finding import Finding, Outcome, Verdict
+from cisterna.domain.identifier import acquisition_id, ark, dataset_id
+from cisterna.domain.instrument import Instrument
+from cisterna.domain.project import Access, Creator, HumanData, MetadataDefaults, Project
+from cisterna.metadata.build import build_record
+from cisterna.metadata.listing import ListedFile
+from cisterna.metadata.record import MetadataRecord, ModelFacts, Related
+from cisterna.ports.profile import Described, Plane
+
+NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
+ACQUISITION = acquisition_id(instrument="squid-1", folder="run")
+RAW = dataset_id(origin=ACQUISITION)
+DERIVED = dataset_id(origin=f"{RAW}:v1 nuclei")
+
+
+def a_dataset(**changes: Any) -> Dataset:
+    return Dataset(
+        **{
+            "dataset_id": RAW,
+            "origin": ACQUISITION,
+            "title": "Nuclei, plate 7",
+            "data_type": "microscopy",
+            "project": "atlas",
+            "acquisition_id": ACQUISITION,
+            "instrument": "squid-1",
+            "pid": ark(RAW),
+            "object_root": "abc/def/123",
+            "created_at": NOW,
+            **changes,
+        }
+    )
+
+
+def a_derived_dataset(**changes: Any) -> Dataset:
+    return a_dataset(
+        **{
+            "dataset_id": DERIVED,
+            "origin": "derived",
+            "title": "Nuclei counted on plate 7",
+            "acquisition_id": None,
+            "instrument": None,
+            "pid": ark(DERIVED),
+            "model": "nuclei@1.0",
+            **changes,
+        }
+    )
+
+
+def a_version(dataset: str = RAW, **changes: Any) -> Version:
+    return Version(
+        **{
+            "version_id": f"{dataset}:v1",
+            "dataset_id": dataset,
+            "number": 1,
+            "stage": Stage.GATED,
+            "stage_at": NOW,
+            "created_at": NOW,
+            "submitter": "squid-1",
+            "staging": "v1/content/token",
+            "manifest_digest": "ab" * 64,
+            "file_count": 3,
+            "total_bytes": 1234,
+            "verdict": Verdict.PASSED,
+            "reason": "all 2 checks passed",
+            **changes,
+        }
+    )
+
+
+def a_project(**changes: Any) -> Project:
+    defaults = {
+        "creators": (
+            Creator(
+                name="Carberry, Josiah",
+                orcid="0000-0002-1825-0097",
+                affiliation="Brown University",
+                ror="https://ror.org/05gq02987",
+            ),
+        ),
+        "publisher": "The Imaging Farm",
+        "licence": "CC-BY-4.0",
+        "human_data": HumanData.NO,
+        "access": Access.OPEN,
+        "keywords": ("nuclei", "DAPI"),
+        **changes,
+    }
+    return Project(
+        slug="atlas", title="Atlas", owner="rosa", defaults=MetadataDefaults.model_validate(defaults), created_at=NOW
+    )
+
+
+def an_instrument() -> Instrument:
+    return Instrument(name="squid-1", profile="squid", path="/landing/squid-1", created_at=NOW)
+
+
+def a_description(**changes: Any) -> Described:
+    return Described(
+        **{
+            "title": "Nuclei, plate 7",
+            "data_type": "microscopy",
+            "fields": {"objective": "20x", "pixel_size_um": 0.37, "channels": ["DAPI", "GFP"]},
+            "instrument_model": "Squid",
+            "started_at": NOW,
+            **changes,
+        }
+    )
+
+
+FINDINGS = (
+    Finding(check="focus-min", outcome=Outcome.PASSED, message="focus 12.3 is at least 4.0"),
+    Finding(check="saturation-max", outcome=Outcome.PASSED, message="0.1 % of pixels are saturated"),
+)
+
+
+def a_record(**changes: Any) -> MetadataRecord:
+    """Describe a raw dataset about which everything is known."""
+    arguments: dict[str, Any] = {
+        "described_at": NOW,
+        "project": a_project(),
+        "instrument": an_instrument(),
+        "described": a_description(),
+        "planes": [Plane(region="A1", field=str(field), channel="DAPI") for field in range(3)],
+        "images": 3,
+        "findings": FINDINGS,
+        **changes,
+    }
+    dataset = arguments.pop("dataset", a_dataset())
+    version = arguments.pop("version", a_version(dataset.dataset_id))
+    return build_record(dataset, version, **arguments)
+
+
+def a_derived_record(**changes: Any) -> MetadataRecord:
+    """Describe a dataset that a model made."""
+    arguments: dict[str, Any] = {
+        "dataset": a_derived_dataset(),
+        "instrument": None,
+        "described": None,
+        "planes": (),
+        "images": None,
+        "model": ModelFacts(name="nuclei", version="1.0", trained_on="synthetic blobs"),
+        "related": (Related(kind="IsDerivedFrom", pid=ark(RAW), version="v1", title="Nuclei, plate 7"),),
+        **changes,
+    }
+    return a_record(**arguments)
+
+
+def listed(path: str, body: bytes = b"pixels") -> ListedFile:
+    return ListedFile(path=path, size_bytes=len(body), sha512=sha512_of(body), modified=NOW)

@@ -1,0 +1,180 @@
+"""The object is an RO-Crate 1.2: valid, linear in its files, and readable for whom it says nothing false."""
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+
+from cisterna.metadata.crate import FILE_NAME, crate_json
+from cisterna.metadata.listing import ListedFile, iri_path, media_type, uri_path
+from cisterna.metadata.record import MetadataRecord
+from tests.metadata.described import a_derived_record, a_record, listed
+from tests.metadata.rocrate import required_issues
+
+PATHS = [
+    "README.md",
+    "metadata/record.json",
+    "quality/metrics.parquet",
+    "data/0/A1_0_0_BF.tiff",
+    "data/with space/50%.csv",
+    "data/面试 ü e\u0301.txt",
+    "data/back\\slash.txt",
+    'data/<b>"quoted"{}|^`#?.txt',
+    "data/evil \u202efdp.txt",
+    "data/a:b@c.bmp",
+]
+RECORDS: dict[str, Callable[[], MetadataRecord]] = {
+    "raw": a_record,
+    "derived": a_derived_record,
+    "bare": lambda: a_record(project=None, instrument=None, described=None, findings=(), planes=(), images=None),
+}
+
+
+def entities(document: bytes) -> dict[str, dict[str, Any]]:
+    return {entity["@id"]: entity for entity in json.loads(document)["@graph"]}
+
+
+def write_crate(folder: Path, record: MetadataRecord) -> Path:
+    files = [listed(path, f"bytes of {path}".encode()) for path in PATHS]
+    for path in PATHS:
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(f"bytes of {path}".encode())
+    (folder / FILE_NAME).write_bytes(crate_json(record, files))
+    return folder
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("kind", RECORDS)
+def test_rocrate_validator_finds_nothing_required_amiss(kind: str, tmp_path: Path) -> None:
+    crate = write_crate(tmp_path / kind, RECORDS[kind]())
+
+    assert required_issues(crate, scratch=tmp_path) == []
+
+
+@pytest.mark.timeout(300)
+def test_the_validator_would_have_told(tmp_path: Path) -> None:
+    crate = write_crate(tmp_path / "spoiled", a_record())
+    document = json.loads((crate / FILE_NAME).read_text("utf-8"))
+    del document["@graph"][1]["license"]
+    (crate / FILE_NAME).write_text(json.dumps(document), "utf-8")
+    (crate / "README.md").unlink()
+
+    issues = required_issues(crate, scratch=tmp_path)
+
+    assert any("license" in issue for issue in issues)
+    assert any("README.md" in issue for issue in issues)
+
+
+def test_the_root_says_who_what_when_and_under_which_licence() -> None:
+    found = entities(crate_json(a_record(), [listed(path) for path in PATHS]))
+    root = found["./"]
+
+    assert found[root["identifier"]["@id"]]["value"] == a_record().pid
+    assert found[root["license"]["@id"]]["name"] == "CC-BY-4.0"
+    assert [found[author["@id"]]["name"] for author in root["author"]] == ["Carberry, Josiah"]
+    assert found["https://orcid.org/0000-0002-1825-0097"]["affiliation"] == {"@id": "https://ror.org/05gq02987"}
+    assert found[root["publisher"]["@id"]]["name"] == "The Imaging Farm"
+    assert root["datePublished"] == "2026-11-22T09:30:00Z"
+
+
+def test_acquisition_and_quality_are_acts_with_their_instrument_and_result() -> None:
+    found = entities(crate_json(a_record(), [listed(path) for path in PATHS]))
+
+    assert found["#acquisition"]["@type"] == "CreateAction"
+    assert found[found["#acquisition"]["instrument"]["@id"]]["model"] == "Squid"
+    assert {"@id": "quality/metrics.parquet"} in found["#quality-assessment"]["result"]
+    assert found["#fact-quality-verdict"]["value"] == "passed"
+
+
+def test_a_derived_crate_names_source_and_model() -> None:
+    record = a_derived_record()
+    found = entities(crate_json(record, [listed(path) for path in PATHS]))
+
+    assert found["./"]["isBasedOn"] == [{"@id": record.relations[0].pid}]
+    assert found[found["#derivation"]["instrument"]["@id"]]["name"] == "nuclei"
+    assert found[record.relations[0].pid]["name"] == "Nuclei, plate 7"
+
+
+def test_no_licence_is_said_to_be_none() -> None:
+    found = entities(crate_json(RECORDS["bare"](), []))
+
+    assert "all rights are reserved" in found[found["./"]["license"]["@id"]]["description"]
+
+
+def test_every_entity_is_there_once_and_every_reference_leads_to_one() -> None:
+    document = json.loads(crate_json(a_record(), [listed(path) for path in PATHS]))
+    ids = [entity["@id"] for entity in document["@graph"]]
+    known = {*ids, "https://w3id.org/ro/crate/1.2"}
+
+    def references(value: Any) -> list[str]:
+        if isinstance(value, list):
+            return [one for item in value for one in references(item)]
+        return [value["@id"]] if isinstance(value, dict) and set(value) == {"@id"} else []
+
+    assert len(ids) == len(set(ids))
+    assert not {one for entity in document["@graph"] for one in references(list(entity.values()))} - known
+
+
+def test_creators_without_orcid_and_shared_institutes_stay_apart_and_together() -> None:
+    creator = a_record().creators[0]
+    pair = (
+        creator.model_copy(update={"name": "A", "orcid": None}),
+        creator.model_copy(update={"name": "B", "orcid": None}),
+    )
+    found = entities(crate_json(a_record().model_copy(update={"creators": pair}), []))
+
+    assert [one["@id"] for one in found["./"]["author"]] == ["#creator-1", "#creator-2"]
+    assert [entity["@type"] for entity in found.values()].count("Organization") == 2
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("data/with space/50%.csv", "data/with%20space/50%25.csv"),
+        ("data/面试 ü.txt", "data/面试%20ü.txt"),
+        ("data/\u202ex#?.txt", "data/%E2%80%AEx%23%3F.txt"),
+        ("data/a\\b", "data/a%5Cb"),
+    ],
+)
+def test_identifiers_are_percent_encoded_as_the_specification_says(path: str, expected: str) -> None:
+    assert iri_path(path) == expected
+    assert unquote(iri_path(path)) == path
+    assert unquote(uri_path(path)) == path
+    assert uri_path(path).isascii()
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [("a/B.TIFF", "image/tiff"), ("a.b/.done", "application/octet-stream"), ("x.jsonld", "application/ld+json")],
+)
+def test_media_types_come_from_extensions(path: str, expected: str) -> None:
+    assert media_type(path) == expected
+
+
+def test_files_carry_size_and_digest() -> None:
+    found = entities(crate_json(a_record(), [listed("data/a b.tiff", b"12345")]))
+
+    assert found["data/a%20b.tiff"]["contentSize"] == "5"
+    assert found["data/a%20b.tiff"]["sha512"] == listed("data/a b.tiff", b"12345").sha512
+
+
+def test_ten_thousand_files_are_described_one_by_one(record_property: Callable[[str, object], None]) -> None:
+    record = a_record()
+    files = [
+        ListedFile(path=f"data/0/R{number:06}_面_{number} {number}.tiff", size_bytes=number, sha512="0a" * 64)
+        for number in range(10_000)
+    ]
+    seconds = {}
+    for count in (1_000, 10_000):
+        begun = time.process_time()
+        document = crate_json(record, files[:count])
+        seconds[count] = time.process_time() - begun
+
+    record_property("seconds", seconds)
+    found = entities(document)
+    assert len(found["data/"]["hasPart"]) == 10_000
+    assert len(found["./"]["hasPart"]) == 1

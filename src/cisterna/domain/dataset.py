@@ -156,6 +156,11 @@ class Version(Value):
         """`vN`, or `vN.M` for a revision."""
         return f"v{self.number}" + (f".{self.revision}" if self.revision else "")
 
+    @property
+    def is_archived(self) -> bool:
+        """Whether its bytes are part of an OCFL version: from `archived` on, for ever."""
+        return ORDER.index(self.stage) >= ORDER.index(Stage.ARCHIVED)
+
 
 def version_id(dataset: str, number: int, revision: int = 0) -> str:
     """Name a version: `<dataset_id>:vN` or `<dataset_id>:vN.M`."""

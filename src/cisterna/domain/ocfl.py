@@ -1,6 +1,6 @@
 """OCFL 1.1: the values of an object's inventory and the rules by which a new version is made.
 
-https://ocfl.io/1.1/spec/ and the storage layout extension 0004. Pure: which bytes lie where, never the bytes themselves.
+https://ocfl.io/1.1/spec/ and the storage layout extension 0004. Pure: it knows where bytes lie, and never sees them.
 Plain dataclasses, not pydantic: an object has up to 100,000 files and every commit writes all of them.
 """
 

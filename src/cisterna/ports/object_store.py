@@ -6,10 +6,42 @@ from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 from cisterna.domain.base import Value
+from cisterna.domain.errors import InvalidInput
+
+KEY_LIMIT_BYTES = 1024
+"""Longest key of S3, in UTF-8."""
+
+PROBE_PREFIX = ".cisterna-probe/"
+"""Where `probe` works."""
+
+
+def require_key(key: str) -> None:
+    """Refuse a key that stores treat differently from one another.
+
+    Empty, `.` and `..` parts are rewritten by some stores, a trailing slash makes a folder, control characters break
+    the XML of listings.
+
+    Raises:
+        InvalidInput: The key is not one to write, read or delete.
+    """
+    try:
+        size_bytes = len(key.encode("utf-8"))
+    except UnicodeEncodeError:
+        size_bytes = 0  # lone surrogates have no UTF-8
+    parts_are_plain = all(part not in {"", ".", ".."} for part in key.split("/"))
+    has_controls = any(ord(one) < 32 or one == "\x7f" for one in key)
+    if not 0 < size_bytes <= KEY_LIMIT_BYTES or not parts_are_plain or has_controls:
+        shown = key[:80].encode("unicode_escape").decode("ascii")
+        msg = f"'{shown}' is no key for an object: 1 to {KEY_LIMIT_BYTES} bytes, plain parts between single slashes"
+        raise InvalidInput(msg, key=shown)
 
 
 class StoredObject(Value):
-    """What the store says of one object."""
+    """What the store says of one object.
+
+    Attributes:
+        etag: Without quotes; opaque, another one whenever the bytes are.
+    """
 
     key: str
     size_bytes: int
@@ -46,7 +78,9 @@ class Upload(Protocol):
 
 
 class ObjectStore(Protocol):
-    """One bucket of an S3 store. Keys have no leading slash and no empty parts.
+    """One bucket of an S3 store. Keys are as `require_key` wants them, else `InvalidInput`.
+
+    No key may be both an object and the folder of another (`a` beside `a/b`): some stores cannot keep both.
 
     Every method raises `StoreUnavailable` when the store does not answer or answers 5xx after its retries. A write that
     returned is durable and seen by every read that begins later. Safe to share between threads.
@@ -75,7 +109,12 @@ class ObjectStore(Protocol):
         ...
 
     def stream(self, key: str, *, start: int = 0, end: int | None = None) -> Iterator[bytes]:
-        """Read bytes `start` to before `end` in chunks. Raises `ObjectNotFound`, before the first chunk."""
+        """Read bytes `start` to before `end` in chunks; what lies beyond the object's end is not there.
+
+        Raises:
+            ObjectNotFound: Before the first chunk.
+            StoreUnavailable: Also midway; what was given so far is right but not all.
+        """
         ...
 
     def head(self, key: str) -> StoredObject | None:
@@ -83,7 +122,7 @@ class ObjectStore(Protocol):
         ...
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
-        """Give every object whose key begins with the prefix, in key order."""
+        """Give every object whose key begins with the prefix (any text, no folder), in the order of the keys' UTF-8."""
         ...
 
     def delete(self, keys: Iterable[str]) -> None:

@@ -1,0 +1,337 @@
+"""An object store in memory that keeps real state and fails when told to."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from cisterna.domain.errors import (
+    CisternaError,
+    InvalidInput,
+    ObjectNotFound,
+    PreconditionFailed,
+    StoreUnavailable,
+    StoreUnfit,
+)
+from cisterna.ports.object_store import Condition, IfAbsent, IfMatch, StoredObject, require_key
+
+READS = frozenset({"get", "stream", "head", "list", "unfinished_uploads"})
+WRITES = frozenset({"put", "begin_upload", "write", "complete", "abort", "delete", "abort_unfinished"})
+_CHUNK_BYTES = 1024 * 1024
+
+
+@dataclass
+class Fault:
+    """A failure that waits for its call.
+
+    Attributes:
+        methods: Names of the port's methods it applies to; `write`, `complete` and `abort` are the upload's.
+        nth: Which matching call fails, counted from 1 from the moment the fault was set.
+        times: How many calls in a row fail from then on.
+        after: Fail once the call has taken effect (its response is lost); a stream breaks halfway.
+        key_ends: Only calls on keys with this ending match.
+        seen: Matching calls so far.
+        fired: How often it failed a call.
+    """
+
+    methods: frozenset[str]
+    nth: int
+    times: int
+    after: bool
+    key_ends: str
+    error: BaseException
+    seen: int = 0
+    fired: int = 0
+
+    def is_due(self, method: str, key: str) -> bool:
+        """Count a call and tell whether it is to fail."""
+        if method not in self.methods or not key.endswith(self.key_ends):
+            return False
+        self.seen += 1
+        if self.nth <= self.seen < self.nth + self.times:
+            self.fired += 1
+            return True
+        return False
+
+
+@dataclass
+class _Kept:
+    body: bytes
+    etag: str
+    content_type: str | None = None
+    is_unreadable: bool = False
+
+
+@dataclass
+class _Call:
+    breaks: BaseException | None = None
+
+
+@dataclass
+class _Delay:
+    methods: frozenset[str]
+    seconds: float
+
+
+@dataclass
+class MemoryStore:
+    """Implements `ports.object_store.ObjectStore`; safe to share between threads.
+
+    Attributes:
+        calls: How often each method was called, by name.
+    """
+
+    name: str = "memory"
+    bucket: str = "memory"
+    calls: Counter[str] = field(default_factory=Counter)
+    _objects: dict[str, _Kept] = field(default_factory=dict)
+    _uploads: dict[int, str] = field(default_factory=dict)
+    _faults: list[Fault] = field(default_factory=list)
+    _delays: list[_Delay] = field(default_factory=list)
+    _unfit: str | None = None
+    _lock: threading.RLock = field(default_factory=threading.RLock)
+    _begun: int = 0
+
+    def fail_on(
+        self,
+        methods: str | Collection[str],
+        *,
+        nth: int = 1,
+        times: int = 1,
+        after: bool = False,
+        key_ends: str = "",
+        error: BaseException | None = None,
+    ) -> Fault:
+        """Make the nth matching call fail, before or after it takes effect, and return the fault to look at.
+
+        Args:
+            methods: One name, or several such as `WRITES`.
+            nth: Counted from 1, from now.
+            times: How many calls in a row fail.
+            after: Whether the call takes effect and only its response is lost.
+            key_ends: Only calls on keys with this ending count.
+            error: What is raised; a `StoreUnavailable` by default, a `KeyboardInterrupt` to play a kill.
+        """
+        names = frozenset({methods} if isinstance(methods, str) else methods)
+        if not names <= READS | WRITES:
+            raise InvalidInput(f"no such methods to fail: {sorted(names - READS - WRITES)}")
+        default = StoreUnavailable(f"the fault set on {sorted(names)} struck; try again later")
+        fault = Fault(names, nth, times, after, key_ends, error or default)
+        with self._lock:
+            self._faults.append(fault)
+        return fault
+
+    def slow_down(self, methods: str | Collection[str], *, seconds: float) -> None:
+        """Make every such call take that much longer."""
+        names = frozenset({methods} if isinstance(methods, str) else methods)
+        with self._lock:
+            self._delays.append(_Delay(names, seconds))
+
+    def heal(self) -> None:
+        """Forget every fault and delay; flipped bytes stay flipped."""
+        with self._lock:
+            self._faults.clear()
+            self._delays.clear()
+            self._unfit = None
+            for kept in self._objects.values():
+                kept.is_unreadable = False
+
+    def flip_byte(self, key: str, *, position: int = 0) -> None:
+        """Change one stored byte as a bad disk would: the ETag and the size stay what they were."""
+        with self._lock:
+            kept = self._require(key)
+            body = bytearray(kept.body)
+            body[position] ^= 0xFF
+            kept.body = bytes(body)
+
+    def make_unreadable(self, key: str) -> None:
+        """Let reads of the object fail while `head` and `list` still say that all is well, as SeaweedFS does."""
+        with self._lock:
+            self._require(key).is_unreadable = True
+
+    def make_unfit(self, reason: str) -> None:
+        """Let `probe` refuse the store."""
+        self._unfit = reason
+
+    def content_type(self, key: str) -> str | None:
+        """Tell which media type the object was given. Raises `ObjectNotFound`."""
+        with self._lock:
+            return self._require(key).content_type
+
+    def put(
+        self, key: str, body: bytes | memoryview, *, condition: Condition | None = None, content_type: str | None = None
+    ) -> StoredObject:
+        """Write a whole object."""
+        require_key(key)
+        with self._call("put", key):
+            self._require_condition(key, condition)
+            return self._keep(key, bytes(body), content_type)
+
+    def begin_upload(self, key: str) -> MemoryUpload:
+        """Begin a large object."""
+        require_key(key)
+        with self._call("begin_upload", key):
+            self._begun += 1
+            self._uploads[self._begun] = key
+            return MemoryUpload(self, self._begun, key)
+
+    def get(self, key: str) -> tuple[bytes, StoredObject]:
+        """Read a whole object."""
+        require_key(key)
+        with self._call("get", key):
+            kept = self._readable(key)
+            return kept.body, _describe(key, kept)
+
+    def stream(self, key: str, *, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+        """Read bytes `start` to before `end`, 1 MiB at a time."""
+        require_key(key)
+        if start < 0 or (end is not None and end < 0):
+            raise InvalidInput(f"a range begins and ends at 0 or later, not {start} to {end}", key=key)
+        with self._call("stream", key) as call:
+            body = self._readable(key).body[start:end]
+        return _chunks(body, breaks=call.breaks)
+
+    def head(self, key: str) -> StoredObject | None:
+        """Tell whether an object has the key."""
+        require_key(key)
+        with self._call("head", key):
+            kept = self._objects.get(key)
+            return _describe(key, kept) if kept else None
+
+    def list(self, prefix: str) -> Iterator[StoredObject]:
+        """Give objects by prefix, in the order of the keys' UTF-8."""
+        with self._call("list", prefix):
+            found = [_describe(key, kept) for key, kept in self._objects.items() if key.startswith(prefix)]
+        return iter(sorted(found, key=lambda one: one.key.encode("utf-8")))
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Remove objects, each as a call of its own that may fail."""
+        for key in keys:
+            require_key(key)
+            with self._call("delete", key):
+                self._objects.pop(key, None)
+
+    def unfinished_uploads(self, prefix: str) -> Iterator[str]:
+        """Give the keys of uploads that were neither completed nor aborted."""
+        with self._call("unfinished_uploads", prefix):
+            return iter(sorted(key for key in self._uploads.values() if key.startswith(prefix)))
+
+    def abort_unfinished(self, prefix: str) -> None:
+        """Abort every such upload."""
+        with self._call("abort_unfinished", prefix):
+            for number in [one for one, key in self._uploads.items() if key.startswith(prefix)]:
+                del self._uploads[number]
+
+    def probe(self) -> None:
+        """Refuse if told to by `make_unfit`; what else a probe proves, this store has by construction."""
+        if self._unfit is not None:
+            raise StoreUnfit(f"{self.name} is unfit for an archive: {self._unfit}", store=self.name)
+
+    @contextmanager
+    def _call(self, method: str, key: str) -> Iterator[_Call]:
+        with self._lock:
+            self.calls[method] += 1
+            seconds = sum(one.seconds for one in self._delays if method in one.methods)
+            due = [fault for fault in self._faults if fault.is_due(method, key)]
+        if seconds:
+            time.sleep(seconds)
+        for fault in due:
+            if not fault.after:
+                raise fault.error
+        lost = due[0].error if due else None
+        call = _Call(breaks=lost if method == "stream" else None)
+        try:
+            with self._lock:
+                yield call
+        except CisternaError as refusal:
+            if lost is not None:
+                raise lost from refusal  # a lost response hides a refusal too
+            raise
+        if lost is not None and call.breaks is None:
+            raise lost
+
+    def _require(self, key: str) -> _Kept:
+        kept = self._objects.get(key)
+        if kept is None:
+            raise ObjectNotFound(f"{self.name} has no object {key}", store=self.name, key=key)
+        return kept
+
+    def _readable(self, key: str) -> _Kept:
+        kept = self._require(key)
+        if kept.is_unreadable:
+            raise StoreUnavailable(f"{self.name} cannot read {key}; its disk is damaged", store=self.name, key=key)
+        return kept
+
+    def _require_condition(self, key: str, condition: Condition | None) -> None:
+        found = self._objects.get(key)
+        match condition:
+            case IfAbsent() if found is not None:
+                raise PreconditionFailed(f"{key} exists already", key=key, found=found.etag)
+            case IfMatch(etag=etag) if found is None or found.etag != etag:
+                msg = f"{key} is no longer what was seen"
+                raise PreconditionFailed(msg, key=key, expected=etag, found=found.etag if found else None)
+            case _:
+                return
+
+    def _keep(self, key: str, body: bytes, content_type: str | None) -> StoredObject:
+        etag = hashlib.md5(body, usedforsecurity=False).hexdigest()
+        kept = _Kept(body, etag, content_type)
+        self._objects[key] = kept
+        return _describe(key, kept)
+
+    def _complete(self, number: int, key: str, body: bytes) -> StoredObject:
+        with self._call("complete", key):
+            if self._uploads.pop(number, None) is None:
+                raise StoreUnavailable(f"the upload of {key} was aborted; begin it anew", key=key)
+            return self._keep(key, body, None)
+
+    def _abort(self, number: int, key: str) -> None:
+        with self._call("abort", key):
+            self._uploads.pop(number, None)
+
+    def _write(self, key: str, parts: bytearray, chunk: bytes | memoryview) -> None:
+        with self._call("write", key):
+            parts += chunk
+
+
+class MemoryUpload:
+    """Implements `ports.object_store.Upload`."""
+
+    def __init__(self, store: MemoryStore, number: int, key: str) -> None:
+        self._store = store
+        self._number = number
+        self._key = key
+        self._parts = bytearray()
+        self._done: StoredObject | None = None
+
+    def write(self, chunk: bytes | memoryview) -> None:
+        """Take the next bytes."""
+        self._store._write(self._key, self._parts, chunk)  # noqa: SLF001 - one thing in two classes
+
+    def complete(self) -> StoredObject:
+        """Make the object appear."""
+        if self._done is None:
+            self._done = self._store._complete(self._number, self._key, bytes(self._parts))  # noqa: SLF001
+        return self._done
+
+    def abort(self) -> None:
+        """Leave nothing behind."""
+        if self._done is None:
+            self._store._abort(self._number, self._key)  # noqa: SLF001
+
+
+def _describe(key: str, kept: _Kept) -> StoredObject:
+    return StoredObject(key=key, size_bytes=len(kept.body), etag=kept.etag)
+
+
+def _chunks(body: bytes, *, breaks: BaseException | None) -> Iterator[bytes]:
+    given = body[: len(body) // 2] if breaks else body
+    for offset in range(0, len(given), _CHUNK_BYTES):
+        yield given[offset : offset + _CHUNK_BYTES]
+    if breaks is not None:
+        raise breaks

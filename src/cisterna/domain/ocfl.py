@@ -130,7 +130,8 @@ def next_version(
 ) -> Inventory:
     """Make the inventory of the version after `previous` (or of v1) whose logical state is exactly these files.
 
-    Bytes whose digest the object has already are not named again: the version refers to them where they lie.
+    Bytes whose digest the object has already are not named again: the version refers to them where they lie. Of two
+    files with the same new bytes, the content path of the one that comes first is taken.
 
     Raises:
         ObjectInvalid: A logical path comes twice or is also a folder, new bytes are not below the new version's
@@ -143,7 +144,7 @@ def next_version(
     manifest = {} if previous is None else dict(previous.manifest)
     state: dict[str, list[str]] = {}
     folder = f"v{number}/{CONTENT}/"
-    for file in sorted(files):
+    for file in files:
         if file.sha512 not in manifest:
             if not file.content_path.startswith(folder):
                 msg = f"new bytes of {file.path} lie at {file.content_path}, which is not below {folder}"
@@ -155,7 +156,7 @@ def next_version(
         created=created.astimezone(UTC),
         message=message,
         user=user,
-        state={digest: tuple(paths) for digest, paths in state.items()},
+        state={digest: tuple(sorted(paths)) for digest, paths in state.items()},
     )
     earlier = () if previous is None else previous.versions
     return Inventory(pid=pid, manifest=manifest, versions=(*earlier, entry))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from cisterna.domain.dataset import Dataset, Stage, Version, require_transition
+from cisterna.domain.dataset import Dataset, Stage, StagedFile, Version, require_transition
 from cisterna.domain.digest import sha512_of
 from cisterna.domain.errors import ChecksumMismatch, Conflict, NotReady, ObjectInvalid, PreconditionFailed
 from cisterna.domain.manifest import Manifest
@@ -167,9 +167,10 @@ def _inventory_of(dataset: Dataset, number: int, *, store: ObjectStore) -> Inven
 
 
 def _placed(version: Version, manifest: Manifest) -> Iterator[Placed]:
+    """Give the data first, so that the content paths which the manifest names are those that are kept."""
     for entry in manifest.files:
         yield Placed(f"{DATA}{entry.path}", entry.sha512, entry.content_path or "")
-    for path, staged in version.staged.items():
+    for path, staged in sorted(version.staged.items()):
         yield Placed(path, staged.sha512, staged.content_path)
 
 
@@ -253,6 +254,14 @@ class _Commit:
         return f"{self.dataset.object_root}/v{self.inventory.head}"
 
 
+def _kept(version: Version, inventory: Inventory) -> dict[str, StagedFile]:
+    """Tell where our files lie now: bytes that the object had already were not taken from the staging folder."""
+    return {
+        path: one.model_copy(update={"content_path": inventory.content_path(one.sha512)})
+        for path, one in version.staged.items()
+    }
+
+
 def _finish(version: Version, inventory: Inventory, *, lease: Attempt, catalogue: Catalogue, clock: Clock) -> Version:
     def write(tx: Transaction) -> Version:
         tx.inbox.require_lease(lease)
@@ -265,7 +274,7 @@ def _finish(version: Version, inventory: Inventory, *, lease: Attempt, catalogue
         note_ingested(tx, tx.datasets.get(fresh.dataset_id), fresh)
         return advance(
             tx,
-            fresh.model_copy(update={"ocfl_version": inventory.head}),
+            fresh.model_copy(update={"ocfl_version": inventory.head, "staged": _kept(fresh, inventory)}),
             Stage.ARCHIVED,
             clock=clock,
             ocfl_version=inventory.head,

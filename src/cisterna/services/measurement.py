@@ -69,7 +69,7 @@ class Measurement:
 
     def previews(self, *, tables: TableFile) -> bytes:
         """Encode `quality/previews.parquet`: path and PNG."""
-        chosen = self._previews | {index: png for _, index, png in self._worst}
+        chosen = self._previews | {-place: png for _, place, png in self._worst}
         paths = {index: file.entry.path for index, file in enumerate(self._files) if file is not None}
         order = sorted(chosen)
         return tables.dump({"path": [paths[index] for index in order], "png": [chosen[index] for index in order]})

@@ -53,6 +53,12 @@ class SqlDatasets(SqlVersions, SqlEvidence):
             raise NotFound(f"no dataset {dataset_id}; `cisterna list` shows all", dataset_id=dataset_id)
         return Dataset.model_validate_json(body)
 
+    def lock(self, dataset_id: str) -> Dataset:
+        """Read one and hold its row; references to it may still be added meanwhile."""
+        held = select(datasets.c.dataset_id).where(datasets.c.dataset_id == dataset_id)
+        self._sql.run(held.with_for_update(key_share=True))
+        return self.get(dataset_id)
+
     def by_pid(self, pid: str) -> Dataset | None:
         """Find the dataset with that ARK."""
         body = self._sql.run(select(datasets.c.body).where(datasets.c.pid == pid)).scalar()

@@ -157,11 +157,9 @@ class Version(Value):
         return f"v{self.number}" + (f".{self.revision}" if self.revision else "")
 
     @property
-    def is_restricted(self) -> bool:
-        """Whether its own record says that it must stay inside; one that is not described yet says nothing."""
-        if self.metadata is None:
-            return False
-        return self.metadata.get("human_data") != "no" or self.metadata.get("access") != "open"
+    def is_archived(self) -> bool:
+        """Whether its bytes are part of an OCFL version: from `archived` on, for ever."""
+        return ORDER.index(self.stage) >= ORDER.index(Stage.ARCHIVED)
 
 
 def version_id(dataset: str, number: int, revision: int = 0) -> str:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 from pydantic import AfterValidator
 
 from cisterna.domain.errors import HostileInput
+
+_SAFE = r"[^/\x00-\x1f\x7f\ud800-\udfff]"
+_PLAIN = re.compile(rf"(?!\.){_SAFE}+(?:/(?!\.){_SAFE}+)*")
+"""What nearly every path is: told at once, for an inventory has 200,000 of them and is read at every commit."""
 
 
 def relative_path(text: str) -> str:
@@ -16,6 +21,8 @@ def relative_path(text: str) -> str:
         HostileInput: It is empty, absolute, climbs (`..`), has empty or `.` parts, holds NUL or a control character, or
             is not valid UTF-8 (Python shows such bytes as surrogates).
     """
+    if _PLAIN.fullmatch(text):
+        return text
     shown = text.encode("utf-8", "backslashreplace").decode()
     if not text or text.startswith("/"):
         msg = f"'{shown}' is not a path relative to its folder; give one that does not begin with '/'"

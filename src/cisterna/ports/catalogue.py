@@ -112,6 +112,10 @@ class Datasets(Protocol):
         """Raises `NotFound`."""
         ...
 
+    def lock(self, dataset_id: str) -> Dataset:
+        """Like `get`, and nobody else locks or saves it until this transaction ends: versions take turns by it."""
+        ...
+
     def by_pid(self, pid: str) -> Dataset | None:
         """The dataset with that ARK."""
         ...

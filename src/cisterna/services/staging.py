@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 
 from cisterna.domain.dataset import Dataset, StagedFile, Version
 from cisterna.domain.digest import sha512_of
-from cisterna.domain.errors import IllegalTransition, ObjectNotFound
+from cisterna.domain.errors import IllegalTransition, ObjectNotFound, StoreUnavailable
 from cisterna.ports.object_store import ObjectStore
 
 
@@ -31,6 +32,19 @@ def stage_files(version: Version, files: Mapping[str, bytes], *, dataset: Datase
         store.put(f"{dataset.object_root}/{content_path}", body)
         staged[path] = StagedFile(content_path=content_path, sha512=digest, size_bytes=len(body))
     return version.model_copy(update={"staged": staged})
+
+
+def drop_staging(version: Version, *, dataset: Dataset, store: ObjectStore) -> None:
+    """Remove all that a version staged and abort what it left unfinished; only its own folder is touched.
+
+    A failure to do so is no failure of the caller's: the recovery removes what is left.
+    """
+    if version.staging is None or version.is_archived:
+        return
+    folder = f"{dataset.object_root}/{version.staging}/"
+    with suppress(StoreUnavailable):
+        store.abort_unfinished(folder)
+        store.delete([found.key for found in store.list(folder)])
 
 
 def read_staged(version: Version, path: str, *, dataset: Dataset, store: ObjectStore) -> bytes:

@@ -1,0 +1,233 @@
+"""OCFL 1.1: the values of an object's inventory and the rules by which a new version is made.
+
+https://ocfl.io/1.1/spec/ and the storage layout extension 0004. Pure: it knows where bytes lie, and never sees them.
+Plain dataclasses, not pydantic: an object has up to 100,000 files and every commit writes all of them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from itertools import chain
+from typing import NamedTuple
+
+from pydantic_core import to_json
+
+from cisterna.domain.digest import DIGEST_ALGORITHM
+from cisterna.domain.errors import ObjectInvalid
+
+INVENTORY = "inventory.json"
+SIDECAR = f"{INVENTORY}.{DIGEST_ALGORITHM}"
+CONTENT = "content"
+LOGS = "logs"
+INVENTORY_TYPE = "https://ocfl.io/1.1/spec/#inventory"
+LAYOUT = "0004-hashed-n-tuple-storage-layout"
+
+OBJECT_DECLARATION = "0=ocfl_object_1.1"
+OBJECT_DECLARATION_BODY = b"ocfl_object_1.1\n"
+ROOT_DECLARATION = "0=ocfl_1.1"
+
+_TUPLE_CHARACTERS, _TUPLES = 3, 3
+_SIDECAR = re.compile(rb"([0-9a-fA-F]{128})[ \t]+inventory\.json\s*")
+
+
+class Placed(NamedTuple):
+    """A file of a version: what it is called, what its bytes are, and where they would lie if they are new.
+
+    Attributes:
+        path: Logical path, such as `data/0/A1_0_0_BF.tiff`.
+        content_path: Relative to the object's root; below the new version's content folder unless the object has the
+            digest already.
+    """
+
+    path: str
+    sha512: str
+    content_path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """Who made a version. The address is a URI, as OCFL advises."""
+
+    name: str
+    address: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VersionEntry:
+    """One version of an object: when, why, by whom, and its logical state (logical paths by digest)."""
+
+    created: datetime
+    message: str
+    user: Agent
+    state: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """All that an OCFL object says of itself.
+
+    Attributes:
+        pid: The object's id, an ARK.
+        manifest: Content paths by digest; a digest is stored once, whichever versions use it.
+        versions: `v1` first.
+    """
+
+    pid: str
+    manifest: Mapping[str, tuple[str, ...]]
+    versions: tuple[VersionEntry, ...]
+    content_directory: str = CONTENT
+
+    @property
+    def head(self) -> int:
+        """Number of the newest version."""
+        return len(self.versions)
+
+    @cached_property
+    def content_paths(self) -> frozenset[str]:
+        """Every content path there must be, in any version's folder."""
+        return frozenset(chain.from_iterable(self.manifest.values()))
+
+    def files(self, number: int) -> dict[str, str]:
+        """Give the digest of each logical path of a version. Raises `ObjectInvalid` when there is no such version."""
+        if not 1 <= number <= self.head:
+            msg = f"{self.pid} has versions v1 to v{self.head}, no v{number}"
+            raise ObjectInvalid(msg, pid=self.pid, version=number)
+        state = self.versions[number - 1].state
+        return {path: digest for digest, paths in state.items() for path in paths}
+
+    def content_path(self, digest: str) -> str:
+        """Tell where the bytes with that digest lie, relative to the object's root."""
+        return self.manifest[digest][0]
+
+    @cached_property
+    def body(self) -> bytes:
+        """The bytes of `inventory.json`: the same inventory always gives the same."""
+        document = {
+            "id": self.pid,
+            "type": INVENTORY_TYPE,
+            "digestAlgorithm": DIGEST_ALGORITHM,
+            "head": f"v{self.head}",
+            "contentDirectory": self.content_directory,
+            "manifest": dict(self.manifest),
+            "versions": {f"v{number}": _entry(entry) for number, entry in enumerate(self.versions, 1)},
+        }
+        return to_json(document) + b"\n"  # a tenth of the time that json.dumps takes
+
+    @cached_property
+    def sha512(self) -> str:
+        """Digest of `body`."""
+        return hashlib.sha512(self.body).hexdigest()
+
+
+def next_version(
+    previous: Inventory | None, *, pid: str, files: Iterable[Placed], created: datetime, message: str, user: Agent
+) -> Inventory:
+    """Make the inventory of the version after `previous` (or of v1) whose logical state is exactly these files.
+
+    Bytes whose digest the object has already are not named again: the version refers to them where they lie. Of two
+    files with the same new bytes, the content path of the one that comes first is taken.
+
+    Raises:
+        ObjectInvalid: A logical path comes twice or is also a folder, new bytes are not below the new version's
+            content folder, or `previous` is of another object.
+    """
+    if previous is not None and previous.pid != pid:
+        msg = f"the object at hand is {previous.pid}, not {pid}; look for two datasets with one object root"
+        raise ObjectInvalid(msg, expected=pid, found=previous.pid)
+    number = 1 if previous is None else previous.head + 1
+    manifest = {} if previous is None else dict(previous.manifest)
+    state: dict[str, list[str]] = {}
+    folder = f"v{number}/{CONTENT}/"
+    for file in files:
+        if file.sha512 not in manifest:
+            if not file.content_path.startswith(folder):
+                msg = f"new bytes of {file.path} lie at {file.content_path}, which is not below {folder}"
+                raise ObjectInvalid(msg, pid=pid, path=file.path, content_path=file.content_path)
+            manifest[file.sha512] = (file.content_path,)
+        state.setdefault(file.sha512, []).append(file.path)
+    require_distinct(chain.from_iterable(state.values()), what=f"v{number} of {pid}")
+    entry = VersionEntry(
+        created=created.astimezone(UTC),
+        message=message,
+        user=user,
+        state={digest: tuple(sorted(paths)) for digest, paths in state.items()},
+    )
+    earlier = () if previous is None else previous.versions
+    return Inventory(pid=pid, manifest=manifest, versions=(*earlier, entry))
+
+
+def require_distinct(paths: Iterable[str], *, what: str) -> None:
+    """Refuse a path that comes twice, and a file that is also a folder of another.
+
+    Raises:
+        ObjectInvalid: Naming the first such path.
+    """
+    seen: set[str] = set()
+    folders: set[str] = set()
+    for path in paths:
+        if path in seen:
+            msg = f"{what} has the path {path} twice"
+            raise ObjectInvalid(msg, path=path)
+        seen.add(path)
+        parent, _, _ = path.rpartition("/")
+        while parent and parent not in folders:
+            folders.add(parent)
+            parent, _, _ = parent.rpartition("/")
+    clash = min(seen & folders, default=None)
+    if clash is not None:
+        msg = f"{what} has {clash} both as a file and as a folder"
+        raise ObjectInvalid(msg, path=clash)
+
+
+def object_root(pid: str) -> str:
+    """Give the key prefix of an object: layout 0004 with SHA-256 and 3 tuples of 3 characters."""
+    digest = hashlib.sha256(pid.encode()).hexdigest()
+    width = _TUPLE_CHARACTERS
+    return "/".join([*(digest[start : start + width] for start in range(0, width * _TUPLES, width)), digest])
+
+
+def storage_root_files() -> dict[str, bytes]:
+    """Give the storage root's own files in the order in which they are to be written: the declaration comes last."""
+    layout = {
+        "extension": LAYOUT,
+        "description": "Objects lie below three folders of three hex digits of the SHA-256 of their id.",
+    }
+    config = {
+        "extensionName": LAYOUT,
+        "digestAlgorithm": "sha256",
+        "tupleSize": _TUPLE_CHARACTERS,
+        "numberOfTuples": _TUPLES,
+        "shortObjectRoot": False,
+    }
+    return {
+        f"extensions/{LAYOUT}/config.json": json.dumps(config, indent=2).encode() + b"\n",
+        "ocfl_layout.json": json.dumps(layout, indent=2).encode() + b"\n",
+        ROOT_DECLARATION: b"ocfl_1.1\n",
+    }
+
+
+def sidecar(sha512: str) -> bytes:
+    """Give the content of the inventory's sidecar."""
+    return f"{sha512} {INVENTORY}\n".encode()
+
+
+def read_sidecar(body: bytes) -> str | None:
+    """Give the digest that a sidecar names, or None when it is not one."""
+    found = _SIDECAR.fullmatch(body) if len(body) <= 256 else None
+    return found[1].decode().lower() if found else None
+
+
+def _entry(entry: VersionEntry) -> dict[str, object]:
+    user = {"name": entry.user.name} | ({"address": entry.user.address} if entry.user.address else {})
+    return {
+        "created": entry.created.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+        "message": entry.message,
+        "user": user,
+        "state": dict(entry.state),
+    }

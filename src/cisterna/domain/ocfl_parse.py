@@ -1,0 +1,167 @@
+"""Reads an `inventory.json` that may say anything, and believes it only when it keeps every rule of OCFL 1.1."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import datetime
+from itertools import chain
+from typing import Any
+
+from cisterna.domain.digest import DIGEST_ALGORITHM
+from cisterna.domain.errors import HostileInput, ObjectInvalid
+from cisterna.domain.ocfl import CONTENT, INVENTORY_TYPE, Agent, Inventory, VersionEntry, require_distinct
+from cisterna.domain.path import relative_path
+
+_DIGEST = re.compile(r"[0-9a-fA-F]{128}")
+_VERSION = re.compile(r"v([1-9][0-9]{0,8})")
+_REQUIRED = frozenset({"id", "type", "digestAlgorithm", "head", "manifest", "versions"})
+_KNOWN = _REQUIRED | {"contentDirectory", "fixity"}
+
+
+def parse_inventory(body: bytes, *, pid: str | None = None) -> Inventory:
+    """Read an inventory.
+
+    Args:
+        body: The bytes of `inventory.json`.
+        pid: The id it must have, when that is known.
+
+    Raises:
+        ObjectInvalid: It breaks a rule; the message names the rule's place. Nothing of it may be used then.
+    """
+    try:
+        document = json.loads(body, object_pairs_hook=_unique, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise _broken(f"it is not JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise _broken("it is not a JSON object")
+    _require_keys(document, _REQUIRED, _KNOWN, "the inventory")
+    if not isinstance(document["id"], str) or not document["id"]:
+        raise _broken("id is not a text")
+    if pid is not None and document["id"] != pid:
+        msg = f"inventory is of {document['id']!r}, expected {pid}; look for two datasets with one object root"
+        raise ObjectInvalid(msg, expected=pid, found=document["id"])
+    if document["type"] != INVENTORY_TYPE:
+        raise _broken(f"type is {document['type']!r}, expected {INVENTORY_TYPE}")
+    if document["digestAlgorithm"] != DIGEST_ALGORITHM:
+        raise _broken(f"digestAlgorithm is {document['digestAlgorithm']!r}, this archive keeps {DIGEST_ALGORITHM}")
+    content = _content_directory(document.get("contentDirectory", CONTENT))
+    head = _head(document["head"], document["versions"])
+    manifest = _paths_by_digest(document["manifest"], "manifest")
+    _require_content_paths(manifest, head=head, content=content)
+    versions = tuple(_version(document["versions"][f"v{n}"], f"v{n}", manifest) for n in range(1, head + 1))
+    unused = manifest.keys() - set().union(*(entry.state for entry in versions))
+    if unused:
+        raise _broken(f"manifest has {min(unused)}, which no version uses")
+    return Inventory(pid=document["id"], manifest=manifest, versions=versions, content_directory=content)
+
+
+def _broken(what: str) -> ObjectInvalid:
+    return ObjectInvalid(f"inventory.json is not valid: {what}", fault=what)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        msg = "a key comes twice"
+        raise ValueError(msg)
+    return found
+
+
+def _no_constant(name: str) -> None:
+    msg = f"{name} is no JSON"
+    raise ValueError(msg)
+
+
+def _require_keys(found: dict[str, Any], required: frozenset[str], known: frozenset[str], where: str) -> None:
+    if missing := required - found.keys():
+        raise _broken(f"{where} lacks {', '.join(sorted(missing))}")
+    if unknown := found.keys() - known:
+        raise _broken(f"{where} has {', '.join(sorted(map(repr, unknown)))}, which OCFL 1.1 does not know")
+
+
+def _content_directory(name: object) -> str:
+    if not isinstance(name, str) or name in {"", ".", ".."} or "/" in name:
+        raise _broken(f"contentDirectory is {name!r}, which is not a folder's name")
+    return name
+
+
+def _head(head: object, versions: object) -> int:
+    found = _VERSION.fullmatch(head) if isinstance(head, str) else None
+    if found is None:
+        raise _broken(f"head is {head!r}, expected v1, v2, ...")
+    number = int(found[1])
+    if not isinstance(versions, dict) or len(versions) != number:
+        raise _broken(f"head is v{number}, but versions does not hold {number}")
+    missing = [f"v{n}" for n in range(1, number + 1) if f"v{n}" not in versions]
+    if missing:
+        raise _broken(f"versions lacks {', '.join(missing[:5])}")
+    return number
+
+
+def _paths_by_digest(found: object, where: str) -> dict[str, tuple[str, ...]]:
+    if not isinstance(found, dict):
+        raise _broken(f"{where} is not an object")
+    result: dict[str, tuple[str, ...]] = {}
+    for digest, paths in found.items():
+        if _DIGEST.fullmatch(digest) is None:
+            raise _broken(f"{where} has {digest[:140]!r}, which is not a SHA-512 digest")
+        if not isinstance(paths, list) or not paths:
+            raise _broken(f"{where} has no list of paths for {digest}")
+        for path in paths:
+            if not isinstance(path, str):
+                raise _broken(f"{where} has a path for {digest} that is not a text")
+            try:
+                relative_path(path)
+            except HostileInput as refusal:
+                raise _broken(f"{where} has a path that could harm: {refusal}") from refusal
+        if digest.lower() in result:
+            raise _broken(f"{where} has {digest.lower()} twice")
+        result[digest.lower()] = tuple(paths)
+    require_distinct(chain.from_iterable(result.values()), what=where)
+    return result
+
+
+def _require_content_paths(manifest: dict[str, tuple[str, ...]], *, head: int, content: str) -> None:
+    for paths in manifest.values():
+        for path in paths:
+            parts = path.split("/", 2)
+            found = _VERSION.fullmatch(parts[0])
+            if len(parts) < 3 or found is None or int(found[1]) > head or parts[1] != content:
+                raise _broken(f"manifest has {path}, which is not below a version's {content} folder")
+
+
+def _version(found: object, label: str, manifest: dict[str, tuple[str, ...]]) -> VersionEntry:
+    if not isinstance(found, dict):
+        raise _broken(f"{label} is not an object")
+    _require_keys(found, frozenset({"created", "state"}), frozenset({"created", "state", "message", "user"}), label)
+    state = _paths_by_digest(found["state"], f"the state of {label}")
+    if unknown := state.keys() - manifest.keys():
+        raise _broken(f"{label} uses {min(unknown)}, which the manifest does not have")
+    message = found.get("message", "")
+    if not isinstance(message, str):
+        raise _broken(f"the message of {label} is not a text")
+    return VersionEntry(
+        created=_moment(found["created"], label), message=message, user=_user(found.get("user"), label), state=state
+    )
+
+
+def _moment(text: object, label: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text) if isinstance(text, str) else None
+    except ValueError as error:
+        raise _broken(f"{label} was created at {text!r}, which is not an RFC 3339 time") from error
+    if moment is None or moment.tzinfo is None or "T" not in str(text):
+        raise _broken(f"{label} was created at {text!r}, which is not an RFC 3339 time with a zone")
+    return moment
+
+
+def _user(found: object, label: str) -> Agent:
+    if found is None:
+        return Agent(name="unknown")
+    if not isinstance(found, dict) or not isinstance(found.get("name"), str) or not found["name"]:
+        raise _broken(f"the user of {label} has no name")
+    address = found.get("address")
+    if address is not None and not isinstance(address, str):
+        raise _broken(f"the address of {label}'s user is not a text")
+    return Agent(name=found["name"], address=address)

@@ -1,0 +1,284 @@
+"""Commits a described version: from here on it is a version of an OCFL object."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from cisterna.domain.dataset import Dataset, Stage, StagedFile, Version, require_transition
+from cisterna.domain.digest import sha512_of
+from cisterna.domain.errors import ChecksumMismatch, Conflict, NotReady, ObjectInvalid, PreconditionFailed
+from cisterna.domain.manifest import Manifest
+from cisterna.domain.ocfl import (
+    INVENTORY,
+    OBJECT_DECLARATION,
+    OBJECT_DECLARATION_BODY,
+    ROOT_DECLARATION,
+    SIDECAR,
+    Agent,
+    Inventory,
+    Placed,
+    next_version,
+    sidecar,
+    storage_root_files,
+)
+from cisterna.domain.ocfl_parse import parse_inventory
+from cisterna.domain.work import Attempt
+from cisterna.ports.catalogue import Catalogue, Transaction
+from cisterna.ports.clock import Clock
+from cisterna.ports.object_store import IfAbsent, IfMatch, ObjectStore
+from cisterna.ports.quality import TableFile
+from cisterna.services.data_manifest import DATA, MANIFEST_PATH, load_manifest
+from cisterna.services.held_object import HeldObject, read_held, read_optional
+from cisterna.services.recover import list_object, put_sidecar, recover_object
+from cisterna.services.source_record import note_ingested, write_beside_sweep
+from cisterna.services.staging import drop_staging, read_staged
+from cisterna.services.transition import advance
+
+_ON_THE_WAY = frozenset({Stage.MEASURED, Stage.GATED, Stage.DESCRIBED})
+_STAGING = re.compile(r"v([1-9][0-9]*)/content/[^/]+")
+
+
+def archive_version(
+    version_id: str, *, lease: Attempt, catalogue: Catalogue, store: ObjectStore, tables: TableFile, clock: Clock
+) -> Version:
+    """Bring a described version to `archived`.
+
+    Harmless to run twice: the inventory is made from what is on record alone, so a second run makes the same bytes, and
+    finds either them, or whatever part of the commit an earlier run left, and goes on from there.
+
+    Raises:
+        Conflict: Another version took the same place in the object; nothing of this one is left there.
+        NotReady: An earlier version of the dataset is still on its way; try again later.
+        ObjectInvalid, ChecksumMismatch: What was staged is not there any more or is not what was staged.
+        StoreUnavailable, CatalogueUnavailable, LeaseLost: As said there.
+    """
+    begun = _begin(version_id, lease=lease, catalogue=catalogue)
+    if isinstance(begun, Version):
+        return begun
+    version, dataset = begun
+    recovered = recover_object(dataset.dataset_id, lease=lease, catalogue=catalogue, store=store)
+    _ensure_storage_root(store)
+    manifest = _staged_manifest(version, dataset, store=store, tables=tables)
+    commit = _plan(version, dataset, recovered.held, manifest, store=store)
+    if not commit.is_done:
+        commit.purge()
+        commit.write_version_inventory()
+        with catalogue.begin() as tx:
+            tx.inbox.require_lease(lease)
+        commit.write_root_inventory()
+    return _finish(version, commit.inventory, lease=lease, catalogue=catalogue, clock=clock)
+
+
+def _begin(version_id: str, *, lease: Attempt, catalogue: Catalogue) -> tuple[Version, Dataset] | Version:
+    with catalogue.begin() as tx:
+        tx.inbox.require_lease(lease)
+        version = tx.datasets.get_version(version_id)
+        if version.is_archived:
+            return version
+        require_transition(version.stage, Stage.ARCHIVED, version_id=version_id)
+        dataset = tx.datasets.lock(version.dataset_id)
+        earlier = [
+            one
+            for one in tx.datasets.versions(dataset.dataset_id)
+            if (one.number, one.revision) < (version.number, version.revision) and one.stage in _ON_THE_WAY
+        ]
+    if earlier:
+        msg = f"{version_id} waits until {earlier[0].label}, which is {earlier[0].stage.value}, is archived"
+        raise NotReady(msg, version_id=version_id, waits_for=earlier[0].version_id)
+    return version, dataset
+
+
+def _ensure_storage_root(store: ObjectStore) -> None:
+    """Write the storage root's own files once; the declaration is the last, so it tells that all are there."""
+    if store.head(ROOT_DECLARATION) is not None:
+        return
+    for key, body in storage_root_files().items():
+        put_exactly(key, body, store=store)
+
+
+def put_exactly(key: str, body: bytes, *, store: ObjectStore) -> None:
+    """Write a small file unless it is there with these very bytes; other bytes are a dead attempt's and are replaced.
+
+    Raises:
+        Conflict: Somebody wrote it in the same moment.
+    """
+    try:
+        store.put(key, body, condition=IfAbsent())
+    except PreconditionFailed as taken:
+        found = read_optional(key, store=store)
+        if found is not None and found[0] == body:
+            return
+        try:
+            store.put(key, body, condition=IfMatch(etag=found[1]) if found else IfAbsent())
+        except PreconditionFailed:
+            msg = f"{key} was written by somebody else in the same moment; try again"
+            raise Conflict(msg, key=key) from taken
+
+
+def _staged_manifest(version: Version, dataset: Dataset, *, store: ObjectStore, tables: TableFile) -> Manifest:
+    body = read_staged(version, MANIFEST_PATH, dataset=dataset, store=store)
+    expected = version.staged[MANIFEST_PATH].sha512
+    if sha512_of(body) != expected:
+        msg = f"the staged {MANIFEST_PATH} of {version.version_id} is not what was staged; reprocess the acquisition"
+        raise ChecksumMismatch(msg, path=MANIFEST_PATH, expected=expected)
+    return load_manifest(body, tables=tables)
+
+
+def _plan(
+    version: Version, dataset: Dataset, held: HeldObject | None, manifest: Manifest, *, store: ObjectStore
+) -> _Commit:
+    """Tell which inventory this version makes, and whether the object has it already."""
+    found = _STAGING.fullmatch(version.staging or "")
+    if found is None:
+        msg = f"{version.version_id} has no staging folder; reprocess the acquisition"
+        raise ObjectInvalid(msg, version_id=version.version_id, staging=version.staging)
+    number, head = int(found[1]), held.inventory.head if held else 0
+    if head < number - 1:
+        msg = f"{dataset.pid} holds v{head}, but {version.version_id} was staged as v{number}; reprocess it"
+        raise ObjectInvalid(msg, pid=dataset.pid, version_id=version.version_id)
+    previous = held.inventory if held and head == number - 1 else None
+    if head >= number > 1:
+        previous = _inventory_of(dataset, number - 1, store=store)
+    inventory = next_version(
+        previous,
+        pid=dataset.pid,
+        files=_placed(version, manifest),
+        created=version.stage_at,  # on record, so that every attempt makes the same bytes
+        message=f"{version.label}: {version.cause}",
+        user=Agent(name=version.submitter, address=f"urn:x-cisterna:{quote(version.submitter, safe='')}"),
+    )
+    sizes = {entry.content_path or "": entry.size_bytes for entry in manifest.files}
+    sizes |= {staged.content_path: staged.size_bytes for staged in version.staged.values()}
+    commit = _Commit(version, dataset, inventory, sizes, held if head == number - 1 else None, store)
+    if head >= number:
+        if head > number or held is None or held.sha512 != inventory.sha512:
+            commit.leave_nothing()
+            raise commit.lost()
+        commit.is_done = True
+    return commit
+
+
+def _inventory_of(dataset: Dataset, number: int, *, store: ObjectStore) -> Inventory:
+    body, _ = store.get(f"{dataset.object_root}/v{number}/{INVENTORY}")
+    return parse_inventory(body, pid=dataset.pid)
+
+
+def _placed(version: Version, manifest: Manifest) -> Iterator[Placed]:
+    """Give the data first, so that the content paths which the manifest names are those that are kept."""
+    for entry in manifest.files:
+        yield Placed(f"{DATA}{entry.path}", entry.sha512, entry.content_path or "")
+    for path, staged in sorted(version.staged.items()):
+        yield Placed(path, staged.sha512, staged.content_path)
+
+
+@dataclass(slots=True)
+class _Commit:
+    """The writes of one commit, in the order that OCFL on a store without transactions needs."""
+
+    version: Version
+    dataset: Dataset
+    inventory: Inventory
+    sizes: dict[str, int]
+    previous: HeldObject | None
+    store: ObjectStore
+    is_done: bool = False
+
+    def purge(self) -> None:
+        """Remove what dead attempts left beside the content, and make sure that all of the content is there.
+
+        Raises:
+            ObjectInvalid: Content is missing, or has another size than what was staged.
+        """
+        folder = f"{self._folder}/content/"
+        present = {
+            f"v{self.inventory.head}/content/{path}": size
+            for path, size in list_object(folder.removesuffix("/"), store=self.store).items()
+        }
+        wanted = {path for path in self.inventory.content_paths if path.startswith(f"v{self.inventory.head}/")}
+        wrong = sorted(path for path in wanted if present.get(path) != self.sizes.get(path))
+        if wrong:
+            msg = (
+                f"{len(wrong)} staged files of {self.version.version_id} are missing or cut short, such as {wrong[0]}; "
+                "reprocess the acquisition"
+            )
+            raise ObjectInvalid(msg, version_id=self.version.version_id, paths=wrong[:20])
+        self.store.delete([f"{self.dataset.object_root}/{path}" for path in sorted(present.keys() - wanted)])
+
+    def write_version_inventory(self) -> None:
+        """Write the version's own inventory and its sidecar."""
+        put_exactly(f"{self._folder}/{INVENTORY}", self.inventory.body, store=self.store)
+        put_exactly(f"{self._folder}/{SIDECAR}", sidecar(self.inventory.sha512), store=self.store)
+
+    def write_root_inventory(self) -> None:
+        """Make the version part of the object: root inventory, sidecar and, for v1, the declaration.
+
+        Raises:
+            Conflict: Another version was faster.
+        """
+        root = self.dataset.object_root
+        seen = self.store.head(f"{root}/{SIDECAR}")
+        condition = IfMatch(etag=self.previous.etag) if self.previous else IfAbsent()
+        try:
+            self.store.put(f"{root}/{INVENTORY}", self.inventory.body, condition=condition)
+        except PreconditionFailed as lost:
+            # Perhaps it was ours that won: another attempt at the same version, or one whose answer was lost.
+            found = read_held(root, pid=self.dataset.pid, store=self.store)
+            if found is None or found.sha512 != self.inventory.sha512:
+                self.leave_nothing()
+                raise self.lost() from lost
+        put_sidecar(f"{root}/{SIDECAR}", self.inventory.sha512, seen=seen.etag if seen else None, store=self.store)
+        if self.previous is None:
+            self.store.put(f"{root}/{OBJECT_DECLARATION}", OBJECT_DECLARATION_BODY)
+
+    def leave_nothing(self) -> None:
+        """Remove what this version staged, and its inventory where no other one has taken its place."""
+        drop_staging(self.version, dataset=self.dataset, store=self.store)
+        key = f"{self._folder}/{INVENTORY}"
+        found = read_optional(key, store=self.store)
+        if found is not None and found[0] == self.inventory.body:
+            self.store.delete([key, f"{self._folder}/{SIDECAR}"])
+
+    def lost(self) -> Conflict:
+        """Say that another version took the place."""
+        msg = (
+            f"another version became v{self.inventory.head} of {self.dataset.pid} before {self.version.version_id}; "
+            "nothing of this one was kept: reprocess the acquisition"
+        )
+        return Conflict(msg, version_id=self.version.version_id, pid=self.dataset.pid)
+
+    @property
+    def _folder(self) -> str:
+        return f"{self.dataset.object_root}/v{self.inventory.head}"
+
+
+def _kept(version: Version, inventory: Inventory) -> dict[str, StagedFile]:
+    """Tell where our files lie now: bytes that the object had already were not taken from the staging folder."""
+    return {
+        path: one.model_copy(update={"content_path": inventory.content_path(one.sha512)})
+        for path, one in version.staged.items()
+    }
+
+
+def _finish(version: Version, inventory: Inventory, *, lease: Attempt, catalogue: Catalogue, clock: Clock) -> Version:
+    def write(tx: Transaction) -> Version:
+        tx.inbox.require_lease(lease)
+        fresh = tx.datasets.get_version(version.version_id)
+        if fresh.is_archived:
+            return fresh
+        if (fresh.staging, fresh.staged) != (version.staging, version.staged):
+            msg = f"{version.version_id} was described anew while it was archived; look at its history"
+            raise Conflict(msg, version_id=version.version_id)
+        note_ingested(tx, tx.datasets.get(fresh.dataset_id), fresh)
+        return advance(
+            tx,
+            fresh.model_copy(update={"ocfl_version": inventory.head, "staged": _kept(fresh, inventory)}),
+            Stage.ARCHIVED,
+            clock=clock,
+            ocfl_version=inventory.head,
+            inventory_sha512=inventory.sha512,
+        )
+
+    return write_beside_sweep(write, catalogue=catalogue)

@@ -1,0 +1,248 @@
+"""Reads a complete acquisition once: digests, metrics and previews of every file, and its bytes into the store."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from cisterna.domain.acquisition import Acquisition
+from cisterna.domain.dataset import Dataset, Stage, Version
+from cisterna.domain.errors import (
+    CatalogueUnavailable,
+    CisternaError,
+    HostileInput,
+    IllegalTransition,
+    NotReady,
+    SourceChanged,
+)
+from cisterna.domain.listing import Listing
+from cisterna.domain.manifest import Manifest
+from cisterna.domain.ocfl import CONTENT
+from cisterna.domain.work import Attempt
+from cisterna.ports.catalogue import Catalogue, Transaction
+from cisterna.ports.clock import Clock
+from cisterna.ports.object_store import ObjectStore
+from cisterna.ports.profile import Profile
+from cisterna.ports.quality import ImageMeter, TableFile
+from cisterna.ports.source import LandingZone
+from cisterna.services.data_manifest import MANIFEST_PATH, dump_manifest
+from cisterna.services.measurement import METRICS_PATH, PREVIEWS_PATH, Measurement
+from cisterna.services.one_read import ReadPlan, read_once
+from cisterna.services.recover import recover_object
+from cisterna.services.source_record import note_ingested, write_beside_sweep
+from cisterna.services.staging import drop_staging, stage_files
+from cisterna.services.transition import advance, announce
+
+_ON_THE_WAY = frozenset({Stage.MEASURED, Stage.GATED, Stage.DESCRIBED})
+_LEASE_LOOK_SECONDS = 1.0
+
+
+def measure_version(
+    version_id: str,
+    *,
+    lease: Attempt,
+    zone: LandingZone,
+    profile: Profile,
+    catalogue: Catalogue,
+    store: ObjectStore,
+    meter: ImageMeter,
+    tables: TableFile,
+    clock: Clock,
+    image_limit_bytes: int = 256 * 1024 * 1024,
+    readers: int = 4,
+) -> Version | None:
+    """Bring a detected version to `measured`, or remove it when the archive has its bytes already (then None).
+
+    Harmless to run twice: each attempt stages into a folder of its own, what an earlier one left is removed, and a
+    version that is measured already is returned as it is.
+
+    Raises:
+        SourceChanged: A file is not what it was when the acquisition was declared complete; nothing stays staged.
+        NotReady: Another version of the dataset is on its way into the archive; try again later.
+        SourceUnavailable, StoreUnavailable, CatalogueUnavailable, LeaseLost: As said there.
+    """
+    begun = _begin(version_id, lease=lease, catalogue=catalogue)
+    if isinstance(begun, Version):
+        return begun
+    listing = _frozen_listing(begun, zone=zone, catalogue=catalogue)
+    recovered = recover_object(begun.dataset.dataset_id, lease=lease, catalogue=catalogue, store=store)
+    inventory = recovered.held.inventory if recovered.held else None
+    head = inventory.head if inventory else 0
+    version = _name_staging(begun.version, head, lease=lease, catalogue=catalogue, clock=clock)
+    measurement = Measurement(listing, meter=meter, is_image=profile.is_image, plane=profile.plane)
+    plan = ReadPlan(
+        folder=begun.acquisition.folder,
+        listing=listing,
+        known={digest: paths[0] for digest, paths in inventory.manifest.items()} if inventory else {},
+        object_root=begun.dataset.object_root,
+        staging=version.staging or "",
+        is_image=profile.is_image,
+        image_limit_bytes=image_limit_bytes,
+        readers=readers,
+        keep_on=_LeaseWatch(lease, catalogue=catalogue, clock=clock).look,
+        taken=measurement.take,
+    )
+    try:
+        read_once(plan, zone=zone, store=store, meter=meter)
+        manifest = Manifest.of([file.entry for file in measurement.files()])
+        if _is_known(begun, manifest):
+            drop_staging(version, dataset=begun.dataset, store=store)
+            _remove(version, manifest, lease=lease, catalogue=catalogue, clock=clock)
+            return None
+        files = {
+            MANIFEST_PATH: dump_manifest(manifest, tables=tables),
+            METRICS_PATH: measurement.metrics(tables=tables),
+            PREVIEWS_PATH: measurement.previews(tables=tables),
+        }
+        staged = stage_files(version, files, dataset=begun.dataset, store=store)
+        return _finish(staged, manifest, head=head, lease=lease, catalogue=catalogue, clock=clock)
+    except CatalogueUnavailable:
+        raise  # the version may be on record as measured; what is staged is the recovery's to judge
+    except CisternaError:
+        drop_staging(version, dataset=begun.dataset, store=store)
+        raise
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    version: Version
+    dataset: Dataset
+    acquisition: Acquisition
+    siblings: tuple[Version, ...]
+
+
+def _begin(version_id: str, *, lease: Attempt, catalogue: Catalogue) -> _Begun | Version:
+    with catalogue.begin() as tx:
+        tx.inbox.require_lease(lease)
+        version = tx.datasets.get_version(version_id)
+        if version.stage is not Stage.DETECTED:
+            return version
+        dataset = tx.datasets.lock(version.dataset_id)
+        siblings = tuple(one for one in tx.datasets.versions(dataset.dataset_id) if one.version_id != version_id)
+        _require_turn(version, siblings)
+        if dataset.acquisition_id is None:
+            msg = f"{version_id} has no acquisition to read; a derived dataset brings its own files"
+            raise IllegalTransition(msg, version_id=version_id)
+        return _Begun(version, dataset, tx.acquisitions.get(dataset.acquisition_id), siblings)
+
+
+def _require_turn(version: Version, siblings: Iterable[Version]) -> None:
+    """One version of a dataset at a time is on its way: the OCFL version that it will be is named when it begins."""
+    busy = next((one for one in siblings if one.stage in _ON_THE_WAY), None)
+    if busy is not None:
+        msg = f"{version.version_id} waits until {busy.label}, which is {busy.stage.value}, is archived"
+        raise NotReady(msg, version_id=version.version_id, waits_for=busy.version_id)
+
+
+def _frozen_listing(begun: _Begun, *, zone: LandingZone, catalogue: Catalogue) -> Listing:
+    acquisition = begun.acquisition
+    with catalogue.begin() as tx:
+        zone.require_identity(tx.instruments.get(acquisition.instrument).identity)
+    listing = zone.listing(acquisition.folder)
+    if listing.obstacles:
+        raise HostileInput(listing.obstacles[0].reason, path=listing.obstacles[0].shown)
+    if listing.fingerprint != begun.version.source_fingerprint:
+        msg = (
+            f"{acquisition.folder} is not what it was when it was declared complete: it has {len(listing.files)} files "
+            f"with {listing.total_bytes} bytes now; it is looked at again when it rests"
+        )
+        raise SourceChanged(msg, acquisition_id=acquisition.acquisition_id)
+    if not listing.files:
+        msg = f"{acquisition.folder} holds no files; there is nothing to archive"
+        raise SourceChanged(msg, acquisition_id=acquisition.acquisition_id)
+    return listing
+
+
+def _name_staging(version: Version, head: int, *, lease: Attempt, catalogue: Catalogue, clock: Clock) -> Version:
+    """Put the attempt's own folder on record before a byte goes there, so that the recovery knows whose it is."""
+    token = clock.new_id().replace("-", "")
+    with catalogue.begin() as tx:
+        tx.inbox.require_lease(lease)
+        return tx.datasets.save_version(
+            version.model_copy(update={"staging": f"v{head + 1}/{CONTENT}/{token}", "staged": {}})
+        )
+
+
+def _is_known(begun: _Begun, manifest: Manifest) -> bool:
+    archived = [one for one in begun.siblings if one.is_archived]
+    newest = max(archived, key=lambda one: (one.number, one.revision), default=None)
+    return begun.version.cause == "acquired" and newest is not None and newest.manifest_digest == manifest.digest
+
+
+def _remove(version: Version, manifest: Manifest, *, lease: Attempt, catalogue: Catalogue, clock: Clock) -> None:
+    def write(tx: Transaction) -> None:
+        tx.inbox.require_lease(lease)
+        dataset = tx.datasets.get(version.dataset_id)
+        tx.datasets.remove_version(version)
+        note_ingested(tx, dataset, version)
+        announce(
+            tx,
+            "version.removed",
+            version.version_id,
+            project=dataset.project,
+            clock=clock,
+            data={
+                "dataset_id": dataset.dataset_id,
+                "version": version.label,
+                "acquisition_id": dataset.acquisition_id,
+                "manifest_digest": manifest.digest,
+                "reason": "the archive holds exactly these bytes already",
+            },
+        )
+
+    write_beside_sweep(write, catalogue=catalogue)
+
+
+def _finish(
+    version: Version, manifest: Manifest, *, head: int, lease: Attempt, catalogue: Catalogue, clock: Clock
+) -> Version:
+    with catalogue.begin() as tx:
+        tx.inbox.require_lease(lease)
+        _require_place(tx, version, head)
+        measured = version.model_copy(
+            update={
+                "manifest_digest": manifest.digest,
+                "file_count": len(manifest.files),
+                "total_bytes": manifest.total_bytes,
+            }
+        )
+        return advance(
+            tx,
+            measured,
+            Stage.MEASURED,
+            clock=clock,
+            manifest_digest=manifest.digest,
+            files=len(manifest.files),
+            bytes=manifest.total_bytes,
+        )
+
+
+def _require_place(tx: Transaction, version: Version, head: int) -> None:
+    """Refuse when another version of the dataset came between: it will take, or took, the same OCFL version."""
+    tx.datasets.lock(version.dataset_id)
+    siblings = [one for one in tx.datasets.versions(version.dataset_id) if one.version_id != version.version_id]
+    _require_turn(version, siblings)
+    if any((one.ocfl_version or 0) > head for one in siblings):
+        msg = f"{version.version_id} was overtaken by another version while it was read; it is read anew"
+        raise NotReady(msg, version_id=version.version_id)
+
+
+class _LeaseWatch:
+    """Looks at the lease once a second, so that a worker which lost it stops soon and cleans up after itself."""
+
+    def __init__(self, lease: Attempt, *, catalogue: Catalogue, clock: Clock) -> None:
+        self._lease = lease
+        self._catalogue = catalogue
+        self._clock: Callable[[], float] = clock.monotonic
+        self._next = self._clock() + _LEASE_LOOK_SECONDS
+        self._lock = threading.Lock()
+
+    def look(self) -> None:
+        """Raises `LeaseLost`."""
+        with self._lock:
+            if self._clock() < self._next:
+                return
+            self._next = self._clock() + _LEASE_LOOK_SECONDS
+        with self._catalogue.begin() as tx:
+            tx.inbox.require_lease(self._lease)

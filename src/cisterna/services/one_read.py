@@ -1,0 +1,229 @@
+"""The one read: each source byte passes by once, and digest, metrics, preview and upload share it."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from cisterna.domain.errors import SourceChanged, StoreUnavailable
+from cisterna.domain.listing import Listing, SeenFile
+from cisterna.domain.manifest import FileEntry
+from cisterna.ports.object_store import ObjectStore, Upload
+from cisterna.ports.quality import ImageMeter, ImageReading
+from cisterna.ports.source import LandingZone, SourceFile
+from cisterna.services.crew import GivenUp, work_through
+
+CHUNK_BYTES = 8 * 1024 * 1024
+OWN_BUFFER_BYTES = 16 * 1024 * 1024
+"""Largest buffer that a reader keeps; larger files take theirs from what all readers share."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadFile:
+    """What became of one file: its entry of the manifest and, for an image, what was measured."""
+
+    entry: FileEntry
+    reading: ImageReading | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadPlan:
+    """What to read, and where its bytes go.
+
+    Attributes:
+        folder: Of the acquisition, in its landing zone.
+        known: Content path by digest of what the object holds already.
+        staging: Content folder of this attempt, relative to the object's root.
+        is_image: Tells which paths are to be measured.
+        image_limit_bytes: Larger files are streamed, and not measured.
+        readers: Threads.
+        keep_on: Called before each file; raises when the attempt must stop.
+        taken: Called with the place in the listing and the result of each file, by one thread at a time.
+    """
+
+    folder: str
+    listing: Listing
+    known: Mapping[str, str]
+    object_root: str
+    staging: str
+    is_image: Callable[[str], bool]
+    image_limit_bytes: int
+    readers: int
+    keep_on: Callable[[], None]
+    taken: Callable[[int, ReadFile], None]
+
+
+def read_once(plan: ReadPlan, *, zone: LandingZone, store: ObjectStore, meter: ImageMeter) -> None:
+    """Read every file of the listing once, and put what is new into the store.
+
+    Memory is bounded: 16 MiB a reader, and together as much again as the largest image.
+
+    Raises:
+        SourceChanged: A file is not what was listed, before or after it was read.
+        NotFound, HostileInput, SourceUnavailable: As the landing zone says.
+        StoreUnavailable: As the store says. In every case all readers have stopped when this raises.
+    """
+    _Reading(plan, zone, store, meter).run()
+
+
+class _Budget:
+    """Bytes that readers may hold together; one request always goes through, however large."""
+
+    def __init__(self, total_bytes: int) -> None:
+        self._total = total_bytes
+        self._taken = 0
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def take(self, size_bytes: int) -> Iterator[None]:
+        with self._changed:
+            self._changed.wait_for(lambda: self._taken == 0 or self._taken + size_bytes <= self._total)
+            self._taken += size_bytes
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._taken -= size_bytes
+                self._changed.notify_all()
+
+
+class _Reading:
+    """One run over a listing by several readers."""
+
+    def __init__(self, plan: ReadPlan, zone: LandingZone, store: ObjectStore, meter: ImageMeter) -> None:
+        self._plan = plan
+        self._zone = zone
+        self._store = store
+        self._meter = meter
+        self._placed = dict(plan.known)
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._budget = _Budget(plan.image_limit_bytes)
+
+    def run(self) -> None:
+        work_through(enumerate(self._plan.listing.files), self._reader, workers=self._plan.readers, stop=self._stop)
+
+    def _reader(self) -> Callable[[tuple[int, SeenFile]], None]:
+        """Give one reader its own buffer, which grows to the largest file that fits."""
+        buffer = bytearray()
+
+        def read(item: tuple[int, SeenFile]) -> None:
+            nonlocal buffer
+            index, file = item
+            self._plan.keep_on()
+            if len(buffer) < file.size_bytes <= OWN_BUFFER_BYTES:
+                buffer = bytearray(file.size_bytes)
+            result = self._read(index, file, memoryview(buffer))
+            with self._lock:
+                self._plan.taken(index, result)
+
+        return read
+
+    def _read(self, index: int, file: SeenFile, own: memoryview) -> ReadFile:
+        with self._zone.open(self._plan.folder, file.path) as source:
+            _require_same(file, source.still())
+            if file.size_bytes > self._plan.image_limit_bytes:
+                with self._budget.take(CHUNK_BYTES):
+                    return self._stream(index, file, source)
+            if file.size_bytes <= OWN_BUFFER_BYTES:
+                return self._whole(file, source, own[: file.size_bytes])
+            with self._budget.take(file.size_bytes):
+                return self._whole(file, source, memoryview(bytearray(file.size_bytes)))
+
+    def _whole(self, file: SeenFile, source: SourceFile, body: memoryview) -> ReadFile:
+        if _fill(source, body) != file.size_bytes:
+            raise _changed(file, "it is shorter than it was")
+        _require_same(file, source.still())
+        digest = hashlib.sha512(body).hexdigest()
+        content_path, is_new = self._place(digest, f"{self._plan.staging}/{digest[:40]}")
+        if is_new:
+            self._store.put(f"{self._plan.object_root}/{content_path}", body)
+        reading = self._meter.read(body, path=file.path) if self._plan.is_image(file.path) else None
+        return ReadFile(_entry(file, digest, content_path), reading)
+
+    def _stream(self, index: int, file: SeenFile, source: SourceFile) -> ReadFile:
+        key = f"{self._plan.staging}/s{index}"
+        upload = self._store.begin_upload(f"{self._plan.object_root}/{key}")
+        try:
+            digest = self._send(file, source, upload)
+            content_path, is_new = self._place(digest, key)
+            if is_new:
+                upload.complete()
+            else:
+                upload.abort()
+        except BaseException:
+            with suppress(StoreUnavailable):  # the recovery aborts what could not be aborted now
+                upload.abort()
+            raise
+        reading = None
+        if self._plan.is_image(file.path):
+            limit = self._plan.image_limit_bytes
+            reading = ImageReading(
+                problem=f"not measured: {file.size_bytes} bytes are more than the limit of {limit} for images"
+            )
+        return ReadFile(_entry(file, digest, content_path), reading)
+
+    def _send(self, file: SeenFile, source: SourceFile, upload: Upload) -> str:
+        digest, size_bytes = hashlib.sha512(), 0
+        buffer = memoryview(bytearray(CHUNK_BYTES))
+        while count := _fill(source, buffer):
+            if self._stop.is_set():
+                raise GivenUp
+            self._plan.keep_on()
+            digest.update(buffer[:count])
+            upload.write(buffer[:count])
+            size_bytes += count
+        if size_bytes != file.size_bytes:
+            raise _changed(file, f"{size_bytes} bytes were read")
+        _require_same(file, source.still())
+        return digest.hexdigest()
+
+    def _place(self, digest: str, wanted: str) -> tuple[str, bool]:
+        """Tell where bytes with that digest go, and whether it is this reader that has to bring them there."""
+        with self._lock:
+            is_new = digest not in self._placed
+            return self._placed.setdefault(digest, wanted), is_new
+
+
+def _fill(source: SourceFile, buffer: memoryview) -> int:
+    filled = 0
+    while filled < len(buffer):
+        count = source.readinto(buffer[filled:])
+        if count == 0:
+            break
+        filled += count
+    return filled
+
+
+def _require_same(file: SeenFile, now: SeenFile) -> None:
+    for name, label in (("size_bytes", "size"), ("mtime_ns", "modification time"), ("inode", "inode")):
+        before, found = getattr(file, name), getattr(now, name)
+        if before != found:
+            raise _changed(file, f"its {label} was {before} and is {found}")
+
+
+def _changed(file: SeenFile, how: str) -> SourceChanged:
+    msg = f"{file.path} changed since the acquisition was declared complete: {how}; it is looked at again when it rests"
+    return SourceChanged(msg, path=file.path)
+
+
+def _entry(file: SeenFile, digest: str, content_path: str) -> FileEntry:
+    return FileEntry(
+        path=file.path,
+        size_bytes=file.size_bytes,
+        sha512=digest,
+        modified=_moment(file.mtime_ns),
+        content_path=content_path,
+    )
+
+
+def _moment(mtime_ns: int) -> datetime | None:
+    """Give the time to the microsecond, or None for one that no calendar has: an instrument may set anything."""
+    try:
+        return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=mtime_ns // 1000)
+    except OverflowError:
+        return None

@@ -1,0 +1,74 @@
+"""Reads content back from the archive and digests it: the only proof that it is there."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from cisterna.domain.errors import ObjectNotFound, StoreUnavailable
+from cisterna.ports.object_store import ObjectStore
+from cisterna.services.crew import work_through
+
+
+@dataclass(frozen=True, slots=True)
+class Reread:
+    """One content file as it was read back.
+
+    Attributes:
+        sha512: Of the bytes that came; None when they could not be read.
+        is_missing: Whether the store has no such file, which is damage and not a failure to look.
+        problem: Why it could not be read.
+    """
+
+    content_path: str
+    sha512: str | None = None
+    size_bytes: int = 0
+    is_missing: bool = False
+    problem: str | None = None
+
+
+def reread(
+    content_paths: Iterable[str], *, object_root: str, store: ObjectStore, readers: int, gather: bool
+) -> dict[str, Reread]:
+    """Read each file once, several at a time, by GET and never by what the store says of it.
+
+    Args:
+        content_paths: Relative to the object's root.
+        object_root: Of the object.
+        store: The archive.
+        readers: Threads.
+        gather: Whether a file that cannot be read is a result; otherwise it ends the reading.
+
+    Raises:
+        StoreUnavailable: Unless failures are gathered.
+    """
+    results: dict[str, Reread] = {}
+
+    def read(path: str) -> None:
+        try:
+            results[path] = read_back(path, object_root=object_root, store=store, taken=None)
+        except StoreUnavailable as failure:
+            if not gather:
+                raise
+            results[path] = Reread(path, problem=str(failure))
+
+    work_through(content_paths, lambda: read, workers=readers, stop=threading.Event())
+    return results
+
+
+def read_back(
+    content_path: str, *, object_root: str, store: ObjectStore, taken: Callable[[bytes], object] | None
+) -> Reread:
+    """Read one file; each chunk is digested and then given on. Raises `StoreUnavailable`."""
+    digest, size_bytes = hashlib.sha512(), 0
+    try:
+        for chunk in store.stream(f"{object_root}/{content_path}"):
+            digest.update(chunk)
+            size_bytes += len(chunk)
+            if taken is not None:
+                taken(chunk)
+    except ObjectNotFound:
+        return Reread(content_path, is_missing=True)
+    return Reread(content_path, sha512=digest.hexdigest(), size_bytes=size_bytes)

@@ -1,0 +1,158 @@
+"""Proves that a version is in the archive by reading all of it back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cisterna.domain.dataset import Dataset, Stage, Version, require_transition
+from cisterna.domain.digest import sha512_of
+from cisterna.domain.errors import ChecksumMismatch, ObjectInvalid
+from cisterna.domain.ocfl import Inventory
+from cisterna.domain.receipt import CopyReceipt
+from cisterna.domain.work import Attempt
+from cisterna.ports.catalogue import Catalogue
+from cisterna.ports.clock import Clock
+from cisterna.ports.object_store import ObjectStore
+from cisterna.ports.quality import TableFile
+from cisterna.services.data_manifest import DATA, MANIFEST_PATH, load_manifest
+from cisterna.services.recover import recover_object
+from cisterna.services.reread import Reread, reread
+from cisterna.services.staging import read_staged
+from cisterna.services.transition import advance, announce
+
+
+def verify_version(
+    version_id: str,
+    *,
+    lease: Attempt,
+    catalogue: Catalogue,
+    store: ObjectStore,
+    tables: TableFile,
+    clock: Clock,
+    readers: int = 4,
+) -> CopyReceipt:
+    """Read every content byte of an archived version back and issue the receipt for it.
+
+    Harmless to run twice: it only reads until its last step, and a version that is verified already gives the receipt
+    it has.
+
+    Raises:
+        ChecksumMismatch: Files are missing or have other bytes; the error names them and the version stays `archived`.
+        ObjectInvalid: The object does not hold what the catalogue says.
+        StoreUnavailable, CatalogueUnavailable, LeaseLost: As said there.
+    """
+    with catalogue.begin() as tx:
+        tx.inbox.require_lease(lease)
+        version = tx.datasets.get_version(version_id)
+        dataset = tx.datasets.get(version.dataset_id)
+        receipts = tx.datasets.receipts(version_id)
+    if version.stage is not Stage.ARCHIVED and version.is_archived and receipts:
+        return receipts[-1]
+    require_transition(version.stage, Stage.VERIFIED, version_id=version_id)
+    recovered = recover_object(dataset.dataset_id, lease=lease, catalogue=catalogue, store=store)
+    if recovered.held is None or version.ocfl_version is None:
+        msg = f"{dataset.pid} has no inventory, though {version_id} was archived; restore the object from a copy"
+        raise ObjectInvalid(msg, pid=dataset.pid, version_id=version_id)
+    inventory = recovered.held.inventory
+    expected = _expected(version, dataset, inventory, store=store, tables=tables)
+    found = reread(
+        sorted({inventory.content_path(wanted.sha512) for wanted in expected.values()}),
+        object_root=dataset.object_root,
+        store=store,
+        readers=readers,
+        gather=False,
+    )
+    _require_all_equal(version, expected, inventory, found)
+    receipt = CopyReceipt(
+        receipt_id=clock.new_id(),
+        version_id=version_id,
+        store=store.name,
+        object_root=dataset.object_root,
+        ocfl_version=version.ocfl_version,
+        inventory_sha512=recovered.held.sha512,
+        manifest_digest=version.manifest_digest or "",
+        files_read=len(found),
+        bytes_read=sum(one.size_bytes for one in found.values()),
+        verified_at=clock.now(),
+    )
+    return _record(receipt, lease=lease, catalogue=catalogue, clock=clock)
+
+
+@dataclass(frozen=True, slots=True)
+class _Expected:
+    sha512: str
+    size_bytes: int
+
+
+def _expected(
+    version: Version, dataset: Dataset, inventory: Inventory, *, store: ObjectStore, tables: TableFile
+) -> dict[str, _Expected]:
+    """Tell what each logical path must be: by the manifest and the catalogue, which the inventory must agree with."""
+    body = read_staged(version, MANIFEST_PATH, dataset=dataset, store=store)
+    if sha512_of(body) != version.staged[MANIFEST_PATH].sha512:
+        raise _mismatch(version, {MANIFEST_PATH: "its bytes are not those that were archived"})
+    manifest = load_manifest(body, tables=tables)
+    if manifest.digest != version.manifest_digest:
+        raise _mismatch(version, {MANIFEST_PATH: "it is not the manifest that was measured"})
+    expected = {f"{DATA}{file.path}": _Expected(file.sha512, file.size_bytes) for file in manifest.files}
+    expected |= {path: _Expected(one.sha512, one.size_bytes) for path, one in version.staged.items()}
+    state = inventory.files(version.ocfl_version or 0)
+    wrong = {
+        path: "the inventory has other bytes for it" for path in expected if state.get(path) != expected[path].sha512
+    }
+    wrong |= dict.fromkeys(state.keys() - expected.keys(), "the inventory has it, and the manifest does not")
+    if wrong:
+        raise _mismatch(version, wrong)
+    return expected
+
+
+def _require_all_equal(
+    version: Version, expected: Mapping[str, _Expected], inventory: Inventory, found: Mapping[str, Reread]
+) -> None:
+    wrong: dict[str, str] = {}
+    for path, wanted in expected.items():
+        got = found[inventory.content_path(wanted.sha512)]
+        if got.is_missing:
+            wrong[path] = "it is missing"
+        elif got.sha512 != wanted.sha512:
+            wrong[path] = "its bytes are not those that were archived"
+        elif got.size_bytes != wanted.size_bytes:
+            wrong[path] = f"it has {got.size_bytes} bytes, not {wanted.size_bytes}"
+    if wrong:
+        raise _mismatch(version, wrong)
+
+
+def _mismatch(version: Version, wrong: Mapping[str, str]) -> ChecksumMismatch:
+    paths = sorted(wrong)
+    first = f"{paths[0]}: {wrong[paths[0]]}"
+    msg = (
+        f"{len(paths)} of the files of {version.version_id} did not come back from the archive as they were sent "
+        f"({first}); the source must be kept, and the version archived again"
+    )
+    return ChecksumMismatch(
+        msg, version_id=version.version_id, paths=paths[:100], reasons=[wrong[one] for one in paths[:100]]
+    )
+
+
+def _record(receipt: CopyReceipt, *, lease: Attempt, catalogue: Catalogue, clock: Clock) -> CopyReceipt:
+    with catalogue.begin() as tx:
+        tx.inbox.require_lease(lease)
+        fresh = tx.datasets.get_version(receipt.version_id)
+        dataset = tx.datasets.get(fresh.dataset_id)
+        tx.datasets.add_receipt(receipt)
+        announce(
+            tx,
+            "receipt.issued",
+            receipt.version_id,
+            project=dataset.project,
+            clock=clock,
+            data={
+                "dataset_id": dataset.dataset_id,
+                "version": fresh.label,
+                "acquisition_id": dataset.acquisition_id,
+                "receipt": receipt.model_dump(mode="json"),
+            },
+        )
+        advance(tx, fresh, Stage.VERIFIED, clock=clock, receipt_id=receipt.receipt_id)
+    return receipt

@@ -52,6 +52,10 @@ class Evidence(Value):
         needs_end_reason: Whether this kind of run is expected to leave an end reason.
         end_reason: What the instrument said of its end, if it said anything.
         plan_fault: Why the plan could not be read, if it could not.
+        settle_seconds: How long nothing must have changed even when everything agrees: some instruments still write a
+            log after their end marker.
+        cadence_seconds: The longest silence that the run's own plan foresees, such as the interval of a time lapse.
+        notes: What else belongs into the reason, in words.
     """
 
     markers_missing: tuple[str, ...] = ()
@@ -63,6 +67,9 @@ class Evidence(Value):
     needs_end_reason: bool = False
     end_reason: EndReason | None = None
     plan_fault: str | None = None
+    settle_seconds: float = Field(default=0.0, ge=0)
+    cadence_seconds: float | None = Field(default=None, ge=0)
+    notes: tuple[str, ...] = ()
 
     @property
     def progress(self) -> float | None:
@@ -88,6 +95,7 @@ class Acquisition(Value):
         held: Why it is not on its way to the archive, or None.
         fingerprint: Of the listing last seen.
         settled_since: When that listing was first seen unchanged, by our clock.
+        end_reason: What the instrument once said of this run's end; kept, since some overwrite it at the next run.
         ingested_fingerprint: Of the listing whose bytes the newest version holds.
         submitter: The instrument's name for an ingested folder, or the person who brought it by hand.
         record: Counts the writes to this row; a writer names the one it read.
@@ -110,6 +118,7 @@ class Acquisition(Value):
     first_seen: Moment
     last_seen: Moment
     completed_at: Moment | None = None
+    end_reason: EndReason | None = None
     ingested_fingerprint: str | None = None
     dataset_id: DatasetId | None = None
     source_state: SourceState = SourceState.PRESENT

@@ -15,13 +15,27 @@ from cisterna.domain.listing import Listing
 class Look(Protocol):
     """A look at one folder: its listing, and its small files on request."""
 
-    folder: str
-    listing: Listing
-    settings: Mapping[str, str]
-    """The instrument's settings for this profile."""
+    @property
+    def folder(self) -> str:
+        """Name of the folder in its landing zone."""
+        ...
+
+    @property
+    def listing(self) -> Listing:
+        """All that is in it."""
+        ...
+
+    @property
+    def settings(self) -> Mapping[str, str]:
+        """The instrument's settings for this profile."""
+        ...
 
     def read(self, path: str, *, limit_bytes: int = 8 * 1024 * 1024) -> bytes:
         """Read a small file of the folder. Raises `NotFound`, `HostileInput`."""
+        ...
+
+    def head(self, path: str, *, limit_bytes: int = 4096) -> bytes:
+        """Read the beginning of a file, however large it is. Raises `NotFound`, `HostileInput`."""
         ...
 
     def read_setting(self, name: str, *, limit_bytes: int = 1024 * 1024) -> bytes | None:

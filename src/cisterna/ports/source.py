@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from cisterna.domain.instrument import ZoneIdentity
-from cisterna.domain.listing import Listing, SeenFile
+from cisterna.domain.listing import Listing, Obstacle, SeenFile
 
 
 class SourceFile(Protocol):
@@ -41,6 +41,10 @@ class LandingZone(Protocol):
         """Name the folders directly in the zone, in byte order; names that are not UTF-8 have `\\xNN` in them."""
         ...
 
+    def strays(self) -> Sequence[Obstacle]:
+        """Name what lies directly in the zone and is no folder: nothing there belongs to a run."""
+        ...
+
     def listing(self, folder: str) -> Listing:
         """List everything below a folder of the zone. Raises `NotFound` when there is none."""
         ...
@@ -51,4 +55,12 @@ class LandingZone(Protocol):
 
     def open(self, folder: str, path: str) -> AbstractContextManager[SourceFile]:
         """Open a file for its one read. Raises `NotFound`, `HostileInput`."""
+        ...
+
+
+class OutsideReader(Protocol):
+    """Reads a small file outside every landing zone, named by an administrator's setting."""
+
+    def __call__(self, path: str, *, limit_bytes: int) -> bytes | None:
+        """Return its content, or None when it is not there. Raises `HostileInput` (a link, a FIFO, too large)."""
         ...

@@ -1,0 +1,258 @@
+"""A folder on a local or mounted file system that an instrument writes to.
+
+Every path is walked one component at a time from an open folder, and no component may be a link: what lies in a landing
+zone was put there by others, and a link could make us read anything on this machine. Files are read with plain reads; a
+mapped file that shrinks kills its reader.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from cisterna.adapters.folder_listing import Walk, shown
+from cisterna.domain.errors import HostileInput, NotFound, SourceUnavailable
+from cisterna.domain.instrument import ZoneIdentity
+from cisterna.domain.listing import Listing, Obstacle, ObstacleKind, SeenFile
+from cisterna.domain.path import relative_path
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+_GONE = frozenset({errno.ENOENT, errno.ENOTDIR})
+_LINK = frozenset({errno.ELOOP, errno.EMLINK})
+
+
+class OpenFile:
+    """Implements `ports.source.SourceFile` on a file descriptor."""
+
+    def __init__(self, descriptor: int, path: str) -> None:
+        self._descriptor = descriptor
+        self._path = path
+
+    def readinto(self, buffer: memoryview) -> int:
+        """Fill the buffer from where the last read ended; fewer bytes only at the end of the file."""
+        filled = 0
+        while filled < len(buffer):
+            try:
+                count = os.readv(self._descriptor, [buffer[filled:]])
+            except OSError as error:
+                msg = f"reading {self._path} failed: {error.strerror}; look at the share it lies on"
+                raise SourceUnavailable(msg, path=self._path) from error
+            if count == 0:
+                break
+            filled += count
+        return filled
+
+    def still(self) -> SeenFile:
+        """Stat the open file again."""
+        return _seen(self._path, os.fstat(self._descriptor))
+
+
+class LandingFolder:
+    """Implements `ports.source.LandingZone`.
+
+    Args:
+        path: Of the zone. It may be a link or a mount point itself: `declared` tells whether it is still the same.
+        declared: The zone's identity when it was declared; every call refuses another one. None accepts any.
+    """
+
+    def __init__(self, path: str, *, declared: ZoneIdentity | None = None) -> None:
+        self.path = path
+        self._declared = declared
+
+    def identity(self) -> ZoneIdentity:
+        """Return device and inode of the folder that stands at the path now."""
+        with self._root(check=False) as root:
+            return _identity(os.fstat(root))
+
+    def require_identity(self, declared: ZoneIdentity | None) -> None:
+        """Raises `SourceUnavailable` when another folder (or an empty mount point) stands in the zone's place."""
+        found = self.identity()
+        if declared is not None and found != declared:
+            raise self._swapped(found, declared)
+
+    def folders(self) -> Sequence[str]:
+        """Name the folders directly in the zone, in byte order."""
+        with self._root() as root, self._speaking_of_the_zone(), os.scandir(root) as entries:
+            return sorted(shown(entry.name) for entry in entries if entry.is_dir(follow_symlinks=False))
+
+    def strays(self) -> Sequence[Obstacle]:
+        """Name what lies directly in the zone and is no folder."""
+        with self._root() as root, self._speaking_of_the_zone(), os.scandir(root) as entries:
+            names = [(entry.name, entry.is_symlink()) for entry in entries if not entry.is_dir(follow_symlinks=False)]
+        return tuple(_stray(name, is_link=is_link) for name, is_link in sorted(names))
+
+    def listing(self, folder: str) -> Listing:
+        """List everything below a folder of the zone, without opening one file."""
+        with self._root() as root, self._speaking_of_the_zone():
+            walk, name = Walk(), _entry_named(root, folder)
+            try:
+                descriptor = os.open(name, _FOLDER, dir_fd=root)
+            except PermissionError:
+                walk.refuse(ObstacleKind.UNREADABLE, shown(name), "may not be entered; give Cisterna's user the right")
+                return walk.listing()
+            except OSError as error:
+                raise self._cannot_open(error, folder) from error
+            try:
+                if shown(name) != name:
+                    walk.refuse(ObstacleKind.NAME, shown(name), "the folder's own name is not valid UTF-8")
+                walk.enter(descriptor)
+                return walk.listing()
+            finally:
+                os.close(descriptor)
+
+    def read_small(self, folder: str, path: str, *, limit_bytes: int) -> bytes:
+        """Read a small file whole."""
+        with self._file(folder, path) as descriptor:
+            return read_whole(descriptor, f"{folder}/{path}", limit_bytes=limit_bytes)
+
+    @contextmanager
+    def open(self, folder: str, path: str) -> Iterator[OpenFile]:
+        """Open a file for its one read."""
+        with self._file(folder, path) as descriptor:
+            yield OpenFile(descriptor, path)
+
+    @contextmanager
+    def _file(self, folder: str, path: str) -> Iterator[int]:
+        where = f"{shown(folder)}/{shown(path)}"
+        if "/" in folder:
+            msg = f"'{shown(folder)}' is not the name of a folder directly in {self.path}"
+            raise HostileInput(msg, path=where)
+        *parents, name = [relative_path(folder), *relative_path(path).split("/")]
+        with self._root() as root:
+            descriptor = os.dup(root)
+            try:
+                for parent in parents:
+                    below = os.open(parent, _FOLDER, dir_fd=descriptor)
+                    os.close(descriptor)
+                    descriptor = below
+                file = open_regular(name, where, within=descriptor)
+            except OSError as error:
+                raise self._cannot_open(error, where) from error
+            finally:
+                os.close(descriptor)
+        try:
+            yield file
+        finally:
+            os.close(file)
+
+    @contextmanager
+    def _root(self, *, check: bool = True) -> Iterator[int]:
+        try:
+            descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            msg = (
+                f"the landing zone {self.path} cannot be looked at: {error.strerror}; "
+                "see that the share is mounted and that Cisterna may read it"
+            )
+            raise SourceUnavailable(msg, path=self.path) from error
+        try:
+            if check and self._declared is not None:
+                found = _identity(os.fstat(descriptor))
+                if found != self._declared:
+                    raise self._swapped(found, self._declared)
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+    @contextmanager
+    def _speaking_of_the_zone(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            msg = f"the landing zone {self.path} stopped answering: {error.strerror}; see that the share is mounted"
+            raise SourceUnavailable(msg, path=self.path) from error
+
+    def _swapped(self, found: ZoneIdentity, declared: ZoneIdentity) -> SourceUnavailable:
+        msg = (
+            f"{self.path} is not the folder that was declared (device {found.device} inode {found.inode}, declared "
+            f"{declared.device} and {declared.inode}); mount the share again, or declare the instrument anew"
+        )
+        return SourceUnavailable(msg, path=self.path, found=found.model_dump(), declared=declared.model_dump())
+
+    def _cannot_open(self, error: OSError, where: str) -> NotFound | HostileInput | SourceUnavailable:
+        if error.errno in _LINK:
+            msg = f"{shown(where)} in {self.path} is a link; links are never followed: put the file itself there"
+            return HostileInput(msg, path=shown(where))
+        if error.errno in _GONE:
+            return NotFound(f"{shown(where)} is not in {self.path}, or a link or file stands in its way", path=where)
+        if error.errno in {errno.EACCES, errno.EPERM, errno.ENAMETOOLONG}:
+            msg = f"{shown(where)} in {self.path} cannot be read: {error.strerror}; let Cisterna's user read it"
+            return HostileInput(msg, path=shown(where))
+        return SourceUnavailable(f"{shown(where)} in {self.path} cannot be opened: {error.strerror}", path=where)
+
+
+def open_regular(name: str, where: str, *, within: int | None = None) -> int:
+    """Open a regular file for reading and nothing else; a FIFO never makes us wait, a device is never opened.
+
+    Raises:
+        HostileInput: It is a link, a FIFO, a socket, a device or a folder.
+        OSError: It cannot be opened.
+    """
+    if not stat.S_ISREG(os.stat(name, dir_fd=within, follow_symlinks=False).st_mode):
+        msg = f"{where} is not a regular file (a link, FIFO, socket, device or folder); put the file itself there"
+        raise HostileInput(msg, path=where)
+    descriptor = os.open(name, _FILE, dir_fd=within)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):  # it was swapped between the two calls
+        os.close(descriptor)
+        msg = f"{where} was replaced by something that is not a regular file while it was looked at"
+        raise HostileInput(msg, path=where)
+    return descriptor
+
+
+def read_whole(descriptor: int, where: str, *, limit_bytes: int) -> bytes:
+    """Read at most `limit_bytes`, and refuse a file that holds more, whatever its size was said to be."""
+    file, body = OpenFile(descriptor, where), bytearray()
+    while len(body) <= limit_bytes:
+        piece = bytearray(min(1 << 20, limit_bytes + 1 - len(body)))
+        count = file.readinto(memoryview(piece))
+        if count == 0:
+            return bytes(body)
+        body += piece[:count]
+    msg = f"{where} is larger than {limit_bytes} bytes; a file of this kind never is"
+    raise HostileInput(msg, path=where, limit_bytes=limit_bytes)
+
+
+def read_outside(path: str, *, limit_bytes: int) -> bytes | None:
+    """Implement `ports.source.OutsideReader`: read a file named by an administrator's setting."""
+    try:
+        descriptor = open_regular(path, path)
+    except OSError as error:
+        if error.errno in _GONE:
+            return None
+        msg = f"{path} cannot be read: {error.strerror}; see the instrument's settings"
+        raise HostileInput(msg, path=path) from error
+    try:
+        return read_whole(descriptor, path, limit_bytes=limit_bytes)
+    finally:
+        os.close(descriptor)
+
+
+def _identity(status: os.stat_result) -> ZoneIdentity:
+    return ZoneIdentity(device=status.st_dev, inode=status.st_ino)
+
+
+def _seen(path: str, status: os.stat_result) -> SeenFile:
+    return SeenFile(path=path, size_bytes=status.st_size, mtime_ns=status.st_mtime_ns, inode=status.st_ino)
+
+
+def _stray(name: str, *, is_link: bool) -> Obstacle:
+    what = "is a link, and links are never followed" if is_link else "lies beside the runs' folders and belongs to none"
+    kind = ObstacleKind.SYMLINK if is_link else ObstacleKind.SPECIAL
+    return Obstacle(kind=kind, shown=shown(name), reason=f"'{shown(name)}' {what}; move it into a run's folder or away")
+
+
+def _entry_named(root: int, folder: str) -> str:
+    """Find the folder's real name: one that is not UTF-8 is known to others only by how it is shown."""
+    if "/" in folder or folder in {"", ".", ".."}:
+        msg = f"'{shown(folder)}' is not the name of a folder directly in the landing zone"
+        raise HostileInput(msg, path=shown(folder))
+    if "\\x" in folder:
+        with os.scandir(root) as entries:
+            for entry in entries:
+                if entry.name != folder and shown(entry.name) == folder:
+                    return entry.name
+    return folder

@@ -1,0 +1,106 @@
+"""Writes what a look found to the catalogue: the row, what it tells others, and the work it asks for."""
+
+from __future__ import annotations
+
+from pydantic import JsonValue
+
+from cisterna.domain.acquisition import Acquisition, AcquisitionState, SourceState
+from cisterna.domain.work import Work, WorkKind
+from cisterna.ports.catalogue import Transaction
+from cisterna.ports.clock import Clock
+from cisterna.services.transition import announce
+
+
+def record_acquisition(
+    tx: Transaction, before: Acquisition | None, after: Acquisition, *, clock: Clock
+) -> tuple[Acquisition, bool]:
+    """Save an acquisition that changed, announce what others want to know, and request its ingest when it is due.
+
+    A second run finds the row as it left it and writes nothing; the request has a key, so it is made once.
+
+    Returns:
+        The acquisition as saved, and whether work was newly requested.
+
+    Raises:
+        Conflict: Somebody else wrote it since it was read.
+    """
+    saved = before
+    if before is None or differs(before, after):
+        saved = tx.acquisitions.save(after)
+        for name in _news(before, saved):
+            announce(tx, name, saved.acquisition_id, project=saved.project, clock=clock, data=_told(before, saved))
+    assert saved is not None  # noqa: S101 - either it was there before or it has just been saved
+    return saved, request_ingest(tx, saved, clock=clock)
+
+
+def request_ingest(tx: Transaction, acquisition: Acquisition, *, clock: Clock) -> bool:
+    """Ask for the bytes of this listing to be ingested, once; tell whether that was new."""
+    if not is_due(acquisition):
+        return False
+    now, work_id = clock.now(), clock.new_id()
+    work = Work(
+        work_id=work_id,
+        key=f"ingest:{acquisition.acquisition_id}:{acquisition.fingerprint}",
+        kind=WorkKind.INGEST,
+        subject=acquisition.acquisition_id,
+        parameters={"fingerprint": acquisition.fingerprint},
+        fairness=acquisition.instrument,
+        not_before=now,
+        created_at=now,
+    )
+    return tx.inbox.request(work).work_id == work_id
+
+
+def is_due(acquisition: Acquisition) -> bool:
+    """Tell whether its bytes are to be ingested and have not been."""
+    return (
+        acquisition.state is AcquisitionState.COMPLETE
+        and acquisition.project is not None
+        and acquisition.held is None
+        and acquisition.fingerprint != acquisition.ingested_fingerprint
+    )
+
+
+def source_state(acquisition: Acquisition, fingerprint: str) -> SourceState:
+    """Hold what is in the landing zone now against what was archived."""
+    if acquisition.ingested_fingerprint is None:
+        return SourceState.PRESENT
+    if acquisition.ingested_fingerprint != fingerprint:
+        return SourceState.CHANGED
+    if acquisition.source_state is SourceState.RELEASABLE:
+        return SourceState.RELEASABLE
+    return SourceState.PRESENT
+
+
+def differs(before: Acquisition, after: Acquisition) -> bool:
+    """Tell whether there is anything to write; that it was looked at again is not."""
+    return before != after.model_copy(update={"last_seen": before.last_seen})
+
+
+def _news(before: Acquisition | None, after: Acquisition) -> list[str]:
+    if before is None:
+        return ["acquisition.seen", *(["acquisition.held"] if after.held is not None else [])]
+    names = []
+    if (before.state, before.source_state) != (after.state, after.source_state):
+        names.append("acquisition.state")
+    if before.held != after.held:
+        names.append("acquisition.held")
+    return names
+
+
+def _told(before: Acquisition | None, after: Acquisition) -> dict[str, JsonValue]:
+    return {
+        "acquisition_id": after.acquisition_id,
+        "instrument": after.instrument,
+        "profile": after.profile,
+        "folder": after.folder,
+        "project": after.project,
+        "from": before.state.value if before is not None else None,
+        "state": after.state.value,
+        "source_state": after.source_state.value,
+        "reason": after.reason,
+        "held": after.held,
+        "file_count": after.file_count,
+        "total_bytes": after.total_bytes,
+        "progress": after.progress,
+    }

@@ -1,0 +1,352 @@
+"""Looks at an instrument's whole landing zone and writes down what is there: the one source of truth about runs.
+
+Level-triggered: a sweep compares what is there with what the catalogue says and mends the difference. No sweep depends
+on an earlier one having run, on any event, or on the order of either: a lost or doubled hint changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from pydantic import Field
+
+from cisterna.domain.acquisition import Acquisition, AcquisitionState, Assessment, SourceState
+from cisterna.domain.base import Value
+from cisterna.domain.errors import CatalogueUnavailable, CisternaError, Conflict, NotFound, SourceUnavailable
+from cisterna.domain.identifier import acquisition_id
+from cisterna.domain.instrument import Instrument
+from cisterna.domain.listing import Listing, Obstacle
+from cisterna.ports.catalogue import Catalogue
+from cisterna.ports.clock import Clock
+from cisterna.ports.profile import Described, Profile
+from cisterna.ports.source import LandingZone, OutsideReader
+from cisterna.services.acquisition_record import differs, is_due, record_acquisition, request_ingest, source_state
+from cisterna.services.inspection import Inspection, held_text, inspect_folder, is_settled
+from cisterna.services.look import FolderLook
+
+ProjectResolver = Callable[[Acquisition, Described], str | None]
+"""Finds the project that an acquisition belongs to, or None; see `services.project.resolve_project`."""
+
+STRAY = "none"
+"""Profile of what lies beside the runs' folders and is none."""
+_REINSPECT_SECONDS = 60.0
+
+
+class SweepResult(Value):
+    """What one sweep did.
+
+    Attributes:
+        folders: How many folders were looked at.
+        written: Ids of the acquisitions whose row changed.
+        requested: Ids of those whose ingest was newly requested.
+        failed: By folder, why the look at it failed; all others were looked at all the same.
+        unavailable: Why the landing zone could not be looked at, if it could not.
+        wake_seconds: When silence alone will change something: the next sweep need not be later than that.
+    """
+
+    instrument: str
+    folders: int = 0
+    written: tuple[str, ...] = ()
+    requested: tuple[str, ...] = ()
+    failed: dict[str, str] = Field(default_factory=dict)
+    unavailable: str | None = None
+    wake_seconds: float | None = None
+
+
+@dataclass
+class SweepMemory:
+    """When each listing was first seen, by a clock that never jumps; kept by whoever sweeps again and again.
+
+    Losing it is harmless: silence is then counted from the next sweep on.
+    """
+
+    _since: dict[str, tuple[str, float]] = field(default_factory=dict)
+    _inspected: dict[str, float] = field(default_factory=dict)
+
+    def quiet_for(self, acquisition: str, fingerprint: str, *, monotonic: float) -> float:
+        """Count the seconds since this listing was first seen."""
+        seen, since = self._since.get(acquisition, ("", monotonic))
+        if seen != fingerprint:
+            since = monotonic
+        self._since[acquisition] = (fingerprint, since)
+        return monotonic - since
+
+    def may_rest(self, acquisition: str, *, monotonic: float) -> bool:
+        """Tell whether a run that waits for something outside its folder was inspected a short while ago."""
+        last = self._inspected.get(acquisition)
+        if last is not None and monotonic - last < _REINSPECT_SECONDS:
+            return True
+        self._inspected[acquisition] = monotonic
+        return False
+
+
+def sweep_instrument(
+    instrument: Instrument,
+    *,
+    zone: LandingZone,
+    profiles: Mapping[str, Profile],
+    catalogue: Catalogue,
+    clock: Clock,
+    resolve_project: ProjectResolver,
+    outside: OutsideReader | None = None,
+    memory: SweepMemory | None = None,
+) -> SweepResult:
+    """Bring the catalogue in line with what the landing zone holds now.
+
+    A folder that is as it was costs its listing and nothing else. One bad folder is held and stops no other. A second
+    run finds nothing to do; two at once lose no change, since each row names the record it was read at.
+
+    Args:
+        instrument: As declared.
+        zone: Its landing zone.
+        profiles: By name.
+        catalogue: Where runs, events and work are written.
+        clock: Its monotonic time counts silence when there is a memory, its date otherwise.
+        resolve_project: Finds the project of a run.
+        outside: Reads the files that the instrument's settings name.
+        memory: Of earlier sweeps by this process.
+
+    Raises:
+        CatalogueUnavailable: Nothing was changed that is not written; sweep again.
+    """
+    with catalogue.begin() as tx:
+        known = {one.folder: one for one in tx.acquisitions.list(instrument=instrument.name)}
+    sweep = _Sweep(instrument, zone, profiles, catalogue, clock, resolve_project, outside, memory, known)
+    try:
+        zone.require_identity(instrument.identity)
+        folders, strays = zone.folders(), zone.strays()
+        for folder in folders:
+            sweep.look_at(folder)
+        for stray in strays:
+            sweep.hold_stray(stray)
+        # The zone may have gone while it was listed, and what it then no longer shows has not vanished.
+        zone.require_identity(instrument.identity)
+    except SourceUnavailable as gone:
+        sweep.lose_sight(str(gone))
+        return sweep.result(unavailable=str(gone))
+    sweep.miss(known.keys() - set(folders) - {stray.shown for stray in strays})
+    sweep.catch_up()
+    return sweep.result(folders=len(folders))
+
+
+@dataclass
+class _Sweep:
+    """One sweep under way."""
+
+    instrument: Instrument
+    zone: LandingZone
+    profiles: Mapping[str, Profile]
+    catalogue: Catalogue
+    clock: Clock
+    resolve_project: ProjectResolver
+    outside: OutsideReader | None
+    memory: SweepMemory | None
+    known: dict[str, Acquisition]
+    written: list[str] = field(default_factory=list)
+    requested: list[str] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+    due: list[Acquisition] = field(default_factory=list)
+    wakes: list[float] = field(default_factory=list)
+
+    def look_at(self, folder: str) -> None:
+        """Look at one folder, and hold it with the reason when that fails."""
+        listing = Listing()
+        try:
+            try:
+                listing = self.zone.listing(folder)
+            except NotFound:
+                return  # it went away while we looked; the next sweep knows
+            self._take(folder, listing)
+        except CatalogueUnavailable:
+            raise
+        except SourceUnavailable as fault:
+            self.zone.require_identity(self.instrument.identity)  # raises if it is the zone that is gone
+            self._hold_broken(folder, listing, str(fault))
+        except CisternaError as fault:
+            self._hold_broken(folder, listing, str(fault))
+        except Exception as fault:  # noqa: BLE001 - profiles come from third parties, and none may stop the others
+            words = f"looking at it failed in the profile '{self.instrument.profile}': {type(fault).__name__}: {fault}"
+            self._hold_broken(folder, listing, words[:1000])
+
+    def hold_stray(self, stray: Obstacle) -> None:
+        """Hold what lies beside the folders: it is seen, and no run has it."""
+        before = self.known.get(stray.shown)
+        assessment = Assessment(state=AcquisitionState.STALLED, reason=stray.reason)
+        fresh = self._fresh(stray.shown, before).model_copy(update={"profile": STRAY, "file_count": 1})
+        self._write(before, _judged(fresh, assessment, held=stray.reason))
+
+    def miss(self, folders: set[str]) -> None:
+        """Note runs whose folder is gone although the zone is there."""
+        for folder in sorted(folders):
+            before = self.known[folder]
+            if before.source_state is SourceState.RELEASED:
+                continue
+            if before.ingested_fingerprint is not None:
+                self._write(before, before.model_copy(update={"source_state": SourceState.MISSING}))
+                continue
+            reason = "its folder is gone from the landing zone before it was archived; put it back"
+            held: str | None = reason
+            if before.profile == STRAY:
+                reason, held = "it is no longer there", None
+            gone = Assessment(state=AcquisitionState.UNAVAILABLE, reason=reason)
+            self._write(before, _judged(before, gone, held=held))
+
+    def lose_sight(self, reason: str) -> None:
+        """Note that nothing is known now of whatever is not safe in the archive; infer nothing."""
+        for before in self.known.values():
+            if before.ingested_fingerprint is None or before.ingested_fingerprint != before.fingerprint:
+                unseen = Assessment(state=AcquisitionState.UNAVAILABLE, reason=reason)
+                self._write(before, _judged(before, unseen, held=reason))
+
+    def catch_up(self) -> None:
+        """Ask again for what is due: whoever wrote the row may have been killed, or bound its project by hand."""
+        if not self.due:
+            return
+        with self.catalogue.begin() as tx:
+            for acquisition in self.due:
+                if request_ingest(tx, acquisition, clock=self.clock):
+                    self.requested.append(acquisition.acquisition_id)
+
+    def result(self, *, folders: int = 0, unavailable: str | None = None) -> SweepResult:
+        """Sum up."""
+        return SweepResult(
+            instrument=self.instrument.name,
+            folders=folders,
+            written=tuple(self.written),
+            requested=tuple(self.requested),
+            failed=self.failed,
+            unavailable=unavailable,
+            wake_seconds=min(self.wakes, default=None),
+        )
+
+    def _take(self, folder: str, listing: Listing) -> None:
+        before = self.known.get(folder)
+        if before is not None and self._may_skip(before, listing):
+            if is_due(before):
+                self.due.append(before)
+            return
+        profile = self.profiles.get(self.instrument.profile)
+        if profile is None:
+            self._hold_broken(folder, listing, f"the profile '{self.instrument.profile}' is not installed")
+            return
+        fresh = self._fresh(folder, before)
+        look = FolderLook(folder, listing, self.zone, self.instrument.settings, self.outside)
+        inspection = inspect_folder(
+            look,
+            profile=profile,
+            quiet_for=self._quiet_for(fresh, listing),
+            is_reopened=_is_reopened(before, listing),
+            known_end=fresh.end_reason,
+        )
+        project = fresh.project
+        if project is None and inspection.is_claimed:
+            project = self.resolve_project(fresh, profile.describe(look))
+        if inspection.wake_seconds is not None and not is_settled(inspection.assessment.state):
+            self.wakes.append(inspection.wake_seconds)
+        self._write(before, taken(fresh, inspection, project=project, clock=self.clock))
+
+    def _may_skip(self, before: Acquisition, listing: Listing) -> bool:
+        """Tell whether nothing but the folder itself could change what is known, and the folder has not changed."""
+        if before.fingerprint != listing.fingerprint or before.source_state is not source_state(
+            before, listing.fingerprint
+        ):
+            return False
+        if before.state is AcquisitionState.STALLED and self.memory is not None:
+            return self.memory.may_rest(before.acquisition_id, monotonic=self.clock.monotonic())
+        if before.state is AcquisitionState.COMPLETE and before.project is None:
+            return False
+        if before.state is AcquisitionState.COMPLETE and before.held is not None:
+            return False
+        return is_settled(before.state)
+
+    def _quiet_for(self, fresh: Acquisition, listing: Listing) -> float:
+        if self.memory is not None:
+            monotonic = self.clock.monotonic()
+            return self.memory.quiet_for(fresh.acquisition_id, listing.fingerprint, monotonic=monotonic)
+        if fresh.fingerprint != listing.fingerprint:
+            return 0.0
+        return max(0.0, (self.clock.now() - fresh.settled_since).total_seconds())
+
+    def _fresh(self, folder: str, before: Acquisition | None) -> Acquisition:
+        if before is not None:
+            return before
+        now, name = self.clock.now(), self.instrument.name
+        return Acquisition(
+            acquisition_id=acquisition_id(instrument=name, folder=folder),
+            instrument=name,
+            profile=self.instrument.profile,
+            folder=folder,
+            name=folder,
+            settled_since=now,
+            first_seen=now,
+            last_seen=now,
+            submitter=name,
+        )
+
+    def _hold_broken(self, folder: str, listing: Listing, reason: str) -> None:
+        self.failed[folder] = reason
+        before = self.known.get(folder)
+        broken = Assessment(state=AcquisitionState.STALLED, reason=reason)
+        seen = _seen(self._fresh(folder, before), listing, clock=self.clock)
+        self._write(before, _judged(seen, broken, held=reason))
+
+    def _write(self, before: Acquisition | None, after: Acquisition) -> None:
+        """Write a change in a transaction of its own, so that a kill loses no more than this one folder's."""
+        if before is not None and not differs(before, after):
+            if is_due(after):
+                self.due.append(before)
+            return
+        stamped = after.model_copy(update={"last_seen": self.clock.now()})
+        try:
+            with self.catalogue.begin() as tx:
+                saved, is_new = record_acquisition(tx, before, stamped, clock=self.clock)
+        except Conflict as lost:
+            self.failed[after.folder] = str(lost)  # somebody else wrote the row; the next sweep reads it anew
+            return
+        self.written.append(saved.acquisition_id)
+        if is_new:
+            self.requested.append(saved.acquisition_id)
+
+
+def taken(fresh: Acquisition, inspection: Inspection, *, project: str | None, clock: Clock) -> Acquisition:
+    """Write what a look found into the acquisition's row."""
+    listing, assessment, evidence = inspection.listing, inspection.assessment, inspection.evidence
+    is_complete = assessment.state is AcquisitionState.COMPLETE
+    is_new = is_complete and (fresh.completed_at is None or fresh.fingerprint != listing.fingerprint or _waits(fresh))
+    more = {
+        "project": project,
+        "progress": evidence.progress,
+        "end_reason": evidence.end_reason or fresh.end_reason,
+        "completed_at": clock.now() if is_new else fresh.completed_at,
+    }
+    seen = _seen(fresh, listing, clock=clock).model_copy(update=more)
+    return _judged(seen, assessment, held=held_text(assessment, listing.obstacles, project=project))
+
+
+def _seen(fresh: Acquisition, listing: Listing, *, clock: Clock) -> Acquisition:
+    is_changed = fresh.fingerprint != listing.fingerprint
+    return fresh.model_copy(
+        update={
+            "fingerprint": listing.fingerprint,
+            "settled_since": clock.now() if is_changed else fresh.settled_since,
+            "file_count": len(listing.files),
+            "total_bytes": listing.total_bytes,
+            "source_state": source_state(fresh, listing.fingerprint),
+        }
+    )
+
+
+def _judged(acquisition: Acquisition, assessment: Assessment, *, held: str | None) -> Acquisition:
+    return acquisition.model_copy(update={"state": assessment.state, "reason": assessment.reason, "held": held})
+
+
+def _waits(acquisition: Acquisition) -> bool:
+    return acquisition.state is AcquisitionState.WRITING
+
+
+def _is_reopened(before: Acquisition | None, listing: Listing) -> bool:
+    """Tell whether the run was complete once and has changed since, or is still being waited for after that."""
+    if before is None or before.completed_at is None:
+        return False
+    return before.fingerprint != listing.fingerprint or _waits(before)

@@ -1,0 +1,281 @@
+"""What a landing folder shows, and what it refuses to touch."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from cisterna.adapters.landing_folder import LandingFolder, read_outside
+from cisterna.domain.errors import HostileInput, NotFound, SourceUnavailable
+from cisterna.domain.listing import ObstacleKind
+
+
+@pytest.fixture
+def zone(tmp_path: Path) -> Path:
+    run = tmp_path / "zone" / "run"
+    (run / "0").mkdir(parents=True)
+    (run / "0" / "A1.tiff").write_bytes(b"pixels")
+    (run / "b.csv").write_text("a,b")
+    (run / "a.csv").write_text("a")
+    return tmp_path / "zone"
+
+
+def test_a_listing_names_every_file_in_byte_order(zone: Path) -> None:
+    (zone / "run" / "0" / "Z.tiff").write_bytes(b"")
+    (zone / "run" / "0" / "µ.tiff").write_bytes(b"")
+
+    listing = LandingFolder(str(zone)).listing("run")
+
+    assert [file.path for file in listing.files] == ["0/A1.tiff", "0/Z.tiff", "0/µ.tiff", "a.csv", "b.csv"]
+    assert listing.obstacles == ()
+    assert listing.total_bytes == 10
+    status = (zone / "run" / "a.csv").stat()
+    seen = next(file for file in listing.files if file.path == "a.csv")
+    assert (seen.size_bytes, seen.mtime_ns, seen.inode) == (1, status.st_mtime_ns, status.st_ino)
+
+
+def test_a_fingerprint_stays_until_something_changes(zone: Path) -> None:
+    folder = LandingFolder(str(zone))
+    first = folder.listing("run").fingerprint
+
+    again = folder.listing("run").fingerprint
+    with (zone / "run" / "0" / "A1.tiff").open("ab") as file:
+        file.write(b"!")
+
+    assert again == first
+    assert folder.listing("run").fingerprint != first
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "says"),
+    [
+        ("link", ObstacleKind.SYMLINK, "links are never followed"),
+        ("folder-link", ObstacleKind.SYMLINK, "links are never followed"),
+        ("pipe", ObstacleKind.SPECIAL, "a FIFO"),
+        ("socket", ObstacleKind.SPECIAL, "a socket"),
+        (r"caf\xe9.tiff", ObstacleKind.NAME, "not valid UTF-8"),
+        (r"line\x0abreak", ObstacleKind.NAME, "control character"),
+    ],
+)
+def test_what_cannot_be_kept_is_named_with_its_reason(zone: Path, name: str, kind: ObstacleKind, says: str) -> None:
+    run = zone / "run"
+    (run / "link").symlink_to("/etc/passwd")
+    (run / "folder-link").symlink_to("/etc", target_is_directory=True)
+    os.mkfifo(run / "pipe")
+    _bind_socket(run / "socket")
+    Path(os.fsdecode(os.fsencode(run) + b"/caf\xe9.tiff")).write_bytes(b"x")
+    (run / "line\nbreak").write_bytes(b"x")
+
+    listing = LandingFolder(str(zone)).listing("run")
+
+    found = {obstacle.shown: obstacle for obstacle in listing.obstacles}
+    assert found[name].kind is kind
+    assert says in found[name].reason
+    assert len(found) == 6
+    assert [file.path for file in listing.files] == ["0/A1.tiff", "a.csv", "b.csv"]
+
+
+def test_a_folder_that_nests_without_end_is_an_obstacle(zone: Path) -> None:
+    deepest = os.open(zone / "run", os.O_RDONLY)
+    for _ in range(300):
+        os.mkdir("d", dir_fd=deepest)
+        below = os.open("d", os.O_RDONLY, dir_fd=deepest)
+        os.close(deepest)
+        deepest = below
+    os.close(deepest)
+
+    listing = LandingFolder(str(zone)).listing("run")
+
+    assert [obstacle.kind for obstacle in listing.obstacles] == [ObstacleKind.UNREADABLE]
+    assert "64 folders deep" in listing.obstacles[0].reason
+    assert len(listing.files) == 3
+
+
+def test_a_folder_name_that_is_not_utf8_is_shown_and_held(zone: Path) -> None:
+    odd = Path(os.fsdecode(os.fsencode(zone) + b"/run\xff"))
+    odd.mkdir()
+    (odd / "a.txt").write_text("x")
+    folder = LandingFolder(str(zone))
+
+    assert folder.folders() == ["run", r"run\xff"]
+    listing = folder.listing(r"run\xff")
+
+    assert [obstacle.kind for obstacle in listing.obstacles] == [ObstacleKind.NAME]
+    assert listing.paths == {"a.txt"}
+
+
+def test_what_lies_beside_the_folders_is_a_stray(zone: Path) -> None:
+    (zone / "note.txt").write_text("x")
+    (zone / "away").symlink_to("/etc", target_is_directory=True)
+    folder = LandingFolder(str(zone))
+
+    assert folder.folders() == ["run"]
+    assert [stray.shown for stray in folder.strays()] == ["away", "note.txt"]
+
+
+@pytest.mark.parametrize("path", ["../zone/run/a.csv", "/etc/passwd", "0/../a.csv", "", "a\0b", "./a.csv"])
+def test_a_path_that_climbs_out_is_refused(zone: Path, path: str) -> None:
+    with pytest.raises(HostileInput):
+        LandingFolder(str(zone)).read_small("run", path, limit_bytes=100)
+
+
+@pytest.mark.parametrize("folder", ["..", ".", "", "run/0", "/etc"])
+def test_a_folder_outside_the_zone_is_refused(zone: Path, folder: str) -> None:
+    with pytest.raises(HostileInput):
+        LandingFolder(str(zone)).read_small(folder, "a.csv", limit_bytes=100)
+    with pytest.raises(HostileInput):
+        LandingFolder(str(zone)).listing(folder)
+
+
+def test_no_link_is_followed_wherever_it_stands_in_a_path(zone: Path) -> None:
+    (zone / "run" / "final").symlink_to("/etc/passwd")
+    (zone / "run" / "middle").symlink_to("/etc", target_is_directory=True)
+    (zone / "first").symlink_to("/etc", target_is_directory=True)
+    folder = LandingFolder(str(zone))
+
+    for where, path in (("run", "final"), ("run", "middle/passwd"), ("first", "passwd")):
+        with pytest.raises((HostileInput, NotFound)):
+            folder.read_small(where, path, limit_bytes=10_000)
+    with pytest.raises((HostileInput, NotFound)):
+        folder.listing("first")
+
+
+@pytest.mark.timeout(10)
+def test_a_fifo_never_makes_a_reader_wait(zone: Path) -> None:
+    os.mkfifo(zone / "run" / "pipe")
+    folder = LandingFolder(str(zone))
+
+    with pytest.raises(HostileInput, match="not a regular file"):
+        folder.read_small("run", "pipe", limit_bytes=100)
+    with pytest.raises(HostileInput, match="not a regular file"), folder.open("run", "pipe"):
+        pass
+    with pytest.raises(HostileInput, match="not a regular file"):
+        read_outside(str(zone / "run" / "pipe"), limit_bytes=100)
+
+
+def test_a_small_file_that_is_not_small_is_refused(zone: Path) -> None:
+    (zone / "run" / "big").write_bytes(b"x" * 101)
+    folder = LandingFolder(str(zone))
+
+    assert folder.read_small("run", "b.csv", limit_bytes=3) == b"a,b"
+    with pytest.raises(HostileInput, match="larger than 100 bytes"):
+        folder.read_small("run", "big", limit_bytes=100)
+
+
+def test_an_open_file_is_read_once_from_the_front_and_can_be_looked_at_again(zone: Path) -> None:
+    body = os.urandom(100_000)
+    (zone / "run" / "big").write_bytes(body)
+    buffer = bytearray(64 * 1024)
+
+    with LandingFolder(str(zone)).open("run", "big") as file:
+        pieces = []
+        while count := file.readinto(memoryview(buffer)):
+            pieces.append(bytes(buffer[:count]))
+        with (zone / "run" / "big").open("ab") as writer:
+            writer.write(b"late")
+        still = file.still()
+
+    assert b"".join(pieces) == body
+    assert still.size_bytes == 100_004
+
+
+def test_a_zone_that_is_gone_is_never_empty(zone: Path) -> None:
+    folder = LandingFolder(str(zone))
+    shutil.rmtree(zone)
+
+    for look in (folder.folders, folder.strays, folder.identity, lambda: folder.listing("run")):
+        with pytest.raises(SourceUnavailable, match="cannot be looked at"):
+            look()
+
+
+def test_another_folder_in_the_zones_place_is_refused_by_every_method(zone: Path) -> None:
+    declared = LandingFolder(str(zone)).identity()
+    folder = LandingFolder(str(zone), declared=declared)
+    zone.rename(zone.with_name("unmounted"))
+    (zone / "run").mkdir(parents=True)
+    (zone / "run" / "a.csv").write_text("not the one")
+
+    for look in (
+        folder.folders,
+        folder.strays,
+        lambda: folder.listing("run"),
+        lambda: folder.read_small("run", "a.csv", limit_bytes=100),
+        lambda: LandingFolder(str(zone)).require_identity(declared),
+    ):
+        with pytest.raises(SourceUnavailable, match="not the folder that was declared"):
+            look()
+
+
+def test_a_folder_or_file_that_is_not_there_is_not_found(zone: Path) -> None:
+    folder = LandingFolder(str(zone))
+
+    with pytest.raises(NotFound):
+        folder.listing("no-such-run")
+    with pytest.raises(NotFound):
+        folder.read_small("run", "no-such-file", limit_bytes=1)
+
+
+def test_a_file_outside_is_read_by_its_full_path_or_is_none(tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text("{}")
+    (tmp_path / "link.json").symlink_to(tmp_path / "run.json")
+
+    assert read_outside(str(tmp_path / "run.json"), limit_bytes=10) == b"{}"
+    assert read_outside(str(tmp_path / "none.json"), limit_bytes=10) is None
+    with pytest.raises(HostileInput):
+        read_outside(str(tmp_path / "link.json"), limit_bytes=10)
+    with pytest.raises(HostileInput):
+        read_outside(str(tmp_path / "run.json"), limit_bytes=1)
+
+
+def test_what_may_not_be_read_is_an_obstacle(zone: Path) -> None:
+    (zone / "run" / "a.csv").chmod(0)
+    (zone / "run" / "closed").mkdir(mode=0o700)
+    (zone / "run" / "closed").chmod(0)
+
+    with _not_root(zone):
+        listing = LandingFolder(str(zone)).listing("run")
+
+    assert [(one.kind.value, one.shown) for one in listing.obstacles] == [
+        ("unreadable", "a.csv"),
+        ("unreadable", "closed"),
+    ]
+    assert listing.paths == {"0/A1.tiff", "b.csv"}
+
+
+@contextmanager
+def _not_root(zone: Path) -> Iterator[None]:
+    """Be nobody for a while: root may read everything."""
+    user = os.geteuid()
+    if user != 0:
+        yield
+        return
+    for folder in (zone, zone / "run", zone / "run" / "0"):
+        folder.chmod(0o755)
+    (zone / "run" / "b.csv").chmod(0o644)
+    (zone / "run" / "0" / "A1.tiff").chmod(0o644)
+    for folder in zone.parents:
+        if folder.stat().st_uid == 0 and not folder.stat().st_mode & stat.S_IXGRP:
+            folder.chmod(folder.stat().st_mode | stat.S_IXGRP | stat.S_IXOTH)
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(user)
+
+
+def _bind_socket(path: Path) -> None:
+    here = Path.cwd()
+    os.chdir(path.parent)  # the path of a socket must be short
+    try:
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(path.name)
+        listener.close()
+    finally:
+        os.chdir(here)

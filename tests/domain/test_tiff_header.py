@@ -1,0 +1,79 @@
+"""A cut-off image is found by its first bytes."""
+
+from __future__ import annotations
+
+import io
+import struct
+
+import numpy as np
+import pytest
+import tifffile
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cisterna.domain.tiff_header import tiff_fault
+
+
+def tiff(**options: object) -> bytes:
+    encoded = io.BytesIO()
+    tifffile.imwrite(encoded, np.arange(64 * 64, dtype=np.uint16).reshape(64, 64), **options)
+    return encoded.getvalue()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"byteorder": ">"},
+        {"rowsperstrip": 8},
+        {"compression": "zlib"},
+        {"bigtiff": True},
+        {"description": "x" * 999},
+    ],
+    ids=str,
+)
+def test_a_whole_file_has_no_fault(options: dict[str, object]) -> None:
+    body = tiff(**options)
+
+    assert tiff_fault(body[:512], size_bytes=len(body)) is None
+    assert tiff_fault(body[:8], size_bytes=len(body)) is None
+
+
+@pytest.mark.parametrize("kept", [0.1, 0.5, 0.999])
+def test_a_file_shorter_than_its_header_says_is_cut_off(kept: float) -> None:
+    body = tiff()
+    size = int(len(body) * kept)
+
+    fault = tiff_fault(body[:size][:512], size_bytes=size)
+
+    assert fault is not None
+    assert str(size) in fault
+
+
+def test_a_file_that_ends_before_its_directory_is_cut_off() -> None:
+    assert "before its own directory at 5000" in str(tiff_fault(b"II*\0" + struct.pack("<I", 5000), size_bytes=400))
+
+
+def test_a_file_of_122_bytes_that_claims_37_gib_is_found_out() -> None:
+    entries = [(256, 4, 1, 141_421), (257, 4, 1, 141_421), (258, 3, 1, 16), (259, 3, 1, 1), (273, 4, 1, 8)]
+    body = b"II*\0" + struct.pack("<IH", 8, len(entries)) + b"".join(struct.pack("<HHII", *one) for one in entries)
+    body = body.ljust(122, b"\0")
+
+    fault = tiff_fault(body, size_bytes=122)
+
+    assert fault is not None
+    assert "39999798482" in fault
+
+
+@pytest.mark.parametrize("head", [b"", b"II", b"PNG.....", b"\0" * 512])
+def test_what_is_no_tiff_is_told(head: bytes) -> None:
+    assert tiff_fault(head, size_bytes=512) == "does not begin like a TIFF"
+
+
+def test_an_empty_file_is_told() -> None:
+    assert tiff_fault(b"", size_bytes=0) == "is empty"
+
+
+@given(tail=st.binary(max_size=300), order=st.sampled_from([b"II*\0", b"MM\0*"]))
+def test_no_bytes_raise_anything(tail: bytes, order: bytes) -> None:
+    tiff_fault(order + tail, size_bytes=len(tail) + 4)

@@ -1,3 +1,63 @@
-"""What every test may use."""
+"""Fixtures on the real embedded PostgreSQL: one server for the session, a database for each test."""
+
+from __future__ import annotations
+
+import itertools
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from cisterna.adapters.catalogue_sql import SqlCatalogue
+from cisterna.adapters.embedded_postgres import EmbeddedPostgres
+from cisterna.testing.clock import SettableClock
+
+_names = (f"test_{number}" for number in itertools.count(1))
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[EmbeddedPostgres]:
+    """A running server with a database `template` that holds the schema, in memory where that is possible."""
+    memory = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - a private folder is made in it
+    with tempfile.TemporaryDirectory(prefix="cisterna-test-", dir=memory) as folder:
+        server = EmbeddedPostgres(Path(folder) / "pg")
+        try:
+            endpoint = server.start()
+            server.ensure_database("template")
+            template = SqlCatalogue(endpoint.url("template"))
+            template.migrate()
+            template.close()
+            yield server
+        finally:
+            server.stop()
+
+
+@pytest.fixture
+def dsn(postgres: EmbeddedPostgres) -> Iterator[str]:
+    """SQLAlchemy's URL of a fresh database with the schema."""
+    name = next(_names)
+    server = postgres.endpoint.libpq_uri("postgres")
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template").format(sql.Identifier(name)))
+    yield postgres.endpoint.url(name)
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def catalogue(dsn: str) -> Iterator[SqlCatalogue]:
+    """The catalogue on a fresh database."""
+    made = SqlCatalogue(dsn)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def clock() -> SettableClock:
+    """A clock that stands still until a test moves it."""
+    return SettableClock()
 
 pytest_plugins = ["tests.store_fixtures"]

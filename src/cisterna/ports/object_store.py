@@ -18,8 +18,8 @@ PROBE_PREFIX = ".cisterna-probe/"
 def require_key(key: str) -> None:
     """Refuse a key that stores treat differently from one another.
 
-    Empty, `.` and `..` parts are rewritten by some stores, a trailing slash makes a folder, control characters break
-    the XML of listings.
+    Empty, `.` and `..` parts are rewritten by some stores, a trailing slash makes a folder, SeaweedFS takes a backslash
+    for a slash, control characters break the XML of listings.
 
     Raises:
         InvalidInput: The key is not one to write, read or delete.
@@ -29,8 +29,8 @@ def require_key(key: str) -> None:
     except UnicodeEncodeError:
         size_bytes = 0  # lone surrogates have no UTF-8
     parts_are_plain = all(part not in {"", ".", ".."} for part in key.split("/"))
-    has_controls = any(ord(one) < 32 or one == "\x7f" for one in key)
-    if not 0 < size_bytes <= KEY_LIMIT_BYTES or not parts_are_plain or has_controls:
+    has_odd_signs = any(ord(one) < 32 or one in "\x7f\\" for one in key)
+    if not 0 < size_bytes <= KEY_LIMIT_BYTES or not parts_are_plain or has_odd_signs:
         shown = key[:80].encode("unicode_escape").decode("ascii")
         msg = f"'{shown}' is no key for an object: 1 to {KEY_LIMIT_BYTES} bytes, plain parts between single slashes"
         raise InvalidInput(msg, key=shown)
@@ -69,7 +69,14 @@ class Upload(Protocol):
         ...
 
     def complete(self) -> StoredObject:
-        """Make the object appear, whole. Raises `StoreUnavailable` when that is not certain."""
+        """Make the object appear, whole; again after success gives the same answer.
+
+        There is no condition here: SeaweedFS lets two overlapping completions win. Large objects go to keys nobody else
+        writes; what several may write is small and goes through `put`.
+
+        Raises:
+            StoreUnavailable: It is not certain whether the object appeared, or the upload was aborted by others.
+        """
         ...
 
     def abort(self) -> None:

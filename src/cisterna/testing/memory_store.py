@@ -286,8 +286,9 @@ class MemoryStore:
 
     def _complete(self, number: int, key: str, body: bytes) -> StoredObject:
         with self._call("complete", key):
-            if self._uploads.pop(number, None) is None:
+            if number not in self._uploads:
                 raise StoreUnavailable(f"the upload of {key} was aborted; begin it anew", key=key)
+            del self._uploads[number]
             return self._keep(key, body, None)
 
     def _abort(self, number: int, key: str) -> None:

@@ -1,0 +1,157 @@
+"""Builds what the public may see of a version, from the archived object and nothing else."""
+
+from __future__ import annotations
+
+import mimetypes
+from collections.abc import Sequence
+from datetime import datetime
+
+from cisterna.domain.dataset import Dataset, Version
+from cisterna.domain.digest import sha512_of
+from cisterna.domain.errors import ChecksumMismatch, PublicationRefused
+from cisterna.domain.publication import Publication
+from cisterna.ports.catalogue import Transaction
+from cisterna.ports.object_store import ObjectStore
+from cisterna.ports.publisher import PublicFile, PublicRecord
+from cisterna.ports.quality import TableFile
+from cisterna.services.staging import read_staged
+
+MANIFEST = "provenance/manifest.parquet"
+PREVIEWS = "quality/previews.parquet"
+_DOCUMENTS = {
+    "application/ld+json": "metadata/schema-org.jsonld",
+    "application/vnd.datacite.datacite+json": "metadata/datacite.json",
+    'application/ld+json;profile="https://w3id.org/ro/crate"': "ro-crate-metadata.json",
+}
+"""Media type of each serialisation that is offered, and where the object holds it."""
+_MEDIA_TYPES = {
+    ".tif": "image/tiff",
+    ".tiff": "image/tiff",
+    ".parquet": "application/vnd.apache.parquet",
+    ".jsonld": "application/ld+json",
+    ".json": "application/json",
+    ".md": "text/markdown",
+    ".csv": "text/csv",
+    ".yaml": "application/yaml",
+    ".fastq": "text/plain",
+}
+
+
+def media_type(path: str) -> str:
+    """Name the media type that a file's ending stands for; unknown ones are plain bytes."""
+    ending = f".{path.rsplit('.', 1)[-1].lower()}" if "." in path.rsplit("/", 1)[-1] else ""
+    return _MEDIA_TYPES.get(ending) or mimetypes.types_map.get(ending, "application/octet-stream")
+
+
+def public_record(
+    version: Version,
+    dataset: Dataset,
+    *,
+    store: ObjectStore,
+    tables: TableFile,
+    related: dict[str, str],
+    published_at: datetime,
+    address: str,
+) -> PublicRecord:
+    """Read what a version is from its archived object.
+
+    Args:
+        version: An archived version.
+        dataset: Of the version.
+        store: The archive.
+        tables: Reads the object's tables.
+        related: ARKs of public datasets it is related to, with the relation in words of DataCite.
+        published_at: When it became public for the first time.
+        address: Of its landing page.
+
+    Raises:
+        ChecksumMismatch: A file of the object is not what it was when it was archived.
+        ObjectNotFound: The object lacks its manifest.
+    """
+    manifest = tables.load(_verified(version, MANIFEST, dataset=dataset, store=store))
+    files = [
+        _file(dataset, f"data/{path}", size, sha512, content)
+        for path, size, sha512, content in zip(
+            manifest["path"], manifest["size_bytes"], manifest["sha512"], manifest["content_path"], strict=True
+        )
+    ]
+    files += [
+        _file(dataset, path, staged.size_bytes, staged.sha512, staged.content_path)
+        for path, staged in version.staged.items()
+    ]
+    if version.metadata is None:
+        msg = f"{version.version_id} has no description; it cannot be made public without one"
+        raise PublicationRefused(msg, version_id=version.version_id)
+    return PublicRecord(
+        pid=dataset.pid,
+        dataset_id=dataset.dataset_id,
+        version=version.label,
+        title=dataset.title,
+        metadata=version.metadata,
+        documents={
+            kind: _verified(version, path, dataset=dataset, store=store).decode()
+            for kind, path in _DOCUMENTS.items()
+            if path in version.staged
+        },
+        files=tuple(sorted(files, key=lambda file: file.path.encode())),
+        previews=read_previews(version, dataset, store=store, tables=tables),
+        related=related,
+        published_at=published_at,
+    )
+
+
+def read_previews(version: Version, dataset: Dataset, *, store: ObjectStore, tables: TableFile) -> dict[str, bytes]:
+    """Return the version's thumbnails (PNG) by logical path; empty when it has none."""
+    if PREVIEWS not in version.staged:
+        return {}
+    table = tables.load(_verified(version, PREVIEWS, dataset=dataset, store=store))
+    return {
+        f"data/{path}": bytes(png)
+        for path, png in zip(table["path"], table["png"], strict=True)
+        if isinstance(png, bytes | bytearray | memoryview)
+    }
+
+
+def related_public(tx: Transaction, dataset: Dataset) -> dict[str, str]:
+    """Name related datasets that are public, by their ARK: of what is not public not even the ARK is told."""
+    related: dict[str, str] = {}
+    for relation in dataset.relations:
+        other = tx.datasets.get(relation.dataset_id)
+        if _is_public(tx, other):
+            related[other.pid] = relation.kind
+    for other in tx.datasets.derived_from(dataset.dataset_id):
+        if _is_public(tx, other):
+            related[other.pid] = "IsSourceOf"
+    return related
+
+
+def standing(publications: Sequence[Publication]) -> Publication | None:
+    """Return the publication that is not withdrawn, if there is one."""
+    return next((one for one in publications if one.withdrawn_at is None), None)
+
+
+def _is_public(tx: Transaction, dataset: Dataset) -> bool:
+    return any(
+        standing(tx.datasets.publications(version.version_id)) for version in tx.datasets.versions(dataset.dataset_id)
+    )
+
+
+def _file(dataset: Dataset, path: str, size: object, sha512: object, content_path: object) -> PublicFile:
+    return PublicFile.model_validate(
+        {
+            "path": path,
+            "size_bytes": size,
+            "sha512": sha512,
+            "media_type": media_type(path),
+            "content_key": f"{dataset.object_root}/{content_path}",
+        }
+    )
+
+
+def _verified(version: Version, path: str, *, dataset: Dataset, store: ObjectStore) -> bytes:
+    body = read_staged(version, path, dataset=dataset, store=store)
+    found, expected = sha512_of(body), version.staged[path].sha512
+    if found != expected:
+        msg = f"{path} of {version.version_id} is not what was archived; run `cisterna check {dataset.dataset_id}`"
+        raise ChecksumMismatch(msg, version_id=version.version_id, path=path, expected=expected, found=found)
+    return body

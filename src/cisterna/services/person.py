@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cisterna.domain.account import Account
+from cisterna.domain.account import Account, Role
 from cisterna.domain.dataset import Dataset
 from cisterna.domain.errors import Forbidden, NotFound
 from cisterna.domain.permission import may_see
@@ -30,3 +30,8 @@ def require_visible(tx: Transaction, dataset: Dataset, account: Account) -> Proj
         msg = f"there is no dataset '{dataset.dataset_id}'; `cisterna list` shows those you may see"
         raise NotFound(msg, dataset_id=dataset.dataset_id)
     return project
+
+
+def stewards_of(project: str | None, *, tx: Transaction) -> tuple[str, ...]:
+    """Name who may decide on data of a project, or on unclaimed data when it is None."""
+    return tuple(one.name for one in tx.accounts.list() if one.has_role(Role.STEWARD, project=project))

@@ -68,17 +68,6 @@ def public_record(
         ChecksumMismatch: A file of the object is not what it was when it was archived.
         ObjectNotFound: The object lacks its manifest.
     """
-    manifest = tables.load(_verified(version, MANIFEST, dataset=dataset, store=store))
-    files = [
-        _file(dataset, f"data/{path}", size, sha512, content)
-        for path, size, sha512, content in zip(
-            manifest["path"], manifest["size_bytes"], manifest["sha512"], manifest["content_path"], strict=True
-        )
-    ]
-    files += [
-        _file(dataset, path, staged.size_bytes, staged.sha512, staged.content_path)
-        for path, staged in version.staged.items()
-    ]
     if version.metadata is None:
         msg = f"{version.version_id} has no description; it cannot be made public without one"
         raise PublicationRefused(msg, version_id=version.version_id)
@@ -93,11 +82,31 @@ def public_record(
             for kind, path in _DOCUMENTS.items()
             if path in version.staged
         },
-        files=tuple(sorted(files, key=lambda file: file.path.encode())),
+        files=object_files(version, dataset, store=store, tables=tables),
         previews=read_previews(version, dataset, store=store, tables=tables),
         related=related,
         published_at=published_at,
     )
+
+
+def object_files(
+    version: Version, dataset: Dataset, *, store: ObjectStore, tables: TableFile
+) -> tuple[PublicFile, ...]:
+    """List the logical content of a version, in the order of its paths' bytes; empty before it is measured."""
+    if MANIFEST not in version.staged:
+        return ()
+    manifest = tables.load(_verified(version, MANIFEST, dataset=dataset, store=store))
+    files = [
+        _file(dataset, f"data/{path}", size, sha512, content)
+        for path, size, sha512, content in zip(
+            manifest["path"], manifest["size_bytes"], manifest["sha512"], manifest["content_path"], strict=True
+        )
+    ]
+    files += [
+        _file(dataset, path, staged.size_bytes, staged.sha512, staged.content_path)
+        for path, staged in version.staged.items()
+    ]
+    return tuple(sorted(files, key=lambda file: file.path.encode()))
 
 
 def read_previews(version: Version, dataset: Dataset, *, store: ObjectStore, tables: TableFile) -> dict[str, bytes]:

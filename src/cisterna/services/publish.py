@@ -9,7 +9,7 @@ from cisterna.domain.errors import Forbidden, InvalidInput, PublicationRefused
 from cisterna.domain.permission import may_consent, may_withdraw
 from cisterna.domain.project import Project
 from cisterna.domain.publication import Publication
-from cisterna.domain.publishing import consent_given, publication_bars
+from cisterna.domain.publishing import Bar, consent_given, publication_bars
 from cisterna.domain.work import Attempt, Work, WorkKind, WorkState
 from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.ports.clock import Clock
@@ -59,6 +59,14 @@ def request_publication(version_id: str, *, person: str, catalogue: Catalogue, c
             parameters={"consent": consent},
             clock=clock,
         )
+
+
+def bars_to_publication(version_id: str, *, person: str, catalogue: Catalogue) -> tuple[Bar, ...]:
+    """Say what stands in the way if this person asked for publication now; empty when nothing does."""
+    with catalogue.begin() as tx:
+        version = tx.datasets.get_version(version_id)
+        dataset = tx.datasets.get(version.dataset_id)
+        return _bars(tx, version, dataset, consent=_valid_consent(tx, dataset, person))
 
 
 def publish_version(
@@ -201,17 +209,21 @@ def _valid_consent(tx: Transaction, dataset: Dataset, consent: str | None) -> st
     return consent if account is not None and may_consent(account, project) else None
 
 
-def _require_publishable(tx: Transaction, version: Version, dataset: Dataset, *, consent: str | None) -> str:
-    """Return whose word allows it. Raises `PublicationRefused` with every condition that is not met."""
-    project = tx.projects.get(dataset.project) if dataset.project else None
-    bars = publication_bars(
+def _bars(tx: Transaction, version: Version, dataset: Dataset, *, consent: str | None) -> tuple[Bar, ...]:
+    return publication_bars(
         version,
-        project,
+        tx.projects.get(dataset.project) if dataset.project else None,
         decisions=tx.datasets.decisions(version.version_id),
         receipts=tx.datasets.receipts(version.version_id),
         sources=_sources(tx, dataset),
         consent=consent,
     )
+
+
+def _require_publishable(tx: Transaction, version: Version, dataset: Dataset, *, consent: str | None) -> str:
+    """Return whose word allows it. Raises `PublicationRefused` with every condition that is not met."""
+    bars = _bars(tx, version, dataset, consent=consent)
+    project = tx.projects.get(dataset.project) if dataset.project else None
     allowed = consent_given(version, project, consent=consent) if project else None
     if bars or allowed is None:
         words = "; ".join(f"{bar.condition} ({bar.remedy})" for bar in bars)
@@ -241,7 +253,8 @@ def _take_back_unrecorded(version: Version, dataset: Dataset, *, publisher: Publ
         return
     found = publisher.find(dataset.pid, version=version.label)
     if found is not None and found.tombstone is None:
-        publisher.withdraw(found.model_copy(update={"withdrawn_at": clock.now(), "tombstone": _TAKEN_BACK}))
+        bare = {"title": found.pid, "metadata": {}, "related": {}}  # it may be restricted by now
+        publisher.withdraw(found.model_copy(update={**bare, "withdrawn_at": clock.now(), "tombstone": _TAKEN_BACK}))
 
 
 def _bare_record(version: Version, dataset: Dataset, publication: Publication) -> PublicRecord:

@@ -17,7 +17,7 @@ from cisterna.services.person import require_account, require_visible
 from cisterna.services.transition import advance, announce
 from cisterna.services.work_request import request_work
 
-_OPEN_FOR: dict[Act, frozenset[Stage]] = {
+OPEN_FOR: dict[Act, frozenset[Stage]] = {
     Act.ACCEPT: frozenset({Stage.IN_REVIEW}),
     Act.REJECT: frozenset({Stage.IN_REVIEW}),
     Act.REQUEST_CHANGES: frozenset({Stage.IN_REVIEW, Stage.ACCEPTED, Stage.REJECTED}),
@@ -195,7 +195,7 @@ def _record(tx: Transaction, decision: Decision, *, project: str | None, clock: 
 
 
 def _require_current(tx: Transaction, version: Version, act: Act, evidence_digest: str) -> None:
-    if version.stage not in _OPEN_FOR[act]:
+    if version.stage not in OPEN_FOR[act]:
         raise _lost_race(tx, version.version_id)
     if version.evidence_digest is None or version.evidence_digest != evidence_digest:
         msg = f"the evidence on {version.version_id} is not what was shown to you; look at it again and decide anew"

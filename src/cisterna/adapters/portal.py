@@ -80,9 +80,7 @@ class Portal:
             return
         present = self._store.head(key)
         condition = IfMatch(etag=present.etag) if present else IfAbsent()
-        self._store.put(
-            key, record.model_dump_json().encode(), condition=condition, content_type="application/json"
-        )
+        self._store.put(key, record.model_dump_json().encode(), condition=condition, content_type="application/json")
 
     def _read(self, key: str) -> PublicRecord | None:
         present = self._store.head(key)

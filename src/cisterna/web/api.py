@@ -154,9 +154,7 @@ def reprocess(parts: Parts, person: ApiPerson, version_id: str, body: Reprocessi
 def publish(parts: Parts, person: ApiPerson, version_id: str) -> Work:
     """Ask for a version to be made public, with the consent of who asks."""
     _require_visible(parts, person, version_id)
-    return request_publication(
-        version_id, person=person.account.name, catalogue=parts.catalogue, clock=parts.clock
-    )
+    return request_publication(version_id, person=person.account.name, catalogue=parts.catalogue, clock=parts.clock)
 
 
 @router.post("/versions/{version_id}/withdrawal", status_code=201)

@@ -18,7 +18,9 @@ router = APIRouter(include_in_schema=False)
 
 
 @router.get("/datasets/{dataset_id}/preview")
-def show_preview(request: Request, parts: Parts, person: Person, dataset_id: str, version: str, path: str) -> Response:
+def show_preview(
+    *, request: Request, parts: Parts, person: Person, dataset_id: str, version: str, path: str
+) -> Response:
     """Show one thumbnail."""
     shown = _version(parts, person, dataset_id, version)
     png = content_of(parts, shown).previews.get(path)
@@ -30,7 +32,7 @@ def show_preview(request: Request, parts: Parts, person: Person, dataset_id: str
 
 
 @router.api_route("/datasets/{dataset_id}/files/{path:path}", methods=["GET", "HEAD"])
-def send_file(request: Request, parts: Parts, person: Person, dataset_id: str, path: str, version: str) -> Response:
+def send_file(*, request: Request, parts: Parts, person: Person, dataset_id: str, path: str, version: str) -> Response:
     """Send one file, or a part of it."""
     shown = _version(parts, person, dataset_id, version)
     file = next((one for one in content_of(parts, shown).files if one.path == path), None)

@@ -76,7 +76,7 @@ def show_acquisition(request: Request, parts: Parts, person: Person, acquisition
 
 @router.get("/datasets/{dataset_id}")
 def show_dataset(
-    request: Request, parts: Parts, person: Person, dataset_id: str, version: str | None = None, flash: str = ""
+    *, request: Request, parts: Parts, person: Person, dataset_id: str, version: str | None = None, flash: str = ""
 ) -> Response:
     """Show the newest version, or the one named."""
     wanted = f"{dataset_id}:{version}" if version else dataset_id
@@ -101,6 +101,7 @@ def show_dataset(
 
 @router.post("/datasets/{dataset_id}/decision")
 def decide_on(
+    *,
     parts: Parts,
     person: FormPerson,
     dataset_id: str,
@@ -142,6 +143,7 @@ def publish(
 
 @router.post("/datasets/{dataset_id}/withdrawal")
 def withdraw(
+    *,
     parts: Parts,
     person: FormPerson,
     dataset_id: str,
@@ -165,6 +167,7 @@ def withdraw(
 
 @router.post("/datasets/{dataset_id}/reprocessing")
 def reprocess(
+    *,
     parts: Parts,
     person: FormPerson,
     dataset_id: str,
@@ -247,13 +250,9 @@ def _files(parts: WebParts, found: Detail) -> dict[str, object]:
         files = content_of(parts, found.shown).files if found.shown else ()
     except CisternaError:
         files = ()
+    query = urlencode({"version": found.version or ""})
     shown = [
-        {
-            "path": file.path,
-            "size_bytes": file.size_bytes,
-            "sha512": file.sha512,
-            "url": f"/datasets/{found.dataset_id}/files/{quote(file.path)}?{urlencode({'version': found.version or ''})}",
-        }
+        {**dict(file), "url": f"/datasets/{found.dataset_id}/files/{quote(file.path)}?{query}"}
         for file in files[:_FILES_SHOWN]
     ]
     return {"files": shown, "more_files": max(0, len(files) - _FILES_SHOWN)}

@@ -40,6 +40,7 @@ def show_sign_in(request: Request, parts: Parts, next: str = "/") -> Response:  
 
 @router.post("/sign-in")
 def sign_in(
+    *,
     request: Request,
     parts: Parts,
     _own: Guest,
@@ -79,6 +80,7 @@ def show_setup(request: Request, parts: Parts, secret: str) -> Response:
 
 @router.post("/setup/{secret}")
 def set_up(
+    *,
     request: Request,
     parts: Parts,
     _own: Guest,
@@ -103,7 +105,7 @@ def set_up(
         )
     except InvalidInput as refusal:
         return _setup_page(request, parts, name=name, full_name=full_name, fault=str(refusal), status=422)
-    return sign_in(request, parts, None, name, password, "/")
+    return sign_in(request=request, parts=parts, _own=None, name=name, password=password)
 
 
 def _sign_in_page(

@@ -60,13 +60,13 @@ def send_newest_file(request: Request, parts: Parts, naan: Naan, name: Name, pat
 
 
 @router.api_route("/ark:/{naan}/{name}/{label}", methods=_METHODS)
-def show_version(request: Request, parts: Parts, naan: Naan, name: Name, label: Label, format: str = "") -> Response:  # noqa: A002 - its name in addresses
+def show_version(*, request: Request, parts: Parts, naan: Naan, name: Name, label: Label, format: str = "") -> Response:  # noqa: A002 - its name in addresses
     """Show one version, or its tombstone."""
     return _answer(request, parts, f"ark:/{naan}/{name}", label, format)
 
 
 @router.api_route("/ark:/{naan}/{name}/{label}/files/{path:path}", methods=_METHODS)
-def send_file(request: Request, parts: Parts, naan: Naan, name: Name, label: Label, path: str) -> Response:
+def send_file(*, request: Request, parts: Parts, naan: Naan, name: Name, label: Label, path: str) -> Response:
     """Send a file of one version."""
     return _send(request, parts, f"ark:/{naan}/{name}", label, path)
 
@@ -178,9 +178,7 @@ def _context(parts: WebParts, record: PublicRecord, address: str) -> dict[str, o
         "citation": citation(record, f"{parts.base_url.rstrip('/')}/{record.pid}/{record.version}"),
         "facts": imaging_facts(said) if record.tombstone is None else [],
         "total_bytes": sum(file.size_bytes for file in record.files),
-        "files": [
-            {**dict(file), "url": f"{base}/files/{quote(file.path)}"} for file in record.files[:_FILES_SHOWN]
-        ],
+        "files": [{**dict(file), "url": f"{base}/files/{quote(file.path)}"} for file in record.files[:_FILES_SHOWN]],
         "more_files": max(0, len(record.files) - _FILES_SHOWN),
         "previews": [
             {"path": path.removeprefix("data/"), "url": f"{base}/preview/{quote(path)}"}

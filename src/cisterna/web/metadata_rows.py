@@ -94,7 +94,7 @@ def _nested(record: Mapping[str, JsonValue], said_by: Mapping[str, JsonValue]) -
 
 def shown(value: JsonValue) -> str:
     """Write a value of a description in one line; nothing is the empty text."""
-    if value is None or value == [] or value == {}:
+    if value is None or (isinstance(value, list | dict) and not value):
         return ""
     if isinstance(value, list):
         return ", ".join(filter(None, (shown(one) for one in value)))

@@ -57,7 +57,9 @@ def _count(registry: CollectorRegistry, tx: Transaction) -> None:
     stages = Counter(one.stage for one in versions)
     verdicts = Counter(one.verdict.value if one.verdict else "none" for one in versions)
     work = {state: len(tx.inbox.list(state=state)) for state in WorkState if state is not WorkState.DONE}
-    _gauge(registry, "cisterna_acquisitions", "Acquisitions by state.", "state", {s: states[s] for s in AcquisitionState})
+    _gauge(
+        registry, "cisterna_acquisitions", "Acquisitions by state.", "state", {s: states[s] for s in AcquisitionState}
+    )
     _gauge(registry, "cisterna_versions", "Versions by stage.", "stage", {s: stages[s] for s in Stage})
     _gauge(registry, "cisterna_verdicts", "Versions by verdict.", "verdict", verdicts)
     _gauge(registry, "cisterna_work", "Work by state.", "state", work)

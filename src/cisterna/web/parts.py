@@ -9,7 +9,7 @@ from cisterna.ports.catalogue import Catalogue
 from cisterna.ports.clock import Clock
 from cisterna.ports.object_store import ObjectStore
 from cisterna.ports.password import PasswordHasher
-from cisterna.ports.publisher import Publisher, PublicShelf
+from cisterna.ports.publisher import PublicShelf, Publisher
 from cisterna.ports.quality import TableFile
 
 

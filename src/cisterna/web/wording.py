@@ -6,7 +6,7 @@ TEXT: dict[str, str] = {
     "language": "en",
     "product": "Cisterna",
     "foot": "Every byte archived with a verified digest, or held with a reason.",
-    "value.none": "–",
+    "value.none": "\N{EN DASH}",
     "copy": "Copy",
     "copied": "Copied",
     # times
@@ -392,7 +392,7 @@ TEXT: dict[str, str] = {
     "refused.host": "This site does not answer to that name.",
     "refused.size": "The request is larger than {limit} bytes.",
     "refused.origin": "This request did not come from a page of this site.",
-    "refused.csrf": "The form was not sent from a page of yours, or was open for too long. Go back, reload and try again.",
+    "refused.csrf": "This form is not yours or was open for too long. Go back, reload the page and try again.",
     "problem.retry": "Try again",
     "problem.home": "Go to the overview",
     "problem.code": "Code:",

@@ -287,7 +287,7 @@ def _what_may(parts: WebParts, found: Detail, account: Account) -> dict[str, obj
 def history(events: Iterable[Event]) -> list[Happening]:
     """Write events as lines for people; what only machines care about is left out."""
     return [
-        Happening(when=event.occurred_at, what=_what(event.name, event.data), why=_why(event.data))
+        Happening(when=event.occurred_at, what=_what(event.name, event.data), why=_why(event.name, event.data))
         for event in events
         if event.name not in _QUIET_EVENTS
     ]
@@ -302,8 +302,11 @@ def _named(kind: str, value: JsonValue) -> str:
     return TEXT.get(f"{kind}.{value}", str(value or ""))
 
 
-def _why(data: Mapping[str, JsonValue]) -> str:
-    for key in ("withdrawn_reason", "held", "error", "message", "reason", "review"):
+def _why(name: str, data: Mapping[str, JsonValue]) -> str:
+    keys = ["decision", "withdrawn_reason", "held", "error", "message", "review"]
+    if name != "version.stage" or data.get("stage") == Stage.GATED or data.get("base"):
+        keys.append("reason")  # later stages carry the verdict's words along; once is enough
+    for key in keys:
         if isinstance(text := data.get(key), str) and text:
             return text
     return ""

@@ -8,8 +8,9 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
-from cisterna.domain.errors import Forbidden, InvalidInput, NotFound, NotSignedIn
-from cisterna.services import account as accounts
+from cisterna.domain.errors import AlreadyExists, InvalidInput, NotFound, NotSignedIn, Throttled
+from cisterna.services import sign_in as sessions
+from cisterna.services.setup_link import check_setup_link, use_setup_link
 from cisterna.web.signed import (
     FORM_COOKIE,
     SESSION_COOKIE,
@@ -17,7 +18,6 @@ from cisterna.web.signed import (
     Guest,
     Parts,
     keep_cookie,
-    new_guest_secret,
 )
 from cisterna.web.view import page
 from cisterna.web.wording import say
@@ -49,15 +49,24 @@ def sign_in(
     next: Annotated[str, Form(max_length=600)] = "/",  # noqa: A002 - its name in the form
 ) -> Response:
     """Begin a session."""
+    fault, status = "", 200
     try:
-        secret, session = accounts.sign_in(
-            name, password=password, catalogue=parts.catalogue, passwords=parts.passwords, clock=parts.clock
+        secret, signed = sessions.sign_in(
+            name,
+            password=password,
+            catalogue=parts.catalogue,
+            clock=parts.clock,
+            passwords=parts.passwords,
+            client=request.client.host if request.client else None,
         )
-    except (NotSignedIn, Forbidden, NotFound, InvalidInput):
-        words = say("sign_in.refused")
-        return _sign_in_page(request, parts, next_path=local_path(next), name=name, fault=words, status=401)
+    except NotSignedIn:
+        fault, status = say("sign_in.refused"), 401
+    except Throttled as refusal:
+        fault, status = str(refusal), 429
+    if fault:
+        return _sign_in_page(request, parts, next_path=local_path(next), name=name, fault=fault, status=status)
     response = RedirectResponse(local_path(next), 303)
-    seconds = int((session.expires_at - parts.clock.now()).total_seconds())
+    seconds = int((signed.session.expires_at - parts.clock.now()).total_seconds())
     keep_cookie(response, SESSION_COOKIE, secret, parts, seconds=seconds)
     return response
 
@@ -65,7 +74,7 @@ def sign_in(
 @router.post("/sign-out")
 def sign_out(parts: Parts, person: FormPerson) -> Response:
     """End the session."""
-    accounts.sign_out(person.secret, catalogue=parts.catalogue)
+    sessions.sign_out(person.secret, catalogue=parts.catalogue)
     response = RedirectResponse("/sign-in", 303)
     response.delete_cookie(SESSION_COOKIE, path="/")
     return response
@@ -74,7 +83,10 @@ def sign_out(parts: Parts, person: FormPerson) -> Response:
 @router.get("/setup/{secret}")
 def show_setup(request: Request, parts: Parts, secret: str) -> Response:
     """Show the form that the first administrator fills in."""
-    accounts.require_setup_link(secret, catalogue=parts.catalogue)
+    try:
+        check_setup_link(secret, catalogue=parts.catalogue, clock=parts.clock)
+    except NotSignedIn as refusal:
+        raise NotFound(str(refusal)) from refusal  # a page to sign in would help nobody here
     return _setup_page(request, parts)
 
 
@@ -94,7 +106,7 @@ def set_up(
     if password != again:
         return _setup_page(request, parts, name=name, full_name=full_name, fault=say("setup.differ"), status=422)
     try:
-        accounts.use_setup_link(
+        use_setup_link(
             secret,
             name=name,
             full_name=full_name,
@@ -103,7 +115,9 @@ def set_up(
             passwords=parts.passwords,
             clock=parts.clock,
         )
-    except InvalidInput as refusal:
+    except NotSignedIn as refusal:
+        raise NotFound(str(refusal)) from refusal
+    except (InvalidInput, AlreadyExists) as refusal:
         return _setup_page(request, parts, name=name, full_name=full_name, fault=str(refusal), status=422)
     return sign_in(request=request, parts=parts, _own=None, name=name, password=password)
 
@@ -111,7 +125,7 @@ def set_up(
 def _sign_in_page(
     request: Request, parts: Parts, *, next_path: str, name: str = "", fault: str | None = None, status: int = 200
 ) -> Response:
-    csrf = request.cookies.get(FORM_COOKIE) or new_guest_secret()
+    csrf = request.cookies.get(FORM_COOKIE) or parts.passwords.new_secret()
     context = {"csrf": csrf, "next": next_path, "name": name, "fault": fault}
     response = page(request, "sign_in.html", context, status=status)
     keep_cookie(response, FORM_COOKIE, csrf, parts)
@@ -121,7 +135,7 @@ def _sign_in_page(
 def _setup_page(
     request: Request, parts: Parts, *, name: str = "", full_name: str = "", fault: str | None = None, status: int = 200
 ) -> Response:
-    csrf = request.cookies.get(FORM_COOKIE) or new_guest_secret()
+    csrf = request.cookies.get(FORM_COOKIE) or parts.passwords.new_secret()
     context = {"csrf": csrf, "name": name, "full_name": full_name, "fault": fault}
     response = page(request, "setup.html", context, status=status)
     keep_cookie(response, FORM_COOKIE, csrf, parts)

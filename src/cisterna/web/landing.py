@@ -170,7 +170,11 @@ def _context(parts: WebParts, record: PublicRecord, address: str) -> dict[str, o
         "is_test": record.pid.startswith(f"ark:/{TEST_NAAN}/"),
         "is_newest": not standing or standing[0].version == record.version,
         "versions": versions,
-        "creators": [one for one in _list(said.get("creators")) if isinstance(one, dict) and one.get("name")],
+        "creators": [
+            {"name": _text(one.get("name")), "orcid": _orcid(one.get("orcid"))}
+            for one in _list(said.get("creators"))
+            if isinstance(one, dict) and one.get("name")
+        ],
         "summary": _text(said.get("description")),
         "publisher": _text(said.get("publisher")),
         "licence": _text(said.get("licence")),
@@ -215,6 +219,12 @@ def _json_ld(record: PublicRecord) -> str | None:
     except ValueError:
         return None
     return document
+
+
+def _orcid(value: JsonValue) -> str:
+    """Return an iD that is safe to lead people to, else nothing."""
+    text = _text(value)
+    return text if re.fullmatch(r"[0-9]{4}-[0-9]{4}-[0-9]{4}-[0-9]{3}[0-9X]", text) else ""
 
 
 def _list(value: JsonValue) -> list[JsonValue]:

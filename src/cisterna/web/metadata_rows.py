@@ -60,7 +60,8 @@ def metadata_rows(version: Version | None) -> list[FieldRow]:
         text = shown(record.get(name))
         missing = name in version.metadata_missing
         if text or missing:
-            origin = say(f"origin.{said_by.get(name) or 'none'}", str(said_by.get(name) or ""))
+            by = "" if missing else str(said_by.get(name) or "")
+            origin = say(f"origin.{by or 'none'}", by)
             text = TEXT.get(f"{_KINDS.get(name, name)}.{text}", text)
             rows.append(FieldRow(name, say(f"field.{name}", name), text, origin, missing))
     return [*rows, *_nested(record, said_by)]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from cisterna.ports.catalogue import Catalogue
 from cisterna.ports.clock import Clock
 from cisterna.ports.object_store import ObjectStore
-from cisterna.ports.password import PasswordHasher
+from cisterna.ports.password import Passwords
 from cisterna.ports.publisher import PublicShelf, Publisher
 from cisterna.ports.quality import TableFile
 
@@ -27,7 +27,7 @@ class WebParts:
         shelf: What is public; landing pages are made from it alone.
         publisher: The target that a withdrawal goes to; usually the same object as `shelf`.
         tables: Reads the tables kept in objects.
-        passwords: Hashes and checks passwords.
+        passwords: Makes secrets and judges passwords.
         clock: Tells the time.
         base_url: Address people use, such as `http://127.0.0.1:8080`; its host is the only one that is answered,
             beside `hosts`.
@@ -42,7 +42,7 @@ class WebParts:
     shelf: PublicShelf
     publisher: Publisher
     tables: TableFile
-    passwords: PasswordHasher
+    passwords: Passwords
     clock: Clock
     base_url: str
     hosts: Sequence[str] = ("127.0.0.1", "localhost", "[::1]")

@@ -28,6 +28,7 @@ STATUS: Mapping[str, int] = {
     "precondition-failed": 409,
     "forbidden": 403,
     "not-signed-in": 401,
+    "throttled": 429,
     "invalid-input": 422,
     "hostile-input": 422,
     "unclaimed-folder": 422,

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import hmac
-import secrets
 from dataclasses import dataclass
 from typing import Annotated, cast
 
 from fastapi import Depends, Form, Request, Response
 
 from cisterna.domain.account import Account, Role
-from cisterna.domain.errors import CisternaError, Forbidden, NotSignedIn
-from cisterna.services import account as accounts
+from cisterna.domain.errors import CisternaError, Forbidden
+from cisterna.services.api_token import authenticate_token
+from cisterna.services.sign_in import find_session
 from cisterna.web.parts import WebParts
 from cisterna.web.wording import say
 
@@ -45,12 +45,6 @@ class Signed:
         return self.account.has_role(Role.OPERATOR, project=None)
 
 
-class Refused(Forbidden):
-    """A form that was not sent from a page of the person's own."""
-
-    code = "forbidden"
-
-
 def parts_of(request: Request) -> WebParts:
     """Return the parts of the app that serves the request."""
     return cast("WebParts", request.app.state.parts)
@@ -80,7 +74,7 @@ def signed_or_token(request: Request, parts: Parts) -> Signed:
     """
     scheme, _, secret = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":
-        account = accounts.authenticate_token(secret.strip(), catalogue=parts.catalogue, clock=parts.clock)
+        account = authenticate_token(secret.strip(), catalogue=parts.catalogue, clock=parts.clock)
         return Signed(account=account, csrf="", secret=secret)
     signed = _by_cookie(request, parts)
     if request.method not in _SAFE_METHODS:
@@ -108,13 +102,8 @@ Guest = Annotated[None, Depends(guest_form)]
 
 def require_own(expected: str, found: str) -> None:
     """Refuse a form whose secret is not the one of the page it claims to come from."""
-    if not expected or not hmac.compare_digest(expected.encode(), found.encode()):
-        raise Refused(say("refused.csrf"))
-
-
-def new_guest_secret() -> str:
-    """Make what ties a form to the browser that was shown it."""
-    return secrets.token_urlsafe(24)
+    if not expected or not hmac.compare_digest(expected.encode(), found.encode("utf-8", "surrogatepass")):
+        raise Forbidden(say("refused.csrf"))
 
 
 def keep_cookie(response: Response, name: str, secret: str, parts: WebParts, *, seconds: int | None = None) -> None:
@@ -133,7 +122,7 @@ def keep_cookie(response: Response, name: str, secret: str, parts: WebParts, *, 
 def still_signed_in(signed: Signed, parts: WebParts) -> bool:
     """Tell whether a session still stands; used by pages that stay open."""
     try:
-        accounts.authenticate_session(signed.secret, catalogue=parts.catalogue, clock=parts.clock)
+        find_session(signed.secret, catalogue=parts.catalogue, clock=parts.clock)
     except CisternaError:
         return False
     return True
@@ -141,7 +130,5 @@ def still_signed_in(signed: Signed, parts: WebParts) -> bool:
 
 def _by_cookie(request: Request, parts: WebParts) -> Signed:
     secret = request.cookies.get(SESSION_COOKIE, "")
-    if not secret:
-        raise NotSignedIn("nobody is signed in; sign in and try again")
-    session, account = accounts.authenticate_session(secret, catalogue=parts.catalogue, clock=parts.clock)
-    return Signed(account=account, csrf=session.csrf, secret=secret)
+    found = find_session(secret, catalogue=parts.catalogue, clock=parts.clock)
+    return Signed(account=found.account, csrf=found.session.csrf, secret=secret)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,7 +27,7 @@ def at_least(grants: tuple[Grant, ...], role: Role, project: str | None) -> bool
 
 
 @given(grants=GRANTS)
-def test_a_project_is_seen_by_those_with_a_role_there_or_everywhere_and_by_nobody_else(grants):
+def test_a_project_is_seen_by_those_with_a_role_there_or_everywhere(grants: tuple[Grant, ...]) -> None:
     person = make_account("pia", grants=grants)
 
     seen = may_see(person, make_project("cells", owner="ada"))
@@ -34,19 +36,19 @@ def test_a_project_is_seen_by_those_with_a_role_there_or_everywhere_and_by_nobod
 
 
 @given(grants=GRANTS)
-def test_unclaimed_data_are_seen_only_by_those_with_a_role_everywhere(grants):
+def test_unclaimed_data_are_seen_only_by_those_with_a_role_everywhere(grants: tuple[Grant, ...]) -> None:
     assert may_see(make_account("pia", grants=grants), None) == any(one.project is None for one in grants)
 
 
 @pytest.mark.parametrize("rule", [may_see, may_reprocess, may_consent, may_withdraw])
-def test_an_owner_may_and_stops_when_the_account_is_deactivated(rule):
+def test_an_owner_may_and_stops_when_the_account_is_deactivated(rule: Callable[..., bool]) -> None:
     project = make_project("cells", owner="ada")
 
     assert rule(make_account("ada", grants=()), project)
     assert not rule(make_account("ada", grants=(), active=False), project)
 
 
-def test_people_of_a_project_see_it_and_may_do_nothing_else():
+def test_people_of_a_project_see_it_and_may_do_nothing_else() -> None:
     project = make_project("cells", owner="ada", people=("pia",))
     pia = make_account("pia", grants=())
 
@@ -57,7 +59,7 @@ def test_people_of_a_project_see_it_and_may_do_nothing_else():
 
 
 @given(grants=GRANTS, act=st.sampled_from(Act), project=st.sampled_from([None, "cells"]))
-def test_only_stewards_of_the_project_decide(grants, act, project):
+def test_only_stewards_of_the_project_decide(grants: tuple[Grant, ...], act: Act, project: str | None) -> None:
     person = make_account("pia", grants=grants)
 
     try:
@@ -71,7 +73,7 @@ def test_only_stewards_of_the_project_decide(grants, act, project):
 
 
 @pytest.mark.parametrize("role", [Role.STEWARD, Role.OPERATOR, Role.ADMIN])
-def test_nobody_approves_their_own_submission(role):
+def test_nobody_approves_their_own_submission(role: Role) -> None:
     person = make_account("pia", grants=(Grant(role=role),))
     own = make_version(submitter="pia")
 

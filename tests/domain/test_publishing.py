@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any, Literal
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cisterna.domain.dataset import Stage
+from cisterna.domain.dataset import Stage, Version
 from cisterna.domain.finding import Verdict
-from cisterna.domain.project import Access, HumanData, MetadataDefaults, Policy, PublishPolicy
-from cisterna.domain.publishing import consent_given, publication_bars
-from cisterna.domain.review import Act
+from cisterna.domain.project import Access, HumanData, MetadataDefaults, Policy, Project, PublishPolicy
+from cisterna.domain.publishing import Bar, consent_given, publication_bars
+from cisterna.domain.receipt import CopyReceipt
+from cisterna.domain.review import Act, Decision
 from cisterna.testing.factory import make_decision, make_project, make_receipt, make_sha512, make_version
 
 MANIFEST, EVIDENCE = make_sha512("manifest"), make_sha512("evidence")
 
 
-def ready_version(**fields):
+def ready_version(**fields: Any) -> Version:
     made = {
         "stage": Stage.ACCEPTED,
         "verdict": Verdict.PASSED,
@@ -28,13 +32,23 @@ def ready_version(**fields):
     return make_version(**{**made, **fields})
 
 
-def project_with(*, publish=PublishPolicy.PASSED, access=Access.OPEN, human=HumanData.NO):
+def project_with(
+    *, publish: PublishPolicy = PublishPolicy.PASSED, access: Access = Access.OPEN, human: HumanData = HumanData.NO
+) -> Project:
     base = make_project("cells")
     defaults = base.defaults.model_copy(update={"access": access, "human_data": human})
     return base.model_copy(update={"defaults": defaults, "policy": Policy(publish=publish)})
 
 
-def bars(version=None, project="default", *, decisions=None, receipts=None, sources=(), consent=None):
+def bars(
+    version: Version | None = None,
+    project: Project | None | Literal["default"] = "default",
+    *,
+    decisions: list[Decision] | None = None,
+    receipts: list[CopyReceipt] | None = None,
+    sources: Sequence[tuple[Version, Project | None]] = (),
+    consent: str | None = None,
+) -> tuple[Bar, ...]:
     version = version or ready_version()
     return publication_bars(
         version,
@@ -46,7 +60,7 @@ def bars(version=None, project="default", *, decisions=None, receipts=None, sour
     )
 
 
-def test_an_accepted_verified_open_version_may_be_published():
+def test_an_accepted_verified_open_version_may_be_published() -> None:
     assert bars() == ()
 
 
@@ -92,7 +106,7 @@ CASES = {
 
 
 @pytest.mark.parametrize(("given_facts", "words"), CASES.values(), ids=CASES)
-def test_a_condition_that_is_not_met_is_named_with_its_remedy(given_facts, words):
+def test_a_condition_that_is_not_met_is_named_with_its_remedy(given_facts: dict[str, Any], words: str) -> None:
     found = bars(**given_facts)
 
     assert any(words in bar.condition for bar in found), found
@@ -100,7 +114,7 @@ def test_a_condition_that_is_not_met_is_named_with_its_remedy(given_facts, words
 
 
 @pytest.mark.parametrize("verdict", [Verdict.QUARANTINED, Verdict.REVIEW, Verdict.NOT_ASSESSED])
-def test_what_did_not_pass_needs_the_word_of_a_person(verdict):
+def test_what_did_not_pass_needs_the_word_of_a_person(verdict: Verdict) -> None:
     version = ready_version(verdict=verdict)
     by_rule = make_decision(version, person="policy:cells")
 
@@ -119,8 +133,16 @@ def test_what_did_not_pass_needs_the_word_of_a_person(verdict):
     consent=st.sampled_from([None, "ada"]),
 )
 def test_nothing_restricted_or_of_unanswered_human_data_status_is_ever_let_through(
-    access, human, own_access, own_human, publish, stage, verdict, consent
-):
+    *,
+    access: Access,
+    human: HumanData,
+    own_access: Access | None,
+    own_human: HumanData | None,
+    publish: PublishPolicy,
+    stage: Stage,
+    verdict: Verdict,
+    consent: str | None,
+) -> None:
     metadata = {"title": "Cells", "access": own_access, "human_data": own_human}
     version = ready_version(stage=stage, verdict=verdict, metadata=metadata)
     project = project_with(publish=publish, access=access, human=human)
@@ -135,7 +157,7 @@ def test_nothing_restricted_or_of_unanswered_human_data_status_is_ever_let_throu
         assert publish is not PublishPolicy.NEVER
 
 
-def test_the_defaults_of_a_project_publish_nothing():
+def test_the_defaults_of_a_project_publish_nothing() -> None:
     project = make_project("cells", defaults=MetadataDefaults())
 
     assert bars(project=project, consent="ada") != ()

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from threading import Barrier
+from typing import Any
 
 import pytest
 
+from cisterna.adapters.catalogue_sql import SqlCatalogue
 from cisterna.domain.account import Grant, Role
-from cisterna.domain.dataset import Relation, Stage
+from cisterna.domain.dataset import Relation, Stage, Version
 from cisterna.domain.errors import DecisionRefused, Forbidden, InvalidInput, LeaseLost, NotFound
 from cisterna.domain.finding import Verdict
 from cisterna.domain.project import HumanData, Policy, PublishPolicy
-from cisterna.domain.review import Act
-from cisterna.domain.work import WorkKind
+from cisterna.domain.review import Act, Decision
+from cisterna.domain.work import Attempt, WorkKind
 from cisterna.services.review import decide, settle_version
+from cisterna.testing.clock import SettableClock
 from cisterna.testing.factory import (
     make_account,
     make_acquisition,
@@ -34,10 +38,19 @@ AUTOMATIC = Policy(accept_passed=True, publish=PublishPolicy.PASSED, model="nucl
 class Site:
     """A catalogue with one project, its people, and a version to be judged."""
 
-    def __init__(self, catalogue, clock):
+    def __init__(self, catalogue: SqlCatalogue, clock: SettableClock) -> None:
         self.catalogue, self.clock = catalogue, clock
 
-    def lay(self, *, policy=AUTOMATIC, stage=Stage.VERIFIED, relations=(), project="cells", restricted=False, **fields):
+    def lay(
+        self,
+        *,
+        policy: Policy = AUTOMATIC,
+        stage: Stage = Stage.VERIFIED,
+        relations: tuple[Relation, ...] = (),
+        project: str | None = "cells",
+        restricted: bool = False,
+        **fields: Any,
+    ) -> Version:
         acquisition = None if relations else make_acquisition("run-1", project=project)
         dataset = make_dataset("run-1", acquisition=acquisition, relations=relations)
         dataset = dataset.model_copy(update={"project": project})
@@ -64,17 +77,26 @@ class Site:
             tx.datasets.add(dataset)
             return tx.datasets.add_version(version)
 
-    def lease(self, version):
+    def lease(self, version: Version) -> Attempt:
         with self.catalogue.begin() as tx:
             tx.inbox.request(make_work(f"work-{self.clock.new_id()}", subject=version.version_id))
             claim = tx.inbox.claim(owner="me", run_id=self.clock.new_id(), now=self.clock.now(), lease=timedelta(60))
         return claim.attempt
 
-    def settle(self, version):
+    def settle(self, version: Version) -> Version:
         lease = self.lease(version)
         return settle_version(version.version_id, lease=lease, catalogue=self.catalogue, clock=self.clock)
 
-    def decide(self, version, act=Act.ACCEPT, *, person="sten", reason="looked at it", digest=EVIDENCE, **rest):
+    def decide(
+        self,
+        version: Version,
+        act: Act = Act.ACCEPT,
+        *,
+        person: str = "sten",
+        reason: str = "looked at it",
+        digest: str = EVIDENCE,
+        **rest: Any,
+    ) -> Version:
         return decide(
             version.version_id,
             act,
@@ -86,26 +108,26 @@ class Site:
             **rest,
         )
 
-    def wanted(self, version):
+    def wanted(self, version: Version) -> list[str]:
         with self.catalogue.begin() as tx:
             works = tx.inbox.list(subject=version.version_id)
         return sorted(work.kind.value for work in works if work.kind is not WorkKind.INGEST)
 
-    def decisions(self, version):
+    def decisions(self, version: Version) -> Sequence[Decision]:
         with self.catalogue.begin() as tx:
             return tx.datasets.decisions(version.version_id)
 
-    def events(self, version):
+    def events(self, version: Version) -> list[str]:
         with self.catalogue.begin() as tx:
             return [event.name for event in tx.outbox.history([version.version_id])]
 
 
 @pytest.fixture
-def site(catalogue, clock):
+def site(catalogue: SqlCatalogue, clock: SettableClock) -> Site:
     return Site(catalogue, clock)
 
 
-def test_what_passed_is_accepted_by_policy_and_asked_to_be_published_and_annotated(site):
+def test_what_passed_is_accepted_by_policy_and_asked_to_be_published_and_annotated(site: Site) -> None:
     version = site.lay()
 
     settled = site.settle(version)
@@ -116,7 +138,7 @@ def test_what_passed_is_accepted_by_policy_and_asked_to_be_published_and_annotat
     assert site.wanted(version) == ["infer", "publish"]
 
 
-def test_settling_twice_changes_nothing(site):
+def test_settling_twice_changes_nothing(site: Site) -> None:
     version = site.lay()
     first = site.settle(version)
 
@@ -144,7 +166,7 @@ WAITS = {
 
 
 @pytest.mark.parametrize("fields", WAITS.values(), ids=WAITS)
-def test_everything_else_waits_for_a_steward(site, fields):
+def test_everything_else_waits_for_a_steward(site: Site, fields: dict[str, Any]) -> None:
     version = site.lay(**fields)
 
     settled = site.settle(version)
@@ -154,7 +176,7 @@ def test_everything_else_waits_for_a_steward(site, fields):
     assert "publish" not in site.wanted(version)
 
 
-def test_restricted_data_are_not_asked_to_be_published(site):
+def test_restricted_data_are_not_asked_to_be_published(site: Site) -> None:
     version = site.lay(restricted=True)
 
     site.settle(version)
@@ -162,7 +184,7 @@ def test_restricted_data_are_not_asked_to_be_published(site):
     assert "publish" not in site.wanted(version)
 
 
-def test_a_model_runs_only_on_what_passed(site):
+def test_a_model_runs_only_on_what_passed(site: Site) -> None:
     version = site.lay(verdict=Verdict.QUARANTINED)
 
     site.settle(version)
@@ -170,7 +192,7 @@ def test_a_model_runs_only_on_what_passed(site):
     assert site.wanted(version) == []
 
 
-def test_without_the_lease_nothing_is_settled(site):
+def test_without_the_lease_nothing_is_settled(site: Site) -> None:
     version = site.lay()
     lease = site.lease(version)
     with site.catalogue.begin() as tx:
@@ -183,7 +205,7 @@ def test_without_the_lease_nothing_is_settled(site):
         assert tx.datasets.get_version(version.version_id).stage is Stage.VERIFIED
 
 
-def test_a_rule_does_not_overrule_a_steward_who_objected_to_an_earlier_version(site):
+def test_a_rule_does_not_overrule_a_steward_who_objected_to_an_earlier_version(site: Site) -> None:
     first = site.lay(stage=Stage.IN_REVIEW)
     site.decide(first, Act.REJECT)
     with site.catalogue.begin() as tx:
@@ -206,7 +228,7 @@ def test_a_rule_does_not_overrule_a_steward_who_objected_to_an_earlier_version(s
     ("act", "becomes"),
     [(Act.ACCEPT, Stage.ACCEPTED), (Act.REJECT, Stage.REJECTED), (Act.REQUEST_CHANGES, Stage.IN_REVIEW)],
 )
-def test_a_steward_decides_and_the_decision_is_kept_with_its_reason(site, act, becomes):
+def test_a_steward_decides_and_the_decision_is_kept_with_its_reason(site: Site, act: Act, becomes: Stage) -> None:
     version = site.lay(stage=Stage.IN_REVIEW)
 
     decided = site.decide(version, act, reason="  the third well is empty  ")
@@ -217,7 +239,7 @@ def test_a_steward_decides_and_the_decision_is_kept_with_its_reason(site, act, b
     assert "decision.made" in site.events(version)
 
 
-def test_accepting_what_passed_asks_for_publication_and_rejecting_does_not(site):
+def test_accepting_what_passed_asks_for_publication_and_rejecting_does_not(site: Site) -> None:
     version = site.lay(stage=Stage.IN_REVIEW)
 
     site.decide(version, Act.REJECT)
@@ -228,7 +250,7 @@ def test_accepting_what_passed_asks_for_publication_and_rejecting_does_not(site)
     assert site.wanted(version) == ["publish"]
 
 
-def test_an_accepted_quarantined_version_is_not_published_by_itself(site):
+def test_an_accepted_quarantined_version_is_not_published_by_itself(site: Site) -> None:
     version = site.lay(stage=Stage.IN_REVIEW, verdict=Verdict.QUARANTINED)
 
     site.decide(version, Act.ACCEPT)
@@ -248,7 +270,9 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("how", "refusal"), REFUSED.values(), ids=REFUSED)
-def test_a_decision_by_the_wrong_person_or_on_the_wrong_evidence_is_refused_and_leaves_no_trace(site, how, refusal):
+def test_a_decision_by_the_wrong_person_or_on_the_wrong_evidence_is_refused_and_leaves_no_trace(
+    site: Site, how: dict[str, Any], refusal: type[Exception]
+) -> None:
     version = site.lay(stage=Stage.IN_REVIEW)
 
     with pytest.raises(refusal):
@@ -258,7 +282,7 @@ def test_a_decision_by_the_wrong_person_or_on_the_wrong_evidence_is_refused_and_
     assert "decision.made" not in site.events(version)
 
 
-def test_nobody_approves_what_they_submitted_themselves(site):
+def test_nobody_approves_what_they_submitted_themselves(site: Site) -> None:
     version = site.lay(stage=Stage.IN_REVIEW, submitter="sten")
 
     with pytest.raises(DecisionRefused, match="submitted"):
@@ -267,15 +291,15 @@ def test_nobody_approves_what_they_submitted_themselves(site):
     assert site.decide(version, Act.ACCEPT, person="stina").stage is Stage.ACCEPTED
 
 
-def test_a_second_decision_is_told_who_was_first(site):
+def test_a_second_decision_is_told_who_was_first(site: Site) -> None:
     version = site.lay(stage=Stage.IN_REVIEW)
     site.decide(version, Act.REJECT, person="sten", reason="out of focus")
 
-    with pytest.raises(DecisionRefused, match="sten decided .* first .*out of focus"):
+    with pytest.raises(DecisionRefused, match=r"sten decided .* first .*out of focus"):
         site.decide(version, Act.ACCEPT, person="stina")
 
 
-def test_assigning_names_a_steward_of_the_project(site):
+def test_assigning_names_a_steward_of_the_project(site: Site) -> None:
     version = site.lay(stage=Stage.IN_REVIEW)
 
     assert site.decide(version, Act.ASSIGN, assignee="stina").assignee == "stina"
@@ -284,14 +308,19 @@ def test_assigning_names_a_steward_of_the_project(site):
             site.decide(version, Act.ASSIGN, assignee=nobody)
 
 
-@pytest.mark.parametrize("acts", [(Act.ACCEPT, Act.REJECT), (Act.ACCEPT, Act.ACCEPT), (Act.REJECT, Act.REQUEST_CHANGES)])
-def test_of_two_stewards_who_decide_at_once_one_is_told(site, acts):
+@pytest.mark.parametrize(
+    "acts", [(Act.ACCEPT, Act.REJECT), (Act.ACCEPT, Act.ACCEPT), (Act.REJECT, Act.REQUEST_CHANGES)]
+)
+def test_of_two_stewards_who_decide_at_once_one_is_told(site: Site, acts: tuple[Act, Act]) -> None:
+    laid = site.lay(stage=Stage.IN_REVIEW)
     for _round in range(5):
-        version = site.lay(stage=Stage.IN_REVIEW) if _round == 0 else reopened(site, version)
+        version = reopened(site, laid)
         before = len(site.decisions(version))
         barrier = Barrier(2)
 
-        def at_once(act, person, version=version, barrier=barrier):
+        def at_once(
+            act: Act, person: str, version: Version = version, barrier: Barrier = barrier
+        ) -> Version | DecisionRefused:
             barrier.wait()
             try:
                 return site.decide(version, act, person=person)
@@ -312,13 +341,13 @@ def test_of_two_stewards_who_decide_at_once_one_is_told(site, acts):
             assert len(won) == 1
 
 
-def reopened(site, version):
+def reopened(site: Site, version: Version) -> Version:
     with site.catalogue.begin() as tx:
         now = tx.datasets.get_version(version.version_id)
     return now if now.stage is Stage.IN_REVIEW else site.decide(now, Act.REQUEST_CHANGES, reason="again")
 
 
-def test_access_is_told_by_events_so_that_sinks_outside_get_nothing_restricted(site):
+def test_access_is_told_by_events_so_that_sinks_outside_get_nothing_restricted(site: Site) -> None:
     version = site.lay(stage=Stage.IN_REVIEW, restricted=True)
 
     site.decide(version, Act.REJECT)

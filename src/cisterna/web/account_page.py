@@ -44,9 +44,7 @@ def add_token(
 @router.post("/account/tokens/revoke")
 def end_token(parts: Parts, person: FormPerson, token_id: Annotated[str, Form(max_length=100)]) -> Response:
     """End a token."""
-    revoke_token(
-        token_id, account=person.account.name, by=person.account, catalogue=parts.catalogue, clock=parts.clock
-    )
+    revoke_token(token_id, account=person.account.name, by=person.account, catalogue=parts.catalogue, clock=parts.clock)
     return RedirectResponse("/account?flash=revoked", 303)
 
 

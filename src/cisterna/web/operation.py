@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
+from typing import Any
 
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
@@ -70,7 +72,7 @@ def _count(registry: CollectorRegistry, tx: Transaction) -> None:
     Gauge("cisterna_archived_bytes", "Bytes of archived versions.", registry=registry).set(archived)
 
 
-def _gauge(registry: CollectorRegistry, name: str, words: str, label: str, counts: dict[str, int]) -> None:
+def _gauge(registry: CollectorRegistry, name: str, words: str, label: str, counts: Mapping[Any, int]) -> None:
     gauge = Gauge(name, words, [label], registry=registry)
     for value, count in counts.items():
         gauge.labels(str(value)).set(count)

@@ -42,7 +42,7 @@ def project_with(
 
 def bars(
     version: Version | None = None,
-    project: Project | None | Literal["default"] = "default",
+    project: Project | Literal["default"] | None = "default",
     *,
     decisions: list[Decision] | None = None,
     receipts: list[CopyReceipt] | None = None,

@@ -161,6 +161,13 @@ class Version(Value):
         """Whether its bytes are part of an OCFL version: from `archived` on, for ever."""
         return ORDER.index(self.stage) >= ORDER.index(Stage.ARCHIVED)
 
+    @property
+    def is_restricted(self) -> bool:
+        """Whether its own record says that it must stay inside; one that is not described yet says nothing."""
+        if self.metadata is None:
+            return False
+        return self.metadata.get("human_data") != "no" or self.metadata.get("access") != "open"
+
 
 def version_id(dataset: str, number: int, revision: int = 0) -> str:
     """Name a version: `<dataset_id>:vN` or `<dataset_id>:vN.M`."""

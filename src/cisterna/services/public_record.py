@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import mimetypes
+import json
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -10,37 +10,23 @@ from cisterna.domain.dataset import Dataset, Version
 from cisterna.domain.digest import sha512_of
 from cisterna.domain.errors import ChecksumMismatch, PublicationRefused
 from cisterna.domain.publication import Publication
+from cisterna.metadata.listing import ListedFile, media_type
+from cisterna.metadata.record import MetadataRecord
+from cisterna.metadata.schema_org import schema_org_document
 from cisterna.ports.catalogue import Transaction
 from cisterna.ports.object_store import ObjectStore
 from cisterna.ports.publisher import PublicFile, PublicRecord
 from cisterna.ports.quality import TableFile
+from cisterna.services.data_manifest import DATA, MANIFEST_PATH, load_manifest
 from cisterna.services.staging import read_staged
 
-MANIFEST = "provenance/manifest.parquet"
 PREVIEWS = "quality/previews.parquet"
+_JSON_LD = "application/ld+json"
 _DOCUMENTS = {
-    "application/ld+json": "metadata/schema-org.jsonld",
     "application/vnd.datacite.datacite+json": "metadata/datacite.json",
     'application/ld+json;profile="https://w3id.org/ro/crate"': "ro-crate-metadata.json",
 }
-"""Media type of each serialisation that is offered, and where the object holds it."""
-_MEDIA_TYPES = {
-    ".tif": "image/tiff",
-    ".tiff": "image/tiff",
-    ".parquet": "application/vnd.apache.parquet",
-    ".jsonld": "application/ld+json",
-    ".json": "application/json",
-    ".md": "text/markdown",
-    ".csv": "text/csv",
-    ".yaml": "application/yaml",
-    ".fastq": "text/plain",
-}
-
-
-def media_type(path: str) -> str:
-    """Name the media type that a file's ending stands for; unknown ones are plain bytes."""
-    ending = f".{path.rsplit('.', 1)[-1].lower()}" if "." in path.rsplit("/", 1)[-1] else ""
-    return _MEDIA_TYPES.get(ending) or mimetypes.types_map.get(ending, "application/octet-stream")
+"""Media type of each serialisation that is offered as it was archived, and where the object holds it."""
 
 
 def public_record(
@@ -71,18 +57,23 @@ def public_record(
     if version.metadata is None:
         msg = f"{version.version_id} has no description; it cannot be made public without one"
         raise PublicationRefused(msg, version_id=version.version_id)
+    described = MetadataRecord.model_validate(version.metadata)
+    files = object_files(version, dataset, store=store, tables=tables)
+    documents = {
+        kind: _verified(version, path, dataset=dataset, store=store).decode()
+        for kind, path in _DOCUMENTS.items()
+        if path in version.staged
+    }
+    listed = [ListedFile(path=file.path, size_bytes=file.size_bytes, sha512=file.sha512) for file in files]
+    documents[_JSON_LD] = json.dumps(schema_org_document(described, listed, base_url=address), ensure_ascii=False)
     return PublicRecord(
         pid=dataset.pid,
         dataset_id=dataset.dataset_id,
         version=version.label,
-        title=dataset.title,
+        title=described.name,
         metadata=version.metadata,
-        documents={
-            kind: _verified(version, path, dataset=dataset, store=store).decode()
-            for kind, path in _DOCUMENTS.items()
-            if path in version.staged
-        },
-        files=object_files(version, dataset, store=store, tables=tables),
+        documents=documents,
+        files=files,
         previews=read_previews(version, dataset, store=store, tables=tables),
         related=related,
         published_at=published_at,
@@ -93,14 +84,12 @@ def object_files(
     version: Version, dataset: Dataset, *, store: ObjectStore, tables: TableFile
 ) -> tuple[PublicFile, ...]:
     """List the logical content of a version, in the order of its paths' bytes; empty before it is measured."""
-    if MANIFEST not in version.staged:
+    if MANIFEST_PATH not in version.staged:
         return ()
-    manifest = tables.load(_verified(version, MANIFEST, dataset=dataset, store=store))
+    manifest = load_manifest(_verified(version, MANIFEST_PATH, dataset=dataset, store=store), tables=tables)
     files = [
-        _file(dataset, f"data/{path}", size, sha512, content)
-        for path, size, sha512, content in zip(
-            manifest["path"], manifest["size_bytes"], manifest["sha512"], manifest["content_path"], strict=True
-        )
+        _file(dataset, f"{DATA}{entry.path}", entry.size_bytes, entry.sha512, entry.content_path or "")
+        for entry in manifest.files
     ]
     files += [
         _file(dataset, path, staged.size_bytes, staged.sha512, staged.content_path)
@@ -115,7 +104,7 @@ def read_previews(version: Version, dataset: Dataset, *, store: ObjectStore, tab
         return {}
     table = tables.load(_verified(version, PREVIEWS, dataset=dataset, store=store))
     return {
-        f"data/{path}": bytes(png)
+        f"{DATA}{path}": bytes(png)
         for path, png in zip(table["path"], table["png"], strict=True)
         if isinstance(png, bytes | bytearray | memoryview)
     }
@@ -145,15 +134,13 @@ def _is_public(tx: Transaction, dataset: Dataset) -> bool:
     )
 
 
-def _file(dataset: Dataset, path: str, size: object, sha512: object, content_path: object) -> PublicFile:
-    return PublicFile.model_validate(
-        {
-            "path": path,
-            "size_bytes": size,
-            "sha512": sha512,
-            "media_type": media_type(path),
-            "content_key": f"{dataset.object_root}/{content_path}",
-        }
+def _file(dataset: Dataset, path: str, size_bytes: int, sha512: str, content_path: str) -> PublicFile:
+    return PublicFile(
+        path=path,
+        size_bytes=size_bytes,
+        sha512=sha512,
+        media_type=media_type(path),
+        content_key=f"{dataset.object_root}/{content_path}",
     )
 
 

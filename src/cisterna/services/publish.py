@@ -278,4 +278,5 @@ def _tell(
         project=dataset.project,
         clock=clock,
         data={"dataset_id": dataset.dataset_id, "version": version.label, **publication.model_dump(mode="json")},
+        restricted=version.is_restricted,
     )

@@ -182,6 +182,7 @@ def _tell_opened(
             "from_stage": begin.value,
             "submitter": opened.submitter,
         },
+        restricted=base.is_restricted,
     )
 
 

@@ -100,7 +100,7 @@ def _accept_by_policy(tx: Transaction, version: Version, project: Project, *, cl
         decided_at=clock.now(),
     )
     saved = advance(tx, version, Stage.ACCEPTED, clock=clock, decided_by=decision.person)
-    _record(tx, decision, project=project.slug, clock=clock)
+    _record(tx, decision, saved, project=project.slug, clock=clock)
     _request_publication(tx, saved, project, because=decision, clock=clock)
     return saved
 
@@ -176,13 +176,13 @@ def _apply(tx: Transaction, version: Version, dataset: Dataset, decision: Decisi
         saved = tx.datasets.save_version(version)  # a new record: of two acts at once, one is told
     else:
         saved = advance(tx, version, wanted, clock=clock, decided_by=decision.person, decision=decision.reason)
-    _record(tx, decision, project=dataset.project, clock=clock)
+    _record(tx, decision, saved, project=dataset.project, clock=clock)
     if saved.stage is Stage.ACCEPTED and dataset.project is not None:
         _request_publication(tx, saved, tx.projects.get(dataset.project), because=decision, clock=clock)
     return saved
 
 
-def _record(tx: Transaction, decision: Decision, *, project: str | None, clock: Clock) -> None:
+def _record(tx: Transaction, decision: Decision, version: Version, *, project: str | None, clock: Clock) -> None:
     tx.datasets.add_decision(decision)
     announce(
         tx,
@@ -191,6 +191,7 @@ def _record(tx: Transaction, decision: Decision, *, project: str | None, clock: 
         project=project,
         clock=clock,
         data=decision.model_dump(mode="json"),
+        restricted=version.is_restricted,
     )
 
 

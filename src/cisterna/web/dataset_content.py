@@ -8,7 +8,8 @@ from threading import Lock
 
 from cisterna.domain.dataset import Version
 from cisterna.ports.publisher import PublicFile
-from cisterna.services.public_record import MANIFEST, PREVIEWS, object_files, read_previews
+from cisterna.services.data_manifest import MANIFEST_PATH
+from cisterna.services.public_record import PREVIEWS, object_files, read_previews
 from cisterna.web.parts import WebParts
 
 _KEPT_VERSIONS = 24
@@ -47,7 +48,7 @@ class ContentCache:
             files=object_files(version, dataset, store=parts.store, tables=parts.tables),
             previews=read_previews(version, dataset, store=parts.store, tables=parts.tables),
         )
-        if not {MANIFEST, PREVIEWS} & set(version.staged):
+        if not {MANIFEST_PATH, PREVIEWS} & set(version.staged):
             return content
         with self._lock:
             self._kept[key] = content

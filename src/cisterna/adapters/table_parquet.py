@@ -1,0 +1,120 @@
+"""Tables in objects as Parquet, through pyarrow."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cisterna.domain.errors import InvalidInput
+
+BODY_LIMIT_BYTES = 512 * 1024 * 1024
+CELL_LIMIT = 64_000_000
+"""Most cells that are decoded; a version of 100,000 files has about 2 million."""
+DECODED_LIMIT_BYTES = 2 * 1024**3
+_COLUMN_LIMIT = 1_000
+_ROWS_OF_A_GROUP = 65_536
+_FIRST_USE = threading.Lock()
+
+
+class ParquetTables:
+    """Implements `ports.quality.TableFile`.
+
+    Zstandard at a fixed level, Parquet 2.6, one thread: the same columns give the same bytes under one version of
+    pyarrow, whose name the file carries.
+    """
+
+    def dump(self, columns: Mapping[str, Sequence[object]], *, metadata: Mapping[str, str] | None = None) -> bytes:
+        """Encode columns of equal length.
+
+        Args:
+            columns: By name; each of one kind of text, bytes, number, bool or aware time, with None for what is absent.
+            metadata: Put into the file's own metadata, in the order of its names.
+
+        Raises:
+            InvalidInput: The lengths differ, or a column holds mixed kinds.
+        """
+        pa, pq = _pyarrow()
+        lengths = {name: len(cells) for name, cells in columns.items()}
+        if len(set(lengths.values())) > 1:
+            raise InvalidInput(f"the columns of a table are of different lengths: {lengths}", lengths=lengths)
+        try:
+            arrays = {name: _array(pa, cells) for name, cells in columns.items()}
+        except (pa.ArrowException, OverflowError, UnicodeEncodeError) as error:
+            raise InvalidInput(f"a column holds values of mixed kinds or out of range: {error}") from error
+        table = pa.table(arrays).replace_schema_metadata(dict(sorted((metadata or {}).items())))
+        target = io.BytesIO()
+        pq.write_table(
+            table,
+            target,
+            version="2.6",
+            compression="zstd",
+            compression_level=3,
+            row_group_size=_ROWS_OF_A_GROUP,
+            write_statistics=True,
+        )
+        return target.getvalue()
+
+    def load(self, body: bytes) -> dict[str, list[object]]:
+        """Decode, after the file's own claims of its size were found bearable.
+
+        Raises:
+            InvalidInput: It is no Parquet file, is damaged, nests its columns, or is larger than we decode.
+        """
+        pa, pq = _pyarrow()
+        if len(body) > BODY_LIMIT_BYTES:
+            raise InvalidInput(f"a table of {len(body)} bytes is larger than the {BODY_LIMIT_BYTES} that are read")
+        try:
+            with pq.ParquetFile(
+                pa.BufferReader(body),
+                thrift_string_size_limit=16 * 1024 * 1024,
+                thrift_container_size_limit=1_000_000,
+                page_checksum_verification=False,
+            ) as file:
+                _require_bearable(pa, file)
+                return _decoded(file)
+        except (pa.ArrowException, OSError, UnicodeDecodeError, OverflowError, MemoryError) as error:
+            raise InvalidInput(f"the table is not valid Parquet: {str(error)[:300]}") from error
+
+
+def _pyarrow() -> tuple[Any, Any]:
+    with _FIRST_USE:  # threads that import pyarrow at once can see it half made
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    return pa, pq
+
+
+def _array(pa: Any, cells: Sequence[object]) -> Any:
+    array = pa.array(cells, from_pandas=False)
+    # An all-null column has no kind of its own; as text it stays null and readable everywhere.
+    return array.cast(pa.string()) if pa.types.is_null(array.type) else array
+
+
+def _require_bearable(pa: Any, file: Any) -> None:
+    rows, names = file.metadata.num_rows, file.schema_arrow.names
+    groups = (file.metadata.row_group(number) for number in range(file.metadata.num_row_groups))
+    decoded_bytes = sum(group.total_byte_size for group in groups)
+    if len(set(names)) != len(names):
+        raise InvalidInput(f"the table names a column twice: {names[:20]}")
+    if any(pa.types.is_nested(kind) for kind in file.schema_arrow.types):
+        raise InvalidInput("the table nests its columns; flat ones are read only")
+    if rows < 0 or len(names) > _COLUMN_LIMIT or rows * len(names) > CELL_LIMIT or decoded_bytes > DECODED_LIMIT_BYTES:
+        msg = f"the table claims {rows} rows, {len(names)} columns and {decoded_bytes} bytes, more than is decoded"
+        raise InvalidInput(msg, rows=rows, columns=len(names))
+
+
+def _decoded(file: Any) -> dict[str, list[object]]:
+    columns: dict[str, list[object]] = {name: [] for name in file.schema_arrow.names}
+    decoded_bytes = 0
+    for batch in file.iter_batches(batch_size=_ROWS_OF_A_GROUP, use_threads=False):
+        decoded_bytes += batch.nbytes
+        if decoded_bytes > DECODED_LIMIT_BYTES:  # a dictionary of one long text may stand for a million of them
+            raise InvalidInput(f"the table unpacks to more than {DECODED_LIMIT_BYTES} bytes")
+        for name, column in zip(columns, batch.columns, strict=True):
+            columns[name].extend(column.to_pylist())
+    lengths = {len(cells) for cells in columns.values()} | {file.metadata.num_rows}
+    if columns and len(lengths) != 1:
+        raise InvalidInput(f"the table's columns have {sorted(itertools.islice(lengths, 5))} rows")
+    return columns

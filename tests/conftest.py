@@ -61,3 +61,5 @@ def catalogue(dsn: str) -> Iterator[SqlCatalogue]:
 def clock() -> SettableClock:
     """A clock that stands still until a test moves it."""
     return SettableClock()
+
+pytest_plugins = ["tests.store_fixtures"]

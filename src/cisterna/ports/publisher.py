@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from pydantic import Field, JsonValue
@@ -68,4 +69,20 @@ class Publisher(Protocol):
 
     def find(self, pid: str, *, version: str | None = None) -> PublicRecord | None:
         """Read back what is public under a PID: the newest version, or the one named."""
+        ...
+
+
+class PublicShelf(Protocol):
+    """What pages for the public are made from; there is no path from here to what is not public."""
+
+    def find(self, pid: str, *, version: str | None = None) -> PublicRecord | None:
+        """Read what is public under a PID: the newest version that stands, else the newest tombstone, or the one named.
+
+        Raises:
+            StoreUnavailable: The target did not answer; try again later.
+        """
+        ...
+
+    def versions(self, pid: str) -> Sequence[PublicRecord]:
+        """Every version that was ever public under a PID, tombstones included, newest first."""
         ...

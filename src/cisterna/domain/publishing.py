@@ -1,0 +1,117 @@
+"""Whether a version may be made public, and on whose word."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from cisterna.domain.base import Value
+from cisterna.domain.dataset import Stage, Version
+from cisterna.domain.finding import Verdict
+from cisterna.domain.project import Access, HumanData, Project, PublishPolicy
+from cisterna.domain.receipt import CopyReceipt
+from cisterna.domain.review import Act, Decision
+
+POLICY_PREFIX = "policy:"
+"""What the name of a decision or a consent begins with that a rule gave and no person."""
+
+
+class Bar(Value):
+    """What stands between a version and its publication.
+
+    Attributes:
+        condition: The condition that is not met, in words.
+        remedy: What to do about it.
+    """
+
+    condition: str
+    remedy: str
+
+
+def publication_bars(
+    version: Version,
+    project: Project | None,
+    *,
+    decisions: Sequence[Decision],
+    receipts: Iterable[CopyReceipt],
+    sources: Iterable[tuple[Version, Project | None]] = (),
+    consent: str | None,
+) -> tuple[Bar, ...]:
+    """Gather every condition that is not met; empty means that the version may be made public.
+
+    Args:
+        version: To be made public.
+        project: That claims it, if one does.
+        decisions: On this version, oldest first.
+        receipts: Of its archived copies.
+        sources: What it was derived from, each with the project that claims it.
+        consent: Who says yes, if somebody who may does; otherwise the project's policy speaks.
+    """
+    bars = []
+    if version.stage not in {Stage.ACCEPTED, Stage.PUBLISHED}:
+        bars.append(Bar(condition=f"it is {version.stage.value}", remedy="a steward has to accept it first"))
+    if not _is_accepted(version, decisions):
+        remedy = "a steward has to accept this version with the evidence it has now"
+        bars.append(Bar(condition="nobody who may has accepted it as it is", remedy=remedy))
+    if not _is_verified(version, receipts):
+        remedy = "its archived copy has to be read back first; run `cisterna check`"
+        bars.append(Bar(condition="no receipt proves its archived copy", remedy=remedy))
+    if not version.metadata or version.metadata_missing:
+        missing = ", ".join(version.metadata_missing) or "all of them"
+        bars.append(Bar(condition=f"metadata are missing: {missing}", remedy="fill them in first"))
+    if project is None:
+        bars.append(Bar(condition="no project claims it", remedy="bind it to a project first"))
+        return tuple(bars)
+    bars.extend(_restrictions(version, project))
+    if any(claimed is None or any(_restrictions(source, claimed)) for source, claimed in sources):
+        remedy = "what it was derived from has to be open and its human-data question answered with no first"
+        bars.append(Bar(condition="it was derived from restricted data", remedy=remedy))
+    if consent_given(version, project, consent=consent) is None:
+        remedy = f"its owner {project.owner} has to agree, or the policy has to say so"
+        if project.policy.publish is PublishPolicy.NEVER:
+            remedy = f"the policy of project {project.slug} is to publish nothing; its owner can change that"
+        bars.append(Bar(condition="nobody has agreed to it", remedy=remedy))
+    return tuple(bars)
+
+
+def consent_given(version: Version, project: Project, *, consent: str | None) -> str | None:
+    """Name whose word allows the publication: a person who may, or `policy:<project>`; None when nobody's does."""
+    match project.policy.publish:
+        case PublishPolicy.NEVER:
+            return None
+        case PublishPolicy.CONSENT:
+            return consent
+        case PublishPolicy.PASSED:
+            by_policy = f"{POLICY_PREFIX}{project.slug}" if version.verdict is Verdict.PASSED else None
+            return consent or by_policy
+
+
+def _restrictions(version: Version, project: Project) -> Iterable[Bar]:
+    """The stricter of what the project and the description of the version say."""
+    access = {project.defaults.access.value, said(version, "access") or project.defaults.access.value}
+    if access != {Access.OPEN.value}:
+        yield Bar(condition="access is not open", remedy="the project's owner can open it")
+    human = {project.defaults.human_data.value, said(version, "human_data") or project.defaults.human_data.value}
+    if human != {HumanData.NO.value}:
+        remedy = "the project's owner has to answer whether they come from identifiable people"
+        yield Bar(condition="the answer to the human-data question is not 'no'", remedy=remedy)
+
+
+def said(version: Version, field: str) -> str | None:
+    """Return what the version's own description says of a field, as text."""
+    value = (version.metadata or {}).get(field)
+    return None if value is None else str(value)
+
+
+def _is_accepted(version: Version, decisions: Sequence[Decision]) -> bool:
+    """The last word was yes, on the evidence there is now; anything but `passed` takes a person's yes."""
+    words = [decision for decision in decisions if decision.act is not Act.ASSIGN]
+    if not words or words[-1].act is not Act.ACCEPT or words[-1].evidence_digest != version.evidence_digest:
+        return False
+    return version.verdict is Verdict.PASSED or not words[-1].person.startswith(POLICY_PREFIX)
+
+
+def _is_verified(version: Version, receipts: Iterable[CopyReceipt]) -> bool:
+    return any(
+        receipt.manifest_digest == version.manifest_digest and receipt.ocfl_version == version.ocfl_version
+        for receipt in receipts
+    )

@@ -1,0 +1,97 @@
+"""Everything that is known of one acquisition or dataset, for its page, `show --json` and the API."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cisterna.domain.account import Account
+from cisterna.domain.dataset import Version
+from cisterna.domain.errors import NotFound
+from cisterna.domain.event import Event
+from cisterna.domain.finding import Finding, Outcome
+from cisterna.domain.publication import Publication
+from cisterna.domain.receipt import CopyReceipt
+from cisterna.domain.review import Decision
+from cisterna.domain.work import Work
+from cisterna.ports.catalogue import Catalogue, Transaction
+from cisterna.services.overview import Overview, find_overview
+
+_GRAVEST_FIRST = {Outcome.FAILED: 0, Outcome.NOT_ASSESSED: 1, Outcome.WARNING: 2, Outcome.PASSED: 3}
+
+
+class Detail(Overview):
+    """A row and all that stands behind it.
+
+    Attributes:
+        shown: The version that findings, decisions, receipts and publications belong to.
+        findings: Gravest first.
+        versions: Newest first.
+        decisions, receipts, publications: Oldest first.
+        history: Every event about it, newest first.
+        related: Rows of what it was derived from and of what was derived from it, as far as the person may see them.
+        work: What is to be done or was done about it, newest first.
+    """
+
+    shown: Version | None = None
+    findings: tuple[Finding, ...] = ()
+    versions: tuple[Version, ...] = ()
+    decisions: tuple[Decision, ...] = ()
+    receipts: tuple[CopyReceipt, ...] = ()
+    publications: tuple[Publication, ...] = ()
+    history: tuple[Event, ...] = ()
+    related: tuple[Overview, ...] = ()
+    work: tuple[Work, ...] = ()
+
+
+def detail_of(identifier: str, *, catalogue: Catalogue, bucket: str, account: Account | None = None) -> Detail:
+    """Gather what is known, by the id of an acquisition, dataset or version, or by its ARK.
+
+    Args:
+        identifier: With a version's id, that version; otherwise the newest.
+        catalogue: What is true now.
+        bucket: Of the archive.
+        account: Who asks; None may see everything (the command line at home).
+
+    Raises:
+        NotFound: There is no such thing, or the person may not know of it.
+    """
+    with catalogue.begin() as tx:
+        row = find_overview(tx, identifier, bucket=bucket, account=account)
+        versions = tx.datasets.versions(row.dataset_id) if row.dataset_id else []
+        subjects = [one for one in (row.acquisition_id, row.dataset_id) if one]
+        subjects += [version.version_id for version in versions]
+        facts = dict(row)
+        facts |= {
+            "versions": tuple(reversed(versions)),
+            "history": tuple(reversed(tx.outbox.history(subjects))),
+            "related": _related(tx, row, bucket=bucket, account=account),
+            "work": tuple(one for subject in reversed(subjects) for one in reversed(tx.inbox.list(subject=subject))),
+        }
+        if row.version_id is not None:
+            facts |= _of_version(tx, row.version_id)
+        return Detail.model_validate(facts)
+
+
+def gravest_first(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Order findings as a steward reads them; equals keep their order."""
+    return tuple(sorted(findings, key=lambda finding: _GRAVEST_FIRST[finding.outcome]))
+
+
+def _of_version(tx: Transaction, version_id: str) -> dict[str, object]:
+    return {
+        "shown": tx.datasets.get_version(version_id),
+        "findings": gravest_first(tx.datasets.findings(version_id)),
+        "decisions": tuple(tx.datasets.decisions(version_id)),
+        "receipts": tuple(tx.datasets.receipts(version_id)),
+        "publications": tuple(tx.datasets.publications(version_id)),
+    }
+
+
+def _related(tx: Transaction, row: Overview, *, bucket: str, account: Account | None) -> tuple[Overview, ...]:
+    found = []
+    for identifier in (*row.derived_from, *row.derived):
+        try:
+            found.append(find_overview(tx, identifier, bucket=bucket, account=account))
+        except NotFound:  # of another project: not even its name is told
+            continue
+    return tuple(found)

@@ -1,0 +1,64 @@
+"""Adds and changes projects in the name of a person."""
+
+from __future__ import annotations
+
+from cisterna.domain.account import Account, Role
+from cisterna.domain.errors import Forbidden, InvalidInput
+from cisterna.domain.project import Project
+from cisterna.ports.catalogue import Catalogue, Transaction
+from cisterna.services.person import require_account
+
+
+def may_add_project(account: Account) -> bool:
+    """Tell whether a person may add projects: operators and administrators of the site."""
+    return account.has_role(Role.OPERATOR, project=None)
+
+
+def may_edit_project(account: Account, project: Project) -> bool:
+    """Tell whether a person may change a project: its owner, or an operator."""
+    owns = account.active and account.name == project.owner
+    return owns or account.has_role(Role.OPERATOR, project=project.slug)
+
+
+def add_project(project: Project, *, person: str, catalogue: Catalogue) -> Project:
+    """Add a project.
+
+    Raises:
+        AlreadyExists: Its short name is taken.
+        Forbidden: The person is no operator.
+        InvalidInput: Its owner or one of its people has no account.
+    """
+    with catalogue.begin() as tx:
+        account = require_account(tx, person)
+        if not may_add_project(account):
+            msg = f"{person} may not add projects; an operator may"
+            raise Forbidden(msg, person=person)
+        _require_people(tx, project)
+        tx.projects.add(project)
+        return project
+
+
+def edit_project(project: Project, *, person: str, catalogue: Catalogue) -> Project:
+    """Change a project; `record` names the state that was read, so of two who change it at once one is told.
+
+    Raises:
+        Conflict: It changed since it was read.
+        Forbidden: The person is neither its owner nor an operator.
+        InvalidInput: Its owner or one of its people has no account.
+        NotFound: There is no such project.
+    """
+    with catalogue.begin() as tx:
+        account = require_account(tx, person)
+        present = tx.projects.get(project.slug)
+        if not may_edit_project(account, present):
+            msg = f"{person} may not change project {project.slug}; its owner or an operator may"
+            raise Forbidden(msg, person=person, project=project.slug)
+        _require_people(tx, project)
+        return tx.projects.save(project.model_copy(update={"created_at": present.created_at}))
+
+
+def _require_people(tx: Transaction, project: Project) -> None:
+    unknown = [name for name in (project.owner, *project.people) if tx.accounts.find(name) is None]
+    if unknown:
+        msg = f"there is no account '{unknown[0]}'; an administrator can add one before project {project.slug} names it"
+        raise InvalidInput(msg, names=unknown)

@@ -1,0 +1,282 @@
+"""Makes an accepted version public, and takes it back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cisterna.domain.dataset import Dataset, Stage, Version
+from cisterna.domain.errors import Forbidden, InvalidInput, PublicationRefused
+from cisterna.domain.permission import may_consent, may_withdraw
+from cisterna.domain.project import Project
+from cisterna.domain.publication import Publication
+from cisterna.domain.publishing import Bar, consent_given, publication_bars
+from cisterna.domain.work import Attempt, Work, WorkKind, WorkState
+from cisterna.ports.catalogue import Catalogue, Transaction
+from cisterna.ports.clock import Clock
+from cisterna.ports.object_store import ObjectStore
+from cisterna.ports.publisher import PublicRecord, Publisher
+from cisterna.ports.quality import TableFile
+from cisterna.services.person import require_account, require_visible
+from cisterna.services.public_record import public_record, related_public, standing
+from cisterna.services.transition import advance, announce
+from cisterna.services.work_request import request_work
+
+_TAKEN_BACK = "It was made public and then taken back before its publication was complete."
+"""For the public to read: it tells nothing of what is not public."""
+
+
+def request_publication(version_id: str, *, person: str, catalogue: Catalogue, clock: Clock) -> Work:
+    """Ask for a version to be made public, with the consent of who asks.
+
+    Asking again while a request is on its way is the same request; after one that failed it is another.
+
+    Args:
+        version_id: An accepted version.
+        person: Account name; its word counts as consent if it is the project's owner's or an administrator's.
+        catalogue: Where the work is requested.
+        clock: Dates it.
+
+    Raises:
+        PublicationRefused: A condition is not met; the message names each.
+        NotFound: There is no such version, or the person may not know of it.
+    """
+    with catalogue.begin() as tx:
+        account = require_account(tx, person)
+        version = tx.datasets.get_version(version_id)
+        dataset = tx.datasets.get(version.dataset_id)
+        require_visible(tx, dataset, account)
+        consent = _valid_consent(tx, dataset, person)
+        _require_publishable(tx, version, dataset, consent=consent)
+        earlier = [work for work in tx.inbox.list(subject=version_id) if work.kind is WorkKind.PUBLISH]
+        under_way = [work for work in earlier if work.state in {WorkState.READY, WorkState.LEASED}]
+        if under_way:
+            return under_way[-1]
+        return request_work(
+            tx,
+            WorkKind.PUBLISH,
+            version_id,
+            key=f"publish:{version_id}:{person}:{len(earlier) + 1}",
+            parameters={"consent": consent},
+            clock=clock,
+        )
+
+
+def bars_to_publication(version_id: str, *, person: str, catalogue: Catalogue) -> tuple[Bar, ...]:
+    """Say what stands in the way if this person asked for publication now; empty when nothing does."""
+    with catalogue.begin() as tx:
+        version = tx.datasets.get_version(version_id)
+        dataset = tx.datasets.get(version.dataset_id)
+        return _bars(tx, version, dataset, consent=_valid_consent(tx, dataset, person))
+
+
+def publish_version(
+    version_id: str,
+    *,
+    lease: Attempt | None,
+    consent: str | None = None,
+    catalogue: Catalogue,
+    store: ObjectStore,
+    publisher: Publisher,
+    tables: TableFile,
+    clock: Clock,
+    base_url: str,
+) -> Publication:
+    """Make an accepted version public at one target.
+
+    A second run writes the same record again and finds the version published. The stage is taken first and held while
+    the target is written, so that nobody can reopen the review in between; a kill before the commit leaves a record
+    that the next run either confirms or, should a condition no longer hold, turns into a tombstone.
+
+    Args:
+        version_id: The version.
+        lease: Of the attempt that does this, when a worker does.
+        consent: Account name of who agreed; without it the project's policy has to say yes.
+        catalogue: Where it is recorded.
+        store: The archive that the record is read from.
+        publisher: The target.
+        tables: Reads the object's tables.
+        clock: Dates it.
+        base_url: Address of the site, for the landing page's own.
+
+    Raises:
+        PublicationRefused: A condition is not met; the message names each.
+    """
+    with catalogue.begin() as tx:
+        version = tx.datasets.get_version(version_id)
+        dataset = tx.datasets.get(version.dataset_id)
+        standing_now = standing(tx.datasets.publications(version_id))
+        if version.stage is Stage.PUBLISHED and standing_now is not None:
+            return standing_now
+        try:
+            _require_publishable(tx, version, dataset, consent=_valid_consent(tx, dataset, consent))
+        except PublicationRefused:
+            _take_back_unrecorded(version, dataset, publisher=publisher, clock=clock)
+            raise
+        related = related_public(tx, dataset)
+    found = publisher.find(dataset.pid, version=version.label)
+    record = public_record(
+        version,
+        dataset,
+        store=store,
+        tables=tables,
+        related=related,
+        published_at=found.published_at if found else clock.now(),
+        address=f"{base_url.rstrip('/')}/{dataset.pid}",
+    )
+    with catalogue.begin() as tx:
+        if lease is not None:
+            tx.inbox.require_lease(lease)
+        allowed = _require_publishable(tx, version, dataset, consent=_valid_consent(tx, dataset, consent))
+        saved = advance(tx, version, Stage.PUBLISHED, clock=clock, pid=dataset.pid)
+        publication = Publication(
+            publication_id=f"{version_id}@{publisher.name}",
+            version_id=version_id,
+            target=publisher.name,
+            pid=dataset.pid,
+            url=publisher.publish(record),
+            consent=allowed,
+            published_at=record.published_at,
+        )
+        tx.datasets.put_publication(publication)
+        _tell(tx, "publication.made", publication, saved, dataset, clock=clock)
+    return publication
+
+
+def withdraw_version(
+    version_id: str,
+    *,
+    person: str,
+    reason: str,
+    lease: Attempt | None = None,
+    catalogue: Catalogue,
+    publisher: Publisher,
+    clock: Clock,
+) -> Publication:
+    """Take a publication back; a tombstone with the reason stays under its PID.
+
+    The public record goes first and the catalogue follows, so that a kill in between leaves nothing public; a second
+    run finds the tombstone standing and completes.
+
+    Args:
+        version_id: A published version.
+        person: Account name of the project's owner or of a steward.
+        reason: In words, for the public to read.
+        lease: Of the attempt that does this, when a worker does.
+        catalogue: Where it is recorded.
+        publisher: The target.
+        clock: Dates it.
+
+    Raises:
+        Forbidden: The person may not.
+        InvalidInput: There is no reason.
+        PublicationRefused: It is not published.
+    """
+    words = reason.strip()
+    if not words or len(words) > 10_000:
+        msg = f"a withdrawal of {version_id} needs a reason in words, of at most 10,000 characters"
+        raise InvalidInput(msg, version_id=version_id)
+    with catalogue.begin() as tx:
+        if lease is not None:
+            tx.inbox.require_lease(lease)
+        version = tx.datasets.get_version(version_id)
+        dataset = tx.datasets.get(version.dataset_id)
+        account = require_account(tx, person)
+        project = require_visible(tx, dataset, account)
+        if not may_withdraw(account, project):
+            msg = f"{person} may not withdraw {version_id}; the project's owner or a steward may"
+            raise Forbidden(msg, person=person, version_id=version_id)
+        publication = standing(tx.datasets.publications(version_id))
+        if publication is None:
+            msg = f"{version_id} is not published, so there is nothing to withdraw"
+            raise PublicationRefused(msg, version_id=version_id)
+        now = clock.now()
+        saved = advance(tx, version, Stage.WITHDRAWN, clock=clock, decided_by=person, decision=words)
+        withdrawn = publication.model_copy(update={"withdrawn_at": now, "withdrawn_reason": words})
+        tx.datasets.put_publication(withdrawn)
+        _tell(tx, "publication.withdrawn", withdrawn, saved, dataset, clock=clock)
+        found = publisher.find(dataset.pid, version=version.label)
+        record = found or _bare_record(version, dataset, publication)
+        publisher.withdraw(record.model_copy(update={"withdrawn_at": now, "tombstone": words}))
+    return withdrawn
+
+
+def _valid_consent(tx: Transaction, dataset: Dataset, consent: str | None) -> str | None:
+    """Return the name if its word counts for this dataset's project now."""
+    if consent is None or dataset.project is None:
+        return None
+    account = tx.accounts.find(consent)
+    project = tx.projects.get(dataset.project)
+    return consent if account is not None and may_consent(account, project) else None
+
+
+def _bars(tx: Transaction, version: Version, dataset: Dataset, *, consent: str | None) -> tuple[Bar, ...]:
+    return publication_bars(
+        version,
+        tx.projects.get(dataset.project) if dataset.project else None,
+        decisions=tx.datasets.decisions(version.version_id),
+        receipts=tx.datasets.receipts(version.version_id),
+        sources=_sources(tx, dataset),
+        consent=consent,
+    )
+
+
+def _require_publishable(tx: Transaction, version: Version, dataset: Dataset, *, consent: str | None) -> str:
+    """Return whose word allows it. Raises `PublicationRefused` with every condition that is not met."""
+    bars = _bars(tx, version, dataset, consent=consent)
+    project = tx.projects.get(dataset.project) if dataset.project else None
+    allowed = consent_given(version, project, consent=consent) if project else None
+    if bars or allowed is None:
+        words = "; ".join(f"{bar.condition} ({bar.remedy})" for bar in bars)
+        msg = f"{version.version_id} may not be made public: {words}"
+        raise PublicationRefused(msg, version_id=version.version_id, conditions=[bar.condition for bar in bars])
+    return allowed
+
+
+def _sources(tx: Transaction, dataset: Dataset) -> Iterator[tuple[Version, Project | None]]:
+    """Give every version that the dataset was derived from, however far back, and the project that claims each."""
+    waiting, seen = [dataset], {dataset.dataset_id}
+    while waiting:
+        for relation in waiting.pop().relations:
+            if relation.dataset_id in seen:
+                continue
+            seen.add(relation.dataset_id)
+            source = tx.datasets.get(relation.dataset_id)
+            project = tx.projects.get(source.project) if source.project else None
+            for version in tx.datasets.versions(source.dataset_id):
+                yield version, project
+            waiting.append(source)
+
+
+def _take_back_unrecorded(version: Version, dataset: Dataset, *, publisher: Publisher, clock: Clock) -> None:
+    """Withdraw what a killed attempt made public and never recorded."""
+    if version.stage in {Stage.PUBLISHED, Stage.WITHDRAWN}:
+        return
+    found = publisher.find(dataset.pid, version=version.label)
+    if found is not None and found.tombstone is None:
+        bare = {"title": found.pid, "metadata": {}, "related": {}}  # it may be restricted by now
+        publisher.withdraw(found.model_copy(update={**bare, "withdrawn_at": clock.now(), "tombstone": _TAKEN_BACK}))
+
+
+def _bare_record(version: Version, dataset: Dataset, publication: Publication) -> PublicRecord:
+    return PublicRecord(
+        pid=dataset.pid,
+        dataset_id=dataset.dataset_id,
+        version=version.label,
+        title=dataset.title,
+        metadata=version.metadata or {},
+        published_at=publication.published_at,
+    )
+
+
+def _tell(
+    tx: Transaction, name: str, publication: Publication, version: Version, dataset: Dataset, *, clock: Clock
+) -> None:
+    announce(
+        tx,
+        name,
+        publication.version_id,
+        project=dataset.project,
+        clock=clock,
+        data={"dataset_id": dataset.dataset_id, "version": version.label, **publication.model_dump(mode="json")},
+        restricted=version.is_restricted,
+    )

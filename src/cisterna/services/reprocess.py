@@ -1,0 +1,201 @@
+"""Takes a researcher's request: the same data again from a named stage, or with a model. Nothing is overwritten."""
+
+from __future__ import annotations
+
+from cisterna.domain.account import Account
+from cisterna.domain.base import Value
+from cisterna.domain.dataset import ORDER, Dataset, Stage, StagedFile, Version, version_id
+from cisterna.domain.errors import Conflict, Forbidden, IllegalTransition, InvalidInput
+from cisterna.domain.permission import may_reprocess
+from cisterna.domain.work import Work, WorkKind
+from cisterna.ports.catalogue import Catalogue, Transaction
+from cisterna.ports.clock import Clock
+from cisterna.services.person import require_account, require_visible
+from cisterna.services.transition import announce
+from cisterna.services.work_request import request_work
+
+FROM_STAGES: tuple[Stage, ...] = (Stage.MEASURED, Stage.GATED, Stage.DESCRIBED)
+"""The stages that can be done again; what comes after them follows."""
+
+_BEFORE = {Stage.MEASURED: Stage.DETECTED, Stage.GATED: Stage.MEASURED, Stage.DESCRIBED: Stage.GATED}
+_KEPT = {
+    Stage.MEASURED: frozenset[str](),
+    Stage.GATED: frozenset({"provenance/manifest.parquet", "quality/metrics.parquet", "quality/previews.parquet"}),
+}
+"""Which files of ours stay as they are when work begins at a stage; `described` keeps all it does not write itself."""
+
+
+class Reprocessing(Value):
+    """What was asked for.
+
+    Attributes:
+        version: The revision that was opened, or the version that the model runs on.
+        work: The work that does it.
+    """
+
+    version: Version
+    work: Work
+
+
+def request_reprocess(
+    version: str,
+    *,
+    from_stage: Stage | None = None,
+    model: str | None = None,
+    person: str,
+    reason: str,
+    catalogue: Catalogue,
+    clock: Clock,
+) -> Reprocessing:
+    """Open a revision that goes through the stages again, or ask for a model to be run on the version.
+
+    The revision row and the work are written together, so a kill leaves both or neither. `measured` reads the source
+    again: other bytes make a new version, the same ones stay in the revision. The person is the revision's submitter
+    and may therefore not approve it.
+
+    Args:
+        version: Id of the version to begin from; it has to be archived.
+        from_stage: `measured`, `gated` or `described`; `gated` unless a model is named.
+        model: Name of an admitted model; its result is a derived dataset.
+        person: Account name of a researcher of the project, or its owner.
+        reason: In words; it becomes the revision's cause.
+        catalogue: Where it is recorded.
+        clock: Dates it.
+
+    Raises:
+        Conflict: Another version of the dataset is on its way.
+        Forbidden: The person may not ask for it.
+        InvalidInput: There is no reason, or the stage is none that can be done again.
+        NotFound: There is no such version, or the person may not know of it.
+    """
+    words = reason.strip()
+    if not words or len(words) > 10_000:
+        msg = f"reprocessing {version} needs a reason in words, of at most 10,000 characters"
+        raise InvalidInput(msg, version_id=version)
+    if model is not None and from_stage is not None:
+        raise InvalidInput("give a stage or a model, not both: a model's result is a dataset of its own")
+    begin = from_stage or Stage.GATED
+    if begin not in FROM_STAGES:
+        names = ", ".join(stage.value for stage in FROM_STAGES)
+        raise InvalidInput(f"'{begin.value}' cannot be done again; name one of: {names}", stage=begin.value)
+    with catalogue.begin() as tx:
+        account = require_account(tx, person)
+        base = tx.datasets.get_version(version)
+        dataset = tx.datasets.get(base.dataset_id)
+        _require_allowed(tx, account, base, dataset)
+        if model is not None:
+            work = _ask_for_model(tx, base, dataset, model=model, person=person, reason=words, clock=clock)
+            return Reprocessing(version=base, work=work)
+        opened = _open_revision(tx, base, dataset, begin=begin, person=person, reason=words, clock=clock)
+        work = request_work(
+            tx,
+            WorkKind.REPROCESS,
+            opened.version_id,
+            key=f"reprocess:{opened.version_id}",
+            parameters={"from_stage": begin.value, "base": base.version_id, "person": person, "reason": words},
+            fairness=dataset.instrument or "",
+            clock=clock,
+        )
+        return Reprocessing(version=opened, work=work)
+
+
+def _require_allowed(tx: Transaction, account: Account, base: Version, dataset: Dataset) -> None:
+    project = require_visible(tx, dataset, account)
+    if not may_reprocess(account, project):
+        msg = f"{account.name} may not ask for {base.version_id} to be processed again; a researcher of the project may"
+        raise Forbidden(msg, person=account.name, version_id=base.version_id)
+    if base.ocfl_version is None:
+        msg = f"{base.version_id} is {base.stage.value} and not archived yet; wait until it is"
+        raise IllegalTransition(msg, version_id=base.version_id, present=base.stage.value)
+
+
+def _open_revision(
+    tx: Transaction, base: Version, dataset: Dataset, *, begin: Stage, person: str, reason: str, clock: Clock
+) -> Version:
+    siblings = tx.datasets.versions(dataset.dataset_id)
+    on_its_way = [one for one in siblings if ORDER.index(one.stage) < ORDER.index(Stage.VERIFIED)]
+    if on_its_way:
+        msg = f"{on_its_way[0].version_id} is on its way ({on_its_way[0].stage.value}); wait until it is archived"
+        raise Conflict(msg, version_id=on_its_way[0].version_id)
+    if begin is Stage.MEASURED and dataset.acquisition_id is None:
+        msg = f"{dataset.dataset_id} was derived and has no source to be read again; name a model instead"
+        raise InvalidInput(msg, dataset_id=dataset.dataset_id)
+    revision = 1 + max(one.revision for one in siblings if one.number == base.number)
+    identifier = version_id(dataset.dataset_id, base.number, revision)
+    now = clock.now()
+    next_ocfl = 1 + max(one.ocfl_version or 0 for one in siblings)
+    is_judged = begin is Stage.DESCRIBED
+    opened = tx.datasets.add_version(
+        Version(
+            version_id=identifier,
+            dataset_id=dataset.dataset_id,
+            number=base.number,
+            revision=revision,
+            stage=_BEFORE[begin],
+            stage_at=now,
+            created_at=now,
+            submitter=person,
+            cause=reason,
+            source_fingerprint=base.source_fingerprint,
+            staging=None if begin is Stage.MEASURED else f"v{next_ocfl}/content/{clock.new_id()}",
+            staged=_kept(base, begin),
+            manifest_digest=None if begin is Stage.MEASURED else base.manifest_digest,
+            file_count=base.file_count,
+            total_bytes=base.total_bytes,
+            verdict=base.verdict if is_judged else None,
+            reason=base.reason if is_judged else None,
+        )
+    )
+    if is_judged:
+        tx.datasets.set_findings(identifier, tx.datasets.findings(base.version_id))
+    _tell_opened(tx, opened, dataset, begin=begin, base=base, clock=clock)
+    return opened
+
+
+def _kept(base: Version, begin: Stage) -> dict[str, StagedFile]:
+    """Files of ours that stay; their bytes lie in the object already and are not copied."""
+    if begin is Stage.DESCRIBED:
+        return {path: file for path, file in base.staged.items() if path.startswith(("quality/", "provenance/"))}
+    return {path: file for path, file in base.staged.items() if path in _KEPT[begin]}
+
+
+def _tell_opened(
+    tx: Transaction, opened: Version, dataset: Dataset, *, begin: Stage, base: Version, clock: Clock
+) -> None:
+    announce(
+        tx,
+        "version.stage",
+        opened.version_id,
+        project=dataset.project,
+        clock=clock,
+        data={
+            "dataset_id": dataset.dataset_id,
+            "version": opened.label,
+            "acquisition_id": dataset.acquisition_id,
+            "instrument": dataset.instrument,
+            "project": dataset.project,
+            "from": None,
+            "stage": opened.stage.value,
+            "verdict": opened.verdict.value if opened.verdict else None,
+            "reason": opened.cause,
+            "base": base.version_id,
+            "from_stage": begin.value,
+            "submitter": opened.submitter,
+        },
+        restricted=base.is_restricted,
+    )
+
+
+def _ask_for_model(
+    tx: Transaction, base: Version, dataset: Dataset, *, model: str, person: str, reason: str, clock: Clock
+) -> Work:
+    asked = sum(1 for work in tx.inbox.list(subject=base.version_id) if work.kind is WorkKind.INFER)
+    return request_work(
+        tx,
+        WorkKind.INFER,
+        base.version_id,
+        key=f"infer:{base.version_id}:{model}:{asked + 1}",
+        parameters={"model": model, "person": person, "reason": reason},
+        fairness=dataset.instrument or "",
+        clock=clock,
+    )

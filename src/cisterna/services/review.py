@@ -1,0 +1,256 @@
+"""Settles what the project's policy settles, and records what a steward decides."""
+
+from __future__ import annotations
+
+from cisterna.domain.account import Role
+from cisterna.domain.dataset import Dataset, Stage, Version
+from cisterna.domain.errors import Conflict, DecisionRefused, InvalidInput
+from cisterna.domain.finding import Verdict
+from cisterna.domain.permission import require_decider
+from cisterna.domain.project import Project, PublishPolicy
+from cisterna.domain.publishing import POLICY_PREFIX
+from cisterna.domain.review import Act, Decision
+from cisterna.domain.work import Attempt, WorkKind
+from cisterna.ports.catalogue import Catalogue, Transaction
+from cisterna.ports.clock import Clock
+from cisterna.services.person import require_account, require_visible
+from cisterna.services.transition import advance, announce
+from cisterna.services.work_request import request_work
+
+OPEN_FOR: dict[Act, frozenset[Stage]] = {
+    Act.ACCEPT: frozenset({Stage.IN_REVIEW}),
+    Act.REJECT: frozenset({Stage.IN_REVIEW}),
+    Act.REQUEST_CHANGES: frozenset({Stage.IN_REVIEW, Stage.ACCEPTED, Stage.REJECTED}),
+    Act.ASSIGN: frozenset({Stage.IN_REVIEW}),
+}
+"""In which stages each act is possible; changes can be asked for afterwards, which opens the review again."""
+
+_BECOMES = {Act.ACCEPT: Stage.ACCEPTED, Act.REJECT: Stage.REJECTED}
+
+
+def settle_version(version_id: str, *, lease: Attempt, catalogue: Catalogue, clock: Clock) -> Version:
+    """Accept a verified version by its project's policy, or lay it before a steward.
+
+    A second run finds the version past `verified` and returns it unchanged: stage, decision and requested work were
+    written together.
+
+    Args:
+        version_id: A version that is `verified`, or beyond.
+        lease: Of the attempt that does this.
+        catalogue: Where it is recorded.
+        clock: Dates it.
+    """
+    with catalogue.begin() as tx:
+        tx.inbox.require_lease(lease)
+        version = tx.datasets.get_version(version_id)
+        if version.stage is not Stage.VERIFIED:
+            return version
+        dataset = tx.datasets.get(version.dataset_id)
+        project = tx.projects.get(dataset.project) if dataset.project else None
+        refusal = _why_not_automatic(tx, version, dataset, project)
+        if refusal is None and project is not None:
+            settled = _accept_by_policy(tx, version, project, clock=clock)
+        else:
+            settled = advance(tx, version, Stage.IN_REVIEW, clock=clock, review=refusal)
+        _request_inference(tx, settled, dataset, project, clock=clock)
+        return settled
+
+
+def _why_not_automatic(tx: Transaction, version: Version, dataset: Dataset, project: Project | None) -> str | None:
+    """Say in words why a person has to look, or None when the policy may accept."""
+    if project is None:
+        return "no project claims it"
+    reasons = {
+        "derived data are always reviewed": dataset.acquisition_id is None or bool(dataset.relations),
+        f"the verdict is {version.verdict.value if version.verdict else 'missing'}": (
+            version.verdict is not Verdict.PASSED or version.evidence_digest is None
+        ),
+        f"metadata are missing: {', '.join(version.metadata_missing) or 'all'}": (
+            version.metadata is None or bool(version.metadata_missing)
+        ),
+        "the project's policy accepts nothing automatically": not project.policy.accept_passed,
+    }
+    stands = next((reason for reason, holds in reasons.items() if holds), None)
+    if stands is None and _was_objected(tx, version):
+        return "a steward objected to an earlier version"
+    return stands
+
+
+def _was_objected(tx: Transaction, version: Version) -> bool:
+    """Tell whether a steward's last word on an earlier version of the dataset was no: a rule does not overrule it."""
+    for earlier in reversed(tx.datasets.versions(version.dataset_id)):
+        if earlier.version_id == version.version_id:
+            continue
+        words = [one.act for one in tx.datasets.decisions(earlier.version_id) if one.act is not Act.ASSIGN]
+        if words:
+            return words[-1] is not Act.ACCEPT
+    return False
+
+
+def _accept_by_policy(tx: Transaction, version: Version, project: Project, *, clock: Clock) -> Version:
+    if version.evidence_digest is None:  # asked before, and told to the type checker here
+        raise DecisionRefused("nothing was shown to decide on", version_id=version.version_id)
+    decision = Decision(
+        decision_id=clock.new_id(),
+        version_id=version.version_id,
+        act=Act.ACCEPT,
+        person=f"{POLICY_PREFIX}{project.slug}",
+        reason=f"Passed every check and its metadata are complete; project {project.slug} accepts that.",
+        evidence_digest=version.evidence_digest,
+        decided_at=clock.now(),
+    )
+    saved = advance(tx, version, Stage.ACCEPTED, clock=clock, decided_by=decision.person)
+    _record(tx, decision, saved, project=project.slug, clock=clock)
+    _request_publication(tx, saved, project, because=decision, clock=clock)
+    return saved
+
+
+def decide(
+    version_id: str,
+    act: Act,
+    *,
+    person: str,
+    reason: str,
+    evidence_digest: str,
+    assignee: str | None = None,
+    catalogue: Catalogue,
+    clock: Clock,
+) -> Version:
+    """Record a steward's decision; the decision, the stage and their events are written together.
+
+    Of two who decide at once one is told that the other was first. Asking for changes of what was accepted or rejected
+    opens the review again; what is published has to be withdrawn instead.
+
+    Args:
+        version_id: The version.
+        act: What is decided.
+        person: Account name of who decides, a steward of the project and for `accept` not the submitter.
+        reason: In words, never empty.
+        evidence_digest: Of the evidence that was shown to the person.
+        assignee: For `assign`, the steward it goes to.
+        catalogue: Where it is recorded.
+        clock: Dates it.
+
+    Raises:
+        DecisionRefused: The evidence shown is no longer current, somebody else decided first, or the person would
+            approve what they submitted.
+        Forbidden: The person is no steward of the project.
+        InvalidInput: There is no reason, or the assignee is no steward.
+        NotFound: There is no such version, or the person may not know of it.
+    """
+    words = reason.strip()
+    if not words or len(words) > 10_000:
+        msg = f"a decision on {version_id} needs a reason in words, of at most 10,000 characters"
+        raise InvalidInput(msg, version_id=version_id)
+    try:
+        with catalogue.begin() as tx:
+            version = tx.datasets.get_version(version_id)
+            dataset = tx.datasets.get(version.dataset_id)
+            account = require_account(tx, person)
+            require_visible(tx, dataset, account)
+            require_decider(account, act, version, project=dataset.project)
+            _require_current(tx, version, act, evidence_digest)
+            if act is Act.ASSIGN:
+                _require_assignee(tx, assignee, dataset, version_id)
+            decision = Decision(
+                decision_id=clock.new_id(),
+                version_id=version_id,
+                act=act,
+                person=person,
+                reason=words,
+                evidence_digest=evidence_digest,
+                assignee=assignee if act is Act.ASSIGN else None,
+                decided_at=clock.now(),
+            )
+            return _apply(tx, version, dataset, decision, clock=clock)
+    except Conflict as lost:
+        with catalogue.begin() as tx:
+            raise _lost_race(tx, version_id) from lost
+
+
+def _apply(tx: Transaction, version: Version, dataset: Dataset, decision: Decision, *, clock: Clock) -> Version:
+    wanted = _BECOMES.get(decision.act, Stage.IN_REVIEW)
+    if decision.assignee is not None:
+        version = version.model_copy(update={"assignee": decision.assignee})
+    if wanted is version.stage:
+        saved = tx.datasets.save_version(version)  # a new record: of two acts at once, one is told
+    else:
+        saved = advance(tx, version, wanted, clock=clock, decided_by=decision.person, decision=decision.reason)
+    _record(tx, decision, saved, project=dataset.project, clock=clock)
+    if saved.stage is Stage.ACCEPTED and dataset.project is not None:
+        _request_publication(tx, saved, tx.projects.get(dataset.project), because=decision, clock=clock)
+    return saved
+
+
+def _record(tx: Transaction, decision: Decision, version: Version, *, project: str | None, clock: Clock) -> None:
+    tx.datasets.add_decision(decision)
+    announce(
+        tx,
+        "decision.made",
+        decision.version_id,
+        project=project,
+        clock=clock,
+        data=decision.model_dump(mode="json"),
+        restricted=version.is_restricted,
+    )
+
+
+def _require_current(tx: Transaction, version: Version, act: Act, evidence_digest: str) -> None:
+    if version.stage not in OPEN_FOR[act]:
+        raise _lost_race(tx, version.version_id)
+    if version.evidence_digest is None or version.evidence_digest != evidence_digest:
+        msg = f"the evidence on {version.version_id} is not what was shown to you; look at it again and decide anew"
+        raise DecisionRefused(
+            msg, version_id=version.version_id, expected=version.evidence_digest, found=evidence_digest
+        )
+
+
+def _require_assignee(tx: Transaction, assignee: str | None, dataset: Dataset, version_id: str) -> None:
+    account = tx.accounts.find(assignee) if assignee else None
+    if account is None or not account.has_role(Role.STEWARD, project=dataset.project):
+        msg = f"'{assignee or ''}' is no steward who can look at {version_id}; name one of the project's stewards"
+        raise InvalidInput(msg, version_id=version_id, assignee=assignee)
+
+
+def _lost_race(tx: Transaction, version_id: str) -> DecisionRefused:
+    """Say who was first and what they decided."""
+    version = tx.datasets.get_version(version_id)
+    decisions = tx.datasets.decisions(version_id)
+    facts = {"version_id": version_id, "stage": version.stage.value}
+    if not decisions:
+        msg = f"{version_id} is {version.stage.value} and not open for this decision"
+        return DecisionRefused(msg, **facts)
+    last = decisions[-1]
+    msg = (
+        f"{last.person} decided on {version_id} first ({last.act.value}: {last.reason}); it is {version.stage.value} "
+        "now. Look at it again"
+    )
+    return DecisionRefused(msg, **facts, person=last.person, act=last.act.value)
+
+
+def _request_inference(
+    tx: Transaction, version: Version, dataset: Dataset, project: Project | None, *, clock: Clock
+) -> None:
+    if project is None or project.policy.model is None or version.verdict is not Verdict.PASSED or dataset.relations:
+        return
+    model = project.policy.model
+    request_work(
+        tx,
+        WorkKind.INFER,
+        version.version_id,
+        key=f"infer:{version.version_id}:{model}",
+        parameters={"model": model},
+        fairness=dataset.instrument or "",
+        clock=clock,
+    )
+
+
+def _request_publication(
+    tx: Transaction, version: Version, project: Project, *, because: Decision, clock: Clock
+) -> None:
+    wanted = project.policy.publish is PublishPolicy.PASSED and version.verdict is Verdict.PASSED
+    if not wanted or project.is_restricted:
+        return
+    # a review that was opened again and ended in another yes is another request
+    key = f"publish:{version.version_id}:{because.decision_id}"
+    request_work(tx, WorkKind.PUBLISH, version.version_id, key=key, clock=clock)

@@ -1,0 +1,216 @@
+"""The API, `/api/v1`: what the command line and the pages can do, for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from cisterna.domain.account import Grant
+from cisterna.domain.dataset import Stage, Version
+from cisterna.domain.errors import InvalidInput, NotFound
+from cisterna.domain.instrument import Instrument
+from cisterna.domain.project import MetadataDefaults, Policy, Project
+from cisterna.domain.publication import Publication
+from cisterna.domain.review import Act
+from cisterna.domain.work import Work
+from cisterna.services.detail import Detail, detail_of
+from cisterna.services.overview import Overview, list_overviews
+from cisterna.services.project_edit import add_project
+from cisterna.services.publish import request_publication, withdraw_version
+from cisterna.services.reprocess import Reprocessing, request_reprocess
+from cisterna.services.review import decide
+from cisterna.web.dashboard import as_row, review_order
+from cisterna.web.parts import WebParts
+from cisterna.web.project_page import visible_projects
+from cisterna.web.signed import ApiPerson, Parts
+from cisterna.web.wording import say
+
+router = APIRouter(prefix="/api/v1", tags=["v1"])
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Me(BaseModel):
+    """Who asks."""
+
+    name: str
+    full_name: str
+    grants: tuple[Grant, ...]
+
+
+class DecisionBody(_Body):
+    """A decision. `evidence_digest` is the one that `show` gave: it tells what was looked at."""
+
+    act: Act
+    reason: str = Field(min_length=1, max_length=10_000)
+    evidence_digest: str = Field(max_length=128)
+    assignee: str | None = Field(None, max_length=100)
+
+
+class ReprocessingBody(_Body):
+    """A request for the same data again from a stage, or with a model; not both."""
+
+    from_stage: Stage | None = None
+    model: str | None = Field(None, max_length=100)
+    reason: str = Field(min_length=1, max_length=10_000)
+
+
+class WithdrawalBody(_Body):
+    """A withdrawal, with the reason that the tombstone shows."""
+
+    reason: str = Field(min_length=1, max_length=10_000)
+
+
+class ProjectBody(_Body):
+    """A new project."""
+
+    slug: str
+    title: str
+    owner: str
+    people: tuple[str, ...] = ()
+    defaults: MetadataDefaults = MetadataDefaults()
+    policy: Policy = Policy()
+
+
+@router.get("/me")
+def who_am_i(person: ApiPerson) -> Me:
+    """Say whose token or session this is."""
+    account = person.account
+    return Me(name=account.name, full_name=account.full_name, grants=account.grants)
+
+
+@router.get("/datasets")
+def list_datasets(
+    parts: Parts,
+    person: ApiPerson,
+    project: str | None = None,
+    instrument: str | None = None,
+    limit: Annotated[int | None, Query(ge=1, le=10_000)] = None,
+) -> Sequence[Overview]:
+    """List acquisitions and datasets, the latest change first."""
+    return list_overviews(
+        catalogue=parts.catalogue,
+        bucket=parts.store.bucket,
+        account=person.account,
+        project=project,
+        instrument=instrument,
+        limit=limit,
+    )
+
+
+@router.get("/review")
+def list_review(parts: Parts, person: ApiPerson) -> Sequence[Overview]:
+    """List what waits for a steward: what failed first, then what waits longest."""
+    rows = list_overviews(catalogue=parts.catalogue, bucket=parts.store.bucket, account=person.account)
+    return [_plain(row) for row in review_order([as_row(row) for row in rows if row.stage is Stage.IN_REVIEW])]
+
+
+@router.get("/datasets/{identifier:path}")
+def show_dataset(parts: Parts, person: ApiPerson, identifier: str) -> Detail:
+    """Show all that is known, by the id of an acquisition, dataset or version, or by an ARK."""
+    return detail_of(identifier, catalogue=parts.catalogue, bucket=parts.store.bucket, account=person.account)
+
+
+@router.post("/versions/{version_id}/decisions", status_code=201)
+def decide_on(parts: Parts, person: ApiPerson, version_id: str, body: DecisionBody) -> Version:
+    """Decide on a version, as a steward of its project."""
+    _require_visible(parts, person, version_id)
+    return decide(
+        version_id,
+        body.act,
+        person=person.account.name,
+        reason=body.reason,
+        evidence_digest=body.evidence_digest,
+        assignee=body.assignee,
+        catalogue=parts.catalogue,
+        clock=parts.clock,
+    )
+
+
+@router.post("/versions/{version_id}/reprocessing", status_code=202)
+def reprocess(parts: Parts, person: ApiPerson, version_id: str, body: ReprocessingBody) -> Reprocessing:
+    """Ask for the data to be processed again; nothing is overwritten."""
+    _require_visible(parts, person, version_id)
+    if body.model is not None and body.model not in parts.models():
+        msg = f"there is no model '{body.model}'; `cisterna model list` shows those that may run"
+        raise NotFound(msg, model=body.model)
+    return request_reprocess(
+        version_id,
+        from_stage=body.from_stage,
+        model=body.model,
+        person=person.account.name,
+        reason=body.reason,
+        catalogue=parts.catalogue,
+        clock=parts.clock,
+    )
+
+
+@router.post("/versions/{version_id}/publication", status_code=202)
+def publish(parts: Parts, person: ApiPerson, version_id: str) -> Work:
+    """Ask for a version to be made public, with the consent of who asks."""
+    _require_visible(parts, person, version_id)
+    return request_publication(version_id, person=person.account.name, catalogue=parts.catalogue, clock=parts.clock)
+
+
+@router.post("/versions/{version_id}/withdrawal", status_code=201)
+def withdraw(parts: Parts, person: ApiPerson, version_id: str, body: WithdrawalBody) -> Publication:
+    """Take a publication back; a tombstone stays."""
+    _require_visible(parts, person, version_id)
+    return withdraw_version(
+        version_id,
+        person=person.account.name,
+        reason=body.reason,
+        catalogue=parts.catalogue,
+        publisher=parts.publisher,
+        clock=parts.clock,
+    )
+
+
+@router.get("/work/{work_id}")
+def show_work(parts: Parts, person: ApiPerson, work_id: str) -> Work:
+    """Show how far a request has come."""
+    with parts.catalogue.begin() as tx:
+        work = tx.inbox.get(work_id)
+    _require_visible(parts, person, work.subject)
+    return work
+
+
+@router.get("/projects")
+def list_projects(parts: Parts, person: ApiPerson) -> Sequence[Project]:
+    """List the projects whose data the person may see."""
+    return visible_projects(parts, person.account)
+
+
+@router.post("/projects", status_code=201)
+def create_project(parts: Parts, person: ApiPerson, body: ProjectBody) -> Project:
+    """Add a project, as an operator."""
+    project = Project.model_validate({**dict(body), "created_at": parts.clock.now()})
+    return add_project(project, person=person.account.name, catalogue=parts.catalogue)
+
+
+@router.get("/instruments")
+def list_instruments(parts: Parts, person: ApiPerson) -> Sequence[Instrument]:
+    """List instruments: all for operators, otherwise those whose acquisitions the person may see."""
+    with parts.catalogue.begin() as tx:
+        instruments = tx.instruments.list()
+    if person.is_operator:
+        return instruments
+    rows = list_overviews(catalogue=parts.catalogue, bucket=parts.store.bucket, account=person.account)
+    seen = {row.instrument for row in rows}
+    return [one for one in instruments if one.name in seen]
+
+
+def _require_visible(parts: WebParts, person: ApiPerson, identifier: str) -> None:
+    """Raises `NotFound` for what the person may not know of."""
+    if ":v" not in identifier and not identifier.startswith(("acq-", "ds-")):
+        raise InvalidInput(say("problem.422.detail", lines=identifier[:100]))
+    detail_of(identifier, catalogue=parts.catalogue, bucket=parts.store.bucket, account=person.account)
+
+
+def _plain(row: Overview) -> Overview:
+    return Overview.model_validate({name: getattr(row, name) for name in Overview.model_fields})

@@ -1,0 +1,79 @@
+"""Puts the web application together."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
+
+from fastapi import FastAPI
+from fastapi.staticfiles import StaticFiles
+
+from cisterna.web import (
+    account_page,
+    api,
+    dashboard,
+    dataset_file,
+    dataset_page,
+    door,
+    landing,
+    operation,
+    people_page,
+    problem,
+    project_page,
+)
+from cisterna.web.live import LiveFeed
+from cisterna.web.parts import WebParts
+from cisterna.web.security import Gatekeeper, host_name
+from cisterna.web.view import HERE
+
+
+def create_app(parts: WebParts) -> FastAPI:
+    """Make the application: pages, API, landing pages and what operators watch.
+
+    Args:
+        parts: What it stands on; the composition root fills it.
+    """
+    feed = LiveFeed(parts.catalogue)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        feed.start()
+        try:
+            yield
+        finally:
+            feed.stop()
+
+    app = FastAPI(
+        title="Cisterna",
+        version="1",
+        lifespan=lifespan,
+        docs_url=None,  # its page asks other hosts for scripts
+        redoc_url=None,
+        openapi_url="/api/v1/openapi.json",
+    )
+    app.state.parts = parts
+    app.state.feed = feed
+    problem.install(app)
+    for module in (
+        door,
+        dashboard,
+        dataset_page,
+        dataset_file,
+        project_page,
+        people_page,
+        account_page,
+        landing,
+        api,
+        operation,
+    ):
+        app.include_router(module.router)
+    app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
+    address = urlsplit(parts.base_url)
+    app.add_middleware(
+        Gatekeeper,
+        hosts={host_name(address.netloc), *parts.hosts},
+        limit_bytes=parts.upload_limit_bytes,
+        is_https=address.scheme == "https",
+    )
+    return app

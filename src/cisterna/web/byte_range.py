@@ -1,0 +1,108 @@
+"""Answers requests for files: whole, in part, or only their headers (RFC 9110)."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain
+from urllib.parse import quote
+
+from fastapi import Request
+from fastapi.responses import Response, StreamingResponse
+
+from cisterna.ports.object_store import ObjectStore
+from cisterna.ports.publisher import PublicFile
+from cisterna.web.security import FILE_POLICY
+
+_RANGE = re.compile(r"bytes=(\d{0,19})-(\d{0,19})")
+
+
+@dataclass(frozen=True)
+class Span:
+    """Bytes `start` to before `end`."""
+
+    start: int
+    end: int
+
+
+class UnsatisfiableRange(Exception):
+    """The part that was asked for lies outside the file."""
+
+
+def parse_range(header: str | None, size_bytes: int) -> Span | None:
+    """Read a Range header; None is the whole file, which is also the answer to what is malformed or has many parts.
+
+    Raises:
+        UnsatisfiableRange: It lies outside the file.
+    """
+    matched = _RANGE.fullmatch(header.strip()) if header else None
+    if matched is None or not (matched[1] or matched[2]):
+        return None
+    if not matched[1]:
+        length = min(int(matched[2]), size_bytes)
+        if length == 0:
+            raise UnsatisfiableRange
+        return Span(size_bytes - length, size_bytes)
+    start = int(matched[1])
+    end = min(int(matched[2]) + 1, size_bytes) if matched[2] else size_bytes
+    if matched[2] and int(matched[2]) < start:
+        return None
+    if start >= size_bytes:
+        raise UnsatisfiableRange
+    return Span(start, end)
+
+
+def answer_file(request: Request, file: PublicFile, *, store: ObjectStore, is_public: bool) -> Response:
+    """Stream a file, or the part of it that was asked for.
+
+    The ETag is the file's digest, so it holds across servers and restarts. A browser is told to save it and to run
+    nothing in it.
+
+    Args:
+        request: A GET or HEAD.
+        file: What is served; its key must come from a record and never from the request.
+        store: That holds the bytes.
+        is_public: Whether caches may keep it.
+    """
+    etag = f'"{file.sha512}"'
+    name = file.path.rsplit("/", 1)[-1]
+    headers = {
+        "etag": etag,
+        "accept-ranges": "bytes",
+        "content-type": file.media_type,
+        "content-disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}",
+        "content-security-policy": FILE_POLICY,
+        "cache-control": "public, max-age=300, must-revalidate" if is_public else "private, no-cache",
+        "repr-digest": f"sha-512=:{base64.b64encode(bytes.fromhex(file.sha512)).decode()}:",
+    }
+    if _matches(request.headers.get("if-none-match"), etag):
+        return Response(status_code=304, headers=headers)
+    asked = request.headers.get("range") if request.headers.get("if-range", etag) == etag else None
+    try:
+        span = parse_range(asked, file.size_bytes)
+    except UnsatisfiableRange:
+        return Response(status_code=416, headers=headers | {"content-range": f"bytes */{file.size_bytes}"})
+    status = 200
+    if span is not None:
+        status = 206
+        headers["content-range"] = f"bytes {span.start}-{span.end - 1}/{file.size_bytes}"
+    whole = span or Span(0, file.size_bytes)
+    headers["content-length"] = str(whole.end - whole.start)
+    if request.method == "HEAD" or whole.start == whole.end:
+        return Response(status_code=status, headers=headers)
+    return StreamingResponse(_begun(store, file, whole), status, headers)
+
+
+def _begun(store: ObjectStore, file: PublicFile, span: Span) -> Iterator[bytes]:
+    """Open the stream before the answer begins, so that a store that does not answer is an error and no short file."""
+    chunks = store.stream(file.content_key, start=span.start, end=span.end)
+    first = next(chunks, b"")
+    return chain((first,), chunks)
+
+
+def _matches(header: str | None, etag: str) -> bool:
+    if header is None:
+        return False
+    return header.strip() == "*" or etag in {one.strip().removeprefix("W/") for one in header.split(",")}

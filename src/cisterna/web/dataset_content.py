@@ -1,0 +1,65 @@
+"""The content of archived versions for signed-in people, kept for a while: it never changes once it is staged."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from threading import Lock
+
+from cisterna.domain.dataset import Version
+from cisterna.ports.publisher import PublicFile
+from cisterna.services.data_manifest import MANIFEST_PATH
+from cisterna.services.public_record import PREVIEWS, object_files, read_previews
+from cisterna.web.parts import WebParts
+
+_KEPT_VERSIONS = 24
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a version holds.
+
+    Attributes:
+        files: Its logical content.
+        previews: PNG thumbnails by logical path.
+    """
+
+    files: tuple[PublicFile, ...]
+    previews: dict[str, bytes]
+
+
+class ContentCache:
+    """Keeps what was read last; a key names the digests, so nothing kept is ever out of date."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[tuple[str, str], Content] = OrderedDict()
+        self._lock = Lock()
+
+    def of(self, parts: WebParts, version: Version) -> Content:
+        """Return a version's content; the caller has made sure that the person may see it."""
+        key = (version.version_id, "".join(file.sha512 for _, file in sorted(version.staged.items())))
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]
+        with parts.catalogue.begin() as tx:
+            dataset = tx.datasets.get(version.dataset_id)
+        content = Content(
+            files=object_files(version, dataset, store=parts.store, tables=parts.tables),
+            previews=read_previews(version, dataset, store=parts.store, tables=parts.tables),
+        )
+        if not {MANIFEST_PATH, PREVIEWS} & set(version.staged):
+            return content
+        with self._lock:
+            self._kept[key] = content
+            while len(self._kept) > _KEPT_VERSIONS:
+                self._kept.popitem(last=False)
+        return content
+
+
+_CACHE = ContentCache()
+
+
+def content_of(parts: WebParts, version: Version) -> Content:
+    """Return a version's content; the caller has made sure that the person may see it."""
+    return _CACHE.of(parts, version)

@@ -1,0 +1,312 @@
+"""Acquisitions and datasets: the evidence first, then what can be done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
+from urllib.parse import quote, urlencode
+
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import RedirectResponse, Response
+from pydantic import JsonValue
+
+from cisterna.domain.account import Account, Role
+from cisterna.domain.dataset import Stage, Version
+from cisterna.domain.errors import CisternaError, InvalidInput, NotFound
+from cisterna.domain.event import Event
+from cisterna.domain.finding import Finding, Outcome
+from cisterna.domain.permission import may_consent, may_reprocess, may_withdraw
+from cisterna.domain.project import Project
+from cisterna.domain.publishing import Bar
+from cisterna.domain.review import Act
+from cisterna.domain.work import WorkState
+from cisterna.services.detail import Detail, detail_of
+from cisterna.services.person import stewards_of
+from cisterna.services.public_record import standing
+from cisterna.services.publish import bars_to_publication, request_publication, withdraw_version
+from cisterna.services.reprocess import request_reprocess
+from cisterna.services.review import OPEN_FOR, decide
+from cisterna.web.dataset_content import content_of
+from cisterna.web.metadata_rows import metadata_rows
+from cisterna.web.parts import WebParts
+from cisterna.web.signed import FormPerson, Parts, Person
+from cisterna.web.view import page
+from cisterna.web.wording import TEXT, say
+
+router = APIRouter(include_in_schema=False)
+
+_FLASHES = frozenset({"decided", "publishing", "withdrawn", "reprocessing"})
+_FILES_SHOWN = 500
+_THUMBS_SHOWN = 96
+_QUIET_EVENTS = frozenset({"attempt.started", "attempt.completed"})
+
+Reason = Annotated[str, Form(max_length=10_000)]
+Identifier = Annotated[str, Form(max_length=200)]
+
+
+@dataclass(frozen=True)
+class Thumb:
+    """A preview on the page."""
+
+    path: str
+    url: str
+    file_url: str
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Happening:
+    """A line of the history."""
+
+    when: datetime
+    what: str
+    why: str = ""
+
+
+@router.get("/acquisitions/{acquisition_id}")
+def show_acquisition(request: Request, parts: Parts, person: Person, acquisition_id: str) -> Response:
+    """Show one run as the instrument writes it."""
+    found = detail_of(acquisition_id, catalogue=parts.catalogue, bucket=parts.store.bucket, account=person.account)
+    if found.acquisition_id != acquisition_id:
+        raise NotFound(say("problem.404.detail"))
+    return page(request, "acquisition.html", {"d": found, "history": history(found.history)})
+
+
+@router.get("/datasets/{dataset_id}")
+def show_dataset(
+    *, request: Request, parts: Parts, person: Person, dataset_id: str, version: str | None = None, flash: str = ""
+) -> Response:
+    """Show the newest version, or the one named."""
+    wanted = f"{dataset_id}:{version}" if version else dataset_id
+    found = detail_of(wanted, catalogue=parts.catalogue, bucket=parts.store.bucket, account=person.account)
+    if found.dataset_id is None or not dataset_id.startswith("ds-"):
+        raise NotFound(say("problem.404.detail"))
+    newest = found.versions[0].label if found.versions else None
+    context = {
+        "d": found,
+        "here": f"/datasets/{dataset_id}" + (f"?{urlencode({'version': version})}" if version else ""),
+        "flash": flash if flash in _FLASHES else "",
+        "is_old": found.version is not None and found.version != newest,
+        "failed": [work for work in found.work if work.state is WorkState.FAILED],
+        "fields": metadata_rows(found.shown),
+        "history": history(found.history),
+        **_images(parts, found),
+        **_files(parts, found),
+        **_what_may(parts, found, person.account),
+    }
+    return page(request, "dataset.html", context)
+
+
+@router.post("/datasets/{dataset_id}/decision")
+def decide_on(
+    *,
+    parts: Parts,
+    person: FormPerson,
+    dataset_id: str,
+    version_id: Identifier,
+    act: Annotated[Act, Form()],
+    reason: Reason,
+    evidence_digest: Annotated[str, Form(max_length=128)],
+    assignee: Annotated[str | None, Form(max_length=100)] = None,
+) -> Response:
+    """Record a decision."""
+    require_own_version(dataset_id, version_id)
+    decide(
+        version_id,
+        act,
+        person=person.account.name,
+        reason=reason,
+        evidence_digest=evidence_digest,
+        assignee=assignee if act is Act.ASSIGN else None,
+        catalogue=parts.catalogue,
+        clock=parts.clock,
+    )
+    return _back(dataset_id, version_id, "decided")
+
+
+@router.post("/datasets/{dataset_id}/publication")
+def publish(
+    parts: Parts,
+    person: FormPerson,
+    dataset_id: str,
+    version_id: Identifier,
+    confirm: Annotated[str, Form(max_length=1000)],
+) -> Response:
+    """Ask for publication, in the name of the person."""
+    require_own_version(dataset_id, version_id)
+    _require_name(parts, person.account, dataset_id, confirm)
+    request_publication(version_id, person=person.account.name, catalogue=parts.catalogue, clock=parts.clock)
+    return _back(dataset_id, version_id, "publishing")
+
+
+@router.post("/datasets/{dataset_id}/withdrawal")
+def withdraw(
+    *,
+    parts: Parts,
+    person: FormPerson,
+    dataset_id: str,
+    version_id: Identifier,
+    reason: Reason,
+    confirm: Annotated[str, Form(max_length=1000)],
+) -> Response:
+    """Take a publication back."""
+    require_own_version(dataset_id, version_id)
+    _require_name(parts, person.account, dataset_id, confirm)
+    withdraw_version(
+        version_id,
+        person=person.account.name,
+        reason=reason,
+        catalogue=parts.catalogue,
+        publisher=parts.publisher,
+        clock=parts.clock,
+    )
+    return _back(dataset_id, version_id, "withdrawn")
+
+
+@router.post("/datasets/{dataset_id}/reprocessing")
+def reprocess(
+    *,
+    parts: Parts,
+    person: FormPerson,
+    dataset_id: str,
+    version_id: Identifier,
+    what: Annotated[str, Form(max_length=100)],
+    reason: Reason,
+) -> Response:
+    """Ask for the data to be processed again."""
+    require_own_version(dataset_id, version_id)
+    kind, _, name = what.partition(":")
+    if kind == "model" and name not in parts.models():
+        raise NotFound(say("problem.404.detail"), model=name)
+    if kind not in {"model", "stage"} or (kind == "stage" and name not in set(Stage)):
+        raise InvalidInput(say("problem.422.detail", lines=what))
+    asked = request_reprocess(
+        version_id,
+        from_stage=Stage(name) if kind == "stage" else None,
+        model=name if kind == "model" else None,
+        person=person.account.name,
+        reason=reason,
+        catalogue=parts.catalogue,
+        clock=parts.clock,
+    )
+    return _back(dataset_id, asked.version.version_id, "reprocessing")
+
+
+def require_own_version(dataset_id: str, version_id: str) -> None:
+    """Refuse a version of another dataset than the page's."""
+    if not version_id.startswith(f"{dataset_id}:"):
+        raise NotFound(say("problem.404.detail"), version_id=version_id)
+
+
+def _require_name(parts: WebParts, account: Account, dataset_id: str, typed: str) -> None:
+    found = detail_of(dataset_id, catalogue=parts.catalogue, bucket=parts.store.bucket, account=account)
+    if " ".join(typed.split()) != " ".join(found.title.split()):
+        raise InvalidInput(say("confirm.differs", title=found.title), dataset_id=dataset_id)
+
+
+def _back(dataset_id: str, version_id: str, flash: str) -> Response:
+    query = urlencode({"version": version_id.partition(":")[2], "flash": flash})
+    return RedirectResponse(f"/datasets/{quote(dataset_id)}?{query}", 303)
+
+
+def _images(parts: WebParts, found: Detail) -> dict[str, object]:
+    if found.shown is None:
+        return {"failing": [], "images": [], "unreadable": False}
+    try:
+        paths = list(content_of(parts, found.shown).previews)
+    except CisternaError:
+        return {"failing": [], "images": [], "unreadable": True}
+    why = reasons_by_file(found.findings)
+    failing = [_thumb(found.shown, f"data/{path}", why[path]) for path in why if f"data/{path}" in paths]
+    others = [_thumb(found.shown, path, "") for path in paths if path.removeprefix("data/") not in why]
+    return {"failing": failing[:_THUMBS_SHOWN], "images": others[:_THUMBS_SHOWN], "unreadable": False}
+
+
+def reasons_by_file(findings: Iterable[Finding]) -> dict[str, str]:
+    """Say for each file which checks it failed, in the order of the findings and worst first within each."""
+    why: dict[str, list[str]] = {}
+    for finding in findings:
+        if finding.outcome is Outcome.PASSED:
+            continue
+        for path in finding.files:
+            why.setdefault(path.removeprefix("data/"), []).append(finding.check)
+    return {path: ", ".join(dict.fromkeys(checks)) for path, checks in why.items()}
+
+
+def _thumb(version: Version, path: str, why: str) -> Thumb:
+    base = f"/datasets/{version.dataset_id}"
+    return Thumb(
+        path=path.removeprefix("data/"),
+        url=f"{base}/preview?{urlencode({'version': version.label, 'path': path})}",
+        file_url=f"{base}/files/{quote(path)}?{urlencode({'version': version.label})}",
+        why=why,
+    )
+
+
+def _files(parts: WebParts, found: Detail) -> dict[str, object]:
+    try:
+        files = content_of(parts, found.shown).files if found.shown else ()
+    except CisternaError:
+        files = ()
+    query = urlencode({"version": found.version or ""})
+    shown = [
+        {**dict(file), "url": f"/datasets/{found.dataset_id}/files/{quote(file.path)}?{query}"}
+        for file in files[:_FILES_SHOWN]
+    ]
+    return {"files": shown, "more_files": max(0, len(files) - _FILES_SHOWN)}
+
+
+def _what_may(parts: WebParts, found: Detail, account: Account) -> dict[str, object]:
+    """Tell what this person may do with this version; the services check again."""
+    with parts.catalogue.begin() as tx:
+        project: Project | None = tx.projects.get(found.project) if found.project else None
+        stewards: Sequence[str] = stewards_of(found.project, tx=tx)
+    is_steward = account.has_role(Role.STEWARD, project=found.project)
+    acts = [act.value for act in Act if found.stage in OPEN_FOR[act]]
+    bars: tuple[Bar, ...] = ()
+    may_ask = project is not None and (may_consent(account, project) or is_steward)
+    can_publish = may_ask and found.version_id is not None and found.stage is Stage.ACCEPTED
+    if can_publish and found.version_id is not None:
+        bars = bars_to_publication(found.version_id, person=account.name, catalogue=parts.catalogue)
+    return {
+        "can_decide": is_steward and bool(acts),
+        "acts": acts,
+        "own": account.name == found.submitter,
+        "stewards": stewards,
+        "publication": standing(found.publications),
+        "can_publish": can_publish,
+        "bars": bars,
+        "can_withdraw": may_withdraw(account, project),
+        "can_reprocess": found.object_url is not None and may_reprocess(account, project),
+        "models": parts.models(),
+    }
+
+
+def history(events: Iterable[Event]) -> list[Happening]:
+    """Write events as lines for people; what only machines care about is left out."""
+    return [
+        Happening(when=event.occurred_at, what=_what(event.name, event.data), why=_why(event.name, event.data))
+        for event in events
+        if event.name not in _QUIET_EVENTS
+    ]
+
+
+def _what(name: str, data: Mapping[str, JsonValue]) -> str:
+    words = {key: _named(key, data.get(key)) for key in ("version", "stage", "state", "person", "act")}
+    return say(f"event.{name}", name, **words)
+
+
+def _named(kind: str, value: JsonValue) -> str:
+    return TEXT.get(f"{kind}.{value}", str(value or ""))
+
+
+def _why(name: str, data: Mapping[str, JsonValue]) -> str:
+    keys = ["decision", "withdrawn_reason", "held", "error", "message", "review"]
+    if name != "version.stage" or data.get("stage") == Stage.GATED or data.get("base"):
+        keys.append("reason")  # later stages carry the verdict's words along; once is enough
+    for key in keys:
+        if isinstance(text := data.get(key), str) and text:
+            return text
+    return ""

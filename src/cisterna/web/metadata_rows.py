@@ -1,0 +1,106 @@
+"""Writes a description as lines of a table: the value, who said it, and whether it is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from pydantic import JsonValue
+
+from cisterna.domain.dataset import Version
+from cisterna.web.presenting import number
+from cisterna.web.wording import TEXT, say
+
+_FIELDS = (
+    "title",
+    "description",
+    "creators",
+    "publisher",
+    "publication_year",
+    "licence",
+    "access",
+    "human_data",
+    "keywords",
+    "data_type",
+    "instrument",
+)
+_IMAGING = (
+    "channels",
+    "objective",
+    "pixel_size_um",
+    "z_step_um",
+    "regions",
+    "fields",
+    "z_planes",
+    "timepoints",
+    "images",
+)
+
+
+@dataclass(frozen=True)
+class FieldRow:
+    """One line."""
+
+    name: str
+    label: str
+    text: str
+    origin: str
+    missing: bool = False
+
+
+def metadata_rows(version: Version | None) -> list[FieldRow]:
+    """Give the fields that are known, and those that are missing and needed, in the order people read them."""
+    if version is None or version.metadata is None:
+        return []
+    record = version.metadata
+    origins = record.get("origins")
+    said_by = origins if isinstance(origins, dict) else {}
+    rows = []
+    for name in (*_FIELDS, *(one for one in version.metadata_missing if one not in _FIELDS)):
+        text = shown(record.get(name))
+        missing = name in version.metadata_missing
+        if text or missing:
+            by = "" if missing else str(said_by.get(name) or "")
+            origin = say(f"origin.{by or 'none'}", by)
+            text = TEXT.get(f"{_KINDS.get(name, name)}.{text}", text)
+            rows.append(FieldRow(name, say(f"field.{name}", name), text, origin, missing))
+    return [*rows, *_nested(record, said_by)]
+
+
+_KINDS = {"human_data": "human"}
+"""Fields whose values have words of their own, and the prefix of those."""
+
+
+def imaging_facts(record: Mapping[str, JsonValue]) -> list[tuple[str, str]]:
+    """Give what is known of the images as label and text."""
+    imaging = record.get("imaging")
+    if not isinstance(imaging, dict):
+        return []
+    return [(say(f"field.{name}"), text) for name in _IMAGING if (text := shown(imaging.get(name)))]
+
+
+def _nested(record: Mapping[str, JsonValue], said_by: Mapping[str, JsonValue]) -> Iterator[FieldRow]:
+    imaging = record.get("imaging")
+    if isinstance(imaging, dict):
+        origin = str(said_by.get("imaging") or "profile")
+        for name in _IMAGING:
+            if text := shown(imaging.get(name)):
+                yield FieldRow(name, say(f"field.{name}"), text, say(f"origin.{origin}", origin))
+    model = record.get("model")
+    if isinstance(model, dict):
+        for key, name in (("name", "model"), ("trained_on", "trained_on")):
+            if text := shown(model.get(key)):
+                yield FieldRow(name, say(f"field.{name}"), text, say("origin.cisterna"))
+
+
+def shown(value: JsonValue) -> str:
+    """Write a value of a description in one line; nothing is the empty text."""
+    if value is None or (isinstance(value, list | dict) and not value):
+        return ""
+    if isinstance(value, list):
+        return ", ".join(filter(None, (shown(one) for one in value)))
+    if isinstance(value, dict):
+        name = shown(value.get("name"))
+        rest = [shown(value.get(key)) for key in ("orcid", "affiliation", "model")]
+        return " · ".join(filter(None, (name, *rest)))
+    return number(value) if isinstance(value, float) else str(value)

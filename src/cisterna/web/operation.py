@@ -1,0 +1,78 @@
+"""What operators watch: liveness, readiness and metrics. Counts only; nothing here names data."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import APIRouter
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from cisterna.domain.acquisition import AcquisitionState
+from cisterna.domain.dataset import Stage
+from cisterna.domain.errors import CisternaError
+from cisterna.domain.work import WorkState
+from cisterna.ports.catalogue import Transaction
+from cisterna.web.signed import Parts
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/healthz")
+def health() -> Response:
+    """Say that this process answers."""
+    return PlainTextResponse("ok\n")
+
+
+@router.get("/readyz")
+def readiness(parts: Parts) -> Response:
+    """Say whether the parts that pages need answer; 503 names those that do not."""
+    faults = {}
+    try:
+        with parts.catalogue.begin() as tx:
+            tx.outbox.undelivered()
+    except CisternaError as error:
+        faults["catalogue"] = error.code
+    try:
+        parts.store.head(".cisterna-probe/ready")
+    except CisternaError as error:
+        faults["store"] = error.code
+    return JSONResponse({"ready": not faults, "faults": faults}, 503 if faults else 200)
+
+
+@router.get("/metrics")
+def metrics(parts: Parts) -> Response:
+    """Count what there is, in Prometheus's text form."""
+    registry = CollectorRegistry()
+    with parts.catalogue.begin() as tx:
+        _count(registry, tx)
+    return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+
+def _count(registry: CollectorRegistry, tx: Transaction) -> None:
+    seen = tx.acquisitions.list()
+    versions = tx.datasets.list_versions()
+    states = Counter(one.state for one in seen)
+    stages = Counter(one.stage for one in versions)
+    verdicts = Counter(one.verdict.value if one.verdict else "none" for one in versions)
+    work = {state: len(tx.inbox.list(state=state)) for state in WorkState if state is not WorkState.DONE}
+    _gauge(
+        registry, "cisterna_acquisitions", "Acquisitions by state.", "state", {s: states[s] for s in AcquisitionState}
+    )
+    _gauge(registry, "cisterna_versions", "Versions by stage.", "stage", {s: stages[s] for s in Stage})
+    _gauge(registry, "cisterna_verdicts", "Versions by verdict.", "verdict", verdicts)
+    _gauge(registry, "cisterna_work", "Work by state.", "state", work)
+    _gauge(registry, "cisterna_undelivered_events", "Events not delivered yet.", "sink", tx.outbox.undelivered())
+    held = sum(1 for one in seen if one.held is not None)
+    Gauge("cisterna_held_acquisitions", "Acquisitions held with a reason.", registry=registry).set(held)
+    archived = sum(one.total_bytes for one in versions if one.ocfl_version is not None and not one.revision)
+    Gauge("cisterna_archived_bytes", "Bytes of archived versions.", registry=registry).set(archived)
+
+
+def _gauge(registry: CollectorRegistry, name: str, words: str, label: str, counts: Mapping[Any, int]) -> None:
+    gauge = Gauge(name, words, [label], registry=registry)
+    for value, count in counts.items():
+        gauge.labels(str(value)).set(count)

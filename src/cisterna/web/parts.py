@@ -1,0 +1,51 @@
+"""What the pages stand on; the composition root fills it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from cisterna.ports.catalogue import Catalogue
+from cisterna.ports.clock import Clock
+from cisterna.ports.object_store import ObjectStore
+from cisterna.ports.password import Passwords
+from cisterna.ports.publisher import PublicShelf, Publisher
+from cisterna.ports.quality import TableFile
+
+
+def _no_models() -> Sequence[str]:
+    return ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebParts:
+    """The parts of the web process.
+
+    Attributes:
+        catalogue: What is true now.
+        store: The archive; pages read thumbnails and files from it.
+        shelf: What is public; landing pages are made from it alone.
+        publisher: The target that a withdrawal goes to; usually the same object as `shelf`.
+        tables: Reads the tables kept in objects.
+        passwords: Makes secrets and judges passwords.
+        clock: Tells the time.
+        base_url: Address people use, such as `http://127.0.0.1:8080`; its host is the only one that is answered,
+            beside `hosts`.
+        hosts: More host names to answer to, without ports.
+        prefect_url: Address of Prefect's pages, for operators; None hides the link.
+        models: Names the admitted models, for the form that asks for one.
+        upload_limit_bytes: Largest body of a request.
+    """
+
+    catalogue: Catalogue
+    store: ObjectStore
+    shelf: PublicShelf
+    publisher: Publisher
+    tables: TableFile
+    passwords: Passwords
+    clock: Clock
+    base_url: str
+    hosts: Sequence[str] = ("127.0.0.1", "localhost", "[::1]")
+    prefect_url: str | None = None
+    models: Callable[[], Sequence[str]] = field(default=_no_models)
+    upload_limit_bytes: int = 1024 * 1024

@@ -26,11 +26,11 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "tests"))
 
-from cisterna.testing.virtual_squid import VirtualSquid  # noqa: E402
 from system.running import RunningStack, until  # noqa: E402 - the tests' own way to run the stack
 
 from cisterna.bootstrap import open_parts  # noqa: E402
 from cisterna.settings import load_settings  # noqa: E402
+from cisterna.testing.virtual_squid import VirtualSquid  # noqa: E402
 
 MICROSCOPES = 4
 

@@ -14,14 +14,10 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import NoReturn
 
-from cisterna.services.project import resolve_project
-
 from cisterna.bootstrap import Parts, open_parts
-from cisterna.domain.acquisition import Acquisition
 from cisterna.domain.errors import CisternaError
 from cisterna.domain.instrument import Instrument
 from cisterna.domain.work import WorkKind
-from cisterna.ports.profile import Described
 from cisterna.services import attempt as attempts
 from cisterna.services.deliver import deliver_due
 from cisterna.services.detect import SweepMemory, SweepResult, sweep_instrument
@@ -106,25 +102,13 @@ def executors(settings: Settings) -> dict[WorkKind, str]:
 
 
 def _sweep(parts: Parts, instrument: Instrument, memory: SweepMemory) -> SweepResult:
-    def resolve(acquisition: Acquisition, described: Described) -> str | None:
-        with parts.catalogue.begin() as tx:
-            bindings, projects = tx.projects.bindings(), tx.projects.list()
-        return resolve_project(
-            acquisition,
-            described,
-            landing_path=instrument.path,
-            bindings=bindings,
-            projects=projects,
-            tables=parts.booking_tables,
-        ).project
-
     return sweep_instrument(
         instrument,
         zone=parts.zone_of(instrument),
         profiles=parts.profiles,
         catalogue=parts.catalogue,
         clock=parts.clock,
-        resolve_project=resolve,
+        resolve_project=parts.find_project(instrument.path),
         outside=parts.outside,
         memory=memory,
     )

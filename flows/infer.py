@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from cisterna.services.infer import infer_version
 from prefect import flow
 
 from cisterna.domain.dataset import Version
 from cisterna.domain.errors import InvalidInput
+from cisterna.services.infer import infer_version
 from flows import held
 from flows._policy import step
 from flows.held import Held
@@ -25,7 +25,7 @@ def infer(work_id: str) -> str:
 
 
 @step
-def annotate(version_id: str, model: str) -> Version:
+def annotate(version_id: str, model: str, person: str | None, reason: str | None) -> Version:
     """Run the model on every image. A second run finds the derived version, or makes the same."""
     core = parts()
     return infer_version(
@@ -37,6 +37,9 @@ def annotate(version_id: str, model: str) -> Version:
         inference=core.inference,
         tables=core.tables,
         clock=core.clock,
+        submitter=person,
+        cause=reason,
+        naan=core.settings.identity.naan,
     )
 
 
@@ -47,5 +50,7 @@ def _infer(mine: Held) -> str:
             f"work {mine.work.work_id} asks for inference on {mine.work.subject} and names no model; ask again with one"
         )
         raise InvalidInput(msg, work_id=mine.work.work_id)
+    person, reason = (mine.work.parameters.get(name) for name in ("person", "reason"))
     mine.require()
-    return walk(annotate(mine.work.subject, model).version_id)
+    derived = annotate(mine.work.subject, model, str(person) if person else None, str(reason) if reason else None)
+    return walk(derived.version_id)

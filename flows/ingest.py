@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from cisterna.services.complete import open_version
 from prefect import flow
 
 from cisterna.domain.dataset import ORDER, Stage, Version
 from cisterna.domain.work import Work
 from cisterna.ports.catalogue import Transaction
+from cisterna.services.complete import open_version
 from flows import held
 from flows._policy import step
 from flows.held import Held

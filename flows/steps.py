@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from cisterna.domain.dataset import Stage, Version
+from cisterna.domain.receipt import CopyReceipt
+from cisterna.ports.profile import Profile
+from cisterna.ports.source import LandingZone
 from cisterna.services.archive import archive_version
 from cisterna.services.describe import describe_version
 from cisterna.services.measure import measure_version
 from cisterna.services.review import settle_version
 from cisterna.services.validate import gate_version
 from cisterna.services.verify import verify_version
-
-from cisterna.domain.dataset import Stage, Version
-from cisterna.domain.receipt import CopyReceipt
-from cisterna.ports.profile import Profile
-from cisterna.ports.source import LandingZone
 from flows import held
 from flows._policy import step
 from flows.parts import parts

@@ -62,4 +62,5 @@ def clock() -> SettableClock:
     """A clock that stands still until a test moves it."""
     return SettableClock()
 
+
 pytest_plugins = ["tests.store_fixtures"]

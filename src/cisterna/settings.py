@@ -48,7 +48,7 @@ class Store(_Section):
     port: Port = Field(8333, description="Port of the embedded store.")
 
     def credentials(self, *, public: bool) -> tuple[str, SecretStr]:
-        """Return the keys of the archive's or of the public identity. Raises `SettingsInvalid` when they are not set."""
+        """Return the keys of the archive's or of the public identity. Raises `SettingsInvalid` when not set."""
         key = self.public_access_key_id if public else self.access_key_id
         secret = self.public_secret_access_key if public else self.secret_access_key
         if key is None or secret is None:

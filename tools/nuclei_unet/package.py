@@ -27,7 +27,7 @@ On the one real image at hand (DSB2018 nuclei, 512 x 512; it ships with the Pyth
 `bench/RESULTS.md`. `bioimageio test` compares with the model's own stored output: it proves reproducibility, not
 accuracy.
 
-Input: one channel, any integer or floating type, at least 32 x 32 pixels. Output: two channels of probabilities,
+Input: one channel, any integer or floating type, at least 96 x 96 pixels. Output: two channels of probabilities,
 `foreground` and `interior` (two pixels or more away from every border of an object).
 """
 
@@ -35,7 +35,7 @@ Input: one channel, any integer or floating type, at least 32 x 32 pixels. Outpu
 def describe(folder: Path) -> spec.ModelDescr:
     """Describe the package in a folder that holds weights and test tensors."""
     (folder / "README.md").write_text(README, "utf-8")
-    sides = [spec.SpaceInputAxis(id=spec.AxisId(name), size=spec.ParameterizedSize(min=32, step=8)) for name in "yx"]
+    sides = [spec.SpaceInputAxis(id=spec.AxisId(name), size=spec.ParameterizedSize(min=96, step=8)) for name in "yx"]
     source = spec.InputTensorDescr(
         id=spec.TensorId("image"),
         description="One fluorescence channel",
@@ -74,7 +74,7 @@ def describe(folder: Path) -> spec.ModelDescr:
         authors=[spec.Author(name="Cisterna developers", affiliation="Cisterna")],
         cite=[spec.CiteEntry(text="Ronneberger et al. 2015, U-Net", doi=spec.Doi("10.1007/978-3-319-24574-4_28"))],
         license=spec.LicenseId("Apache-2.0"),
-        documentation=folder / "README.md",
+        documentation=spec.FileDescr(source=folder / "README.md"),
         tags=["nuclei", "segmentation", "fluorescence", "2d", "unet"],
         inputs=[source],
         outputs=[result],

@@ -3,29 +3,40 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+import hashlib
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
 from cisterna.adapters.system_clock import SystemClock
 from cisterna.bootstrap.home import Endpoints, Home
+from cisterna.domain.acquisition import Acquisition
 from cisterna.domain.errors import NotFound, SettingsInvalid
+from cisterna.domain.event import Event
 from cisterna.domain.instrument import Instrument
+from cisterna.ports.booking import BookingTables
 from cisterna.ports.catalogue import Catalogue
 from cisterna.ports.clock import Clock
 from cisterna.ports.inference import InferenceRunner
 from cisterna.ports.object_store import ObjectStore
 from cisterna.ports.password import Passwords
-from cisterna.ports.profile import Profile
-from cisterna.ports.publisher import Publisher
+from cisterna.ports.profile import Described, Profile
 from cisterna.ports.quality import ImageMeter, QualityGate, TableFile
 from cisterna.ports.sink import EventSink
-from cisterna.ports.source import LandingZone
+from cisterna.ports.source import LandingZone, OutsideReader
 from cisterna.settings import LineageTransport, Settings
 
+if TYPE_CHECKING:
+    from cisterna.adapters.portal import Portal
+
+_LONGEST_SOCKET_BYTES = 100  # sun_path holds 107
 SHIPPED_MODEL = "nuclei-unet"
 """Trained on synthetic images only; see its README."""
 
@@ -85,26 +96,36 @@ class Parts:
 
         return TiffMeter()
 
+    @property
+    def gate_socket(self) -> Path:
+        """Where the quality process listens."""
+        return self._socket("gate")
+
+    @property
+    def model_socket(self) -> Path:
+        """Where the model process listens."""
+        return self._socket("model")
+
     @cached_property
     def gate(self) -> QualityGate:
         """Great Expectations, in its own process."""
         from cisterna.adapters.gx_gate import GxGate
 
-        return GxGate(self.home.run / "gate.sock")
+        return GxGate(self.gate_socket)
 
     @cached_property
     def inference(self) -> InferenceRunner:
         """BioImage.IO models, in their own process."""
         from cisterna.adapters.model_runner import ModelRunner
 
-        return ModelRunner(self.home.run / "model.sock", models=self.home.models)
+        return ModelRunner(self.model_socket, models=self.home.models)
 
     @cached_property
-    def publisher(self) -> Publisher:
-        """The built-in portal on the public bucket."""
+    def publisher(self) -> Portal:
+        """The built-in portal on the public bucket: publisher, and the shelf that landing pages are read from."""
         from cisterna.adapters.portal import Portal
 
-        return Portal(self.public_store)
+        return Portal(self.public_store, base_url=self.base_url)
 
     @cached_property
     def passwords(self) -> Passwords:
@@ -148,13 +169,62 @@ class Parts:
         """Open any folder as a landing zone."""
         from cisterna.adapters.landing_folder import LandingFolder
 
-        return LandingFolder(path)
+        return LandingFolder(str(path))
+
+    @property
+    def outside(self) -> OutsideReader:
+        """Reads the files outside landing zones that instruments' settings name."""
+        from cisterna.adapters.landing_folder import read_outside
+
+        return read_outside
+
+    @cached_property
+    def booking_tables(self) -> BookingTables:
+        """Booking tables on disk."""
+        from cisterna.adapters.booking_file import BookingFiles
+
+        return BookingFiles()
+
+    def find_project(self, instrument_path: str) -> Callable[[Acquisition, Described], str | None]:
+        """Return what ties acquisitions of a landing zone to projects, by the rules as they are when it is called."""
+
+        def find(acquisition: Acquisition, described: Described) -> str | None:
+            from cisterna.services.project import resolve_project
+
+            with self.catalogue.begin() as tx:
+                bindings, projects = tx.projects.bindings(), tx.projects.list()
+            return resolve_project(
+                acquisition,
+                described,
+                landing_path=instrument_path,
+                bindings=bindings,
+                projects=projects,
+                tables=self.booking_tables,
+            ).project
+
+        return find
+
+    def companions(self) -> Sequence[tuple[str, Sequence[str], Path | None]]:
+        """Say how the quality and the model process are started; nobody waits for them, work that needs them does."""
+        from cisterna.adapters.shared_data import shared_folder
+
+        gate = ["cisterna.adapters.gx_process", "--socket", str(self.gate_socket)]
+        gate += ["--expectations", str(shared_folder("expectations"))]
+        model = ["cisterna.adapters.model_process", "--socket", str(self.model_socket)]
+        model += ["--models", str(self.home.models)]
+        return [(name, [sys.executable, "-m", *argv], None) for name, argv in (("gate", gate), ("model", model))]
 
     def sinks(self) -> Sequence[EventSink]:
         """Return the sinks that the outbox is drained to, Prefect's own aside (flows/ adds it)."""
         from cisterna.adapters.sink_archive_log import ArchiveLogSink
 
         return (self._lineage_sink(), ArchiveLogSink(catalogue=self.catalogue, store=self.archive_store))
+
+    def openlineage_lines(self, events: Iterable[Event]) -> Iterator[str]:
+        """Write events as OpenLineage, one JSON document a line."""
+        from cisterna.adapters.sink_openlineage import openlineage_lines
+
+        return openlineage_lines(events, namespace=self.settings.lineage.namespace)
 
     def models(self) -> Sequence[str]:
         """Name the admitted models."""
@@ -170,19 +240,30 @@ class Parts:
         return SHIPPED_MODEL
 
     def _lineage_sink(self) -> EventSink:
-        from cisterna.adapters.sink_openlineage import OpenLineageSink
+        from cisterna.adapters.sink_openlineage import LineageBackend, LineageFile, LineageTarget, OpenLineageSink
 
         lineage = self.settings.lineage
         if lineage.transport is LineageTransport.HTTP and not lineage.url:
             msg = "lineage.transport is http and lineage.url is empty; give the address of the backend"
             raise SettingsInvalid(msg)
-        return OpenLineageSink(
-            file=self.home.lineage if lineage.transport is LineageTransport.FILE else None,
-            url=lineage.url,
-            api_key=lineage.api_key.get_secret_value() if lineage.api_key else None,
-            namespace=lineage.namespace,
-            inside=lineage.inside,
-        )
+        target: LineageTarget = LineageFile(self.home.lineage)
+        if lineage.transport is LineageTransport.HTTP and lineage.url:
+            key = lineage.api_key.get_secret_value() if lineage.api_key else None
+            target = LineageBackend(lineage.url, api_key=key)
+        return OpenLineageSink(target, namespace=lineage.namespace, inside=lineage.inside)
+
+    def _socket(self, name: str) -> Path:
+        """Name a socket in the home, or, where that path is too long for one, in a private folder of the system's."""
+        wanted = self.home.run / f"{name}.sock"
+        if len(os.fsencode(wanted)) <= _LONGEST_SOCKET_BYTES:
+            return wanted
+        token = hashlib.sha256(os.fsencode(self.home.folder)).hexdigest()[:16]
+        folder = Path(os.environ.get("XDG_RUNTIME_DIR", tempfile.gettempdir())) / f"cisterna-{os.getuid()}-{token}"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        if folder.is_symlink() or folder.stat().st_uid != os.getuid() or folder.stat().st_mode & 0o077:
+            msg = f"{folder} is not private to this user; remove it, or choose a home with a shorter path"
+            raise SettingsInvalid(msg, folder=str(folder))
+        return folder / f"{name}.sock"
 
     def _embedded(self) -> Endpoints:
         return self.endpoints or self.home.endpoints()

@@ -17,7 +17,7 @@ from cisterna.adapters.child import Child
 from cisterna.adapters.system_clock import SystemClock
 from cisterna.bootstrap.home import Endpoints, Home
 from cisterna.domain.errors import CisternaError, SettingsInvalid
-from cisterna.settings import Prefect, Settings, Web
+from cisterna.settings import Settings, Web
 
 RESTART_SECONDS = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0)
 """How long a part that keeps dying is left alone before each new start."""
@@ -25,8 +25,6 @@ RESTART_SECONDS = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0)
 
 class Part(Protocol):
     """One process of the stack."""
-
-    name: str
 
     @property
     def pid(self) -> int | None:
@@ -72,7 +70,6 @@ class EmbeddedStack:
         self._report = report
         self._parts: list[tuple[str, Part]] = []
         self._began = time.monotonic()
-        self.endpoints: Endpoints | None = None
 
     def start(self) -> Endpoints:
         """Start every part, each as soon as what it needs answers, and return when all answer.
@@ -132,12 +129,11 @@ class EmbeddedStack:
     def _start(self) -> Endpoints:
         from cisterna.adapters.catalogue_sql import SqlCatalogue
         from cisterna.adapters.embedded_postgres import EmbeddedPostgres
-        from cisterna.adapters.embedded_prefect import EmbeddedPrefect
+        from cisterna.adapters.embedded_prefect import EmbeddedPrefect, client_environment
         from cisterna.adapters.embedded_seaweedfs import EmbeddedSeaweedFS
 
         settings, home = self.settings, self.home
-        web_port = _port(settings.web, host=settings.web.host, name="web.port")
-        prefect_port = _port(settings.prefect, host=_LOOPBACK, name="prefect.port", taken=web_port)
+        web_port = free_port(settings.web)
 
         postgres = EmbeddedPostgres(home.postgres)
         self._add("postgres", postgres)
@@ -147,7 +143,11 @@ class EmbeddedStack:
         self._say("postgres", "ready")
 
         prefect = EmbeddedPrefect(
-            home.prefect, database_url=database.asyncpg_url("prefect"), port=prefect_port, log=home.logs / "prefect.log"
+            home.prefect,
+            log=home.logs / "prefect.log",
+            database_url=database.asyncpg_url("prefect"),
+            port=settings.prefect.port,
+            port_is_fixed="port" in settings.prefect.model_fields_set,
         )
         self._add("prefect", prefect)
         prefect.begin()  # the slowest by far, so it starts first and is waited for last
@@ -166,7 +166,7 @@ class EmbeddedStack:
         catalogue.migrate()
         catalogue.close()
 
-        self.endpoints = Endpoints(
+        endpoints = Endpoints(
             supervisor_pid=os.getpid(),
             started_at=SystemClock().now(),
             web_url=f"http://{_shown(settings.web.host)}:{web_port}",
@@ -179,21 +179,23 @@ class EmbeddedStack:
             public_access_key_id=store.public_access.access_key_id,
             public_secret_access_key=store.public_access.secret_access_key,
         )
-        home.publish_endpoints(self.endpoints)
+        home.publish_endpoints(endpoints)
 
         web = self._own("web", "cisterna.web.serve", prefect_env={})
         self._add("web", web)
         web.start()
-        dispatcher = self._own("dispatcher", "flows.dispatcher", prefect_env=prefect.client_environment())
+        dispatcher = self._own(
+            "dispatcher", "flows.dispatcher", prefect_env=client_environment(prefect.api_url, home=home.prefect)
+        )
         self._add("dispatcher", dispatcher)
         dispatcher.start()
-        web.await_ready(lambda: _answers(f"{self.endpoints.web_url}/healthz"), timeout_seconds=START_SECONDS)
+        web.await_ready(lambda: _answers(f"{endpoints.web_url}/healthz"), timeout_seconds=START_SECONDS)
         self._say("web", "ready")
         prefect.await_ready(timeout_seconds=START_SECONDS)
         self._say("prefect", "ready")
         dispatcher.await_ready((home.run / "dispatcher.ready").exists, timeout_seconds=START_SECONDS)
         self._say("dispatcher", "ready")
-        return self.endpoints
+        return endpoints
 
     def _own(self, name: str, module: str, *, prefect_env: Mapping[str, str]) -> Child:
         """Describe a process of ours: `python -m module` with this home."""
@@ -205,12 +207,6 @@ _STOP_ORDER = ["dispatcher", "web", "prefect", "store", "postgres"]
 _LOOPBACK = "127.0.0.1"
 START_SECONDS = 90.0
 """How long a part may take to answer on a machine that is busy."""
-
-
-def _port(section: Web | Prefect, *, host: str, name: str, taken: int | None = None) -> int:
-    explicit = "port" in section.model_fields_set
-    wanted = section.port + (1 if section.port == taken and not explicit else 0)
-    return free_port(wanted, explicit=explicit, host=host, setting=name)
 
 
 def _shown(host: str) -> str:
@@ -225,19 +221,20 @@ def _answers(url: str) -> bool:
         return False
 
 
-def free_port(wanted: int, *, explicit: bool, host: str, setting: str) -> int:
-    """Return the wanted port, or, when nobody asked for it by name, the next one that is free.
+def free_port(web: Web) -> int:
+    """Return the port that is set, or, when nobody asked for one by name, the first free one from the default on.
 
     Raises:
         SettingsInvalid: The port was set explicitly and is taken.
     """
-    for port in range(wanted, wanted + (1 if explicit else 200)):
+    is_explicit = "port" in web.model_fields_set
+    for port in range(web.port, web.port + (1 if is_explicit else 200)):
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                probe.bind((host, port))
+                probe.bind((web.host, port))
             except OSError:
                 continue
             return port
-    msg = f"port {wanted} on {host} is taken; free it, or give {setting} another number"
-    raise SettingsInvalid(msg, port=wanted, setting=setting)
+    msg = f"port {web.port} on {web.host} is taken; free it, or give web.port another number"
+    raise SettingsInvalid(msg, port=web.port)

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.text import Text
+from rich.tree import Tree
 
+from cisterna.bootstrap import Parts
 from cisterna.cli.answer import AsJson, DryRun, ExitCode, answer, human_bytes, lines, pairs, table
 from cisterna.cli.config import HomeOption
 from cisterna.cli.opened import opened
 from cisterna.cli.review import Identifier
-from cisterna.domain.errors import InvalidInput
+from cisterna.domain.errors import InvalidInput, NotFound
+from cisterna.domain.fixity import Fixity, ObjectCheck, parse_subset
+from cisterna.services.ancestry import Branch
 from cisterna.services.detail import detail_of
-from cisterna.services.overview import list_overviews, overview_of
+from cisterna.services.overview import Overview, list_overviews, overview_of
 
 COLUMNS = {
     "identifier": "id",
@@ -63,37 +70,21 @@ def check(
     as_json: AsJson = False,
 ) -> None:
     """Read archived objects back and compare every digest; never by HEAD or ETag."""
-    from cisterna.services.check import CheckOutcome, check_archive
+    from cisterna.services.check import check_archive, check_object
 
+    subset = parse_subset(read_data_subset) if read_data_subset else None
     with opened(home) as parts:
-        dataset_id = None
-        if identifier is not None:
-            dataset_id = overview_of(
-                identifier, catalogue=parts.catalogue, bucket=parts.archive_store.bucket
-            ).dataset_id
-            if dataset_id is None:
-                msg = f"{identifier} is not archived yet, so there is nothing to check"
-                raise InvalidInput(msg, identifier=identifier)
-        results = check_archive(
-            dataset_id=dataset_id, subset=read_data_subset, catalogue=parts.catalogue, store=parts.archive_store
-        )
+        catalogue, store = parts.catalogue, parts.archive_store
+        if identifier is None:
+            results = list(check_archive(catalogue=catalogue, store=store, subset=subset))
+        else:
+            dataset_id = _archived(identifier, parts).dataset_id or ""
+            results = [check_object(dataset_id, catalogue=catalogue, store=store, subset=subset)]
+    code, reason = _sum_up(results)
+    columns = {"pid": "dataset", "fixity": "fixity", "files_read": "files", "bytes_read": "bytes", "reason": "reason"}
     rows = [one.model_dump(mode="json") for one in results]
-    outcomes = {one.outcome for one in results}
-    if CheckOutcome.DAMAGED in outcomes:
-        code, reason = ExitCode.FAILED, "damage was found; each file is named"
-    elif CheckOutcome.COULD_NOT_CHECK in outcomes or not results:
-        code, reason = ExitCode.COULD_NOT_CHECK, "something could not be checked" if results else "nothing was checked"
-    else:
-        code, reason = ExitCode.DONE, "every byte that was read has the digest on record"
-    columns = {
-        "dataset_id": "dataset",
-        "outcome": "outcome",
-        "files_read": "files",
-        "bytes_read": "bytes",
-        "reason": "reason",
-    }
     answer(
-        {"outcome": code.name.lower(), "reason": reason, "objects": rows},
+        {"fixity": _FIXITY[code].value, "reason": reason, "objects": rows},
         as_json=as_json,
         show=table(rows, columns, empty="There is nothing in the archive to check."),
         code=code,
@@ -113,34 +104,96 @@ def restore(
     from cisterna.services.restore import restore_version
 
     with opened(home) as parts:
-        row = overview_of(identifier, catalogue=parts.catalogue, bucket=parts.archive_store.bucket)
-        if row.dataset_id is None:
-            msg = f"{identifier} is not archived yet, so there is nothing to restore: {row.reason}"
-            raise InvalidInput(msg, identifier=identifier)
+        row = _archived(identifier, parts)
+        chosen = _version(row, version, parts)
         if dry_run:
-            text = f"would restore {row.dataset_id}, {row.file_count} files, {human_bytes(row.total_bytes)}, to {to}"
+            text = f"would restore {chosen}, {row.file_count} files, {human_bytes(row.total_bytes)}, to {to}"
             answer(row.model_dump(mode="json"), as_json=as_json, show=lines(text))
             return
-        restored = restore_version(
-            row.dataset_id, version=version, to=to.absolute(), catalogue=parts.catalogue, store=parts.archive_store
-        )
-    document = restored.model_dump(mode="json")
-    text = f"{restored.version_id}: {restored.files} files, {human_bytes(restored.total_bytes)}, in {to}; every digest agrees"
+        restored = restore_version(chosen, to=to.absolute(), catalogue=parts.catalogue, store=parts.archive_store)
+    document = {"version_id": chosen, **restored.model_dump(mode="json")}
+    text = f"{chosen}: {restored.files} files, {human_bytes(restored.bytes_read)}, in {to}; every digest agrees"
     answer(document, as_json=as_json, show=lines(text))
+
+
+class LineageFormat(StrEnum):
+    """How lineage is told."""
+
+    TREE = "tree"
+    OPENLINEAGE = "openlineage"
 
 
 def lineage(
     identifier: Identifier,
     *,
-    form: Annotated[str, typer.Option("--format", help="tree or openlineage (one event a line).")] = "tree",
+    form: Annotated[
+        LineageFormat, typer.Option("--format", help="tree, or openlineage: one event a line.")
+    ] = LineageFormat.TREE,
     home: HomeOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Show where a dataset comes from and what was made from it."""
-    if form not in {"tree", "openlineage"}:
-        msg = f"'{form}' is no lineage format; give tree or openlineage"
-        raise InvalidInput(msg, format=form)
-    raise NotImplementedError
+    from cisterna.services.ancestry import events_about, lineage_tree
+
+    with opened(home) as parts:
+        row = overview_of(identifier, catalogue=parts.catalogue, bucket=parts.archive_store.bucket)
+        with parts.catalogue.begin() as tx:
+            if form is LineageFormat.TREE:
+                branch = lineage_tree(tx, row.identifier)
+            else:
+                told = list(parts.openlineage_lines(events_about(tx, row.identifier)))
+    if form is LineageFormat.TREE:
+        answer(branch.model_dump(mode="json"), as_json=as_json, show=lambda console: console.print(_drawn(branch)))
+        return
+    answer([json.loads(line) for line in told], as_json=as_json, show=lines(*told))
+
+
+def _drawn(branch: Branch) -> Tree:
+    made = f"  by {', '.join(branch.made_by)}" if branch.made_by else ""
+    tree = Tree(Text(f"{branch.title}  {branch.identifier}{made}"))
+    for one in branch.branches:
+        tree.add(_drawn(one))
+    return tree
+
+
+def _archived(identifier: str, parts: Parts) -> Overview:
+    row = overview_of(identifier, catalogue=parts.catalogue, bucket=parts.archive_store.bucket)
+    if row.dataset_id is None or row.object_url is None:
+        msg = f"{identifier} is not archived yet: {row.reason}"
+        raise InvalidInput(msg, identifier=identifier)
+    return row
+
+
+def _version(row: Overview, label: str | None, parts: Parts) -> str:
+    """Name the version to restore: the one asked for, or the newest that is archived."""
+    with parts.catalogue.begin() as tx:
+        kept = [one for one in tx.datasets.versions(row.dataset_id or "") if one.is_archived]
+    if label is None:
+        return row.version_id if row.version_id in {one.version_id for one in kept} else kept[-1].version_id
+    for one in kept:
+        if one.label == label:
+            return one.version_id
+    msg = f"{row.dataset_id} has no archived version '{label}'; it has {', '.join(one.label for one in kept)}"
+    raise NotFound(msg, version=label)
+
+
+_FIXITY = {
+    ExitCode.DONE: Fixity.OK,
+    ExitCode.FAILED: Fixity.DAMAGED,
+    ExitCode.COULD_NOT_CHECK: Fixity.COULD_NOT_CHECK,
+}
+
+
+def _sum_up(results: Sequence[ObjectCheck]) -> tuple[ExitCode, str]:
+    """Damage outweighs what could not be checked, and nothing checked is not the same as nothing wrong."""
+    found = {one.fixity for one in results}
+    if Fixity.DAMAGED in found:
+        return ExitCode.FAILED, next(one.reason for one in results if one.fixity is Fixity.DAMAGED)
+    if Fixity.COULD_NOT_CHECK in found:
+        return ExitCode.COULD_NOT_CHECK, next(one.reason for one in results if one.fixity is Fixity.COULD_NOT_CHECK)
+    if not results:
+        return ExitCode.COULD_NOT_CHECK, "there is nothing in the archive, so nothing was checked"
+    return ExitCode.DONE, f"{len(results)} objects: every byte that was read has the digest on record"
 
 
 def _readable(document: Mapping[str, Any]) -> dict[str, Any]:

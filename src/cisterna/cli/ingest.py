@@ -36,7 +36,7 @@ def ingest(
     as_json: AsJson = False,
 ) -> None:
     """Bring in a folder by hand."""
-    from cisterna.services.detect import claim_folder
+    from cisterna.services.claim import claim_folder
 
     folder = path.absolute()
     with opened(home) as parts:
@@ -46,13 +46,16 @@ def ingest(
             answer(document, as_json=as_json, show=lines(f"would bring in {folder} as {profile} for project {project}"))
             return
         claimed = claim_folder(
-            folder,
+            folder.name,
+            path=str(folder.parent),
             zone=parts.zone_at(folder.parent),
             profile=found,
+            submitter=local_person(parts),
             project=project,
-            person=local_person(parts),
             catalogue=parts.catalogue,
             clock=parts.clock,
+            resolve_project=parts.find_project(str(folder.parent)),
+            outside=parts.outside,
         )
         row = _await_rest(claimed.acquisition_id, parts, wait_seconds) if wait else _row(claimed.acquisition_id, parts)
     needs_person = row.held is not None or row.state in _NEEDS_A_PERSON
@@ -91,4 +94,5 @@ def _sentence(row: Overview) -> str:
     where = f" at {row.published_url}" if row.published_url else ""
     if row.stage is None:
         return f"{row.acquisition_id}: {row.held or row.reason}"
-    return f"{row.version_id} is {row.stage.value}{where}; verdict {row.verdict.value if row.verdict else 'none'}: {row.reason}"
+    verdict = row.verdict.value if row.verdict else "none"
+    return f"{row.version_id} is {row.stage.value}{where}; verdict {verdict}: {row.reason}"

@@ -10,7 +10,8 @@ import typer
 from cisterna.cli.answer import AsJson, DryRun, ExitCode, answer, lines, pairs, table
 from cisterna.cli.config import HomeOption
 from cisterna.cli.opened import opened
-from cisterna.domain.errors import InvalidInput
+from cisterna.domain.acquisition import AcquisitionState
+from cisterna.domain.errors import InvalidInput, UnclaimedFolder
 from cisterna.services.instrument import declare_instrument
 
 app = typer.Typer(no_args_is_help=True, help="Instruments and their landing zones.")
@@ -77,22 +78,33 @@ def check(
 ) -> None:
     """Say why a folder is or is not complete. Needs nothing running and changes nothing."""
     from cisterna.bootstrap import open_parts
-    from cisterna.services.detect import explain
+    from cisterna.services.claim import explain
     from cisterna.settings import load_settings
 
     folder = path.absolute()
     with open_parts(load_settings()) as parts:
         profiles = [parts.profile(profile)] if profile else list(parts.profiles.values())
-        explained = explain(
-            folder.name,
-            zone=parts.zone_at(folder.parent),
-            profiles=profiles,
-            settings=_settings(setting),
-            outside=parts.outside,
-        )
-    document = explained.model_dump(mode="json")
-    code = ExitCode.DONE if explained.is_complete else ExitCode.PERSON_NEEDED
-    answer(document, as_json=as_json, show=pairs(document), code=code)
+        looks = [
+            explain(
+                folder.name,
+                zone=parts.zone_at(folder.parent),
+                profile=one,
+                settings=_settings(setting),
+                outside=parts.outside,
+            )
+            for one in profiles
+        ]
+    explained = next((one for one in looks if one.is_claimed), None)
+    if explained is None:
+        msg = f"no profile recognises {folder}; tried: {', '.join(one.profile for one in looks)}"
+        raise UnclaimedFolder(msg, path=str(folder))
+    document = {
+        **explained.model_dump(mode="json"),
+        "state": explained.now.state.value,
+        "reason": explained.now.reason,
+    }
+    complete = explained.now.state is AcquisitionState.COMPLETE
+    answer(document, as_json=as_json, show=pairs(document), code=ExitCode.DONE if complete else ExitCode.PERSON_NEEDED)
 
 
 def _settings(given: list[str] | None) -> dict[str, str]:

@@ -37,7 +37,7 @@ def add(
     home: HomeOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Test a package against its own stored output and admit it; only ONNX weights are run, the other kinds are code."""
+    """Test a package against its own stored output and admit it; only ONNX weights are run, the others are code."""
     from cisterna.adapters.model_package import admit_package, read_package
     from cisterna.adapters.model_process import Engine
 
@@ -54,8 +54,8 @@ def add(
     answer(offered.card.model_dump(mode="json"), as_json=as_json, show=lines(f"{name} {verb}, tested: {status}"))
 
 
-@app.command()
-def test(
+@app.command("test")
+def reproduce(
     name: Annotated[str, typer.Argument(help="An admitted model.")], *, home: HomeOption = None, as_json: AsJson = False
 ) -> None:
     """Compare an admitted model with its own stored output: that proves that it reproduces, not that it is right."""

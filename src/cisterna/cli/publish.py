@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from cisterna.bootstrap import Parts
@@ -83,7 +85,7 @@ def reprocess(
     home: HomeOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Process a version again from a stage, or with a model: a new revision or a derived dataset, never an overwrite."""
+    """Process a version again from a stage, or with a model: a revision or a derived dataset, never an overwrite."""
     with opened(home) as parts:
         row, version_id = _row(identifier, parts)
         if dry_run:

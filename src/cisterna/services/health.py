@@ -60,7 +60,7 @@ def look_at_work(catalogue: Catalogue) -> Diagnosis:
     return Diagnosis(
         part="work",
         condition=Condition.WARNING,
-        message=f"{len(failed)} given up, first {first.kind.value} of {first.subject}: {first.outcome or 'no reason kept'}",
+        message=f"{len(failed)} given up, first {first.kind.value} of {first.subject}: {first.outcome}",
         fix="look at it with `cisterna show`, mend the cause, then ask for it again",
     )
 

@@ -40,7 +40,7 @@ def describe(folder: Path) -> spec.ModelDescr:
         id=spec.TensorId("image"),
         description="One fluorescence channel",
         axes=[spec.BatchAxis(), spec.ChannelAxis(channel_names=[spec.Identifier("nuclei")]), *sides],
-        data=spec.IntervalOrRatioDataDescr(type="uint16"),
+        data=spec.IntervalOrRatioDataDescr(type="float32"),
         preprocessing=[
             spec.EnsureDtypeDescr(kwargs=spec.EnsureDtypeKwargs(dtype="float32")),
             spec.ScaleRangeDescr(

@@ -178,9 +178,9 @@ def export(unet: Unet, to: Path, *, seed: int) -> None:
     """Write weights as ONNX, and a test input with the output that the weights give for it."""
     to.mkdir(parents=True, exist_ok=True)
     image, _ = draw_field(np.random.default_rng(seed + 1), side=128)
-    raw = np.clip(image * 1000, 0, 65535).astype(np.uint16)[None, None]
+    raw = np.clip(image * 1000, 0, 65535).round().astype(np.float32)[None, None]
     shipped = WithProbabilities(unet).eval()
-    example = torch.from_numpy(scale(raw[0, 0].astype(np.float32))[None, None])
+    example = torch.from_numpy(scale(raw[0, 0])[None, None])
     torch.onnx.export(
         shipped,
         (example,),

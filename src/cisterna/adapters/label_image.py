@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import uuid
 
 import numpy as np
 import numpy.typing as npt
@@ -54,12 +56,14 @@ def label_objects(foreground: Probabilities, interior: Probabilities, *, thresho
 def encode_labels(labels: Labels) -> bytes:
     """Write an OME-TIFF, y x, uint16 (uint32 above 65,535 objects), compressed; the same labels give the same bytes."""
     kind = np.uint16 if int(labels.max(initial=0)) <= np.iinfo(np.uint16).max else np.uint32
+    pixels = labels.astype(kind)
+    identity = uuid.UUID(bytes=hashlib.sha256(pixels.tobytes()).digest()[:16], version=5)  # not a new one each time
     with io.BytesIO() as file:
         tifffile.imwrite(
             file,
-            labels.astype(kind),
+            pixels,
             ome=True,
-            metadata={"axes": "YX", "UUID": None, "Creator": "Cisterna"},
+            metadata={"axes": "YX", "UUID": f"urn:uuid:{identity}", "Creator": "Cisterna"},
             compression="zlib",
             datetime=False,
             software=False,

@@ -131,7 +131,7 @@ def _source(source_id: str, card: ModelCard, *, catalogue: Catalogue, store: Obj
         msg = f"{source_id} holds no readable image of a channel that {card.name} is for ({card.channels or 'any'})"
         raise InvalidInput(msg, version_id=source_id, model=card.name)
     keys = {entry.path: f"{dataset.object_root}/{entry.content_path}" for entry in manifest.files}
-    return _Source(version, dataset, images, keys)  # type: ignore[arg-type]  # a table's cells are plain values
+    return _Source(version, dataset, images, keys)
 
 
 def _open(

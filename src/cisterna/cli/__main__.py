@@ -1,0 +1,5 @@
+"""`python -m cisterna.cli` is `cisterna`."""
+
+from cisterna.cli import main
+
+main()

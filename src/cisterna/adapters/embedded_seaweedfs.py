@@ -153,8 +153,11 @@ class EmbeddedSeaweedFS:
             self.stop()
             raise
 
-    def stop(self, *, timeout_seconds: float = 15.0) -> None:
-        """Stop it politely; harmless when it does not run."""
+    def stop(self, *, timeout_seconds: float = 5.0) -> None:
+        """Stop it politely, then by force, which loses nothing either; harmless when it does not run.
+
+        It may wait long for idle connections of clients.
+        """
         if self._child is not None:
             self._child.stop(timeout_seconds=timeout_seconds)
             self._remove_sockets()

@@ -1,13 +1,12 @@
 """The object store as Cisterna uses it: bulk traffic through obstore, control through boto3.
 
-obstore (Rust, outside the interpreter's lock) puts, gets, streams, lists and deletes. boto3 does what obstore cannot:
+obstore (Rust, outside the interpreter's lock) puts, gets, streams and lists. boto3 does what obstore cannot:
 uploads with an id that can be aborted and completed under a condition, unfinished uploads, listings by a prefix that is
-no folder, buckets, and the probe with a wrong checksum.
+no folder, deletions, buckets, and the probe with a wrong checksum.
 """
 
 from __future__ import annotations
 
-import itertools
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -151,15 +150,8 @@ class S3Store:
         return in_key_order(self._pages(prefix), prefix=prefix)
 
     def delete(self, keys: Iterable[str]) -> None:
-        """Remove objects, 1,000 a request."""
-        import obstore
-
-        wanted = iter(keys)
-        while batch := list(itertools.islice(wanted, _PAGE)):
-            for key in batch:
-                require_key(key)
-            with self._translated(batch[0]):
-                obstore.delete(self._bulk, batch)
+        """Remove objects, 1,000 a request; by boto3, since obstore does not repeat that request when it fails."""
+        self.control.delete(keys)
 
     def unfinished_uploads(self, prefix: str) -> Iterator[str]:
         """Give the keys of uploads that were begun and neither completed nor aborted."""
@@ -204,7 +196,7 @@ class S3Store:
             msg = f"{self.name} refused the condition for {key}: it exists already, or is not what was seen"
             raise PreconditionFailed(msg, key=key) from error
         except (exceptions.BaseError, OSError, TimeoutError) as error:
-            msg = f"{self.name} did not answer for '{key}': {str(error)[:500]}; is the object store running?"
+            msg = f"{self.name} did not answer for '{key}': {_first_line(error)}; is the object store running?"
             raise StoreUnavailable(msg, store=self.name, key=key) from error
 
 
@@ -239,3 +231,7 @@ def _open(access: S3Access, *, bucket: str, patience: Patience, attempts: int) -
 
 def _described(key: str, size_bytes: int, facts: Any) -> StoredObject:
     return StoredObject(key=key, size_bytes=size_bytes, etag=str(facts["e_tag"]).strip('"'))
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n", 1)[0][:500]

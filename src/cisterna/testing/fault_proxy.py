@@ -1,0 +1,219 @@
+"""An HTTP proxy on 127.0.0.1 that breaks requests by rule, for tests of clients against a real server."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import struct
+import threading
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass, field
+from enum import StrEnum
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import ClassVar, Self
+from urllib.parse import urlsplit
+
+HOST = "127.0.0.1"
+_BODY_LIMIT_BYTES = 256 * 1024 * 1024
+_UPSTREAM_SECONDS = 60.0
+_HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "te", "trailer", "upgrade", "expect"})
+
+
+class Effect(StrEnum):
+    """What happens to a request."""
+
+    ANSWER = "answer"
+    """The proxy answers with a status; the server never sees the request."""
+    RESET = "reset"
+    """The connection is reset; the server never sees the request."""
+    LOSE = "lose"
+    """The server does what was asked; its response is lost in a reset."""
+    CUT = "cut"
+    """The server's response breaks off halfway through its body."""
+    SILENCE = "silence"
+    """Nothing is answered for `seconds`, then the connection is reset; the server never sees the request."""
+    SLOW = "slow"
+    """The request waits for `seconds` and is then passed on."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a rule looks at."""
+
+    method: str
+    path: str
+    query: str
+
+
+@dataclass
+class Rule:
+    """One fault.
+
+    Attributes:
+        effect: What happens.
+        when: Which requests match.
+        times: How many matching requests are struck, after the first `skip`.
+        skip: How many matching requests pass first.
+        status: For `Effect.ANSWER`.
+        seconds: For `Effect.SILENCE` and `Effect.SLOW`.
+        fired: How many requests it struck.
+    """
+
+    effect: Effect
+    when: Callable[[Request], bool] = lambda _: True
+    times: int = 1
+    skip: int = 0
+    status: int = 503
+    seconds: float = 0.0
+    seen: int = 0
+    fired: int = 0
+
+
+@dataclass
+class FaultProxy:
+    """Use as a context manager; give clients `url` in place of the server's address.
+
+    The `Host` header passes through, so that signed requests stay valid only where the server accepts the proxy's
+    address in them; SeaweedFS does.
+
+    Attributes:
+        upstream: URL of the real server.
+        requests: What came, in order.
+    """
+
+    upstream: str
+    requests: list[Request] = field(default_factory=list)
+    _rules: list[Rule] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _ended: threading.Event = field(default_factory=threading.Event)
+    _server: ThreadingHTTPServer | None = None
+    _thread: threading.Thread | None = None
+
+    @property
+    def url(self) -> str:
+        """Address of the proxy."""
+        assert self._server is not None, "the proxy runs inside its `with` block only"
+        return f"http://{HOST}:{self._server.server_port}"
+
+    def add(self, rule: Rule) -> Rule:
+        """Set a fault and return it, to see later whether it fired."""
+        with self._lock:
+            self._rules.append(rule)
+        return rule
+
+    def heal(self) -> None:
+        """Forget every rule."""
+        with self._lock:
+            self._rules.clear()
+
+    def __enter__(self) -> Self:
+        self._server = _Server((HOST, 0), type("Handler", (_Handler,), {"proxy": self}))
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ended.set()
+        if self._server is not None and self._thread is not None:
+            self._server.shutdown()
+            self._server.server_close()
+            self._thread.join()
+
+    def rule_for(self, request: Request) -> Rule | None:
+        """Count a request and give the first rule that strikes it."""
+        with self._lock:
+            self.requests.append(request)
+            for rule in self._rules:
+                if not rule.when(request):
+                    continue
+                rule.seen += 1
+                if rule.skip < rule.seen <= rule.skip + rule.times:
+                    rule.fired += 1
+                    return rule
+        return None
+
+    def wait(self, seconds: float) -> None:
+        """Wait, but not beyond the end of the `with` block."""
+        self._ended.wait(seconds)
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Stay silent: clients that hang up are what tests are about."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    timeout = _UPSTREAM_SECONDS
+    proxy: ClassVar[FaultProxy]
+
+    def log_message(self, *_: object) -> None:
+        """Write nothing."""
+
+    def serve(self) -> None:
+        """Strike the request if a rule says so, else pass it on."""
+        split = urlsplit(self.path)
+        body = self._body()
+        rule = self.proxy.rule_for(Request(self.command, split.path, split.query)) or _NO_RULE
+        if rule.effect in {Effect.SILENCE, Effect.SLOW}:
+            self.proxy.wait(rule.seconds)
+        if rule.effect in {Effect.RESET, Effect.SILENCE}:
+            self._reset()
+            return
+        if rule.effect is Effect.ANSWER:
+            self._answer(rule.status, [], b"")
+            return
+        status, headers, answer = self._forward(body)
+        if rule.effect is not Effect.LOSE:
+            sent = len(answer) // 2 if rule.effect is Effect.CUT else len(answer)
+            self._answer(status, headers, answer[:sent], claimed_bytes=len(answer))
+        if rule.effect in {Effect.LOSE, Effect.CUT}:
+            self._reset()
+
+    do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = serve  # noqa: N815 - names of the standard library
+
+    def _body(self) -> bytes:
+        size_bytes = int(self.headers.get("Content-Length") or 0)
+        if size_bytes > _BODY_LIMIT_BYTES:
+            raise OverflowError(f"a request of {size_bytes} bytes is larger than the proxy takes")
+        return self.rfile.read(size_bytes)
+
+    def _forward(self, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
+        upstream = urlsplit(self.proxy.upstream)
+        address = (upstream.hostname or HOST, upstream.port or 80)
+        with closing(http.client.HTTPConnection(*address, timeout=_UPSTREAM_SECONDS)) as connection:
+            connection.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
+            for name, value in self.headers.items():
+                if name.lower() not in _HOP_BY_HOP:
+                    connection.putheader(name, value)
+            connection.endheaders(body or None)
+            answer = connection.getresponse()
+            return answer.status, answer.getheaders(), answer.read()
+
+    def _answer(
+        self, status: int, headers: list[tuple[str, str]], body: bytes, *, claimed_bytes: int | None = None
+    ) -> None:
+        self.send_response_only(status)
+        sizes = [value for name, value in headers if name.lower() == "content-length"]
+        for name, value in headers:
+            if name.lower() not in _HOP_BY_HOP | {"content-length"}:
+                self.send_header(name, value)
+        # The answer to a HEAD has a length and no body.
+        self.send_header("Content-Length", sizes[0] if sizes else str(claimed_bytes or len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def _reset(self) -> None:
+        # A linger of zero makes the kernel send RST where it would say goodbye.
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.close_connection = True
+        self.connection.close()
+
+
+_NO_RULE = Rule(Effect.SLOW)

@@ -24,7 +24,7 @@ from cisterna.domain.untrusted import csv_rows, json_object, plain_text, real_nu
     ],
 )
 def test_json_that_is_none_is_refused_by_name(body: bytes) -> None:
-    with pytest.raises(InvalidInput, match="run.json"):
+    with pytest.raises(InvalidInput, match=r"run\.json"):
         json_object(body, "run.json")
 
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from cisterna.adapters.landing_folder import LandingFolder, read_outside
 from cisterna.domain.acquisition import EndReason, Evidence
+from cisterna.domain.listing import Listing, SeenFile
 from cisterna.ports.profile import Plane, Profile
 from cisterna.profiles.squid import Squid
 from cisterna.services.look import FolderLook
@@ -22,13 +26,13 @@ SQUID: Profile = Squid()
 
 def look(folder: Path, *, run_json: Path | None = None) -> FolderLook:
     zone = LandingFolder(str(folder.parent))
-    settings = {"run_json": str(run_json)} if run_json else {}
-    return FolderLook(folder.name, zone.listing(folder.name), zone, settings, read_outside)
+    chosen = {"run_json": str(run_json)} if run_json else {}
+    return FolderLook(folder.name, zone.listing(folder.name), zone, chosen, read_outside)
 
 
 def write(tmp_path: Path, **changes: object) -> Path:
-    given: dict[str, object] = {"started": STARTED, "wells": ("A1", "B2"), "fovs": 2, "run_json": tmp_path / "run.json"}
-    return VirtualSquid(**(given | changes)).write(tmp_path / "zone")  # type: ignore[arg-type]
+    base: dict[str, object] = {"started": STARTED, "wells": ("A1", "B2"), "fovs": 2, "run_json": tmp_path / "run.json"}
+    return VirtualSquid(**(base | changes)).write(tmp_path / "zone")  # type: ignore[arg-type]
 
 
 def inspect(tmp_path: Path, folder: Path) -> Evidence:
@@ -246,7 +250,7 @@ BOMB = "a: &a [x, x]\n" + "".join(
     f"{n}: &{n} [*{p}, *{p}, *{p}, *{p}]\n" for p, n in zip("abcdefgh", "bcdefghi", strict=True)
 )
 HOSTILE = {
-    "rows without end": ("coordinates.csv", "region\n" + "A1\n" * 600_000),
+    "rows without end": ("coordinates.csv", "region\n" + "A1\n" * 300_000),
     "no rows": ("coordinates.csv", "region,x (mm)\n"),
     "no region column": ("coordinates.csv", "a,b\n1,2\n"),
     "a region that climbs out": ("coordinates.csv", "region\n../../../etc/passwd\n"),
@@ -302,3 +306,61 @@ def test_a_plan_behind_a_link_or_fifo_is_not_read(tmp_path: Path, name: str) -> 
 
     assert glance.listing.obstacles
     assert "root:" not in evidence.model_dump_json() + SQUID.describe(glance).model_dump_json()
+
+
+@dataclass(frozen=True)
+class Held:
+    """A folder whose files are given, and nothing else."""
+
+    bodies: dict[str, bytes]
+    folder: str = "demo_2026-11-22_08-30-01.250000"
+    settings: dict[str, str] = field(default_factory=lambda: {"run_json": "given"})
+
+    @property
+    def listing(self) -> Listing:
+        return Listing(
+            files=tuple(
+                SeenFile(path=path, size_bytes=len(body), mtime_ns=0, inode=1) for path, body in self.bodies.items()
+            )
+        )
+
+    def read(self, path: str, *, limit_bytes: int = 8 * 1024 * 1024) -> bytes:
+        return self.bodies[path][:limit_bytes]
+
+    def head(self, path: str, *, limit_bytes: int = 4096) -> bytes:
+        return self.bodies[path][:limit_bytes]
+
+    def read_setting(self, name: str, *, limit_bytes: int = 1024) -> bytes | None:
+        assert name == "run_json"
+        return self.bodies["acquisition.yaml"][:limit_bytes]
+
+
+GOOD = (b"region\nA1\n", b"channels: [{name: BF}]", b"z_stack: {nz: 1}\ntime_series: {nt: 1}", b'{"Nz": 1, "Nt": 1}')
+words = st.sampled_from(
+    [*GOOD, b"[", b"{", b": ", b"\n", b"- ", b"&a ", b"*a", b"<<", b"nz", b"1e999", b"\xff", b"A1,", b'"']
+)
+bodies = st.lists(words | st.binary(max_size=8), max_size=12).map(b"".join)
+
+
+@settings(max_examples=300, deadline=None)
+@given(table=bodies, channels=bodies, summary=bodies, parameters=bodies, image=st.binary(max_size=40))
+def test_no_content_raises_anything(
+    table: bytes, channels: bytes, summary: bytes, parameters: bytes, image: bytes
+) -> None:
+    held = Held(
+        {
+            "coordinates.csv": table,
+            "acquisition_channels.yaml": channels,
+            "acquisition.yaml": summary,
+            "acquisition parameters.json": parameters,
+            "0/A1_0_0_BF.tiff": b"II*\0" + image,
+            ".done": b"",
+            "0/.done": b"",
+        }
+    )
+
+    assert SQUID.claims(held)
+    evidence = SQUID.inspect(held)
+    SQUID.describe(held)
+
+    assert evidence.plan_fault is None or evidence.expected_files is None

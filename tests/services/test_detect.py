@@ -15,6 +15,7 @@ from cisterna.adapters.landing_folder import LandingFolder, read_outside
 from cisterna.domain.acquisition import Acquisition, AcquisitionState, SourceState
 from cisterna.domain.event import Event
 from cisterna.domain.instrument import Instrument
+from cisterna.domain.listing import Listing
 from cisterna.domain.work import Work
 from cisterna.ports.profile import Described, Look, Profile
 from cisterna.profiles.squid import Squid
@@ -45,6 +46,7 @@ class Bench:
     project: str | None = "cells"
     profiles: dict[str, Profile] = field(default_factory=lambda: {"squid": Squid()})
     memory: SweepMemory | None = None
+    watched: LandingFolder | None = None
     declared: Instrument = field(init=False)
 
     def __post_init__(self) -> None:
@@ -85,7 +87,7 @@ class Bench:
             self.clock.advance(after)
         return sweep_instrument(
             self.declared,
-            zone=LandingFolder(str(self.zone)),
+            zone=self.watched or LandingFolder(str(self.zone)),
             profiles=self.profiles,
             catalogue=self.catalogue,
             clock=self.clock,
@@ -251,9 +253,7 @@ def test_a_change_after_completion_reopens_the_run_visibly(bench: Bench) -> None
     assert "it changed after it was complete" in reopened.reason
     assert bench.only().state is C
     assert len({work.key for work in bench.work()}) == 2
-    assert [event.data["state"] for event in bench.events("acquisition.state")] == ["complete", "writing", "complete"][
-        -len(bench.events("acquisition.state")) :
-    ]
+    assert [event.data["state"] for event in bench.events("acquisition.state")] == ["writing", "complete"]
 
 
 def test_a_run_without_a_project_waits_until_it_has_one(bench: Bench) -> None:
@@ -308,6 +308,34 @@ def test_what_lies_beside_the_folders_is_held_until_it_is_moved(bench: Bench) ->
     assert "belongs to none" in (held.held or "")
     assert again.written == ()
     assert (bench.only().state, bench.only().held) == (U, None)
+
+
+def test_a_folder_in_the_place_of_a_stray_is_a_run_again(bench: Bench) -> None:
+    folder = bench.write()
+    folder.rename(bench.root / "aside")
+    folder.write_text("a file of that name")
+    bench.sweep()
+    stray = bench.only()
+    folder.unlink()
+    (bench.root / "aside").rename(folder)
+
+    bench.sweep()
+
+    assert (stray.profile, stray.held is not None) == ("none", True)
+    assert (bench.only().profile, bench.only().state, bench.only().held) == ("squid", C, None)
+
+
+@pytest.mark.parametrize(("given", "waits"), [("5", False), ("600", True), ("soon", True), ("-1", True), ("inf", True)])
+def test_an_instrument_may_have_its_own_patience_and_nonsense_changes_nothing(
+    bench: Bench, given: str, waits: bool
+) -> None:
+    bench.declared = bench.declared.model_copy(update={"settings": {"quiet_seconds": given}})
+    bench.write()
+    bench.sweep()
+
+    bench.sweep(after=6)
+
+    assert (bench.only().state is W) is waits
 
 
 def test_a_zone_that_is_gone_makes_runs_unavailable_and_its_return_restores_them(bench: Bench) -> None:
@@ -495,3 +523,47 @@ def test_resolving_gets_what_the_run_says_of_itself(bench: Bench) -> None:
     )
 
     assert seen[0].fields["objective"] == "20x"
+
+
+class CountingFolder(LandingFolder):
+    """A landing folder that counts how often a run is listed."""
+
+    listed = 0
+
+    def listing(self, folder: str) -> Listing:
+        self.listed += 1
+        return super().listing(folder)
+
+
+def test_an_old_run_at_rest_is_listed_seldom_and_still_noticed_when_it_changes(bench: Bench) -> None:
+    bench.memory = SweepMemory()
+    folder = bench.write()
+    bench.sweep()
+    bench.change(bench.only(), ingested_fingerprint=bench.only().fingerprint)
+    bench.clock.advance(timedelta(hours=1))
+    bench.watched = CountingFolder(str(bench.zone))
+
+    for _ in range(30):
+        bench.sweep(after=5)
+    listed = bench.watched.listed
+    (folder / "late.txt").write_text("x")
+    for _ in range(16):
+        bench.sweep(after=5)
+
+    assert 2 <= listed <= 4
+    assert bench.only().source_state is SourceState.CHANGED
+
+
+def test_a_stalled_run_is_asked_about_once_a_minute_and_no_more(bench: Bench) -> None:
+    bench.memory, profile = SweepMemory(), Failing()
+    bench.profiles["squid"] = profile  # type: ignore[assignment]
+    bench.write(fault=Fault.CRASH)
+    bench.sweep()
+    bench.sweep(after=3600)
+    profile.asked.clear()
+
+    for _ in range(60):
+        bench.sweep(after=5)
+
+    assert bench.only().state is S
+    assert 4 <= len(profile.asked) <= 6

@@ -21,6 +21,7 @@ from cisterna.domain.path import relative_path
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+_PIECE_BYTES = 256 * 1024
 _GONE = frozenset({errno.ENOENT, errno.ENOTDIR})
 _LINK = frozenset({errno.ELOOP, errno.EMLINK})
 
@@ -59,8 +60,8 @@ class LandingFolder:
         declared: The zone's identity when it was declared; every call refuses another one. None accepts any.
     """
 
-    def __init__(self, path: str, *, declared: ZoneIdentity | None = None) -> None:
-        self.path = path
+    def __init__(self, path: str | os.PathLike[str], *, declared: ZoneIdentity | None = None) -> None:
+        self.path = os.fspath(path)
         self._declared = declared
 
     def identity(self) -> ZoneIdentity:
@@ -117,11 +118,11 @@ class LandingFolder:
 
     @contextmanager
     def _file(self, folder: str, path: str) -> Iterator[int]:
-        where = f"{shown(folder)}/{shown(path)}"
         if "/" in folder:
             msg = f"'{shown(folder)}' is not the name of a folder directly in {self.path}"
-            raise HostileInput(msg, path=where)
+            raise HostileInput(msg, path=shown(folder))
         *parents, name = [relative_path(folder), *relative_path(path).split("/")]
+        where = f"{folder}/{path}"
         with self._root() as root:
             descriptor = os.dup(root)
             try:
@@ -205,13 +206,18 @@ def open_regular(name: str, where: str, *, within: int | None = None) -> int:
 
 def read_whole(descriptor: int, where: str, *, limit_bytes: int) -> bytes:
     """Read at most `limit_bytes`, and refuse a file that holds more, whatever its size was said to be."""
-    file, body = OpenFile(descriptor, where), bytearray()
-    while len(body) <= limit_bytes:
-        piece = bytearray(min(1 << 20, limit_bytes + 1 - len(body)))
-        count = file.readinto(memoryview(piece))
-        if count == 0:
-            return bytes(body)
-        body += piece[:count]
+    pieces: list[bytes] = []
+    left = limit_bytes + 1
+    while left > 0:
+        try:
+            piece = os.read(descriptor, min(left, _PIECE_BYTES))
+        except OSError as error:
+            msg = f"reading {where} failed: {error.strerror}; look at the share it lies on"
+            raise SourceUnavailable(msg, path=where) from error
+        if not piece:
+            return b"".join(pieces)
+        pieces.append(piece)
+        left -= len(piece)
     msg = f"{where} is larger than {limit_bytes} bytes; a file of this kind never is"
     raise HostileInput(msg, path=where, limit_bytes=limit_bytes)
 

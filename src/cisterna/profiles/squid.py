@@ -44,8 +44,8 @@ _PLACE = re.compile(r"(?=_(\d{1,9})_(\d{1,9})_([^/]+)\.[^./]+$)")  # of no width
 _EXTENSIONS = (".tiff", ".tif", ".bmp", ".png")
 
 _LOG_SETTLE_SECONDS = 5.0
-_MOST_ROWS = 500_000
-_MOST_PLANNED = 2_000_000
+_MOST_ROWS = 250_000
+_MOST_PLANNED = 1_000_000
 _MOST_HEADS = 2_000
 _DEEPEST_YAML = 64
 _MOST_YAML_EVENTS = 1_000_000

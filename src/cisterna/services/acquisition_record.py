@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from pydantic import JsonValue
 
-from cisterna.domain.acquisition import Acquisition, AcquisitionState, SourceState
+from cisterna.domain.acquisition import Acquisition, AcquisitionState, Assessment, SourceState
+from cisterna.domain.identifier import acquisition_id
+from cisterna.domain.instrument import Instrument
+from cisterna.domain.listing import Listing
 from cisterna.domain.work import Work, WorkKind
 from cisterna.ports.catalogue import Transaction
 from cisterna.ports.clock import Clock
+from cisterna.ports.profile import Described
+from cisterna.services.inspection import Inspection, held_text
 from cisterna.services.transition import announce
+
+ProjectResolver = Callable[[Acquisition, Described], str | None]
+"""Finds the project that an acquisition belongs to, or None; see `services.project.resolve_project`."""
 
 
 def record_acquisition(
@@ -24,12 +34,11 @@ def record_acquisition(
     Raises:
         Conflict: Somebody else wrote it since it was read.
     """
-    saved = before
-    if before is None or differs(before, after):
-        saved = tx.acquisitions.save(after)
-        for name in _news(before, saved):
-            announce(tx, name, saved.acquisition_id, project=saved.project, clock=clock, data=_told(before, saved))
-    assert saved is not None  # noqa: S101 - either it was there before or it has just been saved
+    if before is not None and not differs(before, after):
+        return before, request_ingest(tx, before, clock=clock)
+    saved = tx.acquisitions.save(after)
+    for name in _news(before, saved):
+        announce(tx, name, saved.acquisition_id, project=saved.project, clock=clock, data=_told(before, saved))
     return saved, request_ingest(tx, saved, clock=clock)
 
 
@@ -75,6 +84,60 @@ def source_state(acquisition: Acquisition, fingerprint: str) -> SourceState:
 def differs(before: Acquisition, after: Acquisition) -> bool:
     """Tell whether there is anything to write; that it was looked at again is not."""
     return before != after.model_copy(update={"last_seen": before.last_seen})
+
+
+def first_seen(folder: str, *, instrument: Instrument, submitter: str, clock: Clock) -> Acquisition:
+    """Make the row of a folder that nobody has seen before; the same folder of an instrument always has the same id."""
+    now = clock.now()
+    return Acquisition(
+        acquisition_id=acquisition_id(instrument=instrument.name, folder=folder),
+        instrument=instrument.name,
+        profile=instrument.profile,
+        folder=folder,
+        name=folder,
+        settled_since=now,
+        first_seen=now,
+        last_seen=now,
+        submitter=submitter,
+    )
+
+
+def taken(fresh: Acquisition, inspection: Inspection, *, project: str | None, clock: Clock) -> Acquisition:
+    """Write what a look found into the acquisition's row."""
+    listing, assessment, evidence = inspection.listing, inspection.assessment, inspection.evidence
+    is_complete = assessment.state is AcquisitionState.COMPLETE
+    is_new = is_complete and (
+        fresh.completed_at is None
+        or fresh.fingerprint != listing.fingerprint
+        or fresh.state is AcquisitionState.WRITING
+    )
+    more = {
+        "project": project,
+        "progress": evidence.progress,
+        "end_reason": evidence.end_reason or fresh.end_reason,
+        "completed_at": clock.now() if is_new else fresh.completed_at,
+    }
+    seen = seen_as(fresh, listing, clock=clock).model_copy(update=more)
+    return judged(seen, assessment, held=held_text(assessment, listing.obstacles, project=project))
+
+
+def seen_as(fresh: Acquisition, listing: Listing, *, clock: Clock) -> Acquisition:
+    """Write what the listing shows into the acquisition's row."""
+    is_changed = fresh.fingerprint != listing.fingerprint
+    return fresh.model_copy(
+        update={
+            "fingerprint": listing.fingerprint,
+            "settled_since": clock.now() if is_changed else fresh.settled_since,
+            "file_count": len(listing.files),
+            "total_bytes": listing.total_bytes,
+            "source_state": source_state(fresh, listing.fingerprint),
+        }
+    )
+
+
+def judged(acquisition: Acquisition, assessment: Assessment, *, held: str | None) -> Acquisition:
+    """Write a judgement into the acquisition's row."""
+    return acquisition.model_copy(update={"state": assessment.state, "reason": assessment.reason, "held": held})
 
 
 def _news(before: Acquisition | None, after: Acquisition) -> list[str]:

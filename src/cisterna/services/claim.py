@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 
-from cisterna.domain.acquisition import Acquisition, Assessment, Evidence
+from cisterna.domain.acquisition import Acquisition, AcquisitionState, Assessment, Evidence
 from cisterna.domain.base import Value
 from cisterna.domain.errors import UnclaimedFolder
 from cisterna.domain.identifier import acquisition_id
@@ -15,8 +15,7 @@ from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.ports.clock import Clock
 from cisterna.ports.profile import Described, Profile
 from cisterna.ports.source import LandingZone, OutsideReader
-from cisterna.services.acquisition_record import record_acquisition
-from cisterna.services.detect import ProjectResolver, taken
+from cisterna.services.acquisition_record import ProjectResolver, first_seen, record_acquisition, taken
 from cisterna.services.inspection import inspect_folder, patience_of
 from cisterna.services.look import FolderLook
 
@@ -25,6 +24,7 @@ class Explanation(Value):
     """Why a folder is or is not complete, with every piece of evidence.
 
     Attributes:
+        is_complete: Whether it is, provided that nothing changes for as long as the profile waits.
         now: The judgement if the folder has only just come to rest.
         when_quiet: The judgement if nothing changes for as long as the profile waits.
         described: What the run says of itself; None when the profile does not recognise it.
@@ -33,6 +33,7 @@ class Explanation(Value):
     folder: str
     profile: str
     is_claimed: bool
+    is_complete: bool
     file_count: int
     total_bytes: int
     fingerprint: str
@@ -54,6 +55,13 @@ def explain(
 ) -> Explanation:
     """Look at a folder of a zone and say what speaks for and against its being complete; writes nothing anywhere.
 
+    Args:
+        folder: Name of the folder in its zone.
+        zone: The folder's parent.
+        profile: That explains it, if it recognises the folder.
+        settings: Of the instrument, such as `run_json`.
+        outside: Reads the files that the settings name.
+
     Raises:
         NotFound: There is no such folder.
         SourceUnavailable: The zone cannot be looked at.
@@ -67,6 +75,7 @@ def explain(
         folder=folder,
         profile=profile.name,
         is_claimed=fresh.is_claimed,
+        is_complete=quiet.assessment.state is AcquisitionState.COMPLETE,
         file_count=len(listing.files),
         total_bytes=listing.total_bytes,
         fingerprint=listing.fingerprint,
@@ -122,7 +131,7 @@ def claim_folder(
         identity = acquisition_id(instrument=instrument.name, folder=folder)
         before = tx.acquisitions.find(identity)
     look = FolderLook(folder, listing, zone, instrument.settings, outside)
-    fresh = before or _fresh(identity, folder, instrument=instrument, submitter=submitter, clock=clock)
+    fresh = before or first_seen(folder, instrument=instrument, submitter=submitter, clock=clock)
     inspection = inspect_folder(look, profile=profile, quiet_for=0.0, claims_finished=True, known_end=fresh.end_reason)
     if not inspection.is_claimed:
         msg = f"{path}/{folder} is no run of the profile '{profile.name}'; name another profile, or look at the folder"
@@ -130,40 +139,28 @@ def claim_folder(
     bound = project or fresh.project or resolve_project(fresh, profile.describe(look))
     after = taken(fresh, inspection, project=bound, clock=clock)
     with catalogue.begin() as tx:
+        _declare(tx, instrument)
         saved, _ = record_acquisition(tx, before, after, clock=clock)
     return saved
 
 
 def _instrument(tx: Transaction, path: str, profile: str, *, zone: LandingZone, clock: Clock) -> Instrument:
-    """Find the instrument that is declared for the path, or declare one that no sweep looks at."""
-    name = "by-hand-" + hashlib.sha256(f"{profile}\n{path}".encode()).hexdigest()[:12]
+    """Find the instrument that is declared for the path, or make one that no sweep looks at."""
     declared = [one for one in tx.instruments.list() if one.path.rstrip("/") == path.rstrip("/")]
     found = next((one for one in declared if one.profile == profile), None)
-    if found is not None and found.name != name:
+    if found is not None and found.watched:
         return found
-    identity = zone.identity()
-    if found is not None and found.identity == identity:
-        return found
-    instrument = Instrument(
-        name=name, profile=profile, path=path, identity=identity, watched=False, created_at=clock.now()
+    name = "by-hand-" + hashlib.sha256(f"{profile}\n{path}".encode()).hexdigest()[:12]
+    return Instrument(
+        name=name, profile=profile, path=path, identity=zone.identity(), watched=False, created_at=clock.now()
     )
-    if found is None:
-        tx.instruments.add(instrument)
-    else:
+
+
+def _declare(tx: Transaction, instrument: Instrument) -> None:
+    """Write the instrument of folders brought by hand; whoever names the path again may mean another disk."""
+    if instrument.watched:
+        return
+    if any(one.name == instrument.name for one in tx.instruments.list()):
         tx.instruments.save(instrument)
-    return instrument
-
-
-def _fresh(identity: str, folder: str, *, instrument: Instrument, submitter: str, clock: Clock) -> Acquisition:
-    now = clock.now()
-    return Acquisition(
-        acquisition_id=identity,
-        instrument=instrument.name,
-        profile=instrument.profile,
-        folder=folder,
-        name=folder,
-        settled_since=now,
-        first_seen=now,
-        last_seen=now,
-        submitter=submitter,
-    )
+    else:
+        tx.instruments.add(instrument)

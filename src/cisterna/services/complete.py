@@ -70,7 +70,7 @@ def _require_the_one_judged(acquisition: Acquisition, listing: Listing) -> None:
         msg = f"{name} is {acquisition.state.value} and not on its way: {acquisition.held or acquisition.reason}"
         raise SourceChanged(msg, acquisition_id=acquisition.acquisition_id)
     if listing.obstacles or listing.fingerprint != acquisition.fingerprint:
-        msg = f"{name} has changed since it was judged complete; the next sweep judges it again"
+        msg = f"{name} changed after it was judged complete; the next sweep or `cisterna ingest` judges it anew"
         raise SourceChanged(
             msg,
             acquisition_id=acquisition.acquisition_id,

@@ -6,7 +6,7 @@ on an earlier one having run, on any event, or on the order of either: a lost or
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pydantic import Field
@@ -14,23 +14,32 @@ from pydantic import Field
 from cisterna.domain.acquisition import Acquisition, AcquisitionState, Assessment, SourceState
 from cisterna.domain.base import Value
 from cisterna.domain.errors import CatalogueUnavailable, CisternaError, Conflict, NotFound, SourceUnavailable
-from cisterna.domain.identifier import acquisition_id
 from cisterna.domain.instrument import Instrument
 from cisterna.domain.listing import Listing, Obstacle
 from cisterna.ports.catalogue import Catalogue
 from cisterna.ports.clock import Clock
-from cisterna.ports.profile import Described, Profile
+from cisterna.ports.profile import Profile
 from cisterna.ports.source import LandingZone, OutsideReader
-from cisterna.services.acquisition_record import differs, is_due, record_acquisition, request_ingest, source_state
-from cisterna.services.inspection import Inspection, held_text, inspect_folder, is_settled
+from cisterna.services.acquisition_record import (
+    ProjectResolver,
+    differs,
+    first_seen,
+    is_due,
+    judged,
+    record_acquisition,
+    request_ingest,
+    seen_as,
+    source_state,
+    taken,
+)
+from cisterna.services.inspection import UNBOUND, inspect_folder, is_settled
 from cisterna.services.look import FolderLook
-
-ProjectResolver = Callable[[Acquisition, Described], str | None]
-"""Finds the project that an acquisition belongs to, or None; see `services.project.resolve_project`."""
 
 STRAY = "none"
 """Profile of what lies beside the runs' folders and is none."""
 _REINSPECT_SECONDS = 60.0
+_REST_SHARE = 1 / 50
+_LONGEST_REST_SECONDS = 3600.0
 
 
 class SweepResult(Value):
@@ -63,6 +72,7 @@ class SweepMemory:
 
     _since: dict[str, tuple[str, float]] = field(default_factory=dict)
     _inspected: dict[str, float] = field(default_factory=dict)
+    _listed: dict[str, float] = field(default_factory=dict)
 
     def quiet_for(self, acquisition: str, fingerprint: str, *, monotonic: float) -> float:
         """Count the seconds since this listing was first seen."""
@@ -71,6 +81,18 @@ class SweepMemory:
             since = monotonic
         self._since[acquisition] = (fingerprint, since)
         return monotonic - since
+
+    def need_not_list(self, acquisition: str, *, age_seconds: float, monotonic: float) -> bool:
+        """Tell whether a settled run was listed recently for its age: a year of runs must not cost a year of looks.
+
+        A run that has been at rest for an hour is listed every 72 s, one of two days and more every hour.
+        """
+        rest = min(_LONGEST_REST_SECONDS, max(0.0, age_seconds) * _REST_SHARE)
+        last = self._listed.get(acquisition)
+        if last is not None and monotonic - last < rest:
+            return True
+        self._listed[acquisition] = monotonic
+        return False
 
     def may_rest(self, acquisition: str, *, monotonic: float) -> bool:
         """Tell whether a run that waits for something outside its folder was inspected a short while ago."""
@@ -94,8 +116,9 @@ def sweep_instrument(
 ) -> SweepResult:
     """Bring the catalogue in line with what the landing zone holds now.
 
-    A folder that is as it was costs its listing and nothing else. One bad folder is held and stops no other. A second
-    run finds nothing to do; two at once lose no change, since each row names the record it was read at.
+    A folder that is as it was costs its listing and nothing else, and with a memory that comes the more seldom the
+    older the run is. One bad folder is held and stops no other. A second run finds nothing to do; two at once lose no
+    change, since each row names the record it was read at.
 
     Args:
         instrument: As declared.
@@ -152,6 +175,8 @@ class _Sweep:
     def look_at(self, folder: str) -> None:
         """Look at one folder, and hold it with the reason when that fails."""
         listing = Listing()
+        if self._rests(self.known.get(folder)):
+            return
         try:
             try:
                 listing = self.zone.listing(folder)
@@ -174,7 +199,7 @@ class _Sweep:
         before = self.known.get(stray.shown)
         assessment = Assessment(state=AcquisitionState.STALLED, reason=stray.reason)
         fresh = self._fresh(stray.shown, before).model_copy(update={"profile": STRAY, "file_count": 1})
-        self._write(before, _judged(fresh, assessment, held=stray.reason))
+        self._write(before, judged(fresh, assessment, held=stray.reason))
 
     def miss(self, folders: set[str]) -> None:
         """Note runs whose folder is gone although the zone is there."""
@@ -190,14 +215,14 @@ class _Sweep:
             if before.profile == STRAY:
                 reason, held = "it is no longer there", None
             gone = Assessment(state=AcquisitionState.UNAVAILABLE, reason=reason)
-            self._write(before, _judged(before, gone, held=held))
+            self._write(before, judged(before, gone, held=held))
 
     def lose_sight(self, reason: str) -> None:
         """Note that nothing is known now of whatever is not safe in the archive; infer nothing."""
         for before in self.known.values():
             if before.ingested_fingerprint is None or before.ingested_fingerprint != before.fingerprint:
                 unseen = Assessment(state=AcquisitionState.UNAVAILABLE, reason=reason)
-                self._write(before, _judged(before, unseen, held=reason))
+                self._write(before, judged(before, unseen, held=reason))
 
     def catch_up(self) -> None:
         """Ask again for what is due: whoever wrote the row may have been killed, or bound its project by hand."""
@@ -219,6 +244,15 @@ class _Sweep:
             unavailable=unavailable,
             wake_seconds=min(self.wakes, default=None),
         )
+
+    def _rests(self, before: Acquisition | None) -> bool:
+        if self.memory is None or before is None or before.source_state is not SourceState.PRESENT:
+            return False
+        is_safe = before.ingested_fingerprint == before.fingerprint
+        if not is_settled(before.state) or not (is_safe or before.held) or before.held == UNBOUND:
+            return False
+        age = (self.clock.now() - before.settled_since).total_seconds()
+        return self.memory.need_not_list(before.acquisition_id, age_seconds=age, monotonic=self.clock.monotonic())
 
     def _take(self, folder: str, listing: Listing) -> None:
         before = self.known.get(folder)
@@ -270,26 +304,15 @@ class _Sweep:
 
     def _fresh(self, folder: str, before: Acquisition | None) -> Acquisition:
         if before is not None:
-            return before
-        now, name = self.clock.now(), self.instrument.name
-        return Acquisition(
-            acquisition_id=acquisition_id(instrument=name, folder=folder),
-            instrument=name,
-            profile=self.instrument.profile,
-            folder=folder,
-            name=folder,
-            settled_since=now,
-            first_seen=now,
-            last_seen=now,
-            submitter=name,
-        )
+            return before.model_copy(update={"profile": self.instrument.profile})
+        return first_seen(folder, instrument=self.instrument, submitter=self.instrument.name, clock=self.clock)
 
     def _hold_broken(self, folder: str, listing: Listing, reason: str) -> None:
         self.failed[folder] = reason
         before = self.known.get(folder)
         broken = Assessment(state=AcquisitionState.STALLED, reason=reason)
-        seen = _seen(self._fresh(folder, before), listing, clock=self.clock)
-        self._write(before, _judged(seen, broken, held=reason))
+        seen = seen_as(self._fresh(folder, before), listing, clock=self.clock)
+        self._write(before, judged(seen, broken, held=reason))
 
     def _write(self, before: Acquisition | None, after: Acquisition) -> None:
         """Write a change in a transaction of its own, so that a kill loses no more than this one folder's."""
@@ -309,44 +332,8 @@ class _Sweep:
             self.requested.append(saved.acquisition_id)
 
 
-def taken(fresh: Acquisition, inspection: Inspection, *, project: str | None, clock: Clock) -> Acquisition:
-    """Write what a look found into the acquisition's row."""
-    listing, assessment, evidence = inspection.listing, inspection.assessment, inspection.evidence
-    is_complete = assessment.state is AcquisitionState.COMPLETE
-    is_new = is_complete and (fresh.completed_at is None or fresh.fingerprint != listing.fingerprint or _waits(fresh))
-    more = {
-        "project": project,
-        "progress": evidence.progress,
-        "end_reason": evidence.end_reason or fresh.end_reason,
-        "completed_at": clock.now() if is_new else fresh.completed_at,
-    }
-    seen = _seen(fresh, listing, clock=clock).model_copy(update=more)
-    return _judged(seen, assessment, held=held_text(assessment, listing.obstacles, project=project))
-
-
-def _seen(fresh: Acquisition, listing: Listing, *, clock: Clock) -> Acquisition:
-    is_changed = fresh.fingerprint != listing.fingerprint
-    return fresh.model_copy(
-        update={
-            "fingerprint": listing.fingerprint,
-            "settled_since": clock.now() if is_changed else fresh.settled_since,
-            "file_count": len(listing.files),
-            "total_bytes": listing.total_bytes,
-            "source_state": source_state(fresh, listing.fingerprint),
-        }
-    )
-
-
-def _judged(acquisition: Acquisition, assessment: Assessment, *, held: str | None) -> Acquisition:
-    return acquisition.model_copy(update={"state": assessment.state, "reason": assessment.reason, "held": held})
-
-
-def _waits(acquisition: Acquisition) -> bool:
-    return acquisition.state is AcquisitionState.WRITING
-
-
 def _is_reopened(before: Acquisition | None, listing: Listing) -> bool:
     """Tell whether the run was complete once and has changed since, or is still being waited for after that."""
     if before is None or before.completed_at is None:
         return False
-    return before.fingerprint != listing.fingerprint or _waits(before)
+    return before.fingerprint != listing.fingerprint or before.state is AcquisitionState.WRITING

@@ -26,6 +26,15 @@ _SERVER = {
     "PREFECT_MESSAGING_BROKER": "prefect.server.utilities.messaging.memory",
     "PREFECT_MESSAGING_CACHE": "prefect.server.utilities.messaging.memory",
     "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
+    # By default each task's change of state is a transaction of its own: 424 ms of CPU for a run of seven tasks where
+    # these take 138. They bound how late a task run shows up in Prefect's pages: one second.
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_READ_BATCH_SIZE": "100",
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
+    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_BATCH_SIZE": "200",
+    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_READ_BATCH_SIZE": "100",
+    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_FLUSH_INTERVAL": "2",
+    "PREFECT_SERVER_SERVICES_TRIGGERS_READ_BATCH_SIZE": "100",
     "PYTHONUNBUFFERED": "1",
 }
 

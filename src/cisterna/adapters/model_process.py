@@ -69,7 +69,9 @@ class Engine:
         with self._lock:
             pipeline, model = self._pipeline(package)
             try:
-                sample = self._core.predict(model=pipeline, inputs={model.inputs[0].id: image[None, None].astype(np.float32)})
+                sample = self._core.predict(
+                    model=pipeline, inputs={model.inputs[0].id: image[None, None].astype(np.float32)}
+                )
                 result = np.asarray(sample.members[model.outputs[0].id].data.data, dtype=np.float32)
             except Exception as error:  # whatever a model does with an image is about this image
                 msg = f"{package.name} could not be run on {path}: {one_line(error)}"

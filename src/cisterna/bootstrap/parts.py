@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
+from cisterna.adapters.landing_folder import LandingFolder, read_outside
 from cisterna.adapters.system_clock import SystemClock
 from cisterna.bootstrap.home import Endpoints, Home
 from cisterna.domain.acquisition import Acquisition
@@ -162,20 +163,16 @@ class Parts:
         return found
 
     def zone_of(self, instrument: Instrument) -> LandingZone:
-        """Open an instrument's landing zone."""
-        return self.zone_at(Path(instrument.path))
+        """Open an instrument's landing zone, and no other folder that stands in its place."""
+        return LandingFolder(instrument.path, declared=instrument.identity)
 
     def zone_at(self, path: Path) -> LandingZone:
         """Open any folder as a landing zone."""
-        from cisterna.adapters.landing_folder import LandingFolder
-
         return LandingFolder(str(path))
 
     @property
     def outside(self) -> OutsideReader:
         """Reads the files outside landing zones that instruments' settings name."""
-        from cisterna.adapters.landing_folder import read_outside
-
         return read_outside
 
     @cached_property

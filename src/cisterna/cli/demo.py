@@ -69,6 +69,7 @@ class Demo:
         self._parts = parts
         self._runs = _plan()
         self._began = time.monotonic()
+        self._before: set[str] = set()
         self._derived: list[Overview] = []
 
     @property
@@ -87,6 +88,8 @@ class Demo:
     def begin(self) -> None:
         """Declare the instrument and let the runs be written, all three at once."""
         parts = self._parts
+        known = list_overviews(catalogue=parts.catalogue, bucket=parts.archive_store.bucket)
+        self._before = {row.acquisition_id for row in known if row.acquisition_id}
         for run in self._runs:
             zone = self._zone(run)
             zone.mkdir(parents=True, exist_ok=True)
@@ -111,9 +114,7 @@ class Demo:
         parts = self._parts
         rows = list_overviews(catalogue=parts.catalogue, bucket=parts.archive_store.bucket)
         for run in self._runs:
-            run.row = next(
-                (row for row in rows if row.acquisition_id and row.title.startswith(f"demo-{run.name}_")), None
-            )
+            run.row = self._newest(run, rows)
             if run.written_at is None and run.child and run.child.exit_code is not None:
                 run.written_at = time.monotonic()
             if run.row and run.rested_at is None and run.rests(run.row):
@@ -142,6 +143,12 @@ class Demo:
         for run in self._runs:
             if run.child:
                 run.child.stop()
+
+    def _newest(self, run: Run, rows: Sequence[Overview]) -> Overview | None:
+        """Find the row of the run that this demo wrote: the newest of its instrument, once it has begun."""
+        ours = [row for row in rows if row.acquisition_id and row.instrument == f"squid-{run.name}" and row.first_seen]
+        newest = max(ours, key=lambda row: str(row.first_seen), default=None)
+        return newest if newest and newest.acquisition_id not in self._before else None
 
     def _zone(self, run: Run) -> Path:
         return self._parts.home.folder / "demo" / run.name / "landing"

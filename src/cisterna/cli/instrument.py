@@ -10,7 +10,6 @@ import typer
 from cisterna.cli.answer import AsJson, DryRun, ExitCode, answer, lines, pairs, table
 from cisterna.cli.config import HomeOption
 from cisterna.cli.opened import opened
-from cisterna.domain.acquisition import AcquisitionState
 from cisterna.domain.errors import InvalidInput, UnclaimedFolder
 from cisterna.services.instrument import declare_instrument
 
@@ -103,7 +102,7 @@ def check(
         "state": explained.now.state.value,
         "reason": explained.now.reason,
     }
-    complete = explained.now.state is AcquisitionState.COMPLETE
+    complete = explained.is_complete
     answer(document, as_json=as_json, show=pairs(document), code=ExitCode.DONE if complete else ExitCode.PERSON_NEEDED)
 
 

@@ -50,12 +50,16 @@ class SqlAcquisitions:
         return saved
 
     def list(
-        self, *, instrument: str | None = None, state: AcquisitionState | None = None, held: bool | None = None
+        self,
+        *,
+        instrument: str | None = None,
+        state: AcquisitionState | None = None,
+        held: bool | None = None,
+        limit: int | None = None,
     ) -> Sequence[Acquisition]:
         """Newest first."""
-        wanted = select(acquisitions.c.body).order_by(
-            acquisitions.c.first_seen.desc(), acquisitions.c.acquisition_id.desc()
-        )
+        newest_first = (acquisitions.c.first_seen.desc(), acquisitions.c.acquisition_id.desc())
+        wanted = select(acquisitions.c.body).order_by(*newest_first).limit(limit)
         if instrument is not None:
             wanted = wanted.where(acquisitions.c.instrument == instrument)
         if state is not None:

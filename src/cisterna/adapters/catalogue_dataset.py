@@ -64,9 +64,12 @@ class SqlDatasets(SqlVersions, SqlEvidence):
         body = self._sql.run(select(datasets.c.body).where(datasets.c.pid == pid)).scalar()
         return None if body is None else Dataset.model_validate_json(body)
 
-    def list(self, *, project: str | None = None, acquisition_id: str | None = None) -> Sequence[Dataset]:
+    def list(
+        self, *, project: str | None = None, acquisition_id: str | None = None, limit: int | None = None
+    ) -> Sequence[Dataset]:
         """Newest first."""
-        wanted = select(datasets.c.body).order_by(datasets.c.created_at.desc(), datasets.c.dataset_id.desc())
+        newest_first = (datasets.c.created_at.desc(), datasets.c.dataset_id.desc())
+        wanted = select(datasets.c.body).order_by(*newest_first).limit(limit)
         if project is not None:
             wanted = wanted.where(datasets.c.project == project)
         if acquisition_id is not None:

@@ -27,6 +27,8 @@ from cisterna.domain.errors import (
 CHANNEL = "cisterna"
 """The NOTIFY channel; its payloads are topics."""
 
+_NOTIFY = sql_text(f"SELECT pg_notify('{CHANNEL}', :topic)")
+
 CONNECT: dict[str, Any] = {
     "connect_timeout": 5,
     # A server that vanished without a word (a pulled cable) is noticed within half a minute.
@@ -100,7 +102,7 @@ class Statements:
     def send_notifications(self) -> None:
         """Queue the notifications; PostgreSQL sends them if and only if the transaction commits."""
         for topic in sorted(self._topics):
-            self.run(sql_text("SELECT pg_notify(:channel, :topic)"), {"channel": CHANNEL, "topic": topic})
+            self.run(_NOTIFY, {"topic": topic})
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -20,12 +21,25 @@ pytest_plugins = ["tests.store_fixtures"]
 _names = (f"test_{number}" for number in itertools.count(1))
 
 
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[EmbeddedPostgres]:
-    """A running server with a database `template` that holds the schema, in memory where that is possible."""
+@contextmanager
+def _quick_folder() -> Iterator[Path]:
     memory = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - a private folder is made in it
     with tempfile.TemporaryDirectory(prefix="cisterna-test-", dir=memory) as folder:
-        server = EmbeddedPostgres(Path(folder) / "pg")
+        yield Path(folder)
+
+
+@pytest.fixture
+def quick_path() -> Iterator[Path]:
+    """An empty folder in memory where that is possible, so that many small fsyncs cost nothing."""
+    with _quick_folder() as folder:
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[EmbeddedPostgres]:
+    """A running server with a database `template` that holds the schema."""
+    with _quick_folder() as folder:
+        server = EmbeddedPostgres(folder / "pg")
         try:
             endpoint = server.start()
             server.ensure_database("template")

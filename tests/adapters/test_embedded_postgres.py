@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -19,8 +20,8 @@ from cisterna.domain.errors import NotReady
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[EmbeddedPostgres]:
-    made = EmbeddedPostgres(tmp_path / "postgres")
+def server(quick_path: Path) -> Iterator[EmbeddedPostgres]:
+    made = EmbeddedPostgres(quick_path / "postgres")
     yield made
     made.stop()
 
@@ -32,6 +33,10 @@ def until(holds: Callable[[], bool], *, seconds: float = 20.0) -> None:
         time.sleep(0.01)
 
 
+def _holds_at_least(found: set[tuple[int, int]], count: int) -> bool:
+    return len(found) >= count
+
+
 def runs(process: int) -> bool:
     try:
         return "Z" not in Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0]
@@ -41,7 +46,7 @@ def runs(process: int) -> bool:
 
 def one(endpoint: PostgresEndpoint, statement: str, database: str = "postgres") -> object:
     with psycopg.connect(endpoint.libpq_uri(database)) as connection:
-        row = connection.execute(statement).fetchone()  # type: ignore[arg-type]
+        row = connection.execute(statement).fetchone()
     assert row is not None
     return row[0]
 
@@ -104,8 +109,8 @@ def test_nothing_acknowledged_is_lost_when_the_postmaster_is_killed_under_load(s
         writers = [threading.Thread(target=write, args=(writer, round_number)) for writer in range(4)]
         for thread in writers:
             thread.start()
-        goal = len(acknowledged) + 200
-        until(lambda goal=goal: len(acknowledged) >= goal)
+        reached = partial(_holds_at_least, acknowledged, len(acknowledged) + 200)
+        until(reached)
         server.kill()
         for thread in writers:
             thread.join()
@@ -117,8 +122,8 @@ def test_nothing_acknowledged_is_lost_when_the_postmaster_is_killed_under_load(s
     assert len(acknowledged) >= 600
 
 
-def test_killing_the_supervisor_leaves_no_server_and_the_next_start_works(tmp_path: Path) -> None:
-    folder = tmp_path / "postgres"
+def test_killing_the_supervisor_leaves_no_server_and_the_next_start_works(quick_path: Path) -> None:
+    folder = quick_path / "postgres"
     program = (
         "import sys, time; from pathlib import Path; from cisterna.adapters.embedded_postgres import EmbeddedPostgres;"
         "made = EmbeddedPostgres(Path(sys.argv[1])); made.start(); made.ensure_database('cisterna');"
@@ -142,8 +147,8 @@ def test_killing_the_supervisor_leaves_no_server_and_the_next_start_works(tmp_pa
         server.stop()
 
 
-def test_half_an_initdb_is_not_taken_for_a_database(server: EmbeddedPostgres, tmp_path: Path) -> None:
-    half = tmp_path / "postgres" / "data.new"
+def test_half_an_initdb_is_not_taken_for_a_database(server: EmbeddedPostgres, quick_path: Path) -> None:
+    half = quick_path / "postgres" / "data.new"
     (half / "base").mkdir(parents=True)
     (half / "PG_VERSION").write_text("18\n")
 
@@ -152,10 +157,10 @@ def test_half_an_initdb_is_not_taken_for_a_database(server: EmbeddedPostgres, tm
 
 
 def test_a_lock_file_that_names_somebody_elses_process_does_not_stop_the_start(
-    server: EmbeddedPostgres, tmp_path: Path
+    server: EmbeddedPostgres, quick_path: Path
 ) -> None:
     server.start()
-    lock_file = tmp_path / "postgres" / "data" / "postmaster.pid"
+    lock_file = quick_path / "postgres" / "data" / "postmaster.pid"
     lines = lock_file.read_text().splitlines()
     server.kill()
     lock_file.write_text("\n".join([str(os.getpid()), *lines[1:]]) + "\n")
@@ -163,20 +168,20 @@ def test_a_lock_file_that_names_somebody_elses_process_does_not_stop_the_start(
     assert one(server.start(), "SELECT 1") == 1
 
 
-def test_a_postmaster_that_nobody_supervises_is_ended_first(server: EmbeddedPostgres, tmp_path: Path) -> None:
+def test_a_postmaster_that_nobody_supervises_is_ended_first(server: EmbeddedPostgres, quick_path: Path) -> None:
     server.start()
     orphan = server.pid
     assert orphan is not None
 
-    end_leftovers(tmp_path / "postgres" / "data", timeout_seconds=20)
+    end_leftovers(quick_path / "postgres" / "data", timeout_seconds=20)
 
     until(lambda: not runs(orphan))
     assert server.pid is None
     assert one(server.start(), "SELECT 1") == 1
 
 
-def test_a_home_with_a_long_path_gets_a_short_socket_and_keeps_it(tmp_path: Path) -> None:
-    folder = tmp_path / ("d" * 120) / "postgres"
+def test_a_home_with_a_long_path_gets_a_short_socket_and_keeps_it(quick_path: Path) -> None:
+    folder = quick_path / ("d" * 120) / "postgres"
     server = EmbeddedPostgres(folder)
     try:
         first = server.start()
@@ -191,8 +196,8 @@ def test_a_home_with_a_long_path_gets_a_short_socket_and_keeps_it(tmp_path: Path
         first.socket_folder.rmdir()
 
 
-def test_a_socket_folder_that_others_can_enter_is_not_used_again(tmp_path: Path) -> None:
-    folder = tmp_path / ("d" * 120) / "postgres"
+def test_a_socket_folder_that_others_can_enter_is_not_used_again(quick_path: Path) -> None:
+    folder = quick_path / ("d" * 120) / "postgres"
     server = EmbeddedPostgres(folder)
     folders = []
     try:
@@ -209,10 +214,10 @@ def test_a_socket_folder_that_others_can_enter_is_not_used_again(tmp_path: Path)
             made.rmdir()
 
 
-def test_a_server_that_cannot_start_says_why(server: EmbeddedPostgres, tmp_path: Path) -> None:
+def test_a_server_that_cannot_start_says_why(server: EmbeddedPostgres, quick_path: Path) -> None:
     server.start()
     server.stop()
-    (tmp_path / "postgres" / "data" / "PG_VERSION").write_text("9.6\n")
+    (quick_path / "postgres" / "data" / "PG_VERSION").write_text("9.6\n")
 
     with pytest.raises(NotReady, match="incompatible"):
         server.start()
@@ -231,11 +236,11 @@ def test_stopping_ends_sessions_without_waiting_for_them(server: EmbeddedPostgre
             connection.execute("SELECT 1")
 
 
-def test_an_endpoint_before_the_first_start_is_refused(tmp_path: Path) -> None:
+def test_an_endpoint_before_the_first_start_is_refused(quick_path: Path) -> None:
     with pytest.raises(NotReady, match="start"):
-        recorded_endpoint(tmp_path)
+        recorded_endpoint(quick_path)
     with pytest.raises(NotReady):
-        _ = EmbeddedPostgres(tmp_path, binaries=find_binaries()).endpoint
+        _ = EmbeddedPostgres(quick_path, binaries=find_binaries()).endpoint
 
 
 def test_clients_are_told_where_it_listens_even_when_the_path_has_odd_characters() -> None:
@@ -243,3 +248,25 @@ def test_clients_are_told_where_it_listens_even_when_the_path_has_odd_characters
 
     assert endpoint.url("cisterna") == "postgresql+psycopg://cisterna@/cisterna?host=/tmp/a%20b%3F%26%23"
     assert endpoint.asyncpg_url("prefect").startswith("postgresql+asyncpg://cisterna@/prefect?host=/tmp/")
+
+
+def test_binaries_that_do_not_run_are_a_named_refusal_with_advice(quick_path: Path) -> None:
+    broken = quick_path / "bin"
+    broken.mkdir()
+    (broken / "initdb").write_text("#!/bin/sh\necho no such thing >&2\nexit 3\n")
+    (broken / "initdb").chmod(0o755)
+
+    with pytest.raises(NotReady, match=r"no such thing.*database\.dsn"):
+        EmbeddedPostgres(quick_path / "postgres", binaries=broken).start()
+
+
+def test_two_homes_run_side_by_side(server: EmbeddedPostgres, quick_path: Path) -> None:
+    other = EmbeddedPostgres(quick_path / "other")
+    try:
+        first, second = server.start(), other.start()
+        server.ensure_database("mine")
+
+        assert one(first, "SELECT count(*) FROM pg_database WHERE datname = 'mine'") == 1
+        assert one(second, "SELECT count(*) FROM pg_database WHERE datname = 'mine'") == 0
+    finally:
+        other.stop()

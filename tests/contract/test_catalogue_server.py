@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -21,9 +22,9 @@ from cisterna.adapters.catalogue_sql import SqlCatalogue
 from cisterna.adapters.catalogue_tables import SCHEMA_REVISION, metadata
 from cisterna.adapters.embedded_postgres import EmbeddedPostgres
 from cisterna.domain.dataset import Stage
-from cisterna.domain.errors import CatalogueUnavailable, Conflict, NotReady
+from cisterna.domain.errors import CatalogueUnavailable, Conflict, InvalidInput, NotReady
 from cisterna.testing.clock import SettableClock
-from cisterna.testing.factory import keep_version, make_event, make_work
+from cisterna.testing.factory import keep_version, make_event, make_project, make_work
 
 LEASE = timedelta(seconds=15)
 
@@ -36,9 +37,9 @@ def until(holds: Callable[[], bool], *, seconds: float = 20.0) -> None:
 
 
 @pytest.fixture
-def own_server(tmp_path: Path) -> Iterator[EmbeddedPostgres]:
+def own_server(quick_path: Path) -> Iterator[EmbeddedPostgres]:
     """A server that the test may kill."""
-    server = EmbeddedPostgres(tmp_path / "pg")
+    server = EmbeddedPostgres(quick_path / "pg")
     server.start()
     server.ensure_database("cisterna")
     yield server
@@ -308,3 +309,13 @@ def _rows_read(plan: object) -> float:
         return own + sum(walk(child) for child in children)
 
     return walk(json.loads(plan)[0]["Plan"])  # type: ignore[arg-type]
+
+
+def test_an_error_of_the_database_does_not_show_what_was_written(catalogue: SqlCatalogue) -> None:
+    title = "patient " * 3  # written so that it is not in this test's own lines of the traceback
+    restricted = make_project(title=title).model_copy(update={"record": 2**40})
+
+    with pytest.raises(InvalidInput) as refused, catalogue.begin() as tx:
+        tx.projects.add(restricted)
+
+    assert title.strip() not in "".join(traceback.format_exception(refused.value))

@@ -123,7 +123,7 @@ def test_acquisitions_are_listed_newest_first_by_what_is_asked(catalogue: SqlCat
         assert tx.acquisitions.list(state=AcquisitionState.COMPLETE) == [done]
         assert tx.acquisitions.list(held=True) == [new]
         assert set(tx.acquisitions.list(held=False)) == {old, done}
-        assert tx.acquisitions.list()[0] == new
+        assert tx.acquisitions.list(limit=1) == [new]
 
 
 def test_an_acquisition_of_an_unknown_instrument_or_project_is_refused(catalogue: SqlCatalogue) -> None:
@@ -184,7 +184,7 @@ def test_datasets_are_listed_newest_first_by_project_and_acquisition(catalogue: 
 
         assert [dataset.title for dataset in tx.datasets.list(project="cells")] == ["run-1"]
         assert [dataset.title for dataset in acquired] == ["run-2"]
-        assert tx.datasets.list()[0] == newest
+        assert tx.datasets.list(limit=1) == [newest]
 
 
 def test_a_version_is_changed_by_one_writer_at_a_time(catalogue: SqlCatalogue) -> None:

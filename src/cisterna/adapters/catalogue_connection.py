@@ -27,6 +27,18 @@ from cisterna.domain.errors import (
 CHANNEL = "cisterna"
 """The NOTIFY channel; its payloads are topics."""
 
+_NOTIFY = sql_text(f"SELECT pg_notify('{CHANNEL}', :topic)")
+
+CONNECT: dict[str, Any] = {
+    "connect_timeout": 5,
+    # A server that vanished without a word (a pulled cable) is noticed within half a minute.
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 25_000,
+}
+"""How every connection of ours is made."""
+
 _SESSION = (
     "-c timezone=UTC -c jit=off -c lock_timeout=15s -c statement_timeout=60s "
     "-c idle_in_transaction_session_timeout=180s"
@@ -44,16 +56,8 @@ def connect_engine(url: str, *, pool_size: int) -> Engine:
         execution_options={"preserve_rowcount": True},  # else SQLAlchemy says -1 for every INSERT
         json_serializer=_as_is,
         json_deserializer=_as_is,
-        connect_args={
-            "application_name": "cisterna",
-            "connect_timeout": 5,
-            "options": _SESSION,
-            # A server that vanished without a word (pulled cable) is noticed within half a minute.
-            "keepalives_idle": 10,
-            "keepalives_interval": 5,
-            "keepalives_count": 3,
-            "tcp_user_timeout": 25_000,
-        },
+        hide_parameters=True,  # what is written may be restricted, and errors go to logs
+        connect_args={**CONNECT, "application_name": "cisterna", "options": _SESSION},
     )
 
 
@@ -98,7 +102,7 @@ class Statements:
     def send_notifications(self) -> None:
         """Queue the notifications; PostgreSQL sends them if and only if the transaction commits."""
         for topic in sorted(self._topics):
-            self.run(sql_text("SELECT pg_notify(:channel, :topic)"), {"channel": CHANNEL, "topic": topic})
+            self.run(_NOTIFY, {"topic": topic})
 
 
 @contextmanager

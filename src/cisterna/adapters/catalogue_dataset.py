@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import cast, select, update
+from sqlalchemy import bindparam, cast, select, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from cisterna.adapters.catalogue_connection import Statements, body_of
@@ -15,6 +15,8 @@ from cisterna.adapters.catalogue_tables import datasets
 from cisterna.adapters.catalogue_version import SqlVersions
 from cisterna.domain.dataset import Dataset
 from cisterna.domain.errors import AlreadyExists, NotFound
+
+_GET = select(datasets.c.body).where(datasets.c.dataset_id == bindparam("the_id"))  # built once: it is asked for often
 
 
 class SqlDatasets(SqlVersions, SqlEvidence):
@@ -48,7 +50,7 @@ class SqlDatasets(SqlVersions, SqlEvidence):
 
     def get(self, dataset_id: str) -> Dataset:
         """Read one."""
-        body = self._sql.run(select(datasets.c.body).where(datasets.c.dataset_id == dataset_id)).scalar()
+        body = self._sql.run(_GET, {"the_id": dataset_id}).scalar()
         if body is None:
             raise NotFound(f"no dataset {dataset_id}; `cisterna list` shows all", dataset_id=dataset_id)
         return Dataset.model_validate_json(body)
@@ -64,9 +66,12 @@ class SqlDatasets(SqlVersions, SqlEvidence):
         body = self._sql.run(select(datasets.c.body).where(datasets.c.pid == pid)).scalar()
         return None if body is None else Dataset.model_validate_json(body)
 
-    def list(self, *, project: str | None = None, acquisition_id: str | None = None) -> Sequence[Dataset]:
+    def list(
+        self, *, project: str | None = None, acquisition_id: str | None = None, limit: int | None = None
+    ) -> Sequence[Dataset]:
         """Newest first."""
-        wanted = select(datasets.c.body).order_by(datasets.c.created_at.desc(), datasets.c.dataset_id.desc())
+        newest_first = (datasets.c.created_at.desc(), datasets.c.dataset_id.desc())
+        wanted = select(datasets.c.body).order_by(*newest_first).limit(limit)
         if project is not None:
             wanted = wanted.where(datasets.c.project == project)
         if acquisition_id is not None:

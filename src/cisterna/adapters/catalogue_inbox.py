@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import RowMapping, bindparam, insert, select, true, update
+from sqlalchemy import RowMapping, bindparam, insert, select, update
 from sqlalchemy import text as sql_text
-from sqlalchemy.dialects.postgresql import ARRAY, TEXT
+from sqlalchemy.dialects.postgresql import ARRAY, INTEGER, TEXT
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from cisterna.adapters.catalogue_connection import Statements, json_of
@@ -45,6 +45,33 @@ _NEXT_READY = sql_text(
     """
 ).bindparams(bindparam("kinds", type_=ARRAY(TEXT)))
 
+# Built once: building a statement anew costs three times as much as running it.
+_ADD_LANE = upsert(lanes).on_conflict_do_nothing()
+_ADD = upsert(works).on_conflict_do_nothing(index_elements=["key"])
+_BEGIN = (
+    update(works)
+    .where(works.c.work_id == bindparam("the_work"))
+    .values(state="leased", attempts=works.c.attempts + 1, outcome=None)
+    .returning(works)
+)
+_SETTLE = update(works).where(works.c.work_id == bindparam("the_work"))
+_OPEN = (attempts.c.run_id == bindparam("the_run")) & attempts.c.ended.is_(None)
+_HOLD = select(attempts.c.run_id).where(_OPEN).with_for_update()
+_CHANGE = update(attempts).where(_OPEN)
+_OVERDUE = (
+    select(attempts.c.run_id, attempts.c.work_id)
+    .join(works, works.c.work_id == attempts.c.work_id)
+    .where(
+        attempts.c.ended.is_(None),
+        attempts.c.expires_at < bindparam("now"),
+        works.c.kind.in_(bindparam("kinds", expanding=True)),
+        (works.c.work_id == bindparam("the_work")) | bindparam("the_work", type_=TEXT).is_(None),
+    )
+    .order_by(attempts.c.begun)
+    .limit(bindparam("most", type_=INTEGER))
+    .with_for_update(skip_locked=True)
+)
+
 
 class _Lease(NamedTuple):
     run_id: str
@@ -65,8 +92,8 @@ class SqlInbox:
             "state": work.state.value,
             "parameters": json_of(work.parameters),
         }
-        self._sql.run(upsert(lanes).values(fairness=work.fairness).on_conflict_do_nothing())
-        if self._sql.run(upsert(works).values(row).on_conflict_do_nothing(index_elements=["key"])).rowcount:
+        self._sql.run(_ADD_LANE, {"fairness": work.fairness})
+        if self._sql.run(_ADD, row).rowcount:
             self._sql.ring("inbox")
             return work
         return _work(self._sql.run(select(works).where(works.c.key == work.key)).mappings().one())
@@ -108,18 +135,16 @@ class SqlInbox:
                 return None
             ready = overdue[0].work_id
             self._end(overdue[0].run_id, "expired")
-        begun = update(works).where(works.c.work_id == ready)
-        begun = begun.values(state="leased", attempts=works.c.attempts + 1, outcome=None).returning(works)
-        work = _work(self._sql.run(begun).mappings().one())
+        work = _work(self._sql.run(_BEGIN, {"the_work": ready}).mappings().one())
         attempt = Attempt(run_id=run_id, work_id=work.work_id, owner=owner, started_at=now, expires_at=now + lease)
-        self._sql.run(insert(attempts).values(**attempt.model_dump(), fairness=work.fairness))
+        self._sql.run(insert(attempts), {**attempt.model_dump(), "fairness": work.fairness})
         return Claim(work=work, attempt=attempt)
 
     def expired(self, *, now: datetime) -> Sequence[Claim]:
         """Tell attempts that ran out, once each, and make their work ready unless somebody has taken it over."""
         for lease in self._overdue(now, kinds=[kind.value for kind in WorkKind], limit=None):
             self._end(lease.run_id, "expired")
-            self._sql.run(update(works).where(works.c.work_id == lease.work_id).values(state="ready"))
+            self._sql.run(_SETTLE, {"the_work": lease.work_id, "state": "ready"})
             self._sql.ring("inbox")
         untold = (
             select(attempts.c.run_id)
@@ -148,8 +173,7 @@ class SqlInbox:
 
     def require_lease(self, attempt: Attempt) -> None:
         """Lock the lease for this transaction."""
-        held = select(attempts.c.run_id).where(attempts.c.run_id == attempt.run_id, attempts.c.ended.is_(None))
-        if self._sql.run(held.with_for_update()).scalar() is None:
+        if self._sql.run(_HOLD, {"the_run": attempt.run_id}).scalar() is None:
             raise _lost(attempt)
 
     def finish(self, attempt: Attempt, *, outcome: str) -> None:
@@ -180,27 +204,18 @@ class SqlInbox:
         self, now: datetime, *, kinds: Sequence[str], limit: int | None, work_id: str | None = None
     ) -> Sequence[_Lease]:
         """Lock leases that ran out, with their work; those that others are looking at are skipped."""
-        named = works.c.work_id == work_id if work_id else true()
-        wanted = (
-            select(attempts.c.run_id, attempts.c.work_id)
-            .join(works, works.c.work_id == attempts.c.work_id)
-            .where(attempts.c.ended.is_(None), attempts.c.expires_at < now, works.c.kind.in_(kinds), named)
-            .order_by(attempts.c.begun)
-            .limit(limit)
-            .with_for_update(skip_locked=True)
-        )
-        return [_Lease(row.run_id, row.work_id) for row in self._sql.run(wanted)]
+        values = {"now": now, "kinds": kinds, "the_work": work_id, "most": limit}
+        return [_Lease(row.run_id, row.work_id) for row in self._sql.run(_OVERDUE, values)]
 
     def _end(self, run_id: str, how: str) -> None:
-        self._sql.run(update(attempts).where(attempts.c.run_id == run_id).values(ended=how))
+        self._sql.run(_CHANGE, {"the_run": run_id, "ended": how})
 
     def _change(self, attempt: Attempt, **values: Any) -> None:
-        change = update(attempts).where(attempts.c.run_id == attempt.run_id, attempts.c.ended.is_(None))
-        if not self._sql.run(change.values(**values)).rowcount:
+        if not self._sql.run(_CHANGE, {"the_run": attempt.run_id, **values}).rowcount:
             raise _lost(attempt)
 
     def _settle(self, attempt: Attempt, **values: Any) -> None:
-        self._sql.run(update(works).where(works.c.work_id == attempt.work_id).values(**values))
+        self._sql.run(_SETTLE, {"the_work": attempt.work_id, **values})
 
     def _claims(self, which: Any) -> Sequence[Claim]:
         columns = (attempts.c.run_id, attempts.c.owner, attempts.c.started_at, attempts.c.expires_at)

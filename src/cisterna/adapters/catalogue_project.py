@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from cisterna.adapters.catalogue_connection import Statements, body_of
 from cisterna.adapters.catalogue_tables import bindings, projects
 from cisterna.domain.errors import AlreadyExists, Conflict, NotFound
 from cisterna.domain.project import Binding, BindingKind, Project
+
+_GET = select(projects.c.body).where(projects.c.slug == bindparam("the_slug"))  # built once: it is asked for often
 
 
 class SqlProjects:
@@ -38,7 +40,7 @@ class SqlProjects:
 
     def get(self, slug: str) -> Project:
         """Read one."""
-        body = self._sql.run(select(projects.c.body).where(projects.c.slug == slug)).scalar()
+        body = self._sql.run(_GET, {"the_slug": slug}).scalar()
         if body is None:
             raise NotFound(f"no project '{slug}'; `cisterna project list` shows all", project=slug)
         return Project.model_validate_json(body)

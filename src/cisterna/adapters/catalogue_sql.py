@@ -13,7 +13,7 @@ from sqlalchemy import text as sql_text
 
 from cisterna.adapters.catalogue_account import SqlAccounts
 from cisterna.adapters.catalogue_acquisition import SqlAcquisitions
-from cisterna.adapters.catalogue_connection import CHANNEL, Statements, connect_engine, translated
+from cisterna.adapters.catalogue_connection import CHANNEL, CONNECT, Statements, connect_engine, translated
 from cisterna.adapters.catalogue_dataset import SqlDatasets
 from cisterna.adapters.catalogue_inbox import SqlInbox
 from cisterna.adapters.catalogue_instrument import SqlInstruments
@@ -113,7 +113,7 @@ class SqlCatalogue:
     @contextmanager
     def _listening(self) -> Iterator[psycopg.Connection]:
         url = self._url.set(drivername="postgresql").render_as_string(hide_password=False)
-        with psycopg.connect(url, autocommit=True, connect_timeout=5, application_name="cisterna-listen") as connection:
+        with psycopg.connect(url, autocommit=True, application_name="cisterna-listen", **CONNECT) as connection:
             connection.execute(f"LISTEN {CHANNEL}".encode())
             yield connection
 

@@ -169,7 +169,10 @@ class EmbeddedPostgres:
         )
         if done.returncode != 0:
             said = " | ".join(done.stderr.decode("utf-8", "replace").strip().splitlines()[-5:])
-            msg = f"PostgreSQL could not set up {fresh}: {said}; choose a home that this user owns, or set database.dsn"
+            advice = "choose a home that this user owns, or set database.dsn to a server of yours"
+            if os.geteuid() == 0:
+                advice = f"run Cisterna as a user other than root, or {advice}"
+            msg = f"PostgreSQL could not set up {fresh}: {said}; {advice}"
             raise NotReady(msg, part="postgres")
         fresh.rename(self._data)
         _sync(self._folder)

@@ -91,7 +91,12 @@ class Acquisitions(Protocol):
         ...
 
     def list(
-        self, *, instrument: str | None = None, state: AcquisitionState | None = None, held: bool | None = None
+        self,
+        *,
+        instrument: str | None = None,
+        state: AcquisitionState | None = None,
+        held: bool | None = None,
+        limit: int | None = None,
     ) -> Sequence[Acquisition]:
         """Newest first."""
         ...
@@ -120,7 +125,9 @@ class Datasets(Protocol):
         """The dataset with that ARK."""
         ...
 
-    def list(self, *, project: str | None = None, acquisition_id: str | None = None) -> Sequence[Dataset]:
+    def list(
+        self, *, project: str | None = None, acquisition_id: str | None = None, limit: int | None = None
+    ) -> Sequence[Dataset]:
         """Newest first."""
         ...
 

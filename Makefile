@@ -62,7 +62,7 @@ test: .stamps/$(INSTALL) .stamps/validators  ## every test that fits in CI's tim
 lock:  ## renew the lock files (needs uv)
 	uv pip compile --quiet pyproject.toml --extra demo --group dev --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 --output-file requirements.lock
 	printf 'ocfl-py\n' | uv pip compile --quiet - --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 --output-file validators-ocfl.lock
-	printf 'roc-validator\n' | uv pip compile --quiet - --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 --output-file validators-crate.lock
+	printf 'roc-validator\ndatacite\n' | uv pip compile --quiet - --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 --output-file validators-crate.lock
 
 clean:  ## remove what was built
 	rm -rf .venv .venv-ocfl .venv-crate .stamps node_modules build dist

@@ -1,7 +1,7 @@
 """Runs rocrate-validator, in the environment of its own that `CISTERNA_ROCRATE_VALIDATOR` names, without any network.
 
-The variable holds the path of the `rocrate-validator` program. Contexts come from `CISTERNA_SPECS`: the validator
-serves requests only from its cache, and the cache is filled from those files.
+The variable holds the path of that environment's Python (or of a program beside it). Contexts come from
+`CISTERNA_SPECS`: the validator serves requests only from its cache, and the cache is filled from those files.
 """
 
 from __future__ import annotations
@@ -31,11 +31,12 @@ for accept in ("application/ld+json, application/json", None):
 
 
 def validator() -> Path:
-    """Find the program, or skip loudly."""
+    """Find the folder of the environment's programs, or skip loudly."""
     named = os.environ.get("CISTERNA_ROCRATE_VALIDATOR")
-    if not named or not Path(named).exists():
-        pytest.skip("CISTERNA_ROCRATE_VALIDATOR names no rocrate-validator: crates are NOT checked by it here")
-    return Path(named)
+    folder = Path(named).absolute().parent if named else None
+    if folder is None or not (folder / "rocrate-validator").exists():
+        pytest.skip("CISTERNA_ROCRATE_VALIDATOR names no environment: crates are NOT checked by rocrate-validator here")
+    return folder
 
 
 def specs() -> Path:
@@ -48,14 +49,14 @@ def specs() -> Path:
 
 def required_issues(crate: Path, *, scratch: Path) -> list[str]:
     """Validate a crate's folder at the severity REQUIRED and return what is wrong, in words."""
-    program, context = validator(), specs() / "ro-crate" / "context-1.2.jsonld"
+    programs, context = validator(), specs() / "ro-crate" / "context-1.2.jsonld"
     cache, report = scratch / "cache", scratch / f"{crate.name}-report.json"
-    seed = [str(program.parent / "python"), "-c", _SEED, str(cache), "https://w3id.org/ro/crate/1.2/context"]
+    seed = [str(programs / "python"), "-c", _SEED, str(cache), "https://w3id.org/ro/crate/1.2/context"]
     subprocess.run([*seed, str(context)], check=True, capture_output=True, timeout=60)
     options = ["--profile-identifier", "ro-crate-1.2", "--requirement-severity", "REQUIRED", "--offline"]
     output = ["--output-format", "json", "--output-file", str(report), "--cache-path", str(cache), "--no-paging"]
     done = subprocess.run(
-        [str(program), "--no-interactive", "validate", *options, *output, str(crate)],
+        [str(programs / "rocrate-validator"), "--no-interactive", "validate", *options, *output, str(crate)],
         check=False,
         capture_output=True,
         text=True,

@@ -28,10 +28,12 @@ RECORDS: dict[str, Callable[[], MetadataRecord]] = {
 
 def schema_errors(document: dict[str, Any]) -> list[str]:
     """Validate with the `datacite` package of the validators' environment."""
-    python = validator().parent / "python"
+    python = validator() / "python"
     done = subprocess.run(
         [str(python), "-c", _CHECK], input=json.dumps(document), capture_output=True, text=True, check=False, timeout=60
     )
+    if "No module named 'datacite'" in done.stderr:
+        pytest.skip("the validators' environment has no `datacite`: nothing is checked against DataCite's schema here")
     assert done.returncode == 0, done.stderr
     found: list[str] = json.loads(done.stdout)
     return found

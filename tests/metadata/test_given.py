@@ -1,6 +1,8 @@
 """`metadata.yaml` is read as text, within bounds, and its faults are named."""
 
 import contextlib
+import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given as forall
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 from cisterna.domain.errors import HostileInput, InvalidInput
 from cisterna.domain.project import Access, HumanData
 from cisterna.metadata.given import SIZE_LIMIT_BYTES, read_given
+from cisterna.metadata.record import Given
 
 WHOLE = b"""\
 title: "Nuclei: plate 7"
@@ -43,6 +46,16 @@ def test_no_means_the_word_no_and_a_date_stays_as_written() -> None:
 
     assert said.human_data is HumanData.NO
     assert said.keywords == ("nuclei", "2026-11-22", "yes")
+
+
+def test_the_example_of_the_manual_is_one_that_is_read() -> None:
+    manual = Path(__file__).parents[2] / "docs" / "how-to" / "describe-data-beside-it.md"
+    example = re.search(r"```yaml\n(.*?)```", manual.read_text("utf-8"), re.DOTALL)
+    assert example is not None
+
+    said = read_given(example[1].encode())
+
+    assert all(getattr(said, name) is not None for name in Given.model_fields)
 
 
 @pytest.mark.parametrize("body", [b"", b"# nothing\n", b"{}", b"title:\n", b"title: ~\n"])

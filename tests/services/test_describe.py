@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from cisterna.adapters.catalogue_sql import SqlCatalogue
+from cisterna.adapters.table_parquet import ParquetTables
 from cisterna.domain.dataset import Stage, Version
 from cisterna.domain.errors import ChecksumMismatch, IllegalTransition, LeaseLost, StoreUnavailable
 from cisterna.domain.project import Access, HumanData
@@ -26,7 +27,6 @@ from tests.services.world import (
     FINDINGS,
     LEASE,
     PLACE,
-    JsonTables,
     NotesProfile,
     add_acquisition,
     add_version,
@@ -64,7 +64,7 @@ class Bench:
             lease=(claim or self.claim).attempt,
             catalogue=self.catalogue,
             store=self.store,
-            tables=JsonTables(),
+            tables=ParquetTables(),
             clock=self.clock,
             **{"profile": NotesProfile(), **more},
         )

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from cisterna.adapters.table_parquet import ParquetTables
 from cisterna.domain.acquisition import Acquisition, AcquisitionState
 from cisterna.domain.dataset import Dataset, Relation, Stage, StagedFile, Version, version_id
 from cisterna.domain.digest import sha512_of
-from cisterna.domain.errors import InvalidInput
 from cisterna.domain.finding import Finding, Outcome, Verdict
 from cisterna.domain.identifier import acquisition_id, ark, dataset_id
 from cisterna.domain.instrument import Instrument
@@ -40,21 +40,6 @@ FILES = {
     "0/notes with space 50%.txt": b"notes",
     "acquisition.json": b'{"title": "Nuclei, plate 7"}',
 }
-
-
-class JsonTables:
-    """Implements `ports.quality.TableFile` with JSON, keeping times and bytes."""
-
-    def dump(self, columns: Mapping[str, Sequence[object]], *, metadata: Mapping[str, str] | None = None) -> bytes:
-        del metadata
-        return json.dumps({name: [_tagged(one) for one in values] for name, values in columns.items()}).encode()
-
-    def load(self, body: bytes) -> dict[str, list[object]]:
-        try:
-            found = json.loads(body)
-        except ValueError as error:
-            raise InvalidInput("the bytes are no table") from error
-        return {name: [_untagged(one) for one in values] for name, values in found.items()}
 
 
 class NotesProfile:
@@ -204,7 +189,7 @@ def add_version(
             FileEntry(path=path, size_bytes=len(body), sha512=digest, modified=MODIFIED, content_path=content)
         )
     manifest = Manifest.of(entries)
-    body = dump_manifest(manifest, tables=JsonTables())
+    body = dump_manifest(manifest, tables=ParquetTables())
     store.put(f"{dataset.object_root}/{staging}/manifest", body)
     version = Version(
         version_id=version_id(identity, number),
@@ -231,19 +216,3 @@ def add_version(
         added = tx.datasets.add_version(version)
         tx.datasets.set_findings(version.version_id, FINDINGS)
     return added
-
-
-def _tagged(value: object) -> object:
-    if isinstance(value, datetime):
-        return {"time": value.isoformat()}
-    return {"bytes": value.hex()} if isinstance(value, bytes) else value
-
-
-def _untagged(value: object) -> object:
-    match value:
-        case {"time": str(text)}:
-            return datetime.fromisoformat(text)
-        case {"bytes": str(text)}:
-            return bytes.fromhex(text)
-        case _:
-            return value

@@ -74,7 +74,7 @@ def complete_attempt(
     catalogue: Catalogue,
     clock: Clock,
     place: Place,
-    outputs: Sequence[str] | None = None,
+    outputs: Sequence[str] = (),
 ) -> None:
     """Tell that the work is done, with what it made; a second call finds the lease gone and raises.
 
@@ -84,7 +84,7 @@ def complete_attempt(
         catalogue: Where both are written, in one transaction.
         clock: Dates the end.
         place: Where things lie.
-        outputs: Ids of the versions that this attempt made; without them, those that changed since it began.
+        outputs: Ids of the versions that this attempt made; without any, those that changed since it began.
 
     Raises:
         LeaseLost: Somebody else has ended this attempt; nothing was written.
@@ -92,7 +92,7 @@ def complete_attempt(
     with catalogue.begin() as tx:
         tx.inbox.require_lease(claim.attempt)
         tx.inbox.finish(claim.attempt, outcome=outcome)
-        written = written_since(tx, claim.work, claim.attempt.started_at) if outputs is None else outputs
+        written = outputs or written_since(tx, claim.work, claim.attempt.started_at)
         subject = look_up(tx, claim.work, place=place, outputs=written)
         facts = run_facts(claim, subject, parent=parent_of(tx, claim.work), outcome=outcome)
         _tell(tx, "attempt.completed", claim, facts, restricted=subject.restricted, clock=clock)

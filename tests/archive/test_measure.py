@@ -355,6 +355,46 @@ def test_a_version_that_was_overtaken_while_it_was_read_is_read_anew(
     facility.ingest(second)
 
 
+def test_a_version_that_was_opened_anew_while_it_was_read_is_read_anew(
+    facility: Facility, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    facility.write("run", RUN)
+    version = facility.detect("run").version_id
+    once = [True]
+
+    def open_anew(path: str) -> None:
+        if once:
+            once.clear()
+            with facility.catalogue.begin() as tx:
+                found = tx.datasets.get_version(version)
+                tx.datasets.save_version(found.model_copy(update={"staging": None, "staged": {}}))
+
+    busy(facility, monkeypatch, open_anew)
+
+    with pytest.raises(NotReady, match="opened anew"):
+        facility.measure(version, facility.lease(version))
+    assert facility.keys(version) == {}
+
+
+def test_what_others_note_on_a_version_meanwhile_is_kept(facility: Facility, monkeypatch: pytest.MonkeyPatch) -> None:
+    facility.write("run", RUN)
+    version = facility.detect("run").version_id
+    once = [True]
+
+    def assign(path: str) -> None:
+        if once:
+            once.clear()
+            with facility.catalogue.begin() as tx:
+                tx.datasets.save_version(tx.datasets.get_version(version).model_copy(update={"assignee": "sten"}))
+
+    busy(facility, monkeypatch, assign)
+
+    measured = facility.measure(version, facility.lease(version))
+
+    assert measured is not None
+    assert (measured.stage, measured.assignee) == (Stage.MEASURED, "sten")
+
+
 def test_a_worker_that_lost_its_lease_stops_and_cleans_up_after_itself(
     facility: Facility, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -200,8 +200,13 @@ def _finish(
     with catalogue.begin() as tx:
         tx.inbox.require_lease(lease)
         _require_place(tx, version, head)
-        measured = version.model_copy(
+        fresh = tx.datasets.get_version(version.version_id)
+        if fresh.staging != version.staging:
+            msg = f"{version.version_id} was opened anew while it was read; it is read anew"
+            raise NotReady(msg, version_id=version.version_id)
+        measured = fresh.model_copy(
             update={
+                "staged": version.staged,
                 "manifest_digest": manifest.digest,
                 "file_count": len(manifest.files),
                 "total_bytes": manifest.total_bytes,

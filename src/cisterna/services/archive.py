@@ -33,9 +33,9 @@ from cisterna.ports.quality import TableFile
 from cisterna.services.data_manifest import DATA, MANIFEST_PATH, load_manifest
 from cisterna.services.held_object import HeldObject, read_held, read_optional
 from cisterna.services.recover import list_object, put_sidecar, recover_object
-from cisterna.services.source_record import note_ingested, write_beside_sweep
+from cisterna.services.source_record import note_ingested
 from cisterna.services.staging import drop_staging
-from cisterna.services.transition import advance
+from cisterna.services.transition import advance, write_beside_others
 
 _ON_THE_WAY = frozenset({Stage.MEASURED, Stage.GATED, Stage.DESCRIBED})
 _STAGING = re.compile(r"v([1-9][0-9]*)/content/[^/]+")
@@ -102,19 +102,21 @@ def put_exactly(key: str, body: bytes, *, store: ObjectStore) -> None:
     """Write a small file unless it is there with these very bytes; other bytes are a dead attempt's and are replaced.
 
     Raises:
-        Conflict: Somebody wrote it in the same moment.
+        Conflict: Somebody writes other bytes to it again and again.
     """
-    try:
-        store.put(key, body, condition=IfAbsent())
-    except PreconditionFailed as taken:
-        found = read_optional(key, store=store)
-        if found is not None and found[0] == body:
-            return
+    condition: IfAbsent | IfMatch = IfAbsent()
+    for _ in range(3):
         try:
-            store.put(key, body, condition=IfMatch(etag=found[1]) if found else IfAbsent())
+            store.put(key, body, condition=condition)
         except PreconditionFailed:
-            msg = f"{key} was written by somebody else in the same moment; try again"
-            raise Conflict(msg, key=key) from taken
+            found = read_optional(key, store=store)
+            if found is not None and found[0] == body:
+                return
+            condition = IfMatch(etag=found[1]) if found else IfAbsent()
+        else:
+            return
+    msg = f"somebody else keeps writing {key}; look for a second Cisterna on this archive"
+    raise Conflict(msg, key=key)
 
 
 def _staged_manifest(
@@ -297,4 +299,4 @@ def _finish(version: Version, inventory: Inventory, *, lease: Attempt, catalogue
             inventory_sha512=inventory.sha512,
         )
 
-    return write_beside_sweep(write, catalogue=catalogue)
+    return write_beside_others(write, catalogue=catalogue)

@@ -30,9 +30,9 @@ from cisterna.services.data_manifest import MANIFEST_PATH, dump_manifest
 from cisterna.services.measurement import METRICS_PATH, PREVIEWS_PATH, Measurement
 from cisterna.services.one_read import ReadPlan, read_once
 from cisterna.services.recover import recover_object
-from cisterna.services.source_record import note_ingested, write_beside_sweep
+from cisterna.services.source_record import note_ingested
 from cisterna.services.staging import drop_staging, stage_files
-from cisterna.services.transition import advance, announce
+from cisterna.services.transition import advance, announce, write_beside_others
 
 _ON_THE_WAY = frozenset({Stage.MEASURED, Stage.GATED, Stage.DESCRIBED})
 _LEASE_LOOK_SECONDS = 1.0
@@ -174,7 +174,7 @@ def _remove(version: Version, manifest: Manifest, *, lease: Attempt, catalogue: 
     def write(tx: Transaction) -> None:
         tx.inbox.require_lease(lease)
         dataset = tx.datasets.get(version.dataset_id)
-        tx.datasets.remove_version(version)
+        tx.datasets.remove_version(_still_ours(tx, version))
         note_ingested(tx, dataset, version)
         announce(
             tx,
@@ -191,20 +191,16 @@ def _remove(version: Version, manifest: Manifest, *, lease: Attempt, catalogue: 
             },
         )
 
-    write_beside_sweep(write, catalogue=catalogue)
+    write_beside_others(write, catalogue=catalogue)
 
 
 def _finish(
     version: Version, manifest: Manifest, *, head: int, lease: Attempt, catalogue: Catalogue, clock: Clock
 ) -> Version:
-    with catalogue.begin() as tx:
+    def write(tx: Transaction) -> Version:
         tx.inbox.require_lease(lease)
         _require_place(tx, version, head)
-        fresh = tx.datasets.get_version(version.version_id)
-        if fresh.staging != version.staging:
-            msg = f"{version.version_id} was opened anew while it was read; it is read anew"
-            raise NotReady(msg, version_id=version.version_id)
-        measured = fresh.model_copy(
+        measured = _still_ours(tx, version).model_copy(
             update={
                 "staged": version.staged,
                 "manifest_digest": manifest.digest,
@@ -221,6 +217,17 @@ def _finish(
             files=len(manifest.files),
             bytes=manifest.total_bytes,
         )
+
+    return write_beside_others(write, catalogue=catalogue)
+
+
+def _still_ours(tx: Transaction, version: Version) -> Version:
+    """Read the version again, with what others noted on it; refuse when it was opened anew, for other files."""
+    fresh = tx.datasets.get_version(version.version_id)
+    if fresh.staging != version.staging:
+        msg = f"{version.version_id} was opened anew while it was read; it is read anew"
+        raise NotReady(msg, version_id=version.version_id)
+    return fresh
 
 
 def _require_place(tx: Transaction, version: Version, head: int) -> None:

@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeVar
-
 from cisterna.domain.dataset import Dataset, Version
-from cisterna.domain.errors import Conflict
-from cisterna.ports.catalogue import Catalogue, Transaction
-
-T = TypeVar("T")
-_TRIES = 5
+from cisterna.ports.catalogue import Transaction
 
 
 def note_ingested(tx: Transaction, dataset: Dataset, version: Version) -> None:
@@ -26,19 +19,3 @@ def note_ingested(tx: Transaction, dataset: Dataset, version: Version) -> None:
     if all(getattr(acquisition, name) == value for name, value in wanted.items()):
         return
     tx.acquisitions.save(acquisition.model_copy(update=wanted))
-
-
-def write_beside_sweep(write: Callable[[Transaction], T], *, catalogue: Catalogue) -> T:
-    """Run a transaction that notes an ingest, again if the sweep wrote the acquisition in the same moment.
-
-    Raises:
-        Conflict: It happened five times in a row, or another thing that was read has changed.
-    """
-    for _ in range(_TRIES - 1):
-        try:
-            with catalogue.begin() as tx:
-                return write(tx)
-        except Conflict:
-            continue
-    with catalogue.begin() as tx:
-        return write(tx)

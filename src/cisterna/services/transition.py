@@ -2,13 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 from pydantic import JsonValue
 
 from cisterna.domain.dataset import Stage, Version, require_transition
 from cisterna.domain.errors import NotFound
+from cisterna.domain.errors import Conflict
 from cisterna.domain.event import Event
-from cisterna.ports.catalogue import Transaction
+from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.ports.clock import Clock
+
+T = TypeVar("T")
+_TRIES = 5
+
+
+def write_beside_others(write: Callable[[Transaction], T], *, catalogue: Catalogue) -> T:
+    """Run a transaction, and run it again when somebody else wrote a row between its reading and its writing.
+
+    Args:
+        write: Reads all that it changes itself, so that running it again is a fresh start.
+        catalogue: Where it runs.
+
+    Raises:
+        Conflict: It happened five times in a row.
+    """
+    for _ in range(_TRIES - 1):
+        try:
+            with catalogue.begin() as tx:
+                return write(tx)
+        except Conflict:
+            continue
+    with catalogue.begin() as tx:
+        return write(tx)
 
 
 def advance(tx: Transaction, version: Version, to: Stage, *, clock: Clock, **data: JsonValue) -> Version:

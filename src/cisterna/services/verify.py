@@ -11,7 +11,7 @@ from cisterna.domain.errors import ChecksumMismatch, ObjectInvalid
 from cisterna.domain.ocfl import Inventory
 from cisterna.domain.receipt import CopyReceipt
 from cisterna.domain.work import Attempt
-from cisterna.ports.catalogue import Catalogue
+from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.ports.clock import Clock
 from cisterna.ports.object_store import ObjectStore
 from cisterna.ports.quality import TableFile
@@ -19,7 +19,7 @@ from cisterna.services.data_manifest import DATA, MANIFEST_PATH, load_manifest
 from cisterna.services.recover import recover_object
 from cisterna.services.reread import Reread, reread
 from cisterna.services.staging import read_staged
-from cisterna.services.transition import advance, announce
+from cisterna.services.transition import advance, announce, write_beside_others
 
 
 def verify_version(
@@ -136,7 +136,7 @@ def _mismatch(version: Version, wrong: Mapping[str, str]) -> ChecksumMismatch:
 
 
 def _record(receipt: CopyReceipt, *, lease: Attempt, catalogue: Catalogue, clock: Clock) -> CopyReceipt:
-    with catalogue.begin() as tx:
+    def write(tx: Transaction) -> CopyReceipt:
         tx.inbox.require_lease(lease)
         fresh = tx.datasets.get_version(receipt.version_id)
         dataset = tx.datasets.get(fresh.dataset_id)
@@ -155,4 +155,6 @@ def _record(receipt: CopyReceipt, *, lease: Attempt, catalogue: Catalogue, clock
             },
         )
         advance(tx, fresh, Stage.VERIFIED, clock=clock, receipt_id=receipt.receipt_id)
-    return receipt
+        return receipt
+
+    return write_beside_others(write, catalogue=catalogue)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -22,7 +22,7 @@ def work_through(
     Args:
         items: Taken one by one, so there may be many.
         worker: Makes what one thread does with its items; it may keep a buffer.
-        workers: Threads; one works in the caller's own.
+        workers: Threads; with one, the caller's own does the work.
         stop: Set at the first failure, for those who look while they work.
 
     Raises:
@@ -44,8 +44,11 @@ class _Crew(Generic[T]):
             self._work()
         else:
             with ThreadPoolExecutor(workers, thread_name_prefix="crew") as pool:
-                for _ in range(workers):
-                    pool.submit(self._work)
+                try:
+                    wait([pool.submit(self._work) for _ in range(workers)])
+                except BaseException:  # Ctrl-C, or a flow that is cancelled: the threads would go on to the last item
+                    self._stop.set()
+                    raise
         if self._failure is not None:
             raise self._failure
 

@@ -8,8 +8,7 @@ from typing import TypeVar
 from pydantic import JsonValue
 
 from cisterna.domain.dataset import Stage, Version, require_transition
-from cisterna.domain.errors import NotFound
-from cisterna.domain.errors import Conflict
+from cisterna.domain.errors import Conflict, NotFound
 from cisterna.domain.event import Event
 from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.ports.clock import Clock

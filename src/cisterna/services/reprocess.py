@@ -7,10 +7,11 @@ from cisterna.domain.base import Value
 from cisterna.domain.dataset import ORDER, Dataset, Stage, StagedFile, Version, version_id
 from cisterna.domain.errors import Conflict, Forbidden, IllegalTransition, InvalidInput
 from cisterna.domain.permission import may_reprocess
+from cisterna.domain.project import Project
 from cisterna.domain.work import Work, WorkKind
 from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.ports.clock import Clock
-from cisterna.services.person import require_account, require_visible
+from cisterna.services.person import require_account, visible_version
 from cisterna.services.transition import announce
 from cisterna.services.work_request import request_work
 
@@ -80,9 +81,8 @@ def request_reprocess(
         raise InvalidInput(f"'{begin.value}' cannot be done again; name one of: {names}", stage=begin.value)
     with catalogue.begin() as tx:
         account = require_account(tx, person)
-        base = tx.datasets.get_version(version)
-        dataset = tx.datasets.get(base.dataset_id)
-        _require_allowed(tx, account, base, dataset)
+        base, dataset, project = visible_version(tx, version, account)
+        _require_allowed(account, base, project)
         if model is not None:
             work = _ask_for_model(tx, base, dataset, model=model, person=person, reason=words, clock=clock)
             return Reprocessing(version=base, work=work)
@@ -99,8 +99,7 @@ def request_reprocess(
         return Reprocessing(version=opened, work=work)
 
 
-def _require_allowed(tx: Transaction, account: Account, base: Version, dataset: Dataset) -> None:
-    project = require_visible(tx, dataset, account)
+def _require_allowed(account: Account, base: Version, project: Project | None) -> None:
     if not may_reprocess(account, project):
         msg = f"{account.name} may not ask for {base.version_id} to be processed again; a researcher of the project may"
         raise Forbidden(msg, person=account.name, version_id=base.version_id)

@@ -335,8 +335,8 @@ def test_a_project_is_added_and_changed_and_of_two_changes_one_is_told(site: Sit
     }
 
     added = browser.submit("/projects", **fields)
-    changed = browser.submit("/projects/lungs", **{**fields, "title": "Lungs again", "record": 1})
-    late = browser.submit("/projects/lungs", **{**fields, "title": "Too late", "record": 1})
+    changed = browser.submit("/projects/lungs", **{**fields, "title": "Lungs again", "record": 0})
+    late = browser.submit("/projects/lungs", **{**fields, "title": "Too late", "record": 0})
 
     assert added.status_code == 303, added.text
     with site.catalogue.begin() as tx:

@@ -151,6 +151,8 @@ def find_overview(tx: Transaction, identifier: str, *, bucket: str, account: Acc
 
 
 def _locate(tx: Transaction, identifier: str) -> tuple[Acquisition | None, Dataset | None, Version | None]:
+    if not identifier.isprintable():
+        raise _unknown(identifier)
     name, colon, label = identifier.partition(":v")
     if identifier.startswith("acq-"):
         seen = tx.acquisitions.get(identifier)

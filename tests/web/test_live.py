@@ -81,7 +81,7 @@ def test_after_the_catalogue_was_away_pages_look_again(monkeypatch: pytest.Monke
 
     class Away:
         def listen(self, *, timeout: timedelta) -> object:
-            raise CatalogueUnavailable("PostgreSQL did not answer")
+            raise CatalogueUnavailable(f"PostgreSQL did not answer within {timeout}")
 
     async def run() -> str:
         feed = LiveFeed(Away())

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
 import pytest
 
 from cisterna.adapters.catalogue_sql import SqlCatalogue
@@ -92,6 +95,25 @@ def test_one_revision_at_a_time_is_on_its_way(site: Site) -> None:
 
     with pytest.raises(Conflict, match="on its way"):
         ask(site, version)
+
+
+def test_of_two_who_ask_at_once_one_is_told_to_wait(site: Site) -> None:
+    version = site.lay_version("plate-7")
+    barrier = Barrier(2)
+
+    def at_once(person: str) -> object:
+        barrier.wait()
+        try:
+            return ask(site, version, person=person)
+        except Conflict as refusal:
+            return refusal
+
+    with ThreadPoolExecutor(2) as pool:
+        ends = list(pool.map(at_once, ("rita", "stina")))
+
+    assert sorted(type(end).__name__ for end in ends) == ["Conflict", "Reprocessing"]
+    with site.catalogue.begin() as tx:
+        assert [one.label for one in tx.datasets.versions(version.dataset_id)] == ["v1", "v1.1"]
 
 
 def test_a_model_is_asked_for_on_the_version_itself_and_may_be_asked_for_again(site: Site) -> None:

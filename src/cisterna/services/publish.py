@@ -17,7 +17,7 @@ from cisterna.ports.object_store import ObjectStore
 from cisterna.ports.publisher import PublicRecord, Publisher
 from cisterna.ports.quality import TableFile
 from cisterna.services.person import require_account, visible_version
-from cisterna.services.public_record import public_record, related_public, standing
+from cisterna.services.public_record import public_record, related_public, standing, was_public
 from cisterna.services.transition import advance, announce
 from cisterna.services.work_request import request_work
 
@@ -212,6 +212,9 @@ def _bars(tx: Transaction, version: Version, dataset: Dataset, *, consent: str |
         decisions=tx.datasets.decisions(version.version_id),
         receipts=tx.datasets.receipts(version.version_id),
         sources=_sources(tx, dataset),
+        are_sources_public=all(
+            was_public(tx, relation.dataset_id) for relation in dataset.relations if relation.kind == "IsDerivedFrom"
+        ),
         consent=consent,
     )
 

@@ -111,6 +111,7 @@ def _require_allowed(account: Account, base: Version, project: Project | None) -
 def _open_revision(
     tx: Transaction, base: Version, dataset: Dataset, *, begin: Stage, person: str, reason: str, clock: Clock
 ) -> Version:
+    tx.datasets.lock(dataset.dataset_id)  # of two who ask at once the second sees the first one's revision
     siblings = tx.datasets.versions(dataset.dataset_id)
     on_its_way = [one for one in siblings if ORDER.index(one.stage) < ORDER.index(Stage.VERIFIED)]
     if on_its_way:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from threading import Barrier
 
 import pytest
@@ -95,6 +96,27 @@ def test_one_revision_at_a_time_is_on_its_way(site: Site) -> None:
 
     with pytest.raises(Conflict, match="on its way"):
         ask(site, version)
+
+
+def test_a_revision_that_was_given_up_bars_no_other(site: Site) -> None:
+    version = site.lay_version("plate-7", findings=(make_finding("focus-min"),))
+    asked = ask(site, version, from_stage=Stage.DESCRIBED)
+    with site.catalogue.begin() as tx:
+        claim = tx.inbox.claim(
+            owner="me",
+            run_id=site.clock.new_id(),
+            now=site.clock.now(),
+            lease=timedelta(60),
+            kinds=[WorkKind.REPROCESS],
+        )
+        assert claim is not None
+        tx.inbox.give_up(claim.attempt, outcome="the source changed")
+
+    again = ask(site, version, reason="once more")
+
+    assert asked.version.version_id != version.version_id
+    assert (again.version.label, again.version.cause) == ("v1.1", "once more")
+    assert again.work.work_id != asked.work.work_id
 
 
 def test_of_two_who_ask_at_once_one_is_told_to_wait(site: Site) -> None:

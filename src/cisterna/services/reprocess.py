@@ -8,7 +8,7 @@ from cisterna.domain.dataset import ORDER, Dataset, Stage, StagedFile, Version, 
 from cisterna.domain.errors import Conflict, Forbidden, IllegalTransition, InvalidInput
 from cisterna.domain.permission import may_reprocess
 from cisterna.domain.project import Project
-from cisterna.domain.work import Work, WorkKind
+from cisterna.domain.work import Work, WorkKind, WorkState
 from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.ports.clock import Clock
 from cisterna.services.person import require_account, visible_version
@@ -91,7 +91,7 @@ def request_reprocess(
             tx,
             WorkKind.REPROCESS,
             opened.version_id,
-            key=f"reprocess:{opened.version_id}",
+            key=f"reprocess:{opened.version_id}:{1 + len(tx.inbox.list(subject=opened.version_id))}",
             parameters={"from_stage": begin.value, "base": base.version_id, "person": person, "reason": words},
             fairness=dataset.instrument or "",
             clock=clock,
@@ -112,6 +112,7 @@ def _open_revision(
     tx: Transaction, base: Version, dataset: Dataset, *, begin: Stage, person: str, reason: str, clock: Clock
 ) -> Version:
     tx.datasets.lock(dataset.dataset_id)  # of two who ask at once the second sees the first one's revision
+    _drop_given_up(tx, dataset, clock=clock)
     siblings = tx.datasets.versions(dataset.dataset_id)
     on_its_way = [one for one in siblings if ORDER.index(one.stage) < ORDER.index(Stage.VERIFIED)]
     if on_its_way:
@@ -150,6 +151,24 @@ def _open_revision(
         tx.datasets.set_findings(identifier, tx.datasets.findings(base.version_id))
     _tell_opened(tx, opened, dataset, begin=begin, base=base, clock=clock)
     return opened
+
+
+def _drop_given_up(tx: Transaction, dataset: Dataset, *, clock: Clock) -> None:
+    """Remove revisions that never were archived and that nobody works on any more, so that they bar no other."""
+    for version in tx.datasets.versions(dataset.dataset_id):
+        works = tx.inbox.list(subject=version.version_id)
+        has_ended = bool(works) and all(work.state in {WorkState.FAILED, WorkState.DONE} for work in works)
+        if version.revision and version.ocfl_version is None and has_ended:
+            tx.datasets.remove_version(version)
+            announce(
+                tx,
+                "version.removed",
+                version.version_id,
+                project=dataset.project,
+                clock=clock,
+                data={"dataset_id": dataset.dataset_id, "version": version.label, "reason": works[-1].outcome},
+                restricted=version.is_restricted,
+            )
 
 
 def _kept(base: Version, begin: Stage) -> dict[str, StagedFile]:

@@ -47,6 +47,7 @@ def bars(
     decisions: list[Decision] | None = None,
     receipts: list[CopyReceipt] | None = None,
     sources: Sequence[tuple[Version, Project | None]] = (),
+    are_sources_public: bool = True,
     consent: str | None = None,
 ) -> tuple[Bar, ...]:
     version = version or ready_version()
@@ -56,6 +57,7 @@ def bars(
         decisions=[make_decision(version)] if decisions is None else decisions,
         receipts=[make_receipt(version)] if receipts is None else receipts,
         sources=sources,
+        are_sources_public=are_sources_public,
         consent=consent,
     )
 
@@ -101,6 +103,7 @@ CASES = {
         {"sources": [(ready_version(), project_with(human=HumanData.YES))]},
         "derived from restricted",
     ),
+    "derived from what is not public": ({"are_sources_public": False}, "not public"),
     "derived from what nobody claims": ({"sources": [(ready_version(), None)]}, "derived from restricted"),
 }
 

@@ -34,6 +34,7 @@ def publication_bars(
     decisions: Sequence[Decision],
     receipts: Iterable[CopyReceipt],
     sources: Iterable[tuple[Version, Project | None]] = (),
+    are_sources_public: bool = True,
     consent: str | None,
 ) -> tuple[Bar, ...]:
     """Gather every condition that is not met; empty means that the version may be made public.
@@ -44,6 +45,7 @@ def publication_bars(
         decisions: On this version, oldest first.
         receipts: Of its archived copies.
         sources: What it was derived from, each with the project that claims it.
+        are_sources_public: Whether each dataset that it was derived from is or once was public.
         consent: Who says yes, if somebody who may does; otherwise the project's policy speaks.
     """
     bars = []
@@ -65,6 +67,9 @@ def publication_bars(
     if any(claimed is None or any(_restrictions(source, claimed)) for source, claimed in sources):
         remedy = "what it was derived from has to be open and its human-data question answered with no first"
         bars.append(Bar(condition="it was derived from restricted data", remedy=remedy))
+    if not are_sources_public:
+        remedy = "its description names them, so they have to be published first"
+        bars.append(Bar(condition="what it was derived from is not public", remedy=remedy))
     if consent_given(version, project, consent=consent) is None:
         remedy = f"its owner {project.owner} has to agree, or the policy has to say so"
         if project.policy.publish is PublishPolicy.NEVER:

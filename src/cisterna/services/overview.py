@@ -131,7 +131,10 @@ def overview_of(identifier: str, *, catalogue: Catalogue, bucket: str, account: 
 
 def find_overview(tx: Transaction, identifier: str, *, bucket: str, account: Account | None = None) -> Overview:
     """Like `overview_of`, in a transaction that is open already."""
-    acquisition, dataset, version = _locate(tx, identifier)
+    try:
+        acquisition, dataset, version = _locate(tx, identifier)
+    except NotFound as unknown:
+        raise _unknown(identifier) from unknown  # in the words used for what the person may not see
     slug = (dataset.project if dataset else None) or (acquisition.project if acquisition else None)
     project = tx.projects.get(slug) if slug else None
     if account is not None and not may_see(account, project):
@@ -148,6 +151,8 @@ def find_overview(tx: Transaction, identifier: str, *, bucket: str, account: Acc
 
 
 def _locate(tx: Transaction, identifier: str) -> tuple[Acquisition | None, Dataset | None, Version | None]:
+    if not identifier.isprintable():
+        raise _unknown(identifier)
     name, colon, label = identifier.partition(":v")
     if identifier.startswith("acq-"):
         seen = tx.acquisitions.get(identifier)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cisterna.domain.account import Account, Role
-from cisterna.domain.dataset import Dataset
+from cisterna.domain.dataset import Dataset, Version
 from cisterna.domain.errors import Forbidden, NotFound
 from cisterna.domain.permission import may_see
 from cisterna.domain.project import Project
@@ -19,17 +19,26 @@ def require_account(tx: Transaction, person: str) -> Account:
     return account
 
 
-def require_visible(tx: Transaction, dataset: Dataset, account: Account) -> Project | None:
-    """Return the dataset's project if the person may see its data.
+def visible_version(tx: Transaction, version_id: str, account: Account) -> tuple[Version, Dataset, Project | None]:
+    """Return a version with its dataset and project, if the person may see them.
 
     Raises:
-        NotFound: They may not, and are told what they would be told if it did not exist.
+        NotFound: There is none, or they may not see it; both are told in the same words.
     """
-    project = tx.projects.get(dataset.project) if dataset.project else None
+    try:
+        version = tx.datasets.get_version(version_id)
+        dataset = tx.datasets.get(version.dataset_id)
+        project = tx.projects.get(dataset.project) if dataset.project else None
+    except NotFound as unknown:
+        raise _no_version(version_id) from unknown
     if not may_see(account, project):
-        msg = f"there is no dataset '{dataset.dataset_id}'; `cisterna list` shows those you may see"
-        raise NotFound(msg, dataset_id=dataset.dataset_id)
-    return project
+        raise _no_version(version_id)
+    return version, dataset, project
+
+
+def _no_version(version_id: str) -> NotFound:
+    msg = f"there is no version '{version_id[:200]}'; `cisterna list` shows those you may see"
+    return NotFound(msg, version_id=version_id[:200])
 
 
 def stewards_of(project: str | None, *, tx: Transaction) -> tuple[str, ...]:

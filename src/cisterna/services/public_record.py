@@ -128,6 +128,11 @@ def standing(publications: Sequence[Publication]) -> Publication | None:
     return next((one for one in publications if one.withdrawn_at is None), None)
 
 
+def was_public(tx: Transaction, dataset_id: str) -> bool:
+    """Tell whether a version of the dataset is or once was public: then its name is known."""
+    return any(tx.datasets.publications(version.version_id) for version in tx.datasets.versions(dataset_id))
+
+
 def _is_public(tx: Transaction, dataset: Dataset) -> bool:
     return any(
         standing(tx.datasets.publications(version.version_id)) for version in tx.datasets.versions(dataset.dataset_id)

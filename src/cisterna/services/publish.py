@@ -16,8 +16,8 @@ from cisterna.ports.clock import Clock
 from cisterna.ports.object_store import ObjectStore
 from cisterna.ports.publisher import PublicRecord, Publisher
 from cisterna.ports.quality import TableFile
-from cisterna.services.person import require_account, require_visible
-from cisterna.services.public_record import public_record, related_public, standing
+from cisterna.services.person import require_account, visible_version
+from cisterna.services.public_record import public_record, related_public, standing, was_public
 from cisterna.services.transition import advance, announce
 from cisterna.services.work_request import request_work
 
@@ -42,9 +42,7 @@ def request_publication(version_id: str, *, person: str, catalogue: Catalogue, c
     """
     with catalogue.begin() as tx:
         account = require_account(tx, person)
-        version = tx.datasets.get_version(version_id)
-        dataset = tx.datasets.get(version.dataset_id)
-        require_visible(tx, dataset, account)
+        version, dataset, _project = visible_version(tx, version_id, account)
         consent = _valid_consent(tx, dataset, person)
         _require_publishable(tx, version, dataset, consent=consent)
         earlier = [work for work in tx.inbox.list(subject=version_id) if work.kind is WorkKind.PUBLISH]
@@ -178,10 +176,8 @@ def withdraw_version(
     with catalogue.begin() as tx:
         if lease is not None:
             tx.inbox.require_lease(lease)
-        version = tx.datasets.get_version(version_id)
-        dataset = tx.datasets.get(version.dataset_id)
         account = require_account(tx, person)
-        project = require_visible(tx, dataset, account)
+        version, dataset, project = visible_version(tx, version_id, account)
         if not may_withdraw(account, project):
             msg = f"{person} may not withdraw {version_id}; the project's owner or a steward may"
             raise Forbidden(msg, person=person, version_id=version_id)
@@ -216,6 +212,9 @@ def _bars(tx: Transaction, version: Version, dataset: Dataset, *, consent: str |
         decisions=tx.datasets.decisions(version.version_id),
         receipts=tx.datasets.receipts(version.version_id),
         sources=_sources(tx, dataset),
+        are_sources_public=all(
+            was_public(tx, relation.dataset_id) for relation in dataset.relations if relation.kind == "IsDerivedFrom"
+        ),
         consent=consent,
     )
 

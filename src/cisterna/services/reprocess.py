@@ -7,10 +7,11 @@ from cisterna.domain.base import Value
 from cisterna.domain.dataset import ORDER, Dataset, Stage, StagedFile, Version, version_id
 from cisterna.domain.errors import Conflict, Forbidden, IllegalTransition, InvalidInput
 from cisterna.domain.permission import may_reprocess
-from cisterna.domain.work import Work, WorkKind
+from cisterna.domain.project import Project
+from cisterna.domain.work import Work, WorkKind, WorkState
 from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.ports.clock import Clock
-from cisterna.services.person import require_account, require_visible
+from cisterna.services.person import require_account, visible_version
 from cisterna.services.transition import announce
 from cisterna.services.work_request import request_work
 
@@ -80,9 +81,8 @@ def request_reprocess(
         raise InvalidInput(f"'{begin.value}' cannot be done again; name one of: {names}", stage=begin.value)
     with catalogue.begin() as tx:
         account = require_account(tx, person)
-        base = tx.datasets.get_version(version)
-        dataset = tx.datasets.get(base.dataset_id)
-        _require_allowed(tx, account, base, dataset)
+        base, dataset, project = visible_version(tx, version, account)
+        _require_allowed(account, base, project)
         if model is not None:
             work = _ask_for_model(tx, base, dataset, model=model, person=person, reason=words, clock=clock)
             return Reprocessing(version=base, work=work)
@@ -91,7 +91,7 @@ def request_reprocess(
             tx,
             WorkKind.REPROCESS,
             opened.version_id,
-            key=f"reprocess:{opened.version_id}",
+            key=f"reprocess:{opened.version_id}:{1 + len(tx.inbox.list(subject=opened.version_id))}",
             parameters={"from_stage": begin.value, "base": base.version_id, "person": person, "reason": words},
             fairness=dataset.instrument or "",
             clock=clock,
@@ -99,8 +99,7 @@ def request_reprocess(
         return Reprocessing(version=opened, work=work)
 
 
-def _require_allowed(tx: Transaction, account: Account, base: Version, dataset: Dataset) -> None:
-    project = require_visible(tx, dataset, account)
+def _require_allowed(account: Account, base: Version, project: Project | None) -> None:
     if not may_reprocess(account, project):
         msg = f"{account.name} may not ask for {base.version_id} to be processed again; a researcher of the project may"
         raise Forbidden(msg, person=account.name, version_id=base.version_id)
@@ -112,6 +111,8 @@ def _require_allowed(tx: Transaction, account: Account, base: Version, dataset: 
 def _open_revision(
     tx: Transaction, base: Version, dataset: Dataset, *, begin: Stage, person: str, reason: str, clock: Clock
 ) -> Version:
+    tx.datasets.lock(dataset.dataset_id)  # of two who ask at once the second sees the first one's revision
+    _drop_given_up(tx, dataset, clock=clock)
     siblings = tx.datasets.versions(dataset.dataset_id)
     on_its_way = [one for one in siblings if ORDER.index(one.stage) < ORDER.index(Stage.VERIFIED)]
     if on_its_way:
@@ -150,6 +151,24 @@ def _open_revision(
         tx.datasets.set_findings(identifier, tx.datasets.findings(base.version_id))
     _tell_opened(tx, opened, dataset, begin=begin, base=base, clock=clock)
     return opened
+
+
+def _drop_given_up(tx: Transaction, dataset: Dataset, *, clock: Clock) -> None:
+    """Remove revisions that never were archived and that nobody works on any more, so that they bar no other."""
+    for version in tx.datasets.versions(dataset.dataset_id):
+        works = tx.inbox.list(subject=version.version_id)
+        has_ended = bool(works) and all(work.state in {WorkState.FAILED, WorkState.DONE} for work in works)
+        if version.revision and version.ocfl_version is None and has_ended:
+            tx.datasets.remove_version(version)
+            announce(
+                tx,
+                "version.removed",
+                version.version_id,
+                project=dataset.project,
+                clock=clock,
+                data={"dataset_id": dataset.dataset_id, "version": version.label, "reason": works[-1].outcome},
+                restricted=version.is_restricted,
+            )
 
 
 def _kept(base: Version, begin: Stage) -> dict[str, StagedFile]:

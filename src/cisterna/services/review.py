@@ -13,7 +13,7 @@ from cisterna.domain.review import Act, Decision
 from cisterna.domain.work import Attempt, WorkKind
 from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.ports.clock import Clock
-from cisterna.services.person import require_account, require_visible
+from cisterna.services.person import require_account, visible_version
 from cisterna.services.transition import advance, announce
 from cisterna.services.work_request import request_work
 
@@ -144,10 +144,8 @@ def decide(
         raise InvalidInput(msg, version_id=version_id)
     try:
         with catalogue.begin() as tx:
-            version = tx.datasets.get_version(version_id)
-            dataset = tx.datasets.get(version.dataset_id)
             account = require_account(tx, person)
-            require_visible(tx, dataset, account)
+            version, dataset, _project = visible_version(tx, version_id, account)
             require_decider(account, act, version, project=dataset.project)
             _require_current(tx, version, act, evidence_digest)
             if act is Act.ASSIGN:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from threading import Lock
 
 from cisterna.domain.dataset import Version
+from cisterna.ports.catalogue import Catalogue
+from cisterna.ports.object_store import ObjectStore
 from cisterna.ports.publisher import PublicFile
-from cisterna.services.data_manifest import MANIFEST_PATH
-from cisterna.services.public_record import PREVIEWS, object_files, read_previews
-from cisterna.web.parts import WebParts
+from cisterna.ports.quality import TableFile
+from cisterna.services.public_record import object_files, read_previews
 
 _KEPT_VERSIONS = 24
 
@@ -35,31 +36,21 @@ class ContentCache:
         self._kept: OrderedDict[tuple[str, str], Content] = OrderedDict()
         self._lock = Lock()
 
-    def of(self, parts: WebParts, version: Version) -> Content:
+    def of(self, version: Version, *, catalogue: Catalogue, store: ObjectStore, tables: TableFile) -> Content:
         """Return a version's content; the caller has made sure that the person may see it."""
         key = (version.version_id, "".join(file.sha512 for _, file in sorted(version.staged.items())))
         with self._lock:
             if key in self._kept:
                 self._kept.move_to_end(key)
                 return self._kept[key]
-        with parts.catalogue.begin() as tx:
+        with catalogue.begin() as tx:
             dataset = tx.datasets.get(version.dataset_id)
         content = Content(
-            files=object_files(version, dataset, store=parts.store, tables=parts.tables),
-            previews=read_previews(version, dataset, store=parts.store, tables=parts.tables),
+            files=object_files(version, dataset, store=store, tables=tables),
+            previews=read_previews(version, dataset, store=store, tables=tables),
         )
-        if not {MANIFEST_PATH, PREVIEWS} & set(version.staged):
-            return content
         with self._lock:
             self._kept[key] = content
             while len(self._kept) > _KEPT_VERSIONS:
                 self._kept.popitem(last=False)
         return content
-
-
-_CACHE = ContentCache()
-
-
-def content_of(parts: WebParts, version: Version) -> Content:
-    """Return a version's content; the caller has made sure that the person may see it."""
-    return _CACHE.of(parts, version)

@@ -9,7 +9,6 @@ from cisterna.domain.dataset import Version
 from cisterna.domain.errors import NotFound
 from cisterna.services.detail import detail_of
 from cisterna.web.byte_range import answer_file
-from cisterna.web.dataset_content import content_of
 from cisterna.web.security import FILE_POLICY
 from cisterna.web.signed import Parts, Person, Signed
 from cisterna.web.wording import say
@@ -23,7 +22,7 @@ def show_preview(
 ) -> Response:
     """Show one thumbnail."""
     shown = _version(parts, person, dataset_id, version)
-    png = content_of(parts, shown).previews.get(path)
+    png = parts.content_of(shown).previews.get(path)
     if png is None:
         raise NotFound(say("problem.404.detail"), path=path)
     del request
@@ -35,7 +34,7 @@ def show_preview(
 def send_file(*, request: Request, parts: Parts, person: Person, dataset_id: str, path: str, version: str) -> Response:
     """Send one file, or a part of it."""
     shown = _version(parts, person, dataset_id, version)
-    file = next((one for one in content_of(parts, shown).files if one.path == path), None)
+    file = next((one for one in parts.content_of(shown).files if one.path == path), None)
     if file is None:
         raise NotFound(say("problem.404.detail"), path=path)
     return answer_file(request, file, store=parts.store, is_public=False)

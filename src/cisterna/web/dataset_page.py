@@ -28,7 +28,6 @@ from cisterna.services.public_record import standing
 from cisterna.services.publish import bars_to_publication, request_publication, withdraw_version
 from cisterna.services.reprocess import request_reprocess
 from cisterna.services.review import OPEN_FOR, decide
-from cisterna.web.dataset_content import content_of
 from cisterna.web.metadata_rows import metadata_rows
 from cisterna.web.parts import WebParts
 from cisterna.web.signed import FormPerson, Parts, Person
@@ -215,7 +214,7 @@ def _images(parts: WebParts, found: Detail) -> dict[str, object]:
     if found.shown is None:
         return {"failing": [], "images": [], "unreadable": False}
     try:
-        paths = list(content_of(parts, found.shown).previews)
+        paths = list(parts.content_of(found.shown).previews)
     except CisternaError:
         return {"failing": [], "images": [], "unreadable": True}
     why = reasons_by_file(found.findings)
@@ -247,7 +246,7 @@ def _thumb(version: Version, path: str, why: str) -> Thumb:
 
 def _files(parts: WebParts, found: Detail) -> dict[str, object]:
     try:
-        files = content_of(parts, found.shown).files if found.shown else ()
+        files = parts.content_of(found.shown).files if found.shown else ()
     except CisternaError:
         files = ()
     query = urlencode({"version": found.version or ""})

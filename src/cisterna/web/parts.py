@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from cisterna.domain.dataset import Version
 from cisterna.ports.catalogue import Catalogue
 from cisterna.ports.clock import Clock
 from cisterna.ports.object_store import ObjectStore
 from cisterna.ports.password import Passwords
 from cisterna.ports.publisher import PublicShelf, Publisher
 from cisterna.ports.quality import TableFile
+from cisterna.web.dataset_content import Content, ContentCache
 
 
 def _no_models() -> Sequence[str]:
@@ -35,6 +37,7 @@ class WebParts:
         prefect_url: Address of Prefect's pages, for operators; None hides the link.
         models: Names the admitted models, for the form that asks for one.
         upload_limit_bytes: Largest body of a request.
+        contents: Keeps what was read last of archived versions.
     """
 
     catalogue: Catalogue
@@ -49,3 +52,8 @@ class WebParts:
     prefect_url: str | None = None
     models: Callable[[], Sequence[str]] = field(default=_no_models)
     upload_limit_bytes: int = 1024 * 1024
+    contents: ContentCache = field(default_factory=ContentCache)
+
+    def content_of(self, version: Version) -> Content:
+        """Return what a version holds; the caller has made sure that the person may see it."""
+        return self.contents.of(version, catalogue=self.catalogue, store=self.store, tables=self.tables)

@@ -45,6 +45,7 @@ STATUS: Mapping[str, int] = {
     "gate-unavailable": 503,
     "inference-unavailable": 503,
     "could-not-check": 503,
+    "sink-unavailable": 503,
     "not-ready": 503,
 }
 """HTTP status by the code of an error; a test holds this table against every error there is."""
@@ -122,6 +123,8 @@ def _plain(request: Request, error: Exception) -> Response:
 def _misread(request: Request, error: Exception) -> Response:
     if not isinstance(error, RequestValidationError):
         raise error
+    if all(one["loc"][:1] == ("path",) for one in error.errors()):
+        return answer(request, NotFound(say("problem.404.detail"), path=request.url.path))
     lines = "; ".join(f"{'.'.join(map(str, one['loc'][1:])) or 'body'}: {one['msg']}" for one in error.errors()[:10])
     return answer(request, InvalidInput(say("problem.422.detail", lines=lines)))
 

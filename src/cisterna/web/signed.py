@@ -6,7 +6,7 @@ import hmac
 from dataclasses import dataclass
 from typing import Annotated, cast
 
-from fastapi import Depends, Form, Request, Response
+from fastapi import Depends, Request, Response
 
 from cisterna.domain.account import Account, Role
 from cisterna.domain.errors import CisternaError, Forbidden
@@ -82,14 +82,23 @@ def signed_or_token(request: Request, parts: Parts) -> Signed:
     return signed
 
 
-def signed_form(request: Request, parts: Parts, csrf: Annotated[str, Form(max_length=200)] = "") -> Signed:
+async def form_secret(request: Request) -> str:
+    """Read the secret that a form carries; empty when it carries none."""
+    value = (await request.form()).get("csrf")
+    return value if isinstance(value, str) else ""
+
+
+FormSecret = Annotated[str, Depends(form_secret)]
+
+
+def signed_form(request: Request, parts: Parts, csrf: FormSecret) -> Signed:
     """Return who sends a form, once it is sure that it is a form of theirs."""
     signed = signed_in(request, parts)
     require_own(signed.csrf, csrf)
     return signed
 
 
-def guest_form(request: Request, csrf: Annotated[str, Form(max_length=200)] = "") -> None:
+def guest_form(request: Request, csrf: FormSecret) -> None:
     """Check a form of somebody who is not signed in, by the cookie that came with the page that held it."""
     require_own(request.cookies.get(FORM_COOKIE, ""), csrf)
 

@@ -33,7 +33,6 @@ TEXT: dict[str, str] = {
     "sign_in.go": "Sign in",
     "sign_in.help": "No account? Ask an administrator of this site.",
     "sign_in.refused": "That name and password do not go together. Check both and try again.",
-    "sign_in.stale": "This form was open for too long. Please send it again.",
     "setup.title": "Set up this site",
     "setup.words": "This link works once. It makes you the first administrator; everyone else is added by you.",
     "setup.name": "Account name",

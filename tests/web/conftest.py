@@ -1,0 +1,37 @@
+"""Fixtures of the pages' tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from fastapi.testclient import TestClient
+
+from cisterna.adapters.catalogue_sql import SqlCatalogue
+from cisterna.testing.clock import SettableClock
+from cisterna.web.app import create_app
+from tests.web.client import Browser
+from tests.web.site import Site
+
+
+@pytest.fixture
+def site(catalogue: SqlCatalogue, clock: SettableClock) -> Site:
+    """A site with people and projects, and no data yet."""
+    made = Site(catalogue, clock)
+    made.settle_people()
+    return made
+
+
+@pytest.fixture
+def visit(site: Site) -> Callable[..., Browser]:
+    """Open a browser on the site: of a person who signs in, or of nobody. Nothing listens for changes here."""
+    app = create_app(site.parts)
+
+    def opened(name: str | None = None) -> Browser:
+        client = TestClient(app, base_url=site.base_url, follow_redirects=False, raise_server_exceptions=False)
+        browser = Browser(client)
+        if name is not None:
+            browser.sign_in(name)
+        return browser
+
+    return opened

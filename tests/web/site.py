@@ -1,0 +1,332 @@
+"""A whole site for tests of pages: the real catalogue, a store in memory, people, and versions at every stage."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from PIL import Image, ImageDraw, ImageFilter
+
+from cisterna.adapters.catalogue_sql import SqlCatalogue
+from cisterna.adapters.passwords import Argon2Passwords
+from cisterna.adapters.portal import Portal
+from cisterna.adapters.table_parquet import ParquetTables
+from cisterna.domain.account import Account, Grant, Role
+from cisterna.domain.acquisition import Acquisition, AcquisitionState
+from cisterna.domain.dataset import ORDER, Dataset, Relation, Stage, Version
+from cisterna.domain.digest import sha512_of
+from cisterna.domain.finding import Finding, Verdict
+from cisterna.domain.manifest import FileEntry, Manifest
+from cisterna.domain.project import Access, Creator, HumanData, Policy, Project, PublishPolicy
+from cisterna.domain.publication import Publication
+from cisterna.domain.review import Act
+from cisterna.metadata.record import Dates, ImagingFacts, InstrumentFacts, MetadataRecord, Origin
+from cisterna.services.data_manifest import MANIFEST_PATH, dump_manifest
+from cisterna.services.public_record import PREVIEWS
+from cisterna.services.publish import publish_version, withdraw_version
+from cisterna.services.review import decide
+from cisterna.services.staging import stage_files
+from cisterna.services.transition import advance
+from cisterna.testing.clock import START, SettableClock
+from cisterna.testing.factory import (
+    make_acquisition,
+    make_dataset,
+    make_instrument,
+    make_project,
+    make_receipt,
+    make_sha512,
+    make_version,
+)
+from cisterna.testing.memory_store import MemoryStore
+from cisterna.web.parts import WebParts
+
+PASSWORD = "correct horse battery"
+BASE_URL = "http://testserver"
+_SETTLED = {Stage.ACCEPTED, Stage.REJECTED, Stage.PUBLISHED, Stage.WITHDRAWN}
+_OPEN = Policy(accept_passed=True, publish=PublishPolicy.PASSED, model="nuclei-unet")
+
+
+def quick_passwords() -> Argon2Passwords:
+    """The real thing with parameters that cost a test nothing."""
+    return Argon2Passwords(time_cost=1, memory_kib=8, lanes=1)
+
+
+def draw_cells(seed: int, *, blur: float = 0) -> bytes:
+    """Draw a thumbnail of made-up nuclei."""
+    image = Image.new("L", (96, 96), 18)
+    pen = ImageDraw.Draw(image)
+    for number in range(24):
+        x, y, radius = (seed * 37 + number * 53) % 96, (seed * 11 + number * 29) % 96, 3 + (seed + number) % 5
+        pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=90 + (seed * 7 + number * 31) % 150)
+    kept = io.BytesIO()
+    image.filter(ImageFilter.GaussianBlur(0.5 + blur)).save(kept, "PNG")
+    return kept.getvalue()
+
+
+@dataclass
+class Site:
+    """The parts and the people of one site.
+
+    Attributes:
+        public: The public bucket; what is in it anybody may see.
+    """
+
+    catalogue: SqlCatalogue
+    clock: SettableClock
+    base_url: str = BASE_URL
+    store: MemoryStore = field(default_factory=lambda: MemoryStore(name="archive", bucket="cisterna-archive"))
+    public: MemoryStore = field(default_factory=lambda: MemoryStore(name="public", bucket="cisterna-public"))
+    tables: ParquetTables = field(default_factory=ParquetTables)
+    passwords: Argon2Passwords = field(default_factory=quick_passwords)
+
+    def __post_init__(self) -> None:
+        self.portal = Portal(self.public, base_url=self.base_url)
+        self.parts = WebParts(
+            catalogue=self.catalogue,
+            store=self.store,
+            shelf=self.portal,
+            publisher=self.portal,
+            tables=self.tables,
+            passwords=self.passwords,
+            clock=self.clock,
+            base_url=self.base_url,
+            models=lambda: ("nuclei-unet",),
+        )
+
+    def settle_people(self) -> None:
+        """Add instruments, an open project, a foreign one, one of patients, and a person for each role."""
+        everywhere = {"root": Role.ADMIN, "olga": Role.OPERATOR, "sten": Role.STEWARD}
+        inside = {"stina": Role.STEWARD, "rita": Role.RESEARCHER, "vera": Role.VIEWER}
+        grants = {name: (Grant(role=role),) for name, role in everywhere.items()}
+        grants |= {name: (Grant(role=role, project="atlas"),) for name, role in inside.items()}
+        grants |= {"ada": (), "otto": (Grant(role=Role.STEWARD, project="other"),)}
+        closed = make_project("patients", title="Patient biopsies", owner="ada", policy=_OPEN)
+        restricted = closed.defaults.model_copy(update={"human_data": HumanData.YES, "access": Access.RESTRICTED})
+        projects: Sequence[Project] = (
+            make_project("atlas", title="Cell atlas", owner="ada", policy=_OPEN),
+            make_project("other", title="A foreign study", owner="otto"),
+            closed.model_copy(update={"defaults": restricted}),
+        )
+        password_hash = self.passwords.hash(PASSWORD)
+        with self.catalogue.begin() as tx:
+            for name in ("squid-1", "squid-2", "codex-1"):
+                tx.instruments.add(make_instrument(name))
+            for project in projects:
+                tx.projects.add(project)
+            for name, granted in grants.items():
+                tx.accounts.add(
+                    Account(
+                        name=name,
+                        full_name=name.title(),
+                        grants=granted,
+                        password_hash=password_hash,
+                        created_at=self.clock.now(),
+                    )
+                )
+
+    def lay_acquisition(
+        self, name: str, *, instrument: str = "squid-1", project: str | None = "atlas", **fields: Any
+    ) -> Acquisition:
+        """Put an acquisition into the catalogue."""
+        made = make_acquisition(
+            name, instrument=instrument, project=project, **{"last_seen": self.clock.now(), **fields}
+        )
+        with self.catalogue.begin() as tx:
+            return tx.acquisitions.save(made)
+
+    def lay_version(
+        self,
+        name: str,
+        *,
+        title: str | None = None,
+        project: str | None = "atlas",
+        stage: Stage = Stage.IN_REVIEW,
+        verdict: Verdict = Verdict.PASSED,
+        reason: str = "Every check passed.",
+        findings: Sequence[Finding] = (),
+        missing: tuple[str, ...] = (),
+        files: Sequence[str] = ("0/A1_0_0_BF.tiff", "0/A1_1_0_BF.tiff", "acquisition.yaml"),
+        blurred: Sequence[str] = (),
+        source: Version | None = None,
+        model: str | None = None,
+        submitter: str = "squid-1",
+        access: Access = Access.OPEN,
+        human: HumanData = HumanData.NO,
+    ) -> Version:
+        """Put a version into catalogue and store, with an object that pages can read."""
+        self.clock.advance(timedelta(seconds=5))
+        title = title or name
+        acquisition = None
+        if source is None:
+            acquisition = self.lay_acquisition(
+                name, project=project, state=AcquisitionState.COMPLETE, reason="24 of 24 images are there"
+            )
+        relations = (
+            (Relation(kind="IsDerivedFrom", dataset_id=source.dataset_id, version=source.label),) if source else ()
+        )
+        dataset = make_dataset(name, acquisition=acquisition, title=title, relations=relations, model=model)
+        dataset = dataset.model_copy(update={"project": project})
+        version = make_version(dataset, staging="v1/content/t1", submitter=submitter)
+        version = self._stage(version, dataset, sorted(files), blurred)
+        record = _record(dataset, version, title=title, missing=missing, access=access, human=human)
+        version = version.model_copy(
+            update={
+                "verdict": verdict,
+                "reason": reason,
+                "metadata": record.model_dump(mode="json"),
+                "metadata_missing": missing,
+                "evidence_digest": make_sha512(f"evidence of {name}"),
+            }
+        )
+        with self.catalogue.begin() as tx:
+            tx.datasets.add(dataset)
+            if acquisition is not None:
+                tx.acquisitions.save(acquisition.model_copy(update={"dataset_id": dataset.dataset_id}))
+            version = tx.datasets.add_version(version)
+            tx.datasets.set_findings(version.version_id, findings)
+        return self._bring_to(version, stage)
+
+    def decide(
+        self, version: Version, act: Act = Act.ACCEPT, *, person: str = "sten", reason: str = "Looked at every image."
+    ) -> Version:
+        """Let a steward decide."""
+        return decide(
+            version.version_id,
+            act,
+            person=person,
+            reason=reason,
+            evidence_digest=version.evidence_digest or "",
+            catalogue=self.catalogue,
+            clock=self.clock,
+        )
+
+    def publish(self, version: Version, *, consent: str | None = "ada") -> Publication:
+        """Make an accepted version public."""
+        return publish_version(
+            version.version_id,
+            lease=None,
+            consent=consent,
+            catalogue=self.catalogue,
+            store=self.store,
+            publisher=self.portal,
+            tables=self.tables,
+            clock=self.clock,
+            base_url=self.base_url,
+        )
+
+    def lay_published(self, name: str, **fields: Any) -> Version:
+        """Put a version there, have it accepted and make it public."""
+        version = self.decide(self.lay_version(name, **fields))
+        self.publish(version)
+        return self.now(version)
+
+    def withdraw(self, version: Version, *, person: str = "ada", reason: str = "The stain was mislabelled.") -> None:
+        """Take a publication back."""
+        withdraw_version(
+            version.version_id,
+            person=person,
+            reason=reason,
+            catalogue=self.catalogue,
+            publisher=self.portal,
+            clock=self.clock,
+        )
+
+    def now(self, version: Version) -> Version:
+        """Read a version again."""
+        with self.catalogue.begin() as tx:
+            return tx.datasets.get_version(version.version_id)
+
+    def dataset(self, version: Version) -> Dataset:
+        """Read the dataset of a version."""
+        with self.catalogue.begin() as tx:
+            return tx.datasets.get(version.dataset_id)
+
+    def _stage(self, version: Version, dataset: Dataset, files: Sequence[str], blurred: Sequence[str]) -> Version:
+        entries, images = [], [path for path in files if path.endswith(".tiff")]
+        for path in files:
+            body = (f"bytes of {path} in {dataset.title}\n" * 50).encode()
+            digest = sha512_of(body)
+            content = f"{version.staging}/{digest[:40]}"
+            self.store.put(f"{dataset.object_root}/{content}", body)
+            entries.append(
+                FileEntry(path=path, size_bytes=len(body), sha512=digest, modified=START, content_path=content)
+            )
+        manifest = Manifest.of(entries)
+        thumbnails = [draw_cells(number + 1, blur=4 if path in blurred else 0) for number, path in enumerate(images)]
+        ours = {
+            MANIFEST_PATH: dump_manifest(manifest, tables=self.tables),
+            PREVIEWS: self.tables.dump({"path": images, "png": thumbnails}),
+            "README.md": b"# A dataset\n",
+            "ro-crate-metadata.json": b'{"@context": "https://w3id.org/ro/crate/1.2/context", "@graph": []}',
+            "metadata/datacite.json": b'{"schemaVersion": "http://datacite.org/schema/kernel-4"}',
+        }
+        staged = stage_files(version, ours, dataset=dataset, store=self.store)
+        return staged.model_copy(
+            update={
+                "manifest_digest": manifest.digest,
+                "file_count": len(manifest.files),
+                "total_bytes": manifest.total_bytes,
+            }
+        )
+
+    def _bring_to(self, version: Version, stage: Stage) -> Version:
+        for step in ORDER[1 : ORDER.index(stage) + 1]:
+            if step in _SETTLED:
+                break
+            with self.catalogue.begin() as tx:
+                if step is Stage.ARCHIVED:
+                    version = version.model_copy(update={"ocfl_version": 1})
+                if step is Stage.VERIFIED:
+                    facts = {"files_read": version.file_count, "bytes_read": version.total_bytes}
+                    tx.datasets.add_receipt(make_receipt(version, **facts, verified_at=self.clock.now()))
+                version = advance(tx, version, step, clock=self.clock)
+            self.clock.advance(timedelta(seconds=1))
+        return version
+
+
+def _record(
+    dataset: Dataset,
+    version: Version,
+    *,
+    title: str,
+    missing: tuple[str, ...],
+    access: Access,
+    human: HumanData,
+) -> MetadataRecord:
+    said: dict[str, Any] = {
+        "title": title,
+        "creators": (Creator(name="Ada Holm", orcid="0000-0002-1825-0097"), Creator(name="Björn Ek")),
+        "publisher": "National Imaging Facility",
+        "licence": "CC-BY-4.0",
+        "keywords": ("nuclei", "DAPI"),
+    }
+    for name in missing:
+        said[name] = () if name == "creators" else None
+    return MetadataRecord(
+        pid=dataset.pid,
+        dataset_id=dataset.dataset_id,
+        version=version.label,
+        data_type="microscopy",
+        publication_year=2026,
+        access=access,
+        human_data=human,
+        dates=Dates(acquired_from=START, acquired_to=START, described=START),
+        instrument=InstrumentFacts(name="squid-1", profile="squid", model="Squid+"),
+        imaging=ImagingFacts(
+            channels=("BF LED matrix full", "Fluorescence 405 nm Ex"), objective="20x/0.8", pixel_size_um=0.3265
+        ),
+        manifest_digest=version.manifest_digest or "",
+        file_count=version.file_count,
+        total_bytes=version.total_bytes,
+        origins={
+            "title": Origin.PROFILE,
+            "creators": Origin.PROJECT,
+            "licence": Origin.PROJECT,
+            "keywords": Origin.FILE,
+            "imaging": Origin.PROFILE,
+        },
+        **said,
+    )

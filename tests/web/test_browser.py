@@ -1,0 +1,239 @@
+"""The pages in Chromium: live without a reload, usable without scripts, and free of serious barriers."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import uvicorn
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from cisterna.adapters.catalogue_sql import SqlCatalogue
+from cisterna.domain.acquisition import AcquisitionState
+from cisterna.domain.finding import Outcome, Verdict
+from cisterna.domain.review import Act
+from cisterna.services.setup_link import issue_setup_link
+from cisterna.testing.clock import SettableClock
+from cisterna.testing.factory import make_finding
+from cisterna.web.app import create_app
+from tests.web.site import PASSWORD, Site
+
+CHROMIUM = Path("/usr/bin/chromium")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.timeout(180),
+    pytest.mark.skipif(not CHROMIUM.exists(), reason="no Chromium on this machine"),
+]
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def site(catalogue: SqlCatalogue, clock: SettableClock) -> Iterator[Site]:
+    """A site that is served on a free port and holds something of everything."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    made = Site(catalogue, clock, base_url=f"http://127.0.0.1:{listener.getsockname()[1]}")
+    made.settle_people()
+    server = uvicorn.Server(
+        uvicorn.Config(create_app(made.parts), log_level="warning", timeout_graceful_shutdown=1, ws="none")
+    )
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    yield made
+    server.should_exit = True
+    thread.join(20)
+    listener.close()
+
+
+def fill(site: Site) -> dict[str, str]:
+    """Lay something of everything and return the addresses worth looking at."""
+    public = site.lay_published("plate-7", title="Plate 07, untreated nuclei")
+    gone = site.lay_published("plate-3", title="Plate 03, wrong stain")
+    site.withdraw(gone, reason="The stain on the plate was mislabelled.")
+    site.decide(site.lay_version("plate-2", title="Plate 02, treated"), Act.REJECT, reason="Condensation on the lid.")
+    files = tuple(f"0/A1_{number}_0_BF_LED_matrix_full.tiff" for number in range(8))
+    blurred = site.lay_version(
+        "plate-8",
+        title="Plate 08, out of focus",
+        verdict=Verdict.QUARANTINED,
+        reason="2 of 8 images are out of focus: the worst reaches 23 where 180 is needed.",
+        findings=(
+            make_finding("readable", message="All 8 images can be read.", observed=8, expected=8),
+            make_finding(
+                "focus-min",
+                Outcome.FAILED,
+                message="2 images are out of focus.",
+                observed=23.4,
+                expected=180.0,
+                files=files[:2],
+            ),
+        ),
+        missing=("licence", "creators"),
+        files=(*files, "acquisition.yaml"),
+        blurred=files[:2],
+    )
+    site.lay_version(
+        "labels", title="Nuclei of plate 07", source=public, model="nuclei@1", verdict=Verdict.NOT_ASSESSED
+    )
+    site.lay_acquisition("plate-12", state=AcquisitionState.WRITING, reason="17 of 48 images are there.", progress=0.35)
+    held = site.lay_acquisition("plate-10", state=AcquisitionState.ABORTED, held="The operator aborted the run.")
+    return {
+        "dashboard": "/",
+        "dataset": f"/datasets/{blurred.dataset_id}",
+        "acquisition": f"/acquisitions/{held.acquisition_id}",
+        "landing": f"/{site.dataset(public).pid}",
+        "tombstone": f"/{site.dataset(gone).pid}",
+        "projects": "/projects",
+        "project": "/projects/atlas",
+        "new-project": "/projects/new",
+        "instruments": "/instruments",
+        "people": "/people",
+        "account": "/account",
+        "problem": "/nothing-here",
+        "sign-in": "/sign-in",
+    }
+
+
+def sign_in(page: Page, site: Site, name: str) -> None:
+    page.goto(f"{site.base_url}/sign-in")
+    page.get_by_label("Account name").fill(name)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Overview")
+
+
+def keep_picture(page: Page, name: str) -> None:
+    """Keep a picture to be looked at, where the environment names a folder for it."""
+    folder = os.environ.get("PICTURES")
+    if folder:
+        page.screenshot(path=f"{folder}/{name}.png", full_page=True)
+
+
+def open_context(chromium: Browser, **options: object) -> BrowserContext:
+    return chromium.new_context(**{"viewport": {"width": 1360, "height": 900}, **options})
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1360), ("dark", 1360), ("light", 390)])
+def test_no_page_has_a_serious_barrier_a_blocked_resource_or_a_sideways_scroll(
+    chromium: Browser, site: Site, scheme: str, width: int
+) -> None:
+    addresses = fill(site)
+    context = open_context(chromium, color_scheme=scheme, viewport={"width": width, "height": 900})
+    page, complaints, faults = context.new_page(), [], []
+    page.on("console", lambda message: complaints.append(message.text) if "Refused" in message.text else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    sign_in(page, site, "root")
+
+    for name, address in addresses.items():
+        page.goto(f"{site.base_url}{address}")
+        keep_picture(page, f"{name}-{scheme}-{width}")
+        found = Axe().run(page).response["violations"]
+        faults += [
+            (name, one["id"], one["nodes"][0]["html"][:160])
+            for one in found
+            if one["impact"] in {"serious", "critical"}
+        ]
+        if page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"):
+            faults.append((name, "scrolls sideways", ""))
+
+    context.close()
+    assert faults == []
+    assert complaints == []
+
+
+def test_the_dashboard_shows_what_happens_without_a_reload(chromium: Browser, site: Site) -> None:
+    context = open_context(chromium)
+    page = context.new_page()
+    sign_in(page, site, "sten")
+    expect(page.get_by_text("Nothing has arrived yet")).to_be_visible()
+
+    site.lay_version("plate-7", title="Plate 07, just arrived")
+
+    expect(page.get_by_role("link", name="Plate 07, just arrived").first).to_be_visible(timeout=20_000)
+    context.close()
+
+
+def test_a_reason_being_typed_survives_what_happens_meanwhile(chromium: Browser, site: Site) -> None:
+    version = site.lay_version("plate-7", title="Plate 07")
+    context = open_context(chromium)
+    page = context.new_page()
+    sign_in(page, site, "sten")
+    page.goto(f"{site.base_url}/datasets/{version.dataset_id}")
+    page.get_by_label("Reason").first.fill("I am still thinking")
+
+    site.decide(version, Act.REJECT, person="stina", reason="out of focus")
+
+    expect(page.locator("#live .stage-rejected").first).to_be_visible(timeout=20_000)
+    expect(page.get_by_label("Reason").first).to_have_value("I am still thinking")
+    page.get_by_role("button", name="Accept").click()
+    expect(page.get_by_text("stina decided on")).to_be_visible()
+    context.close()
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_a_steward_judges_from_the_queue_with_and_without_scripts(chromium: Browser, site: Site, scripts: bool) -> None:
+    site.lay_version("plate-7", title="Plate 07", verdict=Verdict.REVIEW)
+    context = open_context(chromium, java_script_enabled=scripts)
+    page = context.new_page()
+    sign_in(page, site, "sten")
+
+    page.get_by_role("link", name=re.compile("Review Plate 07")).click()
+    page.get_by_label("Reason").first.fill("Looked at every image.")
+    page.get_by_role("button", name="Accept").click()
+
+    expect(page.get_by_text("Your decision is recorded.")).to_be_visible()
+    expect(page.locator(".decisions")).to_contain_text("Looked at every image.")
+    context.close()
+
+
+def test_the_first_administrator_sets_the_site_up_and_is_in(chromium: Browser, site: Site) -> None:
+    with site.catalogue.begin() as tx:
+        root = tx.accounts.find("root")
+        assert root is not None
+        tx.accounts.save(root.model_copy(update={"grants": ()}))
+    path = issue_setup_link(catalogue=site.catalogue, clock=site.clock, passwords=site.passwords)
+    context = open_context(chromium)
+    page = context.new_page()
+    page.goto(f"{site.base_url}{path}")
+    keep_picture(page, "setup")
+
+    page.get_by_label("Account name").fill("maja")
+    page.get_by_label("Your name").fill("Maja Lind")
+    page.get_by_label("Password", exact=True).fill("four words of mine")
+    page.get_by_label("The same password again").fill("four words of mine")
+    assert Axe().run(page).response["violations"] == []
+    page.get_by_role("button", name="Create the administrator").click()
+
+    expect(page.get_by_role("link", name="Maja Lind")).to_be_visible()
+    keep_picture(page, "empty")
+    context.close()
+
+
+def test_the_public_reads_cites_and_downloads_without_an_account(chromium: Browser, site: Site) -> None:
+    version = site.lay_published("plate-7", title="Plate 07")
+    context = open_context(chromium, permissions=["clipboard-read", "clipboard-write"])
+    page = context.new_page()
+    page.goto(f"{site.base_url}/{site.dataset(version).pid}")
+
+    page.get_by_role("button", name="Copy").click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    assert "Ada Holm" in page.evaluate("navigator.clipboard.readText()")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="data/0/A1_0_0_BF.tiff").click()
+
+    assert download.value.suggested_filename == "A1_0_0_BF.tiff"
+    context.close()

@@ -37,8 +37,7 @@ def step(function: Callable[P, R]) -> Task[P, R]:
 
     Nothing is cached or kept by Prefect: what a step has done is in the catalogue and in the archive.
     """
-    return task(
-        function,
+    made = task(
         name=function.__name__.replace("_", "-"),
         retries=len(STEP_RETRY_SECONDS),
         retry_delay_seconds=STEP_RETRY_SECONDS,
@@ -46,6 +45,7 @@ def step(function: Callable[P, R]) -> Task[P, R]:
         cache_policy=NO_CACHE,
         persist_result=False,
     )
+    return made(function)
 
 
 def flow_run_name(work: Work, *, title: str) -> str:

@@ -17,10 +17,10 @@ import httpx
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import FlowRunCreate
 from prefect.client.schemas.filters import FlowRunFilter
-from prefect.client.schemas.objects import FlowRun, FlowRunPolicy, StateType
+from prefect.client.schemas.objects import FlowRun, FlowRunPolicy, State, StateType
 from prefect.context import SyncClientContext
 from prefect.exceptions import PrefectHTTPStatusError
-from prefect.filesystems import LocalFileSystem
+from prefect.filesystems import WritableFileSystem
 from prefect.flow_engine import run_flow
 from prefect.flows import Flow
 from prefect.settings import (
@@ -29,7 +29,7 @@ from prefect.settings import (
     PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
     temporary_settings,
 )
-from prefect.states import Crashed, Pending, State, to_state_create
+from prefect.states import Crashed, Pending, to_state_create
 
 from cisterna.domain.errors import NotReady
 
@@ -37,7 +37,7 @@ ServerTrouble = (httpx.TransportError, PrefectHTTPStatusError)
 """What the client raises when the server is away or unwell."""
 
 
-class _Nowhere(LocalFileSystem):
+class _Nowhere(WritableFileSystem):
     """Result storage that keeps nothing: results and failures live in the catalogue.
 
     Naming it spares a question to the server in each run, and a failed run its pickled exception on disk.
@@ -46,15 +46,12 @@ class _Nowhere(LocalFileSystem):
     _block_type_name = "Nowhere"
     _block_type_slug = "cisterna-nowhere"
 
-    async def awrite_path(self, path: str, content: bytes) -> str:
+    async def write_path(self, path: str, content: bytes) -> None:
         """Keep nothing."""
-        del content
-        return path
 
-    def write_path(self, path: str, content: bytes) -> str:
-        """Keep nothing."""
-        del content
-        return path
+    async def read_path(self, path: str) -> bytes:
+        """Refuse: nothing was kept."""
+        raise FileNotFoundError(path)
 
 
 class _LeanClient(SyncPrefectClient):

@@ -53,6 +53,11 @@ class Held:
         return self.claim.attempt
 
     @property
+    def is_done(self) -> bool:
+        """Whether the flow's body came to its end; what Prefect makes of the run is another matter."""
+        return self.outcome is not None
+
+    @property
     def is_lost(self) -> bool:
         """Whether another attempt has taken over."""
         return self._lost.is_set()

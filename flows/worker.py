@@ -102,7 +102,7 @@ class Worker:
             except BaseException as caught:  # noqa: BLE001 - whatever ends a flow ends its attempt, and is told
                 error = caught
             stopping = error is not None and not isinstance(error, Exception) and not _is_prefects(error)
-            if held.outcome is not None:
+            if held.is_done:
                 self._finish(held, tell_success)
             elif stopping:
                 tell_failure(held, NotReady("the worker was asked to stop"), self._core, stopping=True)
@@ -131,15 +131,15 @@ class Worker:
         from flows.engine import ServerTrouble
 
         flow = self._flows[held.work.kind]
-        while held.outcome is None:
+        while not held.is_done:
             flow_run = self._begin(held, flow)
             try:
                 self._engine.run(flow, flow_run)
             except ServerTrouble as error:
                 _log.warning(
-                    "prefect.away", work_id=held.work.work_id, is_done=held.outcome is not None, why=str(error)
+                    "prefect.away", work_id=held.work.work_id, is_done=held.is_done, why=str(error)
                 )
-                if held.outcome is not None:
+                if held.is_done:
                     self._owed.append(flow_run)
 
     def _begin(self, held: Held, flow: Flow[..., Any]) -> FlowRun:

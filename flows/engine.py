@@ -3,7 +3,7 @@
 Measured per run of seven tasks (see bench/dispatch.py): as Prefect comes 1,160 ms; like this 90-140 ms, most of it the
 server's. What it takes: no flow heartbeat (its thread is waited for a second at the end; leases are ours), one client
 for the life of the process, no result storage (it is asked for by HTTP each time), the flow's id remembered, and on the
-server's side `SERVER_SETTINGS`.
+server's side the batches that `cisterna.adapters.embedded_prefect` sets.
 """
 
 from __future__ import annotations
@@ -34,7 +34,16 @@ from prefect.states import Crashed, Pending, to_state_create
 from cisterna.domain.errors import NotReady
 
 ServerTrouble = (httpx.TransportError, PrefectHTTPStatusError)
-"""What the client raises when the server is away or unwell."""
+"""What the client raises when the server is away, unwell, or refuses."""
+
+_LATER = frozenset({httpx.codes.REQUEST_TIMEOUT, httpx.codes.TOO_MANY_REQUESTS})
+
+
+def is_away(error: BaseException) -> bool:
+    """Tell a server that does not answer, or cannot now, from one that refuses what it was asked."""
+    if isinstance(error, PrefectHTTPStatusError):
+        return error.response.is_server_error or error.response.status_code in _LATER
+    return isinstance(error, httpx.TransportError)
 
 
 class _Nowhere(WritableFileSystem):
@@ -179,5 +188,7 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except ServerTrouble as error:
+        if not is_away(error):
+            raise
         msg = f"the Prefect server does not answer ({type(error).__name__}: {error}); work waits until it does"
         raise NotReady(msg, part="prefect") from error

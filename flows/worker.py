@@ -102,7 +102,7 @@ class Worker:
             except BaseException as caught:  # noqa: BLE001 - whatever ends a flow ends its attempt, and is told
                 error = caught
             stopping = error is not None and not isinstance(error, Exception) and not _is_prefects(error)
-            if held.is_done:
+            if held.is_done():
                 self._finish(held, tell_success)
             elif stopping:
                 tell_failure(held, NotReady("the worker was asked to stop"), self._core, stopping=True)
@@ -128,18 +128,18 @@ class Worker:
 
     def _run(self, held: Held) -> None:
         """Run the flow, again if Prefect's server went away before the flow's code had said how it ended."""
-        from flows.engine import ServerTrouble
+        from flows.engine import ServerTrouble, is_away
 
         flow = self._flows[held.work.kind]
-        while not held.is_done:
+        while not held.is_done():
             flow_run = self._begin(held, flow)
             try:
                 self._engine.run(flow, flow_run)
             except ServerTrouble as error:
-                _log.warning(
-                    "prefect.away", work_id=held.work.work_id, is_done=held.is_done, why=str(error)
-                )
-                if held.is_done:
+                if not is_away(error):
+                    raise
+                _log.warning("prefect.away", work_id=held.work.work_id, is_done=held.is_done(), why=str(error))
+                if held.is_done():
                     self._owed.append(flow_run)
 
     def _begin(self, held: Held, flow: Flow[..., Any]) -> FlowRun:
@@ -171,7 +171,7 @@ class Worker:
         return flow_run
 
     def _title(self, held: Held) -> str:
-        if not held.work.subject.startswith("acq-"):
+        if held.is_restricted or not held.work.subject.startswith("acq-"):
             return held.work.subject
         with self._core.catalogue.begin() as tx:
             found = tx.acquisitions.find(held.work.subject)

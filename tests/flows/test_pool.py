@@ -75,7 +75,9 @@ def pools(bench: Bench) -> Iterator[Pools]:
         worker = Child("pool-worker", argv, log=bench.folder / "pool-worker.log", env={**os.environ, **environment})
         worker.start()
         try:
-            yield Pools({WorkKind.INGEST: POOL}, api_url=bench.prefect.url, catalogue=bench.catalogue, clock=bench.clock)
+            yield Pools(
+                {WorkKind.INGEST: POOL}, api_url=bench.prefect.url, catalogue=bench.catalogue, clock=bench.clock
+            )
         finally:
             worker.stop(timeout_seconds=10)
 
@@ -115,7 +117,9 @@ def test_work_whose_process_died_in_the_pool_is_asked_for_again(bench: Bench, po
 
 def test_a_deployment_that_is_missing_is_named_with_the_remedy(bench: Bench) -> None:
     bench.request("pool-subject")
-    lacking = Pools({WorkKind.INGEST: "no-such-pool"}, api_url=bench.prefect.url, catalogue=bench.catalogue, clock=bench.clock)
+    lacking = Pools(
+        {WorkKind.INGEST: "no-such-pool"}, api_url=bench.prefect.url, catalogue=bench.catalogue, clock=bench.clock
+    )
 
     with pytest.raises(NotReady, match="no deployment 'ingest/no-such-pool'"):
         lacking.ask()

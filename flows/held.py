@@ -31,13 +31,14 @@ class Held:
         outcome: What the flow's body returned, or None while it has not.
         error: What went wrong, in full; Prefect is told less of restricted work.
         is_restricted: Whether names and reasons must not reach Prefect's pages, events and logs.
+        title: The acquisition's name, or an identifier where that says too much.
     """
 
     def __init__(self, claim: Claim, core: CoreParts) -> None:
         self.claim = claim
         self.outcome: str | None = None
         self.error: BaseException | None = None
-        self.is_restricted = _is_restricted(claim.work, core)
+        self.is_restricted, self.title = _known_of(claim.work, core)
         self._core = core
         self._lease = timedelta(seconds=core.settings.dispatch.lease_seconds)
         self._lost = threading.Event()
@@ -237,9 +238,11 @@ class WithheldForNow(Withheld):
     retryable = True
 
 
-def _is_restricted(work: Work, core: CoreParts) -> bool:
+def _known_of(work: Work, core: CoreParts) -> tuple[bool, str]:
     with core.catalogue.begin() as tx:
-        return look_up(tx, work, place=place_of(core)).restricted
+        is_restricted = look_up(tx, work, place=place_of(core)).restricted
+        acquisition = None if is_restricted else tx.acquisitions.find(work.subject)
+    return is_restricted, acquisition.name if acquisition else work.subject
 
 
 def place_of(core: CoreParts) -> Place:

@@ -77,9 +77,15 @@ class Pools:
                     tags=_policy.flow_run_tags(work),
                     idempotency_key=_policy.pool_key(work, round_=round_),
                 )
-                if run.state is None or not run.state.is_final():
+                if run.state is None or not run.state.is_final() or not self._still_waits(work):
                     return
         except ObjectNotFound as error:
             msg = f"Prefect has no deployment '{name}'; make it with `prefect deploy` from deployments/"
             raise NotReady(msg, part="prefect", pool=pool) from error
         _log.error("pool.gave-up", pool=pool, work_id=work.work_id, rounds=ROUNDS)
+
+    def _still_waits(self, work: Work) -> bool:
+        """Tell whether nobody has begun the work since it was read: then the run ended without taking it."""
+        with self._catalogue.begin() as tx:
+            now = tx.inbox.get(work.work_id)
+        return now.state is WorkState.READY and now.attempts == work.attempts

@@ -155,7 +155,7 @@ class Worker:
                     self._engine.crash_leftovers(_policy.work_tag(held.work.work_id), reason=reason)
                 flow_run = self._engine.begin(
                     flow,
-                    name=_policy.flow_run_name(held.work, title=self._title(held)),
+                    name=_policy.flow_run_name(held.work, title=held.title),
                     parameters={"work_id": held.work.work_id},
                     tags=_policy.flow_run_tags(held.work),
                     key=_policy.attempt_key(held.lease),
@@ -169,13 +169,6 @@ class Worker:
         with self._core.catalogue.begin() as tx:
             tx.inbox.note_flow_run(held.lease, str(flow_run.id))
         return flow_run
-
-    def _title(self, held: Held) -> str:
-        if held.is_restricted or not held.work.subject.startswith("acq-"):
-            return held.work.subject
-        with self._core.catalogue.begin() as tx:
-            found = tx.acquisitions.find(held.work.subject)
-        return found.name if found else held.work.subject
 
     def _pay(self) -> None:
         """Tell Prefect's server which runs were completed while it was away."""

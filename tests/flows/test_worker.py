@@ -129,6 +129,17 @@ def test_a_defect_is_given_up_after_the_allowed_attempts_and_kept_for_a_person(b
     bench.wait_for(lambda: bench.states(work) == ["FAILED", "FAILED"], what="two failed flow runs")
 
 
+def test_why_restricted_work_failed_is_not_told_to_prefect(bench: Bench) -> None:
+    bench.worker()
+
+    work = bench.request("doomed")  # of no project that is known, so restricted
+    bench.wait_for(lambda: bench.state(work) is WorkState.FAILED, what="giving up")
+
+    told = bench.wait_for(lambda: bench.prefect.flow_runs(work.work_id), what="the flow runs")
+    assert "a defect" not in str(told)
+    assert "cisterna show doomed" in str(told)
+
+
 def test_work_that_began_is_done_although_prefect_dies_and_its_run_is_told_later(bench: Bench) -> None:
     bench.worker()
     bench.hold("second")

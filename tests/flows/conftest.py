@@ -112,7 +112,7 @@ class Bench:
         with self.catalogue.begin() as tx:
             return tx.inbox.request(work)
 
-    def worker(self, *, lease_seconds: float = 2.0) -> Child:
+    def worker(self, *, lease_seconds: float = 2.0, attempts: int = 8) -> Child:
         number = len(self.workers)
         ready = self.folder / f"worker-{number}.ready"
         argv = [
@@ -123,6 +123,7 @@ class Bench:
             str(self.folder),
             str(ready),
             str(lease_seconds),
+            str(attempts),
         ]
         env = {**os.environ, "PYTHONPATH": f"{ROOT}/src:{ROOT}", "PREFECT_HOME": str(self.folder / "prefect-home")}
         child = Child(f"worker-{number}", argv, log=self.folder / f"worker-{number}.log", env=env)

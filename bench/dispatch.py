@@ -16,12 +16,10 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import socket
 import statistics
 import sys
 import tempfile
 import time
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -29,6 +27,7 @@ from typing import Any
 from cisterna.adapters.catalogue_sql import SqlCatalogue
 from cisterna.adapters.child import Child
 from cisterna.adapters.embedded_postgres import EmbeddedPostgres
+from cisterna.adapters.embedded_prefect import EmbeddedPrefect, client_environment
 from cisterna.adapters.system_clock import SystemClock
 from cisterna.domain.work import Work, WorkKind, WorkState
 from flows import _settings
@@ -136,6 +135,7 @@ class Stack:
     def __init__(self, home: Path) -> None:
         self.home = home
         self.postgres = EmbeddedPostgres(home / "pg")
+        self.prefect: EmbeddedPrefect | None = None
         self.children: dict[str, Child] = {}
 
     def start(self) -> SqlCatalogue:
@@ -145,42 +145,32 @@ class Stack:
         self.postgres.ensure_database("prefect", extensions=["pg_trgm"])
         catalogue = SqlCatalogue(endpoint.url("cisterna"))
         catalogue.migrate()
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        api_url = f"http://127.0.0.1:{port}/api"
-        os.environ.update(_settings.CLIENT_SETTINGS)
-        os.environ.update(
-            PREFECT_HOME=str(self.home / "prefect"), PREFECT_API_URL=api_url, PREFECT_RUNNER_POLL_FREQUENCY="1"
+        self.prefect = EmbeddedPrefect(
+            self.home / "prefect", log=self.home / "server.log", database_url=endpoint.asyncpg_url("prefect")
         )
-        database = {"PREFECT_API_DATABASE_CONNECTION_URL": endpoint.asyncpg_url("prefect")}
-        command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
-        self._add("server", command, {**_settings.SERVER_SETTINGS, **database}, lambda: _answers(f"{api_url}/health"))
+        self.prefect.start(timeout_seconds=120)
+        api_url = self.prefect.api_url
+        os.environ.update(_settings.CLIENT_SETTINGS)
+        os.environ.update(client_environment(api_url, home=self.home / "prefect"), PREFECT_RUNNER_POLL_FREQUENCY="1")
         worker = [sys.executable, str(HERE / "dispatch_worker.py"), endpoint.url("cisterna"), api_url, str(self.home)]
-        self._add("worker", worker, {}, (self.home / "worker").exists)
+        self._add("worker", worker, (self.home / "worker").exists)
         stock = [sys.executable, str(HERE / "dispatch_stock.py"), str(self.home)]
-        self._add("stock", stock, {}, (self.home / "stock").exists)
+        self._add("stock", stock, (self.home / "stock").exists)
         return catalogue
 
     def stop(self) -> None:
         """Stop everything."""
         for child in reversed(self.children.values()):
             child.stop(timeout_seconds=5)
+        if self.prefect is not None:
+            self.prefect.stop()
         self.postgres.stop()
 
-    def _add(self, name: str, command: list[str], env: dict[str, str], is_ready: Callable[[], bool]) -> None:
-        child = Child(name, command, log=self.home / f"{name}.log", env={**os.environ, **env})
+    def _add(self, name: str, command: list[str], is_ready: Callable[[], bool]) -> None:
+        child = Child(name, command, log=self.home / f"{name}.log")
         self.children[name] = child
         child.start()
         child.await_ready(is_ready, timeout_seconds=120)
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 - our own address
-            return bool(answer.status == 200)
-    except OSError:
-        return False
 
 
 def run(rounds: int, home: Path) -> dict[str, Any]:
@@ -204,8 +194,8 @@ def run(rounds: int, home: Path) -> dict[str, Any]:
         stock = stack.children.pop("stock")
         stock.stop(timeout_seconds=5)
         pids = {name: child.pid for name, child in stack.children.items() if child.pid is not None}
-        if stack.postgres.pid is not None:
-            pids["postgres"] = stack.postgres.pid
+        servers = {"server": stack.prefect.pid if stack.prefect else None, "postgres": stack.postgres.pid}
+        pids |= {name: pid for name, pid in servers.items() if pid is not None}
         return {
             "what": "event to the first line of the flow's code",
             "ways": {name: summary(values) for name, values in found.items()},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
 from prefect import task
@@ -11,6 +12,7 @@ from prefect.tasks import Task
 
 from cisterna.domain.errors import CisternaError, LeaseLost
 from cisterna.domain.work import Attempt, Work
+from flows.held import withhold
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -35,10 +37,21 @@ def _step_may_be_retried(_task: Task[..., Any], _run: Any, state: Any) -> bool:
 def step(function: Callable[P, R]) -> Task[P, R]:
     """Make a task of a step: one service call, tried again when its error says that waiting may help.
 
-    Nothing is cached or kept by Prefect: what a step has done is in the catalogue and in the archive.
+    Nothing is cached or kept by Prefect: what a step has done is in the catalogue and in the archive. Of restricted
+    work Prefect is not told why it failed.
     """
-    return task(
-        function,
+
+    @wraps(function)
+    def shielded(*arguments: P.args, **named: P.kwargs) -> R:
+        try:
+            return function(*arguments, **named)
+        except Exception as error:
+            told = withhold(error)
+            if told is error:
+                raise
+            raise told from None
+
+    made = task(
         name=function.__name__.replace("_", "-"),
         retries=len(STEP_RETRY_SECONDS),
         retry_delay_seconds=STEP_RETRY_SECONDS,
@@ -46,6 +59,7 @@ def step(function: Callable[P, R]) -> Task[P, R]:
         cache_policy=NO_CACHE,
         persist_result=False,
     )
+    return made(shielded)
 
 
 def flow_run_name(work: Work, *, title: str) -> str:

@@ -84,7 +84,7 @@ def duties_of(parts: Parts) -> Duties:
         expire=lambda: attempts.abort_expired(place=place, catalogue=catalogue, clock=clock),
         end_leases=lambda owner: attempts.abort_owned_by(owner, place=place, catalogue=catalogue, clock=clock),
         deliver=lambda sink: deliver_due(sink, catalogue=catalogue, clock=clock),
-        ask_pools=Pools(pools, catalogue=catalogue, clock=clock).ask if pools else None,
+        ask_pools=Pools(pools, api_url=parts.prefect_api_url, catalogue=catalogue, clock=clock).ask if pools else None,
         tidy=Tidy(parts.prefect_api_url, catalogue=catalogue).look,
     )
 

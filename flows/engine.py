@@ -3,7 +3,7 @@
 Measured per run of seven tasks (see bench/dispatch.py): as Prefect comes 1,160 ms; like this 90-140 ms, most of it the
 server's. What it takes: no flow heartbeat (its thread is waited for a second at the end; leases are ours), one client
 for the life of the process, no result storage (it is asked for by HTTP each time), the flow's id remembered, and on the
-server's side `SERVER_SETTINGS`.
+server's side the batches that `cisterna.adapters.embedded_prefect` sets.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ import httpx
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import FlowRunCreate
 from prefect.client.schemas.filters import FlowRunFilter
-from prefect.client.schemas.objects import FlowRun, FlowRunPolicy, StateType
+from prefect.client.schemas.objects import FlowRun, FlowRunPolicy, State, StateType
 from prefect.context import SyncClientContext
 from prefect.exceptions import PrefectHTTPStatusError
-from prefect.filesystems import LocalFileSystem
+from prefect.filesystems import WritableFileSystem
 from prefect.flow_engine import run_flow
 from prefect.flows import Flow
 from prefect.settings import (
@@ -29,15 +29,24 @@ from prefect.settings import (
     PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
     temporary_settings,
 )
-from prefect.states import Crashed, Pending, State, to_state_create
+from prefect.states import Crashed, Pending, to_state_create
 
 from cisterna.domain.errors import NotReady
 
 ServerTrouble = (httpx.TransportError, PrefectHTTPStatusError)
-"""What the client raises when the server is away or unwell."""
+"""What the client raises when the server is away, unwell, or refuses."""
+
+_LATER = frozenset({httpx.codes.REQUEST_TIMEOUT, httpx.codes.TOO_MANY_REQUESTS})
 
 
-class _Nowhere(LocalFileSystem):
+def is_away(error: BaseException) -> bool:
+    """Tell a server that does not answer, or cannot now, from one that refuses what it was asked."""
+    if isinstance(error, PrefectHTTPStatusError):
+        return error.response.is_server_error or error.response.status_code in _LATER
+    return isinstance(error, httpx.TransportError)
+
+
+class _Nowhere(WritableFileSystem):
     """Result storage that keeps nothing: results and failures live in the catalogue.
 
     Naming it spares a question to the server in each run, and a failed run its pickled exception on disk.
@@ -46,15 +55,12 @@ class _Nowhere(LocalFileSystem):
     _block_type_name = "Nowhere"
     _block_type_slug = "cisterna-nowhere"
 
-    async def awrite_path(self, path: str, content: bytes) -> str:
+    async def write_path(self, path: str, content: bytes) -> None:
         """Keep nothing."""
-        del content
-        return path
 
-    def write_path(self, path: str, content: bytes) -> str:
-        """Keep nothing."""
-        del content
-        return path
+    async def read_path(self, path: str) -> bytes:
+        """Refuse: nothing was kept."""
+        raise FileNotFoundError(path)
 
 
 class _LeanClient(SyncPrefectClient):
@@ -182,5 +188,7 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except ServerTrouble as error:
+        if not is_away(error):
+            raise
         msg = f"the Prefect server does not answer ({type(error).__name__}: {error}); work waits until it does"
         raise NotReady(msg, part="prefect") from error

@@ -13,7 +13,7 @@ from typing import Self
 from cisterna.domain.errors import CisternaError, LeaseLost
 from cisterna.domain.work import Attempt, Claim, Work, WorkKind
 from cisterna.services import attempt as attempts
-from cisterna.services.lineage import Place
+from cisterna.services.lineage import Place, look_up
 from flows.parts import CoreParts
 
 Body = Callable[["Held"], str]
@@ -29,13 +29,16 @@ class Held:
     Attributes:
         claim: The work and the attempt.
         outcome: What the flow's body returned, or None while it has not.
-        made: Ids of the versions that the attempt made or took on.
+        error: What went wrong, in full; Prefect is told less of restricted work.
+        is_restricted: Whether names and reasons must not reach Prefect's pages, events and logs.
+        title: The acquisition's name, or an identifier where that says too much.
     """
 
     def __init__(self, claim: Claim, core: CoreParts) -> None:
         self.claim = claim
         self.outcome: str | None = None
-        self.made: list[str] = []
+        self.error: BaseException | None = None
+        self.is_restricted, self.title = _known_of(claim.work, core)
         self._core = core
         self._lease = timedelta(seconds=core.settings.dispatch.lease_seconds)
         self._lost = threading.Event()
@@ -51,6 +54,10 @@ class Held:
     def lease(self) -> Attempt:
         """What services take as `lease`."""
         return self.claim.attempt
+
+    def is_done(self) -> bool:
+        """Tell whether the flow's body came to its end; what Prefect makes of the run is another matter."""
+        return self.outcome is not None
 
     @property
     def is_lost(self) -> bool:
@@ -125,9 +132,19 @@ def carry_out(work_id: str, body: Body, core: Callable[[], CoreParts]) -> str:
         NotFound: There is no such work.
     """
     if _held is not None and _held.work.work_id == work_id:
-        _held.outcome = body(_held)
+        _held.outcome = _shielded(body, _held)
         return _held.outcome
     return _carry_out_alone(work_id, body, core())
+
+
+def _shielded(body: Body, held: Held) -> str:
+    try:
+        return body(held)
+    except Exception as error:
+        told = withhold(error)
+        if told is error:
+            raise
+        raise told from None
 
 
 def _carry_out_alone(work_id: str, body: Body, core: CoreParts) -> str:
@@ -139,7 +156,7 @@ def _carry_out_alone(work_id: str, body: Body, core: CoreParts) -> str:
     held = Held(claim, core)
     with holding(held):
         try:
-            held.outcome = body(held)
+            held.outcome = _shielded(body, held)
         except BaseException as error:
             tell_failure(held, error, core, stopping=not isinstance(error, Exception))
             raise
@@ -169,7 +186,6 @@ def tell_success(held: Held, core: CoreParts) -> None:
     attempts.complete_attempt(
         held.claim,
         outcome=held.outcome or "done",
-        outputs=held.made,
         place=place_of(core),
         catalogue=core.catalogue,
         clock=core.clock,
@@ -190,13 +206,43 @@ def tell_failure(held: Held, error: BaseException, core: CoreParts, *, stopping:
     with suppress(CisternaError):
         attempts.fail_attempt(
             held.claim,
-            error,
+            error if stopping else held.error or error,
             attempts_max=core.settings.dispatch.attempts,
             at_once=stopping,
             place=place_of(core),
             catalogue=core.catalogue,
             clock=core.clock,
         )
+
+
+def withhold(error: Exception) -> Exception:
+    """Return what Prefect may be told of an error: all of it, or, of restricted work, its code alone."""
+    if _held is None or not _held.is_restricted or isinstance(error, Withheld):
+        return error
+    _held.error = error
+    code = error.code if isinstance(error, CisternaError) else type(error).__name__
+    may_help = isinstance(error, CisternaError) and error.retryable
+    msg = f"{code}; the data are restricted: `cisterna show {_held.work.subject}` tells the reason"
+    return (WithheldForNow if may_help else Withheld)(msg, of=code)
+
+
+class Withheld(CisternaError):
+    """Something went wrong with restricted data; the reason is in the catalogue and nowhere else."""
+
+    code = "withheld"
+
+
+class WithheldForNow(Withheld):
+    """The same, and waiting may help."""
+
+    retryable = True
+
+
+def _known_of(work: Work, core: CoreParts) -> tuple[bool, str]:
+    with core.catalogue.begin() as tx:
+        is_restricted = look_up(tx, work, place=place_of(core)).restricted
+        acquisition = None if is_restricted else tx.acquisitions.find(work.subject)
+    return is_restricted, acquisition.name if acquisition else work.subject
 
 
 def place_of(core: CoreParts) -> Place:

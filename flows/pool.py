@@ -7,12 +7,12 @@ another round.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 
 import structlog
-from prefect.client.schemas.objects import FlowRun
-from prefect.deployments import run_deployment
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.exceptions import ObjectNotFound
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from cisterna.domain.errors import NotReady
 from cisterna.domain.work import Work, WorkKind, WorkState
@@ -32,12 +32,14 @@ class Pools:
 
     Args:
         executors: Name of the pool for each kind of work that goes to one.
+        api_url: Prefect's API.
         catalogue: The inbox.
         clock: Tells what is due.
     """
 
-    def __init__(self, executors: Mapping[WorkKind, str], *, catalogue: Catalogue, clock: Clock) -> None:
+    def __init__(self, executors: Mapping[WorkKind, str], *, api_url: str, catalogue: Catalogue, clock: Clock) -> None:
         self._executors = dict(executors)
+        self._api_url = api_url
         self._catalogue = catalogue
         self._clock = clock
 
@@ -52,37 +54,38 @@ class Pools:
             ready = tx.inbox.list(state=WorkState.READY)
         now = self._clock.now()
         due = [work for work in ready if work.kind in self._executors and work.not_before <= now]
-        for work in due:
-            self._ask_for(work)
+        if not due:
+            return 0
+        try:
+            with temporary_settings(updates={PREFECT_API_URL: self._api_url}), get_client(sync_client=True) as client:
+                for work in due:
+                    self._ask_for(work, client)
+        except ServerTrouble as error:
+            msg = f"the pools cannot be asked ({type(error).__name__}: {error}); work waits"
+            raise NotReady(msg, part="prefect") from error
         return len(due)
 
-    def _ask_for(self, work: Work) -> None:
+    def _ask_for(self, work: Work, client: SyncPrefectClient) -> None:
         pool = self._executors[work.kind]
-        for round_ in range(ROUNDS):
-            run = _run_deployment(work, pool=pool, key=_policy.pool_key(work, round_=round_))
-            if run.state is None or not run.state.is_final():
-                return
+        name = f"{work.kind.value}/{pool}"
+        try:
+            deployment = client.read_deployment_by_name(name)
+            for round_ in range(ROUNDS):
+                run = client.create_flow_run_from_deployment(
+                    deployment.id,
+                    parameters={"work_id": work.work_id},
+                    tags=_policy.flow_run_tags(work),
+                    idempotency_key=_policy.pool_key(work, round_=round_),
+                )
+                if run.state is None or not run.state.is_final() or not self._still_waits(work):
+                    return
+        except ObjectNotFound as error:
+            msg = f"Prefect has no deployment '{name}'; make it with `prefect deploy` from deployments/"
+            raise NotReady(msg, part="prefect", pool=pool) from error
         _log.error("pool.gave-up", pool=pool, work_id=work.work_id, rounds=ROUNDS)
 
-
-def _run_deployment(work: Work, *, pool: str, key: str) -> FlowRun:
-    deployment = f"{work.kind.value}/{pool}"
-    try:
-        return asyncio.run(
-            run_deployment(
-                deployment,
-                parameters={"work_id": work.work_id},
-                tags=_policy.flow_run_tags(work),
-                idempotency_key=key,
-                timeout=0,
-                as_subflow=False,
-            )
-        )
-    except ServerTrouble as error:
-        msg = f"the pool {pool} cannot be asked for work {work.work_id} ({type(error).__name__}); work waits"
-        raise NotReady(msg, part="prefect", pool=pool) from error
-    except Exception as error:  # Prefect's ObjectNotFound, whatever its module in this release
-        if type(error).__name__ != "ObjectNotFound":
-            raise
-        msg = f"Prefect has no deployment '{deployment}'; make it with `prefect deploy` from deployments/"
-        raise NotReady(msg, part="prefect", pool=pool) from error
+    def _still_waits(self, work: Work) -> bool:
+        """Tell whether nobody has begun the work since it was read: then the run ended without taking it."""
+        with self._catalogue.begin() as tx:
+            now = tx.inbox.get(work.work_id)
+        return now.state is WorkState.READY and now.attempts == work.attempts

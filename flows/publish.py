@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from cisterna.services.publish import publish_version
 from prefect import flow
 
 from cisterna.domain.errors import InvalidInput
 from cisterna.domain.publication import Publication
+from cisterna.services.publish import publish_version
 from flows import held
 from flows._policy import step
 from flows.held import Held

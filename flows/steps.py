@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
 
 from cisterna.domain.dataset import Stage, Version
+from cisterna.domain.errors import GateUnavailable, IllegalTransition
 from cisterna.domain.receipt import CopyReceipt
 from cisterna.ports.profile import Profile
 from cisterna.ports.source import LandingZone
@@ -31,12 +33,15 @@ def measure(version_id: str) -> Version | None:
     None: the bytes are those of the newest version, and nothing new is kept.
     """
     core = parts()
-    zone, profile = source_of(version_id, core)
+    source = source_of(version_id, core)
+    if source is None:
+        msg = f"{version_id} was derived and has no source to be read; ask for its model to be run again instead"
+        raise IllegalTransition(msg, version_id=version_id)
     return measure_version(
         version_id,
         lease=held.current().lease,
-        zone=zone,
-        profile=profile,
+        zone=source.zone,
+        profile=source.profile,
         catalogue=core.catalogue,
         store=core.archive_store,
         meter=core.meter,
@@ -49,31 +54,45 @@ def measure(version_id: str) -> Version | None:
 
 @step
 def gate(version_id: str) -> Version:
-    """Judge the metrics by the suite of the data type. A second run replaces the findings with equal ones."""
-    core = parts()
-    return gate_version(
+    """Judge the metrics by the suite of the data type. A second run replaces the findings with equal ones.
+
+    When the gate is still away at the last allowed attempt the verdict is `not-assessed`: bytes are archived, and a
+    steward sees why nobody judged them.
+    """
+    core, mine = parts(), held.current()
+    judge = partial(
+        gate_version,
         version_id,
-        lease=held.current().lease,
+        lease=mine.lease,
         catalogue=core.catalogue,
         store=core.archive_store,
         gate=core.gate,
         tables=core.tables,
         clock=core.clock,
     )
+    try:
+        return judge()
+    except GateUnavailable:
+        if mine.work.attempts < core.settings.dispatch.attempts:
+            raise
+        return judge(gate_lost=True)
 
 
 @step
 def describe(version_id: str) -> Version:
     """Write record, RO-Crate and README into staging. A second run writes the same bytes to keys made from them."""
     core = parts()
-    _, profile = source_of(version_id, core)
+    with core.catalogue.begin() as tx:
+        model = tx.datasets.get(tx.datasets.get_version(version_id).dataset_id).model
+    source = source_of(version_id, core)
     return describe_version(
         version_id,
         lease=held.current().lease,
         catalogue=core.catalogue,
         store=core.archive_store,
         tables=core.tables,
-        profile=profile,
+        profile=source.profile if source else None,
+        model=core.inference.card(model.partition("@")[0]) if model else None,
         clock=core.clock,
     )
 
@@ -130,7 +149,6 @@ def walk(version_id: str) -> str:
     The stage is read from the catalogue before each step, so it does not matter who did the one before.
     """
     core, mine = parts(), held.current()
-    mine.made.append(version_id)
     while True:
         mine.require()
         with core.catalogue.begin() as tx:
@@ -139,16 +157,22 @@ def walk(version_id: str) -> str:
         if next_step is None:
             return f"{version_id} is {version.stage.value}"
         if next_step(version_id) is None:
-            mine.made.remove(version_id)
             return f"{version_id} holds the same bytes as the version before it; nothing new was kept"
 
 
-def source_of(version_id: str, core: Parts) -> tuple[LandingZone | None, Profile | None]:
-    """Find the landing zone and the profile of a version's acquisition; a derived dataset has neither."""
+class Source(NamedTuple):
+    """Where an acquisition lies and how it was written."""
+
+    zone: LandingZone
+    profile: Profile
+
+
+def source_of(version_id: str, core: Parts) -> Source | None:
+    """Find the source of a version; a derived dataset has none."""
     with core.catalogue.begin() as tx:
         dataset = tx.datasets.get(tx.datasets.get_version(version_id).dataset_id)
         if dataset.acquisition_id is None:
-            return None, None
+            return None
         acquisition = tx.acquisitions.get(dataset.acquisition_id)
         instrument = tx.instruments.get(acquisition.instrument)
-    return core.zone_of(instrument), core.profile(acquisition.profile)
+    return Source(core.zone_of(instrument), core.profile(acquisition.profile))

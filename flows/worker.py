@@ -102,7 +102,7 @@ class Worker:
             except BaseException as caught:  # noqa: BLE001 - whatever ends a flow ends its attempt, and is told
                 error = caught
             stopping = error is not None and not isinstance(error, Exception) and not _is_prefects(error)
-            if held.outcome is not None:
+            if held.is_done():
                 self._finish(held, tell_success)
             elif stopping:
                 tell_failure(held, NotReady("the worker was asked to stop"), self._core, stopping=True)
@@ -128,18 +128,18 @@ class Worker:
 
     def _run(self, held: Held) -> None:
         """Run the flow, again if Prefect's server went away before the flow's code had said how it ended."""
-        from flows.engine import ServerTrouble
+        from flows.engine import ServerTrouble, is_away
 
         flow = self._flows[held.work.kind]
-        while held.outcome is None:
+        while not held.is_done():
             flow_run = self._begin(held, flow)
             try:
                 self._engine.run(flow, flow_run)
             except ServerTrouble as error:
-                _log.warning(
-                    "prefect.away", work_id=held.work.work_id, is_done=held.outcome is not None, why=str(error)
-                )
-                if held.outcome is not None:
+                if not is_away(error):
+                    raise
+                _log.warning("prefect.away", work_id=held.work.work_id, is_done=held.is_done(), why=str(error))
+                if held.is_done():
                     self._owed.append(flow_run)
 
     def _begin(self, held: Held, flow: Flow[..., Any]) -> FlowRun:
@@ -155,7 +155,7 @@ class Worker:
                     self._engine.crash_leftovers(_policy.work_tag(held.work.work_id), reason=reason)
                 flow_run = self._engine.begin(
                     flow,
-                    name=_policy.flow_run_name(held.work, title=self._title(held)),
+                    name=_policy.flow_run_name(held.work, title=held.title),
                     parameters={"work_id": held.work.work_id},
                     tags=_policy.flow_run_tags(held.work),
                     key=_policy.attempt_key(held.lease),
@@ -169,13 +169,6 @@ class Worker:
         with self._core.catalogue.begin() as tx:
             tx.inbox.note_flow_run(held.lease, str(flow_run.id))
         return flow_run
-
-    def _title(self, held: Held) -> str:
-        if not held.work.subject.startswith("acq-"):
-            return held.work.subject
-        with self._core.catalogue.begin() as tx:
-            found = tx.acquisitions.find(held.work.subject)
-        return found.name if found else held.work.subject
 
     def _pay(self) -> None:
         """Tell Prefect's server which runs were completed while it was away."""

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import sys
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,10 +16,10 @@ import pytest
 from cisterna.adapters.catalogue_sql import SqlCatalogue
 from cisterna.adapters.child import Child
 from cisterna.adapters.embedded_postgres import EmbeddedPostgres
+from cisterna.adapters.embedded_prefect import EmbeddedPrefect
 from cisterna.adapters.system_clock import SystemClock
 from cisterna.domain.event import Event
 from cisterna.domain.work import Work, WorkKind, WorkState
-from flows import _settings
 
 TRIAL = Path(__file__).with_name("trial.py")
 ROOT = TRIAL.parents[2]
@@ -41,26 +39,23 @@ class PrefectServer:
     """A Prefect server that keeps its port and its database over a kill."""
 
     def __init__(self, folder: Path, database_url: str) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}/api"
-        own = {"PREFECT_HOME": str(folder), "PREFECT_API_DATABASE_CONNECTION_URL": database_url}
-        argv = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(self.port)]
-        env = {**os.environ, **_settings.SERVER_SETTINGS, **own, "PREFECT_SERVER_LOGGING_LEVEL": "WARNING"}
-        self._child = Child("prefect", argv, log=folder / "server.log", env=env)
+        self._server = EmbeddedPrefect(folder, log=folder / "server.log", database_url=database_url)
+
+    @property
+    def url(self) -> str:
+        return self._server.api_url
 
     def start(self) -> None:
-        self._child.start()
+        self._server.begin()
 
     def await_ready(self) -> None:
-        self._child.await_ready(self._answers, timeout_seconds=120)
+        self._server.await_ready(timeout_seconds=120)
 
     def kill(self) -> None:
-        self._child.kill()
+        self._server.kill()
 
     def stop(self) -> None:
-        self._child.stop(timeout_seconds=5)
+        self._server.stop()
 
     def ask(self, path: str, body: dict[str, Any] | None = None) -> Any:
         data = None if body is None else json.dumps(body).encode()
@@ -74,12 +69,6 @@ class PrefectServer:
         wanted = {"flow_runs": {"tags": {"all_": [f"work:{work_id}"]}}, "sort": "START_TIME_ASC"}
         found: list[dict[str, Any]] = self.ask("/flow_runs/filter", wanted)
         return found
-
-    def _answers(self) -> bool:
-        try:
-            return bool(self.ask("/health"))
-        except (OSError, urllib.error.URLError):
-            return False
 
 
 @pytest.fixture(scope="session")
@@ -123,7 +112,7 @@ class Bench:
         with self.catalogue.begin() as tx:
             return tx.inbox.request(work)
 
-    def worker(self, *, lease_seconds: float = 2.0) -> Child:
+    def worker(self, *, lease_seconds: float = 2.0, attempts: int = 8) -> Child:
         number = len(self.workers)
         ready = self.folder / f"worker-{number}.ready"
         argv = [
@@ -134,6 +123,7 @@ class Bench:
             str(self.folder),
             str(ready),
             str(lease_seconds),
+            str(attempts),
         ]
         env = {**os.environ, "PYTHONPATH": f"{ROOT}/src:{ROOT}", "PREFECT_HOME": str(self.folder / "prefect-home")}
         child = Child(f"worker-{number}", argv, log=self.folder / f"worker-{number}.log", env=env)

@@ -71,8 +71,8 @@ def trial_flows(folder: Path) -> Mapping[WorkKind, Flow[..., Any]]:
 
 
 def main() -> None:
-    dsn, api_url, folder, ready, lease_seconds = sys.argv[1:]
-    dispatch = Dispatch(lease_seconds=float(lease_seconds), attempts=2)
+    dsn, api_url, folder, ready, lease_seconds, attempts = sys.argv[1:]
+    dispatch = Dispatch(lease_seconds=float(lease_seconds), attempts=int(attempts))
 
     @contextmanager
     def open_core() -> Iterator[Core]:

@@ -62,7 +62,7 @@ def main() -> None:
             end_leases=lambda owner: attempts.abort_owned_by(owner, place=PLACE, catalogue=catalogue, clock=clock),
             deliver=lambda sink: deliver_due(sink, catalogue=catalogue, clock=clock),
         ),
-        commands=[Command("worker-1", [sys.executable, str(trial), dsn, api_url, place, str(flag), lease], flag)],
+        commands=[Command("worker-1", [sys.executable, str(trial), dsn, api_url, place, str(flag), lease, "8"], flag)],
         sinks=[FileSink(folder)],
         logs=folder,
         environ=os.environ,

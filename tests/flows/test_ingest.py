@@ -1,0 +1,202 @@
+"""The flow itself, with every service real, on a run of a virtual microscope: it rests, it resumes, it skips."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from cisterna.adapters.catalogue_sql import SqlCatalogue
+from cisterna.adapters.image_meter import TiffMeter
+from cisterna.adapters.landing_folder import LandingFolder, read_outside
+from cisterna.adapters.system_clock import SystemClock
+from cisterna.adapters.table_parquet import ParquetTables
+from cisterna.domain.dataset import ORDER, Stage, Version
+from cisterna.domain.finding import Verdict
+from cisterna.domain.instrument import Instrument
+from cisterna.domain.work import Work, WorkKind, WorkState
+from cisterna.ports.profile import Profile
+from cisterna.profiles.squid import Squid
+from cisterna.services.detect import sweep_instrument
+from cisterna.services.instrument import declare_instrument
+from cisterna.services.project import ensure_test_project
+from cisterna.settings import Dispatch, Settings
+from cisterna.testing.limit_gate import LimitGate
+from cisterna.testing.memory_store import MemoryStore
+from cisterna.testing.virtual_squid import VirtualSquid
+from flows import engine
+from flows.ingest import ingest
+from flows.parts import use_parts
+from flows.worker import Worker
+
+if TYPE_CHECKING:
+    from .conftest import PrefectServer
+
+pytestmark = pytest.mark.timeout(240)
+
+
+@dataclass
+class Facility:
+    """What `bootstrap.Parts` gives, on a store in memory and a gate that a test commands."""
+
+    settings: Settings
+    catalogue: SqlCatalogue
+    clock: SystemClock
+    zone: Path
+    run_json: Path
+    archive_store: MemoryStore = field(default_factory=MemoryStore)
+    gate: LimitGate = field(default_factory=lambda: LimitGate({"microscopy": {"images_unreadable": 0.0}}))
+    tables: ParquetTables = field(default_factory=ParquetTables)
+    meter: TiffMeter = field(default_factory=TiffMeter)
+    profiles: dict[str, Profile] = field(default_factory=lambda: {"squid": Squid()})
+
+    def profile(self, name: str) -> Profile:
+        return self.profiles[name]
+
+    def zone_of(self, instrument: Instrument) -> LandingFolder:
+        return LandingFolder(instrument.path)
+
+    def receive(self, *, wells: tuple[str, ...] = ("A1",)) -> Work:
+        """Write a run, and sweep until its ingest is requested."""
+        VirtualSquid(wells=wells, fovs=1, run_json=self.run_json).write(self.zone)
+        with self.catalogue.begin() as tx:
+            instrument = tx.instruments.get("squid-1")
+        sweep_instrument(
+            instrument,
+            zone=self.zone_of(instrument),
+            profiles=self.profiles,
+            catalogue=self.catalogue,
+            clock=self.clock,
+            resolve_project=lambda _acquisition, _described: "test",
+            outside=read_outside,
+        )
+        with self.catalogue.begin() as tx:
+            return tx.inbox.list(state=WorkState.READY)[-1]
+
+    def version(self) -> Version:
+        with self.catalogue.begin() as tx:
+            return tx.datasets.list_versions()[0]
+
+    def work(self, work: Work) -> Work:
+        with self.catalogue.begin() as tx:
+            return tx.inbox.get(work.work_id)
+
+
+@pytest.fixture
+def facility(tmp_path: Path, catalogue: SqlCatalogue) -> Facility:
+    """A project, an instrument and an empty landing zone."""
+    zone, run_json = tmp_path / "zone", tmp_path / "run.json"
+    zone.mkdir()
+    made = Facility(Settings(dispatch=Dispatch(attempts=2)), catalogue, SystemClock(), zone, run_json)
+    ensure_test_project(owner="rosa", catalogue=catalogue, clock=made.clock)
+    declare_instrument(
+        "squid-1",
+        profile=made.profile("squid"),
+        path=zone,
+        settings={"run_json": str(run_json)},
+        zone=LandingFolder(str(zone)),
+        catalogue=catalogue,
+        clock=made.clock,
+    )
+    use_parts(made)  # type: ignore[arg-type]
+    return made
+
+
+@pytest.fixture
+def worker(facility: Facility, prefect: PrefectServer) -> Iterator[Worker]:
+    """A worker in this process."""
+    from prefect.events.worker import EventsWorker
+
+    with engine.opened(prefect.url) as connection:
+        yield Worker(facility, flows={WorkKind.INGEST: ingest}, engine=connection, owner="test")
+    EventsWorker.drain_all(timeout=10)
+
+
+def steps_of(prefect: PrefectServer, work: Work) -> list[list[str]]:
+    """Names of the tasks of each flow run of a work, in their order."""
+    found = []
+    for run in prefect.flow_runs(work.work_id):
+        wanted: dict[str, Any] = {
+            "flow_runs": {"id": {"any_": [run["id"]]}},
+            "sort": "EXPECTED_START_TIME_ASC",
+        }
+        found.append([task["name"].rpartition("-")[0] for task in prefect.ask("/task_runs/filter", wanted)])
+    return found
+
+
+ALL_STEPS = ["complete", "measure", "gate", "describe", "archive", "verify", "settle"]
+
+
+def test_a_finished_run_is_carried_to_where_it_rests_in_seven_steps(
+    facility: Facility, worker: Worker, prefect: PrefectServer, bench: Any
+) -> None:
+    work = facility.receive()
+
+    worker.take_all()
+
+    assert facility.work(work).state is WorkState.DONE, facility.work(work).outcome
+    assert ORDER.index(facility.version().stage) > ORDER.index(Stage.VERIFIED)
+    assert facility.work(work).outcome == f"{facility.version().version_id} is {facility.version().stage.value}"
+    bench.wait_for(lambda: steps_of(prefect, work) == [ALL_STEPS], what="seven task runs")
+
+
+def test_a_second_attempt_begins_where_the_first_one_ended(
+    facility: Facility, worker: Worker, prefect: PrefectServer, bench: Any
+) -> None:
+    facility.gate.unavailable = 3  # a step's two retries included
+    work = facility.receive()
+    worker.take_all()
+    assert facility.version().stage is Stage.MEASURED
+    assert facility.work(work).state is WorkState.READY
+
+    def taken() -> bool:
+        worker.take_all()
+        return facility.work(work).state is WorkState.DONE
+
+    bench.wait_for(taken, what="the second attempt")
+
+    expected = [["complete", "measure", "gate"], ["gate", "describe", "archive", "verify", "settle"]]
+    bench.wait_for(lambda: steps_of(prefect, work) == expected, what="two flow runs that share no finished step")
+
+
+def test_bytes_are_archived_although_nobody_could_judge_them(facility: Facility, worker: Worker, bench: Any) -> None:
+    facility.gate.unavailable = 1000
+    work = facility.receive()
+
+    def taken() -> bool:
+        worker.take_all()
+        return facility.work(work).state is WorkState.DONE
+
+    bench.wait_for(taken, what="the last attempt")
+
+    assert facility.version().verdict is Verdict.NOT_ASSESSED
+    assert facility.version().is_archived
+    with facility.catalogue.begin() as tx:
+        assert len(tx.datasets.receipts(facility.version().version_id)) == 1
+
+
+def test_the_same_work_again_after_its_end_does_nothing(facility: Facility, worker: Worker) -> None:
+    facility.receive()
+    worker.take_all()
+    rested = facility.version()
+    with facility.catalogue.begin() as tx:
+        again = facility.clock.now() - timedelta(seconds=1)
+        subject = tx.inbox.list()[0].subject
+        repeated = Work(
+            work_id=facility.clock.new_id(),
+            key="again",
+            kind=WorkKind.INGEST,
+            subject=subject,
+            not_before=again,
+            created_at=again - timedelta(hours=1),
+        )
+        tx.inbox.request(repeated)
+
+    worker.take_all()
+
+    assert facility.work(repeated).state is WorkState.DONE
+    assert facility.version() == rested

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 
 import structlog
@@ -15,6 +16,9 @@ from cisterna.services.detect import SweepMemory, SweepResult
 
 Sweep = Callable[[Instrument, SweepMemory], SweepResult]
 """Looks at one instrument once."""
+
+LULL_SECONDS = 0.1
+"""Between a hint and the look it asks for: a writer that writes fast gives hundreds of hints a second."""
 
 _log = structlog.get_logger("cisterna.sweep")
 
@@ -88,6 +92,8 @@ class _Round:
             except Exception:  # noqa: BLE001 - the next look starts afresh; the thread has to live on
                 _log.exception("sweep.crashed", instrument=self._instrument.name)
             self._hint.wait(pause)
+            if not self._stopping:
+                time.sleep(LULL_SECONDS)
 
 
 def _frozen(instrument: Instrument) -> str:

@@ -75,15 +75,15 @@ def test_the_same_event_twice_is_delivered_once(catalogue: SqlCatalogue, clock: 
         assert tx.outbox.history(["run-1"]) == [make_event()]
 
 
-def test_a_later_event_of_a_subject_waits_for_the_earlier_one(catalogue: SqlCatalogue, clock: SettableClock) -> None:
+def test_the_events_of_a_subject_come_in_order_and_together(catalogue: SqlCatalogue, clock: SettableClock) -> None:
     register(catalogue, "lineage")
     first, second, other = make_event("1", subject="a"), make_event("2", subject="a"), make_event("3", subject="b")
     append(catalogue, first, second, other)
 
-    heads = due(catalogue, clock)
-    assert names(heads) == [first.event_id, other.event_id]
+    together = due(catalogue, clock)
+    assert names(together) == [first.event_id, second.event_id, other.event_id]
     with catalogue.begin() as tx:
-        tx.outbox.delivered(heads[0], now=clock.now())
+        tx.outbox.delivered(together[0], now=clock.now())
 
     assert names(due(catalogue, clock)) == [second.event_id, other.event_id]
 
@@ -99,11 +99,16 @@ def test_a_postponed_event_holds_back_only_its_own_subject_and_sink(
     append(catalogue, make_event("4", subject="a"))
 
     assert [delivery.event.subject for delivery in due(catalogue, clock)] == ["b"]
-    assert [delivery.event.subject for delivery in due(catalogue, clock, sink="doorbell")] == ["a", "b"]
+    assert [delivery.event.subject for delivery in due(catalogue, clock, sink="doorbell")] == ["a", "a", "b", "a"]
     clock.advance(MINUTE)
     again = due(catalogue, clock)
 
-    assert [(delivery.event.subject, delivery.attempts) for delivery in again] == [("a", 1), ("b", 0)]
+    assert [(delivery.event.subject, delivery.attempts) for delivery in again] == [
+        ("a", 1),
+        ("a", 0),
+        ("b", 0),
+        ("a", 0),
+    ]
     assert [event.event_id for event in deliver_all(catalogue, clock) if event.subject == "a"] == [
         make_event(name).event_id for name in "124"
     ]
@@ -117,8 +122,8 @@ def test_two_senders_never_hold_the_same_delivery(catalogue: SqlCatalogue, clock
         mine = first.outbox.due(sink="lineage", now=clock.now(), limit=2)
         others = second.outbox.due(sink="lineage", now=clock.now(), limit=10)
 
-    assert [delivery.event.subject for delivery in mine] == ["a", "b"]
-    assert [delivery.event.subject for delivery in others] == ["c", "d"]
+    assert {delivery.event.subject for delivery in mine} <= {"a", "b"}
+    assert {delivery.event.subject for delivery in others} == {"c", "d"}
 
 
 def test_a_sender_that_dies_leaves_its_deliveries_to_the_next(catalogue: SqlCatalogue, clock: SettableClock) -> None:

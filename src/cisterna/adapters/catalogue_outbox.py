@@ -28,8 +28,8 @@ _APPEND = sql_text(
     """
 )
 
-# Only the earliest event of a subject is due: a sink that did not take it gets none of the later ones first.
-_DUE = sql_text(
+# Whoever holds the earliest event of a subject holds the subject: no other sender takes the ones behind it.
+_HEADS = sql_text(
     """
     SELECT deliveries.attempts, events.*
     FROM deliveries
@@ -45,6 +45,19 @@ _DUE = sql_text(
     ORDER BY deliveries.sequence
     LIMIT :limit
     FOR UPDATE OF deliveries SKIP LOCKED
+    """
+)
+
+_BEHIND_HEADS = sql_text(
+    """
+    SELECT deliveries.attempts, events.*
+    FROM deliveries
+    JOIN events ON events.sequence = deliveries.sequence
+    WHERE deliveries.sink = :sink
+        AND deliveries.subject = ANY(:subjects)
+        AND (deliveries.not_before IS NULL OR deliveries.not_before <= :now)
+    ORDER BY deliveries.sequence
+    LIMIT :limit
     """
 )
 
@@ -82,8 +95,12 @@ class SqlOutbox:
             self._sql.run(row.on_conflict_do_update(index_elements=["name"], set_={"registered": True}))
 
     def due(self, *, sink: str, now: datetime, limit: int) -> Sequence[Delivery]:
-        """Lock deliveries that are due, at most one of each subject."""
-        found = self._sql.run(_DUE, {"sink": sink, "now": now, "limit": limit}).mappings()
+        """Lock subjects of which something is due, and return what is due of them, each subject's in order."""
+        heads = self._sql.run(_HEADS, {"sink": sink, "now": now, "limit": limit}).mappings().all()
+        if not heads:
+            return []
+        held = {"sink": sink, "now": now, "limit": limit, "subjects": [row["subject"] for row in heads]}
+        found = self._sql.run(_BEHIND_HEADS, held).mappings()
         return [Delivery(event=_event(row), sink=sink, attempts=row["attempts"]) for row in found]
 
     def delivered(self, delivery: Delivery, *, now: datetime) -> None:

@@ -272,7 +272,10 @@ class Outbox(Protocol):
         ...
 
     def due(self, *, sink: str, now: datetime, limit: int) -> Sequence[Delivery]:
-        """Lock deliveries that are due, in the order of events per subject; rows locked by others are skipped."""
+        """Lock what is due, in the order of events per subject; subjects that others hold are skipped.
+
+        After one that is postponed, the later ones of its subject must not be sent.
+        """
         ...
 
     def delivered(self, delivery: Delivery, *, now: datetime) -> None:

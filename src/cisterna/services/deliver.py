@@ -34,7 +34,10 @@ def deliver_due(sink: EventSink, *, catalogue: Catalogue, clock: Clock, limit: i
             due = tx.outbox.due(sink=sink.name, now=clock.now(), limit=min(_BATCH, limit - taken))
             if not due:
                 break
+            waiting: set[str] = set()
             for delivery in due:
+                if delivery.event.subject in waiting:
+                    continue
                 refusal = _refusal(sink, delivery)
                 if refusal is None:
                     tx.outbox.delivered(delivery, now=clock.now())
@@ -42,6 +45,7 @@ def deliver_due(sink: EventSink, *, catalogue: Catalogue, clock: Clock, limit: i
                     continue
                 not_before = clock.now() + _delay(delivery.attempts, jitter_id=clock.new_id())
                 tx.outbox.postponed(delivery, not_before=not_before, reason=refusal)
+                waiting.add(delivery.event.subject)
                 failed_in_a_row += 1
                 if failed_in_a_row >= _PATIENCE:
                     break

@@ -18,7 +18,7 @@ from cisterna.testing.memory_store import WRITES, MemoryStore
 from tests.archive.facility import RUN, Facility
 
 SECOND = {**RUN, "0/A1_0_BF.tiff": b"new pixels" * 30, "0/A1_9_BF.tiff": b"one more", "0/late.avi": b"F" * 9_000}
-ROOT_FILES = {"0=ocfl_1.1", "ocfl_layout.json", "extensions/0004-hashed-n-tuple-storage-layout/config.json"}
+ROOT_FILES = {"0=ocfl_1.1", "ocfl_layout.json", "extensions/0003-hash-and-id-n-tuple-storage-layout/config.json"}
 
 
 class Killed(BaseException):

@@ -169,8 +169,8 @@ def test_asking_for_a_version_that_is_not_there_names_those_that_are() -> None:
 @pytest.mark.parametrize(
     ("pid", "root"),
     [
-        ("object-01", "3c0/ff4/240/3c0ff4240c1e116dba14c7627f2319b58aa3d77606d0d90dfc6161608ac987d4"),
-        ("..hor/rib:le-$id", "487/326/d8c/487326d8c2a3c0b885e23da1469b4d6671fd4e76978924b4443e9e3c316cda6d"),
+        ("object-01", "3c0/ff4/240/object-01"),
+        ("..hor/rib:le-$id", "487/326/d8c/%2e%2ehor%2frib%3ale-%24id"),
     ],
 )
 def test_object_roots_are_those_of_the_layout_extension(pid: str, root: str) -> None:

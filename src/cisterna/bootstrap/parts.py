@@ -97,6 +97,13 @@ class Parts:
 
         return TiffMeter()
 
+    def warm(self) -> None:
+        """Do once what is slow the first time: load compiled code and the table library. For workers, which live long."""
+        from cisterna.adapters.image_meter import TiffMeter
+
+        TiffMeter().warm()
+        self.tables.load(self.tables.dump({"path": ["a"], "size_bytes": [1]}))
+
     @property
     def gate_socket(self) -> Path:
         """Where the quality process listens."""

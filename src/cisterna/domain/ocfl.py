@@ -1,6 +1,6 @@
 """OCFL 1.1: the values of an object's inventory and the rules by which a new version is made.
 
-https://ocfl.io/1.1/spec/ and the storage layout extension 0004. Pure: it knows where bytes lie, and never sees them.
+https://ocfl.io/1.1/spec/ and the storage layout extension 0003. Pure: it knows where bytes lie, and never sees them.
 Plain dataclasses, not pydantic: an object has up to 100,000 files and every commit writes all of them.
 """
 
@@ -26,13 +26,15 @@ SIDECAR = f"{INVENTORY}.{DIGEST_ALGORITHM}"
 CONTENT = "content"
 LOGS = "logs"
 INVENTORY_TYPE = "https://ocfl.io/1.1/spec/#inventory"
-LAYOUT = "0004-hashed-n-tuple-storage-layout"
+LAYOUT = "0003-hash-and-id-n-tuple-storage-layout"
 
 OBJECT_DECLARATION = "0=ocfl_object_1.1"
 OBJECT_DECLARATION_BODY = b"ocfl_object_1.1\n"
 ROOT_DECLARATION = "0=ocfl_1.1"
 
 _TUPLE_CHARACTERS, _TUPLES = 3, 3
+_UNSAFE = re.compile(r"[^A-Za-z0-9_-]")
+_LONGEST_ID = 100
 _SIDECAR = re.compile(rb"([0-9a-fA-F]{128})[ \t]+inventory\.json\s*")
 
 
@@ -186,24 +188,31 @@ def require_distinct(paths: Iterable[str], *, what: str) -> None:
 
 
 def object_root(pid: str) -> str:
-    """Give the key prefix of an object: layout 0004 with SHA-256 and 3 tuples of 3 characters."""
+    """Give the key prefix of an object: layout 0003 with SHA-256, 3 tuples of 3 characters, and the id, percent-encoded.
+
+    Of the layouts that put the id into the path, so that a person finds an object without its inventory, it is the one
+    that validators know best. An id of more than 100 characters, encoded, is cut and followed by the digest.
+    """
     digest = hashlib.sha256(pid.encode()).hexdigest()
     width = _TUPLE_CHARACTERS
-    return "/".join([*(digest[start : start + width] for start in range(0, width * _TUPLES, width)), digest])
+    tuples = [digest[start : start + width] for start in range(0, width * _TUPLES, width)]
+    folder = _UNSAFE.sub(lambda found: "".join(f"%{byte:02x}" for byte in found[0].encode()), pid)
+    if len(folder) > _LONGEST_ID:
+        folder = f"{folder[:_LONGEST_ID]}-{digest}"
+    return "/".join([*tuples, folder])
 
 
 def storage_root_files() -> dict[str, bytes]:
     """Give the storage root's own files in the order in which they are to be written: the declaration comes last."""
     layout = {
         "extension": LAYOUT,
-        "description": "Objects lie below three folders of three hex digits of the SHA-256 of their id.",
+        "description": "Objects lie below three folders of three hex digits of the SHA-256 of their id, named by it.",
     }
     config = {
         "extensionName": LAYOUT,
         "digestAlgorithm": "sha256",
         "tupleSize": _TUPLE_CHARACTERS,
         "numberOfTuples": _TUPLES,
-        "shortObjectRoot": False,
     }
     return {
         f"extensions/{LAYOUT}/config.json": json.dumps(config, indent=2).encode() + b"\n",

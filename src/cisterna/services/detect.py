@@ -38,6 +38,7 @@ from cisterna.services.look import FolderLook
 STRAY = "none"
 """Profile of what lies beside the runs' folders and is none."""
 _REINSPECT_SECONDS = 60.0
+_ASK_AGAIN_SECONDS = 10.0
 _REST_SHARE = 1 / 50
 _LONGEST_REST_SECONDS = 3600.0
 
@@ -73,6 +74,7 @@ class SweepMemory:
     _since: dict[str, tuple[str, float]] = field(default_factory=dict)
     _inspected: dict[str, float] = field(default_factory=dict)
     _listed: dict[str, float] = field(default_factory=dict)
+    _asked: dict[str, float] = field(default_factory=dict)
 
     def quiet_for(self, acquisition: str, fingerprint: str, *, monotonic: float) -> float:
         """Count the seconds since this listing was first seen."""
@@ -81,6 +83,14 @@ class SweepMemory:
             since = monotonic
         self._since[acquisition] = (fingerprint, since)
         return monotonic - since
+
+    def may_ask(self, acquisition: str, *, monotonic: float) -> bool:
+        """Tell whether work for a complete run was not asked for in the last ten seconds, and count this as asking."""
+        last = self._asked.get(acquisition)
+        if last is not None and monotonic - last < _ASK_AGAIN_SECONDS:
+            return False
+        self._asked[acquisition] = monotonic
+        return True
 
     def need_not_list(self, acquisition: str, *, age_seconds: float, monotonic: float) -> bool:
         """Tell whether a settled run was listed recently for its age: a year of runs must not cost a year of looks.
@@ -254,10 +264,15 @@ class _Sweep:
         age = (self.clock.now() - before.settled_since).total_seconds()
         return self.memory.need_not_list(before.acquisition_id, age_seconds=age, monotonic=self.clock.monotonic())
 
+    def _may_ask(self, acquisition: Acquisition) -> bool:
+        """Leave what is on its way alone: in a burst, asking for all of it at each look costs more than the looks."""
+        now = self.clock.monotonic()
+        return self.memory is None or self.memory.may_ask(acquisition.acquisition_id, monotonic=now)
+
     def _take(self, folder: str, listing: Listing) -> None:
         before = self.known.get(folder)
         if before is not None and self._may_skip(before, listing):
-            if is_due(before):
+            if is_due(before) and self._may_ask(before):
                 self.due.append(before)
             return
         profile = self.profiles.get(self.instrument.profile)

@@ -45,11 +45,13 @@ def serve(settings: Settings) -> None:
         _settings.prepare(os.environ, api_url=parts.prefect_api_url)
         from flows.doorbell import PrefectEvents
 
+        doorbell = PrefectEvents(parts.prefect_api_url)
+        stack.callback(doorbell.close)
         keeper = Keeper(
             parts.catalogue,
             duties=duties_of(parts),
             commands=commands_of(parts),
-            sinks=[*parts.sinks(), PrefectEvents(parts.prefect_api_url)],
+            sinks=[*parts.sinks(), doorbell],
             logs=parts.home.logs,
             environ=dict(os.environ),
             sweep_seconds=settings.dispatch.sweep_seconds,

@@ -18,7 +18,7 @@ from pydantic import JsonValue
 from cisterna.domain.errors import NotReady
 from cisterna.domain.event import Event
 
-SEND_SECONDS = 5.0
+SEND_SECONDS = 20.0
 """How long one event may take before the server counts as away."""
 
 _OPEN_FIELDS = frozenset({"kind", "stage", "from", "state"})
@@ -42,14 +42,23 @@ class PrefectEvents:
 
     def send(self, event: Event) -> None:
         """Emit the event and wait until the server has it. Raises `NotReady`."""
+        told = as_prefect(event)
+        if self._client is not None and self._try(told) is None:
+            return  # else: the server hangs up on a socket that was silent for long, so try a new one
+        fault = self._try(told)
+        if fault is not None:
+            msg = f"the Prefect server took no event ({type(fault).__name__}); it is sent again later"
+            raise NotReady(msg, part="prefect") from fault
+
+    def _try(self, event: PrefectEvent) -> Exception | None:
         try:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
-            self._loop.run_until_complete(asyncio.wait_for(self._emit(as_prefect(event)), SEND_SECONDS))
-        except Exception as error:  # whatever a socket raises: the event stays in the outbox
+            self._loop.run_until_complete(asyncio.wait_for(self._emit(event), SEND_SECONDS))
+        except Exception as error:  # noqa: BLE001 - whatever a socket raises: the event stays in the outbox
             self.close()
-            msg = f"the Prefect server took no event ({type(error).__name__}); it is sent again later"
-            raise NotReady(msg, part="prefect") from error
+            return error
+        return None
 
     def close(self) -> None:
         """Hang up; harmless when nothing is open."""

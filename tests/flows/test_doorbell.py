@@ -46,6 +46,19 @@ def test_an_event_arrives_once_under_our_name_with_labels_to_match_on(bench: Ben
     assert found[0]["resource"]["prefect.resource.id"] == "cisterna.version.ds-0123456789abcdefghjkmnpqrs:v1"
 
 
+def test_a_socket_that_the_server_gave_up_is_replaced_at_once(bench: Bench, prefect: PrefectServer) -> None:
+    sink, first, second = PrefectEvents(prefect.url), event(), event()
+    sink.send(first)
+    socket = sink._client._websocket  # type: ignore[union-attr]
+    socket.transport.abort()
+
+    sink.send(second)
+    sink.close()
+
+    wanted = {"filter": {"event": {"name": ["cisterna.version.stage"]}, "id": {"id": [second.event_id]}}}
+    bench.wait_for(lambda: prefect.ask("/events/filter", wanted)["events"], what="the second event")
+
+
 @pytest.mark.parametrize("name", EVENT_NAMES)
 def test_of_a_restricted_thing_only_identifiers_and_names_of_ours_are_told(name: str) -> None:
     hostile = event(

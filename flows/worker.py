@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, cast
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import structlog
 
@@ -28,8 +28,6 @@ from flows import _settings
 from flows.parts import use_parts
 
 if TYPE_CHECKING:
-    from types import ModuleType
-
     from prefect.client.schemas.objects import FlowRun
     from prefect.flows import Flow
 
@@ -254,8 +252,6 @@ def main() -> NoReturn:
     parser = argparse.ArgumentParser(prog="flows.worker", description="Takes work from the inbox and runs its flow.")
     parser.add_argument("--ready", type=Path, help="file to make when everything is imported and open")
     options = parser.parse_args()
-    # pyarrow imports pandas when it is there, to know its types: 2 CPU seconds and 40 MB for what no flow of ours uses
-    sys.modules.setdefault("pandas", cast("ModuleType", None))
     with open_parts(load_settings()) as parts:
         use_parts(parts)
         code = serve(

@@ -98,7 +98,7 @@ class Parts:
         return TiffMeter()
 
     def warm(self) -> None:
-        """Do once what is slow the first time: load compiled code and the table library. For workers, which live long."""
+        """Do once what is slow the first time: load compiled code and the table library. For workers."""
         from cisterna.adapters.image_meter import TiffMeter
 
         TiffMeter().warm()

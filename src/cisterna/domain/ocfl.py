@@ -190,8 +190,8 @@ def require_distinct(paths: Iterable[str], *, what: str) -> None:
 def object_root(pid: str) -> str:
     """Give the key prefix of an object: layout 0003 with SHA-256, 3 tuples of 3 characters, and the id, percent-encoded.
 
-    Of the layouts that put the id into the path, so that a person finds an object without its inventory, it is the one
-    that validators know best. An id of more than 100 characters, encoded, is cut and followed by the digest.
+    It puts the id into the path, so that a person finds an object without reading inventories, and validators know it.
+    An id of more than 100 characters, encoded, is cut and followed by the digest.
     """
     digest = hashlib.sha256(pid.encode()).hexdigest()
     width = _TUPLE_CHARACTERS

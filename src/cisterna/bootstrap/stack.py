@@ -187,13 +187,15 @@ class EmbeddedStack:
         dispatcher = self._own(
             "dispatcher", "flows.dispatcher", prefect_env=client_environment(prefect.api_url, home=home.prefect)
         )
+        ready = home.run / "dispatcher.ready"
+        ready.unlink(missing_ok=True)  # one that was killed leaves it behind
         self._add("dispatcher", dispatcher)
         dispatcher.start()
         web.await_ready(lambda: _answers(f"{endpoints.web_url}/healthz"), timeout_seconds=START_SECONDS)
         self._say("web", "ready")
         prefect.await_ready(timeout_seconds=START_SECONDS)
         self._say("prefect", "ready")
-        dispatcher.await_ready((home.run / "dispatcher.ready").exists, timeout_seconds=START_SECONDS)
+        dispatcher.await_ready(ready.exists, timeout_seconds=START_SECONDS)
         self._say("dispatcher", "ready")
         return endpoints
 

@@ -188,7 +188,7 @@ def require_distinct(paths: Iterable[str], *, what: str) -> None:
 
 
 def object_root(pid: str) -> str:
-    """Give the key prefix of an object: layout 0003 with SHA-256, 3 tuples of 3 characters, and the id, percent-encoded.
+    """Give the key prefix of an object: layout 0003 with SHA-256, 3 tuples of 3 digits, and the id, percent-encoded.
 
     It puts the id into the path, so that a person finds an object without reading inventories, and validators know it.
     An id of more than 100 characters, encoded, is cut and followed by the digest.

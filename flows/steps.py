@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from cisterna.domain.dataset import Stage, Version
 from cisterna.domain.errors import GateUnavailable, IllegalTransition
 from cisterna.domain.receipt import CopyReceipt
+from cisterna.domain.work import Work
+from cisterna.metadata.record import Given
 from cisterna.ports.profile import Profile
 from cisterna.ports.source import LandingZone
 from cisterna.services.archive import archive_version
@@ -94,7 +96,14 @@ def describe(version_id: str) -> Version:
         profile=source.profile if source else None,
         model=core.inference.card(model.partition("@")[0]) if model else None,
         clock=core.clock,
+        edits=_edits(held.current().work),
     )
+
+
+def _edits(work: Work) -> Given | None:
+    """Give what a steward said of the data, when this work is an edit of metadata."""
+    said = work.parameters.get("edits")
+    return Given.model_validate(said) if isinstance(said, dict) else None
 
 
 @step

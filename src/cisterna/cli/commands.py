@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from cisterna.cli import config, dataset, instrument, model, project, publish, review
+from cisterna.cli import config, dataset, instrument, metadata, model, project, publish, review
 from cisterna.cli.doctor import doctor
 from cisterna.cli.ingest import ingest
 from cisterna.cli.up import up
@@ -27,6 +27,7 @@ app.command()(dataset.lineage)
 app.command()(publish.publish)
 app.command()(publish.withdraw)
 app.command()(publish.reprocess)
+app.add_typer(metadata.app, name="metadata")
 app.add_typer(review.app, name="review")
 app.add_typer(instrument.app, name="instrument")
 app.add_typer(project.app, name="project")

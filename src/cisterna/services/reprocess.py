@@ -9,6 +9,7 @@ from cisterna.domain.errors import Conflict, Forbidden, IllegalTransition, Inval
 from cisterna.domain.permission import may_reprocess
 from cisterna.domain.project import Project
 from cisterna.domain.work import Work, WorkKind, WorkState
+from cisterna.metadata.record import Given
 from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.ports.clock import Clock
 from cisterna.services.person import require_account, visible_version
@@ -43,6 +44,7 @@ def request_reprocess(
     *,
     from_stage: Stage | None = None,
     model: str | None = None,
+    edits: Given | None = None,
     person: str,
     reason: str,
     catalogue: Catalogue,
@@ -58,6 +60,7 @@ def request_reprocess(
         version: Id of the version to begin from; it has to be archived.
         from_stage: `measured`, `gated` or `described`; `gated` unless a model is named.
         model: Name of an admitted model; its result is a derived dataset.
+        edits: What is said of the data from now on; the revision is described anew with it.
         person: Account name of a researcher of the project, or its owner.
         reason: In words; it becomes the revision's cause.
         catalogue: Where it is recorded.
@@ -75,7 +78,9 @@ def request_reprocess(
         raise InvalidInput(msg, version_id=version)
     if model is not None and from_stage is not None:
         raise InvalidInput("give a stage or a model, not both: a model's result is a dataset of its own")
-    begin = from_stage or Stage.GATED
+    if edits is not None and (model is not None or from_stage not in {None, Stage.DESCRIBED}):
+        raise InvalidInput("an edit of metadata describes the version anew; it goes with no model and no other stage")
+    begin = from_stage or (Stage.DESCRIBED if edits is not None else Stage.GATED)
     if begin not in FROM_STAGES:
         names = ", ".join(stage.value for stage in FROM_STAGES)
         raise InvalidInput(f"'{begin.value}' cannot be done again; name one of: {names}", stage=begin.value)
@@ -92,7 +97,13 @@ def request_reprocess(
             WorkKind.REPROCESS,
             opened.version_id,
             key=f"reprocess:{opened.version_id}:{1 + len(tx.inbox.list(subject=opened.version_id))}",
-            parameters={"from_stage": begin.value, "base": base.version_id, "person": person, "reason": words},
+            parameters={
+                "from_stage": begin.value,
+                "base": base.version_id,
+                "person": person,
+                "reason": words,
+                "edits": edits.model_dump(mode="json", exclude_none=True) if edits is not None else None,
+            },
             fairness=dataset.instrument or "",
             clock=clock,
         )

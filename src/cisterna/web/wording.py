@@ -131,7 +131,7 @@ TEXT: dict[str, str] = {
     "metadata.title": "Description",
     "metadata.caption": "What is known of the data and who said so.",
     "metadata.missing": "Missing, and needed before anything is accepted by itself or published:",
-    "metadata.how": "cisterna metadata set {id} {field}=…",
+    "metadata.how": "cisterna metadata set {id} {field}=… --reason …",
     "metadata.empty": "Not described yet.",
     "field.title": "Title",
     "field.description": "Summary",

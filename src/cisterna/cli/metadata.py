@@ -1,0 +1,88 @@
+"""`cisterna metadata`: what is known of a dataset, what is missing, and saying it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from cisterna.cli.answer import AsJson, DryRun, Reason, answer, lines, table
+from cisterna.cli.config import HomeOption
+from cisterna.cli.opened import local_person, opened
+from cisterna.cli.review import Identifier
+from cisterna.cli.waiting import WaitSeconds, await_work
+from cisterna.domain.errors import InvalidInput
+from cisterna.metadata.given import read_given
+from cisterna.services.detail import Detail, detail_of
+from cisterna.services.reprocess import request_reprocess
+
+app = typer.Typer(no_args_is_help=True, help="What is known of a dataset, and saying what is missing.")
+
+
+@app.command()
+def show(identifier: Identifier, *, home: HomeOption = None, as_json: AsJson = False) -> None:
+    """Show what is known, where each value comes from, and what is missing."""
+    with opened(home) as parts:
+        found = detail_of(identifier, catalogue=parts.catalogue, bucket=parts.archive_store.bucket)
+    record, version_id = _record(found)
+    origins = record.get("origins") or {}
+    rows: list[dict[str, Any]] = [
+        {"field": name, "value": value, "origin": origins.get(name, "")}
+        for name, value in record.items()
+        if name != "origins" and value not in (None, "", [], {})
+    ]
+    rows += [{"field": name, "value": "missing", "origin": ""} for name in found.metadata_missing]
+    document = {"version_id": version_id, "metadata": record, "missing": list(found.metadata_missing)}
+    columns = {"field": "field", "value": "value", "origin": "who said so"}
+    answer(document, as_json=as_json, show=table(rows, columns, empty="Nothing is known."))
+
+
+@app.command("set")
+def set_(
+    identifier: Identifier,
+    field: Annotated[list[str], typer.Argument(help="FIELD=VALUE; VALUE as in metadata.yaml: licence=CC0-1.0")],
+    *,
+    reason: Reason,
+    wait_seconds: WaitSeconds = 300.0,
+    dry_run: DryRun = False,
+    home: HomeOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say something of a dataset: a revision vN.M describes the same data anew; returns when it is archived."""
+    edits = read_given("\n".join(_line(one) for one in field).encode())
+    said = edits.model_dump(mode="json", exclude_none=True)
+    with opened(home) as parts:
+        found = detail_of(identifier, catalogue=parts.catalogue, bucket=parts.archive_store.bucket)
+        _, version_id = _record(found)
+        if dry_run:
+            document = {"version_id": version_id, "edits": said}
+            answer(document, as_json=as_json, show=lines(f"would say of {version_id}: {', '.join(said)}"))
+            return
+        asked = request_reprocess(
+            version_id,
+            edits=edits,
+            person=local_person(parts),
+            reason=reason,
+            catalogue=parts.catalogue,
+            clock=parts.clock,
+        )
+        await_work(asked.work.work_id, catalogue=parts.catalogue, wait_seconds=wait_seconds)
+        after = detail_of(asked.version.version_id, catalogue=parts.catalogue, bucket=parts.archive_store.bucket)
+    document = {"version_id": asked.version.version_id, "edits": said, "missing": list(after.metadata_missing)}
+    still = f"; still missing: {', '.join(after.metadata_missing)}" if after.metadata_missing else ""
+    answer(document, as_json=as_json, show=lines(f"{asked.version.version_id} says so{still}"))
+
+
+def _record(found: Detail) -> tuple[dict[str, Any], str]:
+    if found.version_id is None or found.shown is None or found.shown.metadata is None:
+        msg = f"{found.identifier} is not described yet: {found.reason}"
+        raise InvalidInput(msg, identifier=found.identifier)
+    return dict(found.shown.metadata), found.version_id
+
+
+def _line(text: str) -> str:
+    name, equals, value = text.partition("=")
+    if not equals or "\n" in text:
+        msg = f"'{text[:100]}' is not FIELD=VALUE in one line"
+        raise InvalidInput(msg, field=text[:100])
+    return f"{name}: {value}"

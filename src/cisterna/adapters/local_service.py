@@ -17,7 +17,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from multiprocessing.connection import Client, Connection, Listener
+from multiprocessing.connection import Client, Connection
 from pathlib import Path
 from types import FrameType
 from typing import Any, TypeAlias
@@ -71,8 +71,10 @@ class LocalService:
         self._silence_seconds = silence_seconds
         aside = path.with_name(f".{os.getpid()}")  # no longer than the shortest of our sockets' names
         aside.unlink(missing_ok=True)
-        self._listener = Listener(str(aside), "AF_UNIX", backlog=CONNECTIONS_MAX)
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._listener.bind(str(aside))
         aside.chmod(0o600)
+        self._listener.listen(CONNECTIONS_MAX)
         self._inode = aside.stat().st_ino
         aside.replace(path)
         self._free = threading.BoundedSemaphore(connections_max)
@@ -81,9 +83,10 @@ class LocalService:
         """Take connections for ever."""
         while True:
             try:
-                connection = self._listener.accept()
+                taken, _ = self._listener.accept()
             except ConnectionError:  # the caller went away before it was taken
                 continue
+            connection: Wire = Connection(taken.detach())
             if not self._free.acquire(blocking=False):
                 connection.close()
                 continue
@@ -91,8 +94,7 @@ class LocalService:
 
     def close(self) -> None:
         """Stop listening and remove the socket, unless another process has put its own in its place."""
-        with contextlib.suppress(FileNotFoundError):  # it removes the name that it was bound to, which has moved
-            self._listener.close()
+        self._listener.close()
         with contextlib.suppress(FileNotFoundError):
             if self._path.stat().st_ino == self._inode:
                 self._path.unlink()
@@ -122,7 +124,11 @@ class LocalService:
                     except InvalidInput as refusal:
                         send(connection, Message({"error": str(refusal), "code": refusal.code}))
                         return
-                    send(connection, self._answer(request))
+                    try:
+                        send(connection, self._answer(request))
+                    except (ValueError, TypeError) as error:  # raised before a byte was sent
+                        words = f"the answer cannot be said ({one_line(error)})"
+                        send(connection, Message({"error": words, "code": "error"}))
             finally:
                 self._free.release()
 

@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 import tifffile
 
+from cisterna.adapters.model_engine import Engine
 from cisterna.adapters.model_package import read_package
-from cisterna.adapters.model_process import Engine
 
 HERE = Path(__file__).resolve().parents[2] / "models"
 

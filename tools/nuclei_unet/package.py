@@ -24,18 +24,18 @@ be looked at.
 
 On the one real image at hand (DSB2018 nuclei, 512 x 512; it ships with the Python package stardist)
 `tools/nuclei_unet/evaluate.py` reports the foreground Dice and how many objects are found; the figures are in
-`bench/RESULTS.md`. `bioimageio test` compares with the model's own stored output: it proves reproducibility, not
-accuracy.
+`docs/explanation/the-nuclei-model.md` of Cisterna. `bioimageio test` compares with the model's own stored output: it
+proves reproducibility, not accuracy.
 
-Input: one channel, any integer or floating type, at least 96 x 96 pixels. Output: two channels of probabilities,
-`foreground` and `interior` (two pixels or more away from every border of an object).
+Input: one channel, any integer or floating type, at least 128 x 128 pixels (Cisterna pads smaller ones). Output: two
+channels of probabilities, `foreground` and `interior` (two pixels or more away from every border of an object).
 """
 
 
 def describe(folder: Path) -> spec.ModelDescr:
     """Describe the package in a folder that holds weights and test tensors."""
     (folder / "README.md").write_text(README, "utf-8")
-    sides = [spec.SpaceInputAxis(id=spec.AxisId(name), size=spec.ParameterizedSize(min=96, step=8)) for name in "yx"]
+    sides = [spec.SpaceInputAxis(id=spec.AxisId(name), size=spec.ParameterizedSize(min=128, step=8)) for name in "yx"]
     source = spec.InputTensorDescr(
         id=spec.TensorId("image"),
         description="One fluorescence channel",
@@ -55,7 +55,7 @@ def describe(folder: Path) -> spec.ModelDescr:
         spec.SpaceOutputAxisWithHalo(
             id=spec.AxisId(name),
             size=spec.SizeReference(tensor_id=spec.TensorId("image"), axis_id=spec.AxisId(name)),
-            halo=32,
+            halo=56,  # the network sees 51 pixels far; whole blocks of 8 are needed
         )
         for name in "yx"
     ]
@@ -93,3 +93,5 @@ def describe(folder: Path) -> spec.ModelDescr:
 if __name__ == "__main__":
     place = Path(sys.argv[1]).resolve()
     save_bioimageio_yaml_only(describe(place), place / "rdf.yaml")
+    said = (place / "rdf.yaml").read_text("utf-8")
+    (place / "rdf.yaml").write_text(said.replace(f"{place}/", ""), "utf-8")  # files are named relative to the package

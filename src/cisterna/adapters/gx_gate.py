@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
-from multiprocessing.connection import Client, Connection
 from pathlib import Path
 from typing import Any
 
+from cisterna.adapters.local_service import Message, NoAnswer, ask
 from cisterna.adapters.shared_data import shared_folder
 from cisterna.adapters.suite_file import read_suite
 from cisterna.domain.errors import GateUnavailable, InvalidInput
@@ -24,7 +23,7 @@ Json = dict[str, Any]
 class GxGate:
     """Implements `ports.quality.QualityGate` against the process of `gx_process`; safe to share between threads.
 
-    Each assessment has a connection of its own, so a process that was started anew is found at the next call.
+    Each request has a connection of its own, so a process that was started anew is found at the next call.
 
     Args:
         socket: Where the process listens.
@@ -46,8 +45,7 @@ class GxGate:
 
     def ping(self) -> str:
         """Name the engine that listens. Raises `GateUnavailable`."""
-        with self._connect() as connection:
-            return str(self._ask(connection, {"op": "ping"})["engine"])
+        return str(self._ask({"op": "ping"}).get("engine"))
 
     def assess(
         self, *, data_type: str, summary: Mapping[str, float | int | str | None], table: MetricTable
@@ -58,25 +56,24 @@ class GxGate:
             GateUnavailable: The process did not answer in time, or not in its language.
         """
         usable = {name: value for name, value in summary.items() if not _is_nonfinite(value)}
-        with self._connect() as connection:
-            answer = self._ask(connection, {"op": "assess", "data_type": data_type, "summary": usable})
-            try:
-                findings = [self._finding(connection, data_type, one, table) for one in answer["findings"]]
-                if table.rows == 0:
-                    findings.insert(0, _EMPTY_TABLE)
-                return GateReport(
-                    suite=answer["suite"],
-                    suite_sha512=answer["suite_sha512"],
-                    engine=answer["engine"],
-                    findings=tuple(findings),
-                )
-            except (KeyError, TypeError, ValueError) as error:
-                msg = f"the quality process answered in a form that is not known ({error}); restart it"
-                raise GateUnavailable(msg, socket=str(self.socket)) from error
+        answer = self._ask({"op": "assess", "data_type": data_type, "summary": usable})
+        try:
+            findings = [self._finding(data_type, one, table) for one in answer["findings"]]
+            if table.rows == 0:
+                findings.insert(0, _EMPTY_TABLE)
+            return GateReport(
+                suite=answer["suite"],
+                suite_sha512=answer["suite_sha512"],
+                engine=answer["engine"],
+                findings=tuple(findings),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            msg = f"the quality process answered in a form that is not known ({error}); restart it"
+            raise GateUnavailable(msg, socket=str(self.socket)) from error
 
-    def _finding(self, connection: Connection[Any, Any], data_type: str, found: Json, table: MetricTable) -> Finding:
+    def _finding(self, data_type: str, found: Json, table: MetricTable) -> Finding:
         rows = found["rows"]
-        files = self._files(connection, data_type, found["check"], rows, table) if rows else ()
+        files = self._files(data_type, found["check"], rows, table) if rows else ()
         return Finding(
             check=found["check"],
             outcome=Outcome(found["outcome"]),
@@ -86,40 +83,29 @@ class GxGate:
             expected=found["expected"],
         )
 
-    def _files(
-        self, connection: Connection[Any, Any], data_type: str, check: str, rows: Json, table: MetricTable
-    ) -> tuple[str, ...]:
+    def _files(self, data_type: str, check: str, rows: Json, table: MetricTable) -> tuple[str, ...]:
         column = table.columns.get(rows["column"])
         if not column:
             return ()
         values = [_number(value) for value in column]
-        answer = self._ask(connection, {"op": "rows", "data_type": data_type, "check": check, "values": values})
+        answer = self._ask({"op": "rows", "data_type": data_type, "check": check, "values": values})
         indices = [index for index in answer["rows"] if 0 <= index < len(values) and values[index] is not None]
         lowest_first = rows["max_value"] is None
         indices.sort(key=lambda index: (values[index] or 0.0) if lowest_first else -(values[index] or 0.0))
         return tuple(str(table.columns["path"][index]) for index in indices[:_FILES_MAX])
 
-    def _connect(self) -> Connection[Any, Any]:
+    def _ask(self, request: Json) -> Json:
         try:
-            return Client(str(self.socket), "AF_UNIX")
-        except OSError as error:
-            msg = f"the quality process does not answer at {self.socket} ({error}); is it running?"
+            answer = ask(
+                self.socket, Message(request), timeout_seconds=self._timeout_seconds, limit_bytes=_ANSWER_LIMIT_BYTES
+            )
+        except NoAnswer as error:
+            msg = f"the quality process {error}; it is tried again"
             raise GateUnavailable(msg, socket=str(self.socket)) from error
-
-    def _ask(self, connection: Connection[Any, Any], request: Json) -> Json:
-        try:
-            connection.send_bytes(json.dumps(request, allow_nan=False).encode())
-            if not connection.poll(self._timeout_seconds):
-                msg = f"the quality process gave no answer within {self._timeout_seconds:g} s; it is tried again"
-                raise GateUnavailable(msg, socket=str(self.socket))
-            answer = json.loads(connection.recv_bytes(_ANSWER_LIMIT_BYTES))
-        except (EOFError, OSError, ValueError) as error:
-            msg = f"the quality process broke off ({type(error).__name__}); it is tried again"
-            raise GateUnavailable(msg, socket=str(self.socket)) from error
-        if not isinstance(answer, dict) or "error" in answer:
-            reason = answer.get("error") if isinstance(answer, dict) else "not an object"
+        if "error" in answer.content:
+            reason = answer.content["error"]
             raise GateUnavailable(f"the quality process refused the request: {reason}", socket=str(self.socket))
-        return answer
+        return answer.content
 
 
 def _is_nonfinite(value: object) -> bool:

@@ -1,41 +1,32 @@
 """The process that runs Great Expectations: `python -m cisterna.adapters.gx_process --socket PATH --expectations DIR`.
 
-The only module that imports `great_expectations`. It speaks JSON messages of bounded length over a unix socket (the
-framing of `multiprocessing.connection`, bytes only: nothing is ever unpickled). It listens once everything is loaded,
-so whoever reaches it finds it warm. Requests:
+The only module that imports `great_expectations`. It listens once everything is loaded, so whoever reaches it finds it
+warm. Requests (see `local_service`):
 
 - `{"op": "ping"}` -> `{"engine": ...}`
 - `{"op": "assess", "data_type": ..., "summary": {...}}` -> suite, digest, engine, and one finding an expectation
 - `{"op": "rows", "data_type": ..., "check": ..., "values": [...]}` -> `{"rows": [...]}`, indices outside the rule
-
-An answer `{"error": ...}` says what is wrong with a request.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib.util
-import json
-import logging
 import os
-import signal
 import sys
 import threading
-import time
 from collections.abc import Mapping, Sequence
-from multiprocessing.connection import Connection, Listener
 from pathlib import Path
-from types import FrameType, ModuleType
+from types import ModuleType
 from typing import Any
 
+from cisterna.adapters.local_service import LocalService, Message, leave_on_signals, one_line, text_of
 from cisterna.adapters.suite_file import Rule, Suite, read_suite, unusable_columns
 from cisterna.domain.errors import InvalidInput
 
 MESSAGE_LIMIT_BYTES = 16 * 1024 * 1024
 ROWS_MAX = 500_000
 _COLUMNS_MAX = 1000
-_CONNECTIONS_MAX = 64
-_SILENCE_SECONDS = 30.0
 _UNUSED_VENDORS = ("boto3", "botocore", "sqlalchemy")
 _LAZY_VENDORS = ("altair", "scipy.stats")
 
@@ -132,7 +123,7 @@ class Engine:
                     ).to_domain_obj()
                 )
             except Exception as error:  # noqa: BLE001 - whatever a suite asks for that the engine does not have is a finding
-                found[rule.check] = (None, _one_line(error))
+                found[rule.check] = (None, one_line(error))
         if not expectations:
             return found
         try:
@@ -143,7 +134,7 @@ class Engine:
             suite = self._gx.ExpectationSuite(name="suite", expectations=expectations)
             results = batch.validate(suite, result_format="BOOLEAN_ONLY").results
         except Exception as error:  # noqa: BLE001 - a crash of the engine is "could not be told", never a pass
-            return found | {rule.check: (None, _one_line(error)) for rule in rules if rule.check not in found}
+            return found | {rule.check: (None, one_line(error)) for rule in rules if rule.check not in found}
         for result in results:
             check = result.expectation_config.meta["check"]
             failure = _exception_in(result.exception_info)
@@ -235,89 +226,18 @@ def _exception_in(info: Mapping[str, Any] | None) -> str:
     return ""
 
 
-def _one_line(error: Exception) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())[:200]
-
-
-class Service:
-    """Answers on a unix socket, one thread a connection, until told to stop.
-
-    Args:
-        path: Of the socket: short, in a private folder. A dead socket in its place is replaced.
-    """
-
-    def __init__(self, engine: Engine, path: Path) -> None:
-        self._engine = engine
-        self._path = path
-        path.unlink(missing_ok=True)
-        self._listener = Listener(str(path), "AF_UNIX", backlog=_CONNECTIONS_MAX)
-        path.chmod(0o600)
-        self._free = threading.BoundedSemaphore(_CONNECTIONS_MAX)
-
-    def serve(self) -> None:
-        """Take connections for ever; more than 64 at once are turned away."""
-        while True:
-            try:
-                connection = self._listener.accept()
-            except ConnectionError:  # the caller went away before it was taken
-                continue
-            if not self._free.acquire(blocking=False):
-                connection.close()
-                continue
-            threading.Thread(target=self._converse, args=(connection,), daemon=True).start()
-
-    def close(self) -> None:
-        """Stop listening and remove the socket."""
-        self._listener.close()
-        self._path.unlink(missing_ok=True)
-
-    def _converse(self, connection: Connection[Any, Any]) -> None:
-        with connection:
-            try:
-                while connection.poll(_SILENCE_SECONDS):
-                    answer = self._answer(connection.recv_bytes(MESSAGE_LIMIT_BYTES))
-                    connection.send_bytes(json.dumps(answer, allow_nan=False).encode())
-            except (EOFError, OSError):  # the caller hung up, or sent more than is allowed
-                pass
-            finally:
-                self._free.release()
-
-    def _answer(self, body: bytes) -> Json:
-        try:
-            request = json.loads(body, parse_constant=_refuse)
-            return self._reply(request)
-        except InvalidInput as refusal:
-            return {"error": str(refusal)}
-        except (ValueError, TypeError, KeyError, RecursionError) as error:
-            return {"error": f"the request cannot be understood ({_one_line(error)})"}
-        except Exception as error:  # the process serves others: no request may end it
-            logging.getLogger(__name__).exception("request failed")
-            return {"error": f"the engine failed ({_one_line(error)})"}
-
-    def _reply(self, request: Any) -> Json:
-        if not isinstance(request, dict):
-            raise InvalidInput("a request is a JSON object")
-        match request.get("op"):
-            case "ping":
-                return {"engine": self._engine.name}
-            case "assess":
-                return self._engine.assess(_text(request, "data_type"), _summary(request.get("summary")))
-            case "rows":
-                values = _values(request.get("values"))
-                return {"rows": self._engine.rows(_text(request, "data_type"), _text(request, "check"), values)}
-            case _:
-                raise InvalidInput("a request's op is ping, assess or rows")
-
-
-def _refuse(name: str) -> float:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _text(request: Json, name: str) -> str:
-    value = request.get(name)
-    if not isinstance(value, str):
-        raise InvalidInput(f"{name} must be a text")
-    return value
+def reply(engine: Engine, content: Mapping[str, Any]) -> Json:
+    """Answer one request. Raises `InvalidInput`."""
+    match content.get("op"):
+        case "ping":
+            return {"engine": engine.name}
+        case "assess":
+            return engine.assess(text_of(content, "data_type"), _summary(content.get("summary")))
+        case "rows":
+            values = _values(content.get("values"))
+            return {"rows": engine.rows(text_of(content, "data_type"), text_of(content, "check"), values)}
+        case _:
+            raise InvalidInput("a request's op is ping, assess or rows")
 
 
 def _summary(value: Any) -> dict[str, float | int | str | None]:
@@ -336,31 +256,20 @@ def _values(value: Any) -> list[float | None]:
     return value
 
 
-def _end_with_parent(parent: int, path: Path) -> None:
-    """End this process when its parent is gone: nobody is left to ask, and a new stack starts its own."""
-    while os.getppid() == parent:
-        time.sleep(1.0)
-    path.unlink(missing_ok=True)
-    os._exit(0)
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """Load everything, then serve until SIGTERM, SIGINT or the parent's death."""
     parser = argparse.ArgumentParser(prog="gx_process", description="Judges summary rows with Great Expectations.")
     parser.add_argument("--socket", type=Path, required=True)
     parser.add_argument("--expectations", type=Path, required=True)
     options = parser.parse_args(arguments)
-
-    def leave(number: int, frame: FrameType | None) -> None:
-        del number, frame
-        raise SystemExit(0)
-
-    signal.signal(signal.SIGTERM, leave)
-    signal.signal(signal.SIGINT, leave)
-    threading.Thread(target=_end_with_parent, args=(os.getppid(), options.socket), daemon=True).start()
+    parent = os.getppid()
+    leave_on_signals()
     engine = Engine(options.expectations)
     engine.warm()
-    service = Service(engine, options.socket)
+    service = LocalService(
+        options.socket, lambda request: Message(reply(engine, request.content)), limit_bytes=MESSAGE_LIMIT_BYTES
+    )
+    service.end_with_parent(parent)
     try:
         service.serve()
     finally:

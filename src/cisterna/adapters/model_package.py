@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import re
 import shutil
+import stat
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
-import yaml
-from pydantic import ValidationError
-
+from cisterna.adapters.model_rdf import RDF, read_rdf
 from cisterna.domain.base import Value
-from cisterna.domain.errors import AlreadyExists, InvalidInput, NotFound
+from cisterna.domain.errors import AlreadyExists, HostileInput, InvalidInput, NotFound
 from cisterna.ports.inference import ModelCard
 
-RDF = "rdf.yaml"
-_RDF_LIMIT_BYTES = 1024 * 1024
 _PACKAGE_LIMIT_BYTES = 4 * 1024**3
+_FILES_MAX = 1000
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 
 class Package(Value):
-    """One admitted package.
+    """One package that can be run.
 
     Attributes:
         foreground, interior: Indices of the two output channels from which objects are made.
@@ -36,11 +37,22 @@ class Package(Value):
     interior: int
 
 
+class _File(NamedTuple):
+    """A file as the file system tells it: unless this changes, its bytes have not."""
+
+    path: str
+    size_bytes: int
+    modified_ns: int
+    changed_ns: int
+    inode: int
+
+
 def list_packages(models: Path) -> Sequence[str]:
     """Name the packages below a folder."""
     if not models.is_dir():
         return []
-    return sorted(folder.name for folder in models.iterdir() if (folder / RDF).is_file())
+    folders = [one for one in models.iterdir() if _NAME.fullmatch(one.name) and not one.is_symlink()]
+    return sorted(folder.name for folder in folders if (folder / RDF).is_file())
 
 
 def find_package(models: Path, name: str) -> Package:
@@ -48,7 +60,7 @@ def find_package(models: Path, name: str) -> Package:
 
     Raises:
         NotFound: There is none of that name.
-        InvalidInput: Its `rdf.yaml` cannot be used.
+        InvalidInput: It cannot be used.
     """
     known = list_packages(models)
     if name not in known:
@@ -58,60 +70,68 @@ def find_package(models: Path, name: str) -> Package:
 
 
 def read_package(folder: Path, *, name: str) -> Package:
-    """Read what a package says of itself. Raises `InvalidInput`."""
-    file = folder / RDF
-    if file.stat().st_size > _RDF_LIMIT_BYTES:
-        raise InvalidInput(f"{file} is larger than {_RDF_LIMIT_BYTES} bytes; it is no model description", model=name)
-    try:
-        said = yaml.safe_load(file.read_text("utf-8"))
-        ours = said.get("config", {}).get("cisterna", {})
-        names = _output_channels(said)
-        sha256 = _digest(folder)
-        card = ModelCard(
-            name=name,
-            version=str(said["version"]),
-            sha256=sha256,
-            description=str(said.get("description") or said["name"]),
-            trained_on=str(ours.get("trained_on") or ""),
-            licence=said.get("license"),
-            channels=ours.get("channels"),
+    """Read what a package says of itself; its bytes are digested again only when a file of it has changed.
+
+    Raises:
+        HostileInput: It holds a link or a device, or reaches outside of itself.
+        InvalidInput: It is no package that can be run.
+    """
+    if not _NAME.fullmatch(name):
+        msg = (
+            f"'{name[:100]}' cannot be a model's name: up to 64 of a-z, 0-9, '.', '_' and '-', a letter or digit first"
         )
-        return Package(
-            name=name,
-            folder=folder,
-            sha256=sha256,
-            card=card,
-            foreground=names.index(ours.get("foreground", names[0])),
-            interior=names.index(ours.get("interior", names[-1])),
-        )
-    except (
-        yaml.YAMLError,
-        UnicodeDecodeError,
-        AttributeError,
-        KeyError,
-        TypeError,
-        ValueError,
-        ValidationError,
-    ) as error:
-        msg = f"{file} is no model description that can be used ({type(error).__name__}: {error})"
-        raise InvalidInput(msg, model=name) from error
+        raise InvalidInput(msg, model=name[:100])
+    return _read(folder, name, _files_of(folder))
 
 
-def _output_channels(said: dict[str, Any]) -> list[str]:
-    for axis in said["outputs"][0]["axes"]:
-        if axis["type"] == "channel":
-            return [str(one) for one in axis["channel_names"]]
-    raise ValueError("its first output has no channel axis")
+@functools.lru_cache(maxsize=64)
+def _read(folder: Path, name: str, files: tuple[_File, ...]) -> Package:
+    rdf = read_rdf(folder)
+    channels, ours = rdf.output_channels, rdf.config.cisterna
+    wanted = [ours.foreground or channels[0], ours.interior or channels[-1]] if channels else []
+    if not wanted or not set(wanted) <= set(channels):
+        msg = f"{folder / RDF} cannot be used: its first output needs named channels, and config.cisterna names of them"
+        raise InvalidInput(msg, model=name)
+    sha256 = _digest(folder, files)
+    card = ModelCard(
+        name=name,
+        version=str(rdf.version),
+        sha256=sha256,
+        description=rdf.description or rdf.name,
+        trained_on=ours.trained_on,
+        licence=rdf.license,
+        channels=ours.channels,
+    )
+    places = {"foreground": channels.index(wanted[0]), "interior": channels.index(wanted[1])}
+    return Package(name=name, folder=folder, sha256=sha256, card=card, **places)
 
 
-def _digest(folder: Path) -> str:
-    """SHA-256 over the paths and bytes of every file of the package, in path order."""
+def _files_of(folder: Path) -> tuple[_File, ...]:
+    """List every file of a package, in path order. Raises `InvalidInput`, `HostileInput`."""
+    files: list[_File] = []
+    if folder.is_symlink() or not folder.is_dir():
+        raise InvalidInput(f"{folder} is no folder; give the folder that holds {RDF}")
+    for path in sorted(folder.rglob("*")):
+        found = path.lstat()
+        if stat.S_ISDIR(found.st_mode):
+            continue
+        if not stat.S_ISREG(found.st_mode):
+            raise HostileInput(f"{path} is a link or no plain file; a package holds files alone", path=str(path))
+        name = path.relative_to(folder).as_posix()
+        files.append(_File(name, found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino))
+        if len(files) > _FILES_MAX:
+            raise InvalidInput(f"{folder} has more than {_FILES_MAX} files; it is no model package")
+    if sum(file.size_bytes for file in files) > _PACKAGE_LIMIT_BYTES:
+        raise InvalidInput(f"{folder} is larger than {_PACKAGE_LIMIT_BYTES} bytes; it is not taken")
+    return tuple(files)
+
+
+def _digest(folder: Path, files: tuple[_File, ...]) -> str:
+    """SHA-256 over the paths, sizes and bytes of every file of the package, in path order."""
     digest = hashlib.sha256()
-    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
-        if file.stat().st_size > _PACKAGE_LIMIT_BYTES:
-            raise ValueError(f"{file} is too large")
-        digest.update(f"{file.relative_to(folder).as_posix()}\0{file.stat().st_size}\0".encode())
-        with file.open("rb") as body:
+    for file in files:
+        digest.update(f"{file.path}\0{file.size_bytes}\0".encode("utf-8", "surrogateescape"))
+        with (folder / file.path).open("rb") as body:
             for chunk in iter(lambda: body.read(1024 * 1024), b""):
                 digest.update(chunk)
     return digest.hexdigest()
@@ -122,18 +142,23 @@ def admit_package(source: Path, models: Path, *, name: str) -> Package:
 
     Raises:
         AlreadyExists: Another package has the name.
-        InvalidInput: It is no package that can be run.
+        HostileInput, InvalidInput: It is no package that can be run, or it changed while it was copied.
     """
     offered = read_package(source, name=name)
-    if name in list_packages(models):
-        known = find_package(models, name)
-        if known.sha256 != offered.sha256:
-            msg = f"another model is admitted as '{name}' ({known.sha256[:12]}); give this one a name of its own"
-            raise AlreadyExists(msg, model=name)
-        return known
     models.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=models, prefix=".incoming-") as aside:
-        copy = Path(aside) / name
-        shutil.copytree(source, copy, ignore=shutil.ignore_patterns("__pycache__"))
-        copy.rename(models / name)
-    return find_package(models, name)
+    if name not in list_packages(models):
+        with tempfile.TemporaryDirectory(dir=models, prefix=".incoming-") as aside:
+            copy = Path(aside) / name
+            shutil.copytree(source, copy, symlinks=True)
+            if read_package(copy, name=name).sha256 != offered.sha256:
+                raise InvalidInput(f"{source} changed while it was copied; admit it again when it rests", model=name)
+            try:
+                copy.rename(models / name)
+            except OSError as error:  # a folder is there: somebody else's copy, or none of ours
+                if name not in list_packages(models):
+                    raise AlreadyExists(f"{models / name} is in the way; remove it first", model=name) from error
+    known = find_package(models, name)
+    if known.sha256 != offered.sha256:
+        msg = f"another model is admitted as '{name}' ({known.sha256[:12]}); give this one a name of its own"
+        raise AlreadyExists(msg, model=name)
+    return known

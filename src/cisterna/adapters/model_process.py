@@ -1,162 +1,120 @@
 """The process that runs BioImage.IO models: `python -m cisterna.adapters.model_process --socket PATH --models DIR`.
 
-The only module that imports `bioimageio.core`. Models are packages (folders with an `rdf.yaml`) below the folder; only
-ONNX weights are run: the other kinds are code. Nothing is downloaded. Requests (see `local_service`):
+It answers at once; what runs models takes seconds to load, which happens beside, at low priority, and requests wait for
+it. Models are packages (folders with an `rdf.yaml`) below the folder; only ONNX weights are run: the other kinds are
+code. Nothing is downloaded. Requests (see `local_service`):
 
-- `{"op": "ping"}`
-- `{"op": "segment", "model": NAME, "path": PATH}` with one blob, a TIFF -> counts, with two blobs, labels and a preview
+- `{"op": "ping"}` -> engine, and whether everything is loaded
+- `{"op": "segment", "model": NAME, "sha256": DIGEST, "path": PATH}` with one blob, an image file -> counts, with two
+  blobs, labels and a preview
 - `{"op": "test", "model": NAME}` -> `bioimageio test`'s own verdict
 """
 
 from __future__ import annotations
 
 import argparse
-import io
+import logging
 import os
 import threading
 from collections.abc import Sequence
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as NotInTime
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import tifffile
+from cisterna.adapters.local_service import LocalService, Message, leave_on_signals, one_line, text_of
+from cisterna.adapters.model_engine import Engine
+from cisterna.adapters.model_package import Package, find_package, list_packages
+from cisterna.domain.errors import CisternaError, Conflict, InferenceUnavailable, InvalidInput
 
-from cisterna.adapters.label_image import draw_labels, encode_labels, label_objects
-from cisterna.adapters.local_service import LocalService, Message, end_with_parent, leave_on_signals, one_line, text_of
-from cisterna.adapters.model_package import Package, find_package
-from cisterna.domain.errors import InferenceFailed, InvalidInput
-
-MESSAGE_LIMIT_BYTES = 512 * 1024 * 1024
-IMAGE_PIXELS_MAX = 128 * 1024 * 1024
-_IMAGE_DIMENSIONS = 2
-_COMPRESSION_MAX = 64
+MESSAGE_LIMIT_BYTES = 256 * 1024 * 1024
+CONNECTIONS_MAX = 8
+_LOAD_SECONDS = 90.0
+_NICENESS = 10
 
 
-class Engine:
-    """Loaded models, one call at a time.
+class Desk:
+    """Takes requests from the first moment on; those that need the engine wait until it is loaded.
 
     Args:
         models: Folder with one folder a model.
+        threads: At most these work on one image.
     """
 
-    def __init__(self, models: Path) -> None:
-        os.environ["BIOIMAGEIO_CACHE_PATH"] = str(models / ".cache")
-        import bioimageio.core
-
-        self._core = bioimageio.core
+    def __init__(self, models: Path, *, threads: int = 1) -> None:
         self._models = models
-        self._pipelines: dict[str, tuple[str, Any, Any]] = {}
-        self._lock = threading.Lock()
+        self._threads = threads
+        self._engine: Future[Engine] = Future()
+        self._is_warm = threading.Event()
+
+    def load(self) -> None:
+        """Load the engine and every admitted model, beside whatever else the process does."""
+        threading.Thread(target=self._load, daemon=True).start()
 
     def reply(self, message: Message) -> Message:
         """Answer one request."""
         match message.content.get("op"):
             case "ping":
-                return Message({"engine": f"bioimageio.core {self._core.__version__}"})
+                is_loaded = self._engine.done() and self._engine.exception() is None
+                name = self._engine.result().name if is_loaded else None
+                return Message({"engine": name, "is_warm": self._is_warm.is_set()})
             case "segment":
                 if len(message.blobs) != 1:
                     raise InvalidInput("segment takes one image")
-                package = find_package(self._models, text_of(message.content, "model"))
-                return self.segment(package, message.blobs[0], path=text_of(message.content, "path"))
+                package = self._package(message, sha256=text_of(message.content, "sha256"))
+                path = text_of(message.content, "path")
+                return self._loaded().segment(package, message.blobs[0], path=path)
             case "test":
-                return self.test(find_package(self._models, text_of(message.content, "model")))
+                package = self._package(message)
+                return self._loaded().test(package)
             case _:
                 raise InvalidInput("a request's op is ping, segment or test")
 
-    def segment(self, package: Package, body: bytes, *, path: str) -> Message:
-        """Run a model on one image. Raises `InferenceFailed`."""
-        image = read_image(body, path=path)
-        with self._lock:
-            pipeline, model = self._pipeline(package)
+    def _package(self, message: Message, *, sha256: str | None = None) -> Package:
+        package = find_package(self._models, text_of(message.content, "model"))
+        if sha256 not in {None, package.sha256}:
+            msg = f"the model {package.name} is not the one that was asked for: its files changed; ask again"
+            raise Conflict(msg, model=package.name)
+        return package
+
+    def _loaded(self) -> Engine:
+        try:
+            return self._engine.result(timeout=_LOAD_SECONDS)
+        except NotInTime as error:
+            raise InferenceUnavailable("what runs models is still being loaded; it is tried again") from error
+        except Exception as error:
+            msg = f"what runs models cannot be loaded ({one_line(error)}); see the log of the model process"
+            raise InferenceUnavailable(msg) from error
+
+    def _load(self) -> None:
+        os.nice(_NICENESS)  # on Linux that is this thread's alone: those who wait for other things come first
+        log = logging.getLogger(__name__)
+        try:
+            self._engine.set_result(Engine(self._models, threads=self._threads))
+        except BaseException as error:
+            log.exception("what runs models cannot be loaded")
+            self._engine.set_exception(error)
+            return
+        for name in list_packages(self._models):
             try:
-                sample = self._core.predict(
-                    model=pipeline, inputs={model.inputs[0].id: image[None, None].astype(np.float32)}
-                )
-                result = np.asarray(sample.members[model.outputs[0].id].data.data, dtype=np.float32)
-            except Exception as error:  # whatever a model does with an image is about this image
-                msg = f"{package.name} could not be run on {path}: {one_line(error)}"
-                raise InferenceFailed(msg, model=package.name, path=path) from error
-        foreground, interior = self._channels(package, result, image.shape, path=path)
-        labels = label_objects(foreground, interior)
-        sizes = np.bincount(labels.ravel())[1:]
-        facts = {"object_count": len(sizes), "area_px_mean": float(sizes.mean()) if len(sizes) else None}
-        return Message(facts, [encode_labels(labels), draw_labels(labels)])
-
-    def test(self, package: Package) -> Message:
-        """Compare a model with its own stored output, as `bioimageio test` does."""
-        with self._lock:
-            summary = self._core.test_model(package.folder / "rdf.yaml", weight_format="onnx")
-        return Message({"status": str(summary.status), "summary": summary.format()[:100_000]})
-
-    def _pipeline(self, package: Package) -> tuple[Any, Any]:
-        known = self._pipelines.get(package.name)
-        if known is not None and known[0] == package.sha256:
-            return known[1], known[2]
-        from bioimageio.spec import load_model_description
-
-        model = load_model_description(package.folder / "rdf.yaml", perform_io_checks=False)
-        if model.weights.onnx is None:
-            msg = f"{package.name} has no ONNX weights; the other kinds are code and are not run"
-            raise InferenceFailed(msg, model=package.name)
-        pipeline = self._core.create_prediction_pipeline(model, weights_format="onnx")
-        self._pipelines[package.name] = (package.sha256, pipeline, model)
-        return pipeline, model
-
-    def _channels(
-        self, package: Package, result: np.ndarray, shape: tuple[int, ...], *, path: str
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Take the two channels out of a result, b c y x, and hold it to what the package promises."""
-        places = (package.foreground, package.interior)
-        if result.ndim != 4 or result.shape[0] != 1 or result.shape[2:] != shape or max(places) >= result.shape[1]:
-            msg = (
-                f"{package.name} gave {result.shape} for {path} of {shape}; its package promises probabilities, b c y x"
-            )
-            raise InferenceFailed(msg, model=package.name, path=path)
-        if not np.isfinite(result).all():
-            msg = f"{package.name} gave values that are no numbers for {path}"
-            raise InferenceFailed(msg, model=package.name, path=path)
-        return result[0, package.foreground], result[0, package.interior]
-
-
-def read_image(body: bytes, *, path: str) -> np.ndarray:
-    """Read a TIFF of one plane, y x, of a bounded size. Raises `InferenceFailed`."""
-    try:
-        with tifffile.TiffFile(io.BytesIO(body)) as file:
-            refusal = _refusal(file, len(body))
-            image = None if refusal else file.pages[0].asarray()
-    except Exception as error:  # a damaged TIFF fails in many ways
-        raise InferenceFailed(f"{path} cannot be read as a TIFF: {one_line(error)}", path=path) from error
-    if image is None:
-        raise InferenceFailed(f"{path} {refusal}", path=path)
-    return image
-
-
-def _refusal(file: tifffile.TiffFile, size_bytes: int) -> str | None:
-    """Hold a header's claims against what the bytes can hold, before anything is allocated."""
-    page = file.pages[0]
-    if (
-        len(file.pages) != 1
-        or len(page.shape) != _IMAGE_DIMENSIONS
-        or page.dtype is None
-        or page.dtype.kind not in "uif"
-    ):
-        return "is not one plane of grey values"
-    pixels = page.shape[0] * page.shape[1]
-    if pixels > IMAGE_PIXELS_MAX or pixels * page.dtype.itemsize > _COMPRESSION_MAX * size_bytes:
-        return f"claims {page.shape[0]} x {page.shape[1]} pixels, which its {size_bytes} bytes cannot hold"
-    return None
+                self._engine.result().warm(find_package(self._models, name))
+            except CisternaError:  # told again to whoever asks for it
+                log.exception("a model cannot be loaded")
+        self._is_warm.set()
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Load everything, then serve until SIGTERM, SIGINT or the parent's death."""
+    """Serve until SIGTERM, SIGINT or the parent's death."""
     parser = argparse.ArgumentParser(prog="model_process", description="Runs BioImage.IO models with ONNX weights.")
     parser.add_argument("--socket", type=Path, required=True)
     parser.add_argument("--models", type=Path, required=True)
+    parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args(arguments)
+    parent = os.getppid()
     leave_on_signals()
-    end_with_parent(options.socket)
-    engine = Engine(options.models)
-    service = LocalService(options.socket, engine.reply, limit_bytes=MESSAGE_LIMIT_BYTES)
+    desk = Desk(options.models, threads=options.threads)
+    service = LocalService(options.socket, desk.reply, limit_bytes=MESSAGE_LIMIT_BYTES, connections_max=CONNECTIONS_MAX)
+    service.end_with_parent(parent)
+    desk.load()
     try:
         service.serve()
     finally:

@@ -6,12 +6,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from cisterna.adapters.local_service import Message, ask
+from cisterna.adapters.local_service import Message, NoAnswer, ask
 from cisterna.adapters.model_package import find_package, list_packages
-from cisterna.domain.errors import InferenceFailed, InferenceUnavailable
+from cisterna.domain.errors import (
+    CisternaError,
+    Conflict,
+    InferenceFailed,
+    InferenceUnavailable,
+    InvalidInput,
+    NotFound,
+)
 from cisterna.ports.inference import Labelled, ModelCard
 
 _ANSWER_LIMIT_BYTES = 512 * 1024 * 1024
+_REFUSALS: dict[str, type[CisternaError]] = {
+    kind.code: kind for kind in (Conflict, InferenceFailed, InvalidInput, NotFound)
+}
 
 
 class ModelRunner:
@@ -20,7 +30,7 @@ class ModelRunner:
     Args:
         socket: Where the process listens.
         models: Folder of the admitted packages, the same that the process was given.
-        timeout_seconds: How long one image may take.
+        timeout_seconds: How long one image may take, waiting for the process to be warm included.
     """
 
     def __init__(self, socket: Path, *, models: Path, timeout_seconds: float = 120.0) -> None:
@@ -36,27 +46,38 @@ class ModelRunner:
         """Describe an admitted model. Raises `NotFound`, `InvalidInput`."""
         return find_package(self._models, model).card
 
-    def segment(self, model: str, *, body: bytes, path: str) -> Labelled:
-        """Run the model on one image file's bytes. Raises `InferenceUnavailable`, `InferenceFailed`."""
-        answer = self._ask(Message({"op": "segment", "model": model, "path": path}, [body]))
+    def ping(self) -> bool:
+        """Tell whether the process is warm. Raises `InferenceUnavailable`."""
+        return self._ask(Message({"op": "ping"})).content.get("is_warm") is True
+
+    def segment(self, model: ModelCard, *, body: bytes, path: str) -> Labelled:
+        """Run the model on one image file's bytes.
+
+        Raises:
+            InferenceUnavailable: The process did not answer; try again later.
+            InferenceFailed: The image does not fit the model, or the output is not what the model promises.
+            Conflict, NotFound, InvalidInput: The package is no longer the one described, is gone, or cannot be loaded.
+        """
+        question = {"op": "segment", "model": model.name, "sha256": model.sha256, "path": path}
+        answer = self._ask(Message(question, [body]))
         count, area = answer.content.get("object_count"), answer.content.get("area_px_mean")
         if not isinstance(count, int) or len(answer.blobs) != 2 or not isinstance(area, float | None):
-            raise InferenceFailed(
-                f"the model process gave an answer of another form for {path}", model=model, path=path
-            )
+            msg = f"the model process gave an answer of another form for {path}; restart it"
+            raise InferenceUnavailable(msg, model=model.name, path=path)
         labels, preview = answer.blobs
         return Labelled(path=path, label_tiff=labels, object_count=count, area_px_mean=area, preview=preview)
 
     def test(self, model: str) -> dict[str, Any]:
-        """Have the package compared with its own stored output. Raises `InferenceUnavailable`, `InferenceFailed`."""
+        """Have the package compared with its own stored output. Raises as `segment` does."""
         return self._ask(Message({"op": "test", "model": model})).content
 
     def _ask(self, message: Message) -> Message:
         try:
             answer = ask(self._socket, message, timeout_seconds=self._timeout_seconds, limit_bytes=_ANSWER_LIMIT_BYTES)
-        except (OSError, EOFError, ValueError) as error:
-            msg = f"the model process does not answer at {self._socket} ({error}); it is tried again"
+        except NoAnswer as error:
+            msg = f"the model process {error}; it is tried again"
             raise InferenceUnavailable(msg, socket=str(self._socket)) from error
         if "error" in answer.content:
-            raise InferenceFailed(str(answer.content["error"]), model=str(message.content.get("model")))
+            kind = _REFUSALS.get(str(answer.content.get("code")), InferenceUnavailable)
+            raise kind(str(answer.content["error"]), model=str(message.content.get("model")))
         return answer

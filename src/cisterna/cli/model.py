@@ -38,8 +38,8 @@ def add(
     as_json: AsJson = False,
 ) -> None:
     """Test a package against its own stored output and admit it; only ONNX weights are run, the others are code."""
+    from cisterna.adapters.model_engine import Engine
     from cisterna.adapters.model_package import admit_package, read_package
-    from cisterna.adapters.model_process import Engine
 
     settings = load_settings(home=home)
     with open_parts(settings) as parts:
@@ -59,8 +59,8 @@ def reproduce(
     name: Annotated[str, typer.Argument(help="An admitted model.")], *, home: HomeOption = None, as_json: AsJson = False
 ) -> None:
     """Compare an admitted model with its own stored output: that proves that it reproduces, not that it is right."""
+    from cisterna.adapters.model_engine import Engine
     from cisterna.adapters.model_package import find_package
-    from cisterna.adapters.model_process import Engine
 
     with open_parts(load_settings(home=home)) as parts:
         package = find_package(parts.home.models, name)

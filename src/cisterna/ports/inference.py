@@ -55,11 +55,12 @@ class InferenceRunner(Protocol):
         """Describe an admitted model. Raises `NotFound`."""
         ...
 
-    def segment(self, model: str, *, body: bytes, path: str) -> Labelled:
-        """Run the model on one image file's bytes.
+    def segment(self, model: ModelCard, *, body: bytes, path: str) -> Labelled:
+        """Run the model on one image file's bytes; the card pins which model, so that no other one answers for it.
 
         Raises:
             InferenceUnavailable: The process did not answer; try again later.
             InferenceFailed: The image does not fit the model, or the output is not what the model promises.
+            NotFound, Conflict, InvalidInput: The model is gone, is another one by now, or cannot be loaded.
         """
         ...

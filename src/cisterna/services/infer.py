@@ -7,14 +7,13 @@ import io
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 from cisterna.domain.dataset import Dataset, Relation, Stage, Version, version_id
 from cisterna.domain.digest import sha512_of
-from cisterna.domain.errors import IllegalTransition, InferenceFailed, InvalidInput
+from cisterna.domain.errors import CatalogueUnavailable, CisternaError, IllegalTransition, InferenceFailed, InvalidInput
 from cisterna.domain.identifier import TEST_NAAN, ark, dataset_id
 from cisterna.domain.manifest import FileEntry, Manifest
-from cisterna.domain.ocfl import object_root
+from cisterna.domain.ocfl import CONTENT, object_root
 from cisterna.domain.work import Attempt
 from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.ports.clock import Clock
@@ -22,14 +21,19 @@ from cisterna.ports.inference import InferenceRunner, Labelled, ModelCard
 from cisterna.ports.object_store import ObjectStore
 from cisterna.ports.quality import TableFile
 from cisterna.services.data_manifest import MANIFEST_PATH, dump_manifest, load_manifest
+from cisterna.services.lease_watch import LeaseWatch
 from cisterna.services.measurement import METRICS_PATH, PREVIEWS_PATH
-from cisterna.services.staging import read_staged, stage_files
+from cisterna.services.staging import drop_staging, read_staged, stage_files
 from cisterna.services.transition import advance, announce
 
 DATA_TYPE = "labels"
 COUNTS_PATH = "counts.csv"
 _PLANE = ("region", "field", "channel", "z", "t")
 _PREVIEWS = 120
+_FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""What spreadsheets take for the beginning of a formula, full-width forms too."""
+IMAGE_LIMIT_BYTES = 240 * 1024 * 1024
+"""Of one file that a model is given; it is held in memory, here and in the model's process."""
 
 Row = dict[str, str | float | int | None]
 
@@ -41,7 +45,7 @@ class _Source:
     version: Version
     dataset: Dataset
     images: tuple[Row, ...]
-    keys: Mapping[str, str]
+    files: Mapping[str, FileEntry]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,24 +87,39 @@ def infer_version(
         naan: Of the derived dataset's ARK.
 
     Raises:
-        IllegalTransition: The source is not archived.
+        IllegalTransition: The source is not archived, or withdrawn.
         InvalidInput: The source holds no image of a channel that the model is for.
-        InferenceUnavailable: The model's process did not answer; try again later.
+        InferenceUnavailable: The model's process did not answer; nothing stays staged; try again later.
+        Conflict: The model was replaced while it ran.
+        LeaseLost: Somebody else holds the work; nothing was written.
         NotFound: No such version or model.
     """
     card = inference.card(model)
     source = _source(source_id, card, catalogue=catalogue, store=store, tables=tables)
     asked = _Asked(submitter or source.version.submitter, cause or f"the project's policy runs {card.name}")
-    version, dataset = _open(source, card, asked, lease=lease, catalogue=catalogue, clock=clock, naan=naan)
+    version, dataset = _open(source, card, asked, lease=lease, catalogue=catalogue, store=store, clock=clock, naan=naan)
     if version.stage is not Stage.DETECTED:
         return version
     made = _Made(version, dataset, store)
-    for row in source.images:
-        made.take(row, _segment(source, card.name, row, store=store, inference=inference))
-    staged = made.finish(tables=tables)
+    watch = LeaseWatch(lease, catalogue=catalogue, clock=clock)
+    try:
+        for row in source.images:
+            watch.look()
+            made.take(row, _segment(source, card, row, store=store, inference=inference))
+        staged = made.finish(tables=tables)
+        return _finish(staged, made.manifest, dataset=dataset, lease=lease, catalogue=catalogue, clock=clock)
+    except CatalogueUnavailable:
+        raise  # the version may be on record as measured; what is staged is the recovery's to judge
+    except CisternaError:
+        drop_staging(version, dataset=dataset, store=store)
+        raise
+
+
+def _finish(
+    staged: Version, manifest: Manifest, *, dataset: Dataset, lease: Attempt, catalogue: Catalogue, clock: Clock
+) -> Version:
     with catalogue.begin() as tx:
         tx.inbox.require_lease(lease)
-        manifest = made.manifest
         measured = staged.model_copy(
             update={
                 "manifest_digest": manifest.digest,
@@ -115,13 +134,13 @@ def _source(source_id: str, card: ModelCard, *, catalogue: Catalogue, store: Obj
     with catalogue.begin() as tx:
         version = tx.datasets.get_version(source_id)
         dataset = tx.datasets.get(version.dataset_id)
-    if not version.is_archived:
-        msg = f"{source_id} is {version.stage.value}; a model runs on what is archived, so wait until it is"
+    if not version.is_archived or version.stage is Stage.WITHDRAWN:
+        msg = f"{source_id} is {version.stage.value}; a model runs on what is archived and not withdrawn"
         raise IllegalTransition(msg, version_id=source_id, present=version.stage.value)
     manifest = load_manifest(read_staged(version, MANIFEST_PATH, dataset=dataset, store=store), tables=tables)
     metrics = tables.load(read_staged(version, METRICS_PATH, dataset=dataset, store=store))
     rows = [dict(zip(metrics, values, strict=True)) for values in zip(*metrics.values(), strict=True)]
-    wanted = re.compile(card.channels) if card.channels else None
+    wanted = _pattern(card)
     images = tuple(
         {name: row.get(name) for name in ("path", *_PLANE)}
         for row in rows
@@ -130,8 +149,15 @@ def _source(source_id: str, card: ModelCard, *, catalogue: Catalogue, store: Obj
     if not images:
         msg = f"{source_id} holds no readable image of a channel that {card.name} is for ({card.channels or 'any'})"
         raise InvalidInput(msg, version_id=source_id, model=card.name)
-    keys = {entry.path: f"{dataset.object_root}/{entry.content_path}" for entry in manifest.files}
-    return _Source(version, dataset, images, keys)
+    return _Source(version, dataset, images, {entry.path: entry for entry in manifest.files})
+
+
+def _pattern(card: ModelCard) -> re.Pattern[str] | None:
+    try:
+        return re.compile(card.channels) if card.channels else None
+    except re.error as error:
+        msg = f"the model {card.name} names its channels by '{card.channels}', which is no pattern ({error})"
+        raise InvalidInput(msg, model=card.name) from error
 
 
 def _open(
@@ -141,6 +167,7 @@ def _open(
     *,
     lease: Attempt,
     catalogue: Catalogue,
+    store: ObjectStore,
     clock: Clock,
     naan: str,
 ) -> tuple[Version, Dataset]:
@@ -167,12 +194,13 @@ def _open(
                 created_at=now,
             )
         )
-        known = tx.datasets.versions(identifier)
-        if known and known[0].stage is not Stage.DETECTED:
-            return known[0], dataset
-        staging = f"v1/content/{clock.new_id().replace('-', '')}"
-        if known:
-            return tx.datasets.save_version(known[0].model_copy(update={"staging": staging, "staged": {}})), dataset
+        known = next(iter(tx.datasets.versions(identifier)), None)
+        if known is not None and known.stage is not Stage.DETECTED:
+            return known, dataset
+        staging = f"v1/{CONTENT}/{clock.new_id().replace('-', '')}"
+        if known is not None:
+            drop_staging(known, dataset=dataset, store=store)  # what an attempt left that was killed
+            return tx.datasets.save_version(known.model_copy(update={"staging": staging, "staged": {}})), dataset
         opened = tx.datasets.add_version(
             Version(
                 version_id=version_id(identifier, 1),
@@ -210,13 +238,18 @@ def _tell_opened(tx: Transaction, version: Version, dataset: Dataset, *, clock: 
 
 
 def _segment(
-    source: _Source, model: str, row: Row, *, store: ObjectStore, inference: InferenceRunner
+    source: _Source, card: ModelCard, row: Row, *, store: ObjectStore, inference: InferenceRunner
 ) -> Labelled | str:
     """Return the labels of one image, or in words why there are none: one odd image does not cost the others."""
     path = str(row["path"])
-    body, _ = store.get(source.keys[path])
+    file = source.files.get(path)
+    if file is None:
+        return f"{path} is in the table of what was measured and not in the manifest"
+    if file.size_bytes > IMAGE_LIMIT_BYTES:
+        return f"{path} has {file.size_bytes:,} bytes; a model is given at most {IMAGE_LIMIT_BYTES:,}"
+    body, _ = store.get(f"{source.dataset.object_root}/{file.content_path}")
     try:
-        return inference.segment(model, body=body, path=path)
+        return inference.segment(card, body=body, path=path)
     except InferenceFailed as failure:
         return str(failure)
 
@@ -237,20 +270,22 @@ class _Made:
 
     def take(self, row: Row, labelled: Labelled | str) -> None:
         """Keep what came of one image."""
-        path = label_path(str(row["path"]))
+        image = str(row["path"])
+        path = label_path(image)
+        common = {**row, "image": image, "path": path}
         if isinstance(labelled, str):
-            self._rows.append({**row, "path": path, "problem": labelled, "object_count": None, "area_px_mean": None})
+            self._rows.append({**common, "problem": labelled, "object_count": None, "area_px_mean": None})
             return
         self._put(path, labelled.label_tiff)
         if len(self._previews) < _PREVIEWS:
             self._previews[path] = labelled.preview
         counted = {"object_count": labelled.object_count, "area_px_mean": labelled.area_px_mean}
-        self._rows.append({**row, "path": path, "problem": None, **counted})
+        self._rows.append({**common, "problem": None, **counted})
 
     def finish(self, *, tables: TableFile) -> Version:
         """Write the counts and the tables, and return the version that names them."""
         self._put(COUNTS_PATH, _as_csv(self._rows))
-        names = ("path", *_PLANE, "problem", "object_count", "area_px_mean")
+        names = ("path", "image", *_PLANE, "problem", "object_count", "area_px_mean")
         files = {
             MANIFEST_PATH: dump_manifest(self.manifest, tables=tables),
             METRICS_PATH: tables.dump({name: [row[name] for row in self._rows] for name in names}),
@@ -266,27 +301,26 @@ class _Made:
 
 
 def label_path(image_path: str) -> str:
-    """Name the label image of an image: `labels/` and its path, ending in `.labels.ome.tiff`."""
-    path = PurePosixPath(image_path)
-    return str(PurePosixPath("labels") / path.with_name(f"{path.stem}.labels.ome.tiff"))
+    """Name the label image of an image: two images never share one, whatever their names and endings."""
+    return f"labels/{image_path}.labels.ome.tiff"
 
 
 def _as_csv(rows: Sequence[Row]) -> bytes:
-    """Write the counts as RFC 4180 CSV, one row an image; a name that a spreadsheet would run is quoted by a tick."""
-    columns = {
-        "labels": "path",
-        **{name: name for name in _PLANE},
-        "object_count": "object_count",
-        "area_px_mean": "area_px_mean",
-        "problem": "problem",
-    }
+    """Write the counts as RFC 4180 CSV, one row an image, every text in quotes.
+
+    `labels` is empty where there are none. A text that a spreadsheet would run as a formula begins with a tick.
+    """
     text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(columns)
+    writer = csv.writer(text, quoting=csv.QUOTE_NONNUMERIC)
+    names = ("image", "labels", *_PLANE, "object_count", "area_px_mean", "problem")
+    writer.writerow(names)
     for row in rows:
-        writer.writerow([_harmless(row[key]) for key in columns.values()])
+        cells = {**row, "labels": None if row["problem"] else row["path"]}
+        writer.writerow([_harmless(cells[name]) for name in names])
     return text.getvalue().encode()
 
 
 def _harmless(cell: str | float | None) -> str | float | None:
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@")) else cell
+    if isinstance(cell, str) and cell.lstrip().startswith(_FORMULA):
+        return f"'{cell}"
+    return cell

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cisterna.domain.acquisition import Acquisition
@@ -27,6 +26,7 @@ from cisterna.ports.profile import Profile
 from cisterna.ports.quality import ImageMeter, TableFile
 from cisterna.ports.source import LandingZone
 from cisterna.services.data_manifest import MANIFEST_PATH, dump_manifest
+from cisterna.services.lease_watch import LeaseWatch
 from cisterna.services.measurement import METRICS_PATH, PREVIEWS_PATH, Measurement
 from cisterna.services.one_read import ReadPlan, read_once
 from cisterna.services.recover import recover_object
@@ -35,7 +35,6 @@ from cisterna.services.staging import drop_staging, stage_files
 from cisterna.services.transition import advance, announce, write_beside_others
 
 _ON_THE_WAY = frozenset({Stage.MEASURED, Stage.GATED, Stage.DESCRIBED})
-_LEASE_LOOK_SECONDS = 1.0
 
 
 def measure_version(
@@ -80,7 +79,7 @@ def measure_version(
         is_image=profile.is_image,
         image_limit_bytes=image_limit_bytes,
         readers=readers,
-        keep_on=_LeaseWatch(lease, catalogue=catalogue, clock=clock).look,
+        keep_on=LeaseWatch(lease, catalogue=catalogue, clock=clock).look,
         taken=measurement.take,
     )
     try:
@@ -238,23 +237,3 @@ def _require_place(tx: Transaction, version: Version, head: int) -> None:
     if any((one.ocfl_version or 0) > head for one in siblings):
         msg = f"{version.version_id} was overtaken by another version while it was read; it is read anew"
         raise NotReady(msg, version_id=version.version_id)
-
-
-class _LeaseWatch:
-    """Looks at the lease once a second, so that a worker which lost it stops soon and cleans up after itself."""
-
-    def __init__(self, lease: Attempt, *, catalogue: Catalogue, clock: Clock) -> None:
-        self._lease = lease
-        self._catalogue = catalogue
-        self._clock: Callable[[], float] = clock.monotonic
-        self._next = self._clock() + _LEASE_LOOK_SECONDS
-        self._lock = threading.Lock()
-
-    def look(self) -> None:
-        """Raises `LeaseLost`."""
-        with self._lock:
-            if self._clock() < self._next:
-                return
-            self._next = self._clock() + _LEASE_LOOK_SECONDS
-        with self._catalogue.begin() as tx:
-            tx.inbox.require_lease(self._lease)

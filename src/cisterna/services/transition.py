@@ -107,6 +107,12 @@ def _is_restricted_version(tx: Transaction, subject: str) -> bool:
     if not subject.startswith("ds-") or ":" not in subject:
         return False
     try:
-        return tx.datasets.get_version(subject).is_restricted
+        version = tx.datasets.get_version(subject)
+        if version.metadata is not None:
+            return version.is_restricted
+        # Not described yet: what it is made from speaks for it.
+        relations = tx.datasets.get(version.dataset_id).relations
+        sources = [f"{one.dataset_id}:{one.version}" for one in relations if one.kind == "IsDerivedFrom"]
+        return any(tx.datasets.get_version(source).is_restricted for source in sources)
     except NotFound:
         return False

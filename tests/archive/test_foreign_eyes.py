@@ -1,6 +1,6 @@
 """What Cisterna wrote, judged by OCFL's own validator, which shares no code with us, on a real store and on none.
 
-`CISTERNA_OCFL_PY` names the folder of an environment that holds `ocfl-py`; without it `.venv-ocfl` of the checkout is
+`CISTERNA_OCFL_PY` names the Python of an environment that holds `ocfl-py`; without it `.venv-ocfl` of the checkout is
 looked at. It is not one of our dependencies: it brings packages that ours exclude.
 """
 
@@ -30,8 +30,8 @@ SECOND = {
 def ocfl_validate() -> list[str]:
     """Give the command that validates a folder."""
     checkout = Path(__file__).parents[2]
-    folder = Path(os.environ.get("CISTERNA_OCFL_PY", checkout / ".venv-ocfl")) / "bin"
-    command = [str(folder / "python"), str(folder / "ocfl-validate.py")]
+    python = Path(os.environ.get("CISTERNA_OCFL_PY", checkout / ".venv-ocfl" / "bin" / "python"))
+    command = [str(python), str(python.with_name("ocfl-validate.py"))]
     if not Path(command[1]).exists():
         pytest.skip(f"NOT VALIDATED BY ocfl-py: no {command[1]}; `python -m venv .venv-ocfl` and install ocfl-py there")
     return command

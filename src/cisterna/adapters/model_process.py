@@ -20,11 +20,14 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotInTime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cisterna.adapters.local_service import LocalService, Message, leave_on_signals, one_line, text_of
-from cisterna.adapters.model_engine import Engine
 from cisterna.adapters.model_package import Package, find_package, list_packages
 from cisterna.domain.errors import CisternaError, Conflict, InferenceUnavailable, InvalidInput
+
+if TYPE_CHECKING:
+    from cisterna.adapters.model_engine import Engine
 
 MESSAGE_LIMIT_BYTES = 256 * 1024 * 1024
 CONNECTIONS_MAX = 8
@@ -89,6 +92,8 @@ class Desk:
         os.nice(_NICENESS)  # on Linux that is this thread's alone: those who wait for other things come first
         log = logging.getLogger(__name__)
         try:
+            from cisterna.adapters.model_engine import Engine
+
             self._engine.set_result(Engine(self._models, threads=self._threads))
         except BaseException as error:
             log.exception("what runs models cannot be loaded")

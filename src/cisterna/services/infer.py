@@ -24,7 +24,7 @@ from cisterna.services.data_manifest import MANIFEST_PATH, dump_manifest, load_m
 from cisterna.services.lease_watch import LeaseWatch
 from cisterna.services.measurement import METRICS_PATH, PREVIEWS_PATH
 from cisterna.services.staging import drop_staging, read_staged, stage_files
-from cisterna.services.transition import advance, announce
+from cisterna.services.transition import advance, announce, write_beside_others
 
 DATA_TYPE = "labels"
 COUNTS_PATH = "counts.csv"
@@ -118,16 +118,20 @@ def infer_version(
 def _finish(
     staged: Version, manifest: Manifest, *, dataset: Dataset, lease: Attempt, catalogue: Catalogue, clock: Clock
 ) -> Version:
-    with catalogue.begin() as tx:
+    def write(tx: Transaction) -> Version:
         tx.inbox.require_lease(lease)
-        measured = staged.model_copy(
+        fresh = tx.datasets.get_version(staged.version_id)  # somebody may have noted something on it meanwhile
+        measured = fresh.model_copy(
             update={
+                "staged": staged.staged,
                 "manifest_digest": manifest.digest,
                 "file_count": len(manifest.files),
                 "total_bytes": manifest.total_bytes,
             }
         )
         return advance(tx, measured, Stage.MEASURED, clock=clock, manifest_digest=manifest.digest, model=dataset.model)
+
+    return write_beside_others(write, catalogue=catalogue)
 
 
 def _source(source_id: str, card: ModelCard, *, catalogue: Catalogue, store: ObjectStore, tables: TableFile) -> _Source:

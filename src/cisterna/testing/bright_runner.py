@@ -81,7 +81,7 @@ def make_card(name: str = "bright", **fields: object) -> ModelCard:
 
 def _read(body: bytes, path: str) -> np.ndarray:
     try:
-        image = tifffile.imread(io.BytesIO(body))
+        image: np.ndarray = tifffile.imread(io.BytesIO(body))
     except Exception as error:
         raise InferenceFailed(f"{path} cannot be read ({type(error).__name__})", path=path) from error
     if image.ndim != 2 or (image.dtype.kind == "f" and not np.isfinite(image).all()):

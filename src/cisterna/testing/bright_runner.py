@@ -86,7 +86,7 @@ def _read(body: bytes, path: str) -> np.ndarray:
         raise InferenceFailed(f"{path} cannot be read ({type(error).__name__})", path=path) from error
     if image.ndim != 2 or (image.dtype.kind == "f" and not np.isfinite(image).all()):
         raise InferenceFailed(f"{path} is not one plane of grey values", path=path)
-    return image
+    return np.asarray(image)
 
 
 def _regions(image: np.ndarray) -> tuple[np.ndarray, int]:

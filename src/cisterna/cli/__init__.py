@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from collections.abc import Sequence
 
 import typer
@@ -31,4 +32,10 @@ def run(arguments: list[str]) -> int:
     except typer.TyperException as error:
         reason = error.format_message() if hasattr(error, "format_message") else str(error)
         return fail(reason, code="usage", exit_code=ExitCode.USAGE, as_json=as_json)
+    except Exception as error:  # noqa: BLE001 - whoever reads one JSON document gets one, whatever goes wrong
+        traceback.print_exc()
+        reason = (
+            f"this should not have happened ({type(error).__name__}: {error}); please report it with the lines above"
+        )
+        return fail(reason, code="unexpected", exit_code=ExitCode.FAILED, as_json=as_json)
     return int(code or 0)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import sys
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from enum import IntEnum
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from cisterna.domain.errors import CatalogueUnavailable, CisternaError, CouldNotCheck, NotReady, StoreUnavailable
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 class ExitCode(IntEnum):
@@ -35,11 +37,15 @@ Document = Mapping[str, Any] | Sequence[Any]
 
 def err_console() -> Console:
     """The console for people: stderr, so that stdout belongs to documents."""
+    from rich.console import Console
+
     return Console(stderr=True, highlight=False)
 
 
 def out_console() -> Console:
     """The console for results that people read."""
+    from rich.console import Console
+
     return Console(highlight=False)
 
 
@@ -83,45 +89,60 @@ def fail(
         sys.stdout.write(json.dumps(document, ensure_ascii=False, default=str) + "\n")
         sys.stdout.flush()
     else:
-        err_console().print(f"[bold red]{code}[/]: ", end="")
-        err_console().print(reason, markup=False)
+        sys.stderr.write(f"{reason}\n" if reason.startswith("Usage:") else f"{code}: {_cell(reason)}\n")
     return int(exit_code)
 
 
-def table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], *, empty: str) -> Callable[[Console], None]:
-    """Make a printer of rows.
+def table(
+    rows: Sequence[Mapping[str, Any]],
+    columns: Mapping[str, str],
+    *,
+    empty: str,
+    told: Mapping[str, str] | None = None,
+) -> Callable[[Console], None]:
+    """Make a printer of rows. No id is ever broken: where a row does not fit, each of its fields gets a line.
 
     Args:
         rows: Values by key.
-        columns: Headings by key, in order.
+        columns: Headings by key, in order: short values.
         empty: What to say when there are no rows.
+        told: Headings (or nothing) by key of the long texts; each gets lines of its own below the row.
     """
 
     def show(console: Console) -> None:
         if not rows:
             console.print(empty, markup=False)
             return
-        grid = Table(box=None, pad_edge=False, header_style="bold")
-        for heading in columns.values():
-            grid.add_column(heading, overflow="fold")
-        for row in rows:
-            grid.add_row(*(_cell(row.get(key)) for key in columns))
-        console.print(grid)
+        from rich.cells import cell_len
+
+        cells = [[_cell(row.get(key)) for key in columns] for row in rows]
+        wide = [max(map(cell_len, column)) for column in zip(columns.values(), *cells, strict=True)]
+        fits = sum(wide) + len(_GAP) * (len(wide) - 1) <= console.width
+        if fits:
+            console.print(_aligned(list(columns.values()), wide), style="bold", soft_wrap=True, markup=False)
+        for row, row_cells in zip(rows, cells, strict=True):
+            if fits:
+                _line(console, _aligned(row_cells, wide))
+            else:
+                _line(console, row_cells[0])
+                _below(console, row, dict(list(columns.items())[1:]))
+            _below(console, row, told or {})
 
     return show
 
 
 def pairs(document: Mapping[str, Any]) -> Callable[[Console], None]:
-    """Make a printer of one thing's fields, empty ones left out."""
+    """Make a printer of one thing's fields, empty ones left out. Words wrap; ids and digests are never broken."""
 
     def show(console: Console) -> None:
-        grid = Table(box=None, pad_edge=False, show_header=False)
-        grid.add_column(style="bold", no_wrap=True)
-        grid.add_column(overflow="fold")
-        for key, value in document.items():
-            if value not in (None, "", [], {}, ()):
-                grid.add_row(key.replace("_", " "), _cell(value))
-        console.print(grid)
+        said = {key.replace("_", " "): _cell(value) for key, value in document.items() if value not in _NOTHING}
+        wide = max(map(len, said), default=0)
+        for key, value in said.items():
+            first, *rest = _wrapped(value, width=max(20, console.width - wide - len(_GAP)))
+            console.print(key.ljust(wide), style="bold", end="", markup=False, soft_wrap=True)
+            _line(console, _GAP + first)
+            for line in rest:
+                _line(console, " " * wide + _GAP + line)
 
     return show
 
@@ -131,7 +152,7 @@ def lines(*texts: str) -> Callable[[Console], None]:
 
     def show(console: Console) -> None:
         for text in texts:
-            console.print(text, markup=False, soft_wrap=True)
+            _line(console, text)
 
     return show
 
@@ -148,13 +169,46 @@ def human_bytes(size: int | None) -> str:
     return ""
 
 
-def _cell(value: object) -> str:
-    from rich.markup import escape
+_GAP = "  "
+_NOTHING: tuple[object, ...] = (None, "", [], {}, ())
 
-    if value is None:
-        return ""
-    if isinstance(value, list | tuple):
-        return escape("; ".join(str(one) for one in value))
-    if isinstance(value, dict):
-        return escape(json.dumps(value, ensure_ascii=False, default=str))
-    return escape(str(value))
+
+def _aligned(cells: Sequence[str], wide: Sequence[int]) -> str:
+    from rich.cells import cell_len
+
+    padded = (cell + " " * (width - cell_len(cell)) for cell, width in zip(cells, wide, strict=True))
+    return _GAP.join(padded).rstrip()
+
+
+def _below(console: Console, row: Mapping[str, Any], headings: Mapping[str, str]) -> None:
+    for key, heading in headings.items():
+        value = _cell(row.get(key))
+        if value:
+            for line in _wrapped(f"{heading}: {value}" if heading else value, width=console.width - len(_GAP)):
+                _line(console, _GAP + line)
+
+
+def _wrapped(text: str, *, width: int) -> list[str]:
+    """Break a text between words only."""
+    return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False) or [""]
+
+
+def _line(console: Console, text: str) -> None:
+    """Print a line as it is: a terminal breaks what is too long for it, and what is copied from there is whole."""
+    console.print(text, markup=False, soft_wrap=True)
+
+
+def _cell(value: object) -> str:
+    """Write a value in one line that no terminal takes for a command."""
+    match value:
+        case None:
+            text = ""
+        case bool():
+            text = "yes" if value else "no"
+        case list() | tuple():
+            text = "; ".join(_cell(one) for one in value)
+        case dict():
+            text = json.dumps(value, ensure_ascii=False, default=str)
+        case _:
+            text = str(value)
+    return "".join(one if one.isprintable() else " " if one.isspace() else ascii(one)[1:-1] for one in text)

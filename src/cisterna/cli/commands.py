@@ -1,35 +1,121 @@
-"""The tree of commands. Nothing heavy is imported here, so that `--help` answers at once."""
+"""The tree of commands. A command's module is imported when it is asked for, so that `--help` answers at once."""
 
 from __future__ import annotations
 
-import typer
+from difflib import get_close_matches
+from importlib import import_module
+from typing import TYPE_CHECKING, NamedTuple
 
-from cisterna.cli import config, dataset, instrument, metadata, model, project, publish, review
-from cisterna.cli.doctor import doctor
-from cisterna.cli.ingest import ingest
-from cisterna.cli.up import up
+import typer
+from typer.core import TyperGroup
+from typer.main import get_group
+
+if TYPE_CHECKING:
+    from typer._click import Command, Context, HelpFormatter  # Typer carries its own Click and shows it nowhere else
+
+
+class Place(NamedTuple):
+    """Where a command is kept, and what `--help` says of it before it is imported.
+
+    Attributes:
+        module: Below `cisterna.cli`.
+        name: Of a function, or of the module's own `app` of commands.
+        summary: First sentence of its docstring, or the app's help; a test holds them together.
+    """
+
+    module: str
+    name: str
+    summary: str
+
+
+COMMANDS = {
+    "up": Place(
+        "up", "up", "Start everything on one machine, on 127.0.0.1, and keep it running until Ctrl-C or SIGTERM."
+    ),
+    "doctor": Place("doctor", "doctor", "Check every part and name the fix for what fails."),
+    "ingest": Place("ingest", "ingest", "Bring in a folder by hand."),
+    "list": Place("dataset", "list_", "List acquisitions and datasets, latest change first."),
+    "show": Place("dataset", "show", "Show everything known of one acquisition, dataset or version."),
+    "check": Place("dataset", "check", "Read archived objects back and compare every digest; never by HEAD or ETag."),
+    "restore": Place("dataset", "restore", "Write an object's logical content to a folder, digested as it lands."),
+    "lineage": Place("dataset", "lineage", "Show where a dataset comes from and what was made from it."),
+    "publish": Place(
+        "publish", "publish", "Make an accepted version public at the configured targets; returns when it is."
+    ),
+    "withdraw": Place(
+        "publish",
+        "withdraw",
+        "Take a published version back; its landing page becomes a tombstone and its bytes stay archived.",
+    ),
+    "reprocess": Place(
+        "publish",
+        "reprocess",
+        "Process a version again from a stage, or with a model: a revision or a derived dataset, never an overwrite.",
+    ),
+    "metadata": Place("metadata", "app", "What is known of a dataset, and saying what is missing."),
+    "review": Place("review", "app", "The review queue, and decisions on it."),
+    "instrument": Place("instrument", "app", "Instruments and their landing zones."),
+    "project": Place("project", "app", "Projects, and how acquisitions find theirs."),
+    "model": Place("model", "app", "Models that may be run on archived images."),
+    "config": Place("config", "app", "Settings, their schema, and exports for other tools."),
+}
+
+
+class LazyGroup(TyperGroup):
+    """Commands that are imported one at a time."""
+
+    def list_commands(self, ctx: Context) -> list[str]:
+        """Name them in the order in which people meet them."""
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Context, cmd_name: str) -> Command | None:
+        """Import one command."""
+        del ctx
+        place = COMMANDS.get(cmd_name)
+        return None if place is None else _load(cmd_name, place)
+
+    def resolve_command(self, ctx: Context, args: list[str]) -> tuple[str | None, Command | None, list[str]]:
+        """Name the nearest command to one that there is not."""
+        if args and args[0] not in COMMANDS:
+            near = get_close_matches(args[0], COMMANDS, n=1)
+            ctx.fail(
+                f"there is no command '{args[0]}'; "
+                + (f"'{near[0]}' is one, and " if near else "")
+                + "--help lists all"
+            )
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: Context, formatter: HelpFormatter) -> None:
+        """List them from the table, without importing any."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, place.summary) for name, place in COMMANDS.items()])
+
+
+def _load(name: str, place: Place) -> Command:
+    found = getattr(import_module(f"cisterna.cli.{place.module}"), place.name)
+    holder = typer.Typer(rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False)
+    if isinstance(found, typer.Typer):
+        holder.add_typer(found, name=name)
+    else:
+        holder.command(name)(found)
+    holder.callback()(_no_options)  # makes it a group even where it holds one command
+    return get_group(holder).commands[name]
+
+
+def _no_options() -> None:
+    """Take no options."""
+
 
 app = typer.Typer(
+    cls=LazyGroup,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     add_completion=False,
     help="Carry what instruments write to checked, described, archived, citable datasets.",
 )
-app.command()(up)
-app.command()(doctor)
-app.command()(ingest)
-app.command("list")(dataset.list_)
-app.command()(dataset.show)
-app.command()(dataset.check)
-app.command()(dataset.restore)
-app.command()(dataset.lineage)
-app.command()(publish.publish)
-app.command()(publish.withdraw)
-app.command()(publish.reprocess)
-app.add_typer(metadata.app, name="metadata")
-app.add_typer(review.app, name="review")
-app.add_typer(instrument.app, name="instrument")
-app.add_typer(project.app, name="project")
-app.add_typer(model.app, name="model")
-app.add_typer(config.app, name="config")
+
+
+app.callback()(_no_options)

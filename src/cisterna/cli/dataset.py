@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.text import Text
 from rich.tree import Tree
 
 from cisterna.bootstrap import Parts
-from cisterna.cli.answer import AsJson, DryRun, ExitCode, answer, human_bytes, lines, pairs, table
+from cisterna.cli.answer import AsJson, DryRun, ExitCode, answer, human_bytes, lines, table
 from cisterna.cli.config import HomeOption
+from cisterna.cli.dossier import dossier
 from cisterna.cli.opened import opened
 from cisterna.cli.review import Identifier
 from cisterna.domain.errors import InvalidInput, NotFound
@@ -23,15 +24,7 @@ from cisterna.services.ancestry import Branch
 from cisterna.services.detail import detail_of
 from cisterna.services.overview import Overview, list_overviews, overview_of
 
-COLUMNS = {
-    "identifier": "id",
-    "title": "title",
-    "state": "state",
-    "version": "version",
-    "stage": "stage",
-    "verdict": "verdict",
-    "reason": "reason",
-}
+COLUMNS = {"identifier": "id", "version": "version", "state": "state", "stage": "stage", "verdict": "verdict"}
 
 
 def list_(
@@ -47,17 +40,19 @@ def list_(
             catalogue=parts.catalogue, bucket=parts.archive_store.bucket, project=project, instrument=instrument
         )
     rows = [row.model_dump(mode="json") for row in found]
-    shown = [{**row, "identifier": one.identifier} for row, one in zip(rows, found, strict=True)]
+    shown = [
+        {**row, "identifier": one.identifier, "told": f"{one.title}: {one.reason}"}
+        for row, one in zip(rows, found, strict=True)
+    ]
     empty = "Nothing has been seen yet; `cisterna instrument list` shows which landing zones are watched."
-    answer(rows, as_json=as_json, show=table(shown, COLUMNS, empty=empty))
+    answer(rows, as_json=as_json, show=table(shown, COLUMNS, told={"told": ""}, empty=empty))
 
 
 def show(identifier: Identifier, *, home: HomeOption = None, as_json: AsJson = False) -> None:
     """Show everything known of one acquisition, dataset or version."""
     with opened(home) as parts:
         found = detail_of(identifier, catalogue=parts.catalogue, bucket=parts.archive_store.bucket)
-    document = found.model_dump(mode="json")
-    answer(document, as_json=as_json, show=pairs(_readable(document)))
+    answer(found.model_dump(mode="json"), as_json=as_json, show=dossier(found))
 
 
 def check(
@@ -81,12 +76,12 @@ def check(
             dataset_id = _archived(identifier, parts).dataset_id or ""
             results = [check_object(dataset_id, catalogue=catalogue, store=store, subset=subset)]
     code, reason = _sum_up(results)
-    columns = {"pid": "dataset", "fixity": "fixity", "files_read": "files", "bytes_read": "bytes", "reason": "reason"}
+    columns = {"pid": "dataset", "fixity": "fixity", "files_read": "files", "bytes_read": "bytes"}
     rows = [one.model_dump(mode="json") for one in results]
     answer(
         {"fixity": _FIXITY[code].value, "reason": reason, "objects": rows},
         as_json=as_json,
-        show=table(rows, columns, empty="There is nothing in the archive to check."),
+        show=table(rows, columns, told={"reason": ""}, empty="There is nothing in the archive to check."),
         code=code,
     )
 
@@ -194,9 +189,3 @@ def _sum_up(results: Sequence[ObjectCheck]) -> tuple[ExitCode, str]:
     if not results:
         return ExitCode.COULD_NOT_CHECK, "there is nothing in the archive, so nothing was checked"
     return ExitCode.DONE, f"{len(results)} objects: every byte that was read has the digest on record"
-
-
-def _readable(document: Mapping[str, Any]) -> dict[str, Any]:
-    readable = dict(document)
-    readable["total_bytes"] = human_bytes(document.get("total_bytes"))
-    return readable

@@ -26,11 +26,11 @@ def doctor(*, home: HomeOption = None, as_json: AsJson = False) -> None:
     failed = [one for one in found if one.condition is Condition.FAILED]
     rows = [one.model_dump(mode="json") for one in found]
     reason = f"{failed[0].part}: {failed[0].message}" if failed else "every part answers"
-    columns = {"part": "part", "condition": "condition", "message": "", "fix": "what to do"}
+    columns = {"part": "part", "condition": "condition"}
     answer(
         {"home": str(settings.home), "reason": reason, "parts": rows},
         as_json=as_json,
-        show=table(rows, columns, empty=""),
+        show=table(rows, columns, told={"message": "", "fix": "what to do"}, empty=""),
         code=ExitCode.NOT_READY if failed else ExitCode.DONE,
     )
 
@@ -65,6 +65,8 @@ def _look_at_parts(parts: Parts) -> Iterator[Diagnosis]:
 
 def _running(parts: Parts) -> str:
     endpoints = parts.endpoints
+    if endpoints is not None:
+        parts.home.require_ready()
     return f"process {endpoints.supervisor_pid}" if endpoints else "every part is set to a server of yours"
 
 

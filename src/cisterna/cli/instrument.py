@@ -60,9 +60,10 @@ def list_(*, home: HomeOption = None, as_json: AsJson = False) -> None:
     """List the declared instruments."""
     with opened(home) as parts, parts.catalogue.begin() as tx:
         rows = [one.model_dump(mode="json") for one in tx.instruments.list()]
-    columns = {"name": "name", "profile": "profile", "path": "landing zone", "settings": "settings"}
+    columns = {"name": "name", "profile": "profile"}
+    told = {"path": "landing zone", "settings": "settings"}
     empty = "No instrument is declared; `cisterna instrument add` declares one."
-    answer(rows, as_json=as_json, show=table(rows, columns, empty=empty))
+    answer(rows, as_json=as_json, show=table(rows, columns, told=told, empty=empty))
 
 
 @app.command()

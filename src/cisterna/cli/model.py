@@ -15,7 +15,8 @@ from cisterna.settings import load_settings
 
 app = typer.Typer(no_args_is_help=True, help="Models that may be run on archived images.")
 
-COLUMNS = {"name": "name", "version": "version", "description": "description", "trained_on": "trained on"}
+COLUMNS = {"name": "name", "version": "version"}
+TOLD = {"description": "", "trained_on": "trained on"}
 
 
 @app.command("list")
@@ -23,9 +24,8 @@ def list_(*, home: HomeOption = None, as_json: AsJson = False) -> None:
     """List the admitted models."""
     with open_parts(load_settings(home=home)) as parts:
         rows = [parts.inference.card(name).model_dump(mode="json") for name in parts.models()]
-    answer(
-        rows, as_json=as_json, show=table(rows, COLUMNS, empty="No model is admitted; `cisterna model add` adds one.")
-    )
+    empty = "No model is admitted; `cisterna model add` adds one."
+    answer(rows, as_json=as_json, show=table(rows, COLUMNS, told=TOLD, empty=empty))
 
 
 @app.command()

@@ -17,6 +17,8 @@ from cisterna.settings import load_settings
 def opened(home: Path | None) -> Iterator[Parts]:
     """Open the parts of a running home. Raises `NotReady`, `SettingsInvalid`."""
     with open_parts(load_settings(home=home)) as parts:
+        if parts.endpoints is not None:
+            parts.home.require_ready()
         yield parts
 
 

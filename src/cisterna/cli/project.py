@@ -113,8 +113,9 @@ def list_(*, home: HomeOption = None, as_json: AsJson = False) -> None:
         for project in found
     ]
     shown = [{**row, "policy": _policy(project)} for row, project in zip(rows, found, strict=True)]
-    columns = {"slug": "project", "title": "title", "owner": "owner", "policy": "policy", "bindings": "bound by"}
-    answer(rows, as_json=as_json, show=table(shown, columns, empty="No project is declared."))
+    columns = {"slug": "project", "owner": "owner"}
+    told = {"title": "", "policy": "policy", "bindings": "bound by"}
+    answer(rows, as_json=as_json, show=table(shown, columns, told=told, empty="No project is declared."))
 
 
 @app.command()

@@ -34,14 +34,9 @@ def list_(*, home: HomeOption = None, as_json: AsJson = False) -> None:
             for row in list_overviews(catalogue=parts.catalogue, bucket=parts.archive_store.bucket)
             if row.waits_for_person
         ]
-    columns = {
-        "dataset_id": "dataset",
-        "version": "version",
-        "title": "title",
-        "verdict": "verdict",
-        "reason": "reason",
-    }
-    answer(rows, as_json=as_json, show=table(rows, columns, empty="Nothing waits for a review."))
+    columns = {"dataset_id": "dataset", "version": "version", "verdict": "verdict"}
+    told = {"title": "", "reason": ""}
+    answer(rows, as_json=as_json, show=table(rows, columns, told=told, empty="Nothing waits for a review."))
 
 
 def _decide(

@@ -72,7 +72,9 @@ def _run(
     exit_when_done: bool,
 ) -> dict[str, Any]:
     with open_parts(settings) as parts:
-        screen.ready(endpoints, setup_url=_prepare(parts))
+        setup_url = _prepare(parts)
+        stack.home.announce_ready()
+        screen.ready(endpoints, setup_url=setup_url)
         running = Demo(parts) if demo else None
         try:
             if running:

@@ -22,6 +22,7 @@ _QUIET = {
 """Nothing phones home, and a client that finds no server says so instead of starting one."""
 
 _SERVER = {
+    "PYTHONSAFEPATH": "1",  # a folder `prefect` where somebody stands is not the one that is meant
     "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
     "PREFECT_MESSAGING_BROKER": "prefect.server.utilities.messaging.memory",
     "PREFECT_MESSAGING_CACHE": "prefect.server.utilities.messaging.memory",

@@ -8,11 +8,12 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 from pydantic import SecretStr, ValidationError, field_serializer
 
 from cisterna.domain.base import Moment, Value
-from cisterna.domain.errors import NotReady
+from cisterna.domain.errors import NotReady, SettingsInvalid
 
 
 class Endpoints(Value):
@@ -101,22 +102,51 @@ class Home:
         try:
             return Endpoints.model_validate_json(self.endpoints_file.read_text("utf-8"))
         except FileNotFoundError:
-            msg = f"the stack on {self.folder} is still starting; try again in some seconds"
-            raise NotReady(msg, home=str(self.folder)) from None
+            raise self._still_starting() from None
         except (ValidationError, PermissionError) as error:
             msg = f"{self.endpoints_file} cannot be used ({type(error).__name__}); restart `cisterna up`"
             raise NotReady(msg, home=str(self.folder)) from None
 
     def withdraw_endpoints(self) -> None:
         """Say that nothing runs here any more."""
+        self._ready.unlink(missing_ok=True)
         self.endpoints_file.unlink(missing_ok=True)
 
+    @property
+    def _ready(self) -> Path:
+        return self.run / "ready"
+
+    def announce_ready(self) -> None:
+        """Say that everything answers: the parts themselves need the endpoints earlier than people do."""
+        self._ready.touch(mode=0o600)
+
+    def require_ready(self) -> None:
+        """Refuse to go on while the stack is still starting.
+
+        Raises:
+            NotReady: Nothing runs on this home, or not everything answers yet.
+        """
+        self.endpoints()
+        if not self._ready.exists():
+            raise self._still_starting()
+
+    def _still_starting(self) -> NotReady:
+        msg = f"the stack on {self.folder} is still starting; try again in some seconds"
+        return NotReady(msg, home=str(self.folder))
+
     def is_held(self) -> bool:
-        """Tell whether a process holds the home; a stack that was killed leaves its endpoints behind, but not this."""
+        """Tell whether a process holds the home; a stack that was killed leaves its endpoints behind, but not this.
+
+        Raises:
+            NotReady: This account may not look.
+        """
         try:
             file = (self.run / "lock").open("r", encoding="utf-8")
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return False
+        except PermissionError as error:
+            msg = f"{self.run} may be read by its owner only; use the account that runs `cisterna up`"
+            raise NotReady(msg, home=str(self.folder)) from error
         with file:
             try:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -124,15 +154,24 @@ class Home:
                 return True
             return False
 
+    def _lock_file(self) -> IO[str]:
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # its logs name what is restricted
+            self.run.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return (self.run / "lock").open("a+", encoding="utf-8")
+        except OSError as error:
+            msg = f"the home {self.folder} cannot be used ({error.strerror}); mend that, or name another with --home"
+            raise SettingsInvalid(msg, home=str(self.folder)) from error
+
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the home for this process; the kernel lets go of it however the process ends.
 
         Raises:
             NotReady: Another process holds it.
+            SettingsInvalid: The folder cannot be made or written.
         """
-        self.run.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with (self.run / "lock").open("a+", encoding="utf-8") as file:
+        with self._lock_file() as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -143,4 +182,6 @@ class Home:
             file.truncate(0)
             file.write(str(os.getpid()))
             file.flush()
+            self.withdraw_endpoints()  # a holder that was killed could not
+            (self.run / "dispatcher.ready").unlink(missing_ok=True)
             yield

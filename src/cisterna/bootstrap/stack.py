@@ -201,7 +201,8 @@ class EmbeddedStack:
 
     def _own(self, name: str, module: str, *, prefect_env: Mapping[str, str]) -> Child:
         """Describe a process of ours: `python -m module` with this home."""
-        env = {**os.environ, **prefect_env, "CISTERNA_HOME": str(self.home.folder), "PYTHONUNBUFFERED": "1"}
+        ours = {"CISTERNA_HOME": str(self.home.folder), "PYTHONUNBUFFERED": "1", "PYTHONSAFEPATH": "1"}
+        env = {**os.environ, **prefect_env, **ours}  # a folder `flows` where somebody stands is not ours
         return Child(name, [sys.executable, "-m", module], log=self.home.logs / f"{name}.log", env=env)
 
 

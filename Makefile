@@ -59,6 +59,10 @@ test: .stamps/$(INSTALL) .stamps/validators  ## every test that fits in CI's tim
 	@CISTERNA_OCFL_PY=$(CURDIR)/.venv-ocfl/bin/python CISTERNA_ROCRATE_VALIDATOR=$(CURDIR)/.venv-crate/bin/python \
 	  $(BIN)/pytest $(ARGS)
 
+torture: .stamps/$(INSTALL) .stamps/validators  ## kill parts of the running stack for an hour (ARGS="--kills 100")
+	@CISTERNA_OCFL_PY=$(CURDIR)/.venv-ocfl/bin/python CISTERNA_ROCRATE_VALIDATOR=$(CURDIR)/.venv-crate/bin/python \
+	  $(BIN)/pytest -m torture -s $(ARGS)
+
 lock:  ## renew the lock files (needs uv)
 	uv pip compile --quiet pyproject.toml --extra demo --group dev --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 --output-file requirements.lock
 	printf 'ocfl-py\n' | uv pip compile --quiet - --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 --output-file validators-ocfl.lock

@@ -77,4 +77,6 @@ def clock() -> SettableClock:
     return SettableClock()
 
 
-pytest_plugins = ["tests.store_fixtures"]
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add what tests are told from the command line."""
+    parser.addoption("--kills", type=int, default=20, help="how many runs the random kills strike (torture)")

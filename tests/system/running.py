@@ -1,35 +1,45 @@
-"""The whole embedded stack as users start it: a process, a home, and the command line."""
+"""The whole embedded stack as users run it: a process, a home, and the command line."""
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 import psutil
+import psycopg
 
-from cisterna.bootstrap import Home
+from cisterna.bootstrap import Home, Parts, open_parts
+from cisterna.settings import load_settings
+from cisterna.testing.virtual_squid import Fault, VirtualSquid
 
 Found = TypeVar("Found")
-CISTERNA = str(Path(sys.executable).with_name("cisterna"))
-START_SECONDS = 120.0
+CISTERNA = [sys.executable, "-P", "-m", "cisterna.cli"]
+START_SECONDS = 180.0
 STOP_SECONDS = 60.0
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
-_MODULES = {
+MODULES = {
     "dispatcher": "flows.dispatcher",
     "worker": "flows.worker",
     "web": "cisterna.web.serve",
-    "prefect": "prefect.server",
-    "store": "weed",
-    "postgres": "postgres",
+    "prefect": "server start",
+    "store": "weed mini",
+    "postgres": "postgres -D",
     "gate": "cisterna.adapters.gx_process",
+    "model": "cisterna.adapters.model_process",
 }
 """What a process's command line shows, by the name of the part."""
 
@@ -38,7 +48,7 @@ class Never(AssertionError):
     """What was waited for did not come."""
 
 
-def until(look: Callable[[], Found | None], *, seconds: float, what: str, every: float = 0.02) -> Found:
+def until(look: Callable[[], Found | None], *, seconds: float, what: str, every: float = 0.05) -> Found:
     """Look until there is something; fail by name when the time is over."""
     deadline = time.monotonic() + seconds
     while True:
@@ -51,52 +61,88 @@ def until(look: Callable[[], Found | None], *, seconds: float, what: str, every:
         time.sleep(every)
 
 
+@contextlib.contextmanager
+def short_folder() -> Iterator[Path]:
+    """An empty private folder with a short path, on disk: sockets lie in it, and fsync means something there."""
+    folder = Path(tempfile.mkdtemp(prefix="cis-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 @dataclass
 class Answer:
     """What a command said."""
 
     code: int
     document: Any
+    out: str
     err: str
+
+    @property
+    def reason(self) -> str:
+        """Why, of one thing."""
+        return str(self.document["reason"])
 
 
 @dataclass
 class RunningStack:
-    """One `cisterna up` on a home of its own."""
+    """One `cisterna up` on a home of its own.
+
+    Attributes:
+        folder: The home.
+        given: More of the environment.
+        stand: Where `up` is called from.
+    """
 
     folder: Path
-    arguments: Sequence[str] = ()
+    given: Mapping[str, str] = field(default_factory=dict)
+    stand: Path | None = None
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+    first_start_seconds: float = 0.0
 
     @property
     def home(self) -> Home:
+        """Paths below the home."""
         return Home(self.folder)
 
     @property
     def environment(self) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "AWS_"))}
-        return {**kept, "CISTERNA_HOME": str(self.folder), "CISTERNA_DISPATCH__SWEEP_SECONDS": "0.5"}
+        """What commands on this home are given: nothing of the machine's own settings."""
+        foreign = ("PREFECT_", "AWS_", "CISTERNA_")
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+        return {**kept, "CISTERNA_HOME": str(self.folder), "CISTERNA_DISPATCH__SWEEP_SECONDS": "0.5", **self.given}
+
+    @property
+    def up_log(self) -> Path:
+        """What `up` said: beside the home, as a terminal is."""
+        return self.folder.with_name(f"{self.folder.name}-up.log")
 
     def start(self) -> float:
         """Start it and return after how many seconds it said that it is ready."""
         began = time.monotonic()
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / "up.log").open("ab") as log:
+        with self.up_log.open("ab") as log:
+            log.truncate(0)
             self.process = subprocess.Popen(
-                [CISTERNA, "up", *self.arguments],
+                [*CISTERNA, "up"],
                 env=self.environment,
+                cwd=self.stand,
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,
             )
-        until(self._is_ready, seconds=START_SECONDS, what=f"readiness of the stack ({self.folder / 'up.log'})")
+        until(self._is_ready, seconds=START_SECONDS, what=f"readiness of the stack ({self._last_words()})")
         return time.monotonic() - began
 
     def _is_ready(self) -> bool:
         if self.process is not None and self.process.poll() is not None:
-            msg = f"cisterna up ended with {self.process.returncode}: {(self.folder / 'up.log').read_text()[-2000:]}"
+            msg = f"cisterna up ended with {self.process.returncode}: {self._last_words()}"
             raise Never(msg)
-        return self.run("doctor").code == 0
+        return "Stop with Ctrl-C" in self.up_log.read_text()
+
+    def _last_words(self) -> str:
+        return self.up_log.read_text()[-2000:]
 
     def stop(self) -> int:
         """Stop it as systemd would, and return its exit code."""
@@ -105,47 +151,119 @@ class RunningStack:
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(STOP_SECONDS)
 
-    def run(self, *arguments: str, timeout: float = 180.0) -> Answer:
+    def run(self, *arguments: str, timeout: float = 300.0, given: Mapping[str, str] | None = None) -> Answer:
         """Run one command with `--json` and parse the one document it prints."""
         done = subprocess.run(
-            [CISTERNA, *arguments, "--json"], env=self.environment, capture_output=True, timeout=timeout, check=False
+            [*CISTERNA, *arguments, "--json"],
+            env={**self.environment, **(given or {})},
+            capture_output=True,
+            timeout=timeout,
+            check=False,
         )
+        out = done.stdout.decode()
         try:
-            document = json.loads(done.stdout)
+            document = json.loads(out)
         except json.JSONDecodeError:
             document = None
-        return Answer(done.returncode, document, done.stderr.decode())
+        return Answer(done.returncode, document, out, done.stderr.decode())
+
+    def ok(self, *arguments: str, timeout: float = 300.0) -> Any:
+        """Run one command that must succeed and return its document."""
+        answer = self.run(*arguments, timeout=timeout)
+        assert answer.code == 0, (arguments, answer.code, answer.out[-2000:], answer.err[-2000:])
+        return answer.document
+
+    def ingest(self, folder: Path, *more: str) -> Answer:
+        """Bring in a folder and wait until it rests."""
+        return self.run("ingest", str(folder), "--profile", "squid", "--wait", "--wait-seconds", "150", *more)
+
+    @contextlib.contextmanager
+    def parts(self) -> Iterator[Parts]:
+        """Open what the commands open."""
+        with open_parts(load_settings(home=self.folder, environ={})) as parts:
+            yield parts
+
+    @contextlib.contextmanager
+    def database(self) -> Iterator[psycopg.Connection[Any]]:
+        """Open the catalogue's tables."""
+        dsn = self.home.endpoints().dsn.get_secret_value().replace("postgresql+psycopg://", "postgresql://")
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            yield connection
 
     def processes(self) -> list[psutil.Process]:
         """Every process that belongs to this home, whoever its parent is."""
         return [process for process in psutil.process_iter() if self._is_ours(process)]
 
     def _is_ours(self, process: psutil.Process) -> bool:
+        here = str(self.folder)
         try:
-            if self.process is not None and process.pid == self.process.pid:
-                return process.status() != psutil.STATUS_ZOMBIE
-            named = str(self.folder) in " ".join(process.cmdline())
-            return named or process.environ().get("CISTERNA_HOME") == str(self.folder)
+            if process.status() == psutil.STATUS_ZOMBIE or process.pid == os.getpid():
+                return False
+            if here in " ".join(process.cmdline()) or process.environ().get("CISTERNA_HOME") == here:
+                return True
+            return process.cwd().startswith(here)
         except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
             return False
 
+    def named(self) -> list[str]:
+        """Name what runs, for messages."""
+        told = []
+        for process in self.processes():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                told.append(f"{process.pid} {' '.join(process.cmdline())[:120]}")
+        return told
+
     def pids(self, part: str) -> list[int]:
         """Process ids of one part."""
-        if self.process is None:
-            return []
         found = []
-        for child in psutil.Process(self.process.pid).children(recursive=True):
-            try:
-                line = " ".join(child.cmdline())
-            except (psutil.NoSuchProcess, psutil.ZombieProcess):
-                continue
-            if _MODULES[part] in line:
-                found.append(child.pid)
-        return found
+        for process in self.processes():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if MODULES[part] in " ".join(process.cmdline()):
+                    found.append(process.pid)
+        return sorted(found)
 
-    def kill(self, part: str) -> None:
-        """End every process of a part at once, as the kernel would when memory runs out."""
+    def kill(self, part: str) -> list[int]:
+        """End every process of a part at once, as the kernel does when memory runs out, and name them."""
         victims = self.pids(part)
-        assert victims, f"nothing of {part} runs"
-        for pid in victims[:1] if part in {"postgres", "store", "prefect"} else victims:
-            os.kill(pid, signal.SIGKILL)
+        assert victims, f"nothing of {part} runs: {self.named()}"
+        for pid in victims:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        return victims
+
+    def await_healthy(self) -> None:
+        """Wait until every part answers again."""
+        until(lambda: self.run("doctor").code == 0, seconds=START_SECONDS, what="a doctor that finds nothing wrong")
+
+
+def write_run(
+    zone: Path,
+    *,
+    fault: Fault = Fault.NONE,
+    wells: Sequence[str] = ("A1",),
+    fovs: int = 2,
+    seed: int = 1,
+    run_json: Path | None = None,
+    experiment: str = "demo",
+) -> Path:
+    """Write a small run: the same arguments give the same bytes, whenever and wherever it is written."""
+    zone.mkdir(parents=True, exist_ok=True)
+    squid = VirtualSquid(
+        experiment=experiment,
+        wells=tuple(wells),
+        fovs=fovs,
+        seed=seed,
+        fault=fault,
+        started=NOON,
+        run_json=run_json,
+    )
+    return squid.write(zone)
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """Digest every file below a folder, by its path in it."""
+    return {
+        str(file.relative_to(folder)): hashlib.sha512(file.read_bytes()).hexdigest()
+        for file in sorted(folder.rglob("*"))
+        if file.is_file()
+    }

@@ -1,0 +1,468 @@
+"""Runs of a Squid, good and bad, from the folder to the archive and the landing page, through the command line."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from cisterna.testing.virtual_squid import Fault
+from tests.adapters.openlineage_schema import faults
+from tests.metadata.rocrate import required_issues
+from tests.system.archived import inventory, logical, ocfl_faults, orphans, read_object, write_out
+from tests.system.running import RunningStack, digests, until, write_run
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
+
+ROW_KEYS = {
+    "acquisition_id",
+    "dataset_id",
+    "version",
+    "state",
+    "stage",
+    "verdict",
+    "reason",
+    "pid",
+    "source_state",
+    "object_url",
+}
+QUIET = ("--set", "quiet_seconds=2", "--set", "stalled_seconds=6")
+REST_SECONDS = 120.0
+
+
+@pytest.fixture(scope="module")
+def zones(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the folder that landing zones are made in."""
+    return tmp_path_factory.mktemp("zones")
+
+
+@pytest.fixture(scope="module")
+def study(stack: RunningStack) -> str:
+    """Give a project that accepts what passed and publishes nothing by itself."""
+    stack.ok(
+        "project",
+        "add",
+        "study",
+        "--title",
+        "A study",
+        "--accept-passed",
+        "--human-data",
+        "no",
+        "--creator",
+        "Golgi, Camillo",
+        "--publisher",
+        "A facility",
+        "--licence",
+        "CC-BY-4.0",
+    )
+    return "study"
+
+
+@pytest.fixture(scope="module")
+def good(stack: RunningStack, zones: Path) -> tuple[Path, dict[str, Any]]:
+    """Give the folder of a good run that was brought in by hand, and its row."""
+    folder = write_run(zones / "by-hand", wells=("A1", "A2"))
+    answer = stack.ingest(folder)
+    assert answer.code == 0, answer.out
+    return folder, answer.document
+
+
+def rows_of(stack: RunningStack, instrument: str) -> dict[str, dict[str, Any]]:
+    """Give the rows of an instrument, by title."""
+    return {row["title"]: row for row in stack.ok("list", "--instrument", instrument)}
+
+
+def the_row(stack: RunningStack, instrument: str, rests: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    """Wait until the only run of an instrument rests as it should."""
+    last: list[dict[str, Any]] = []
+
+    def look() -> dict[str, Any] | None:
+        last[:] = [row for row in stack.ok("list", "--instrument", instrument) if row["acquisition_id"]]
+        return next((row for row in last if rests(row)), None)
+
+    try:
+        return until(look, seconds=REST_SECONDS, what=f"the outcome at {instrument}", every=0.5)
+    except AssertionError as never:
+        raise AssertionError(f"{never}: {json.dumps(last)[:2000]}") from never
+
+
+def status(url: str) -> int:
+    return httpx.get(url, timeout=20.0).status_code
+
+
+def test_a_good_folder_comes_to_rest_with_everything_said(good: tuple[Path, dict[str, Any]]) -> None:
+    _, row = good
+
+    assert set(row) >= ROW_KEYS
+    assert (row["state"], row["stage"], row["verdict"], row["version"]) == ("complete", "published", "passed", "v1")
+    assert row["reason"]
+    assert row["pid"].startswith("ark:/99999/")
+    assert row["object_url"].startswith("s3://")
+    assert row["source_state"] == "present"
+
+
+def test_show_list_check_and_restore_agree_with_the_source(
+    stack: RunningStack, good: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    folder, row = good
+
+    shown = stack.ok("show", row["dataset_id"])
+    listed = {one["dataset_id"]: one for one in stack.ok("list")}[row["dataset_id"]]
+    checked = stack.ok("check", row["pid"])
+    stack.ok("restore", row["dataset_id"], "--to", str(tmp_path / "back"))
+
+    for key in ROW_KEYS - {"stage"}:
+        assert shown[key] == listed[key] == row[key], key
+    assert checked["fixity"] == "ok"
+    assert digests(tmp_path / "back" / "data") == digests(folder)
+    assert shown["file_count"] == len(digests(folder))
+    assert shown["total_bytes"] == sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+
+
+def test_the_object_is_valid_ocfl_for_its_own_validator_and_holds_nothing_unaccounted(
+    stack: RunningStack, good: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    folder, row = good
+    keys = read_object(stack, row["object_url"])
+
+    assert orphans(keys) == []
+    assert {path: digest for path, digest in logical(keys).items() if path.startswith("data/")} == {
+        f"data/{path}": digest for path, digest in digests(folder).items()
+    }
+    assert ocfl_faults(write_out(keys, tmp_path / "object")) == ""
+
+
+def test_what_is_restored_is_a_valid_crate(
+    stack: RunningStack, good: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    stack.ok("restore", good[1]["dataset_id"], "--to", str(tmp_path / "crate"))
+
+    assert required_issues(tmp_path / "crate", scratch=tmp_path) == []
+
+
+def test_the_same_folder_again_is_nothing_new(stack: RunningStack, good: tuple[Path, dict[str, Any]]) -> None:
+    folder, row = good
+    before = read_object(stack, row["object_url"])
+
+    again = stack.ingest(folder)
+
+    assert again.code == 0, again.out
+    assert {key: again.document[key] for key in ROW_KEYS} == {key: row[key] for key in ROW_KEYS}
+    assert read_object(stack, row["object_url"]).keys() == before.keys()
+
+
+@pytest.mark.parametrize(
+    ("fault", "state", "stage", "said"),
+    [
+        pytest.param(Fault.NONE, "complete", "accepted", "passed", id="good"),
+        pytest.param(Fault.GROWING, "complete", "accepted", "passed", id="growing"),
+        pytest.param(Fault.LATE, "complete", "accepted", "passed", id="late"),
+        pytest.param(Fault.BLUR, "complete", "in-review", "focus", id="blur"),
+        pytest.param(Fault.ABORT, "aborted", None, "stopped", id="abort"),
+        pytest.param(Fault.MISSING, "partial", None, "missing", id="missing"),
+        pytest.param(Fault.TRUNCATED, "partial", None, "whole", id="truncated"),
+        pytest.param(Fault.CRASH, "stalled", None, "nothing has changed", id="crash"),
+    ],
+)
+def test_a_watched_instrument(
+    stack: RunningStack, study: str, zones: Path, *, fault: Fault, state: str, stage: str | None, said: str
+) -> None:
+    zone, name = zones / f"zone-{fault.value}", f"squid-{fault.value}"
+    zone.mkdir()
+    run_json = zones / f"{fault.value}-run.json"
+    stack.ok(
+        "instrument", "add", name, "--profile", "squid", "--path", str(zone), "--set", f"run_json={run_json}", *QUIET
+    )
+    stack.ok("project", "bind", study, "--path", str(zone))
+
+    folder = write_run(zone, fault=fault, run_json=run_json, seed=7 + len(fault.value), wells=("A1", "A2"))
+
+    row = the_row(stack, name, lambda row: (row["state"], row["stage"]) == (state, stage))
+    assert said in row["reason"].lower() or said == row["verdict"], row["reason"]
+    if stage is None:
+        assert row["held"]
+        assert row["object_url"] is None
+        brought = stack.run("show", row["acquisition_id"])
+        assert brought.code == 0
+        assert brought.reason
+    else:
+        keys = read_object(stack, row["object_url"])
+        assert {path.removeprefix("data/"): one for path, one in logical(keys).items() if path.startswith("data/")} == (
+            digests(folder)
+        )
+
+
+def test_hostile_folders_are_held_with_reasons_and_the_good_one_beside_them_goes_on(
+    stack: RunningStack, study: str, zones: Path
+) -> None:
+    zone = zones / "hostile"
+    for name, seed in (("link", 31), ("pipe", 32), ("name", 33), ("liar", 34)):
+        write_run(zone, experiment=name, seed=seed)
+    folders = {path.name.split("_")[0]: path for path in zone.iterdir()}
+    (folders["link"] / "0" / "secret.tiff").symlink_to("/etc/passwd")
+    os.mkfifo(folders["pipe"] / "0" / "pipe.tiff")
+    (Path(os.fsdecode(os.fsencode(folders["name"] / "0") + b"/\xff\xfe.tiff"))).write_bytes(b"bytes in a name")
+    image = min((folders["liar"] / "0").glob("*.tiff"))
+    image.write_bytes(
+        b"II*\0\x08\0\0\0\x02\0\0\x01\x04\0\x01\0\0\0\xff\xff\xff\x0f\x01\x01\x04\0\x01\0\0\0\xff\xff\xff\x0f\0\0\0\0"
+    )
+    (zone / "no-run-at-all").mkdir()
+    (zone / "no-run-at-all" / "<script>alert(1)</script>.txt").write_text("hello")
+    os.mkfifo(zone / "stray")
+    write_run(zone, experiment="sound", seed=35)
+
+    stack.ok("instrument", "add", "squid-hostile", "--profile", "squid", "--path", str(zone), *QUIET)
+    stack.ok("project", "bind", study, "--path", str(zone))
+
+    def at_rest() -> dict[str, dict[str, Any]] | None:
+        rows = {row["title"].split("_")[0]: row for row in stack.ok("list", "--instrument", "squid-hostile")}
+        held = [name for name in ("link", "pipe", "name", "no-run-at-all") if rows.get(name, {}).get("held")]
+        moved = [
+            name
+            for name in ("sound", "liar")
+            if rows.get(name, {}).get("stage") in {"accepted", "in-review"} or rows.get(name, {}).get("held")
+        ]
+        return rows if len(held) == 4 and len(moved) == 2 else None
+
+    rows = until(at_rest, seconds=REST_SECONDS, what="rest at squid-hostile", every=0.5)
+    assert "link" in rows["link"]["reason"].lower()
+    assert "secret.tiff" in rows["link"]["reason"]
+    assert "pipe" in rows["pipe"]["reason"].lower()
+    assert rows["no-run-at-all"]["stage"] is None
+    assert (rows["sound"]["stage"], rows["sound"]["verdict"]) == ("accepted", "passed")
+    assert rows["liar"]["verdict"] != "passed"
+    assert rows["liar"]["reason"]
+    assert any("stray" in title for title in rows)
+    named = rows["name"]
+    assert named["held"], named
+    assert r"\xff\xfe" in named["reason"]
+    assert stack.run("doctor").code == 0
+    for path in folders.values():
+        assert path.exists()
+
+
+def test_a_folder_that_the_profile_does_not_claim_is_refused_and_a_missing_one_too(
+    stack: RunningStack, tmp_path: Path
+) -> None:
+    (tmp_path / "letters").mkdir()
+    (tmp_path / "letters" / "dear.txt").write_text("hello")
+
+    unclaimed = stack.ingest(tmp_path / "letters")
+    absent = stack.ingest(tmp_path / "nowhere")
+
+    assert (unclaimed.code, unclaimed.document["error"]) == (1, "unclaimed-folder")
+    assert "squid" in unclaimed.reason
+    assert absent.code == 1
+    assert "nowhere" in absent.reason
+
+
+def test_an_aborted_folder_brought_by_hand_needs_a_person(stack: RunningStack, tmp_path: Path) -> None:
+    folder = write_run(tmp_path, fault=Fault.MISSING, wells=("A1", "A2"), seed=41)
+
+    answer = stack.ingest(folder)
+
+    assert answer.code == 3
+    assert answer.document["held"]
+    assert "missing" in answer.reason
+
+
+def test_a_run_of_no_project_waits_and_goes_on_once_it_is_bound(stack: RunningStack, study: str, zones: Path) -> None:
+    zone, run_json = zones / "unbound", zones / "unbound-run.json"
+    zone.mkdir()
+    stack.ok(
+        "instrument",
+        "add",
+        "squid-unbound",
+        "--profile",
+        "squid",
+        "--path",
+        str(zone),
+        "--set",
+        f"run_json={run_json}",
+        *QUIET,
+    )
+    write_run(zone, run_json=run_json, seed=51)
+
+    waiting = the_row(stack, "squid-unbound", lambda row: row["state"] == "complete" and bool(row["held"]))
+    assert (waiting["stage"], waiting["project"]) == (None, None)
+    assert "project" in waiting["held"]
+
+    stack.ok("project", "bind", study, "--path", str(zone))
+
+    row = the_row(stack, "squid-unbound", lambda row: row["stage"] == "accepted")
+    assert (row["project"], row["held"]) == (study, None)
+
+
+def test_a_steward_decides_with_a_reason_once(stack: RunningStack, study: str, zones: Path) -> None:
+    zone, run_json = zones / "review", zones / "review-run.json"
+    zone.mkdir()
+    stack.ok(
+        "instrument",
+        "add",
+        "squid-review",
+        "--profile",
+        "squid",
+        "--path",
+        str(zone),
+        "--set",
+        f"run_json={run_json}",
+        *QUIET,
+    )
+    stack.ok("project", "bind", study, "--path", str(zone))
+    write_run(zone, run_json=run_json, fault=Fault.BLUR, seed=61)
+    row = the_row(stack, "squid-review", lambda row: row["stage"] == "in-review")
+    version = row["version_id"]
+
+    assert version in {one["version_id"] for one in stack.ok("review", "list")}
+    wordless = stack.run("review", "accept", version, "--reason", "  ")
+    stale = stack.run("review", "accept", version, "--reason", "fine", "--evidence", "0" * 128)
+    dry = stack.run("review", "accept", version, "--reason", "fine", "--dry-run")
+    still = stack.ok("show", version)
+    accepted = stack.run("review", "accept", version, "--reason", "out of focus on purpose")
+    late = stack.run("review", "reject", version, "--reason", "too late")
+
+    assert [wordless.code, stale.code, dry.code, accepted.code, late.code] == [1, 1, 0, 0, 1]
+    assert still["stage"] == "in-review"
+    assert accepted.document["stage"] == "accepted"
+    assert all(one.reason for one in (wordless, stale, late))
+    decision = stack.ok("show", version)["decisions"][-1]
+    assert (decision["act"], decision["reason"]) == ("accept", "out of focus on purpose")
+    assert decision["person"]
+
+    again = stack.ok("reprocess", version, "--from", "gated", "--reason", "judge again", "--wait")
+    mine = stack.run("review", "accept", again["version_id"], "--reason", "I asked for it and approve it")
+    rejected = stack.run("review", "reject", again["version_id"], "--reason", "really out of focus")
+    assert (mine.code, mine.document["error"]) == (1, "decision-refused")
+    assert (rejected.code, rejected.document["stage"]) == (0, "rejected")
+    published = stack.run("publish", again["version_id"])
+    assert published.code == 1
+    assert published.reason
+
+
+def test_a_publication_can_be_withdrawn_and_leaves_a_tombstone(stack: RunningStack, study: str, tmp_path: Path) -> None:
+    answer = stack.ingest(write_run(tmp_path, seed=71), "--project", study)
+    version = answer.document["version_id"]
+    assert answer.document["published_url"] is None
+    landing = f"{stack.home.endpoints().web_url}/{answer.document['pid']}"
+    assert status(landing) == 404
+
+    public = stack.ok("publish", version)
+    assert public["published_url"] == landing
+    assert status(landing) == 200
+    again = stack.run("publish", version)
+    withdrawn = stack.ok("withdraw", version, "--reason", "a wrong licence")
+
+    assert again.code == 0, again.out
+    assert withdrawn["stage"] == "withdrawn"
+    assert status(landing) == 410
+    assert stack.ok("check", version)["fixity"] == "ok"
+
+
+@pytest.mark.parametrize("begin", ["measured", "gated", "described"])
+def test_reprocessing_makes_a_revision_and_leaves_what_was_there_untouched(
+    stack: RunningStack, study: str, tmp_path: Path, begin: str
+) -> None:
+    folder = write_run(tmp_path / "zone", seed=81)
+    row = stack.ingest(folder, "--project", study).document
+    before = read_object(stack, row["object_url"])
+
+    revised = stack.ok("reprocess", row["version_id"], "--from", begin, "--reason", "a better suite", "--wait")
+
+    assert (revised["dataset_id"], revised["version"]) == (row["dataset_id"], "v1.1")
+    assert revised["manifest_digest"] == row["manifest_digest"]
+    after = read_object(stack, row["object_url"])
+    assert list(inventory(after)["versions"]) == ["v1", "v2"]
+    changing = {"inventory.json", "inventory.json.sha512"}
+    assert {key: after[key] for key in before if key not in changing} == {
+        key: body for key, body in before.items() if key not in changing
+    }
+    assert orphans(after) == []
+    assert ocfl_faults(write_out(after, tmp_path / "object")) == ""
+    stack.ok("restore", row["dataset_id"], "--version", "v1", "--to", str(tmp_path / "v1"))
+    stack.ok("restore", row["dataset_id"], "--version", "v1.1", "--to", str(tmp_path / "v1.1"))
+    assert digests(tmp_path / "v1" / "data") == digests(tmp_path / "v1.1" / "data") == digests(folder)
+
+
+def test_a_model_makes_a_derived_dataset_with_its_relation(stack: RunningStack, study: str, tmp_path: Path) -> None:
+    row = stack.ingest(write_run(tmp_path, seed=91), "--project", study).document
+
+    stack.ok("reprocess", row["version_id"], "--model", "nuclei-unet", "--reason", "count nuclei", "--wait")
+
+    source = stack.ok("show", row["dataset_id"])
+    assert len(source["derived"]) == 1
+    derived = stack.ok("show", source["derived"][0])
+    assert derived["derived_from"] == [row["dataset_id"]]
+    assert derived["pid"] not in {None, row["pid"]}
+    assert stack.ok("check", derived["dataset_id"])["fixity"] == "ok"
+    unknown = stack.run("reprocess", row["version_id"], "--model", "no-such", "--reason", "x")
+    assert unknown.code == 1
+    assert "no-such" in unknown.reason
+
+
+def test_a_file_that_comes_after_archiving_makes_a_second_version(
+    stack: RunningStack, study: str, zones: Path, tmp_path: Path
+) -> None:
+    zone, run_json = zones / "second", zones / "second-run.json"
+    zone.mkdir()
+    stack.ok(
+        "instrument",
+        "add",
+        "squid-second",
+        "--profile",
+        "squid",
+        "--path",
+        str(zone),
+        "--set",
+        f"run_json={run_json}",
+        *QUIET,
+    )
+    stack.ok("project", "bind", study, "--path", str(zone))
+    folder = write_run(zone, run_json=run_json, seed=101)
+    first = the_row(stack, "squid-second", lambda row: row["stage"] == "accepted")
+    before, source_before = read_object(stack, first["object_url"]), digests(folder)
+
+    (folder / "notes.txt").write_text("the focus drifted at the end\n")
+
+    second = the_row(stack, "squid-second", lambda row: row["version"] == "v2" and row["stage"] == "accepted")
+    assert second["dataset_id"] == first["dataset_id"]
+    assert second["manifest_digest"] != first["manifest_digest"]
+    assert second["source_state"] == "present"
+    after = read_object(stack, second["object_url"])
+    assert {key: body for key, body in before.items() if key.startswith("v1/")}.items() <= after.items()
+    assert orphans(after) == []
+    assert ocfl_faults(write_out(after, tmp_path / "object")) == ""
+    stack.ok("restore", first["dataset_id"], "--version", "v1", "--to", str(tmp_path / "v1"))
+    stack.ok("restore", first["dataset_id"], "--version", "v2", "--to", str(tmp_path / "v2"))
+    assert digests(tmp_path / "v1" / "data") == source_before
+    assert digests(tmp_path / "v2" / "data") == digests(folder)
+
+
+def test_every_lineage_event_is_valid_and_each_run_begins_once_and_ends_once(
+    stack: RunningStack, good: tuple[Path, dict[str, Any]]
+) -> None:
+    until(
+        lambda: next(part for part in stack.ok("doctor")["parts"] if part["part"] == "outbox")["message"].startswith(
+            "0 "
+        ),
+        seconds=60,
+        what="an outbox that is drained",
+        every=0.5,
+    )
+    events = [json.loads(line) for line in stack.home.lineage.read_text("utf-8").splitlines()]
+
+    assert events
+    assert [fault for event in events for fault in faults(event)] == []
+    kinds: dict[str, Counter[str]] = {}
+    for event in events:
+        kinds.setdefault(event["run"]["runId"], Counter())[event["eventType"]] += 1
+    for run, count in kinds.items():
+        assert count["START"] == 1, (run, count)
+        assert sum(count[kind] for kind in ("COMPLETE", "FAIL", "ABORT")) == 1, (run, count)
+    told = stack.ok("lineage", good[1]["dataset_id"], "--format", "openlineage")
+    assert {event["run"]["runId"] for event in told} <= set(kinds)

@@ -1,0 +1,231 @@
+"""One command starts everything, nothing reaches beyond the machine, and nothing is left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import json
+import os
+import signal
+import socket
+import stat
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.system.running import CISTERNA, RunningStack, short_folder, until, write_run
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
+
+LOOPBACK = {"127.0.0.1", "::1"}
+DEFAULT_PORTS = (8080, 8333, 4200)
+
+
+@pytest.fixture
+def home() -> Iterator[RunningStack]:
+    """A home on which nothing was started yet; nothing of it runs afterwards."""
+    with short_folder() as folder:
+        made = RunningStack(folder / "home")
+        yield made
+        made.stop()
+        assert not made.named()
+
+
+@contextlib.contextmanager
+def taken(port: int) -> Iterator[bool]:
+    """Hold a port; whoever else holds it already does as well."""
+    with socket.socket() as held:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            held.bind(("127.0.0.1", port))
+        except OSError:
+            yield False
+            return
+        held.listen()
+        yield True
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[RunningStack]:
+    """A running stack whose default ports were taken, called from a folder that has a `flows` of its own."""
+    with short_folder() as folder, contextlib.ExitStack() as ports:
+        for port in DEFAULT_PORTS:
+            ports.enter_context(taken(port))
+        stand = folder / "stand"
+        for name in ("flows", "prefect", "cisterna"):
+            (stand / name).mkdir(parents=True)
+            (stand / name / "__init__.py").write_text("raise SystemExit('this is not the package you mean')")
+        running = RunningStack(folder / "home", stand=stand)
+        running.first_start_seconds = running.start()
+        try:
+            yield running
+        finally:
+            assert running.stop() == 0, running.up_log.read_text()
+            assert not running.named()
+
+
+def connections(stack: RunningStack) -> list[tuple[str, object]]:
+    found: list[tuple[str, object]] = []
+    for process in stack.processes():
+        with contextlib.suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
+            found += [(process.name(), one) for one in process.net_connections(kind="inet")]
+    return found
+
+
+def test_after_the_first_start_every_part_answers(stack: RunningStack) -> None:
+    answer = stack.run("doctor")
+
+    assert answer.code == 0, answer.out
+    conditions = {part["part"]: part["condition"] for part in answer.document["parts"]}
+    assert {"settings", "stack", "catalogue", "archive", "public bucket", "prefect", "web", "dispatcher"} <= set(
+        conditions
+    )
+    assert "failed" not in conditions.values()
+
+
+def test_default_ports_that_are_taken_give_way(stack: RunningStack) -> None:
+    endpoints = stack.home.endpoints()
+
+    used = {
+        int(url.rsplit(":", 1)[1].split("/")[0])
+        for url in (endpoints.web_url, endpoints.s3_endpoint, endpoints.prefect_api_url)
+    }
+    assert len(used) == 3
+    assert not used & set(DEFAULT_PORTS)
+
+
+def test_everything_listens_on_this_machine_only(stack: RunningStack) -> None:
+    listening = [(name, one) for name, one in connections(stack) if one.status == psutil.CONN_LISTEN]
+
+    assert listening
+    assert [(name, one) for name, one in listening if one.laddr.ip not in LOOPBACK] == []
+
+
+def test_no_connection_leaves_the_machine_while_it_works(stack: RunningStack, tmp_path: Path) -> None:
+    folder, seen, done = write_run(tmp_path / "zone"), set(), threading.Event()
+
+    def watch() -> None:
+        while not done.wait(0.05):
+            seen.update((name, one.raddr.ip) for name, one in connections(stack) if one.raddr)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        answer = stack.ingest(folder)
+    finally:
+        done.set()
+        watcher.join()
+
+    assert answer.code == 0, answer.out
+    assert seen
+    assert {(name, address) for name, address in seen if address not in LOOPBACK} == set()
+
+
+def test_files_with_secrets_are_their_owners_alone_and_no_log_tells_them(stack: RunningStack) -> None:
+    endpoints = stack.home.endpoints()
+    secrets = {endpoints.archive_secret_access_key, endpoints.public_secret_access_key}
+    values = [secret.get_secret_value().encode() for secret in secrets]
+    token = next(line for line in stack.up_log.read_text().splitlines() if "/setup/" in line).rsplit("/", 1)[1]
+    values.append(token.encode())
+
+    telling, open_to_others = [], []
+    for file in sorted(stack.folder.rglob("*")):
+        relative = file.relative_to(stack.folder)
+        if not file.is_file() or file.is_symlink() or relative.parts[:2] in {("postgres", "data"), ("store", "data")}:
+            continue
+        content = file.read_bytes()
+        if any(value in content for value in values):
+            telling.append(str(relative))
+            if stat.S_IMODE(file.stat().st_mode) & 0o077:
+                open_to_others.append(str(relative))
+    assert open_to_others == []
+    assert set(telling) == {"run/endpoints.json", "store/identities.json", "store/keys.json"}
+    for process in stack.processes():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            line = " ".join(process.cmdline()).encode()
+            assert not any(value in line for value in values), process
+    assert stat.S_IMODE(stack.folder.stat().st_mode) == 0o700
+
+
+def test_a_second_start_on_the_same_home_is_refused_and_names_the_holder(stack: RunningStack) -> None:
+    assert stack.process is not None
+    before = {process.pid for process in stack.processes()}
+
+    answer = stack.run("up", timeout=60)
+
+    assert answer.code == 5
+    assert str(stack.process.pid) in answer.reason
+    assert str(stack.folder) in answer.reason
+    assert before <= {process.pid for process in stack.processes()}
+    assert stack.run("doctor").code == 0
+
+
+def test_a_name_in_the_environment_that_is_no_setting_is_refused_by_name(home: RunningStack) -> None:
+    answer = home.run("doctor", given={"CISTERNA_WEB__PROT": "8080"})
+
+    assert answer.code == 1
+    assert "CISTERNA_WEB__PROT" in answer.reason
+    assert not home.folder.exists()
+
+
+def test_doctor_before_the_first_start_says_so_and_creates_nothing(home: RunningStack) -> None:
+    answer = home.run("doctor")
+
+    assert answer.code == 5
+    assert "cisterna up" in json.dumps(answer.document)
+    assert not home.folder.exists()
+
+
+@pytest.mark.parametrize("name", ["WEB", "STORE", "PREFECT"])
+def test_a_port_that_was_asked_for_by_name_and_is_taken_is_refused(home: RunningStack, name: str) -> None:
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        held.listen()
+        port = held.getsockname()[1]
+
+        answer = home.run("up", given={f"CISTERNA_{name}__PORT": str(port)}, timeout=120)
+
+    assert answer.code in {1, 5}
+    assert str(port) in answer.reason, answer.document
+    assert "taken" in answer.reason or "in use" in answer.reason
+    assert not home.named()
+
+
+def test_a_home_that_cannot_be_written_is_refused_with_its_path(home: RunningStack) -> None:
+    home.folder.write_text("this is a file")
+
+    answer = home.run("up", timeout=60)
+
+    assert answer.code in {1, 5}
+    assert str(home.folder) in answer.reason
+    home.folder.unlink()
+
+
+def test_stop_and_kill_leave_no_process_and_the_next_start_goes_on(home: RunningStack, tmp_path: Path) -> None:
+    home.start()
+    first = home.ingest(write_run(tmp_path / "one"))
+    assert first.code == 0, first.out
+
+    assert home.stop() == 0
+    assert home.named() == []
+    assert sorted(path.name for path in (home.folder / "run").iterdir() if path.suffix != ".lock") == ["lock"]
+    assert home.run("list").code == 5
+    assert not list(home.folder.rglob("postmaster.pid"))
+
+    second_start_seconds = home.start()
+    assert home.process is not None
+    kept = home.ok("show", first.document["dataset_id"])
+    assert kept["manifest_digest"] == first.document["manifest_digest"]
+    os.kill(home.process.pid, signal.SIGKILL)
+    home.process.wait()
+    until(lambda: not home.named(), seconds=15, what=f"the end of every process, but {home.named()}")
+    assert home.run("list").code == 5
+
+    home.start()
+    again = home.ingest(write_run(tmp_path / "two", seed=2))
+    assert again.code == 0, again.out
+    assert home.ok("check")["fixity"] == "ok"
+    print(f"second start {second_start_seconds:.1f} s, as {getpass.getuser()}, {CISTERNA[0]}")  # noqa: T201

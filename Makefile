@@ -57,7 +57,7 @@ check: .stamps/$(INSTALL)  ## formatting, lint, types, import contracts
 
 test: .stamps/$(INSTALL) .stamps/validators  ## every test that fits in CI's time
 	@CISTERNA_OCFL_PY=$(CURDIR)/.venv-ocfl/bin/python CISTERNA_ROCRATE_VALIDATOR=$(CURDIR)/.venv-crate/bin/python \
-	  $(BIN)/pytest $(ARGS)
+	  $(BIN)/pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 torture: .stamps/$(INSTALL) .stamps/validators  ## kill parts of the running stack for an hour (ARGS="--kills 100")
 	@CISTERNA_OCFL_PY=$(CURDIR)/.venv-ocfl/bin/python CISTERNA_ROCRATE_VALIDATOR=$(CURDIR)/.venv-crate/bin/python \

@@ -143,12 +143,12 @@ def _settings() -> str:
         NOTE,
         "# Settings\n",
         "Settings are read from `cisterna.toml` in the home and from the environment; the environment wins. A key that",
-        "does not exist is refused, and the message names it. `cisterna config show` prints the settings in force, with",
-        "secrets masked; `cisterna config schema` prints the JSON Schema, which is also kept as",
+        "does not exist is refused, and the message names it. `cisterna config show` prints the settings in force,",
+        "with secrets masked; `cisterna config schema` prints the JSON Schema, which is also kept as",
         "[settings.schema.json](settings.schema.json).\n",
         "```toml\n[dispatch]\nworkers = 4\nsweep_seconds = 10.0\n```\n",
-        "is the same as `CISTERNA_DISPATCH__WORKERS=4 CISTERNA_DISPATCH__SWEEP_SECONDS=10`. The home itself is chosen by",
-        "`--home` or `CISTERNA_HOME`.\n",
+        "is the same as `CISTERNA_DISPATCH__WORKERS=4 CISTERNA_DISPATCH__SWEEP_SECONDS=10`. The home itself is",
+        "chosen by `--home` or `CISTERNA_HOME`.\n",
     ]
     schema = Settings.model_json_schema()
     for section, field in schema["properties"].items():
@@ -197,14 +197,14 @@ def _errors() -> str:
         NOTE,
         "# Errors\n",
         "Every refusal and failure has a code that does not change. The command line prints it before the reason (with",
-        "`--json` as `error`), the API as `code`. *Waiting may help* tells whether the same call may succeed later without",
-        "anybody changing anything; work that failed so is tried again by itself. Exit codes are explained in",
+        "`--json` as `error`), the API as `code`. *Waiting may help* tells whether the same call may succeed later",
+        "without anybody changing anything; work that failed so is tried again by itself. Exit codes are explained in",
         "[Exit codes](exit-codes.md).\n",
         "| code | what happened | waiting may help | exit code | HTTP status |",
         "| --- | --- | --- | --- | --- |",
     ]
     for kind in _kinds(CisternaError):
-        words = _sentence(kind.__doc__ or "").replace("`facts[\"retry_after_seconds\"]`", "`retry_after_seconds`")
+        words = _sentence(kind.__doc__ or "").replace('`facts["retry_after_seconds"]`', "`retry_after_seconds`")
         status = STATUS.get(kind.code, 500)
         helps = "yes" if kind.retryable else "no"
         out.append(f"| `{kind.code}` | {words} | {helps} | {int(code_of(kind('')))} | {status} |")
@@ -227,12 +227,12 @@ def _http_api(document: dict[str, Any]) -> str:
     out = [
         NOTE,
         "# HTTP API\n",
-        "The API does what the dashboard does, for programs: `/api/v1`, JSON in and out. It asks for an API token, which",
-        "a person makes on the page *Your account*, sent as `Authorization: Bearer cist_...`. The token acts in that",
-        "person's name, with that person's roles. A running Cisterna serves this description at `/api/v1/openapi.json`;",
-        "it is also kept as [openapi.json](openapi.json).\n",
+        "The API does what the dashboard does, for programs: `/api/v1`, JSON in and out. It asks for an API token,",
+        "which a person makes on the page *Your account*, sent as `Authorization: Bearer cist_...`. The token acts in",
+        "that person's name, with that person's roles. A running Cisterna serves this description at",
+        "`/api/v1/openapi.json`; it is also kept as [openapi.json](openapi.json).\n",
         "```console",
-        "$ curl -H \"Authorization: Bearer $TOKEN\" http://127.0.0.1:8080/api/v1/review",
+        '$ curl -H "Authorization: Bearer $TOKEN" http://127.0.0.1:8080/api/v1/review',
         "```\n",
         "Errors are `application/problem+json` (RFC 9457) with `code`, `detail` and `facts`; the codes are in",
         "[Errors](errors.md). What the person may not see answers 404, as if it did not exist.\n",
@@ -255,7 +255,12 @@ def _http_api(document: dict[str, Any]) -> str:
     out += ["", "## Bodies\n", "A field that is not named here is refused.\n"]
     for name in bodies:
         model = models[name]
-        out += [f"### {name}\n", f"{_sentence(model['description'])}\n", "| field | takes | needed |", "| --- | --- | --- |"]
+        out += [
+            f"### {name}\n",
+            f"{_sentence(model['description'])}\n",
+            "| field | takes | needed |",
+            "| --- | --- | --- |",
+        ]
         for field, one in model["properties"].items():
             needed = "yes" if field in model.get("required", []) else "no"
             out.append(f"| `{field}` | {_kind(one, models)} | {needed} |")
@@ -263,22 +268,25 @@ def _http_api(document: dict[str, Any]) -> str:
     return "\n".join([*out, OTHER_DOORS])
 
 
-OTHER_DOORS = """\
-## Other addresses
-
-These are not in the OpenAPI document. None of them needs a token; all but `/healthz`, `/readyz` and `/metrics` show only
-what is public.
-
-| address | what it gives |
-| --- | --- |
-| `GET /ark:/NAAN/NAME` | the landing page of the newest published version; with `Accept`, or `?format=json-ld`, `datacite` or `crate`, the description for machines. 410 and a tombstone once it was withdrawn |
-| `GET /ark:/NAAN/NAME/vN` | the same of one version |
-| `GET /ark:/NAAN/NAME/vN/files/PATH` | a file, with `Range` |
-| `GET /ark:/NAAN/NAME/vN/preview/PATH` | a thumbnail |
-| `GET /healthz` | 200 while the web process answers |
-| `GET /readyz` | 200 while catalogue and archive answer, else 503 with the part that does not |
-| `GET /metrics` | counts for Prometheus: acquisitions by state, versions by stage and verdict, work, events not delivered, archived bytes |
-"""
+_LANDING = (
+    "the landing page of the newest published version; with `Accept`, or `?format=json-ld`, `datacite` or `crate`, the"
+)
+OTHER_DOORS = "\n".join(
+    [
+        "## Other addresses\n",
+        "These are not in the OpenAPI document, and none needs a token. Landing pages show only what is public.\n",
+        "| address | what it gives |",
+        "| --- | --- |",
+        f"| `GET /ark:/NAAN/NAME` | {_LANDING} description for machines. 410 and a tombstone once it was withdrawn |",
+        "| `GET /ark:/NAAN/NAME/vN` | the same of one version |",
+        "| `GET /ark:/NAAN/NAME/vN/files/PATH` | a file, with `Range` |",
+        "| `GET /ark:/NAAN/NAME/vN/preview/PATH` | a thumbnail |",
+        "| `GET /healthz` | 200 while the web process answers |",
+        "| `GET /readyz` | 200 while catalogue and archive answer, else 503 with the part that does not |",
+        "| `GET /metrics` | counts for Prometheus: acquisitions, versions, work, undelivered events, archived bytes |",
+        "",
+    ]
+)
 
 
 def _kind(one: dict[str, Any], models: dict[str, Any]) -> str:

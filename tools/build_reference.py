@@ -58,12 +58,19 @@ def stale() -> list[str]:
 def commands(command: Any | None = None, words: tuple[str, ...] = ("cisterna",)) -> Iterator[tuple[str, Any]]:
     """Yield every command that does something, by the words that one types."""
     command = command or typer.main.get_command(app)
-    inner = getattr(command, "commands", None)
+    inner = children(command)
     if not inner:
         yield " ".join(words), command
         return
     for name, child in inner.items():
         yield from commands(child, (*words, name))
+
+
+def children(command: Any) -> dict[str, Any]:
+    """Return the commands below one, by name; some are imported only when they are asked for."""
+    if not hasattr(command, "list_commands"):
+        return {}
+    return {name: command.get_command(None, name) for name in command.list_commands(None)}
 
 
 def openapi() -> dict[str, Any]:

@@ -72,9 +72,9 @@ def commands(page: Path) -> Iterator[str]:
 def resolve(words: str) -> tuple[Any, list[str]]:
     """Walk the tree of commands; return where it ends and the words that are left."""
     here, left = typer.main.get_command(app), shlex.split(words.replace("...", ""))
-    while left and getattr(here, "commands", None):
-        assert left[0] in here.commands, f"there is no command `cisterna {words}`"
-        here = here.commands[left.pop(0)]
+    while left and (below := builder().children(here)):
+        assert left[0] in below, f"there is no command `cisterna {words}`"
+        here = below[left.pop(0)]
     return here, left
 
 
@@ -133,7 +133,7 @@ def test_commands_in_examples_lack_nothing_that_is_required(page: Path) -> None:
 def test_the_commands_that_pages_show_are_found() -> None:
     shown = {words.split()[0] for page in PAGES if page.name not in GENERATED for words in commands(page)}
 
-    assert shown == set(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
+    assert shown == set(builder().children(typer.main.get_command(app)))
 
 
 def test_a_command_that_does_not_exist_would_be_noticed() -> None:

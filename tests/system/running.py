@@ -22,6 +22,8 @@ import psutil
 import psycopg
 
 from cisterna.bootstrap import Home, Parts, open_parts
+from cisterna.domain.errors import CatalogueUnavailable, NotReady
+from cisterna.services.overview import Overview, list_overviews, overview_of
 from cisterna.settings import load_settings
 from cisterna.testing.virtual_squid import Fault, VirtualSquid
 
@@ -182,6 +184,18 @@ class RunningStack:
         """Open what the commands open."""
         with open_parts(load_settings(home=self.folder, environ={})) as parts:
             yield parts
+
+    def seen(self, identifier: str) -> Overview | None:
+        """Look at one thing without a process of its own; None while the catalogue is away."""
+        with contextlib.suppress(CatalogueUnavailable, NotReady), self.parts() as parts:
+            return overview_of(identifier, catalogue=parts.catalogue, bucket=parts.archive_store.bucket)
+        return None
+
+    def rows(self, instrument: str) -> list[dict[str, Any]]:
+        """Give the rows of an instrument, as `list --json` does."""
+        with self.parts() as parts:
+            found = list_overviews(catalogue=parts.catalogue, bucket=parts.archive_store.bucket, instrument=instrument)
+            return [row.model_dump(mode="json") for row in found]
 
     @contextlib.contextmanager
     def database(self) -> Iterator[psycopg.Connection[Any]]:

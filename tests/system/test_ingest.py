@@ -34,6 +34,7 @@ ROW_KEYS = {
 }
 QUIET = ("--set", "quiet_seconds=2", "--set", "stalled_seconds=6")
 REST_SECONDS = 120.0
+ABOUT = ("--human-data", "no", "--creator", "Golgi, Camillo", "--publisher", "A facility", "--licence", "CC-BY-4.0")
 
 
 @pytest.fixture(scope="module")
@@ -45,22 +46,7 @@ def zones(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def study(stack: RunningStack) -> str:
     """Give a project that accepts what passed and publishes nothing by itself."""
-    stack.ok(
-        "project",
-        "add",
-        "study",
-        "--title",
-        "A study",
-        "--accept-passed",
-        "--human-data",
-        "no",
-        "--creator",
-        "Golgi, Camillo",
-        "--publisher",
-        "A facility",
-        "--licence",
-        "CC-BY-4.0",
-    )
+    stack.ok("project", "add", "study", "--title", "A study", "--accept-passed", *ABOUT)
     return "study"
 
 
@@ -73,21 +59,16 @@ def good(stack: RunningStack, zones: Path) -> tuple[Path, dict[str, Any]]:
     return folder, answer.document
 
 
-def rows_of(stack: RunningStack, instrument: str) -> dict[str, dict[str, Any]]:
-    """Give the rows of an instrument, by title."""
-    return {row["title"]: row for row in stack.ok("list", "--instrument", instrument)}
-
-
 def the_row(stack: RunningStack, instrument: str, rests: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
     """Wait until the only run of an instrument rests as it should."""
     last: list[dict[str, Any]] = []
 
     def look() -> dict[str, Any] | None:
-        last[:] = [row for row in stack.ok("list", "--instrument", instrument) if row["acquisition_id"]]
+        last[:] = [row for row in stack.rows(instrument) if row["acquisition_id"]]
         return next((row for row in last if rests(row)), None)
 
     try:
-        return until(look, seconds=REST_SECONDS, what=f"the outcome at {instrument}", every=0.5)
+        return until(look, seconds=REST_SECONDS, what=f"the outcome at {instrument}", every=0.2)
     except AssertionError as never:
         raise AssertionError(f"{never}: {json.dumps(last)[:2000]}") from never
 
@@ -213,7 +194,7 @@ def test_hostile_folders_are_held_with_reasons_and_the_good_one_beside_them_goes
         b"II*\0\x08\0\0\0\x02\0\0\x01\x04\0\x01\0\0\0\xff\xff\xff\x0f\x01\x01\x04\0\x01\0\0\0\xff\xff\xff\x0f\0\0\0\0"
     )
     (zone / "no-run-at-all").mkdir()
-    (zone / "no-run-at-all" / "<script>alert(1)</script>.txt").write_text("hello")
+    (zone / "no-run-at-all" / "<img src=x onerror=alert(1)>.txt").write_text("hello")
     os.mkfifo(zone / "stray")
     write_run(zone, experiment="sound", seed=35)
 
@@ -221,7 +202,7 @@ def test_hostile_folders_are_held_with_reasons_and_the_good_one_beside_them_goes
     stack.ok("project", "bind", study, "--path", str(zone))
 
     def at_rest() -> dict[str, dict[str, Any]] | None:
-        rows = {row["title"].split("_")[0]: row for row in stack.ok("list", "--instrument", "squid-hostile")}
+        rows = {row["title"].split("_")[0]: row for row in stack.rows("squid-hostile")}
         held = [name for name in ("link", "pipe", "name", "no-run-at-all") if rows.get(name, {}).get("held")]
         moved = [
             name
@@ -230,7 +211,7 @@ def test_hostile_folders_are_held_with_reasons_and_the_good_one_beside_them_goes
         ]
         return rows if len(held) == 4 and len(moved) == 2 else None
 
-    rows = until(at_rest, seconds=REST_SECONDS, what="rest at squid-hostile", every=0.5)
+    rows = until(at_rest, seconds=REST_SECONDS, what="rest at squid-hostile", every=0.2)
     assert "link" in rows["link"]["reason"].lower()
     assert "secret.tiff" in rows["link"]["reason"]
     assert "pipe" in rows["pipe"]["reason"].lower()
@@ -346,7 +327,13 @@ def test_a_steward_decides_with_a_reason_once(stack: RunningStack, study: str, z
 
 
 def test_a_publication_can_be_withdrawn_and_leaves_a_tombstone(stack: RunningStack, study: str, tmp_path: Path) -> None:
-    answer = stack.ingest(write_run(tmp_path, seed=71), "--project", study)
+    never = stack.ingest(write_run(tmp_path / "never", seed=72), "--project", study).document
+    refused = stack.run("publish", never["version_id"])
+    assert (refused.code, refused.document["error"]) == (1, "publication-refused")
+    assert refused.reason
+    consents = ("--publish", "consent", *ABOUT)
+    stack.ok("project", "add", "consenting", "--title", "Its owner says when", "--accept-passed", *consents)
+    answer = stack.ingest(write_run(tmp_path / "asked", seed=71), "--project", "consenting")
     version = answer.document["version_id"]
     assert answer.document["published_url"] is None
     landing = f"{stack.home.endpoints().web_url}/{answer.document['pid']}"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import random
+import signal
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -14,6 +16,7 @@ from typing import Any, LiteralString
 import psycopg
 import pytest
 
+from cisterna.domain.dataset import Stage
 from tests.system.archived import logical, orphans, read_object
 from tests.system.running import RunningStack, digests, until, write_run
 
@@ -73,20 +76,20 @@ def rest_of(stack: RunningStack, acquisition: str) -> dict[str, Any]:
     """Wait until a run is published and its labels rest, whatever is restarted meanwhile."""
     last: list[object] = []
 
-    def look() -> dict[str, Any] | None:
-        answer = stack.run("show", acquisition)
-        last[:] = [answer.out[:1500] + answer.err[-500:]]
-        if answer.code != 0 or answer.document["stage"] != "published" or not answer.document["derived"]:
-            return None
-        derived = stack.run("show", answer.document["derived"][0])
-        last[:] = [derived.out[:1500] + derived.err[-500:]]
-        done = derived.code == 0 and derived.document["stage"] in {"in-review", "accepted", "published"}
-        return answer.document if done else None
+    def look() -> bool:
+        row = stack.seen(acquisition)
+        labels = stack.seen(row.derived[0]) if row is not None and row.derived else None
+        last[:] = [row, labels]
+        if row is None or labels is None or row.stage is not Stage.PUBLISHED:
+            return False
+        return labels.stage in {Stage.IN_REVIEW, Stage.ACCEPTED, Stage.PUBLISHED}
 
     try:
-        return until(look, seconds=REST_SECONDS, what=f"the rest of {acquisition}", every=0.5)
+        until(look, seconds=REST_SECONDS, what=f"the rest of {acquisition}", every=0.2)
     except AssertionError as never:
         raise AssertionError(f"{never}: {last}") from never
+    document: dict[str, Any] = stack.ok("show", acquisition)
+    return document
 
 
 def outcome_of(stack: RunningStack, row: dict[str, Any], folder: Path) -> Outcome:
@@ -130,14 +133,18 @@ def stage_is_seen(connection: psycopg.Connection[Any], step: str, acquisition: s
 
 def strike_at(stack: RunningStack, step: str, victim: str, acquisition: str) -> str:
     """Kill a part as soon as the run is seen at a step; return where the run was just before."""
+    pids = stack.pids(victim)  # found before: to look for them takes longer than some steps do
+    assert pids, f"nothing of {victim} runs: {stack.named()}"
     with stack.database() as connection:
         until(
             lambda: stage_is_seen(connection, step, acquisition),
             seconds=REST_SECONDS,
             what=f"the step {step} of {acquisition}",
-            every=0.003,
+            every=0.002,
         )
-        stack.kill(victim)
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         with contextlib.suppress(psycopg.Error):
             return str(connection.execute(_OF_RUN, {"run": acquisition}).fetchall())
     return "unknown"

@@ -25,6 +25,8 @@ NEEDS_A_STACK = (
     "restore ds-x --to there",
     "lineage ds-x",
     "lineage ds-x --format openlineage",
+    "metadata show ds-x",
+    "metadata set ds-x licence=CC0-1.0 --reason why",
     "publish ds-x",
     "withdraw ds-x --reason why",
     "reprocess ds-x --reason why",

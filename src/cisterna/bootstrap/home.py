@@ -183,5 +183,4 @@ class Home:
             file.write(str(os.getpid()))
             file.flush()
             self.withdraw_endpoints()  # a holder that was killed could not
-            (self.run / "dispatcher.ready").unlink(missing_ok=True)
             yield

@@ -33,8 +33,8 @@ def show(identifier: Identifier, *, home: HomeOption = None, as_json: AsJson = F
     ]
     rows += [{"field": name, "value": "missing", "origin": ""} for name in found.metadata_missing]
     document = {"version_id": version_id, "metadata": record, "missing": list(found.metadata_missing)}
-    columns = {"field": "field", "value": "value", "origin": "who said so"}
-    answer(document, as_json=as_json, show=table(rows, columns, empty="Nothing is known."))
+    columns = {"field": "field", "origin": "who said so"}
+    answer(document, as_json=as_json, show=table(rows, columns, told={"value": ""}, empty="Nothing is known."))
 
 
 @app.command("set")

@@ -16,18 +16,22 @@ import pytest
 from tests.system.running import RunningStack
 
 Keys = Mapping[str, bytes]
+_CLIENTS: dict[Path, Any] = {}
 
 
 def client(stack: RunningStack) -> Any:
-    """Open S3 as `config env` says."""
+    """Open S3 as `config env` says; the address and the keys outlive a restart of the store."""
+    if stack.folder in _CLIENTS:
+        return _CLIENTS[stack.folder]
     env = stack.ok("config", "env")
-    return boto3.client(
+    _CLIENTS[stack.folder] = boto3.client(
         "s3",
         endpoint_url=env["AWS_ENDPOINT_URL"],
         aws_access_key_id=env["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=env["AWS_SECRET_ACCESS_KEY"],
         region_name=env["AWS_DEFAULT_REGION"],
     )
+    return _CLIENTS[stack.folder]
 
 
 def read_object(stack: RunningStack, object_url: str) -> dict[str, bytes]:

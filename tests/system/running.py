@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -17,12 +18,17 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
+from unittest import mock
 
 import psutil
 import psycopg
 
+from cisterna import cli
 from cisterna.bootstrap import Home, Parts, open_parts
 from cisterna.domain.errors import CatalogueUnavailable, NotReady
+from cisterna.domain.fixity import ObjectCheck
+from cisterna.services.check import check_object
+from cisterna.services.detail import detail_of
 from cisterna.services.overview import Overview, list_overviews, overview_of
 from cisterna.settings import load_settings
 from cisterna.testing.virtual_squid import Fault, VirtualSquid
@@ -31,6 +37,7 @@ Found = TypeVar("Found")
 CISTERNA = [sys.executable, "-P", "-m", "cisterna.cli"]
 START_SECONDS = 180.0
 STOP_SECONDS = 60.0
+WAITING = ("--profile", "squid", "--wait", "--wait-seconds", "150")
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 MODULES = {
@@ -86,6 +93,13 @@ class Answer:
     def reason(self) -> str:
         """Why, of one thing."""
         return str(self.document["reason"])
+
+
+def _answer(code: int, out: str, err: str) -> Answer:
+    try:
+        return Answer(code, json.loads(out), out, err)
+    except json.JSONDecodeError:
+        return Answer(code, None, out, err)
 
 
 @dataclass
@@ -153,8 +167,19 @@ class RunningStack:
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(STOP_SECONDS)
 
-    def run(self, *arguments: str, timeout: float = 300.0, given: Mapping[str, str] | None = None) -> Answer:
-        """Run one command with `--json` and parse the one document it prints."""
+    def run(self, *arguments: str) -> Answer:
+        """Run one command with `--json`, without a process of its own: most of a command's time is Python's start."""
+        out, err = io.StringIO(), io.StringIO()
+        with (
+            mock.patch.dict(os.environ, self.environment, clear=True),
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+        ):
+            code = cli.run([*arguments, "--json"])
+        return _answer(code, out.getvalue(), err.getvalue())
+
+    def run_apart(self, *arguments: str, timeout: float = 300.0, given: Mapping[str, str] | None = None) -> Answer:
+        """Run one command with `--json` in a process of its own, as a shell does."""
         done = subprocess.run(
             [*CISTERNA, *arguments, "--json"],
             env={**self.environment, **(given or {})},
@@ -162,22 +187,17 @@ class RunningStack:
             timeout=timeout,
             check=False,
         )
-        out = done.stdout.decode()
-        try:
-            document = json.loads(out)
-        except json.JSONDecodeError:
-            document = None
-        return Answer(done.returncode, document, out, done.stderr.decode())
+        return _answer(done.returncode, done.stdout.decode(), done.stderr.decode())
 
-    def ok(self, *arguments: str, timeout: float = 300.0) -> Any:
+    def ok(self, *arguments: str) -> Any:
         """Run one command that must succeed and return its document."""
-        answer = self.run(*arguments, timeout=timeout)
+        answer = self.run(*arguments)
         assert answer.code == 0, (arguments, answer.code, answer.out[-2000:], answer.err[-2000:])
         return answer.document
 
     def ingest(self, folder: Path, *more: str) -> Answer:
         """Bring in a folder and wait until it rests."""
-        return self.run("ingest", str(folder), "--profile", "squid", "--wait", "--wait-seconds", "150", *more)
+        return self.run("ingest", str(folder), *WAITING, *more)
 
     @contextlib.contextmanager
     def parts(self) -> Iterator[Parts]:
@@ -191,7 +211,18 @@ class RunningStack:
             return overview_of(identifier, catalogue=parts.catalogue, bucket=parts.archive_store.bucket)
         return None
 
-    def rows(self, instrument: str) -> list[dict[str, Any]]:
+    def detail(self, identifier: str) -> dict[str, Any]:
+        """Give everything known of one thing, as `show --json` does."""
+        with self.parts() as parts:
+            found = detail_of(identifier, catalogue=parts.catalogue, bucket=parts.archive_store.bucket)
+        return found.model_dump(mode="json")
+
+    def check(self, dataset_id: str) -> ObjectCheck:
+        """Read an object back, as `check` does."""
+        with self.parts() as parts:
+            return check_object(dataset_id, catalogue=parts.catalogue, store=parts.archive_store)
+
+    def rows(self, instrument: str | None = None) -> list[dict[str, Any]]:
         """Give the rows of an instrument, as `list --json` does."""
         with self.parts() as parts:
             found = list_overviews(catalogue=parts.catalogue, bucket=parts.archive_store.bucket, instrument=instrument)

@@ -16,7 +16,7 @@ from cisterna.testing.virtual_squid import Fault
 from tests.adapters.openlineage_schema import faults
 from tests.metadata.rocrate import required_issues
 from tests.system.archived import inventory, logical, ocfl_faults, orphans, read_object, write_out
-from tests.system.running import RunningStack, digests, until, write_run
+from tests.system.running import WAITING, RunningStack, digests, until, write_run
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
@@ -54,7 +54,7 @@ def study(stack: RunningStack) -> str:
 def good(stack: RunningStack, zones: Path) -> tuple[Path, dict[str, Any]]:
     """Give the folder of a good run that was brought in by hand, and its row."""
     folder = write_run(zones / "by-hand", wells=("A1", "A2"))
-    answer = stack.ingest(folder)
+    answer = stack.run_apart("ingest", str(folder), *WAITING)
     assert answer.code == 0, answer.out
     return folder, answer.document
 

@@ -17,6 +17,7 @@ import psycopg
 import pytest
 
 from cisterna.domain.dataset import Stage
+from cisterna.domain.fixity import Fixity
 from tests.system.archived import logical, orphans, read_object
 from tests.system.running import RunningStack, digests, until, write_run
 
@@ -88,15 +89,14 @@ def rest_of(stack: RunningStack, acquisition: str) -> dict[str, Any]:
         until(look, seconds=REST_SECONDS, what=f"the rest of {acquisition}", every=0.2)
     except AssertionError as never:
         raise AssertionError(f"{never}: {last}") from never
-    document: dict[str, Any] = stack.ok("show", acquisition)
-    return document
+    return stack.detail(acquisition)
 
 
 def outcome_of(stack: RunningStack, row: dict[str, Any], folder: Path) -> Outcome:
     """Read what a run came to, and hold it against everything that must be so."""
     assert len(row["versions"]) == 1
     assert len(row["derived"]) == 1
-    derived = stack.ok("show", row["derived"][0])
+    derived = stack.detail(row["derived"][0])
     assert len(derived["versions"]) == 1
     keys, labels = read_object(stack, row["object_url"]), read_object(stack, derived["object_url"])
     assert orphans(keys) == orphans(labels) == []
@@ -104,7 +104,8 @@ def outcome_of(stack: RunningStack, row: dict[str, Any], folder: Path) -> Outcom
     data = {path: digest for path, digest in paths.items() if path.startswith("data/")}
     assert data == {f"data/{path}": digest for path, digest in digests(folder).items()}
     for one in (row, derived):
-        assert stack.ok("check", one["dataset_id"])["objects"][0]["leftovers"] in ([], None)
+        checked = stack.check(one["dataset_id"])
+        assert (checked.fixity, checked.damaged, checked.leftovers) == (Fixity.OK, (), ())
     assert len(row["publications"]) == 1
     assert len({receipt["inventory_sha512"] for receipt in row["receipts"]}) == 1
     return Outcome(
@@ -172,7 +173,7 @@ def require_told_once(stack: RunningStack) -> None:
 
 def kill_and_compare(stack: RunningStack, step: str, victim: str, zone: Path, reference: Outcome) -> None:
     folder = a_run(zone)
-    before = len(stack.ok("list"))
+    before = len(stack.rows())
     begun = stack.ok("ingest", str(folder), "--profile", "squid")
     began = time.monotonic()
 
@@ -181,7 +182,7 @@ def kill_and_compare(stack: RunningStack, step: str, victim: str, zone: Path, re
     row = rest_of(stack, begun["acquisition_id"])
     rested = time.monotonic() - began
     assert outcome_of(stack, row, folder) == reference
-    assert len(stack.ok("list")) == before + 2
+    assert len(stack.rows()) == before + 2
     require_told_once(stack)
     stack.await_healthy()
     print(f"killed {victim} at {step} (run at {where}): at rest {rested:.1f} s after it was asked for")  # noqa: T201

@@ -76,7 +76,7 @@ def connections(stack: RunningStack) -> list[tuple[str, object]]:
 
 
 def test_after_the_first_start_every_part_answers(stack: RunningStack) -> None:
-    answer = stack.run("doctor")
+    answer = stack.run_apart("doctor")
 
     assert answer.code == 0, answer.out
     conditions = {part["part"]: part["condition"] for part in answer.document["parts"]}
@@ -154,7 +154,7 @@ def test_a_second_start_on_the_same_home_is_refused_and_names_the_holder(stack: 
     assert stack.process is not None
     before = {process.pid for process in stack.processes()}
 
-    answer = stack.run("up", timeout=60)
+    answer = stack.run_apart("up", timeout=60)
 
     assert answer.code == 5
     assert str(stack.process.pid) in answer.reason
@@ -164,7 +164,7 @@ def test_a_second_start_on_the_same_home_is_refused_and_names_the_holder(stack: 
 
 
 def test_a_name_in_the_environment_that_is_no_setting_is_refused_by_name(home: RunningStack) -> None:
-    answer = home.run("doctor", given={"CISTERNA_WEB__PROT": "8080"})
+    answer = home.run_apart("doctor", given={"CISTERNA_WEB__PROT": "8080"})
 
     assert answer.code == 1
     assert "CISTERNA_WEB__PROT" in answer.reason
@@ -186,7 +186,7 @@ def test_a_port_that_was_asked_for_by_name_and_is_taken_is_refused(home: Running
         held.listen()
         port = held.getsockname()[1]
 
-        answer = home.run("up", given={f"CISTERNA_{name}__PORT": str(port)}, timeout=120)
+        answer = home.run_apart("up", given={f"CISTERNA_{name}__PORT": str(port)}, timeout=120)
 
     assert answer.code in {1, 5}
     assert str(port) in answer.reason, answer.document
@@ -197,7 +197,7 @@ def test_a_port_that_was_asked_for_by_name_and_is_taken_is_refused(home: Running
 def test_a_home_that_cannot_be_written_is_refused_with_its_path(home: RunningStack) -> None:
     home.folder.write_text("this is a file")
 
-    answer = home.run("up", timeout=60)
+    answer = home.run_apart("up", timeout=60)
 
     assert answer.code in {1, 5}
     assert str(home.folder) in answer.reason

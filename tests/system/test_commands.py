@@ -1,0 +1,174 @@
+"""The commands on a running stack: what does not exist, what would be done, and what people see in a terminal."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import shlex
+import struct
+import subprocess
+import termios
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from tests.system.running import CISTERNA, RunningStack, write_run
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
+
+UNKNOWN = ("ds-0000000000000000000000000z", "acq-0000000000000000000000000z", "ark:/99999/none", "../../etc/passwd")
+ABOUT_ONE = (
+    "show ID",
+    "check ID",
+    "restore ID --to there",
+    "lineage ID",
+    "metadata show ID",
+    "publish ID",
+    "withdraw ID --reason why",
+    "reprocess ID --reason why",
+    "review accept ID --reason why",
+    "review reject ID --reason why",
+    "review request-changes ID --reason why",
+    "review assign ID --to somebody --reason why",
+)
+RESTLESS = {"sinks", "events", "deliveries", "accounts", "attempts"}
+"""Tables that a command may touch without doing anything: the person at the keyboard gets an account."""
+
+
+@pytest.fixture(scope="module")
+def row(stack: RunningStack, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Give a published run."""
+    answer = stack.ingest(write_run(tmp_path_factory.mktemp("zone"), seed=201))
+    assert answer.code == 0, answer.out
+    found: dict[str, Any] = answer.document
+    return found
+
+
+@pytest.mark.parametrize("command", ABOUT_ONE)
+def test_what_does_not_exist_is_said_to_be_unknown(stack: RunningStack, command: str) -> None:
+    for unknown in UNKNOWN:
+        answer = stack.run(*[unknown if word == "ID" else word for word in command.split()])
+
+        assert (answer.code, answer.document["error"]) == (1, "not-found"), answer.out
+        assert unknown in answer.reason
+        assert not Path("there").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("instrument", "add", "squid-dry", "--profile", "no-such", "--path", "."),
+        ("instrument", "add", "squid-dry", "--profile", "squid", "--path", "/no/such/place"),
+        ("instrument", "add", "Bad Name!", "--profile", "squid", "--path", "."),
+        ("instrument", "add", "squid-dry", "--profile", "squid", "--path", ".", "--set", "nonsense"),
+        ("project", "add", "Bad Name!", "--title", "x"),
+        ("project", "add", "good", "--title", ""),
+        ("project", "add", "good", "--title", "x", "--model", "no-such"),
+        ("project", "add", "good", "--title", "x", "--creator", "A, B;1234"),
+        ("project", "bind", "no-such", "--path", "/x"),
+        ("project", "bind", "test"),
+        ("check", "--read-data-subset", "2/1"),
+        ("ingest", ".", "--profile", "no-such"),
+        ("ingest", ".", "--profile", "squid", "--project", "no-such"),
+    ],
+    ids=" ".join,
+)
+def test_what_cannot_be_done_is_named_and_does_nothing(stack: RunningStack, arguments: tuple[str, ...]) -> None:
+    before = everything(stack)
+
+    answer = stack.run(*arguments)
+
+    assert answer.code == 1, answer.out
+    assert answer.reason
+    assert answer.document["error"] != "unexpected", answer.err
+    assert everything(stack) == before
+
+
+def everything(stack: RunningStack) -> dict[str, list[tuple[Any, ...]]]:
+    """Read every table that holds what is true now."""
+    with stack.database() as connection:
+        named = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
+        return {name: _rows(connection, name) for (name,) in named if name not in RESTLESS}
+
+
+def _rows(connection: psycopg.Connection[Any], table: str) -> list[tuple[Any, ...]]:
+    query = sql.SQL("SELECT t::text FROM {} t ORDER BY 1").format(sql.Identifier(table))
+    return connection.execute(query).fetchall()
+
+
+def test_a_dry_run_says_what_would_be_done_and_does_nothing(
+    stack: RunningStack, row: dict[str, Any], tmp_path: Path
+) -> None:
+    folder, identity = write_run(tmp_path / "zone", seed=202), row["version_id"]
+    before = everything(stack)
+
+    for arguments in (
+        ["ingest", str(folder), "--profile", "squid"],
+        ["instrument", "add", "squid-dry", "--profile", "squid", "--path", str(tmp_path / "zone")],
+        ["project", "add", "dry", "--title", "Dry"],
+        ["project", "bind", "test", "--path", "/dry"],
+        ["restore", identity, "--to", str(tmp_path / "there")],
+        ["reprocess", identity, "--reason", "why"],
+        ["publish", identity],
+        ["withdraw", identity, "--reason", "why"],
+        ["review", "request-changes", identity, "--reason", "why"],
+        ["metadata", "set", identity, "licence=CC0-1.0", "--reason", "why"],
+    ):
+        answer = stack.run(*arguments, "--dry-run")
+
+        assert answer.code == 0, (arguments, answer.out)
+        assert answer.document, arguments
+    assert everything(stack) == before
+    assert not (tmp_path / "there").exists()
+
+
+def seen_in_a_terminal(stack: RunningStack, *arguments: str, columns: int) -> str:
+    """Run a command in a terminal of so many columns, and give what it wrote there."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+    environment = {**stack.environment, "TERM": "xterm-256color"}
+    environment.pop("COLUMNS", None)
+    done = subprocess.Popen([*CISTERNA, *arguments], stdin=theirs, stdout=theirs, stderr=theirs, env=environment)
+    os.close(theirs)
+    said = b""
+    while True:
+        try:
+            piece = os.read(ours, 65536)
+        except OSError:  # the other end was closed
+            break
+        if not piece:
+            break
+        said += piece
+    os.close(ours)
+    assert done.wait(60) == 0, said
+    return said.decode()
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_in_a_terminal_every_id_is_whole_and_short_rows_take_one_line(
+    stack: RunningStack, row: dict[str, Any], columns: int
+) -> None:
+    listed = seen_in_a_terminal(stack, "list", columns=columns)
+    shown = seen_in_a_terminal(stack, "show", row["dataset_id"], columns=columns)
+
+    mine = next(line for line in listed.splitlines() if row["dataset_id"] in line)
+    assert {"v1", "complete", "published", "passed"} <= set(mine.split())
+    assert len(mine) <= columns
+    for whole in (row["dataset_id"], row["pid"], row["object_url"], row["manifest_digest"]):
+        assert whole in shown
+    assert "{" not in shown
+    assert len(shown.splitlines()) < 120
+
+
+def test_exports_reach_the_stack_from_a_shell(stack: RunningStack) -> None:
+    command = f'eval "$({shlex.join([*CISTERNA, "config", "env"])})" && printf %s "$AWS_ENDPOINT_URL"'
+
+    done = subprocess.run(
+        ["bash", "-c", command], env=stack.environment, capture_output=True, text=True, check=True, timeout=60
+    )
+
+    assert done.stdout == stack.home.endpoints().s3_endpoint

@@ -26,6 +26,8 @@ class _Section(BaseModel):
 
 
 Port = Annotated[int, Field(ge=1, le=65535)]
+WEB_PORT, PREFECT_PORT, STORE_PORT = 8080, 4200, 8333
+"""Where the parts listen when nobody asks for another port and these are free."""
 
 
 class Database(_Section):
@@ -45,7 +47,7 @@ class Store(_Section):
     public_secret_access_key: SecretStr | None = Field(None, description="Its secret key.")
     archive_bucket: str = Field("cisterna-archive", description="Bucket that holds the OCFL storage root.")
     public_bucket: str = Field("cisterna-public", description="Bucket that holds what is public, and nothing else.")
-    port: Port = Field(8333, description="Port of the embedded store.")
+    port: Port | None = Field(None, description="Port of the embedded store; unset: 8333 or the next free one.")
 
     def credentials(self, *, public: bool) -> tuple[str, SecretStr]:
         """Return the keys of the archive's or of the public identity. Raises `SettingsInvalid` when not set."""
@@ -64,14 +66,14 @@ class Prefect(_Section):
     """The Prefect server."""
 
     api_url: str | None = Field(None, description="API of a server of yours; unset: the embedded one.")
-    port: Port = Field(4200, description="Port of the embedded server.")
+    port: Port | None = Field(None, description="Port of the embedded server; unset: 4200 or the next free one.")
 
 
 class Web(_Section):
     """The dashboard, API and landing pages."""
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
-    port: Port = Field(8080, description="Port to listen on.")
+    port: Port | None = Field(None, description="Port to listen on; unset: 8080 or the next free one.")
     public_url: str | None = Field(None, description="Address people use, when a proxy stands before the server.")
 
 

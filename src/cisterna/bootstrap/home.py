@@ -172,6 +172,7 @@ class Home:
             SettingsInvalid: The folder cannot be made or written.
         """
         with self._lock_file() as file:
+            self.logs.mkdir(mode=0o700, parents=True, exist_ok=True)
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

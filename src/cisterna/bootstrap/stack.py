@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import httpx
 from pydantic import SecretStr
@@ -17,7 +17,12 @@ from cisterna.adapters.child import Child
 from cisterna.adapters.system_clock import SystemClock
 from cisterna.bootstrap.home import Endpoints, Home
 from cisterna.domain.errors import CisternaError, SettingsInvalid
-from cisterna.settings import Settings, Web
+from cisterna.settings import PREFECT_PORT, STORE_PORT, WEB_PORT, Settings, Web
+
+if TYPE_CHECKING:
+    from cisterna.adapters.embedded_prefect import EmbeddedPrefect
+    from cisterna.adapters.postgres_endpoint import PostgresEndpoint
+    from cisterna.adapters.s3_access import S3Access
 
 RESTART_SECONDS = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0)
 """How long a part that keeps dying is left alone before each new start."""
@@ -128,41 +133,15 @@ class EmbeddedStack:
 
     def _start(self) -> Endpoints:
         from cisterna.adapters.catalogue_sql import SqlCatalogue
-        from cisterna.adapters.embedded_postgres import EmbeddedPostgres
-        from cisterna.adapters.embedded_prefect import EmbeddedPrefect, client_environment
-        from cisterna.adapters.embedded_seaweedfs import EmbeddedSeaweedFS
+        from cisterna.adapters.embedded_prefect import client_environment
 
         settings, home = self.settings, self.home
         web_port = free_port(settings.web)
-
-        postgres = EmbeddedPostgres(home.postgres)
-        self._add("postgres", postgres)
-        database = postgres.start()
-        postgres.ensure_database("cisterna")
-        postgres.ensure_database("prefect", extensions=["pg_trgm"])
-        self._say("postgres", "ready")
-
-        prefect = EmbeddedPrefect(
-            home.prefect,
-            log=home.logs / "prefect.log",
-            database_url=database.asyncpg_url("prefect"),
-            port=settings.prefect.port,
-            port_is_fixed="port" in settings.prefect.model_fields_set,
-        )
-        self._add("prefect", prefect)
-        prefect.begin()  # the slowest by far, so it starts first and is waited for last
-        store = EmbeddedSeaweedFS(
-            home.store,
-            log=home.logs / "store.log",
-            port=settings.store.port,
-            port_is_fixed="port" in settings.store.model_fields_set,
-            archive_bucket=settings.store.archive_bucket,
-            public_bucket=settings.store.public_bucket,
-        )
-        self._add("store", store)
-        store.start()
-        self._say("store", "ready")
-        catalogue = SqlCatalogue(database.url("cisterna"))
+        database = self._start_postgres()
+        prefect = self._begin_prefect(database)  # the slowest by far, so it starts first and is waited for last
+        store = self._start_store()
+        dsn = settings.database.dsn or SecretStr(database.url("cisterna") if database else "")
+        catalogue = SqlCatalogue(dsn.get_secret_value())
         catalogue.migrate()
         catalogue.close()
 
@@ -170,34 +149,92 @@ class EmbeddedStack:
             supervisor_pid=os.getpid(),
             started_at=SystemClock().now(),
             web_url=f"http://{_shown(settings.web.host)}:{web_port}",
-            prefect_api_url=prefect.api_url,
-            dsn=SecretStr(database.url("cisterna")),
-            s3_endpoint=store.endpoint,
-            s3_region=store.archive_access.region,
-            archive_access_key_id=store.archive_access.access_key_id,
-            archive_secret_access_key=store.archive_access.secret_access_key,
-            public_access_key_id=store.public_access.access_key_id,
-            public_secret_access_key=store.public_access.secret_access_key,
+            prefect_api_url=prefect.api_url if prefect else settings.prefect.api_url or "",
+            dsn=dsn,
+            **store,
         )
         home.publish_endpoints(endpoints)
 
         web = self._own("web", "cisterna.web.serve", prefect_env={})
         self._add("web", web)
         web.start()
-        dispatcher = self._own(
-            "dispatcher", "flows.dispatcher", prefect_env=client_environment(prefect.api_url, home=home.prefect)
-        )
+        client = client_environment(endpoints.prefect_api_url, home=home.prefect)
+        dispatcher = self._own("dispatcher", "flows.dispatcher", prefect_env=client)
         ready = home.run / "dispatcher.ready"
         ready.unlink(missing_ok=True)  # one that was killed leaves it behind
         self._add("dispatcher", dispatcher)
         dispatcher.start()
         web.await_ready(lambda: _answers(f"{endpoints.web_url}/healthz"), timeout_seconds=START_SECONDS)
         self._say("web", "ready")
-        prefect.await_ready(timeout_seconds=START_SECONDS)
-        self._say("prefect", "ready")
+        if prefect:
+            prefect.await_ready(timeout_seconds=START_SECONDS)
+            self._say("prefect", "ready")
         dispatcher.await_ready(ready.exists, timeout_seconds=START_SECONDS)
         self._say("dispatcher", "ready")
         return endpoints
+
+    def _start_postgres(self) -> PostgresEndpoint | None:
+        """Start the embedded server, unless neither the catalogue nor Prefect needs it."""
+        from cisterna.adapters.embedded_postgres import EmbeddedPostgres
+
+        if self.settings.database.dsn and self.settings.prefect.api_url:
+            return None
+        postgres = EmbeddedPostgres(self.home.postgres)
+        self._add("postgres", postgres)
+        database = postgres.start()
+        postgres.ensure_database("cisterna")
+        postgres.ensure_database("prefect", extensions=["pg_trgm"])
+        self._say("postgres", "ready")
+        return database
+
+    def _begin_prefect(self, database: PostgresEndpoint | None) -> EmbeddedPrefect | None:
+        from cisterna.adapters.embedded_prefect import EmbeddedPrefect
+
+        port = self.settings.prefect.port
+        if self.settings.prefect.api_url or database is None:
+            return None
+        prefect = EmbeddedPrefect(
+            self.home.prefect,
+            log=self.home.logs / "prefect.log",
+            database_url=database.asyncpg_url("prefect"),
+            port=port or PREFECT_PORT,
+            port_is_fixed=port is not None,
+        )
+        self._add("prefect", prefect)
+        prefect.begin()
+        return prefect
+
+    def _start_store(self) -> dict[str, Any]:
+        """Start the embedded store, or take the one that is set; return where it answers, as `Endpoints` says it."""
+        from cisterna.adapters.embedded_seaweedfs import EmbeddedSeaweedFS
+        from cisterna.adapters.s3_access import S3Access
+
+        configured = self.settings.store
+        if configured.endpoint is not None:
+            asked = [configured.credentials(public=public) for public in (False, True)]
+            return _store_facts(
+                *(
+                    S3Access(
+                        endpoint=configured.endpoint,
+                        region=configured.region,
+                        access_key_id=key,
+                        secret_access_key=secret,
+                    )
+                    for key, secret in asked
+                )
+            )
+        store = EmbeddedSeaweedFS(
+            self.home.store,
+            log=self.home.logs / "store.log",
+            port=configured.port or STORE_PORT,
+            port_is_fixed=configured.port is not None,
+            archive_bucket=configured.archive_bucket,
+            public_bucket=configured.public_bucket,
+        )
+        self._add("store", store)
+        store.start()
+        self._say("store", "ready")
+        return _store_facts(store.archive_access, store.public_access)
 
     def _own(self, name: str, module: str, *, prefect_env: Mapping[str, str]) -> Child:
         """Describe a process of ours: `python -m module` with this home."""
@@ -224,14 +261,25 @@ def _answers(url: str) -> bool:
         return False
 
 
+def _store_facts(archive: S3Access, public: S3Access) -> dict[str, Any]:
+    return {
+        "s3_endpoint": archive.endpoint,
+        "s3_region": archive.region,
+        "archive_access_key_id": archive.access_key_id,
+        "archive_secret_access_key": archive.secret_access_key,
+        "public_access_key_id": public.access_key_id,
+        "public_secret_access_key": public.secret_access_key,
+    }
+
+
 def free_port(web: Web) -> int:
-    """Return the port that is set, or, when nobody asked for one by name, the first free one from the default on.
+    """Return the port that is set, or, when none is, the first free one from the usual on.
 
     Raises:
-        SettingsInvalid: The port was set explicitly and is taken.
+        SettingsInvalid: The port that is set is taken.
     """
-    is_explicit = "port" in web.model_fields_set
-    for port in range(web.port, web.port + (1 if is_explicit else 200)):
+    wanted = web.port or WEB_PORT
+    for port in range(wanted, wanted + (1 if web.port else 200)):
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
@@ -239,5 +287,5 @@ def free_port(web: Web) -> int:
             except OSError:
                 continue
             return port
-    msg = f"port {web.port} on {web.host} is taken; free it, or give web.port another number"
-    raise SettingsInvalid(msg, port=web.port)
+    msg = f"port {wanted} on {web.host} is taken; free it, or give web.port another number"
+    raise SettingsInvalid(msg, port=wanted)

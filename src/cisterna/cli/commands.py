@@ -56,6 +56,7 @@ COMMANDS = {
     "review": Place("review", "app", "The review queue, and decisions on it."),
     "instrument": Place("instrument", "app", "Instruments and their landing zones."),
     "project": Place("project", "app", "Projects, and how acquisitions find theirs."),
+    "account": Place("account", "app", "People who may sign in."),
     "model": Place("model", "app", "Models that may be run on archived images."),
     "config": Place("config", "app", "Settings, their schema, and exports for other tools."),
 }

@@ -28,7 +28,9 @@ def ingest(
     path: Annotated[Path, typer.Argument(help="The folder of one run; bringing it in claims that it is finished.")],
     *,
     profile: Annotated[str, typer.Option("--profile", help="How it was written, such as squid.", show_default=False)],
-    project: Annotated[str, typer.Option("--project", help="The project it belongs to.")] = "test",
+    project: Annotated[
+        str | None, typer.Option("--project", help="Its project; else the one it is bound to, else `test`.")
+    ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Return when the version rests.")] = False,
     wait_seconds: WaitSeconds = 3600.0,
     dry_run: DryRun = False,
@@ -56,6 +58,7 @@ def ingest(
             clock=parts.clock,
             resolve_project=parts.find_project(str(folder.parent)),
             outside=parts.outside,
+            fallback="test",
         )
         row = _await_rest(claimed.acquisition_id, parts, wait_seconds) if wait else _row(claimed.acquisition_id, parts)
     needs_person = row.held is not None or row.state in _NEEDS_A_PERSON

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -13,9 +14,9 @@ from cisterna.cli.opened import local_person, opened
 from cisterna.cli.review import Identifier
 from cisterna.cli.waiting import WaitSeconds, await_work
 from cisterna.domain.dataset import Stage
-from cisterna.domain.errors import InvalidInput
+from cisterna.domain.errors import InvalidInput, PublicationRefused
 from cisterna.services.overview import Overview, overview_of
-from cisterna.services.publish import request_publication, withdraw_version
+from cisterna.services.publish import bars_to_publication, request_publication, withdraw_version
 from cisterna.services.reprocess import request_reprocess
 
 
@@ -38,10 +39,12 @@ def publish(
     """Make an accepted version public at the configured targets; returns when it is."""
     with opened(home) as parts:
         row, version_id = _row(identifier, parts)
+        person = local_person(parts)
+        bars = bars_to_publication(version_id, person=person, catalogue=parts.catalogue) if dry_run else ()
+        if bars:
+            raise PublicationRefused("; ".join(f"{bar.condition}: {bar.remedy}" for bar in bars), version_id=version_id)
         if not dry_run:
-            work = request_publication(
-                version_id, person=local_person(parts), catalogue=parts.catalogue, clock=parts.clock
-            )
+            work = request_publication(version_id, person=person, catalogue=parts.catalogue, clock=parts.clock)
             await_work(work.work_id, catalogue=parts.catalogue, wait_seconds=wait_seconds)
             row, _ = _row(version_id, parts)
     text = f"would publish {version_id}" if dry_run else f"{version_id} is public at {row.published_url}"
@@ -73,11 +76,19 @@ def withdraw(
     answer(row.model_dump(mode="json"), as_json=as_json, show=lines(text))
 
 
+class FromStage(StrEnum):
+    """The stages that can be done again; what comes after them follows."""
+
+    MEASURED = Stage.MEASURED
+    GATED = Stage.GATED
+    DESCRIBED = Stage.DESCRIBED
+
+
 def reprocess(
     identifier: Identifier,
     *,
     reason: Reason,
-    from_stage: Annotated[Stage | None, typer.Option("--from", help="measured, gated or described.")] = None,
+    from_stage: Annotated[FromStage | None, typer.Option("--from", help="measured, gated or described.")] = None,
     model: Annotated[str | None, typer.Option("--model", help="Name of an admitted model.")] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Return when it is done.")] = False,
     wait_seconds: WaitSeconds = 600.0,
@@ -96,7 +107,7 @@ def reprocess(
             parts.inference.card(model)  # refuses an unknown model before any work is asked for
         asked = request_reprocess(
             version_id,
-            from_stage=from_stage,
+            from_stage=Stage(from_stage) if from_stage else None,
             model=model,
             person=local_person(parts),
             reason=reason,

@@ -166,6 +166,8 @@ class _ObjectCheck:
             )
         else:
             fixity, reason = Fixity.OK, f"{len(self._read)} files of {self._dataset.pid} have the digests on record"
+            if not self._read:
+                reason = f"no file of {self._dataset.pid} is in this part; only its structure was checked"
         return ObjectCheck(
             dataset_id=self._dataset.dataset_id,
             pid=self._dataset.pid,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from cisterna.domain.acquisition import Acquisition, AcquisitionState, Assessment, Evidence
 from cisterna.domain.base import Value
-from cisterna.domain.errors import UnclaimedFolder
+from cisterna.domain.errors import Conflict, UnclaimedFolder
 from cisterna.domain.identifier import acquisition_id
 from cisterna.domain.instrument import Instrument
 from cisterna.domain.listing import Obstacle
@@ -100,6 +100,7 @@ def claim_folder(
     clock: Clock,
     resolve_project: ProjectResolver,
     outside: OutsideReader | None = None,
+    fallback: str | None = None,
 ) -> Acquisition:
     """Take in a folder that somebody says is finished: nothing is waited for, and nothing planned may be missing.
 
@@ -112,7 +113,8 @@ def claim_folder(
         zone: The parent.
         profile: That reads the folder.
         submitter: Account of the person who brings it.
-        project: Slug, or None to find it as for any other run.
+        project: Slug, or None to find it as for any other run. A run that is bound already is never moved.
+        fallback: Slug of the project of what binds to none; None leaves it unclaimed.
         catalogue: Where it is written.
         clock: Dates it.
         resolve_project: Finds the project when none is given.
@@ -120,6 +122,7 @@ def claim_folder(
 
     Raises:
         UnclaimedFolder: The profile does not recognise it; nothing is written.
+        Conflict: It belongs to another project than the one given.
         NotFound: There is no such folder or project.
         SourceUnavailable: The folder cannot be looked at.
     """
@@ -136,7 +139,11 @@ def claim_folder(
     if not inspection.is_claimed:
         msg = f"{path}/{folder} is no run of the profile '{profile.name}'; name another profile, or look at the folder"
         raise UnclaimedFolder(msg, path=f"{path}/{folder}", profile=profile.name)
-    bound = project or fresh.project or resolve_project(fresh, profile.describe(look))
+    known = fresh.project or resolve_project(fresh, profile.describe(look))
+    if project is not None and known is not None and known != project:
+        msg = f"{path}/{folder} belongs to the project '{known}'; leave --project out, or change the binding first"
+        raise Conflict(msg, path=f"{path}/{folder}", project=known, wanted=project)
+    bound = known or project or fallback
     after = taken(fresh, inspection, project=bound, clock=clock)
     with catalogue.begin() as tx:
         _declare(tx, instrument)
@@ -147,9 +154,9 @@ def claim_folder(
 def _instrument(tx: Transaction, path: str, profile: str, *, zone: LandingZone, clock: Clock) -> Instrument:
     """Find the instrument that is declared for the path, or make one that no sweep looks at."""
     declared = [one for one in tx.instruments.list() if one.path.rstrip("/") == path.rstrip("/")]
-    found = next((one for one in declared if one.profile == profile), None)
-    if found is not None and found.watched:
-        return found
+    watched = next((one for one in declared if one.watched and one.profile == profile), None)
+    if watched is not None:
+        return watched
     name = "by-hand-" + hashlib.sha256(f"{profile}\n{path}".encode()).hexdigest()[:12]
     return Instrument(
         name=name, profile=profile, path=path, identity=zone.identity(), watched=False, created_at=clock.now()

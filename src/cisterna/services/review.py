@@ -231,6 +231,8 @@ def _request_inference(
 ) -> None:
     if project is None or project.policy.model is None or version.verdict is not Verdict.PASSED or dataset.relations:
         return
+    if version.revision:  # the same bytes, described or judged anew: their labels are there
+        return
     model = project.policy.model
     request_work(
         tx,

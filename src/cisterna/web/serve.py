@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import uvicorn
 
 from cisterna.bootstrap import Parts, open_parts
-from cisterna.settings import load_settings
+from cisterna.settings import WEB_PORT, load_settings
 from cisterna.web.app import create_app
 from cisterna.web.parts import WebParts
 
@@ -20,7 +20,7 @@ def serve() -> None:
         uvicorn.run(
             create_app(_web_parts(parts)),
             host=settings.web.host,
-            port=listening.port or settings.web.port,
+            port=listening.port or settings.web.port or WEB_PORT,
             log_level="warning",
             server_header=False,
             timeout_graceful_shutdown=2,

@@ -16,7 +16,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from tests.system.running import CISTERNA, RunningStack, write_run
+from cisterna.domain.dataset import Stage
+from tests.system.running import CISTERNA, RunningStack, until, write_run
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
@@ -41,9 +42,15 @@ RESTLESS = {"sinks", "events", "deliveries", "accounts", "attempts"}
 
 @pytest.fixture(scope="module")
 def row(stack: RunningStack, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """Give a published run."""
+    """Give a published run whose labels rest, so that nothing is under way any more."""
     answer = stack.ingest(write_run(tmp_path_factory.mktemp("zone"), seed=201))
     assert answer.code == 0, answer.out
+
+    def at_rest() -> bool:
+        labels = [stack.seen(one) for one in stack.detail(answer.document["dataset_id"])["derived"]]
+        return bool(labels) and all(one is not None and one.stage is Stage.IN_REVIEW for one in labels)
+
+    until(at_rest, seconds=120, what="the rest of the labels", every=0.2)
     found: dict[str, Any] = answer.document
     return found
 

@@ -11,7 +11,7 @@ import pytest
 from cisterna.adapters.catalogue_sql import SqlCatalogue
 from cisterna.adapters.landing_folder import LandingFolder, read_outside
 from cisterna.domain.acquisition import Acquisition, AcquisitionState
-from cisterna.domain.errors import NotFound, UnclaimedFolder
+from cisterna.domain.errors import Conflict, NotFound, UnclaimedFolder
 from cisterna.profiles.squid import Squid
 from cisterna.services.claim import claim_folder, explain
 from cisterna.testing.clock import SettableClock
@@ -32,15 +32,18 @@ def claiming(tmp_path: Path, catalogue: SqlCatalogue, clock: SettableClock) -> C
     with catalogue.begin() as tx:
         tx.projects.add(make_project())
 
-    def run(folder: Path, project: str | None = "cells") -> Acquisition:
+    def run(
+        folder: Path, project: str | None = "cells", *, bound: str | None = None, fallback: str | None = None
+    ) -> Acquisition:
         return claim_folder(
             folder.name,
             path=str(folder.parent),
             zone=LandingFolder(str(folder.parent)),
             profile=Squid(),
             submitter="ada",
-            resolve_project=lambda _acquisition, _described: None,
+            resolve_project=lambda _acquisition, _described: bound,
             project=project,
+            fallback=fallback,
             catalogue=catalogue,
             clock=clock,
             outside=read_outside,
@@ -109,6 +112,44 @@ def test_without_a_project_it_waits_unclaimed(tmp_path: Path, claiming: Claiming
     one = claiming(write(tmp_path), project=None)
 
     assert "unclaimed" in (one.held or "")
+
+
+def test_what_binds_to_none_goes_to_the_fallback(tmp_path: Path, claiming: Claiming) -> None:
+    assert claiming(write(tmp_path), project=None, fallback="cells").project == "cells"
+
+
+def test_a_bound_run_goes_where_it_is_bound_and_never_to_the_fallback(
+    tmp_path: Path, catalogue: SqlCatalogue, claiming: Claiming
+) -> None:
+    with catalogue.begin() as tx:
+        tx.projects.add(make_project(slug="clinic"))
+    folder = write(tmp_path)
+
+    assert claiming(folder, project=None, bound="clinic", fallback="cells").project == "clinic"
+    assert claiming(folder, project=None, bound=None, fallback="cells").project == "clinic"
+
+
+def test_a_bound_run_is_not_moved_to_another_project(
+    tmp_path: Path, catalogue: SqlCatalogue, claiming: Claiming
+) -> None:
+    with catalogue.begin() as tx:
+        tx.projects.add(make_project(slug="clinic"))
+
+    with pytest.raises(Conflict, match="clinic"):
+        claiming(write(tmp_path), project="cells", bound="clinic")
+
+    assert requests(catalogue) == 0
+
+
+def test_an_instrument_declared_after_a_folder_was_brought_by_hand_keeps_its_runs(
+    tmp_path: Path, catalogue: SqlCatalogue, claiming: Claiming
+) -> None:
+    folder = write(tmp_path)
+    claiming(folder)
+    with catalogue.begin() as tx:
+        tx.instruments.add(make_instrument(path=str(folder.parent)))
+
+    assert claiming(folder).instrument == "squid-1"
 
 
 def test_a_project_that_is_not_there_is_named(tmp_path: Path, claiming: Claiming) -> None:

@@ -246,7 +246,8 @@ def write_many(path: Path, count: int) -> None:
         sink_to(path).send(an_event(number=number))
 
 
-def test_writers_of_several_processes_do_not_mix_their_lines(tmp_path: Path) -> None:
+def test_writers_of_several_processes_do_not_mix_their_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(Path(__file__).parents[2])  # the children find this module by the path they inherit
     path, context = tmp_path / "events.jsonl", multiprocessing.get_context("spawn")
     writers = [context.Process(target=write_many, args=(path, 25)) for _ in range(2)]
 

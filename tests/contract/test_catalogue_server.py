@@ -287,7 +287,7 @@ def test_the_hot_statements_use_their_indexes(catalogue: SqlCatalogue, clock: Se
     from cisterna.adapters import catalogue_inbox, catalogue_outbox
 
     values = {"now": clock.now() + timedelta(days=3650), "kinds": ["ingest"], "sink": "lineage", "limit": 50}
-    for statement, most_rows in ((catalogue_inbox._NEXT_READY, 60), (catalogue_outbox._DUE, 400)):
+    for statement, most_rows in ((catalogue_inbox._NEXT_READY, 60), (catalogue_outbox._HEADS, 400)):
         explain = sql_text(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement.text}")
         used = {name: values[name] for name in statement._bindparams}
         with catalogue._engine.connect() as connection:

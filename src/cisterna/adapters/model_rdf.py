@@ -17,6 +17,7 @@ from cisterna.domain.errors import HostileInput, InvalidInput
 from cisterna.domain.path import relative_path
 
 RDF = "rdf.yaml"
+_DEEPEST = 32
 _LIMIT_BYTES = 256 * 1024
 _PATH_LISTS = frozenset({"covers"})
 _PATHS = frozenset({"source", "documentation", "icon"})
@@ -117,14 +118,27 @@ def _load(file: Path) -> dict[str, Any]:
         if not stat.S_ISREG(found.st_mode) or found.st_size > _LIMIT_BYTES:
             raise InvalidInput(f"{file} is no file of at most {_LIMIT_BYTES} bytes; it is no model description")
         text = file.read_text("utf-8")
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.CSafeLoader)):
-            raise HostileInput(f"{file} uses aliases, by which a small file can expand without end; write them out")
+        _refuse_bombs(text, file)
         said = yaml.load(text, Loader=yaml.CSafeLoader)
     except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
         raise InvalidInput(f"{file} is no model description ({type(error).__name__})") from error
     if not isinstance(said, dict):
         raise InvalidInput(f"{file} is no model description: it holds no names")
     return said
+
+
+def _refuse_bombs(text: str, file: Path) -> None:
+    """Look at the events one by one and stop at the first that is out of place: nothing is built or read beyond it."""
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+        if isinstance(event, yaml.AliasEvent):
+            raise HostileInput(f"{file} uses aliases, by which a small file can expand without end; write them out")
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > _DEEPEST:
+            raise InvalidInput(f"{file} is nested more than {_DEEPEST} deep; it is no model description")
 
 
 def _require_inside(said: dict[str, Any], folder: Path) -> None:

@@ -150,8 +150,8 @@ def test_publishing_takes_the_owner_and_withdrawing_leaves_a_reason(site: Site, 
     asked = call("ada", "POST", f"{base}/publication")
     assert asked.status_code == 202
     assert call("ada", "POST", f"{base}/publication").json()["work_id"] == asked.json()["work_id"]
-    assert call("ada", "GET", f"/work/{asked.json()['work_id']}").json()["state"] == "ready"
-    assert call("otto", "GET", f"/work/{asked.json()['work_id']}").status_code == 404
+    assert call("ada", "GET", f"/inbox/{asked.json()['work_id']}").json()["state"] == "ready"
+    assert call("otto", "GET", f"/inbox/{asked.json()['work_id']}").status_code == 404
     site.publish(version)
     assert call("vera", "POST", f"{base}/withdrawal", {"reason": "x"}).status_code == 403
     assert (

@@ -171,7 +171,7 @@ def withdraw(parts: Parts, person: ApiPerson, version_id: str, body: WithdrawalB
     )
 
 
-@router.get("/work/{work_id}")
+@router.get("/inbox/{work_id}")
 def show_work(parts: Parts, person: ApiPerson, work_id: str) -> Work:
     """Show how far a request has come."""
     with parts.catalogue.begin() as tx:

@@ -245,6 +245,19 @@ def flows_of(parts: Parts) -> Mapping[WorkKind, Flow[..., Any]]:
     return {kind: flow for kind, (flow, executor) in every.items() if executor == "inline"}
 
 
+class Absent:
+    """Keeps a package out of this process, as if it were not installed."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+        """Raises `ModuleNotFoundError` for the package, and leaves all others to the finders behind."""
+        del path, target
+        if name == self._name:
+            raise ModuleNotFoundError(f"{name} is kept out of this process", name=name)
+
+
 def main() -> NoReturn:
     """Run a worker on the home that the environment names."""
     from cisterna.bootstrap import open_parts
@@ -252,6 +265,8 @@ def main() -> NoReturn:
     parser = argparse.ArgumentParser(prog="flows.worker", description="Takes work from the inbox and runs its flow.")
     parser.add_argument("--ready", type=Path, help="file to make when everything is imported and open")
     options = parser.parse_args()
+    # pyarrow imports pandas when it is there, to know its types: 2 CPU seconds and 40 MB for what no flow of ours uses
+    sys.meta_path.insert(0, Absent("pandas"))
     with open_parts(load_settings()) as parts:
         use_parts(parts)
         code = serve(

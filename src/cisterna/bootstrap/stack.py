@@ -97,6 +97,8 @@ class EmbeddedStack:
             part.stop()
             self._say(name, "stopped")
         self._parts.clear()
+        for socket_left in self.home.run.glob("*.sock"):  # of a companion that was ended while it was still loading
+            socket_left.unlink(missing_ok=True)
 
     def tend(self) -> None:
         """Start again what has died; call it about twice a second."""

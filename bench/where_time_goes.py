@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import time
 from collections import defaultdict
 from datetime import datetime
 
@@ -16,6 +17,8 @@ import psutil
 from ingest import MICROSCOPES, Ours, bench_home
 from system.running import RunningStack, until
 
+PAUSE_SECONDS = 0.6
+"""Between two acquisitions: a hundred a minute."""
 NAMES = {
     "flows.dispatcher": "dispatcher",
     "flows.worker": "workers",
@@ -48,11 +51,15 @@ def main() -> None:
     asked = parser.parse_args()
     with bench_home() as (stack, parts, _ready):
         ours = Ours(stack, parts)
+        for seed in range(MICROSCOPES + asked.runs):
+            ours.prepare(seed)
         warm = [ours.write(number, number)[0] for number in range(MICROSCOPES)]
         until(lambda: set(warm) <= set(ours.finished()), seconds=120, what="the warm-up")
         before = cpu_seconds(stack)
-        seeds = range(MICROSCOPES, MICROSCOPES + asked.runs)
-        written = [ours.write(seed % MICROSCOPES, seed)[0] for seed in seeds]
+        written = []
+        for seed in range(MICROSCOPES, MICROSCOPES + asked.runs):
+            written.append(ours.write(seed % MICROSCOPES, seed)[0])
+            time.sleep(PAUSE_SECONDS)
         until(lambda: set(written) <= set(ours.finished()), seconds=600, what="all runs", every=1.0)
         after = cpu_seconds(stack)
     each = {name: round((after[name] - before.get(name, 0.0)) / asked.runs, 3) for name in sorted(after)}

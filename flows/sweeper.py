@@ -19,6 +19,8 @@ Sweep = Callable[[Instrument, SweepMemory], SweepResult]
 
 LULL_SECONDS = 0.1
 """Between a hint and the look it asks for: a writer that writes fast gives hundreds of hints a second."""
+LULL_SHARE = 3.0
+"""A look that took long is followed by a lull as many times as long, so that looking never fills the machine."""
 
 _log = structlog.get_logger("cisterna.sweep")
 
@@ -83,7 +85,7 @@ class _Round:
     def _go(self) -> None:
         memory = SweepMemory()
         while not self._stopping:
-            pause = self._pause
+            pause, began = self._pause, time.monotonic()
             try:
                 seen = self._sweep(self._instrument, memory)
                 pause = min(pause, self._pause if seen.wake_seconds is None else seen.wake_seconds)
@@ -91,9 +93,10 @@ class _Round:
                 _log.warning("sweep.failed", instrument=self._instrument.name, code=error.code, reason=str(error))
             except Exception:  # noqa: BLE001 - the next look starts afresh; the thread has to live on
                 _log.exception("sweep.crashed", instrument=self._instrument.name)
+            lull = max(LULL_SECONDS, LULL_SHARE * (time.monotonic() - began))
             self._hint.wait(pause)
             if not self._stopping:
-                time.sleep(LULL_SECONDS)
+                time.sleep(min(lull, self._pause))
 
 
 def _frozen(instrument: Instrument) -> str:

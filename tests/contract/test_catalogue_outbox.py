@@ -45,7 +45,7 @@ def deliver_all(
             batch = tx.outbox.due(sink=sink, now=clock.now(), limit=7)
             for delivery in batch:
                 sent.append(delivery.event)
-                tx.outbox.delivered(delivery, now=clock.now())
+                tx.outbox.delivered([delivery])
         if not batch:
             return sent
 
@@ -83,7 +83,7 @@ def test_the_events_of_a_subject_come_in_order_and_together(catalogue: SqlCatalo
     together = due(catalogue, clock)
     assert names(together) == [first.event_id, second.event_id, other.event_id]
     with catalogue.begin() as tx:
-        tx.outbox.delivered(together[0], now=clock.now())
+        tx.outbox.delivered([together[0]])
 
     assert names(due(catalogue, clock)) == [second.event_id, other.event_id]
 
@@ -131,7 +131,7 @@ def test_a_sender_that_dies_leaves_its_deliveries_to_the_next(catalogue: SqlCata
     append(catalogue, make_event())
 
     with pytest.raises(RuntimeError), catalogue.begin() as tx:  # noqa: PT012 - the block is what fails
-        tx.outbox.delivered(tx.outbox.due(sink="lineage", now=clock.now(), limit=1)[0], now=clock.now())
+        tx.outbox.delivered(tx.outbox.due(sink="lineage", now=clock.now(), limit=1))
         raise RuntimeError
 
     assert len(due(catalogue, clock)) == 1

@@ -19,6 +19,7 @@ _SAVE = update(acquisitions).where(
     acquisitions.c.acquisition_id == bindparam("the_id"), acquisitions.c.record == bindparam("the_record")
 )
 _GET = select(acquisitions.c.body).where(acquisitions.c.acquisition_id == bindparam("the_id"))
+_LOCK = _GET.with_for_update()
 
 
 class SqlAcquisitions:
@@ -38,6 +39,11 @@ class SqlAcquisitions:
     def find(self, acquisition_id: str) -> Acquisition | None:
         """Read one, if it is there."""
         body = self._sql.run(_GET, {"the_id": acquisition_id}).scalar()
+        return None if body is None else Acquisition.model_validate_json(body)
+
+    def lock(self, acquisition_id: str) -> Acquisition | None:
+        """Read one and hold its row."""
+        body = self._sql.run(_LOCK, {"the_id": acquisition_id}).scalar()
         return None if body is None else Acquisition.model_validate_json(body)
 
     def save(self, acquisition: Acquisition) -> Acquisition:

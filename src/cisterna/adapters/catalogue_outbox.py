@@ -103,10 +103,10 @@ class SqlOutbox:
         found = self._sql.run(_BEHIND_HEADS, held).mappings()
         return [Delivery(event=_event(row), sink=sink, attempts=row["attempts"]) for row in found]
 
-    def delivered(self, delivery: Delivery, *, now: datetime) -> None:
-        """Let the delivery go; its event stays."""
-        del now
-        self._sql.run(_DELIVERED, {"the_sink": delivery.sink, "the_event": delivery.event.event_id})
+    def delivered(self, deliveries: Sequence[Delivery]) -> None:
+        """Let deliveries go; their events stay."""
+        if deliveries:
+            self._sql.run(_DELIVERED, [{"the_sink": one.sink, "the_event": one.event.event_id} for one in deliveries])
 
     def postponed(self, delivery: Delivery, *, not_before: datetime, reason: str) -> None:
         """Count the attempt and try again later; what waits behind it waits as long."""

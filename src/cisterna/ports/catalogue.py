@@ -86,6 +86,10 @@ class Acquisitions(Protocol):
         """Like `get`, with None for an unknown id."""
         ...
 
+    def lock(self, acquisition_id: str) -> Acquisition | None:
+        """Like `find`, and nobody else saves it until this transaction ends."""
+        ...
+
     def save(self, acquisition: Acquisition) -> Acquisition:
         """Insert (record 0) or update. Raises `Conflict`."""
         ...
@@ -278,8 +282,8 @@ class Outbox(Protocol):
         """
         ...
 
-    def delivered(self, delivery: Delivery, *, now: datetime) -> None:
-        """The sink has it."""
+    def delivered(self, deliveries: Sequence[Delivery]) -> None:
+        """The sink has these."""
         ...
 
     def postponed(self, delivery: Delivery, *, not_before: datetime, reason: str) -> None:

@@ -26,7 +26,6 @@ _SECRETS = (
         r"[\"']?\s*[=:]\s*[\"']?)[^\s\"',;&]+"
     ),
 )
-_TRIES = 5
 _SILENT = "the worker gave no sign of life until its lease ran out"
 _ENDED = "the worker process ended before its work did"
 
@@ -50,9 +49,9 @@ def start_attempt(
 
     Killed before the commit, nothing has happened; after it, the lease runs out and `abort_expired` tells the end.
     """
-    abort_expired(catalogue=catalogue, clock=clock, place=place)
     while True:
         with catalogue.begin() as tx:
+            _end_expired(tx, clock=clock, place=place)
             run_id, now = clock.new_id(), clock.now()
             claim = tx.inbox.claim(owner=owner, run_id=run_id, now=now, lease=lease, kinds=kinds, work_id=work_id)
             if claim is None:
@@ -148,10 +147,7 @@ def fail_attempt(
 def abort_expired(*, catalogue: Catalogue, clock: Clock, place: Place) -> Sequence[Claim]:
     """Tell the end of each attempt whose lease ran out; its work is ready again. Each is told once."""
     with catalogue.begin() as tx:
-        claims = tx.inbox.expired(now=clock.now())
-        for claim in claims:
-            _tell_end(tx, "attempt.aborted", claim, _SILENT, code="lease-lost", clock=clock, place=place)
-    return claims
+        return _end_expired(tx, clock=clock, place=place)
 
 
 def abort_owned_by(owner: str, *, catalogue: Catalogue, clock: Clock, place: Place) -> Sequence[Claim]:
@@ -211,25 +207,25 @@ def error_words(error: BaseException) -> str:
     return shown[:_ERROR_LIMIT]
 
 
+def _end_expired(tx: Transaction, *, clock: Clock, place: Place) -> Sequence[Claim]:
+    claims = tx.inbox.expired(now=clock.now())
+    for claim in claims:
+        _tell_end(tx, "attempt.aborted", claim, _SILENT, code="lease-lost", clock=clock, place=place)
+    return claims
+
+
 def _give_up(claim: Claim, words: str, *, code: str, catalogue: Catalogue, clock: Clock, place: Place) -> None:
-    """End the work for good; a sweep that writes the same acquisition meanwhile makes it begin again."""
-    for last in range(1, _TRIES + 1):
-        try:
-            with catalogue.begin() as tx:
-                tx.inbox.require_lease(claim.attempt)
-                tx.inbox.give_up(claim.attempt, outcome=words)
-                _tell_end(tx, "attempt.failed", claim, words, code=code, clock=clock, place=place)
-                _hold(tx, claim, words, clock=clock)
-        except Conflict:
-            if last == _TRIES:
-                raise
-        else:
-            return
+    """End the work for good."""
+    with catalogue.begin() as tx:
+        tx.inbox.require_lease(claim.attempt)
+        tx.inbox.give_up(claim.attempt, outcome=words)
+        _tell_end(tx, "attempt.failed", claim, words, code=code, clock=clock, place=place)
+        _hold(tx, claim, words, clock=clock)
 
 
 def _hold(tx: Transaction, claim: Claim, words: str, *, clock: Clock) -> None:
     """Say on the acquisition why it is not on its way; other kinds of work say it themselves."""
-    acquisition = tx.acquisitions.find(claim.work.subject) if claim.work.kind is WorkKind.INGEST else None
+    acquisition = tx.acquisitions.lock(claim.work.subject) if claim.work.kind is WorkKind.INGEST else None
     if acquisition is None:
         return
     tx.acquisitions.save(acquisition.model_copy(update={"held": words}))

@@ -34,13 +34,14 @@ def deliver_due(sink: EventSink, *, catalogue: Catalogue, clock: Clock, limit: i
             due = tx.outbox.due(sink=sink.name, now=clock.now(), limit=min(_BATCH, limit - taken))
             if not due:
                 break
+            sent: list[Delivery] = []
             waiting: set[str] = set()
             for delivery in due:
                 if delivery.event.subject in waiting:
                     continue
                 refusal = _refusal(sink, delivery)
                 if refusal is None:
-                    tx.outbox.delivered(delivery, now=clock.now())
+                    sent.append(delivery)
                     taken, failed_in_a_row = taken + 1, 0
                     continue
                 not_before = clock.now() + _delay(delivery.attempts, jitter_id=clock.new_id())
@@ -49,6 +50,7 @@ def deliver_due(sink: EventSink, *, catalogue: Catalogue, clock: Clock, limit: i
                 failed_in_a_row += 1
                 if failed_in_a_row >= _PATIENCE:
                     break
+            tx.outbox.delivered(sent)
     return taken
 
 

@@ -11,9 +11,9 @@ from datetime import timedelta
 from typing import Self
 
 from cisterna.domain.errors import CisternaError, LeaseLost
-from cisterna.domain.work import Attempt, Claim, Work, WorkKind
+from cisterna.domain.work import Attempt, Work, WorkKind
 from cisterna.services import attempt as attempts
-from cisterna.services.lineage import Place, look_up
+from cisterna.services.lineage import Place
 from flows.parts import CoreParts
 
 Body = Callable[["Held"], str]
@@ -31,14 +31,16 @@ class Held:
         outcome: What the flow's body returned, or None while it has not.
         error: What went wrong, in full; Prefect is told less of restricted work.
         is_restricted: Whether names and reasons must not reach Prefect's pages, events and logs.
-        title: The acquisition's name, or an identifier where that says too much.
+        title: What the subject is called, or its identifier where that says too much.
     """
 
-    def __init__(self, claim: Claim, core: CoreParts) -> None:
+    def __init__(self, claim: attempts.Begun, core: CoreParts) -> None:
         self.claim = claim
         self.outcome: str | None = None
         self.error: BaseException | None = None
-        self.is_restricted, self.title = _known_of(claim.work, core)
+        self.is_restricted = claim.subject.restricted
+        titles = () if self.is_restricted else (source.title for source in claim.subject.inputs if source.title)
+        self.title = next(iter(titles), claim.work.subject)
         self._core = core
         self._lease = timedelta(seconds=core.settings.dispatch.lease_seconds)
         self._lost = threading.Event()
@@ -166,7 +168,7 @@ def _carry_out_alone(work_id: str, body: Body, core: CoreParts) -> str:
 
 def start(
     core: CoreParts, *, owner: str, kinds: Sequence[WorkKind] | None = None, work_id: str | None = None
-) -> Claim | None:
+) -> attempts.Begun | None:
     """Take the next piece of work, or the one named; None when there is none to be had."""
     dispatch = core.settings.dispatch
     return attempts.start_attempt(
@@ -236,13 +238,6 @@ class WithheldForNow(Withheld):
     """The same, and waiting may help."""
 
     retryable = True
-
-
-def _known_of(work: Work, core: CoreParts) -> tuple[bool, str]:
-    with core.catalogue.begin() as tx:
-        is_restricted = look_up(tx, work, place=place_of(core)).restricted
-        acquisition = None if is_restricted else tx.acquisitions.find(work.subject)
-    return is_restricted, acquisition.name if acquisition else work.subject
 
 
 def place_of(core: CoreParts) -> Place:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cisterna.domain.dataset import Stage, Version
 from cisterna.domain.errors import GateUnavailable, IllegalTransition
-from cisterna.domain.receipt import CopyReceipt
 from cisterna.domain.work import Work
 from cisterna.metadata.record import Given
 from cisterna.ports.profile import Profile
@@ -121,10 +120,10 @@ def archive(version_id: str) -> Version:
 
 
 @step
-def verify(version_id: str) -> CopyReceipt:
+def verify(version_id: str) -> Version:
     """Re-read the archived copy in full. A second run reads again and issues the receipt that the first one owed."""
     core = parts()
-    return verify_version(
+    verify_version(
         version_id,
         lease=held.current().lease,
         catalogue=core.catalogue,
@@ -132,6 +131,8 @@ def verify(version_id: str) -> CopyReceipt:
         tables=core.tables,
         clock=core.clock,
     )
+    with core.catalogue.begin() as tx:
+        return tx.datasets.get_version(version_id)
 
 
 @step
@@ -141,7 +142,7 @@ def settle(version_id: str) -> Version:
     return settle_version(version_id, lease=held.current().lease, catalogue=core.catalogue, clock=core.clock)
 
 
-_STEP_FROM: Mapping[Stage, Callable[[str], object]] = {
+_STEP_FROM: Mapping[Stage, Callable[[str], Version | None]] = {
     Stage.DETECTED: measure,
     Stage.MEASURED: gate,
     Stage.GATED: describe,
@@ -155,18 +156,20 @@ _STEP_FROM: Mapping[Stage, Callable[[str], object]] = {
 def walk(version_id: str) -> str:
     """Take a version on from its present stage until no step leads on; finished steps are not begun.
 
-    The stage is read from the catalogue before each step, so it does not matter who did the one before.
+    Each step looks for itself where the version stands, so it does not matter who did the one before.
     """
     core, mine = parts(), held.current()
+    with core.catalogue.begin() as tx:
+        version = tx.datasets.get_version(version_id)
     while True:
         mine.require()
-        with core.catalogue.begin() as tx:
-            version = tx.datasets.get_version(version_id)
         next_step = _STEP_FROM.get(version.stage)
         if next_step is None:
             return f"{version_id} is {version.stage.value}"
-        if next_step(version_id) is None:
+        done = next_step(version_id)
+        if done is None:
             return f"{version_id} holds the same bytes as the version before it; nothing new was kept"
+        version = done
 
 
 class Source(NamedTuple):

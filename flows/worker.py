@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import structlog
 
 from cisterna.domain.errors import CisternaError, LeaseLost, NotReady
-from cisterna.domain.work import Claim, WorkKind
+from cisterna.domain.work import WorkKind
 from cisterna.settings import load_settings
 from flows import _settings
 from flows.parts import use_parts
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from prefect.flows import Flow
 
     from cisterna.bootstrap import Parts
+    from cisterna.services.attempt import Begun
     from flows.engine import Engine
     from flows.held import Held
     from flows.parts import CoreParts
@@ -91,7 +92,7 @@ class Worker:
                 return
             self.do(claim)
 
-    def do(self, claim: Claim) -> None:
+    def do(self, claim: Begun) -> None:
         """Carry out one piece of work, and tell its end once."""
         from flows.held import Held, holding, tell_failure, tell_success
 

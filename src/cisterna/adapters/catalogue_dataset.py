@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import bindparam, cast, select, update
+from sqlalchemy import Executable, bindparam, cast, select, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from cisterna.adapters.catalogue_connection import Statements, body_of
@@ -16,7 +16,9 @@ from cisterna.adapters.catalogue_version import SqlVersions
 from cisterna.domain.dataset import Dataset
 from cisterna.domain.errors import AlreadyExists, NotFound
 
-_GET = select(datasets.c.body).where(datasets.c.dataset_id == bindparam("the_id"))  # built once: it is asked for often
+# Built once: they are asked for often.
+_GET = select(datasets.c.body).where(datasets.c.dataset_id == bindparam("the_id"))
+_LOCK = _GET.with_for_update(key_share=True)
 
 
 class SqlDatasets(SqlVersions, SqlEvidence):
@@ -50,16 +52,17 @@ class SqlDatasets(SqlVersions, SqlEvidence):
 
     def get(self, dataset_id: str) -> Dataset:
         """Read one."""
-        body = self._sql.run(_GET, {"the_id": dataset_id}).scalar()
+        return self._one(_GET, dataset_id)
+
+    def _one(self, statement: Executable, dataset_id: str) -> Dataset:
+        body = self._sql.run(statement, {"the_id": dataset_id}).scalar()
         if body is None:
             raise NotFound(f"no dataset {dataset_id}; `cisterna list` shows all", dataset_id=dataset_id)
         return Dataset.model_validate_json(body)
 
     def lock(self, dataset_id: str) -> Dataset:
         """Read one and hold its row; references to it may still be added meanwhile."""
-        held = select(datasets.c.dataset_id).where(datasets.c.dataset_id == dataset_id)
-        self._sql.run(held.with_for_update(key_share=True))
-        return self.get(dataset_id)
+        return self._one(_LOCK, dataset_id)
 
     def by_pid(self, pid: str) -> Dataset | None:
         """Find the dataset with that ARK."""

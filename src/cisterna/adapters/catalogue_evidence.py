@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import delete, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import bindparam, delete, select
+from sqlalchemy import text as sql_text
+from sqlalchemy.dialects.postgresql import ARRAY, TEXT, insert
 
 from cisterna.adapters import catalogue_tables as tables
 from cisterna.adapters.catalogue_connection import Statements, body_of
@@ -13,6 +14,15 @@ from cisterna.domain.finding import Finding
 from cisterna.domain.publication import Publication
 from cisterna.domain.receipt import CopyReceipt
 from cisterna.domain.review import Decision
+
+# One statement however many there are: a row each is a round trip each.
+_ADD_FINDINGS = sql_text(
+    """
+    INSERT INTO findings (version_id, position, outcome, body)
+    SELECT :version_id, position - 1, outcome, body::json
+    FROM unnest(:outcomes, :bodies) WITH ORDINALITY AS given (outcome, body, position)
+    """
+).bindparams(bindparam("outcomes", type_=ARRAY(TEXT)), bindparam("bodies", type_=ARRAY(TEXT)))
 
 
 class SqlEvidence:
@@ -23,17 +33,9 @@ class SqlEvidence:
     def set_findings(self, version_id: str, findings: Sequence[Finding]) -> None:
         """Replace the version's findings."""
         self._sql.run(delete(tables.findings).where(tables.findings.c.version_id == version_id))
-        rows = [
-            {
-                "version_id": version_id,
-                "position": position,
-                "outcome": finding.outcome.value,
-                "body": body_of(finding),
-            }
-            for position, finding in enumerate(findings)
-        ]
-        if rows:
-            self._sql.run(insert(tables.findings), rows)
+        if findings:
+            outcomes, bodies = [one.outcome.value for one in findings], [body_of(one) for one in findings]
+            self._sql.run(_ADD_FINDINGS, {"version_id": version_id, "outcomes": outcomes, "bodies": bodies})
 
     def findings(self, version_id: str) -> Sequence[Finding]:
         """In the order in which they were set."""

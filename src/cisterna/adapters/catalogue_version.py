@@ -20,6 +20,12 @@ _SAVE = update(versions).where(
 )
 _GET = select(versions.c.body).where(versions.c.version_id == bindparam("the_id"))
 
+_OF_DATASET = (
+    select(versions.c.body)
+    .where(versions.c.dataset_id == bindparam("the_dataset"))
+    .order_by(versions.c.number, versions.c.revision)
+)
+
 
 class SqlVersions:
     """The part of `ports.catalogue.Datasets` that keeps versions."""
@@ -64,8 +70,7 @@ class SqlVersions:
 
     def versions(self, dataset_id: str) -> Sequence[Version]:
         """By number and revision, oldest first."""
-        wanted = select(versions.c.body).where(versions.c.dataset_id == dataset_id)
-        found = self._sql.run(wanted.order_by(versions.c.number, versions.c.revision)).scalars()
+        found = self._sql.run(_OF_DATASET, {"the_dataset": dataset_id}).scalars()
         return [Version.model_validate_json(body) for body in found]
 
     def list_versions(self, *, stage: Stage | None = None, limit: int | None = None) -> Sequence[Version]:

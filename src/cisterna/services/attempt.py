@@ -11,7 +11,7 @@ from cisterna.domain.errors import CisternaError, Conflict, LeaseLost, Precondit
 from cisterna.domain.work import Claim, WorkKind, WorkState
 from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.ports.clock import Clock
-from cisterna.services.lineage import Place, RunFacts, look_up, parent_of, run_facts, written_since
+from cisterna.services.lineage import Place, RunFacts, Subject, look_up, parent_of, run_facts, written_since
 from cisterna.services.transition import announce
 
 FIRST_DELAY = timedelta(seconds=2)
@@ -30,6 +30,12 @@ _SILENT = "the worker gave no sign of life until its lease ran out"
 _ENDED = "the worker process ended before its work did"
 
 
+class Begun(Claim):
+    """A claim, with what the catalogue knew of the work's subject at that moment."""
+
+    subject: Subject
+
+
 def start_attempt(
     *,
     catalogue: Catalogue,
@@ -40,7 +46,7 @@ def start_attempt(
     attempts_max: int,
     kinds: Sequence[WorkKind] | None = None,
     work_id: str | None = None,
-) -> Claim | None:
+) -> Begun | None:
     """Take the next piece of work, or the one named, and tell that it was begun, in one transaction.
 
     None means that nothing is ready. Attempts whose lease ran out are ended first, so that their end is told before
@@ -60,7 +66,7 @@ def start_attempt(
             facts = run_facts(claim, subject, parent=parent_of(tx, claim.work))
             _tell(tx, "attempt.started", claim, facts, restricted=subject.restricted, clock=clock)
             if claim.work.attempts <= attempts_max:
-                return claim
+                return Begun(work=claim.work, attempt=claim.attempt, subject=subject)
         times = claim.work.attempts - 1
         words = f"it was begun {times} times and never came to an end; look at the workers' logs, then ask for it again"
         _give_up(claim, words, code="worn-out", catalogue=catalogue, clock=clock, place=place)

@@ -74,6 +74,7 @@ def advance(tx: Transaction, version: Version, to: Stage, *, clock: Clock, **dat
         project=dataset.project,
         clock=clock,
         data=content,
+        version=saved,
     )
     return saved
 
@@ -87,15 +88,27 @@ def announce(
     clock: Clock,
     data: dict[str, JsonValue],
     restricted: bool = False,
+    version: Version | None = None,
 ) -> Event:
     """Append an event.
 
     It is restricted unless its project is known and open, and neither the version that it is about (the subject) nor
     the caller says otherwise.
+
+    Args:
+        tx: What the event tells of is written in it.
+        name: One of `EVENT_NAMES`.
+        subject: Id of the thing it is about.
+        project: The thing's.
+        clock: Dates it.
+        data: Its content.
+        restricted: Whether the caller knows it to be.
+        version: The subject, where the caller has it at hand.
     """
-    restricted = (
-        restricted or project is None or tx.projects.get(project).is_restricted or _is_restricted_version(tx, subject)
-    )
+    restricted = restricted or project is None or tx.projects.get(project).is_restricted
+    if not restricted:
+        version = version or _version_of(tx, subject)
+        restricted = version is not None and _is_restricted(tx, version)
     event = Event(
         event_id=clock.new_id(), name=name, subject=subject, occurred_at=clock.now(), restricted=restricted, data=data
     )
@@ -103,16 +116,19 @@ def announce(
     return event
 
 
-def _is_restricted_version(tx: Transaction, subject: str) -> bool:
+def _version_of(tx: Transaction, subject: str) -> Version | None:
     if not subject.startswith("ds-") or ":" not in subject:
-        return False
+        return None
     try:
-        version = tx.datasets.get_version(subject)
-        if version.metadata is not None:
-            return version.is_restricted
-        # Not described yet: what it is made from speaks for it.
-        relations = tx.datasets.get(version.dataset_id).relations
-        sources = [f"{one.dataset_id}:{one.version}" for one in relations if one.kind == "IsDerivedFrom"]
-        return any(tx.datasets.get_version(source).is_restricted for source in sources)
+        return tx.datasets.get_version(subject)
     except NotFound:
-        return False
+        return None
+
+
+def _is_restricted(tx: Transaction, version: Version) -> bool:
+    if version.metadata is not None:
+        return version.is_restricted
+    # Not described yet: what it is made from speaks for it.
+    relations = tx.datasets.get(version.dataset_id).relations
+    sources = [f"{one.dataset_id}:{one.version}" for one in relations if one.kind == "IsDerivedFrom"]
+    return any(source is not None and source.is_restricted for source in (_version_of(tx, one) for one in sources))

@@ -229,14 +229,19 @@ def sustained(prepare, write, finished, *, a_minute: float, minutes: float, lane
         time.sleep(0.5)
     done = {folder: moment for folder, moment in finished().items() if folder in written}
     delays = [done[folder] - written[folder] for folder in done]
-    span = max(done.values(), default=began) - began
+    in_time = sum(1 for moment in done.values() if moment <= began + wrote)
+    order = sorted(done, key=lambda folder: written[folder])
+    thirds = [order[: len(order) // 3], order[-(len(order) // 3) :]] if len(order) >= 3 else []
     return {
         "asked_a_minute": a_minute,
         "written": len(written),
         "finished": len(done),
         "writing_seconds": round(wrote, 1),
-        "finished_a_minute": round(60 * len(done) / span, 1) if span else 0.0,
+        "finished_a_minute_while_writing": round(60 * in_time / wrote, 1),
         "delay_p50_seconds": round(statistics.median(delays), 2) if delays else None,
+        "delay_p50_seconds_of_first_and_last_third": [
+            round(statistics.median(done[folder] - written[folder] for folder in third), 2) for third in thirds
+        ],
         "delay_max_seconds": round(max(delays), 2) if delays else None,
     }
 

@@ -20,7 +20,9 @@ Sweep = Callable[[Instrument, SweepMemory], SweepResult]
 LULL_SECONDS = 0.1
 """Between a hint and the look it asks for: a writer that writes fast gives hundreds of hints a second."""
 LULL_SHARE = 3.0
-"""A look that took long is followed by a lull as many times as long, so that looking never fills the machine."""
+"""A look that took long is followed by a lull as many times as long, so that looking does not fill the machine."""
+LONGEST_LULL_SECONDS = 0.5
+"""What an instrument says of its end may be gone a few seconds later, with the next run."""
 
 _log = structlog.get_logger("cisterna.sweep")
 
@@ -93,10 +95,10 @@ class _Round:
                 _log.warning("sweep.failed", instrument=self._instrument.name, code=error.code, reason=str(error))
             except Exception:  # noqa: BLE001 - the next look starts afresh; the thread has to live on
                 _log.exception("sweep.crashed", instrument=self._instrument.name)
-            lull = max(LULL_SECONDS, LULL_SHARE * (time.monotonic() - began))
+            lull = min(max(LULL_SECONDS, LULL_SHARE * (time.monotonic() - began)), LONGEST_LULL_SECONDS)
             self._hint.wait(pause)
             if not self._stopping:
-                time.sleep(min(lull, self._pause))
+                time.sleep(lull)
 
 
 def _frozen(instrument: Instrument) -> str:

@@ -126,6 +126,21 @@ def test_acquisitions_are_listed_newest_first_by_what_is_asked(catalogue: SqlCat
         assert tx.acquisitions.list(limit=1) == [new]
 
 
+def test_only_what_changed_is_read_again(catalogue: SqlCatalogue) -> None:
+    with catalogue.begin() as tx:
+        tx.instruments.add(make_instrument())
+        still, moved = (tx.acquisitions.save(make_acquisition(folder)) for folder in ("still", "moved"))
+        stale = still.model_copy(update={"held": "as it was known, and as nobody wrote it"})
+        written = tx.acquisitions.save(moved.model_copy(update={"held": "why"}))
+        added = tx.acquisitions.save(make_acquisition("added"))
+        known = {one.acquisition_id: one for one in (stale, moved)} | {"gone": still}
+
+        found = tx.acquisitions.refresh(known, instrument=still.instrument)
+
+        assert found == {one.acquisition_id: one for one in (stale, written, added)}
+        assert tx.acquisitions.refresh({}, instrument="another") == {}
+
+
 def test_an_acquisition_of_an_unknown_instrument_or_project_is_refused(catalogue: SqlCatalogue) -> None:
     with catalogue.begin() as tx:
         tx.instruments.add(make_instrument())

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import bindparam, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import any_, bindparam, select, update
+from sqlalchemy.dialects.postgresql import ARRAY, TEXT, insert
 
 from cisterna.adapters.catalogue_connection import Statements, body_of
 from cisterna.adapters.catalogue_tables import acquisitions
@@ -20,6 +20,12 @@ _SAVE = update(acquisitions).where(
 )
 _GET = select(acquisitions.c.body).where(acquisitions.c.acquisition_id == bindparam("the_id"))
 _LOCK = _GET.with_for_update()
+_RECORDS = select(acquisitions.c.acquisition_id, acquisitions.c.record).where(
+    acquisitions.c.instrument == bindparam("the_instrument")
+)
+_SEVERAL = select(acquisitions.c.body).where(
+    acquisitions.c.acquisition_id == any_(bindparam("the_ids", type_=ARRAY(TEXT)))
+)
 
 
 class SqlAcquisitions:
@@ -40,6 +46,16 @@ class SqlAcquisitions:
         """Read one, if it is there."""
         body = self._sql.run(_GET, {"the_id": acquisition_id}).scalar()
         return None if body is None else Acquisition.model_validate_json(body)
+
+    def refresh(self, known: Mapping[str, Acquisition], *, instrument: str) -> dict[str, Acquisition]:
+        """Read what changed: a landing zone keeps thousands of runs, and it is looked at again and again."""
+        found = self._sql.run(_RECORDS, {"the_instrument": instrument}).mappings()
+        records = {row["acquisition_id"]: row["record"] for row in found}
+        kept = {one: known[one] for one, record in records.items() if one in known and known[one].record == record}
+        changed = [one for one in records if one not in kept]
+        bodies = self._sql.run(_SEVERAL, {"the_ids": changed}).scalars() if changed else ()
+        read = (Acquisition.model_validate_json(body) for body in bodies)
+        return kept | {one.acquisition_id: one for one in read}
 
     def lock(self, acquisition_id: str) -> Acquisition | None:
         """Read one and hold its row."""

@@ -9,7 +9,7 @@ it returns the value with its new record.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -84,6 +84,10 @@ class Acquisitions(Protocol):
 
     def find(self, acquisition_id: str) -> Acquisition | None:
         """Like `get`, with None for an unknown id."""
+        ...
+
+    def refresh(self, known: Mapping[str, Acquisition], *, instrument: str) -> dict[str, Acquisition]:
+        """All of an instrument's, by id; those that are still as they are known are not read again."""
         ...
 
     def lock(self, acquisition_id: str) -> Acquisition | None:

@@ -69,8 +69,12 @@ class SweepMemory:
     """When each listing was first seen, by a clock that never jumps; kept by whoever sweeps again and again.
 
     Losing it is harmless: silence is then counted from the next sweep on.
+
+    Attributes:
+        known: The catalogue's rows as the last sweep read them, by id.
     """
 
+    known: Mapping[str, Acquisition] = field(default_factory=dict)
     _since: dict[str, tuple[str, float]] = field(default_factory=dict)
     _inspected: dict[str, float] = field(default_factory=dict)
     _listed: dict[str, float] = field(default_factory=dict)
@@ -144,7 +148,10 @@ def sweep_instrument(
         CatalogueUnavailable: Nothing was changed that is not written; sweep again.
     """
     with catalogue.begin() as tx:
-        known = {one.folder: one for one in tx.acquisitions.list(instrument=instrument.name)}
+        rows = tx.acquisitions.refresh(memory.known if memory else {}, instrument=instrument.name)
+    if memory is not None:
+        memory.known = rows
+    known = {one.folder: one for one in rows.values()}
     sweep = _Sweep(instrument, zone, profiles, catalogue, clock, resolve_project, outside, memory, known)
     try:
         zone.require_identity(instrument.identity)

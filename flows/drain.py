@@ -10,14 +10,15 @@ import structlog
 
 from cisterna.domain.errors import CisternaError
 from cisterna.ports.sink import EventSink
+from cisterna.services.deliver import ROUND
 
 Deliver = Callable[[EventSink], int]
-"""Delivers what is due to one sink and tells how many deliveries it looked at."""
+"""Delivers what is due to one sink, at most `ROUND` events, and tells how many it took."""
 
 LOOK_AGAIN_SECONDS = 2.0
 """How long a thread sleeps without a doorbell: what a sink did not take is due again by the clock."""
 
-LULL_SECONDS = 0.2
+LULL_SECONDS = 0.5
 """Between a doorbell and the delivery: a run tells a dozen things within a second, and each look has its price."""
 
 _log = structlog.get_logger("cisterna.outbox")
@@ -53,7 +54,7 @@ class Drain:
         while not self._stopping:
             self._wake.clear()
             try:
-                while not self._stopping and self._deliver(self._sink):
+                while not self._stopping and self._deliver(self._sink) >= ROUND:
                     pass
             except CisternaError as error:
                 _log.warning("outbox.waits", sink=self._sink.name, code=error.code, reason=str(error))

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -95,6 +96,10 @@ def an_event(name: str = "attempt.completed", *, restricted: bool = False, numbe
         restricted=restricted,
         data=facts(**changes).model_dump(mode="json"),
     )
+
+
+def a_run_id() -> str:
+    return str(uuid.uuid4())
 
 
 def translated(event: Event, *, inside: bool = True) -> dict[str, Any]:
@@ -241,9 +246,28 @@ def test_what_a_killed_writer_left_is_cut_off(tmp_path: Path, torn: bytes, whole
     assert json.loads(lines[-1])["eventType"] == "COMPLETE"
 
 
+def test_what_stands_there_is_not_written_again(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    first, second = an_event(run_id=a_run_id()), an_event(run_id=a_run_id())
+    sink = sink_to(path)
+    sink.send(first)
+    sink.send(second)
+    once = path.read_bytes()
+
+    sink.send(first)  # its database was lost before it could note that they were sent
+    for _ in range(2):
+        sink_to(path).send(first)  # it was killed, and so was its successor
+        sink_to(path).send(second)
+
+    assert path.read_bytes() == once
+    path.unlink()
+    sink_to(path).send(second)
+    assert path.read_bytes() == once.splitlines(keepends=True)[1]
+
+
 def write_many(path: Path, count: int) -> None:
-    for number in range(count):
-        sink_to(path).send(an_event(number=number))
+    for _ in range(count):
+        sink_to(path).send(an_event(run_id=a_run_id()))
 
 
 def test_writers_of_several_processes_do_not_mix_their_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -263,9 +287,9 @@ def test_writers_of_several_processes_do_not_mix_their_lines(tmp_path: Path, mon
 _ENDLESS = """
 import sys
 from pathlib import Path
-from tests.adapters.test_sink_openlineage import an_event, sink_to
+from tests.adapters.test_sink_openlineage import a_run_id, an_event, sink_to
 while True:
-    sink_to(Path(sys.argv[1])).send(an_event())
+    sink_to(Path(sys.argv[1])).send(an_event(run_id=a_run_id()))
     print(flush=True)
 """
 
@@ -305,7 +329,7 @@ def test_a_disk_that_fills_up_leaves_the_file_as_it_was(tmp_path: Path) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 100, limits[1]))
     try:
         with pytest.raises(SinkUnavailable, match="make room"):
-            sink_to(path).send(an_event())
+            sink_to(path).send(an_event(run_id=a_run_id()))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 

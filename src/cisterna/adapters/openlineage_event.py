@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 from datetime import datetime
+from functools import cache
 
 from openlineage.client.event_v2 import InputDataset, Job, OutputDataset, Run, RunEvent, RunState
 from openlineage.client.facet_v2 import (
@@ -214,6 +215,7 @@ def _assertion(one: Assertion) -> data_quality_assertions_dataset.Assertion:
     )
 
 
+@cache
 def _version_of(package: str) -> str:
     try:
         return importlib.metadata.version(package)

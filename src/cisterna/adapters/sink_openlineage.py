@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from collections import deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Protocol
@@ -15,6 +16,10 @@ from openlineage.client.transport.http import ApiKeyTokenProvider, HttpConfig, H
 from cisterna.adapters.openlineage_event import run_event
 from cisterna.domain.errors import SinkUnavailable
 from cisterna.domain.event import Event
+
+_REMEMBERED = 100
+"""Lines; `services.deliver` sends a fifth as many before it notes them."""
+_STEP_BYTES = 65_536
 
 
 class LineageTarget(Protocol):
@@ -29,21 +34,31 @@ class LineageFile:
     """A file with one event a line, safe to share between processes.
 
     A line is appended and synced under a lock. What a killed writer left without a line end was never acknowledged, so
-    the next writer cuts it off and the outbox sends it again.
+    the next writer cuts it off and the outbox sends it again. What stands there already, because only the note that it
+    was sent got lost, is not written twice.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._last: deque[bytes] | None = None
 
     def emit(self, event: RunEvent) -> None:
-        """Append one line. Raises `SinkUnavailable` when the file cannot be written; it is then as it was."""
+        """Append one line, unless it is among the last hundred.
+
+        Raises:
+            SinkUnavailable: The file cannot be written; it is then as it was.
+        """
         line = Serde.to_json(event).encode() + b"\n"
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
                 fcntl.flock(file, fcntl.LOCK_EX)
-                _append(file, line)
+                if self._last is None:
+                    self._last = deque(_last_lines(file), maxlen=_REMEMBERED)
+                if line not in self._last:
+                    _append(file, line)
+                    self._last.append(line)
             finally:
                 os.close(file)
         except OSError as error:
@@ -88,8 +103,8 @@ class LineageBackend:
 class OpenLineageSink:
     """Implements `ports.sink.EventSink` for `attempt.*` events; all others are no lineage and pass by.
 
-    The same event is written again after a kill between sending and noting it: consumers know it by its run id, type
-    and time.
+    A backend gets the same event again after a kill between sending and noting it: it knows it by its run id, type and
+    time, as OpenLineage asks of it.
     """
 
     name = "openlineage"
@@ -129,11 +144,22 @@ def _append(file: int, line: bytes) -> None:
         raise
 
 
+def _last_lines(file: int) -> list[bytes]:
+    """Read whole lines from the end: what was sent and not noted is at most one transaction's worth of them."""
+    end = os.lseek(file, 0, os.SEEK_END)
+    start, tail = end, b""
+    while start > 0 and tail.count(b"\n") <= _REMEMBERED:
+        step = min(_STEP_BYTES, start)
+        start -= step
+        tail = os.pread(file, step, start) + tail
+    whole = tail.splitlines(keepends=True)[0 if start == 0 else 1 :]
+    return [line for line in whole if line.endswith(b"\n")][-_REMEMBERED:]
+
+
 def _end_of_last_line(file: int, end: int) -> int:
     """Return the offset just after the last line end."""
-    step = 65_536
     while end > 0:
-        start = max(0, end - step)
+        start = max(0, end - _STEP_BYTES)
         found = os.pread(file, end - start, start).rfind(b"\n")
         if found >= 0:
             return start + found + 1

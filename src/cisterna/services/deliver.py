@@ -15,13 +15,16 @@ from cisterna.services.attempt import error_words
 FIRST_DELAY = timedelta(seconds=1)
 LONGEST_DELAY = timedelta(minutes=5)
 
+ROUND = 1000
+"""Events that one call takes at most."""
+
 _BATCH = 20
 """Events sent in one transaction: few enough that a slow sink does not keep one open for minutes."""
 _PATIENCE = 3
 """Failures in a row after which a sink counts as down until the next call."""
 
 
-def deliver_due(sink: EventSink, *, catalogue: Catalogue, clock: Clock, limit: int = 1000) -> int:
+def deliver_due(sink: EventSink, *, catalogue: Catalogue, clock: Clock, limit: int = ROUND) -> int:
     """Send what is due to a sink and return how many events it took.
 
     What the sink does not take is postponed, longer each time, and what waits behind it about the same subject with
@@ -31,9 +34,8 @@ def deliver_due(sink: EventSink, *, catalogue: Catalogue, clock: Clock, limit: i
     taken, failed_in_a_row = 0, 0
     while taken < limit and failed_in_a_row < _PATIENCE:
         with catalogue.begin() as tx:
-            due = tx.outbox.due(sink=sink.name, now=clock.now(), limit=min(_BATCH, limit - taken))
-            if not due:
-                break
+            asked = min(_BATCH, limit - taken)
+            due = tx.outbox.due(sink=sink.name, now=clock.now(), limit=asked)
             sent: list[Delivery] = []
             waiting: set[str] = set()
             for delivery in due:
@@ -51,6 +53,8 @@ def deliver_due(sink: EventSink, *, catalogue: Catalogue, clock: Clock, limit: i
                 if failed_in_a_row >= _PATIENCE:
                     break
             tx.outbox.delivered(sent)
+        if len(due) < asked:
+            break
     return taken
 
 

@@ -111,6 +111,8 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(
     stack: RunningStack, row: dict[str, Any], tmp_path: Path
 ) -> None:
     folder, identity = write_run(tmp_path / "zone", seed=202), row["version_id"]
+    (labels,) = stack.detail(row["dataset_id"])["derived"]
+    person = stack.ok("account", "list")[0]["name"]
     before = everything(stack)
 
     for arguments in (
@@ -122,7 +124,9 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(
         ["reprocess", identity, "--reason", "why"],
         ["publish", identity],
         ["withdraw", identity, "--reason", "why"],
-        ["review", "request-changes", identity, "--reason", "why"],
+        ["review", "accept", labels, "--reason", "why"],
+        ["review", "request-changes", labels, "--reason", "why"],
+        ["review", "assign", labels, "--to", person, "--reason", "why"],
         ["metadata", "set", identity, "licence=CC0-1.0", "--reason", "why"],
     ):
         answer = stack.run(*arguments, "--dry-run")
@@ -131,6 +135,29 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(
         assert answer.document, arguments
     assert everything(stack) == before
     assert not (tmp_path / "there").exists()
+
+
+def test_a_dry_run_is_refused_as_the_act_would_be(stack: RunningStack, row: dict[str, Any]) -> None:
+    published = row["version_id"]
+    (labels,) = stack.detail(row["dataset_id"])["derived"]
+    before = everything(stack)
+
+    for arguments in (
+        ["project", "add", "test", "--title", "A name that is taken"],
+        ["project", "add", "No Slug", "--title", "x"],
+        ["project", "bind", "no-such-project", "--path", "/dry"],
+        ["reprocess", labels, "--from", "measured", "--reason", "why"],
+        ["withdraw", labels, "--reason", "why"],
+        ["review", "accept", published, "--reason", "why"],
+        ["review", "accept", labels, "--reason", " "],
+        ["review", "reject", labels, "--reason", "why", "--evidence", "0" * 128],
+        ["review", "assign", labels, "--to", "nobody", "--reason", "why"],
+    ):
+        real, dry = stack.run(*arguments), stack.run(*arguments, "--dry-run")
+
+        assert (real.code, real.document) == (dry.code, dry.document), arguments
+        assert dry.code != 0, arguments
+    assert everything(stack) == before
 
 
 def seen_in_a_terminal(stack: RunningStack, *arguments: str, columns: int) -> str:

@@ -98,11 +98,8 @@ def check(
     if explained is None:
         msg = f"no profile recognises {folder}; tried: {', '.join(one.profile for one in looks)}"
         raise UnclaimedFolder(msg, path=str(folder))
-    document = {
-        **explained.model_dump(mode="json"),
-        "state": explained.now.state.value,
-        "reason": explained.now.reason,
-    }
+    said = {"state": explained.now.state.value, "reason": explained.now.reason}
+    document = {**said, **explained.model_dump(mode="json")}
     complete = explained.is_complete
     answer(document, as_json=as_json, show=pairs(document), code=ExitCode.DONE if complete else ExitCode.PERSON_NEEDED)
 

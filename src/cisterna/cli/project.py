@@ -12,7 +12,7 @@ from cisterna.bootstrap import Parts
 from cisterna.cli.answer import AsJson, DryRun, answer, lines, table
 from cisterna.cli.config import HomeOption
 from cisterna.cli.opened import local_account, opened
-from cisterna.domain.account import Account
+from cisterna.cli.rehearsal import catalogue_for
 from cisterna.domain.errors import InvalidInput
 from cisterna.domain.project import (
     Access,
@@ -25,7 +25,8 @@ from cisterna.domain.project import (
     PublishPolicy,
 )
 from cisterna.services.account import create_account
-from cisterna.services.project import add_project, bind_project, list_projects
+from cisterna.services.project import bind_project, list_projects
+from cisterna.services.project_edit import add_project
 
 app = typer.Typer(no_args_is_help=True, help="Projects, and how acquisitions find theirs.")
 
@@ -71,31 +72,33 @@ def add(
             keywords=tuple(keyword or ()),
         )
         policy = Policy(accept_passed=accept_passed, publish=publish, model=model)
+        with opened(home) as parts:
+            by = local_account(parts)
+            project = Project(
+                slug=slug,
+                title=title,
+                owner=owner or by.name,
+                people=tuple(dict.fromkeys(person or ())),
+                defaults=defaults,
+                policy=policy,
+                created_at=parts.clock.now(),
+            )
+            if model is not None:
+                parts.inference.card(model)
+            missing = _without_account((project.owner, *project.people), parts=parts)
+            for name in () if dry_run else missing:
+                create_account(name, by=by, catalogue=parts.catalogue, clock=parts.clock, passwords=parts.passwords)
+            # A dry run makes no accounts, so those who have none yet are left out of what is tried.
+            people = tuple(one for one in project.people if one not in missing)
+            tried = project.model_copy(update={"owner": by.name, "people": people}) if dry_run else project
+            add_project(tried, person=by.name, catalogue=catalogue_for(parts.catalogue, dry_run=dry_run))
     except ValidationError as error:
-        first = error.errors()[0]
+        first = error.errors(include_input=False, include_url=False)[0]
         msg = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
         raise InvalidInput(msg, project=slug) from error
-    with opened(home) as parts:
-        by = local_account(parts)
-        if model is not None:
-            parts.inference.card(model)
-        if dry_run:
-            answer({"slug": slug, "dry_run": True}, as_json=as_json, show=lines(f"would declare the project {slug}"))
-            return
-        people = tuple(person or ())
-        _ensure_accounts((owner or by.name, *people), by=by, parts=parts)
-        project = add_project(
-            slug,
-            title=title,
-            owner=owner or by.name,
-            by=by,
-            people=people,
-            defaults=defaults,
-            policy=policy,
-            catalogue=parts.catalogue,
-            clock=parts.clock,
-        )
-    answer(project.model_dump(mode="json"), as_json=as_json, show=lines(f"the project {slug} is declared"))
+    document = {**project.model_dump(mode="json"), "dry_run": dry_run, "accounts_made": missing}
+    text = f"would declare the project {slug}" if dry_run else f"the project {slug} is declared"
+    answer(document, as_json=as_json, show=lines(text))
 
 
 @app.command("list")
@@ -108,7 +111,8 @@ def list_(*, home: HomeOption = None, as_json: AsJson = False) -> None:
     rows = [
         {
             **project.model_dump(mode="json"),
-            "bindings": [f"{one.kind.value} {one.pattern}" for one in bindings if one.project == project.slug],
+            # a booking table names projects itself, so it may bind to any of them
+            "bindings": [f"{one.kind.value} {one.pattern}" for one in bindings if one.project in {project.slug, None}],
         }
         for project in found
     ]
@@ -144,19 +148,16 @@ def bind(
         raise InvalidInput("give exactly one of --path, --field and --booking")
     kind, pattern = rules[0]
     with opened(home) as parts:
-        document: dict[str, object] = {"kind": kind.value, "pattern": pattern, "project": slug}
-        if not dry_run:
-            bound = bind_project(kind, pattern, project=slug, by=local_account(parts), catalogue=parts.catalogue)
-            document = bound.model_dump(mode="json")
+        catalogue = catalogue_for(parts.catalogue, dry_run=dry_run)
+        bound = bind_project(kind, pattern, project=slug, by=local_account(parts), catalogue=catalogue)
+    document = {**bound.model_dump(mode="json"), "dry_run": dry_run}
     verb = "would be bound" if dry_run else "is bound"
     answer(document, as_json=as_json, show=lines(f"{kind.value} {pattern} {verb} to {slug or 'what the table names'}"))
 
 
-def _ensure_accounts(names: tuple[str, ...], *, by: Account, parts: Parts) -> None:
+def _without_account(names: tuple[str, ...], *, parts: Parts) -> list[str]:
     with parts.catalogue.begin() as tx:
-        missing = [name for name in dict.fromkeys(names) if tx.accounts.find(name) is None]
-    for name in missing:
-        create_account(name, by=by, catalogue=parts.catalogue, clock=parts.clock, passwords=parts.passwords)
+        return [name for name in dict.fromkeys(names) if tx.accounts.find(name) is None]
 
 
 def _creator(text: str) -> Creator:

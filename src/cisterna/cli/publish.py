@@ -11,6 +11,7 @@ from cisterna.bootstrap import Parts
 from cisterna.cli.answer import AsJson, DryRun, ExitCode, Reason, answer, lines
 from cisterna.cli.config import HomeOption
 from cisterna.cli.opened import local_person, opened
+from cisterna.cli.rehearsal import catalogue_for
 from cisterna.cli.review import Identifier
 from cisterna.cli.waiting import WaitSeconds, await_work
 from cisterna.domain.dataset import Stage
@@ -62,16 +63,15 @@ def withdraw(
     """Take a published version back; its landing page becomes a tombstone and its bytes stay archived."""
     with opened(home) as parts:
         row, version_id = _row(identifier, parts)
-        if not dry_run:
-            withdraw_version(
-                version_id,
-                person=local_person(parts),
-                reason=reason,
-                catalogue=parts.catalogue,
-                publisher=parts.publisher,
-                clock=parts.clock,
-            )
-            row, _ = _row(version_id, parts)
+        withdraw_version(
+            version_id,
+            person=local_person(parts),
+            reason=reason,
+            catalogue=catalogue_for(parts.catalogue, dry_run=dry_run),
+            publisher=None if dry_run else parts.publisher,
+            clock=parts.clock,
+        )
+        row, _ = _row(version_id, parts)
     text = f"would withdraw {version_id}" if dry_run else f"{version_id} is withdrawn"
     answer(row.model_dump(mode="json"), as_json=as_json, show=lines(text))
 
@@ -99,10 +99,6 @@ def reprocess(
     """Process a version again from a stage, or with a model: a revision or a derived dataset, never an overwrite."""
     with opened(home) as parts:
         row, version_id = _row(identifier, parts)
-        if dry_run:
-            text = f"would run {model} on {version_id}" if model else f"would process {version_id} again"
-            answer(row.model_dump(mode="json"), as_json=as_json, show=lines(text))
-            return
         if model:
             parts.inference.card(model)  # refuses an unknown model before any work is asked for
         asked = request_reprocess(
@@ -111,9 +107,13 @@ def reprocess(
             model=model,
             person=local_person(parts),
             reason=reason,
-            catalogue=parts.catalogue,
+            catalogue=catalogue_for(parts.catalogue, dry_run=dry_run),
             clock=parts.clock,
         )
+        if dry_run:
+            text = f"would run {model} on {version_id}" if model else f"would process {version_id} again"
+            answer(row.model_dump(mode="json"), as_json=as_json, show=lines(text))
+            return
         outcome = "requested"
         if wait:
             outcome = await_work(asked.work.work_id, catalogue=parts.catalogue, wait_seconds=wait_seconds).outcome or ""

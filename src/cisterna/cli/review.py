@@ -11,6 +11,7 @@ import typer
 from cisterna.cli.answer import AsJson, DryRun, Reason, answer, lines, table
 from cisterna.cli.config import HomeOption
 from cisterna.cli.opened import local_person, opened
+from cisterna.cli.rehearsal import catalogue_for
 from cisterna.domain.errors import InvalidInput
 from cisterna.domain.review import Act
 from cisterna.services.overview import list_overviews, overview_of
@@ -40,7 +41,7 @@ def list_(*, home: HomeOption = None, as_json: AsJson = False) -> None:
 
 
 def _decide(
-    act: Act, identifier: str, *, reason: str, evidence: str | None, to: str | None, home: Path | None
+    act: Act, identifier: str, *, reason: str, evidence: str | None, to: str | None, dry_run: bool, home: Path | None
 ) -> dict[str, object]:
     with opened(home) as parts:
         bucket = parts.archive_store.bucket
@@ -55,7 +56,7 @@ def _decide(
             reason=reason,
             evidence_digest=evidence or row.evidence_digest or "",
             assignee=to,
-            catalogue=parts.catalogue,
+            catalogue=catalogue_for(parts.catalogue, dry_run=dry_run),
             clock=parts.clock,
         )
         return overview_of(row.version_id, catalogue=parts.catalogue, bucket=bucket).model_dump(mode="json")
@@ -71,14 +72,10 @@ def _command(act: Act, text: str) -> Callable[..., None]:
         home: HomeOption = None,
         as_json: AsJson = False,
     ) -> None:
-        if dry_run:
-            with opened(home) as parts:
-                row = overview_of(identifier, catalogue=parts.catalogue, bucket=parts.archive_store.bucket)
-            document: dict[str, object] = row.model_dump(mode="json")
-            answer(document, as_json=as_json, show=lines(f"would {act.value} {row.version_id}, now {row.stage}"))
-            return
-        document = _decide(act, identifier, reason=reason, evidence=evidence, to=None, home=home)
-        answer(document, as_json=as_json, show=lines(f"{document['version_id']} is {document['stage']}"))
+        document = _decide(act, identifier, reason=reason, evidence=evidence, to=None, dry_run=dry_run, home=home)
+        would = f"would {act.value} {document['version_id']}, now {document['stage']}"
+        text = would if dry_run else f"{document['version_id']} is {document['stage']}"
+        answer(document, as_json=as_json, show=lines(text))
 
     command.__doc__ = text
     return command
@@ -95,9 +92,11 @@ def assign(
     *,
     to: Annotated[str, typer.Option("--to", help="The steward's account name.", show_default=False)],
     reason: Reason,
+    dry_run: DryRun = False,
     home: HomeOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Give a review to a steward."""
-    document = _decide(Act.ASSIGN, identifier, reason=reason, evidence=None, to=to, home=home)
-    answer(document, as_json=as_json, show=lines(f"{document['version_id']} is with {to}"))
+    document = _decide(Act.ASSIGN, identifier, reason=reason, evidence=None, to=to, dry_run=dry_run, home=home)
+    verb = "would be" if dry_run else "is"
+    answer(document, as_json=as_json, show=lines(f"{document['version_id']} {verb} with {to}"))

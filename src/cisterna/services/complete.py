@@ -15,7 +15,7 @@ from cisterna.ports.profile import Described, Profile
 from cisterna.ports.source import LandingZone
 from cisterna.services.judgement import assess
 from cisterna.services.look import FolderLook
-from cisterna.services.transition import announce
+from cisterna.services.transition import announce_opened
 
 __all__ = ["assess", "open_version"]
 
@@ -122,20 +122,5 @@ def _version(tx: Transaction, dataset: Dataset, acquisition: Acquisition, *, clo
             source_fingerprint=acquisition.fingerprint,
         )
     )
-    announce(
-        tx,
-        "version.stage",
-        version.version_id,
-        project=dataset.project,
-        clock=clock,
-        data={
-            "dataset_id": dataset.dataset_id,
-            "version": version.label,
-            "acquisition_id": acquisition.acquisition_id,
-            "instrument": acquisition.instrument,
-            "project": dataset.project,
-            "from": None,
-            "stage": version.stage.value,
-        },
-    )
+    announce_opened(tx, version, dataset, clock=clock)
     return version

@@ -24,7 +24,7 @@ from cisterna.services.data_manifest import MANIFEST_PATH, dump_manifest, load_m
 from cisterna.services.lease_watch import LeaseWatch
 from cisterna.services.measurement import METRICS_PATH, PREVIEWS_PATH
 from cisterna.services.staging import drop_staging, read_staged, stage_files
-from cisterna.services.transition import advance, announce, write_beside_others
+from cisterna.services.transition import advance, announce_opened, write_beside_others
 
 DATA_TYPE = "labels"
 COUNTS_PATH = "counts.csv"
@@ -217,28 +217,8 @@ def _open(
                 staging=staging,
             )
         )
-        _tell_opened(tx, opened, dataset, clock=clock)
+        announce_opened(tx, opened, dataset, clock=clock, model=dataset.model)
         return opened, dataset
-
-
-def _tell_opened(tx: Transaction, version: Version, dataset: Dataset, *, clock: Clock) -> None:
-    announce(
-        tx,
-        "version.stage",
-        version.version_id,
-        project=dataset.project,
-        clock=clock,
-        data={
-            "dataset_id": dataset.dataset_id,
-            "version": version.label,
-            "instrument": dataset.instrument,
-            "project": dataset.project,
-            "from": None,
-            "stage": version.stage.value,
-            "model": dataset.model,
-            "reason": version.cause,
-        },
-    )
 
 
 def _segment(

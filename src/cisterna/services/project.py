@@ -1,4 +1,4 @@
-"""Projects: declare them, bind acquisitions to them, and find the one that an acquisition belongs to."""
+"""Projects: list them, bind acquisitions to them, and find the one that an acquisition belongs to."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from pydantic import JsonValue, ValidationError
 from cisterna.domain.account import Account, Role
 from cisterna.domain.acquisition import Acquisition
 from cisterna.domain.base import Value
-from cisterna.domain.errors import CisternaError, InvalidInput, NotFound
+from cisterna.domain.errors import CisternaError, InvalidInput
 from cisterna.domain.identifier import Slug
+from cisterna.domain.permission import may_see
 from cisterna.domain.project import (
     Access,
     Binding,
@@ -26,7 +27,7 @@ from cisterna.domain.project import (
     PublishPolicy,
 )
 from cisterna.ports.booking import BookingTables
-from cisterna.ports.catalogue import Catalogue, Transaction
+from cisterna.ports.catalogue import Catalogue
 from cisterna.ports.clock import Clock
 from cisterna.ports.profile import Described
 from cisterna.services.account import require_role
@@ -43,66 +44,11 @@ class Resolution(Value):
     reason: str
 
 
-def add_project(
-    slug: str,
-    *,
-    title: str,
-    owner: str,
-    by: Account,
-    catalogue: Catalogue,
-    clock: Clock,
-    people: Sequence[str] = (),
-    defaults: MetadataDefaults | None = None,
-    policy: Policy | None = None,
-) -> Project:
-    """Declare a project.
-
-    Args:
-        slug: Its short name.
-        title: Its name for people.
-        owner: Account of the person who may consent to publication.
-        by: Who declares it: an operator.
-        catalogue: Keeps it.
-        clock: Dates it.
-        people: Accounts that may see its data.
-        defaults: What every dataset says unless it says otherwise; the human-data question is unanswered without.
-        policy: What happens without asking; nothing is accepted or published without.
-
-    Raises:
-        Forbidden: `by` may not.
-        InvalidInput: A field does not have its form.
-        NotFound: The owner or one of the people has no account.
-        AlreadyExists: The slug is taken.
-    """
-    require_role(by, Role.OPERATOR, project=None)
-    try:
-        project = Project(
-            slug=slug,
-            title=title,
-            owner=owner,
-            people=tuple(dict.fromkeys(people)),
-            defaults=defaults or MetadataDefaults(),
-            policy=policy or Policy(),
-            created_at=clock.now(),
-        )
-    except ValidationError as error:
-        raise _invalid("project", error) from error
-    with catalogue.begin() as tx:
-        _require_accounts(tx, (owner, *project.people))
-        tx.projects.add(project)
-    return project
-
-
 def list_projects(*, account: Account, catalogue: Catalogue) -> Sequence[Project]:
     """Give the projects whose data a person may see, by slug."""
     with catalogue.begin() as tx:
         projects = tx.projects.list()
-    return [
-        project
-        for project in projects
-        if account.has_role(Role.VIEWER, project=project.slug)
-        or (account.active and account.name in {project.owner, *project.people})
-    ]
+    return [project for project in projects if may_see(account, project)]
 
 
 def bind_project(kind: BindingKind, pattern: str, *, project: str | None, by: Account, catalogue: Catalogue) -> Binding:
@@ -124,7 +70,9 @@ def bind_project(kind: BindingKind, pattern: str, *, project: str | None, by: Ac
     try:
         binding = Binding(kind=kind, pattern=pattern, project=project)
     except ValidationError as error:
-        raise _invalid("binding", error) from error
+        first = error.errors(include_input=False, include_url=False)[0]
+        field = ".".join(str(part) for part in first["loc"]) or "binding"
+        raise InvalidInput(f"the binding's {field} does not have its form: {first['msg']}", field=field) from error
     _require_usable(binding)
     with catalogue.begin() as tx:
         tx.projects.bind(binding)
@@ -254,15 +202,3 @@ def _require_usable(binding: Binding) -> None:
     if not text.startswith("/") or ".." in parts or not any(set(part) - {"*", "/"} for part in parts):
         msg = f"'{text:.120}' is no absolute path of its own; write it as /landing/squid-1/group-a"
         raise InvalidInput(msg, field="pattern")
-
-
-def _require_accounts(tx: Transaction, names: Sequence[str]) -> None:
-    for name in names:
-        if tx.accounts.find(name) is None:
-            raise NotFound(f"no account {name!r:.80}; create it first", account=name[:80])
-
-
-def _invalid(what: str, error: ValidationError) -> InvalidInput:
-    first = error.errors(include_input=False, include_url=False)[0]
-    field = ".".join(str(part) for part in first["loc"]) or what
-    return InvalidInput(f"the {what}'s {field} does not have its form: {first['msg']}", field=field)

@@ -147,7 +147,7 @@ def withdraw_version(
     reason: str,
     lease: Attempt | None = None,
     catalogue: Catalogue,
-    publisher: Publisher,
+    publisher: Publisher | None,
     clock: Clock,
 ) -> Publication:
     """Take a publication back; a tombstone with the reason stays under its PID.
@@ -161,7 +161,7 @@ def withdraw_version(
         reason: In words, for the public to read.
         lease: Of the attempt that does this, when a worker does.
         catalogue: Where it is recorded.
-        publisher: The target.
+        publisher: The target; None for a rehearsal, which touches nothing public.
         clock: Dates it.
 
     Raises:
@@ -190,9 +190,10 @@ def withdraw_version(
         withdrawn = publication.model_copy(update={"withdrawn_at": now, "withdrawn_reason": words})
         tx.datasets.put_publication(withdrawn)
         _tell(tx, "publication.withdrawn", withdrawn, saved, dataset, clock=clock)
-        found = publisher.find(dataset.pid, version=version.label)
-        record = found or _bare_record(version, dataset, publication)
-        publisher.withdraw(record.model_copy(update={"withdrawn_at": now, "tombstone": words}))
+        if publisher is not None:
+            found = publisher.find(dataset.pid, version=version.label)
+            record = found or _bare_record(version, dataset, publication)
+            publisher.withdraw(record.model_copy(update={"withdrawn_at": now, "tombstone": words}))
     return withdrawn
 
 

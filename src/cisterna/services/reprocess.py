@@ -13,7 +13,7 @@ from cisterna.metadata.record import Given
 from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.ports.clock import Clock
 from cisterna.services.person import require_account, visible_version
-from cisterna.services.transition import announce
+from cisterna.services.transition import announce, announce_opened
 from cisterna.services.work_request import request_work
 
 FROM_STAGES: tuple[Stage, ...] = (Stage.MEASURED, Stage.GATED, Stage.DESCRIBED)
@@ -160,7 +160,15 @@ def _open_revision(
     )
     if is_judged:
         tx.datasets.set_findings(identifier, tx.datasets.findings(base.version_id))
-    _tell_opened(tx, opened, dataset, begin=begin, base=base, clock=clock)
+    announce_opened(
+        tx,
+        opened,
+        dataset,
+        clock=clock,
+        restricted=base.is_restricted,
+        base=base.version_id,
+        from_stage=begin.value,
+    )
     return opened
 
 
@@ -187,33 +195,6 @@ def _kept(base: Version, begin: Stage) -> dict[str, StagedFile]:
     if begin is Stage.DESCRIBED:
         return {path: file for path, file in base.staged.items() if path.startswith(("quality/", "provenance/"))}
     return {path: file for path, file in base.staged.items() if path in _KEPT[begin]}
-
-
-def _tell_opened(
-    tx: Transaction, opened: Version, dataset: Dataset, *, begin: Stage, base: Version, clock: Clock
-) -> None:
-    announce(
-        tx,
-        "version.stage",
-        opened.version_id,
-        project=dataset.project,
-        clock=clock,
-        data={
-            "dataset_id": dataset.dataset_id,
-            "version": opened.label,
-            "acquisition_id": dataset.acquisition_id,
-            "instrument": dataset.instrument,
-            "project": dataset.project,
-            "from": None,
-            "stage": opened.stage.value,
-            "verdict": opened.verdict.value if opened.verdict else None,
-            "reason": opened.cause,
-            "base": base.version_id,
-            "from_stage": begin.value,
-            "submitter": opened.submitter,
-        },
-        restricted=base.is_restricted,
-    )
 
 
 def _ask_for_model(

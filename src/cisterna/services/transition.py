@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from pydantic import JsonValue
 
-from cisterna.domain.dataset import Stage, Version, require_transition
+from cisterna.domain.dataset import Dataset, Stage, Version, require_transition
 from cisterna.domain.errors import Conflict, NotFound
 from cisterna.domain.event import Event
 from cisterna.ports.catalogue import Catalogue, Transaction
@@ -56,11 +56,7 @@ def advance(tx: Transaction, version: Version, to: Stage, *, clock: Clock, **dat
     saved = tx.datasets.save_version(version.model_copy(update={"stage": to, "stage_at": now}))
     dataset = tx.datasets.get(version.dataset_id)
     content: dict[str, JsonValue] = {
-        "dataset_id": version.dataset_id,
-        "version": version.label,
-        "acquisition_id": dataset.acquisition_id,
-        "instrument": dataset.instrument,
-        "project": dataset.project,
+        **_placed(version, dataset),
         "from": before.value,
         "stage": to.value,
         "verdict": version.verdict.value if version.verdict else None,
@@ -77,6 +73,56 @@ def advance(tx: Transaction, version: Version, to: Stage, *, clock: Clock, **dat
         version=saved,
     )
     return saved
+
+
+def announce_opened(
+    tx: Transaction,
+    version: Version,
+    dataset: Dataset,
+    *,
+    clock: Clock,
+    restricted: bool = False,
+    **data: JsonValue,
+) -> None:
+    """Tell that a version was opened: the event of its first stage.
+
+    Args:
+        tx: The version was added in it.
+        version: As added.
+        dataset: Of the version.
+        clock: Dates the event.
+        restricted: Whether what it is made from is.
+        data: More of the event's content.
+    """
+    content: dict[str, JsonValue] = {
+        **_placed(version, dataset),
+        "from": None,
+        "stage": version.stage.value,
+        "verdict": version.verdict.value if version.verdict else None,
+        "reason": version.cause,
+        "submitter": version.submitter,
+        **data,
+    }
+    announce(
+        tx,
+        "version.stage",
+        version.version_id,
+        project=dataset.project,
+        clock=clock,
+        data=content,
+        restricted=restricted,
+        version=version,
+    )
+
+
+def _placed(version: Version, dataset: Dataset) -> dict[str, JsonValue]:
+    return {
+        "dataset_id": dataset.dataset_id,
+        "version": version.label,
+        "acquisition_id": dataset.acquisition_id,
+        "instrument": dataset.instrument,
+        "project": dataset.project,
+    }
 
 
 def announce(

@@ -18,13 +18,13 @@ from cisterna.domain.review import Act
 from cisterna.domain.work import Work
 from cisterna.services.detail import Detail, detail_of
 from cisterna.services.overview import Overview, list_overviews
+from cisterna.services.project import list_projects
 from cisterna.services.project_edit import add_project
 from cisterna.services.publish import request_publication, withdraw_version
 from cisterna.services.reprocess import Reprocessing, request_reprocess
 from cisterna.services.review import decide
 from cisterna.web.dashboard import as_row, review_order
 from cisterna.web.parts import WebParts
-from cisterna.web.project_page import visible_projects
 from cisterna.web.signed import ApiPerson, Parts
 from cisterna.web.wording import say
 
@@ -181,9 +181,9 @@ def show_work(parts: Parts, person: ApiPerson, work_id: str) -> Work:
 
 
 @router.get("/projects")
-def list_projects(parts: Parts, person: ApiPerson) -> Sequence[Project]:
+def show_projects(parts: Parts, person: ApiPerson) -> Sequence[Project]:
     """List the projects whose data the person may see."""
-    return visible_projects(parts, person.account)
+    return list_projects(account=person.account, catalogue=parts.catalogue)
 
 
 @router.post("/projects", status_code=201)

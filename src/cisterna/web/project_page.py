@@ -13,9 +13,9 @@ from pydantic import BaseModel, ValidationError
 from cisterna.domain.account import Account
 from cisterna.domain.errors import AlreadyExists, InvalidInput, NotFound
 from cisterna.domain.instrument import Instrument
-from cisterna.domain.permission import may_see
 from cisterna.domain.project import Creator, MetadataDefaults, Policy, Project
 from cisterna.services.overview import list_overviews
+from cisterna.services.project import list_projects
 from cisterna.services.project_edit import add_project, edit_project, may_add_project, may_edit_project
 from cisterna.web.dashboard import as_row
 from cisterna.web.parts import WebParts
@@ -54,17 +54,11 @@ class InstrumentRow:
     last_seen: datetime | None
 
 
-def visible_projects(parts: WebParts, account: Account) -> list[Project]:
-    """Give the projects whose data the person may see."""
-    with parts.catalogue.begin() as tx:
-        return [one for one in tx.projects.list() if may_see(account, one)]
-
-
 @router.get("/projects")
 def show_projects(request: Request, parts: Parts, person: Person, flash: str = "") -> Response:
     """List the person's projects."""
     context = {
-        "projects": visible_projects(parts, person.account),
+        "projects": list_projects(account=person.account, catalogue=parts.catalogue),
         "can_edit": may_add_project(person.account),
         "flash": "saved" if flash == "saved" else "",
     }
@@ -140,7 +134,7 @@ def show_instruments(request: Request, parts: Parts, person: Person) -> Response
 
 
 def _visible(parts: WebParts, account: Account, slug: str) -> Project:
-    for project in visible_projects(parts, account):
+    for project in list_projects(account=account, catalogue=parts.catalogue):
         if project.slug == slug:
             return project
     raise NotFound(say("problem.404.detail"), project=slug)

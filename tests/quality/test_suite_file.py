@@ -57,6 +57,20 @@ def test_the_digest_follows_what_a_suite_says_and_not_how_it_is_laid_out(tmp_pat
     assert plain != changed
 
 
+@pytest.mark.parametrize(
+    ("kind", "kwargs", "words"),
+    [
+        ("expect_column_max_to_be_between", {"column": "a", "max_value": 0.2}, "at most 20 %"),
+        ("expect_column_max_to_be_between", {"column": "a", "max_value": 0.2, "strict_max": True}, "less than 20 %"),
+        ("expect_column_min_to_be_between", {"column": "a", "min_value": 0.2}, "at least 20 %"),
+        ("expect_column_mean_to_be_between", {"column": "a", "min_value": 0.1, "max_value": 0.2}, "10 % to 20 %"),
+        ("expect_column_pair_values_to_be_equal", {"column_A": "a", "column_B": "images_in"}, "as many as images in"),
+    ],
+)
+def test_a_limit_is_said_in_words(kind: str, kwargs: dict[str, Any], words: str) -> None:
+    assert Rule.model_validate({**RULE, "type": kind, "kwargs": kwargs}).limit == words
+
+
 BROKEN = {
     "no JSON": ("{", "JSON"),
     "NaN": ('{"suite": "cells/default", "limits": {"focus_min": NaN}}', "NaN"),

@@ -109,6 +109,8 @@ class Rule(Value):
             return f"{'more than' if self.kwargs.get('strict_min') else 'at least'} {self.show(low)}"
         if high is not None:
             return f"{'less than' if self.kwargs.get('strict_max') else 'at most'} {self.show(high)}"
+        if self.type == "expect_column_pair_values_to_be_equal":
+            return f"as many as {str(self.kwargs.get('column_B', '')).replace('_', ' ')}"
         rest = {name: value for name, value in self.kwargs.items() if name not in _COLUMN_ARGUMENTS}
         return json.dumps(rest, sort_keys=True) if rest else self.type.removeprefix("expect_").replace("_", " ")
 

@@ -180,6 +180,8 @@ class Worker:
                 self._engine.tell(self._owed[0].id, Completed(message="told late: the server was away"))
             except NotReady:
                 return
+            except Exception as error:  # noqa: BLE001 - a run that the server does not know any more ends no worker
+                _log.warning("prefect.refused", flow_run_id=str(self._owed[0].id), reason=str(error))
             self._owed.popleft()
 
 

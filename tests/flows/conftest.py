@@ -17,6 +17,7 @@ from cisterna.adapters.catalogue_sql import SqlCatalogue
 from cisterna.adapters.child import Child
 from cisterna.adapters.embedded_postgres import EmbeddedPostgres
 from cisterna.adapters.embedded_prefect import EmbeddedPrefect
+from cisterna.adapters.free_port import spare_ports
 from cisterna.adapters.system_clock import SystemClock
 from cisterna.domain.event import Event
 from cisterna.domain.work import Work, WorkKind, WorkState
@@ -39,7 +40,10 @@ class PrefectServer:
     """A Prefect server that keeps its port and its database over a kill."""
 
     def __init__(self, folder: Path, database_url: str) -> None:
-        self._server = EmbeddedPrefect(folder, log=folder / "server.log", database_url=database_url)
+        (port,) = spare_ports(1)  # not the usual one, which another test's stack may take while this server is dead
+        self._server = EmbeddedPrefect(
+            folder, log=folder / "server.log", database_url=database_url, port=port, port_is_fixed=True
+        )
 
     @property
     def url(self) -> str:

@@ -309,7 +309,7 @@ def test_a_new_project_publishes_nothing_and_leaves_the_human_data_question_open
         ({"title": "x" * 1001}, ValidationError),
         ({"owner": "nobody"}, InvalidInput),
         ({"people": ("nobody",)}, InvalidInput),
-        ({"owner": "a\0b"}, ValidationError),
+        ({"owner": "a\0b"}, InvalidInput),
         ({"by": make_account("sten", Role.STEWARD)}, Forbidden),
         ({"by": make_account(active=False)}, Forbidden),
     ],

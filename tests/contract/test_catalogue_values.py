@@ -93,6 +93,11 @@ def test_bindings_keep_their_order_and_a_rule_is_kept_once(catalogue: SqlCatalog
             tx.projects.bind(Binding(kind=BindingKind.PATH, pattern="/x", project="unknown"))
 
         assert tx.projects.bindings() == rules
+        for rule in (rules[1], rules[0]):
+            tx.projects.unbind(rule)
+            with pytest.raises(NotFound):
+                tx.projects.unbind(rule)
+        assert tx.projects.bindings() == rules[2:]
 
 
 def test_an_acquisition_is_inserted_once_and_updated_by_the_one_who_read_it(catalogue: SqlCatalogue) -> None:

@@ -145,6 +145,7 @@ def test_a_dry_run_is_refused_as_the_act_would_be(stack: RunningStack, row: dict
         ["project", "add", "test", "--title", "A name that is taken"],
         ["project", "add", "No Slug", "--title", "x"],
         ["project", "bind", "no-such-project", "--path", "/dry"],
+        ["project", "unbind", "test", "--path", "/no/such/rule"],
         ["reprocess", labels, "--from", "measured", "--reason", "why"],
         ["withdraw", labels, "--reason", "why"],
         ["review", "accept", published, "--reason", "why"],
@@ -158,6 +159,22 @@ def test_a_dry_run_is_refused_as_the_act_would_be(stack: RunningStack, row: dict
         assert (real.code, real.document) == (dry.code, dry.document), arguments
         assert dry.code != 0, arguments
     assert everything(stack) == before
+
+
+def test_a_rule_is_taken_away_with_the_words_that_made_it(stack: RunningStack) -> None:
+    def bound() -> list[str]:
+        rules: list[str] = stack.ok("project", "list")[0]["bindings"]
+        return rules
+
+    before = bound()
+    for rule in (("test", "--path", "/gone"), ("--booking", "/no/such/table.csv")):
+        stack.ok("project", "bind", *rule)
+    assert bound() == [*before, "path /gone", "booking /no/such/table.csv"]
+
+    stack.ok("project", "unbind", "--booking", "/no/such/table.csv")
+    stack.ok("project", "unbind", "test", "--path", "/gone")
+
+    assert bound() == before
 
 
 def seen_in_a_terminal(stack: RunningStack, *arguments: str, columns: int) -> str:

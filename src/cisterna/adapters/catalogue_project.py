@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from cisterna.adapters.catalogue_connection import Statements, body_of
@@ -55,6 +55,19 @@ class SqlProjects:
         if binding.project is not None:
             self.get(binding.project)
         self._sql.run(insert(bindings).values(binding.model_dump(mode="json")).on_conflict_do_nothing())
+
+    def unbind(self, binding: Binding) -> None:
+        """Take a rule away."""
+        rule = (
+            (bindings.c.kind == binding.kind.value)
+            & (bindings.c.pattern == binding.pattern)
+            & bindings.c.project.is_not_distinct_from(binding.project)
+        )
+        if not self._sql.run(delete(bindings).where(rule)).rowcount:
+            to = f"'{binding.project}'" if binding.project else "what its table names"
+            rule_words = f"{binding.kind.value} '{binding.pattern:.200}' to {to}"
+            msg = f"no rule binds {rule_words}; `cisterna project list` shows all"
+            raise NotFound(msg, kind=binding.kind.value, pattern=binding.pattern, project=binding.project)
 
     def bindings(self) -> Sequence[Binding]:
         """All rules, in the order in which they were added."""

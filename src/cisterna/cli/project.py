@@ -25,10 +25,18 @@ from cisterna.domain.project import (
     PublishPolicy,
 )
 from cisterna.services.account import create_account
-from cisterna.services.project import bind_project, list_projects
+from cisterna.services.project import bind_project, list_projects, unbind_project
 from cisterna.services.project_edit import add_project
 
 app = typer.Typer(no_args_is_help=True, help="Projects, and how acquisitions find theirs.")
+
+RuleSlug = Annotated[str | None, typer.Argument(help="The project; none with --booking, whose table names them.")]
+RulePath = Annotated[str | None, typer.Option("--path", help="Landing path, or a shell pattern over folders.")]
+RuleField = Annotated[str | None, typer.Option("--field", help="NAME=VALUE of the acquisition's own fields.")]
+RuleBooking = Annotated[
+    Path | None, typer.Option("--booking", help="Booking table: CSV with instrument,start,end,project.")
+]
+_NAMED = "what the table names"
 
 
 @app.command()
@@ -124,20 +132,47 @@ def list_(*, home: HomeOption = None, as_json: AsJson = False) -> None:
 
 @app.command()
 def bind(
-    slug: Annotated[
-        str | None, typer.Argument(help="The project; none with --booking, whose table names them.")
-    ] = None,
+    slug: RuleSlug = None,
     *,
-    path: Annotated[str | None, typer.Option("--path", help="Landing path, or a shell pattern over folders.")] = None,
-    field: Annotated[str | None, typer.Option("--field", help="NAME=VALUE of the acquisition's own fields.")] = None,
-    booking: Annotated[
-        Path | None, typer.Option("--booking", help="Booking table: CSV with instrument,start,end,project.")
-    ] = None,
+    path: RulePath = None,
+    field: RuleField = None,
+    booking: RuleBooking = None,
     dry_run: DryRun = False,
     home: HomeOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Say how acquisitions find a project; the first rule that matches wins."""
+    kind, pattern = _rule(path, field, booking)
+    with opened(home) as parts:
+        catalogue = catalogue_for(parts.catalogue, dry_run=dry_run)
+        rule = bind_project(kind, pattern, project=slug, by=local_account(parts), catalogue=catalogue)
+    document = {**rule.model_dump(mode="json"), "dry_run": dry_run}
+    verb = "would be bound" if dry_run else "is bound"
+    answer(document, as_json=as_json, show=lines(f"{kind.value} {pattern} {verb} to {slug or _NAMED}"))
+
+
+@app.command()
+def unbind(
+    slug: RuleSlug = None,
+    *,
+    path: RulePath = None,
+    field: RuleField = None,
+    booking: RuleBooking = None,
+    dry_run: DryRun = False,
+    home: HomeOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take a rule away; what it has bound already keeps its project."""
+    kind, pattern = _rule(path, field, booking)
+    with opened(home) as parts:
+        catalogue = catalogue_for(parts.catalogue, dry_run=dry_run)
+        rule = unbind_project(kind, pattern, project=slug, by=local_account(parts), catalogue=catalogue)
+    document = {**rule.model_dump(mode="json"), "dry_run": dry_run}
+    verb = "would no longer be bound" if dry_run else "is no longer bound"
+    answer(document, as_json=as_json, show=lines(f"{kind.value} {pattern} {verb} to {slug or _NAMED}"))
+
+
+def _rule(path: str | None, field: str | None, booking: Path | None) -> tuple[BindingKind, str]:
     given = {
         BindingKind.PATH: path,
         BindingKind.FIELD: field,
@@ -146,13 +181,7 @@ def bind(
     rules = [(kind, pattern) for kind, pattern in given.items() if pattern]
     if len(rules) != 1:
         raise InvalidInput("give exactly one of --path, --field and --booking")
-    kind, pattern = rules[0]
-    with opened(home) as parts:
-        catalogue = catalogue_for(parts.catalogue, dry_run=dry_run)
-        bound = bind_project(kind, pattern, project=slug, by=local_account(parts), catalogue=catalogue)
-    document = {**bound.model_dump(mode="json"), "dry_run": dry_run}
-    verb = "would be bound" if dry_run else "is bound"
-    answer(document, as_json=as_json, show=lines(f"{kind.value} {pattern} {verb} to {slug or 'what the table names'}"))
+    return rules[0]
 
 
 def _without_account(names: tuple[str, ...], *, parts: Parts) -> list[str]:

@@ -70,6 +70,10 @@ class Projects(Protocol):
         """Add a rule; the same rule again is a no-op. Raises `NotFound` for an unknown project."""
         ...
 
+    def unbind(self, binding: Binding) -> None:
+        """Take a rule away. Raises `NotFound`."""
+        ...
+
     def bindings(self) -> Sequence[Binding]:
         """All rules, in the order in which they were added; the first that matches wins."""
         ...

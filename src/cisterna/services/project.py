@@ -67,15 +67,34 @@ def bind_project(kind: BindingKind, pattern: str, *, project: str | None, by: Ac
         NotFound: The project is not known.
     """
     require_role(by, Role.OPERATOR, project=None)
-    try:
-        binding = Binding(kind=kind, pattern=pattern, project=project)
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        field = ".".join(str(part) for part in first["loc"]) or "binding"
-        raise InvalidInput(f"the binding's {field} does not have its form: {first['msg']}", field=field) from error
+    binding = _rule(kind, pattern, project)
     _require_usable(binding)
     with catalogue.begin() as tx:
         tx.projects.bind(binding)
+    return binding
+
+
+def unbind_project(
+    kind: BindingKind, pattern: str, *, project: str | None, by: Account, catalogue: Catalogue
+) -> Binding:
+    """Take a rule away; what it has bound already keeps its project.
+
+    Args:
+        kind: Of the rule.
+        pattern: As it was given.
+        project: As it was given.
+        by: Who does so: an operator.
+        catalogue: Keeps the rules.
+
+    Raises:
+        Forbidden: `by` may not.
+        InvalidInput: The pattern does not have its form.
+        NotFound: There is no such rule.
+    """
+    require_role(by, Role.OPERATOR, project=None)
+    binding = _rule(kind, pattern, project)
+    with catalogue.begin() as tx:
+        tx.projects.unbind(binding)
     return binding
 
 
@@ -186,6 +205,15 @@ def _texts(value: JsonValue) -> set[str]:
     if value is None or isinstance(value, dict):
         return set()
     return {value if isinstance(value, str) else json.dumps(value)}
+
+
+def _rule(kind: BindingKind, pattern: str, project: str | None) -> Binding:
+    try:
+        return Binding(kind=kind, pattern=pattern, project=project)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        field = ".".join(str(part) for part in first["loc"]) or "binding"
+        raise InvalidInput(f"the binding's {field} does not have its form: {first['msg']}", field=field) from error
 
 
 def _require_usable(binding: Binding) -> None:

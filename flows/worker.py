@@ -173,14 +173,17 @@ class Worker:
 
     def _pay(self) -> None:
         """Tell Prefect's server which runs were completed while it was away."""
+        from prefect.exceptions import ObjectNotFound
         from prefect.states import Completed
+
+        from flows.engine import ServerTrouble
 
         while self._owed:
             try:
                 self._engine.tell(self._owed[0].id, Completed(message="told late: the server was away"))
             except NotReady:
                 return
-            except Exception as error:  # noqa: BLE001 - a run that the server does not know any more ends no worker
+            except (*ServerTrouble, ObjectNotFound) as error:  # it knows the run no more: that ends no worker
                 _log.warning("prefect.refused", flow_run_id=str(self._owed[0].id), reason=str(error))
             self._owed.popleft()
 

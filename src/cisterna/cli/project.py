@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +17,7 @@ from cisterna.cli.rehearsal import catalogue_for
 from cisterna.domain.errors import InvalidInput
 from cisterna.domain.project import (
     Access,
+    Binding,
     BindingKind,
     Creator,
     HumanData,
@@ -36,7 +38,6 @@ RuleField = Annotated[str | None, typer.Option("--field", help="NAME=VALUE of th
 RuleBooking = Annotated[
     Path | None, typer.Option("--booking", help="Booking table: CSV with instrument,start,end,project.")
 ]
-_NAMED = "what the table names"
 
 
 @app.command()
@@ -142,13 +143,9 @@ def bind(
     as_json: AsJson = False,
 ) -> None:
     """Say how acquisitions find a project; the first rule that matches wins."""
-    kind, pattern = _rule(path, field, booking)
-    with opened(home) as parts:
-        catalogue = catalogue_for(parts.catalogue, dry_run=dry_run)
-        rule = bind_project(kind, pattern, project=slug, by=local_account(parts), catalogue=catalogue)
-    document = {**rule.model_dump(mode="json"), "dry_run": dry_run}
     verb = "would be bound" if dry_run else "is bound"
-    answer(document, as_json=as_json, show=lines(f"{kind.value} {pattern} {verb} to {slug or _NAMED}"))
+    rule = _rule(path, field, booking)
+    _change(bind_project, rule, slug, verb, dry_run=dry_run, home=home, as_json=as_json)
 
 
 @app.command()
@@ -163,13 +160,28 @@ def unbind(
     as_json: AsJson = False,
 ) -> None:
     """Take a rule away; what it has bound already keeps its project."""
-    kind, pattern = _rule(path, field, booking)
+    verb = "would no longer be bound" if dry_run else "is no longer bound"
+    rule = _rule(path, field, booking)
+    _change(unbind_project, rule, slug, verb, dry_run=dry_run, home=home, as_json=as_json)
+
+
+def _change(
+    act: Callable[..., Binding],
+    rule: tuple[BindingKind, str],
+    slug: str | None,
+    verb: str,
+    *,
+    dry_run: bool,
+    home: Path | None,
+    as_json: bool,
+) -> None:
+    kind, pattern = rule
     with opened(home) as parts:
         catalogue = catalogue_for(parts.catalogue, dry_run=dry_run)
-        rule = unbind_project(kind, pattern, project=slug, by=local_account(parts), catalogue=catalogue)
-    document = {**rule.model_dump(mode="json"), "dry_run": dry_run}
-    verb = "would no longer be bound" if dry_run else "is no longer bound"
-    answer(document, as_json=as_json, show=lines(f"{kind.value} {pattern} {verb} to {slug or _NAMED}"))
+        done = act(kind, pattern, project=slug, by=local_account(parts), catalogue=catalogue)
+    document = {**done.model_dump(mode="json"), "dry_run": dry_run}
+    text = f"{kind.value} {pattern} {verb} to {slug or 'what the table names'}"
+    answer(document, as_json=as_json, show=lines(text))
 
 
 def _rule(path: str | None, field: str | None, booking: Path | None) -> tuple[BindingKind, str]:

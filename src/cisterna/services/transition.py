@@ -55,23 +55,8 @@ def advance(tx: Transaction, version: Version, to: Stage, *, clock: Clock, **dat
     before, now = version.stage, clock.now()
     saved = tx.datasets.save_version(version.model_copy(update={"stage": to, "stage_at": now}))
     dataset = tx.datasets.get(version.dataset_id)
-    content: dict[str, JsonValue] = {
-        **_placed(version, dataset),
-        "from": before.value,
-        "stage": to.value,
-        "verdict": version.verdict.value if version.verdict else None,
-        "reason": version.reason,
-        **data,
-    }
-    announce(
-        tx,
-        "version.stage",
-        version.version_id,
-        project=dataset.project,
-        clock=clock,
-        data=content,
-        version=saved,
-    )
+    content: dict[str, JsonValue] = {"from": before.value, "reason": version.reason, **data}
+    _tell_stage(tx, saved, dataset, content, clock=clock)
     return saved
 
 
@@ -94,14 +79,27 @@ def announce_opened(
         restricted: Whether what it is made from is.
         data: More of the event's content.
     """
-    content: dict[str, JsonValue] = {
-        **_placed(version, dataset),
-        "from": None,
+    content: dict[str, JsonValue] = {"from": None, "reason": version.cause, "submitter": version.submitter, **data}
+    _tell_stage(tx, version, dataset, content, clock=clock, restricted=restricted)
+
+
+def _tell_stage(
+    tx: Transaction,
+    version: Version,
+    dataset: Dataset,
+    content: dict[str, JsonValue],
+    *,
+    clock: Clock,
+    restricted: bool = False,
+) -> None:
+    facts: dict[str, JsonValue] = {
+        "dataset_id": dataset.dataset_id,
+        "version": version.label,
+        "acquisition_id": dataset.acquisition_id,
+        "instrument": dataset.instrument,
+        "project": dataset.project,
         "stage": version.stage.value,
         "verdict": version.verdict.value if version.verdict else None,
-        "reason": version.cause,
-        "submitter": version.submitter,
-        **data,
     }
     announce(
         tx,
@@ -109,20 +107,10 @@ def announce_opened(
         version.version_id,
         project=dataset.project,
         clock=clock,
-        data=content,
+        data=facts | content,
         restricted=restricted,
         version=version,
     )
-
-
-def _placed(version: Version, dataset: Dataset) -> dict[str, JsonValue]:
-    return {
-        "dataset_id": dataset.dataset_id,
-        "version": version.label,
-        "acquisition_id": dataset.acquisition_id,
-        "instrument": dataset.instrument,
-        "project": dataset.project,
-    }
 
 
 def announce(
@@ -174,7 +162,7 @@ def _version_of(tx: Transaction, subject: str) -> Version | None:
 def _is_restricted(tx: Transaction, version: Version) -> bool:
     if version.metadata is not None:
         return version.is_restricted
-    # Not described yet: what it is made from speaks for it.
+    # Not described yet: what it is made from speaks for it, and what cannot be found does not say that it is open.
     relations = tx.datasets.get(version.dataset_id).relations
     sources = [f"{one.dataset_id}:{one.version}" for one in relations if one.kind == "IsDerivedFrom"]
-    return any(source is not None and source.is_restricted for source in (_version_of(tx, one) for one in sources))
+    return any(source is None or source.is_restricted for source in (_version_of(tx, one) for one in sources))

@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from cisterna.domain.errors import SettingsInvalid
@@ -36,6 +36,19 @@ class Database(_Section):
     dsn: SecretStr | None = Field(None, description="libpq URI of a server of yours; unset: the embedded one.")
 
 
+class CopyStore(_Section):
+    """A further store that keeps a copy of every object of the archive: its own endpoint, its own keys."""
+
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,31}$")] = Field(
+        description="What receipts call the store; `archive` and `public` are taken."
+    )
+    endpoint: str = Field(description="URL of its S3 endpoint.")
+    region: str = Field("us-east-1", description="Region used for signing.")
+    bucket: str = Field("cisterna-archive", description="Bucket that holds the copy's OCFL storage root.")
+    access_key_id: str = Field(description="Access key of its own credentials.")
+    secret_access_key: SecretStr = Field(description="Its secret key.")
+
+
 class Store(_Section):
     """The archive's object store."""
 
@@ -48,6 +61,22 @@ class Store(_Section):
     archive_bucket: str = Field("cisterna-archive", description="Bucket that holds the OCFL storage root.")
     public_bucket: str = Field("cisterna-public", description="Bucket that holds what is public, and nothing else.")
     port: Port | None = Field(None, description="Port of the embedded store; unset: 8333 or the next free one.")
+    copies: tuple[CopyStore, ...] = Field(
+        (), description="Further stores that each keep a copy of every object; as `[[store.copies]]` in cisterna.toml."
+    )
+
+    @field_validator("copies")
+    @classmethod
+    def _distinct(cls, copies: tuple[CopyStore, ...]) -> tuple[CopyStore, ...]:
+        names = [copy.name for copy in copies]
+        if len({"archive", "public", *names}) != len(names) + 2:
+            msg = f"the copies' names are {', '.join(names)}: each must be another, and none `archive` or `public`"
+            raise ValueError(msg)
+        places = {(copy.endpoint.rstrip("/"), copy.bucket) for copy in copies}
+        if len(places) != len(copies):
+            msg = "two copies lie in one bucket of one endpoint; give each a place of its own"
+            raise ValueError(msg)
+        return copies
 
     def credentials(self, *, public: bool) -> tuple[str, SecretStr]:
         """Return the keys of the archive's or of the public identity. Raises `SettingsInvalid` when not set."""

@@ -79,6 +79,25 @@ class Parts:
         return self._bucket(self.settings.store.archive_bucket, public=False)
 
     @cached_property
+    def copy_stores(self) -> Mapping[str, ObjectStore]:
+        """The further stores that keep a copy of every object, by the name that receipts call them."""
+        from cisterna.adapters.s3_access import S3Access
+        from cisterna.adapters.s3_obstore import S3Store
+
+        stores: dict[str, ObjectStore] = {}
+        for copy in self.settings.store.copies:
+            access = S3Access(
+                endpoint=copy.endpoint,
+                region=copy.region,
+                access_key_id=copy.access_key_id,
+                secret_access_key=copy.secret_access_key,
+            )
+            store = S3Store(access, bucket=copy.bucket, name=copy.name)
+            self._stack.callback(store.close)
+            stores[copy.name] = store
+        return stores
+
+    @cached_property
     def public_store(self) -> ObjectStore:
         """The bucket of what is public, with credentials that reach nothing else."""
         return self._bucket(self.settings.store.public_bucket, public=True)

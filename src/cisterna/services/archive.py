@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -12,6 +12,7 @@ from cisterna.domain.digest import sha512_of
 from cisterna.domain.errors import ChecksumMismatch, Conflict, NotReady, ObjectInvalid, PreconditionFailed
 from cisterna.domain.manifest import Manifest
 from cisterna.domain.ocfl import (
+    CONTENT,
     INVENTORY,
     OBJECT_DECLARATION,
     OBJECT_DECLARATION_BODY,
@@ -32,7 +33,7 @@ from cisterna.ports.object_store import IfAbsent, IfMatch, ObjectStore
 from cisterna.ports.quality import TableFile
 from cisterna.services.data_manifest import DATA, MANIFEST_PATH, load_manifest
 from cisterna.services.held_object import HeldObject, read_held, read_optional
-from cisterna.services.recover import list_object, put_sidecar, recover_object
+from cisterna.services.recover import Recovery, put_sidecar, recover_object
 from cisterna.services.source_record import note_ingested
 from cisterna.services.staging import drop_staging
 from cisterna.services.transition import advance, write_beside_others
@@ -61,7 +62,7 @@ def archive_version(
     version, dataset = begun
     recovered = recover_object(dataset.dataset_id, lease=lease, catalogue=catalogue, store=store)
     _ensure_storage_root(store)
-    commit = _plan(version, dataset, recovered.held, store=store, tables=tables)
+    commit = _plan(version, dataset, recovered, store=store, tables=tables)
     if not commit.is_done:
         commit.purge()
         commit.write_version_inventory()
@@ -136,10 +137,9 @@ def _staged_manifest(
     return load_manifest(body, tables=tables)
 
 
-def _plan(
-    version: Version, dataset: Dataset, held: HeldObject | None, *, store: ObjectStore, tables: TableFile
-) -> _Commit:
+def _plan(version: Version, dataset: Dataset, recovered: Recovery, *, store: ObjectStore, tables: TableFile) -> _Commit:
     """Tell which inventory this version makes, and whether the object has it already."""
+    held = recovered.held
     found = _STAGING.fullmatch(version.staging or "")
     if found is None:
         msg = f"{version.version_id} has no staging folder; reprocess the acquisition"
@@ -170,7 +170,8 @@ def _plan(
     if head >= number and not is_done:
         drop_staging(version, dataset=dataset, store=store)
         raise _lost(version, dataset, number)
-    return _Commit(version, dataset, wanted, sizes, held if head == number - 1 else None, store, is_done)
+    previous_held = held if head == number - 1 else None
+    return _Commit(version, dataset, wanted, sizes, recovered.sizes, previous_held, store, is_done)
 
 
 def _may_be_ours(version: Version, inventory: Inventory | None) -> bool:
@@ -202,12 +203,18 @@ def _placed(version: Version, manifest: Manifest) -> Iterator[Placed]:
 
 @dataclass(slots=True)
 class _Commit:
-    """The writes of one commit, in the order that OCFL on a store without transactions needs."""
+    """The writes of one commit, in the order that OCFL on a store without transactions needs.
+
+    Attributes:
+        sizes: What the content must be, by content path.
+        found: What the recovery, moments ago and under the same lease, found in the object, by path.
+    """
 
     version: Version
     dataset: Dataset
     inventory: Inventory
-    sizes: dict[str, int]
+    sizes: Mapping[str, int]
+    found: Mapping[str, int]
     previous: HeldObject | None
     store: ObjectStore
     is_done: bool
@@ -218,12 +225,9 @@ class _Commit:
         Raises:
             ObjectInvalid: Content is missing, or has another size than what was staged.
         """
-        folder = f"{self._folder}/content/"
-        present = {
-            f"v{self.inventory.head}/content/{path}": size
-            for path, size in list_object(folder.removesuffix("/"), store=self.store).items()
-        }
-        wanted = {path for path in self.inventory.content_paths if path.startswith(f"v{self.inventory.head}/")}
+        folder = f"v{self.inventory.head}/{CONTENT}/"
+        present = {path: size for path, size in self.found.items() if path.startswith(folder)}
+        wanted = {path for path in self.inventory.content_paths if path.startswith(folder)}
         wrong = sorted(path for path in wanted if present.get(path) != self.sizes.get(path))
         if wrong:
             msg = (

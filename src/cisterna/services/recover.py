@@ -39,12 +39,14 @@ class Recovery:
 
     Attributes:
         held: Its root inventory, or None when nothing is committed.
+        sizes: Size of every key that is there now, relative to the object's root.
         actions: In words; empty when the object was whole.
         strangers: Keys that no attempt of ours can have written, relative to the object's root; left alone.
     """
 
     dataset_id: str
     held: HeldObject | None
+    sizes: Mapping[str, int]
     actions: tuple[str, ...]
     strangers: tuple[str, ...]
 
@@ -78,13 +80,13 @@ def recover_object(dataset_id: str, *, lease: Attempt | None, catalogue: Catalog
     with catalogue.begin() as tx:
         dataset = tx.datasets.get(dataset_id)
     # Listed before the catalogue is asked: a staging folder is on record before the first byte goes there.
-    keys = list_object(dataset.object_root, store=store)
+    sizes = list_object(dataset.object_root, store=store)
     uploads = list(store.unfinished_uploads(f"{dataset.object_root}/"))
     with catalogue.begin() as tx:
         if lease is not None:
             tx.inbox.require_lease(lease)
         versions = tx.datasets.versions(dataset_id)
-    return _Object(dataset, versions, keys, store).recover(uploads)
+    return _Object(dataset, versions, sizes, store).recover(uploads)
 
 
 def list_object(object_root: str, *, store: ObjectStore) -> dict[str, int]:
@@ -97,11 +99,11 @@ class _Object:
     """One object and the steps that bring it to rest."""
 
     def __init__(
-        self, dataset: Dataset, versions: Sequence[Version], keys: Mapping[str, int], store: ObjectStore
+        self, dataset: Dataset, versions: Sequence[Version], sizes: Mapping[str, int], store: ObjectStore
     ) -> None:
         self._dataset = dataset
         self._root = dataset.object_root
-        self._keys = keys
+        self._sizes: Mapping[str, int] = sizes
         self._store = store
         self._known_head = max((version.ocfl_version or 0 for version in versions), default=0)
         self._live = {one.staging + "/" for one in versions if one.staging and not one.is_archived}
@@ -113,7 +115,7 @@ class _Object:
         if held is not None:
             self._complete_sidecar(held)
             self._complete_declaration(held.inventory)
-        elif OBJECT_DECLARATION in self._keys:
+        elif OBJECT_DECLARATION in self._sizes:
             raise ObjectInvalid(
                 f"{self._dataset.pid} is declared but has no inventory; restore {self._root}/{INVENTORY} from a copy",
                 pid=self._dataset.pid,
@@ -123,7 +125,7 @@ class _Object:
                 self._store.abort_unfinished(key)
                 self._actions.append(f"aborted the unfinished upload of {key}")
         strangers = self._remove_leftovers(held)
-        return Recovery(self._dataset.dataset_id, held, tuple(self._actions), strangers)
+        return Recovery(self._dataset.dataset_id, held, self._sizes, tuple(self._actions), strangers)
 
     def _read(self) -> HeldObject | None:
         return read_held(self._root, pid=self._dataset.pid, store=self._store)
@@ -155,7 +157,7 @@ class _Object:
         self._actions.append("wrote the sidecar that belongs to the root inventory")
 
     def _complete_declaration(self, inventory: Inventory) -> None:
-        if OBJECT_DECLARATION in self._keys:
+        if OBJECT_DECLARATION in self._sizes:
             return
         present = list_object(self._root, store=self._store)  # anew: another worker may have committed meanwhile
         if missing := sorted(inventory.content_paths - present.keys()):
@@ -179,11 +181,13 @@ class _Object:
         if held is not None:
             expected |= held.inventory.content_paths
             expected |= {f"v{n}/{name}" for n in range(1, held.inventory.head + 1) for name in (INVENTORY, SIDECAR)}
-        extra = [path for path in self._keys if path not in expected and not path.startswith(f"{LOGS}/")]
+        extra = [path for path in self._sizes if path not in expected and not path.startswith(f"{LOGS}/")]
         extra = [path for path in extra if not self._is_live(path, held)]
         leftovers = [path for path in extra if _OURS.fullmatch(path)]
         if leftovers:
             self._store.delete(f"{self._root}/{path}" for path in leftovers)
+            gone = frozenset(leftovers)
+            self._sizes = {path: size for path, size in self._sizes.items() if path not in gone}
             shown = ", ".join(islice(leftovers, 3))
             self._actions.append(f"removed {len(leftovers)} keys that dead attempts left, such as {shown}")
         return tuple(path for path in extra if not _OURS.fullmatch(path))

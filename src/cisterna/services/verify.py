@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from cisterna.domain.dataset import Dataset, Stage, Version, require_transition
 from cisterna.domain.digest import sha512_of
 from cisterna.domain.errors import ChecksumMismatch, ObjectInvalid
-from cisterna.domain.ocfl import Inventory
+from cisterna.domain.ocfl import OBJECT_DECLARATION, Inventory
 from cisterna.domain.receipt import CopyReceipt
 from cisterna.domain.work import Attempt
 from cisterna.ports.catalogue import Catalogue, Transaction
@@ -16,6 +16,7 @@ from cisterna.ports.clock import Clock
 from cisterna.ports.object_store import ObjectStore
 from cisterna.ports.quality import TableFile
 from cisterna.services.data_manifest import DATA, MANIFEST_PATH, load_manifest
+from cisterna.services.held_object import HeldObject, read_held, sidecar_agrees
 from cisterna.services.recover import recover_object
 from cisterna.services.reread import Reread, reread
 from cisterna.services.staging import read_staged
@@ -50,11 +51,10 @@ def verify_version(
     if version.stage is not Stage.ARCHIVED and version.is_archived and receipts:
         return receipts[-1]
     require_transition(version.stage, Stage.VERIFIED, version_id=version_id)
-    recovered = recover_object(dataset.dataset_id, lease=lease, catalogue=catalogue, store=store)
-    if recovered.held is None or version.ocfl_version is None:
-        msg = f"{dataset.pid} has no inventory, though {version_id} was archived; restore the object from a copy"
-        raise ObjectInvalid(msg, pid=dataset.pid, version_id=version_id)
-    inventory = recovered.held.inventory
+    if version.ocfl_version is None:
+        raise _not_there(version, dataset)
+    held = _held(version, dataset, lease=lease, catalogue=catalogue, store=store)
+    inventory = held.inventory
     expected = _expected(version, dataset, inventory, store=store, tables=tables)
     found = reread(
         sorted({inventory.content_path(wanted.sha512) for wanted in expected.values()}),
@@ -70,13 +70,37 @@ def verify_version(
         store=store.name,
         object_root=dataset.object_root,
         ocfl_version=version.ocfl_version,
-        inventory_sha512=recovered.held.sha512,
+        inventory_sha512=held.sha512,
         manifest_digest=version.manifest_digest or "",
         files_read=len(found),
         bytes_read=sum(one.size_bytes for one in found.values()),
         verified_at=clock.now(),
     )
     return _record(receipt, lease=lease, catalogue=catalogue, clock=clock)
+
+
+def _held(
+    version: Version, dataset: Dataset, *, lease: Attempt, catalogue: Catalogue, store: ObjectStore
+) -> HeldObject:
+    """Read the object; one that is not whole is brought to rest first: the next version may be on its way into it."""
+    root = dataset.object_root
+    held = read_held(root, pid=dataset.pid, store=store)
+    is_whole = (
+        held is not None
+        and held.inventory.head >= (version.ocfl_version or 0)
+        and sidecar_agrees(root, sha512=held.sha512, store=store)
+        and store.head(f"{root}/{OBJECT_DECLARATION}") is not None
+    )
+    if not is_whole:
+        held = recover_object(dataset.dataset_id, lease=lease, catalogue=catalogue, store=store).held
+    if held is None:
+        raise _not_there(version, dataset)
+    return held
+
+
+def _not_there(version: Version, dataset: Dataset) -> ObjectInvalid:
+    msg = f"{dataset.pid} has no inventory, though {version.version_id} was archived; restore the object from a copy"
+    return ObjectInvalid(msg, pid=dataset.pid, version_id=version.version_id)
 
 
 @dataclass(frozen=True, slots=True)

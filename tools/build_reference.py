@@ -170,7 +170,21 @@ def _settings() -> str:
             variable = f"CISTERNA_{section}__{key}".upper()
             out.append(f"| `{key}` | `{variable}` | {takes} | {default} | {one['description']} |")
         out.append("")
+        for key, one in described["properties"].items():
+            if one.get("type") == "array":
+                out += _table_of(f"{section}.{key}", one, schema)
     return "\n".join(out)
+
+
+def _table_of(name: str, one: dict[str, Any], schema: dict[str, Any]) -> list[str]:
+    """Describe what each `[[table]]` of a list holds; in the environment the whole list is one JSON array."""
+    described = schema["$defs"][one["items"]["$ref"].rpartition("/")[2]]
+    out = [f"### `[[{name}]]`\n", f"{described['description']}\n"]
+    out += ["| key | takes | default | what it is |", "| --- | --- | --- | --- |"]
+    for key, inner in described["properties"].items():
+        default = _default(inner) if "default" in inner else "must be given"
+        out.append(f"| `{key}` | {_takes(inner, schema)} | {default} | {inner['description']} |")
+    return [*out, ""]
 
 
 def _takes(one: dict[str, Any], schema: dict[str, Any]) -> str:
@@ -180,6 +194,8 @@ def _takes(one: dict[str, Any], schema: dict[str, Any]) -> str:
         kind = schema["$defs"][kind["$ref"].rpartition("/")[2]]
     if "enum" in kind:
         return " or ".join(f"`{value}`" for value in kind["enum"])
+    if kind.get("type") == "array":
+        return "tables, or a JSON array of objects"
     if kind.get("format") == "password":
         return "a secret"
     if "pattern" in kind:

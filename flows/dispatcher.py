@@ -99,6 +99,7 @@ def executors(settings: Settings) -> dict[WorkKind, str]:
         WorkKind.REPROCESS: dispatch.ingest,
         WorkKind.INFER: dispatch.infer,
         WorkKind.PUBLISH: dispatch.publish,
+        WorkKind.CONVERT: dispatch.convert,
     }
     return {kind: executor.removeprefix("pool:") for kind, executor in chosen.items() if executor != "inline"}
 

@@ -234,6 +234,7 @@ def _stop(_number: int, _frame: object) -> None:
 
 def flows_of(parts: Parts) -> Mapping[WorkKind, Flow[..., Any]]:
     """Import the flow of each kind of work that runs inline, and make the parts that they use."""
+    from flows.convert import convert
     from flows.infer import infer
     from flows.ingest import ingest
     from flows.publish import publish
@@ -247,6 +248,7 @@ def flows_of(parts: Parts) -> Mapping[WorkKind, Flow[..., Any]]:
         WorkKind.INFER: (infer, dispatch.infer),
         WorkKind.PUBLISH: (publish, dispatch.publish),
         WorkKind.REPROCESS: (reprocess, dispatch.ingest),
+        WorkKind.CONVERT: (convert, dispatch.convert),
     }
     return {kind: flow for kind, (flow, executor) in every.items() if executor == "inline"}
 

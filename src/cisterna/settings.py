@@ -118,6 +118,7 @@ class Dispatch(_Section):
     ingest: str = Field("inline", pattern=r"^(inline|pool:.+)$", description="Executor: inline, or pool:NAME.")
     infer: str = Field("inline", pattern=r"^(inline|pool:.+)$", description="Executor: inline, or pool:NAME.")
     publish: str = Field("inline", pattern=r"^(inline|pool:.+)$", description="Executor: inline, or pool:NAME.")
+    convert: str = Field("inline", pattern=r"^(inline|pool:.+)$", description="Executor: inline, or pool:NAME.")
 
 
 class Measure(_Section):

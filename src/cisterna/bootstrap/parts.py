@@ -32,6 +32,7 @@ from cisterna.ports.profile import Described, Profile
 from cisterna.ports.quality import ImageMeter, QualityGate, TableFile
 from cisterna.ports.sink import EventSink
 from cisterna.ports.source import LandingZone, OutsideReader
+from cisterna.ports.view import ViewWriter
 from cisterna.settings import LineageTransport, Settings
 
 if TYPE_CHECKING:
@@ -115,6 +116,13 @@ class Parts:
         from cisterna.adapters.image_meter import TiffMeter
 
         return TiffMeter()
+
+    @cached_property
+    def views(self) -> ViewWriter:
+        """OME-Zarr."""
+        from cisterna.adapters.view_zarr import ZarrViews
+
+        return ZarrViews(image_limit_bytes=self.settings.measure.image_limit_bytes)
 
     def warm(self) -> None:
         """Do once what is slow the first time: load compiled code and the table library. For workers."""

@@ -25,6 +25,7 @@ from cisterna.domain.project import (
     Policy,
     Project,
     PublishPolicy,
+    ViewFormat,
 )
 from cisterna.services.account import create_account
 from cisterna.services.project import bind_project, list_projects, unbind_project
@@ -66,6 +67,7 @@ def add(
         PublishPolicy, typer.Option("--publish", help="When accepted data become public.")
     ] = PublishPolicy.NEVER,
     model: Annotated[str | None, typer.Option("--model", help="Model to run on what passed.")] = None,
+    convert: Annotated[ViewFormat | None, typer.Option("--convert", help="Form to convert what passed to.")] = None,
     dry_run: DryRun = False,
     home: HomeOption = None,
     as_json: AsJson = False,
@@ -80,7 +82,7 @@ def add(
             human_data=human_data,
             keywords=tuple(keyword or ()),
         )
-        policy = Policy(accept_passed=accept_passed, publish=publish, model=model)
+        policy = Policy(accept_passed=accept_passed, publish=publish, model=model, convert=convert)
         with opened(home) as parts:
             by = local_account(parts)
             project = Project(

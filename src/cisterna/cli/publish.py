@@ -16,6 +16,7 @@ from cisterna.cli.review import Identifier
 from cisterna.cli.waiting import WaitSeconds, await_work
 from cisterna.domain.dataset import Stage
 from cisterna.domain.errors import InvalidInput, PublicationRefused
+from cisterna.domain.project import ViewFormat
 from cisterna.services.overview import Overview, overview_of
 from cisterna.services.publish import bars_to_publication, request_publication, withdraw_version
 from cisterna.services.reprocess import request_reprocess
@@ -90,13 +91,14 @@ def reprocess(
     reason: Reason,
     from_stage: Annotated[FromStage | None, typer.Option("--from", help="measured, gated or described.")] = None,
     model: Annotated[str | None, typer.Option("--model", help="Name of an admitted model.")] = None,
+    convert: Annotated[ViewFormat | None, typer.Option("--convert", help="A form for viewing.")] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Return when it is done.")] = False,
     wait_seconds: WaitSeconds = 600.0,
     dry_run: DryRun = False,
     home: HomeOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Process a version again from a stage, or with a model: a revision or a derived dataset, never an overwrite."""
+    """Process a version again from a stage, with a model, or into a form for viewing; nothing is overwritten."""
     with opened(home) as parts:
         row, version_id = _row(identifier, parts)
         if model:
@@ -105,13 +107,16 @@ def reprocess(
             version_id,
             from_stage=Stage(from_stage) if from_stage else None,
             model=model,
+            convert=convert,
             person=local_person(parts),
             reason=reason,
             catalogue=catalogue_for(parts.catalogue, dry_run=dry_run),
             clock=parts.clock,
         )
         if dry_run:
-            text = f"would run {model} on {version_id}" if model else f"would process {version_id} again"
+            text = f"would process {version_id} again"
+            if model or convert:
+                text = f"would run {model} on {version_id}" if model else f"would convert {version_id} to {convert}"
             answer(row.model_dump(mode="json"), as_json=as_json, show=lines(text))
             return
         outcome = "requested"

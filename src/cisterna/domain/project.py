@@ -80,6 +80,12 @@ class PublishPolicy(StrEnum):
     """At once, for what passed the gate."""
 
 
+class ViewFormat(StrEnum):
+    """A form of the images that a viewer opens in pieces."""
+
+    OME_ZARR = "ome-zarr"
+
+
 class Policy(Value):
     """What happens without asking.
 
@@ -87,11 +93,13 @@ class Policy(Value):
         accept_passed: Whether `passed` with complete metadata is accepted automatically.
         publish: When an accepted version becomes public.
         model: The model run on every passed version, by name; None runs none.
+        convert: What every passed version is converted to, for viewing; None converts nothing.
     """
 
     accept_passed: bool = False
     publish: PublishPolicy = PublishPolicy.NEVER
     model: Slug | None = None
+    convert: ViewFormat | None = None
 
 
 class BindingKind(StrEnum):

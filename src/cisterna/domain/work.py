@@ -16,6 +16,7 @@ class WorkKind(StrEnum):
     INFER = "infer"
     PUBLISH = "publish"
     REPROCESS = "reprocess"
+    CONVERT = "convert"
 
 
 class WorkState(StrEnum):

@@ -48,7 +48,7 @@ def _graph(record: MetadataRecord, files: Sequence[ListedFile]) -> list[JsonValu
     folder: Entity = {
         "@id": DATA_FOLDER,
         "@type": "Dataset",
-        "name": "Data as made by the model" if record.derived else "Data as acquired",
+        "name": "Data as made from another dataset" if record.derived else "Data as acquired",
         "description": "The data files, by the names they were written with.",
         "hasPart": _references(file.path for file in data),
     }

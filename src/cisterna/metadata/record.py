@@ -174,8 +174,9 @@ class MetadataRecord(Value):
         """The description, or a sentence made of what was counted."""
         if self.description:
             return self.description
-        made = f"made by the model {self.model.name}" if self.model else "as acquired"
-        by = f" by {self.instrument.name}" if self.instrument and not self.model else ""
+        made = "made from another dataset" if self.derived else "as acquired"
+        made = f"made by the model {self.model.name}" if self.model else made
+        by = f" by {self.instrument.name}" if self.instrument and not self.derived else ""
         return f"{self.data_type} dataset {made}{by}: {self.file_count:,} files, {self.total_bytes:,} bytes."
 
     @property

@@ -110,9 +110,9 @@ class Subject(Value):
 
 
 def job_name(work: Work) -> str:
-    """Name the job: the kind of work, with the model or the instrument that it is done for."""
-    model = work.parameters.get("model")
-    detail = model if work.kind is WorkKind.INFER and isinstance(model, str) else work.fairness
+    """Name the job: the kind of work, with the model, the form or the instrument that it is done for."""
+    made = work.parameters.get({WorkKind.INFER: "model", WorkKind.CONVERT: "format"}.get(work.kind, ""))
+    detail = made if isinstance(made, str) else work.fairness
     return f"{work.kind.value}.{_encoded(detail)}" if detail else work.kind.value
 
 

@@ -7,7 +7,7 @@ from cisterna.domain.base import Value
 from cisterna.domain.dataset import ORDER, Dataset, Stage, StagedFile, Version, version_id
 from cisterna.domain.errors import Conflict, Forbidden, IllegalTransition, InvalidInput
 from cisterna.domain.permission import may_reprocess
-from cisterna.domain.project import Project
+from cisterna.domain.project import Project, ViewFormat
 from cisterna.domain.work import Work, WorkKind, WorkState
 from cisterna.metadata.record import Given
 from cisterna.ports.catalogue import Catalogue, Transaction
@@ -44,13 +44,14 @@ def request_reprocess(
     *,
     from_stage: Stage | None = None,
     model: str | None = None,
+    convert: ViewFormat | None = None,
     edits: Given | None = None,
     person: str,
     reason: str,
     catalogue: Catalogue,
     clock: Clock,
 ) -> Reprocessing:
-    """Open a revision that goes through the stages again, or ask for a model to be run on the version.
+    """Open a revision that goes through the stages again, or ask for something to be derived from the version.
 
     The revision row and the work are written together, so a kill leaves both or neither. `measured` reads the source
     again: other bytes make a new version, the same ones stay in the revision. The person is the revision's submitter
@@ -60,6 +61,7 @@ def request_reprocess(
         version: Id of the version to begin from; it has to be archived.
         from_stage: `measured`, `gated` or `described`; `gated` unless a model is named.
         model: Name of an admitted model; its result is a derived dataset.
+        convert: The form in which the images are to be written once more, as a derived dataset.
         edits: What is said of the data from now on; the revision is described anew with it.
         person: Account name of a researcher of the project, or its owner.
         reason: In words; it becomes the revision's cause.
@@ -76,10 +78,11 @@ def request_reprocess(
     if not words or len(words) > 10_000:
         msg = f"reprocessing {version} needs a reason in words, of at most 10,000 characters"
         raise InvalidInput(msg, version_id=version)
-    if model is not None and from_stage is not None:
-        raise InvalidInput("give a stage or a model, not both: a model's result is a dataset of its own")
-    if edits is not None and (model is not None or from_stage not in {None, Stage.DESCRIBED}):
-        raise InvalidInput("an edit of metadata describes the version anew; it goes with no model and no other stage")
+    derived = {name: one for name, one in (("model", model), ("format", convert)) if one is not None}
+    if len(derived) + (from_stage is not None) > 1:
+        raise InvalidInput("give a stage, a model or a form, one of them: what is derived is a dataset of its own")
+    if edits is not None and (derived or from_stage not in {None, Stage.DESCRIBED}):
+        raise InvalidInput("an edit of metadata describes the version anew; it goes with nothing else")
     begin = from_stage or (Stage.DESCRIBED if edits is not None else Stage.GATED)
     if begin not in FROM_STAGES:
         names = ", ".join(stage.value for stage in FROM_STAGES)
@@ -88,8 +91,9 @@ def request_reprocess(
         account = require_account(tx, person)
         base, dataset, project = visible_version(tx, version, account)
         _require_allowed(account, base, project)
-        if model is not None:
-            work = _ask_for_model(tx, base, dataset, model=model, person=person, reason=words, clock=clock)
+        if derived:
+            asked = {**derived, "person": person, "reason": words}
+            work = _ask_to_derive(tx, base, dataset, asked=asked, clock=clock)
             return Reprocessing(version=base, work=work)
         opened = _open_revision(tx, base, dataset, begin=begin, person=person, reason=words, clock=clock)
         work = request_work(
@@ -197,16 +201,15 @@ def _kept(base: Version, begin: Stage) -> dict[str, StagedFile]:
     return {path: file for path, file in base.staged.items() if path in _KEPT[begin]}
 
 
-def _ask_for_model(
-    tx: Transaction, base: Version, dataset: Dataset, *, model: str, person: str, reason: str, clock: Clock
-) -> Work:
-    asked = sum(1 for work in tx.inbox.list(subject=base.version_id) if work.kind is WorkKind.INFER)
+def _ask_to_derive(tx: Transaction, base: Version, dataset: Dataset, *, asked: dict[str, str], clock: Clock) -> Work:
+    kind = WorkKind.INFER if "model" in asked else WorkKind.CONVERT
+    before = sum(1 for work in tx.inbox.list(subject=base.version_id) if work.kind is kind)
     return request_work(
         tx,
-        WorkKind.INFER,
+        kind,
         base.version_id,
-        key=f"infer:{base.version_id}:{model}:{asked + 1}",
-        parameters={"model": model, "person": person, "reason": reason},
+        key=f"{kind.value}:{base.version_id}:{asked.get('model') or asked['format']}:{before + 1}",
+        parameters=dict(asked),
         fairness=dataset.instrument or "",
         clock=clock,
     )

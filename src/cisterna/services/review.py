@@ -53,6 +53,7 @@ def settle_version(version_id: str, *, lease: Attempt, catalogue: Catalogue, clo
         else:
             settled = advance(tx, version, Stage.IN_REVIEW, clock=clock, review=refusal)
         _request_inference(tx, settled, dataset, project, clock=clock)
+        _request_conversion(tx, settled, dataset, project, clock=clock)
         return settled
 
 
@@ -240,6 +241,25 @@ def _request_inference(
         version.version_id,
         key=f"infer:{version.version_id}:{model}",
         parameters={"model": model},
+        fairness=dataset.instrument or "",
+        clock=clock,
+    )
+
+
+def _request_conversion(
+    tx: Transaction, version: Version, dataset: Dataset, project: Project | None, *, clock: Clock
+) -> None:
+    if project is None or project.policy.convert is None or version.verdict is not Verdict.PASSED or dataset.relations:
+        return
+    if version.revision:  # the same bytes: they are converted already
+        return
+    wanted = project.policy.convert.value
+    request_work(
+        tx,
+        WorkKind.CONVERT,
+        version.version_id,
+        key=f"convert:{version.version_id}:{wanted}",
+        parameters={"format": wanted},
         fairness=dataset.instrument or "",
         clock=clock,
     )

@@ -29,6 +29,8 @@ FINDINGS_FILE = "quality/findings.json"
 SUMMARY_FILE = "quality/summary.json"
 LABELS = "labels"
 """The data type of label images made by a model."""
+VIEWS = "ome-zarr"
+"""The data type of images that were written once more, for viewing."""
 
 _DEFAULT_LIMITS = {"focus_min": 0.02, "focus_relative_min": 0.3, "saturated_share_max": 0.01}
 _REASON_MAX = 3
@@ -201,6 +203,18 @@ def summarise_labels(table: MetricTable, facts: Facts) -> Summary:
     return Summary(row=row, table=MetricTable(columns={**table.columns, "unreadable": list(unreadable)}))
 
 
+def summarise_views(table: MetricTable) -> Summary:
+    """Sum up converted images in one row, from the columns `path`, `pixels_equal` and `problem`."""
+    unreadable = [_is_unreadable(cell) for cell in table.columns.get("problem", [None] * table.rows)]
+    equal = [_number(cell) for cell in table.columns.get("pixels_equal", [None] * table.rows)]
+    row: SummaryRow = {
+        "images_in": table.rows,
+        "images_equal": sum(one == 1 and not bad for one, bad in zip(equal, unreadable, strict=True)),
+        "view_problems": sum(unreadable),
+    }
+    return Summary(row=row, table=MetricTable(columns={**table.columns, "unreadable": list(unreadable)}))
+
+
 class _Images:
     """The table, column by column, with each image judged by the limits."""
 
@@ -317,6 +331,8 @@ def _summary_of(
         problem = Finding(check="metrics", outcome=Outcome.NOT_ASSESSED, message=message)
     if dataset.data_type == LABELS:
         return summarise_labels(table, facts), problem
+    if dataset.data_type == VIEWS:
+        return summarise_views(table), problem
     return summarise(table, facts, limits=limits), problem
 
 

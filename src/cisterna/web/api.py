@@ -12,7 +12,7 @@ from cisterna.domain.account import Grant
 from cisterna.domain.dataset import Stage, Version
 from cisterna.domain.errors import InvalidInput, NotFound
 from cisterna.domain.instrument import Instrument
-from cisterna.domain.project import MetadataDefaults, Policy, Project
+from cisterna.domain.project import MetadataDefaults, Policy, Project, ViewFormat
 from cisterna.domain.publication import Publication
 from cisterna.domain.review import Act
 from cisterna.domain.work import Work
@@ -53,10 +53,11 @@ class DecisionBody(_Body):
 
 
 class ReprocessingBody(_Body):
-    """A request for the same data again from a stage, or with a model; not both."""
+    """A request for the same data again from a stage, with a model, or in a form for viewing: one of them."""
 
     from_stage: Stage | None = None
     model: str | None = Field(None, max_length=100)
+    convert: ViewFormat | None = None
     reason: str = Field(min_length=1, max_length=10_000)
 
 
@@ -143,6 +144,7 @@ def reprocess(parts: Parts, person: ApiPerson, version_id: str, body: Reprocessi
         version_id,
         from_stage=body.from_stage,
         model=body.model,
+        convert=body.convert,
         person=person.account.name,
         reason=body.reason,
         catalogue=parts.catalogue,

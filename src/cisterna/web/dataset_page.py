@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
@@ -18,7 +18,7 @@ from cisterna.domain.errors import CisternaError, InvalidInput, NotFound
 from cisterna.domain.event import Event
 from cisterna.domain.finding import Finding, Outcome
 from cisterna.domain.permission import may_consent, may_reprocess, may_withdraw
-from cisterna.domain.project import Project
+from cisterna.domain.project import Project, ViewFormat
 from cisterna.domain.publishing import Bar
 from cisterna.domain.review import Act
 from cisterna.domain.work import WorkState
@@ -179,12 +179,14 @@ def reprocess(
     kind, _, name = what.partition(":")
     if kind == "model" and name not in parts.models():
         raise NotFound(say("problem.404.detail"), model=name)
-    if kind not in {"model", "stage"} or (kind == "stage" and name not in set(Stage)):
+    known: dict[str, Container[str]] = {"model": parts.models(), "stage": set(Stage), "view": set(ViewFormat)}
+    if name not in known.get(kind, ()):
         raise InvalidInput(say("problem.422.detail", lines=what))
     asked = request_reprocess(
         version_id,
         from_stage=Stage(name) if kind == "stage" else None,
         model=name if kind == "model" else None,
+        convert=ViewFormat(name) if kind == "view" else None,
         person=person.account.name,
         reason=reason,
         catalogue=parts.catalogue,

@@ -40,6 +40,7 @@ class ProjectForm(BaseModel):
     human_data: str = "unanswered"
     publish: str = "never"
     model: str = ""
+    convert: str = ""
     accept_passed: str = ""
     record: int = 0
     csrf: str = ""
@@ -179,6 +180,7 @@ def _filled(project: Project) -> ProjectForm:
         human_data=defaults.human_data.value,
         publish=policy.publish.value,
         model=policy.model or "",
+        convert=policy.convert.value if policy.convert else "",
         accept_passed="yes" if policy.accept_passed else "",
         record=project.record,
     )
@@ -206,6 +208,7 @@ def _read(form: ProjectForm, *, slug: str, created_at: datetime) -> Project:
                     "accept_passed": form.accept_passed == "yes",
                     "publish": form.publish,
                     "model": form.model.strip() or None,
+                    "convert": form.convert or None,
                 }
             ),
             created_at=created_at,

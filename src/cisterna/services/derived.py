@@ -1,0 +1,203 @@
+"""What every derived dataset has in common: where it comes from, how it is opened, filled and finished."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from cisterna.domain.dataset import Dataset, Relation, Stage, Version, version_id
+from cisterna.domain.digest import sha512_of
+from cisterna.domain.errors import IllegalTransition
+from cisterna.domain.identifier import ark, dataset_id
+from cisterna.domain.manifest import FileEntry, Manifest
+from cisterna.domain.ocfl import CONTENT, object_root
+from cisterna.domain.work import Attempt
+from cisterna.ports.catalogue import Catalogue, Transaction
+from cisterna.ports.clock import Clock
+from cisterna.ports.object_store import ObjectStore
+from cisterna.ports.quality import TableFile
+from cisterna.services.data_manifest import MANIFEST_PATH, load_manifest
+from cisterna.services.measurement import METRICS_PATH
+from cisterna.services.staging import drop_staging, read_staged
+from cisterna.services.transition import advance, announce_opened, write_beside_others
+
+PLANE = ("region", "field", "channel", "z", "t")
+"""Columns of `quality/metrics.parquet` that tell where an image belongs."""
+PREVIEWS = 120
+"""Most pictures that a dataset keeps."""
+
+Row = dict[str, str | float | int | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """An archived version that something is derived from: its readable images, and where their bytes lie.
+
+    Attributes:
+        images: One row an image with the columns `path` and those of `PLANE`.
+        files: The manifest's entries by path.
+    """
+
+    version: Version
+    dataset: Dataset
+    images: tuple[Row, ...]
+    files: Mapping[str, FileEntry]
+
+    def body(self, entry: FileEntry, *, store: ObjectStore) -> bytes:
+        """Read a file from the archive, never from the instrument."""
+        body, _ = store.get(f"{self.dataset.object_root}/{entry.content_path}")
+        return body
+
+
+class Asked(NamedTuple):
+    """Who asked for the derivation, and why."""
+
+    by: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Derivation:
+    """What the derived dataset is to be.
+
+    Attributes:
+        how: Names what makes it, to the version: the same source and the same way give the same dataset.
+        model: `name@version` of the model that makes it, or None.
+    """
+
+    how: str
+    title: str
+    data_type: str
+    model: str | None = None
+
+
+def read_source(source_id: str, *, catalogue: Catalogue, store: ObjectStore, tables: TableFile) -> Source:
+    """Look up what is to be derived from.
+
+    Raises:
+        IllegalTransition: It is not archived, or withdrawn.
+        NotFound: There is no such version.
+    """
+    with catalogue.begin() as tx:
+        version = tx.datasets.get_version(source_id)
+        dataset = tx.datasets.get(version.dataset_id)
+    if not version.is_archived or version.stage is Stage.WITHDRAWN:
+        msg = f"{source_id} is {version.stage.value}; what is archived and not withdrawn can be derived from"
+        raise IllegalTransition(msg, version_id=source_id, present=version.stage.value)
+    manifest = load_manifest(read_staged(version, MANIFEST_PATH, dataset=dataset, store=store), tables=tables)
+    metrics = tables.load(read_staged(version, METRICS_PATH, dataset=dataset, store=store))
+    rows = [dict(zip(metrics, values, strict=True)) for values in zip(*metrics.values(), strict=True)]
+    images = tuple({name: row.get(name) for name in ("path", *PLANE)} for row in rows if not row.get("problem"))
+    return Source(version, dataset, images, {entry.path: entry for entry in manifest.files})
+
+
+def open_derived(
+    source: Source,
+    derivation: Derivation,
+    asked: Asked,
+    *,
+    lease: Attempt,
+    catalogue: Catalogue,
+    store: ObjectStore,
+    clock: Clock,
+    naan: str,
+) -> tuple[Version, Dataset]:
+    """Find or open the derived version, with a staging folder of this attempt's own.
+
+    Its id is made from the source version and the way, so that a second run finds it; one that has come past
+    `detected` is returned as it is.
+    """
+    origin = f"{source.version.version_id}\n{derivation.how}"
+    identifier = dataset_id(origin=origin)
+    pid = ark(identifier, naan=naan)
+    with catalogue.begin() as tx:
+        tx.inbox.require_lease(lease)
+        now = clock.now()
+        relation = Relation(kind="IsDerivedFrom", dataset_id=source.dataset.dataset_id, version=source.version.label)
+        dataset = tx.datasets.add(
+            Dataset(
+                dataset_id=identifier,
+                origin=origin,
+                title=derivation.title,
+                data_type=derivation.data_type,
+                project=source.dataset.project,
+                instrument=source.dataset.instrument,
+                relations=(relation,),
+                model=derivation.model,
+                pid=pid,
+                object_root=object_root(pid),
+                created_at=now,
+            )
+        )
+        known = next(iter(tx.datasets.versions(identifier)), None)
+        if known is not None and known.stage is not Stage.DETECTED:
+            return known, dataset
+        staging = f"v1/{CONTENT}/{clock.new_id().replace('-', '')}"
+        if known is not None:
+            drop_staging(known, dataset=dataset, store=store)  # what an attempt left that was killed
+            return tx.datasets.save_version(known.model_copy(update={"staging": staging, "staged": {}})), dataset
+        opened = tx.datasets.add_version(
+            Version(
+                version_id=version_id(identifier, 1),
+                dataset_id=identifier,
+                number=1,
+                stage_at=now,
+                created_at=now,
+                submitter=asked.by,
+                cause=asked.why,
+                staging=staging,
+            )
+        )
+        announce_opened(tx, opened, dataset, clock=clock, model=dataset.model)
+        return opened, dataset
+
+
+def finish_derived(
+    staged: Version, manifest: Manifest, *, dataset: Dataset, lease: Attempt, catalogue: Catalogue, clock: Clock
+) -> Version:
+    """Bring a derived version whose files are all staged to `measured`."""
+
+    def write(tx: Transaction) -> Version:
+        tx.inbox.require_lease(lease)
+        fresh = tx.datasets.get_version(staged.version_id)  # somebody may have noted something on it meanwhile
+        measured = fresh.model_copy(
+            update={
+                "staged": staged.staged,
+                "manifest_digest": manifest.digest,
+                "file_count": len(manifest.files),
+                "total_bytes": manifest.total_bytes,
+            }
+        )
+        return advance(tx, measured, Stage.MEASURED, clock=clock, manifest_digest=manifest.digest, model=dataset.model)
+
+    return write_beside_others(write, catalogue=catalogue)
+
+
+class DataFiles:
+    """Takes derived data files one by one: their bytes go to the store at once, only their entries stay here."""
+
+    def __init__(self, version: Version, dataset: Dataset, store: ObjectStore) -> None:
+        self._version, self._dataset, self._store = version, dataset, store
+        self._entries: dict[str, FileEntry] = {}
+
+    @property
+    def manifest(self) -> Manifest:
+        """What was taken so far."""
+        return Manifest.of(list(self._entries.values()))
+
+    def put(self, path: str, body: bytes) -> None:
+        """Stage a file."""
+        digest = sha512_of(body)
+        content_path = f"{self._version.staging}/{digest[:40]}"
+        self._store.put(f"{self._dataset.object_root}/{content_path}", body)
+        self._entries[path] = FileEntry(path=path, size_bytes=len(body), sha512=digest, content_path=content_path)
+
+    def drop(self, folder: str) -> None:
+        """Forget the files below a folder; their bytes are purged before the commit, as no inventory names them."""
+        self._entries = {path: entry for path, entry in self._entries.items() if not path.startswith(folder)}
+
+    def get(self, path: str) -> bytes:
+        """Read a staged file back from the store."""
+        body, _ = self._store.get(f"{self._dataset.object_root}/{self._entries[path].content_path}")
+        return body

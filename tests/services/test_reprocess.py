@@ -12,6 +12,7 @@ from cisterna.adapters.catalogue_sql import SqlCatalogue
 from cisterna.domain.dataset import Stage, Version
 from cisterna.domain.errors import Conflict, DecisionRefused, Forbidden, IllegalTransition, InvalidInput, NotFound
 from cisterna.domain.finding import Outcome
+from cisterna.domain.project import ViewFormat
 from cisterna.domain.work import WorkKind
 from cisterna.services.reprocess import Reprocessing, request_reprocess
 from cisterna.testing.clock import SettableClock
@@ -34,6 +35,7 @@ def ask(
     *,
     from_stage: Stage | None = None,
     model: str | None = None,
+    convert: ViewFormat | None = None,
     person: str = "rita",
     reason: str = "new limits",
 ) -> Reprocessing:
@@ -41,6 +43,7 @@ def ask(
         version.version_id,
         from_stage=from_stage,
         model=model,
+        convert=convert,
         person=person,
         reason=reason,
         catalogue=site.catalogue,
@@ -149,6 +152,16 @@ def test_a_model_is_asked_for_on_the_version_itself_and_may_be_asked_for_again(s
     assert first.version == version
 
 
+def test_another_form_is_asked_for_on_the_version_itself(site: Site) -> None:
+    version = site.lay_version("plate-7")
+
+    asked = ask(site, version, convert=ViewFormat.OME_ZARR)
+
+    assert asked.work.kind is WorkKind.CONVERT
+    assert asked.work.parameters == {"format": "ome-zarr", "person": "rita", "reason": "new limits"}
+    assert asked.version == version
+
+
 @pytest.mark.parametrize("person", ["rita", "ada", "stina", "sten", "olga", "root"])
 def test_researchers_the_owner_and_whoever_may_more_can_ask(site: Site, person: str) -> None:
     assert ask(site, site.lay_version("plate-7"), person=person).version.submitter == person
@@ -174,6 +187,8 @@ def test_what_is_asked_for_has_a_form(site: Site) -> None:
         {"reason": "x" * 10_001},
         {"from_stage": Stage.PUBLISHED},
         {"from_stage": Stage.GATED, "model": "nuclei"},
+        {"from_stage": Stage.GATED, "convert": ViewFormat.OME_ZARR},
+        {"model": "nuclei", "convert": ViewFormat.OME_ZARR},
     ):
         with pytest.raises(InvalidInput):
             ask(site, version, **wrong)

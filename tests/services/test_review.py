@@ -15,7 +15,7 @@ from cisterna.domain.account import Grant, Role
 from cisterna.domain.dataset import Relation, Stage, Version
 from cisterna.domain.errors import DecisionRefused, Forbidden, InvalidInput, LeaseLost, NotFound
 from cisterna.domain.finding import Verdict
-from cisterna.domain.project import HumanData, Policy, PublishPolicy
+from cisterna.domain.project import HumanData, Policy, PublishPolicy, ViewFormat
 from cisterna.domain.review import Act, Decision
 from cisterna.domain.work import Attempt, WorkKind
 from cisterna.services.review import decide, settle_version
@@ -32,6 +32,7 @@ from cisterna.testing.factory import (
 )
 
 EVIDENCE = make_sha512("evidence")
+FROM_SOURCE = Relation(kind="IsDerivedFrom", dataset_id=make_dataset("source").dataset_id, version="v1")
 AUTOMATIC = Policy(accept_passed=True, publish=PublishPolicy.PASSED, model="nuclei")
 
 
@@ -159,9 +160,7 @@ WAITS = {
     "no evidence": {"evidence_digest": None},
     "unclaimed": {"project": None},
     "policy accepts nothing": {"policy": Policy()},
-    "derived": {
-        "relations": (Relation(kind="IsDerivedFrom", dataset_id=make_dataset("source").dataset_id, version="v1"),)
-    },
+    "derived": {"relations": (FROM_SOURCE,)},
 }
 
 
@@ -190,6 +189,45 @@ def test_a_model_runs_only_on_what_passed(site: Site) -> None:
     site.settle(version)
 
     assert site.wanted(version) == []
+
+
+@pytest.mark.parametrize("relations", [(), (FROM_SOURCE,)], ids=["acquired", "derived"])
+@pytest.mark.parametrize("verdict", [Verdict.PASSED, Verdict.QUARANTINED])
+@pytest.mark.parametrize("convert", [ViewFormat.OME_ZARR, None])
+def test_what_passed_is_converted_where_the_project_says_so(
+    site: Site, convert: ViewFormat | None, verdict: Verdict, relations: tuple[Relation, ...]
+) -> None:
+    version = site.lay(policy=Policy(convert=convert), verdict=verdict, relations=relations)
+
+    site.settle(version)
+
+    is_wanted = convert is not None and verdict is Verdict.PASSED and not relations
+    assert site.wanted(version) == (["convert"] if is_wanted else [])
+
+
+@pytest.mark.parametrize(
+    ("source", "data_type", "stage"),
+    [
+        (Stage.ACCEPTED, "ome-zarr", Stage.ACCEPTED),
+        (Stage.PUBLISHED, "ome-zarr", Stage.ACCEPTED),
+        (Stage.IN_REVIEW, "ome-zarr", Stage.IN_REVIEW),
+        (Stage.REJECTED, "ome-zarr", Stage.IN_REVIEW),
+        (Stage.WITHDRAWN, "ome-zarr", Stage.IN_REVIEW),
+        (Stage.ACCEPTED, "labels", Stage.IN_REVIEW),
+    ],
+)
+def test_another_form_of_what_was_accepted_needs_no_second_look(
+    site: Site, source: Stage, data_type: str, stage: Stage
+) -> None:
+    version = site.lay(relations=(FROM_SOURCE,))
+    with site.catalogue.begin() as tx:
+        origin = tx.datasets.add(make_dataset("origin"))
+        tx.datasets.add_version(make_version(origin, stage=source))
+        dataset = tx.datasets.get(version.dataset_id)
+        relation = FROM_SOURCE.model_copy(update={"dataset_id": origin.dataset_id})
+        tx.datasets.save(dataset.model_copy(update={"data_type": data_type, "relations": (relation,)}))
+
+    assert site.settle(version).stage is stage
 
 
 def test_without_the_lease_nothing_is_settled(site: Site) -> None:

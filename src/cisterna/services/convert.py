@@ -11,6 +11,7 @@ from typing import Any
 from cisterna.domain.dataset import Stage, Version
 from cisterna.domain.errors import CatalogueUnavailable, ChecksumMismatch, CisternaError, InvalidInput
 from cisterna.domain.identifier import TEST_NAAN
+from cisterna.domain.project import ViewFormat
 from cisterna.domain.work import Attempt
 from cisterna.metadata import ngff
 from cisterna.ports.catalogue import Catalogue
@@ -35,7 +36,6 @@ from cisterna.services.lease_watch import LeaseWatch
 from cisterna.services.measurement import METRICS_PATH, PREVIEWS_PATH
 from cisterna.services.staging import drop_staging, read_staged, stage_files
 
-DATA_TYPE = "ome-zarr"
 FOLDER = "view.ome.zarr"
 """Of the data: what a viewer opens."""
 IMAGE_LIMIT_BYTES = 240 * 1024 * 1024
@@ -87,7 +87,7 @@ def convert_version(
     view = Derivation(
         how=f"ome-zarr {ngff.NGFF} {views.version}",
         title=f"OME-Zarr of {source.dataset.title}",
-        data_type=DATA_TYPE,
+        data_type=ViewFormat.OME_ZARR.value,
     )
     version, dataset = open_derived(
         source, view, asked, lease=lease, catalogue=catalogue, store=store, clock=clock, naan=naan

@@ -7,7 +7,7 @@ from cisterna.domain.dataset import Dataset, Stage, Version
 from cisterna.domain.errors import Conflict, DecisionRefused, InvalidInput
 from cisterna.domain.finding import Verdict
 from cisterna.domain.permission import require_decider
-from cisterna.domain.project import Project, PublishPolicy
+from cisterna.domain.project import Project, PublishPolicy, ViewFormat
 from cisterna.domain.publishing import POLICY_PREFIX
 from cisterna.domain.review import Act, Decision
 from cisterna.domain.work import Attempt, WorkKind
@@ -62,7 +62,7 @@ def _why_not_automatic(tx: Transaction, version: Version, dataset: Dataset, proj
     if project is None:
         return "no project claims it"
     reasons = {
-        "derived data are always reviewed": dataset.acquisition_id is None or bool(dataset.relations),
+        "derived data are always reviewed": _is_judgement(tx, dataset),
         f"the verdict is {version.verdict.value if version.verdict else 'missing'}": (
             version.verdict is not Verdict.PASSED or version.evidence_digest is None
         ),
@@ -75,6 +75,20 @@ def _why_not_automatic(tx: Transaction, version: Version, dataset: Dataset, proj
     if stands is None and _was_objected(tx, version):
         return "a steward objected to an earlier version"
     return stands
+
+
+def _is_judgement(tx: Transaction, dataset: Dataset) -> bool:
+    """Tell whether somebody has to look at what was derived: all but another form of what was accepted as it is."""
+    if dataset.acquisition_id is not None and not dataset.relations:
+        return False
+    sources = [
+        version
+        for relation in dataset.relations
+        for version in tx.datasets.versions(relation.dataset_id)
+        if version.label == relation.version
+    ]
+    is_accepted = bool(sources) and all(source.stage in {Stage.ACCEPTED, Stage.PUBLISHED} for source in sources)
+    return dataset.data_type != ViewFormat.OME_ZARR or not is_accepted
 
 
 def _was_objected(tx: Transaction, version: Version) -> bool:

@@ -16,6 +16,7 @@ from cisterna.domain.base import Value
 from cisterna.domain.dataset import ORDER, Dataset, Stage, Version, require_transition
 from cisterna.domain.errors import InvalidInput, ObjectNotFound
 from cisterna.domain.finding import Finding, Outcome, Verdict
+from cisterna.domain.project import ViewFormat
 from cisterna.domain.work import Attempt
 from cisterna.ports.catalogue import Catalogue
 from cisterna.ports.clock import Clock
@@ -29,8 +30,6 @@ FINDINGS_FILE = "quality/findings.json"
 SUMMARY_FILE = "quality/summary.json"
 LABELS = "labels"
 """The data type of label images made by a model."""
-VIEWS = "ome-zarr"
-"""The data type of images that were written once more, for viewing."""
 
 _DEFAULT_LIMITS = {"focus_min": 0.02, "focus_relative_min": 0.3, "saturated_share_max": 0.01}
 _REASON_MAX = 3
@@ -331,7 +330,7 @@ def _summary_of(
         problem = Finding(check="metrics", outcome=Outcome.NOT_ASSESSED, message=message)
     if dataset.data_type == LABELS:
         return summarise_labels(table, facts), problem
-    if dataset.data_type == VIEWS:
+    if dataset.data_type == ViewFormat.OME_ZARR:
         return summarise_views(table), problem
     return summarise(table, facts, limits=limits), problem
 

@@ -25,7 +25,9 @@ def archived(facility: Facility) -> str:
 
 
 def restore(facility: Facility, version: str, to: Path) -> Restored:
-    return restore_version(version, to=to, catalogue=facility.catalogue, store=facility.store, readers=2)
+    return restore_version(
+        version, to=to, catalogue=facility.catalogue, store=facility.store, tables=facility.tables, readers=2
+    )
 
 
 def tree(folder: Path) -> dict[str, bytes]:
@@ -65,7 +67,14 @@ def test_the_archive_alone_is_enough(facility: Facility, archived: str, tmp_path
     with facility.catalogue.begin() as tx:
         dataset = tx.datasets.get(version.dataset_id)
 
-    restore_object(dataset.object_root, pid=dataset.pid, number=None, to=tmp_path / "out", store=facility.store)
+    restore_object(
+        dataset.object_root,
+        pid=dataset.pid,
+        number=None,
+        to=tmp_path / "out",
+        store=facility.store,
+        tables=facility.tables,
+    )
 
     assert data_of(tmp_path / "out") == RUN
 
@@ -238,4 +247,11 @@ def test_what_is_not_archived_cannot_be_restored(facility: Facility, tmp_path: P
 
 def test_an_object_that_is_not_there_is_named(facility: Facility, tmp_path: Path) -> None:
     with pytest.raises(NotFound, match="no object"):
-        restore_object("abc/def", pid="ark:/99999/0none", number=None, to=tmp_path / "out", store=facility.store)
+        restore_object(
+            "abc/def",
+            pid="ark:/99999/0none",
+            number=None,
+            to=tmp_path / "out",
+            store=facility.store,
+            tables=facility.tables,
+        )

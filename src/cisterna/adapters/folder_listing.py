@@ -6,9 +6,8 @@ import errno
 import os
 import stat
 
-from cisterna.domain.errors import HostileInput
 from cisterna.domain.listing import Listing, Obstacle, ObstacleKind, SeenFile
-from cisterna.domain.path import relative_path
+from cisterna.domain.source_name import logical_path
 
 DEEPEST = 64
 """Folders within folders that are walked; each level costs an open descriptor."""
@@ -23,10 +22,11 @@ _SPECIAL = {
 }
 
 
-def shown(name: str) -> str:
-    """Write a name for people: bytes that are not UTF-8 and control characters as `\\xNN`."""
-    text = os.fsencode(name).decode("utf-8", "backslashreplace")
-    return "".join(f"\\x{ord(one):02x}" if ord(one) < 32 or ord(one) == 127 else one for one in text)
+def listed_name(name: str) -> str:
+    """Write a name that the system gave as the archive writes it."""
+    if name.isascii() and name.isprintable() and "%" not in name:
+        return name  # nearly every name: told at once
+    return logical_path(os.fsencode(name))
 
 
 class Walk:
@@ -57,9 +57,7 @@ class Walk:
                 self._meet(entry, folder, prefix, depth)
 
     def _meet(self, entry: os.DirEntry[str], folder: int, prefix: str, depth: int) -> None:
-        path = prefix + entry.name
-        if not (entry.name.isascii() and entry.name.isprintable()) and not self._has_usable_name(entry.name, path):
-            return
+        path = prefix + listed_name(entry.name)
         try:
             status = entry.stat(follow_symlinks=False)
         except FileNotFoundError:
@@ -80,23 +78,11 @@ class Walk:
             what = _SPECIAL.get(kind, "not a regular file")
             self.refuse(ObstacleKind.SPECIAL, path, f"is {what}, which cannot be archived; remove it")
 
-    def _has_usable_name(self, name: str, path: str) -> bool:
-        try:
-            relative_path(name)
-        except HostileInput:
-            self.refuse(
-                ObstacleKind.NAME,
-                shown(path),
-                "its name is not valid UTF-8 or holds a control character; rename it at the instrument",
-            )
-            return False
-        return True
-
     def _note(self, path: str, status: os.stat_result) -> None:
         if not _seems_readable(status):
             self.refuse(ObstacleKind.UNREADABLE, path, "may not be read; give Cisterna's user the right to read it")
             return
-        # Checked above, and validating 100,000 times what `stat` returned is most of the time of a look.
+        # The name is as a path must be, and validating 100,000 times what `stat` returned is most of a look's time.
         self._files.append(
             SeenFile.model_construct(
                 path=path, size_bytes=status.st_size, mtime_ns=status.st_mtime_ns, inode=status.st_ino

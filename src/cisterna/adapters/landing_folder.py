@@ -13,11 +13,11 @@ import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from cisterna.adapters.folder_listing import Walk, shown
+from cisterna.adapters.folder_listing import Walk, listed_name
 from cisterna.domain.errors import HostileInput, NotFound, SourceUnavailable
 from cisterna.domain.instrument import ZoneIdentity
 from cisterna.domain.listing import Listing, Obstacle, ObstacleKind, SeenFile
-from cisterna.domain.path import relative_path
+from cisterna.domain.source_name import source_path
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
@@ -78,7 +78,7 @@ class LandingFolder:
     def folders(self) -> Sequence[str]:
         """Name the folders directly in the zone, in byte order."""
         with self._root() as root, self._speaking_of_the_zone(), os.scandir(root) as entries:
-            return sorted(shown(entry.name) for entry in entries if entry.is_dir(follow_symlinks=False))
+            return sorted(listed_name(entry.name) for entry in entries if entry.is_dir(follow_symlinks=False))
 
     def strays(self) -> Sequence[Obstacle]:
         """Name what lies directly in the zone and is no folder."""
@@ -89,17 +89,15 @@ class LandingFolder:
     def listing(self, folder: str) -> Listing:
         """List everything below a folder of the zone, without opening one file."""
         with self._root() as root, self._speaking_of_the_zone():
-            walk, name = Walk(), _entry_named(root, folder)
+            walk, name = Walk(), self._source_name(folder)
             try:
                 descriptor = os.open(name, _FOLDER, dir_fd=root)
             except PermissionError:
-                walk.refuse(ObstacleKind.UNREADABLE, shown(name), "may not be entered; give Cisterna's user the right")
+                walk.refuse(ObstacleKind.UNREADABLE, folder, "may not be entered; give Cisterna's user the right")
                 return walk.listing()
             except OSError as error:
                 raise self._cannot_open(error, folder) from error
             try:
-                if shown(name) != name:
-                    walk.refuse(ObstacleKind.NAME, shown(name), "the folder's own name is not valid UTF-8")
                 walk.enter(descriptor)
                 return walk.listing()
             finally:
@@ -118,10 +116,7 @@ class LandingFolder:
 
     @contextmanager
     def _file(self, folder: str, path: str) -> Iterator[int]:
-        if "/" in folder:
-            msg = f"'{shown(folder)}' is not the name of a folder directly in {self.path}"
-            raise HostileInput(msg, path=shown(folder))
-        *parents, name = [relative_path(folder), *relative_path(path).split("/")]
+        *parents, name = [self._source_name(folder), *source_path(path).split(b"/")]
         where = f"{folder}/{path}"
         with self._root() as root:
             descriptor = os.dup(root)
@@ -139,6 +134,12 @@ class LandingFolder:
             yield file
         finally:
             os.close(file)
+
+    def _source_name(self, folder: str) -> bytes:
+        if "/" in folder:
+            msg = f"{folder!r} is not the name of a folder directly in {self.path}"
+            raise HostileInput(msg, path=folder)
+        return source_path(folder)
 
     @contextmanager
     def _root(self, *, check: bool = True) -> Iterator[int]:
@@ -176,17 +177,17 @@ class LandingFolder:
 
     def _cannot_open(self, error: OSError, where: str) -> NotFound | HostileInput | SourceUnavailable:
         if error.errno in _LINK:
-            msg = f"{shown(where)} in {self.path} is a link; links are never followed: put the file itself there"
-            return HostileInput(msg, path=shown(where))
+            msg = f"{where} in {self.path} is a link; links are never followed: put the file itself there"
+            return HostileInput(msg, path=where)
         if error.errno in _GONE:
-            return NotFound(f"{shown(where)} is not in {self.path}, or a link or file stands in its way", path=where)
+            return NotFound(f"{where} is not in {self.path}, or a link or file stands in its way", path=where)
         if error.errno in {errno.EACCES, errno.EPERM, errno.ENAMETOOLONG}:
-            msg = f"{shown(where)} in {self.path} cannot be read: {error.strerror}; let Cisterna's user read it"
-            return HostileInput(msg, path=shown(where))
-        return SourceUnavailable(f"{shown(where)} in {self.path} cannot be opened: {error.strerror}", path=where)
+            msg = f"{where} in {self.path} cannot be read: {error.strerror}; let Cisterna's user read it"
+            return HostileInput(msg, path=where)
+        return SourceUnavailable(f"{where} in {self.path} cannot be opened: {error.strerror}", path=where)
 
 
-def open_regular(name: str, where: str, *, within: int | None = None) -> int:
+def open_regular(name: str | bytes, where: str, *, within: int | None = None) -> int:
     """Open a regular file for reading and nothing else; a FIFO never makes us wait, a device is never opened.
 
     Raises:
@@ -247,18 +248,5 @@ def _seen(path: str, status: os.stat_result) -> SeenFile:
 
 def _stray(name: str, *, is_link: bool) -> Obstacle:
     what = "is a link, and links are never followed" if is_link else "lies beside the runs' folders and belongs to none"
-    kind = ObstacleKind.SYMLINK if is_link else ObstacleKind.SPECIAL
-    return Obstacle(kind=kind, shown=shown(name), reason=f"'{shown(name)}' {what}; move it into a run's folder or away")
-
-
-def _entry_named(root: int, folder: str) -> str:
-    """Find the folder's real name: one that is not UTF-8 is known to others only by how it is shown."""
-    if "/" in folder or folder in {"", ".", ".."}:
-        msg = f"'{shown(folder)}' is not the name of a folder directly in the landing zone"
-        raise HostileInput(msg, path=shown(folder))
-    if "\\x" in folder:
-        with os.scandir(root) as entries:
-            for entry in entries:
-                if entry.name != folder and shown(entry.name) == folder:
-                    return entry.name
-    return folder
+    kind, shown = ObstacleKind.SYMLINK if is_link else ObstacleKind.SPECIAL, listed_name(name)
+    return Obstacle(kind=kind, shown=shown, reason=f"'{shown}' {what}; move it into a run's folder or away")

@@ -91,6 +91,9 @@ def restore(
     *,
     to: Annotated[Path, typer.Option("--to", help="An empty or missing folder.", show_default=False)],
     version: Annotated[str | None, typer.Option("--version", help="Such as v1; else the newest archived.")] = None,
+    readable_names: Annotated[
+        bool, typer.Option("--readable-names", help="Leave names that are no plain text as the archive writes them.")
+    ] = False,
     dry_run: DryRun = False,
     home: HomeOption = None,
     as_json: AsJson = False,
@@ -105,7 +108,14 @@ def restore(
             text = f"would restore {chosen}, {row.file_count} files, {human_bytes(row.total_bytes)}, to {to}"
             answer(row.model_dump(mode="json"), as_json=as_json, show=lines(text))
             return
-        restored = restore_version(chosen, to=to.absolute(), catalogue=parts.catalogue, store=parts.archive_store)
+        restored = restore_version(
+            chosen,
+            to=to.absolute(),
+            catalogue=parts.catalogue,
+            store=parts.archive_store,
+            tables=parts.tables,
+            readable_names=readable_names,
+        )
     document = {"version_id": chosen, **restored.model_dump(mode="json")}
     text = f"{chosen}: {restored.files} files, {human_bytes(restored.bytes_read)}, in {to}; every digest agrees"
     answer(document, as_json=as_json, show=lines(text))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +16,7 @@ from cisterna.cli.waiting import WaitSeconds, await_that
 from cisterna.domain.acquisition import AcquisitionState
 from cisterna.domain.dataset import Stage
 from cisterna.domain.finding import Verdict
+from cisterna.domain.source_name import logical_path
 from cisterna.domain.work import WorkState
 from cisterna.services.overview import Overview, overview_of
 
@@ -48,7 +50,7 @@ def ingest(
             answer(document, as_json=as_json, show=lines(f"would bring in {folder} as {profile} for project {project}"))
             return
         claimed = claim_folder(
-            folder.name,
+            logical_path(os.fsencode(folder.name)),
             path=str(folder.parent),
             zone=parts.zone_at(folder.parent),
             profile=found,

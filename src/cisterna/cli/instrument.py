@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,7 @@ from cisterna.cli.answer import AsJson, DryRun, ExitCode, answer, lines, pairs, 
 from cisterna.cli.config import HomeOption
 from cisterna.cli.opened import opened
 from cisterna.domain.errors import InvalidInput, UnclaimedFolder
+from cisterna.domain.source_name import logical_path
 from cisterna.services.instrument import declare_instrument
 
 app = typer.Typer(no_args_is_help=True, help="Instruments and their landing zones.")
@@ -86,7 +88,7 @@ def check(
         profiles = [parts.profile(profile)] if profile else list(parts.profiles.values())
         looks = [
             explain(
-                folder.name,
+                logical_path(os.fsencode(folder.name)),
                 zone=parts.zone_at(folder.parent),
                 profile=one,
                 settings=_settings(setting),

@@ -13,7 +13,7 @@ from cisterna.domain.path import RelativePath
 
 
 class SeenFile(Value):
-    """A regular file, as one `lstat` saw it."""
+    """A regular file, as one `lstat` saw it; its path is written as `domain.source_name` has it."""
 
     path: RelativePath
     size_bytes: int = Field(ge=0)
@@ -26,7 +26,6 @@ class ObstacleKind(StrEnum):
 
     SYMLINK = "symlink"
     SPECIAL = "special-file"
-    NAME = "unusable-name"
     UNREADABLE = "unreadable"
 
 
@@ -34,7 +33,7 @@ class Obstacle(Value):
     """An entry that holds the whole acquisition until somebody deals with it.
 
     Attributes:
-        shown: The entry's path, with bytes that are not UTF-8 written as `\\xNN`.
+        shown: The entry's path, written as `domain.source_name` has it.
         reason: For a technician: what it is, why that stops us, what to do.
     """
 

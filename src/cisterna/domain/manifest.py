@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hashlib
 from functools import cached_property
 from itertools import pairwise
@@ -11,17 +13,19 @@ from pydantic import Field, model_validator
 from cisterna.domain.base import Moment, Value
 from cisterna.domain.digest import Sha512
 from cisterna.domain.path import RelativePath
+from cisterna.domain.source_name import is_written_otherwise, logical_path, source_path
 
 
 class FileEntry(Value):
     """One file as it was read.
 
     Attributes:
-        path: Relative to the acquisition's folder.
+        path: Relative to the acquisition's folder, written as `domain.source_name` has it.
         size_bytes: Bytes read, which is what was digested.
         sha512: Of those bytes.
         modified: The source's mtime; kept, but no part of the manifest's digest.
         content_path: Where its bytes lie, relative to the OCFL object's root; ours, and no part of the digest either.
+        source_path_base64: The path's own bytes as acquired, where they are not those of `path`.
     """
 
     path: RelativePath
@@ -29,6 +33,25 @@ class FileEntry(Value):
     sha512: Sha512
     modified: Moment | None = None
     content_path: RelativePath | None = None
+    source_path_base64: str | None = None
+
+    @model_validator(mode="after")
+    def _written_by_the_rule(self) -> FileEntry:
+        if self.source_path_base64 is not None:
+            try:
+                source = base64.b64decode(self.source_path_base64, validate=True)
+            except (binascii.Error, ValueError) as error:
+                msg = f"the source path of '{self.path}' is not base64"
+                raise ValueError(msg) from error
+            if logical_path(source) != self.path or source == self.path.encode():
+                msg = f"'{self.path}' is not how its source path is written"
+                raise ValueError(msg)
+        return self
+
+    @property
+    def source_path(self) -> bytes:
+        """The path's bytes as acquired."""
+        return base64.b64decode(self.source_path_base64) if self.source_path_base64 else self.path.encode()
 
 
 class Manifest(Value):
@@ -51,13 +74,32 @@ class Manifest(Value):
 
     @cached_property
     def digest(self) -> str:
-        """SHA-512 over one line a file, `<sha512> <size> <path>\\n`: paths hold no line ends."""
+        """SHA-512 over one line a file, `<sha512> <size> <path>\\n`: a written path holds no line end.
+
+        As with `sha512sum`, a line whose path is not written as it was acquired begins with a backslash, so that it
+        differs from that of a file which really has such a name.
+        """
         digest = hashlib.sha512()
         for entry in self.files:
-            digest.update(f"{entry.sha512} {entry.size_bytes} {entry.path}\n".encode())
+            mark = "\\" if entry.source_path_base64 else ""
+            digest.update(f"{mark}{entry.sha512} {entry.size_bytes} {entry.path}\n".encode())
         return digest.hexdigest()
+
+    @cached_property
+    def written_otherwise(self) -> int:
+        """How many paths are not written as they were acquired."""
+        return sum(entry.source_path_base64 is not None for entry in self.files)
 
     @cached_property
     def total_bytes(self) -> int:
         """Sum of the files' sizes."""
         return sum(entry.size_bytes for entry in self.files)
+
+
+def source_path_base64(path: str) -> str | None:
+    """Give what `FileEntry` keeps of a listed path: its bytes as acquired, or None where they are its own.
+
+    Raises:
+        HostileInput: It is not how a listing writes a path.
+    """
+    return base64.b64encode(source_path(path)).decode() if is_written_otherwise(path) else None

@@ -28,13 +28,26 @@ def relative_path(text: str) -> str:
         msg = f"'{shown}' is not a path relative to its folder; give one that does not begin with '/'"
         raise HostileInput(msg, path=shown)
     if any(part in {"", ".", ".."} for part in text.split("/")):
-        msg = f"'{shown}' climbs out of its folder or is not normalised; rename it at the instrument"
+        msg = f"'{shown}' climbs out of its folder or is not normalised; write it as it was listed"
         raise HostileInput(msg, path=shown)
     if any("\ud800" <= character <= "\udfff" for character in text):
-        msg = f"the name '{shown}' is not valid UTF-8; rename it at the instrument or ask for it to be taken as it is"
+        msg = f"the name '{shown}' is not valid UTF-8; write it as it was listed"
         raise HostileInput(msg, path=shown)
     if any(ord(character) < 32 or ord(character) == 127 for character in text):
-        msg = f"the name '{shown!r}' holds a control character; rename it at the instrument"
+        msg = f"the name '{shown!r}' holds a control character; write it as it was listed"
+        raise HostileInput(msg, path=shown)
+    return text
+
+
+def inner_path(text: str) -> str:
+    """Return the path if it stays inside its folder, whatever characters its names are made of.
+
+    Raises:
+        HostileInput: It is empty, absolute, climbs, has empty or `.` parts, or holds NUL.
+    """
+    if "\0" in text or any(part in {"", ".", ".."} for part in text.split("/")):
+        shown = text.encode("utf-8", "backslashreplace").decode()
+        msg = f"{shown!r} climbs out of its folder or is not normalised; look at where it comes from"
         raise HostileInput(msg, path=shown)
     return text
 

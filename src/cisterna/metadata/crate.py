@@ -9,6 +9,7 @@ from datetime import datetime
 from pydantic import JsonValue
 
 from cisterna.domain.project import Creator
+from cisterna.domain.source_name import ENCODING
 from cisterna.metadata.licence import licence_url
 from cisterna.metadata.listing import DATA_FOLDER, ListedFile, iri_path, media_type
 from cisterna.metadata.record import MetadataRecord
@@ -42,7 +43,7 @@ def _graph(record: MetadataRecord, files: Sequence[ListedFile]) -> list[JsonValu
     ours = [file for file in files if not file.path.startswith(DATA_FOLDER)]
     data = [file for file in files if file.path.startswith(DATA_FOLDER)]
     people = _people(record)
-    facts = _facts(record)
+    facts = [*_facts(record), *_encoding(data)]
     acts = _acts(record, {file.path for file in ours})
     root = _root(record, ours, people=people, facts=facts, acts=acts)
     folder: Entity = {
@@ -161,6 +162,17 @@ def _facts(record: MetadataRecord) -> list[Entity]:
     return facts + [_fact(key, name, value, unit=unit) for key, name, value, unit in named if value is not None]
 
 
+def _encoding(data: Sequence[ListedFile]) -> list[Entity]:
+    """Declare how names are written, in a crate that has one which is not written as it was acquired."""
+    count = sum(file.source_path_base64 is not None for file in data)
+    if not count:
+        return []
+    return [
+        _fact("path-encoding", "how names that are no plain text are written", ENCODING),
+        _fact("path-encoding-count", "number of data files whose path is written so", count),
+    ]
+
+
 def _fact(key: str, name: str, value: JsonValue, *, unit: str | None = None) -> Entity:
     fact: Entity = {"@id": f"#fact-{key}", "@type": "PropertyValue", "name": name, "value": value}
     return {**fact, "unitText": unit} if unit else fact
@@ -249,6 +261,8 @@ def _file(file: ListedFile) -> Entity:
         "encodingFormat": media_type(file.path),
         "sha512": file.sha512,
     }
+    if file.source_path_base64:
+        entity["description"] = f"Path as acquired, its bytes in base64: {file.source_path_base64}"
     return {**entity, "dateModified": _time(file.modified)} if file.modified else entity
 
 

@@ -46,12 +46,14 @@ class ListedFile(Value):
 
     Attributes:
         path: Logical path, such as `data/0/A1_0_0_BF.tiff`.
+        source_path_base64: Bytes of a data file's path as acquired, where the archive writes them in another way.
     """
 
     path: RelativePath
     size_bytes: int = Field(ge=0)
     sha512: Sha512
     modified: Moment | None = None
+    source_path_base64: str | None = None
 
 
 def media_type(path: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from cisterna.domain.source_name import ENCODING
 from cisterna.metadata.licence import licence_url
 from cisterna.metadata.listing import ListedFile
 from cisterna.metadata.record import MetadataRecord, missing
@@ -16,14 +17,20 @@ CHECKSUMS = "provenance/manifest-sha512.txt"
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~&$])")
 
 
-def readme_text(record: MetadataRecord) -> str:
-    """Write the file; what others said is escaped, so that it reads as text and never as markup."""
+def readme_text(record: MetadataRecord, *, written_otherwise: int = 0) -> str:
+    """Write the file; what others said is escaped, so that it reads as text and never as markup.
+
+    Args:
+        record: What is described.
+        written_otherwise: How many data files have a path that is not written as it was acquired.
+    """
     parts = [
         f"# {_plain(record.name)}\n",
         _paragraphs(record.summary),
         _table(record),
         _incomplete(record),
         _LAYOUT,
+        _NAMES.format(count=f"{written_otherwise:,}", encoding=ENCODING) if written_otherwise else "",
         _CHECKING.format(checksums=CHECKSUMS, digest=record.manifest_digest),
         _WITHOUT_CISTERNA,
     ]
@@ -119,6 +126,22 @@ _LAYOUT = """\
 | `provenance/` | the list of the data files with sizes and digests |
 | `metadata/` | this description for machines: the full record, DataCite, schema.org |
 | `ro-crate-metadata.json` | the same as an RO-Crate 1.2, with every file (https://w3id.org/ro/crate/1.2) |
+"""
+
+_NAMES = """\
+## Names that are no plain text
+
+The paths of {count} data files are not written as they were acquired. {encoding} The column `source_path_base64` of
+`provenance/manifest.parquet` has those bytes too. With nothing but Python, in the folder that holds `data/`, this gives
+every file its own name back:
+
+    python3 -c 'import os, urllib.parse
+    for folder, folders, files in os.walk(b"data", topdown=False):
+        for name in folders + files:
+            os.rename(os.path.join(folder, name), os.path.join(folder, urllib.parse.unquote_to_bytes(name)))'
+
+Check the data before that: the list of digests has the paths as they are written here. In the list whose digest is
+named below, a line with such a path begins with a backslash.
 """
 
 _CHECKING = """\

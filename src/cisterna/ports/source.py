@@ -26,7 +26,8 @@ class LandingZone(Protocol):
     """The folder an instrument writes to. Nothing here ever writes, renames or deletes.
 
     Links are never followed and only regular files are opened. Every method raises `SourceUnavailable` when the zone
-    cannot be looked at or is not the one that was declared; that is never the same as empty.
+    cannot be looked at or is not the one that was declared; that is never the same as empty. Names and paths, given and
+    taken, are written as `domain.source_name` has them: whatever bytes a name is made of, it is one line of text.
     """
 
     def identity(self) -> ZoneIdentity:
@@ -38,7 +39,7 @@ class LandingZone(Protocol):
         ...
 
     def folders(self) -> Sequence[str]:
-        """Name the folders directly in the zone, in byte order; names that are not UTF-8 have `\\xNN` in them."""
+        """Name the folders directly in the zone, in the order of their names."""
         ...
 
     def strays(self) -> Sequence[Obstacle]:

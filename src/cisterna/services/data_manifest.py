@@ -16,12 +16,15 @@ DATA = "data/"
 """Folder of the logical content that holds the files as acquired."""
 
 _COLUMNS = ("path", "size_bytes", "sha512", "modified", "content_path")
+_SOURCE_PATH = "source_path_base64"
+"""A column that is there only where a path is not written as it was acquired."""
 
 
 def dump_manifest(manifest: Manifest, *, tables: TableFile) -> bytes:
     """Write one row a file, in the manifest's order."""
     files = manifest.files
-    return tables.dump({name: [getattr(entry, name) for entry in files] for name in _COLUMNS})
+    names = (*_COLUMNS, _SOURCE_PATH) if manifest.written_otherwise else _COLUMNS
+    return tables.dump({name: [getattr(entry, name) for entry in files] for name in names})
 
 
 def load_manifest(body: bytes, *, tables: TableFile) -> Manifest:
@@ -36,10 +39,18 @@ def load_manifest(body: bytes, *, tables: TableFile) -> Manifest:
     if missing:
         raise ObjectInvalid(f"{MANIFEST_PATH} lacks the columns {', '.join(missing)}", missing=missing)
     try:
-        rows = zip(*(columns[name] for name in _COLUMNS), strict=True)
+        sources = columns.get(_SOURCE_PATH) or [None] * len(columns["path"])
+        rows = zip(*(columns[name] for name in _COLUMNS), sources, strict=True)
         files = tuple(
-            FileEntry(path=path, size_bytes=size, sha512=digest, modified=_moment(modified), content_path=content)
-            for path, size, digest, modified, content in rows
+            FileEntry(
+                path=path,
+                size_bytes=size,
+                sha512=digest,
+                modified=_moment(modified),
+                content_path=content,
+                source_path_base64=source,
+            )
+            for path, size, digest, modified, content, source in rows
         )
         return Manifest(files=files)
     except (ValidationError, ValueError) as error:

@@ -240,12 +240,16 @@ def _model(dataset: Dataset, card: ModelCard | None) -> ModelFacts | None:
 def _files(version: Version, record: MetadataRecord, manifest: Manifest) -> dict[str, bytes]:
     data = [
         ListedFile(
-            path=DATA_FOLDER + entry.path, size_bytes=entry.size_bytes, sha512=entry.sha512, modified=entry.modified
+            path=DATA_FOLDER + entry.path,
+            size_bytes=entry.size_bytes,
+            sha512=entry.sha512,
+            modified=entry.modified,
+            source_path_base64=entry.source_path_base64,
         )
         for entry in manifest.files
     ]
     ours = {
-        readme.FILE_NAME: readme.readme_text(record).encode(),
+        readme.FILE_NAME: readme.readme_text(record, written_otherwise=manifest.written_otherwise).encode(),
         readme.CHECKSUMS: readme.checksum_lines(data),
         RECORD_PATH: _pretty(record.model_dump(mode="json")),
         DATACITE_PATH: _pretty(datacite_document(record)),

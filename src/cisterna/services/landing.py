@@ -12,7 +12,8 @@ from types import TracebackType
 from typing import Self
 
 from cisterna.domain.errors import HostileInput
-from cisterna.domain.path import relative_path
+from cisterna.domain.path import inner_path
+from cisterna.domain.source_name import logical_path
 
 PARTIAL = ".cisterna-partial-"
 """What the names of files begin with until they are whole."""
@@ -22,7 +23,10 @@ _CHUNK_BYTES = 1024 * 1024
 
 
 class Target:
-    """An open folder. Every path is walked from it without following a link, so nothing lands elsewhere."""
+    """An open folder. Every path is walked from it without following a link, so nothing lands elsewhere.
+
+    Paths are as Python names files: a byte that is no UTF-8 is a lone surrogate.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -50,7 +54,7 @@ class Target:
             HostileInput: The path leads out of the folder, or through something that is no folder.
         """
         with self._parent(path, make=True) as (folder, name):
-            partial = PARTIAL + hashlib.sha256(name.encode()).hexdigest()[:16]
+            partial = PARTIAL + hashlib.sha256(os.fsencode(name)).hexdigest()[:16]
             with suppress(FileNotFoundError):
                 os.unlink(partial, dir_fd=folder)
             descriptor = os.open(
@@ -74,7 +78,7 @@ class Target:
 
     @contextmanager
     def _parent(self, path: str, *, make: bool) -> Iterator[tuple[int, str]]:
-        *folders, name = relative_path(path).split("/")
+        *folders, name = inner_path(path).split("/")
         at = os.dup(self._top)
         try:
             for folder in folders:
@@ -93,8 +97,9 @@ def _step(at: int, folder: str, *, path: str, make: bool) -> int:
     except OSError as refusal:
         if not make or refusal.errno not in {errno.ENOTDIR, errno.ELOOP}:
             raise
-        msg = f"{path} cannot be written: {folder} is a link or a file in the target; give another folder"
-        raise HostileInput(msg, path=path) from refusal
+        written, stands = (logical_path(os.fsencode(one)) for one in (path, folder))
+        msg = f"{written} cannot be written: {stands} is a link or a file in the target; give another folder"
+        raise HostileInput(msg, path=written) from refusal
     os.close(at)
     return below
 

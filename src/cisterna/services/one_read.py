@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from cisterna.domain.errors import SourceChanged, StoreUnavailable
 from cisterna.domain.listing import Listing, SeenFile
-from cisterna.domain.manifest import FileEntry
+from cisterna.domain.manifest import FileEntry, source_path_base64
 from cisterna.ports.object_store import ObjectStore, Upload
 from cisterna.ports.quality import ImageMeter, ImageReading
 from cisterna.ports.source import LandingZone, SourceFile
@@ -218,6 +218,7 @@ def _entry(file: SeenFile, digest: str, content_path: str) -> FileEntry:
         sha512=digest,
         modified=_moment(file.mtime_ns),
         content_path=content_path,
+        source_path_base64=source_path_base64(file.path),
     )
 
 

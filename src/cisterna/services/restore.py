@@ -5,17 +5,22 @@ from __future__ import annotations
 import json
 import os
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import Field
 
 from cisterna.domain.base import Value
 from cisterna.domain.dataset import Dataset, Version
+from cisterna.domain.digest import sha512_of
 from cisterna.domain.errors import AlreadyExists, ChecksumMismatch, InvalidInput, NotFound, ObjectInvalid
-from cisterna.domain.ocfl import Inventory
+from cisterna.domain.ocfl import Inventory, require_distinct
+from cisterna.domain.source_name import is_written_otherwise
 from cisterna.ports.catalogue import Catalogue
 from cisterna.ports.object_store import ObjectStore
+from cisterna.ports.quality import TableFile
 from cisterna.services.crew import work_through
+from cisterna.services.data_manifest import DATA, MANIFEST_PATH, load_manifest
 from cisterna.services.held_object import HeldObject, read_held, sidecar_agrees
 from cisterna.services.landing import PARTIAL, Target
 from cisterna.services.reread import read_back
@@ -29,6 +34,7 @@ class Restored(Value):
 
     Attributes:
         files_present: Files that were there already, with the right bytes, from a run that was cut short.
+        files_renamed: Files that have a name as acquired which the archive writes in another way.
     """
 
     pid: str
@@ -37,10 +43,18 @@ class Restored(Value):
     files: int
     bytes_read: int
     files_present: int
+    files_renamed: int = 0
 
 
 def restore_version(
-    version_id: str, *, to: Path, catalogue: Catalogue, store: ObjectStore, readers: int = 4
+    version_id: str,
+    *,
+    to: Path,
+    catalogue: Catalogue,
+    store: ObjectStore,
+    tables: TableFile,
+    readable_names: bool = False,
+    readers: int = 4,
 ) -> Restored:
     """Write the logical content of an archived version into a folder: `data/`, `metadata/`, `quality/` and the rest.
 
@@ -51,6 +65,8 @@ def restore_version(
         to: A folder that is empty, is not there yet, or holds the beginnings of this very restore.
         catalogue: Says where the object lies.
         store: The archive.
+        tables: Reads the manifest, when a name is written otherwise than it was acquired.
+        readable_names: Leave names as the archive writes them, instead of giving them their own bytes back.
         readers: Threads.
 
     Raises:
@@ -63,12 +79,27 @@ def restore_version(
         version = tx.datasets.get_version(version_id)
         dataset = tx.datasets.get(version.dataset_id)
     return restore_object(
-        dataset.object_root, pid=dataset.pid, number=_number(version, dataset), to=to, store=store, readers=readers
+        dataset.object_root,
+        pid=dataset.pid,
+        number=_number(version, dataset),
+        to=to,
+        store=store,
+        tables=tables,
+        readable_names=readable_names,
+        readers=readers,
     )
 
 
 def restore_object(
-    object_root: str, *, pid: str, number: int | None, to: Path, store: ObjectStore, readers: int = 4
+    object_root: str,
+    *,
+    pid: str,
+    number: int | None,
+    to: Path,
+    store: ObjectStore,
+    tables: TableFile,
+    readable_names: bool = False,
+    readers: int = 4,
 ) -> Restored:
     """Like `restore_version`, from the archive alone; without a number the newest version."""
     held = read_held(object_root, pid=pid, store=store)
@@ -80,9 +111,12 @@ def restore_object(
         raise ObjectInvalid(msg, pid=pid)
     chosen = number or held.inventory.head
     files = held.inventory.files(chosen)
-    _prepare(to, held, chosen)
+    names: dict[str, str] = {}
+    if not readable_names:
+        names = _names(files, held.inventory, object_root=object_root, store=store, tables=tables)
+    _prepare(to, held, chosen, readable_names=readable_names)
     with Target(to) as target:
-        restore = _Restore(object_root, held.inventory, target, store)
+        restore = _Restore(object_root, held.inventory, names, target, store)
         work_through(sorted(files.items()), lambda: restore.file, workers=readers, stop=threading.Event())
         if restore.wrong:
             raise restore.mismatch(pid)
@@ -95,7 +129,32 @@ def restore_object(
         files=len(files),
         bytes_read=restore.bytes_read,
         files_present=restore.files_present,
+        files_renamed=len(names),
     )
+
+
+def _names(
+    files: Mapping[str, str], inventory: Inventory, *, object_root: str, store: ObjectStore, tables: TableFile
+) -> dict[str, str]:
+    """Give the names as acquired, as Python names files, of the paths that are written otherwise.
+
+    The manifest says which those are. Paths that only look like it are left alone: of derived data, for example.
+    """
+    if MANIFEST_PATH not in files or not any(is_written_otherwise(path) for path in files):
+        return {}
+    digest = files[MANIFEST_PATH]
+    body, _ = store.get(f"{object_root}/{inventory.content_path(digest)}")
+    if sha512_of(body) != digest:
+        msg = f"{MANIFEST_PATH} of {inventory.pid} has other bytes than it should; run `cisterna check` on it"
+        raise ChecksumMismatch(msg, pid=inventory.pid, paths=[MANIFEST_PATH])
+    manifest = load_manifest(body, tables=tables)
+    names = {
+        f"{DATA}{entry.path}": DATA + os.fsdecode(entry.source_path)
+        for entry in manifest.files
+        if entry.source_path_base64 is not None and f"{DATA}{entry.path}" in files
+    }
+    require_distinct((names.get(path, path) for path in files), what=f"the restored {inventory.pid}")
+    return names
 
 
 def _number(version: Version, dataset: Dataset) -> int:
@@ -105,9 +164,11 @@ def _number(version: Version, dataset: Dataset) -> int:
     return version.ocfl_version
 
 
-def _prepare(to: Path, held: HeldObject, number: int) -> None:
+def _prepare(to: Path, held: HeldObject, number: int, *, readable_names: bool) -> None:
     """Make the folder ours, or refuse it."""
     marker = {"pid": held.inventory.pid, "version": f"v{number}"}
+    if readable_names:
+        marker["names"] = "readable"  # so that no later run mixes the two
     try:
         to.mkdir(parents=True, exist_ok=True)
         names = {found.name for found in to.iterdir() if not found.name.startswith(PARTIAL)}
@@ -133,9 +194,12 @@ def _read_marker(file: Path) -> object:
 class _Restore:
     """One restore by several threads."""
 
-    def __init__(self, object_root: str, inventory: Inventory, target: Target, store: ObjectStore) -> None:
+    def __init__(
+        self, object_root: str, inventory: Inventory, names: Mapping[str, str], target: Target, store: ObjectStore
+    ) -> None:
         self._root = object_root
         self._inventory = inventory
+        self._names = names
         self._target = target
         self._store = store
         self._lock = threading.Lock()
@@ -145,7 +209,7 @@ class _Restore:
 
     def file(self, item: tuple[str, str]) -> None:
         path, digest = item
-        if self._target.digest(path) == digest:
+        if self._target.digest(self._names.get(path, path)) == digest:
             with self._lock:
                 self.files_present += 1
             return
@@ -170,7 +234,7 @@ class _Restore:
 
     def _write(self, path: str, digest: str) -> None:
         content_path = self._inventory.content_path(digest)
-        with self._target.writing(path) as descriptor:
+        with self._target.writing(self._names.get(path, path)) as descriptor:
             found = read_back(
                 content_path,
                 object_root=self._root,

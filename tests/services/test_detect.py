@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from cisterna.domain.acquisition import Acquisition, AcquisitionState, SourceSta
 from cisterna.domain.event import Event
 from cisterna.domain.instrument import Instrument
 from cisterna.domain.listing import Listing
+from cisterna.domain.ocfl import MOST_FILES
 from cisterna.domain.work import Work
 from cisterna.ports.profile import Described, Look, Profile
 from cisterna.profiles.squid import Squid
@@ -452,6 +454,36 @@ def test_a_profile_that_is_not_installed_holds_and_says_so(bench: Bench) -> None
     bench.sweep()
 
     assert "is not installed" in (bench.only().held or "")
+
+
+def test_a_run_with_more_files_than_an_object_takes_is_held_with_the_number(bench: Bench) -> None:
+    run = bench.write()
+    (run / "tiles").mkdir()
+    for number in range(MOST_FILES + 1):
+        os.close(os.open(run / "tiles" / str(number), os.O_CREAT | os.O_WRONLY))
+
+    bench.sweep()
+    first = bench.only()
+    bench.sweep()
+
+    assert first.held == bench.only().held
+    assert f"and an object of the archive takes {MOST_FILES:,}" in (first.held or "")
+    assert bench.work() == []
+
+
+def test_a_hold_of_a_failed_ingest_outlives_the_next_sweep(bench: Bench) -> None:
+    run = bench.write()
+    bench.sweep()
+    bench.change(bench.only(), held="A1.tiff has the MD5 ab, and md5sum.txt says cd")
+
+    bench.sweep()
+    held = bench.only().held
+    (run / "mended.txt").write_text("x")
+    bench.sweep()
+    bench.sweep(after=300)
+
+    assert held == "A1.tiff has the MD5 ab, and md5sum.txt says cd"
+    assert bench.only().held is None, "a change of the folder is a new run to judge"
 
 
 def test_a_clock_that_jumps_a_day_makes_nothing_complete(bench: Bench) -> None:

@@ -25,6 +25,8 @@ INVENTORY = "inventory.json"
 SIDECAR = f"{INVENTORY}.{DIGEST_ALGORITHM}"
 CONTENT = "content"
 LOGS = "logs"
+MOST_FILES = 100_000
+"""Data files that one object takes: its inventory is read and written whole at every commit."""
 INVENTORY_TYPE = "https://ocfl.io/1.1/spec/#inventory"
 LAYOUT = "0003-hash-and-id-n-tuple-storage-layout"
 

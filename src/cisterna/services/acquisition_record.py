@@ -118,7 +118,7 @@ def taken(fresh: Acquisition, inspection: Inspection, *, project: str | None, cl
         "completed_at": clock.now() if is_new else fresh.completed_at,
     }
     seen = seen_as(fresh, listing, clock=clock).model_copy(update=more)
-    return judged(seen, assessment, held=held_text(assessment, listing.obstacles, project=project))
+    return judged(seen, assessment, held=held_text(assessment, listing, project=project))
 
 
 def seen_as(fresh: Acquisition, listing: Listing, *, clock: Clock) -> Acquisition:

@@ -312,8 +312,8 @@ class _Sweep:
             return self.memory.may_rest(before.acquisition_id, monotonic=self.clock.monotonic())
         if before.state is AcquisitionState.COMPLETE and before.project is None:
             return False
-        if before.state is AcquisitionState.COMPLETE and before.held is not None:
-            return False
+        if before.state is AcquisitionState.COMPLETE and before.held == UNBOUND:
+            return False  # any other hold is the failed ingest's or the listing's own, and no look lifts it
         return is_settled(before.state)
 
     def _quiet_for(self, fresh: Acquisition, listing: Listing) -> float:

@@ -26,6 +26,7 @@ from cisterna.ports.profile import Profile
 from cisterna.ports.quality import ImageMeter, TableFile
 from cisterna.ports.source import LandingZone
 from cisterna.services.data_manifest import MANIFEST_PATH, dump_manifest
+from cisterna.services.inspection import too_many_files
 from cisterna.services.lease_watch import LeaseWatch
 from cisterna.services.measurement import METRICS_PATH, PREVIEWS_PATH, Measurement
 from cisterna.services.one_read import ReadPlan, read_once
@@ -147,6 +148,10 @@ def _frozen_listing(begun: _Begun, *, zone: LandingZone, catalogue: Catalogue) -
             f"with {listing.total_bytes} bytes now; it is looked at again when it rests"
         )
         raise SourceChanged(msg, acquisition_id=acquisition.acquisition_id)
+    too_many = too_many_files(len(listing.files))
+    if too_many is not None:
+        msg = f"{acquisition.folder} cannot be archived: {too_many}"
+        raise HostileInput(msg, acquisition_id=acquisition.acquisition_id)
     if not listing.files:
         msg = f"{acquisition.folder} holds no files; there is nothing to archive"
         raise SourceChanged(msg, acquisition_id=acquisition.acquisition_id)

@@ -74,9 +74,7 @@ def write(facility: Facility, run: str, sources: list[bytes]) -> dict[bytes, byt
 
 def tree(folder: Path) -> dict[bytes, bytes]:
     """Give each file below a folder by the bytes of its path."""
-    return {
-        os.fsencode(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if not file.is_dir()
-    }
+    return {os.fsencode(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if not file.is_dir()}
 
 
 def restore(facility: Facility, version: str, to: Path, *, readable_names: bool = False) -> Restored:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tracemalloc
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from cisterna.domain.errors import ObjectInvalid
 from cisterna.domain.ocfl import (
+    MOST_FILES,
     ROOT_DECLARATION,
     Agent,
     Inventory,
@@ -183,6 +185,23 @@ def test_the_storage_root_is_declared_last() -> None:
     assert list(files)[-1] == ROOT_DECLARATION
     assert files[ROOT_DECLARATION] == b"ocfl_1.1\n"
     assert json.loads(files["ocfl_layout.json"])["extension"] in next(iter(files))
+
+
+@pytest.mark.timeout(60)
+def test_an_inventory_of_as_many_files_as_an_object_takes_needs_bounded_memory() -> None:
+    names = ((f"data/{n // 1000}/A1_{n}_0_Fluorescence_488_nm_Ex.tiff", digest_of(str(n))) for n in range(MOST_FILES))
+    files = (Placed(path, digest, f"v1/content/{'0' * 32}/{digest[:40]}") for path, digest in names)
+    tracemalloc.start()
+    try:
+        made = next_version(None, pid=PID, files=files, created=NOON, message="v1", user=Agent(name="squid-1"))
+        read = parse_inventory(made.body)
+        peak_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    assert read == made
+    assert len(made.body) < 45_000_000
+    assert peak_bytes < 350_000_000
 
 
 def test_a_sidecar_says_the_digest_it_was_made_with() -> None:

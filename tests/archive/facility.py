@@ -13,13 +13,14 @@ from cisterna.adapters.landing_folder import LandingFolder
 from cisterna.adapters.table_parquet import ParquetTables
 from cisterna.domain.acquisition import Evidence
 from cisterna.domain.dataset import Stage, Version
+from cisterna.domain.delivered import DeliveredDigests
 from cisterna.domain.finding import Verdict
 from cisterna.domain.ocfl import object_root
 from cisterna.domain.receipt import CopyReceipt
 from cisterna.domain.work import Attempt, WorkKind
 from cisterna.ports.catalogue import Catalogue
 from cisterna.ports.object_store import ObjectStore
-from cisterna.ports.profile import Described, Look, Plane
+from cisterna.ports.profile import Described, Look, Plane, Profile
 from cisterna.ports.quality import ImageReading, TableFile
 from cisterna.services.archive import archive_version
 from cisterna.services.measure import measure_version
@@ -71,6 +72,10 @@ class TiffProfile:
     def describe(self, look: Look) -> Described:
         return Described(title=look.folder, data_type="microscopy")
 
+    def delivered(self, look: Look) -> DeliveredDigests:
+        del look
+        return {}
+
     def is_image(self, path: str) -> bool:
         return path.endswith(".tiff")
 
@@ -89,7 +94,7 @@ class Facility:
     tables: TableFile = field(default_factory=ParquetTables)
     store: ObjectStore = field(default_factory=MemoryStore)
     meter: ByteMeter = field(default_factory=ByteMeter)
-    profile: TiffProfile = field(default_factory=TiffProfile)
+    profile: Profile = field(default_factory=TiffProfile)
     image_limit_bytes: int = 4096
     readers: int = 2
     leases: dict[str, Attempt] = field(default_factory=dict)

@@ -11,6 +11,7 @@ from typing import Any
 from cisterna.adapters.table_parquet import ParquetTables
 from cisterna.domain.acquisition import Acquisition, AcquisitionState
 from cisterna.domain.dataset import Dataset, Relation, Stage, StagedFile, Version, version_id
+from cisterna.domain.delivered import DeliveredDigests
 from cisterna.domain.digest import sha512_of
 from cisterna.domain.finding import Finding, Outcome, Verdict
 from cisterna.domain.identifier import acquisition_id, ark, dataset_id
@@ -64,6 +65,10 @@ class NotesProfile:
             instrument_model="Notebook",
             started_at=MODIFIED,
         )
+
+    def delivered(self, look: Look) -> DeliveredDigests:
+        del look
+        return {}
 
     def is_image(self, path: str) -> bool:
         return path.endswith(".tiff")

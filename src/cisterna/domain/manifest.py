@@ -5,15 +5,20 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import re
+from collections.abc import Mapping
 from functools import cached_property
 from itertools import pairwise
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from cisterna.domain.base import Moment, Value
+from cisterna.domain.delivered import DIGITS
 from cisterna.domain.digest import Sha512
 from cisterna.domain.path import RelativePath
 from cisterna.domain.source_name import is_written_otherwise, logical_path, source_path
+
+_HEX = re.compile(r"[0-9a-f]+")
 
 
 class FileEntry(Value):
@@ -26,6 +31,7 @@ class FileEntry(Value):
         modified: The source's mtime; kept, but no part of the manifest's digest.
         content_path: Where its bytes lie, relative to the OCFL object's root; ours, and no part of the digest either.
         source_path_base64: The path's own bytes as acquired, where they are not those of `path`.
+        delivered: Digests that came with the file and were found to hold, by algorithm.
     """
 
     path: RelativePath
@@ -34,6 +40,7 @@ class FileEntry(Value):
     modified: Moment | None = None
     content_path: RelativePath | None = None
     source_path_base64: str | None = None
+    delivered: Mapping[str, str] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _written_by_the_rule(self) -> FileEntry:
@@ -47,6 +54,15 @@ class FileEntry(Value):
                 msg = f"'{self.path}' is not how its source path is written"
                 raise ValueError(msg)
         return self
+
+    @field_validator("delivered")
+    @classmethod
+    def _of_known_form(cls, delivered: Mapping[str, str]) -> Mapping[str, str]:
+        for algorithm, digest in delivered.items():
+            if len(digest) != DIGITS.get(algorithm) or not _HEX.fullmatch(digest):
+                msg = f"'{digest[:140]}' is no {algorithm} digest"
+                raise ValueError(msg)
+        return delivered
 
     @property
     def source_path(self) -> bytes:

@@ -10,14 +10,16 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from itertools import chain
+from types import MappingProxyType
 from typing import NamedTuple
 
 from pydantic_core import to_json
 
+from cisterna.domain.delivered import FIXITY_ALGORITHMS
 from cisterna.domain.digest import DIGEST_ALGORITHM
 from cisterna.domain.errors import ObjectInvalid
 
@@ -47,11 +49,13 @@ class Placed(NamedTuple):
         path: Logical path, such as `data/0/A1_0_0_BF.tiff`.
         content_path: Relative to the object's root; below the new version's content folder unless the object has the
             digest already.
+        delivered: Further digests of the same bytes, by algorithm; those that OCFL has go into the fixity block.
     """
 
     path: str
     sha512: str
     content_path: str
+    delivered: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +84,14 @@ class Inventory:
         pid: The object's id, an ARK.
         manifest: Content paths by digest; a digest is stored once, whichever versions use it.
         versions: `v1` first.
+        fixity: Content paths by digest by algorithm: digests that came with the data, beside those of the manifest.
     """
 
     pid: str
     manifest: Mapping[str, tuple[str, ...]]
     versions: tuple[VersionEntry, ...]
     content_directory: str = CONTENT
+    fixity: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
 
     @property
     def head(self) -> int:
@@ -112,7 +118,7 @@ class Inventory:
     @cached_property
     def body(self) -> bytes:
         """The bytes of `inventory.json`: the same inventory always gives the same."""
-        document = {
+        document: dict[str, object] = {
             "id": self.pid,
             "type": INVENTORY_TYPE,
             "digestAlgorithm": DIGEST_ALGORITHM,
@@ -121,6 +127,8 @@ class Inventory:
             "manifest": dict(self.manifest),
             "versions": {f"v{number}": _entry(entry) for number, entry in enumerate(self.versions, 1)},
         }
+        if self.fixity:
+            document["fixity"] = {name: dict(digests) for name, digests in self.fixity.items()}
         return to_json(document) + b"\n"  # a tenth of the time that json.dumps takes
 
     @cached_property
@@ -146,6 +154,7 @@ def next_version(
         raise ObjectInvalid(msg, expected=pid, found=previous.pid)
     number = 1 if previous is None else previous.head + 1
     manifest = {} if previous is None else dict(previous.manifest)
+    fixity = _Fixity({} if previous is None else previous.fixity)
     state: dict[str, list[str]] = {}
     folder = f"v{number}/{CONTENT}/"
     for file in files:
@@ -155,6 +164,8 @@ def next_version(
                 raise ObjectInvalid(msg, pid=pid, path=file.path, content_path=file.content_path)
             manifest[file.sha512] = (file.content_path,)
         state.setdefault(file.sha512, []).append(file.path)
+        if file.delivered:
+            fixity.add(manifest[file.sha512][0], file.delivered)
     require_distinct(chain.from_iterable(state.values()), what=f"v{number} of {pid}")
     entry = VersionEntry(
         created=created.astimezone(UTC),
@@ -163,7 +174,25 @@ def next_version(
         state={digest: tuple(sorted(paths)) for digest, paths in state.items()},
     )
     earlier = () if previous is None else previous.versions
-    return Inventory(pid=pid, manifest=manifest, versions=(*earlier, entry))
+    return Inventory(pid=pid, manifest=manifest, versions=(*earlier, entry), fixity=fixity.block)
+
+
+class _Fixity:
+    """A fixity block that grows; what it says already stays."""
+
+    def __init__(self, block: Mapping[str, Mapping[str, tuple[str, ...]]]) -> None:
+        self._block = {name: {digest: list(paths) for digest, paths in some.items()} for name, some in block.items()}
+        self._said = {(name, path) for name, some in block.items() for paths in some.values() for path in paths}
+
+    def add(self, content_path: str, delivered: Mapping[str, str]) -> None:
+        for name in FIXITY_ALGORITHMS:
+            if name in delivered and (name, content_path) not in self._said:
+                self._said.add((name, content_path))
+                self._block.setdefault(name, {}).setdefault(delivered[name], []).append(content_path)
+
+    @property
+    def block(self) -> dict[str, dict[str, tuple[str, ...]]]:
+        return {name: {d: tuple(paths) for d, paths in some.items()} for name, some in sorted(self._block.items())}
 
 
 def require_distinct(paths: Iterable[str], *, what: str) -> None:

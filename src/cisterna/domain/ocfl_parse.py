@@ -8,12 +8,14 @@ from datetime import datetime
 from itertools import chain
 from typing import Any
 
+from cisterna.domain.delivered import DIGITS
 from cisterna.domain.digest import DIGEST_ALGORITHM
 from cisterna.domain.errors import HostileInput, ObjectInvalid
 from cisterna.domain.ocfl import CONTENT, INVENTORY_TYPE, Agent, Inventory, VersionEntry, require_distinct
 from cisterna.domain.path import relative_path
 
 _DIGEST = re.compile(r"[0-9a-fA-F]{128}")
+_HEX = re.compile(r"[0-9a-fA-F]+")
 _VERSION = re.compile(r"v([1-9][0-9]{0,8})")
 _REQUIRED = frozenset({"id", "type", "digestAlgorithm", "head", "manifest", "versions"})
 _KNOWN = _REQUIRED | {"contentDirectory", "fixity"}
@@ -53,7 +55,8 @@ def parse_inventory(body: bytes, *, pid: str | None = None) -> Inventory:
     unused = manifest.keys() - set().union(*(entry.state for entry in versions))
     if unused:
         raise _broken(f"manifest has {min(unused)}, which no version uses")
-    return Inventory(pid=document["id"], manifest=manifest, versions=versions, content_directory=content)
+    fixity = _fixity(document.get("fixity", {}), manifest)
+    return Inventory(pid=document["id"], manifest=manifest, versions=versions, content_directory=content, fixity=fixity)
 
 
 def _broken(what: str) -> ObjectInvalid:
@@ -129,6 +132,29 @@ def _require_content_paths(manifest: dict[str, tuple[str, ...]], *, head: int, c
             found = _VERSION.fullmatch(parts[0])
             if len(parts) < 3 or found is None or int(found[1]) > head or parts[1] != content:
                 raise _broken(f"manifest has {path}, which is not below a version's {content} folder")
+
+
+def _fixity(found: object, manifest: dict[str, tuple[str, ...]]) -> dict[str, dict[str, tuple[str, ...]]]:
+    """Read the fixity block; algorithms that we do not know are kept as they are."""
+    if not isinstance(found, dict):
+        raise _broken("fixity is not an object")
+    known = frozenset(chain.from_iterable(manifest.values()))
+    block: dict[str, dict[str, tuple[str, ...]]] = {}
+    for name, digests in found.items():
+        if not isinstance(digests, dict):
+            raise _broken(f"the {name[:40]!r} of fixity is not an object")
+        for digest, paths in digests.items():
+            if not isinstance(paths, list) or not all(isinstance(path, str) for path in paths):
+                raise _broken(f"fixity has no list of paths for {digest[:140]!r}")
+            if not known.issuperset(paths):
+                raise _broken(f"fixity has a path for {digest[:140]!r} that the manifest does not have")
+            if name in DIGITS and (len(digest) != DIGITS[name] or not _HEX.fullmatch(digest)):
+                raise _broken(f"fixity has {digest[:140]!r}, which is no {name} digest")
+            key = digest.lower() if name in DIGITS else digest
+            if key in block.setdefault(name, {}):
+                raise _broken(f"fixity has {key[:140]!r} twice")
+            block[name][key] = tuple(paths)
+    return block
 
 
 def _version(found: object, label: str, manifest: dict[str, tuple[str, ...]]) -> VersionEntry:

@@ -9,6 +9,7 @@ from pydantic import Field, JsonValue
 
 from cisterna.domain.acquisition import Evidence
 from cisterna.domain.base import Moment, Value
+from cisterna.domain.delivered import DeliveredDigests
 from cisterna.domain.listing import Listing
 
 
@@ -93,6 +94,14 @@ class Profile(Protocol):
 
     def describe(self, look: Look) -> Described:
         """Read the acquisition's own metadata. Bad content leaves fields out, never raises."""
+        ...
+
+    def delivered(self, look: Look) -> DeliveredDigests:
+        """Give the digests that came with the run, such as those of its `md5sum.txt`; empty when none did.
+
+        They are compared in the one read. Raises `InvalidInput` or `HostileInput` when they cannot be read, which
+        `inspect` has told as a `plan_fault` before.
+        """
         ...
 
     def is_image(self, path: str) -> bool:

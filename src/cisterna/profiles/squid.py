@@ -23,6 +23,7 @@ import yaml
 from pydantic import JsonValue
 
 from cisterna.domain.acquisition import EndReason, Evidence
+from cisterna.domain.delivered import DeliveredDigests
 from cisterna.domain.errors import CisternaError, InvalidInput, NotFound
 from cisterna.domain.listing import SeenFile
 from cisterna.domain.tiff_header import tiff_fault
@@ -110,6 +111,11 @@ class Squid:
             instrument_model="Cephla Squid",
             started_at=_started(summary),
         )
+
+    def delivered(self, look: Look) -> DeliveredDigests:
+        """Give none: Squid writes no digests."""
+        del look
+        return {}
 
     def is_image(self, path: str) -> bool:
         """Tell images of the sample from the focus camera's and from everything else."""

@@ -196,7 +196,7 @@ def _inventory_of(dataset: Dataset, number: int, *, store: ObjectStore) -> Inven
 def _placed(version: Version, manifest: Manifest) -> Iterator[Placed]:
     """Give the data first, so that the content paths which the manifest names are those that are kept."""
     for entry in manifest.files:
-        yield Placed(f"{DATA}{entry.path}", entry.sha512, entry.content_path or "")
+        yield Placed(f"{DATA}{entry.path}", entry.sha512, entry.content_path or "", entry.delivered)
     for path, staged in sorted(version.staged.items()):
         yield Placed(path, staged.sha512, staged.content_path)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from cisterna.domain.dataset import Dataset, Version
+from cisterna.domain.delivered import DIGITS, disagreement
 from cisterna.domain.digest import sha512_of
 from cisterna.domain.errors import CouldNotCheck, NotFound, ObjectInvalid, StoreUnavailable
 from cisterna.domain.fixity import Fault, Fixity, ObjectCheck, Subset
@@ -142,7 +143,10 @@ class _ObjectCheck:
             for path in paths
             if path not in self._missing
         }
-        found = reread(sorted(wanted), object_root=self._root, store=self._store, readers=readers, gather=True)
+        delivered = _delivered(inventory)
+        found = reread(
+            sorted(wanted), object_root=self._root, store=self._store, readers=readers, gather=True, also=delivered
+        )
         self._read = found
         for path, got in sorted(found.items()):
             if got.problem is not None:
@@ -151,6 +155,8 @@ class _ObjectCheck:
                 self._damage(path, "it is missing", _logical_paths(inventory, path))
             elif got.sha512 != wanted[path]:
                 self._damage(path, "its bytes do not have the digest on record", _logical_paths(inventory, path))
+            elif (wrong := disagreement(delivered.get(path, {}), got.digests)) is not None:
+                self._damage(path, f"the inventory's fixity block is wrong: {wrong}", _logical_paths(inventory, path))
 
     def result(self, subset: Subset | None) -> ObjectCheck:
         """Sum up: damage outweighs what could not be read, and neither counts as good."""
@@ -221,6 +227,17 @@ class _ObjectCheck:
 
     def _damage(self, path: str, reason: str, files: Sequence[str] = ()) -> None:
         self.damaged.append(Fault(path=path, reason=reason, files=tuple(files)))
+
+
+def _delivered(inventory: Inventory) -> dict[str, dict[str, str]]:
+    """Give the digests of the fixity block that we can make, by content path."""
+    found: dict[str, dict[str, str]] = {}
+    for name, digests in inventory.fixity.items():
+        if name in DIGITS:
+            for digest, paths in digests.items():
+                for path in paths:
+                    found.setdefault(path, {})[name] = digest
+    return found
 
 
 def _logical_paths(inventory: Inventory, content_path: str) -> tuple[str, ...]:

@@ -20,11 +20,18 @@ _SOURCE_PATH = "source_path_base64"
 """A column that is there only where a path is not written as it was acquired."""
 
 
+_DELIVERED = "delivered_"
+"""What the names of columns begin with that hold a digest which came with the data, such as `delivered_md5`."""
+
+
 def dump_manifest(manifest: Manifest, *, tables: TableFile) -> bytes:
     """Write one row a file, in the manifest's order."""
     files = manifest.files
     names = (*_COLUMNS, _SOURCE_PATH) if manifest.written_otherwise else _COLUMNS
-    return tables.dump({name: [getattr(entry, name) for entry in files] for name in names})
+    columns: dict[str, list[object]] = {name: [getattr(entry, name) for entry in files] for name in names}
+    for algorithm in sorted({name for entry in files for name in entry.delivered}):
+        columns[_DELIVERED + algorithm] = [entry.delivered.get(algorithm) for entry in files]
+    return tables.dump(columns)
 
 
 def load_manifest(body: bytes, *, tables: TableFile) -> Manifest:
@@ -40,7 +47,7 @@ def load_manifest(body: bytes, *, tables: TableFile) -> Manifest:
         raise ObjectInvalid(f"{MANIFEST_PATH} lacks the columns {', '.join(missing)}", missing=missing)
     try:
         sources = columns.get(_SOURCE_PATH) or [None] * len(columns["path"])
-        rows = zip(*(columns[name] for name in _COLUMNS), sources, strict=True)
+        rows = zip(*(columns[name] for name in _COLUMNS), sources, _delivered(columns), strict=True)
         files = tuple(
             FileEntry(
                 path=path,
@@ -49,12 +56,19 @@ def load_manifest(body: bytes, *, tables: TableFile) -> Manifest:
                 modified=_moment(modified),
                 content_path=content,
                 source_path_base64=source,
+                delivered=delivered,
             )
-            for path, size, digest, modified, content, source in rows
+            for path, size, digest, modified, content, source, delivered in rows
         )
         return Manifest(files=files)
     except (ValidationError, ValueError) as error:
         raise ObjectInvalid(f"{MANIFEST_PATH} is no manifest: {error}") from error
+
+
+def _delivered(columns: dict[str, list[Any]]) -> list[dict[str, str]]:
+    named = {name.removeprefix(_DELIVERED): cells for name, cells in columns.items() if name.startswith(_DELIVERED)}
+    count = len(columns["path"])
+    return [{name: cells[row] for name, cells in named.items() if cells[row] is not None} for row in range(count)]
 
 
 def _moment(value: object) -> datetime | None:

@@ -15,6 +15,7 @@ from cisterna.domain.errors import (
     NotReady,
     SourceChanged,
 )
+from cisterna.domain.instrument import Instrument
 from cisterna.domain.listing import Listing
 from cisterna.domain.manifest import Manifest
 from cisterna.domain.ocfl import CONTENT
@@ -28,6 +29,7 @@ from cisterna.ports.source import LandingZone
 from cisterna.services.data_manifest import MANIFEST_PATH, dump_manifest
 from cisterna.services.inspection import too_many_files
 from cisterna.services.lease_watch import LeaseWatch
+from cisterna.services.look import FolderLook
 from cisterna.services.measurement import METRICS_PATH, PREVIEWS_PATH, Measurement
 from cisterna.services.one_read import ReadPlan, read_once
 from cisterna.services.recover import recover_object
@@ -58,6 +60,7 @@ def measure_version(
     version that is measured already is returned as it is.
 
     Raises:
+        ChecksumMismatch: Files are not what came with them says; nothing stays staged, and the acquisition is held.
         SourceChanged: A file is not what it was when the acquisition was declared complete; nothing stays staged.
         NotReady: Another version of the dataset is on its way into the archive; try again later.
         SourceUnavailable, StoreUnavailable, CatalogueUnavailable, LeaseLost: As said there.
@@ -65,7 +68,7 @@ def measure_version(
     begun = _begin(version_id, lease=lease, catalogue=catalogue)
     if isinstance(begun, Version):
         return begun
-    listing = _frozen_listing(begun, zone=zone, catalogue=catalogue)
+    listing = _frozen_listing(begun, zone=zone)
     recovered = recover_object(begun.dataset.dataset_id, lease=lease, catalogue=catalogue, store=store)
     inventory = recovered.held.inventory if recovered.held else None
     head = inventory.head if inventory else 0
@@ -79,6 +82,9 @@ def measure_version(
         staging=version.staging or "",
         is_image=profile.is_image,
         image_limit_bytes=image_limit_bytes,
+        delivered=profile.delivered(
+            FolderLook(begun.acquisition.folder, listing, zone, begun.instrument.settings),
+        ),
         readers=readers,
         keep_on=LeaseWatch(lease, catalogue=catalogue, clock=clock).look,
         taken=measurement.take,
@@ -109,6 +115,7 @@ class _Begun:
     version: Version
     dataset: Dataset
     acquisition: Acquisition
+    instrument: Instrument
     siblings: tuple[Version, ...]
 
 
@@ -124,7 +131,8 @@ def _begin(version_id: str, *, lease: Attempt, catalogue: Catalogue) -> _Begun |
         if dataset.acquisition_id is None:
             msg = f"{version_id} has no acquisition to read; a derived dataset brings its own files"
             raise IllegalTransition(msg, version_id=version_id)
-        return _Begun(version, dataset, tx.acquisitions.get(dataset.acquisition_id), siblings)
+        acquisition = tx.acquisitions.get(dataset.acquisition_id)
+        return _Begun(version, dataset, acquisition, tx.instruments.get(acquisition.instrument), siblings)
 
 
 def _require_turn(version: Version, siblings: Iterable[Version]) -> None:
@@ -135,10 +143,9 @@ def _require_turn(version: Version, siblings: Iterable[Version]) -> None:
         raise NotReady(msg, version_id=version.version_id, waits_for=busy.version_id)
 
 
-def _frozen_listing(begun: _Begun, *, zone: LandingZone, catalogue: Catalogue) -> Listing:
+def _frozen_listing(begun: _Begun, *, zone: LandingZone) -> Listing:
     acquisition = begun.acquisition
-    with catalogue.begin() as tx:
-        zone.require_identity(tx.instruments.get(acquisition.instrument).identity)
+    zone.require_identity(begun.instrument.identity)
     listing = zone.listing(acquisition.folder)
     if listing.obstacles:
         raise HostileInput(listing.obstacles[0].reason, path=listing.obstacles[0].shown)

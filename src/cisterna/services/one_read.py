@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from cisterna.domain.errors import SourceChanged, StoreUnavailable
+from cisterna.domain.delivered import DeliveredDigests, Tally, disagreement
+from cisterna.domain.errors import ChecksumMismatch, SourceChanged, StoreUnavailable
 from cisterna.domain.listing import Listing, SeenFile
 from cisterna.domain.manifest import FileEntry, source_path_base64
 from cisterna.ports.object_store import ObjectStore, Upload
@@ -40,6 +40,7 @@ class ReadPlan:
         staging: Content folder of this attempt, relative to the object's root.
         is_image: Tells which paths are to be measured.
         image_limit_bytes: Larger files are streamed, and not measured.
+        delivered: Digests that came with the files, to be compared in the same read.
         readers: Threads.
         keep_on: Called before each file; raises when the attempt must stop.
         taken: Called with the place in the listing and the result of each file, by one thread at a time.
@@ -52,6 +53,7 @@ class ReadPlan:
     staging: str
     is_image: Callable[[str], bool]
     image_limit_bytes: int
+    delivered: DeliveredDigests
     readers: int
     keep_on: Callable[[], None]
     taken: Callable[[int, ReadFile], None]
@@ -64,6 +66,7 @@ def read_once(plan: ReadPlan, *, zone: LandingZone, store: ObjectStore, meter: I
 
     Raises:
         SourceChanged: A file is not what was listed, before or after it was read.
+        ChecksumMismatch: Files do not have the digests that came with them. All are read and all of them named.
         NotFound, HostileInput, SourceUnavailable: As the landing zone says.
         StoreUnavailable: As the store says. In every case all readers have stopped when this raises.
     """
@@ -103,9 +106,18 @@ class _Reading:
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._budget = _Budget(plan.image_limit_bytes)
+        self._wrong: dict[str, str] = {}
 
     def run(self) -> None:
         work_through(enumerate(self._plan.listing.files), self._reader, workers=self._plan.readers, stop=self._stop)
+        if self._wrong:
+            paths = sorted(self._wrong)
+            told = "; ".join(f"{path}: {self._wrong[path]}" for path in paths[:3])
+            msg = (
+                f"{len(paths)} files of {self._plan.folder} are not what came with them says ({told}); "
+                "copy them again from where they were made, or mend the checksum file"
+            )
+            raise ChecksumMismatch(msg, paths=paths[:100], reasons=[self._wrong[path] for path in paths[:100]])
 
     def _reader(self) -> Callable[[tuple[int, SeenFile]], None]:
         """Give one reader its own buffer, which grows to the largest file that fits."""
@@ -138,18 +150,32 @@ class _Reading:
         if _fill(source, body) != file.size_bytes:
             raise _changed(file, "it is shorter than it was")
         _require_same(file, source.still())
-        digest = hashlib.sha512(body).hexdigest()
+        delivered = self._plan.delivered.get(file.path, {})
+        tally = Tally({"sha512", *delivered})
+        tally.update(body)
+        found = tally.found
+        digest = found["sha512"]
+        self._compare(file, delivered, found)
         content_path, is_new = self._place(digest, f"{self._plan.staging}/{digest[:40]}")
         if is_new:
             self._store.put(f"{self._plan.object_root}/{content_path}", body)
         reading = self._meter.read(body, path=file.path) if self._plan.is_image(file.path) else None
-        return ReadFile(_entry(file, digest, content_path), reading)
+        return ReadFile(_entry(file, digest, content_path, delivered), reading)
+
+    def _compare(self, file: SeenFile, delivered: Mapping[str, str], found: Mapping[str, str]) -> None:
+        wrong = disagreement(delivered, found)
+        if wrong is not None:
+            with self._lock:
+                self._wrong[file.path] = wrong
 
     def _stream(self, index: int, file: SeenFile, source: SourceFile) -> ReadFile:
         key = f"{self._plan.staging}/s{index}"
         upload = self._store.begin_upload(f"{self._plan.object_root}/{key}")
         try:
-            digest = self._send(file, source, upload)
+            delivered = self._plan.delivered.get(file.path, {})
+            found = self._send(file, source, upload, Tally({"sha512", *delivered}))
+            digest = found["sha512"]
+            self._compare(file, delivered, found)
             content_path, is_new = self._place(digest, key)
             if is_new:
                 upload.complete()
@@ -165,22 +191,22 @@ class _Reading:
             reading = ImageReading(
                 problem=f"not measured: {file.size_bytes} bytes are more than the limit of {limit} for images"
             )
-        return ReadFile(_entry(file, digest, content_path), reading)
+        return ReadFile(_entry(file, digest, content_path, delivered), reading)
 
-    def _send(self, file: SeenFile, source: SourceFile, upload: Upload) -> str:
-        digest, size_bytes = hashlib.sha512(), 0
+    def _send(self, file: SeenFile, source: SourceFile, upload: Upload, tally: Tally) -> Mapping[str, str]:
+        size_bytes = 0
         buffer = memoryview(bytearray(CHUNK_BYTES))
         while count := _fill(source, buffer):
             if self._stop.is_set():
                 raise GivenUp
             self._plan.keep_on()
-            digest.update(buffer[:count])
+            tally.update(buffer[:count])
             upload.write(buffer[:count])
             size_bytes += count
         if size_bytes != file.size_bytes:
             raise _changed(file, f"{size_bytes} bytes were read")
         _require_same(file, source.still())
-        return digest.hexdigest()
+        return tally.found
 
     def _place(self, digest: str, wanted: str) -> tuple[str, bool]:
         """Tell where bytes with that digest go, and whether it is this reader that has to bring them there."""
@@ -211,7 +237,7 @@ def _changed(file: SeenFile, how: str) -> SourceChanged:
     return SourceChanged(msg, path=file.path)
 
 
-def _entry(file: SeenFile, digest: str, content_path: str) -> FileEntry:
+def _entry(file: SeenFile, digest: str, content_path: str, delivered: Mapping[str, str]) -> FileEntry:
     return FileEntry(
         path=file.path,
         size_bytes=file.size_bytes,
@@ -219,6 +245,7 @@ def _entry(file: SeenFile, digest: str, content_path: str) -> FileEntry:
         modified=_moment(file.mtime_ns),
         content_path=content_path,
         source_path_base64=source_path_base64(file.path),
+        delivered=delivered,
     )
 
 

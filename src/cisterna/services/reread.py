@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
+from cisterna.domain.delivered import Tally
 from cisterna.domain.errors import ObjectNotFound, StoreUnavailable
 from cisterna.ports.object_store import ObjectStore
 from cisterna.services.crew import work_through
@@ -20,6 +21,7 @@ class Reread:
         sha512: Of the bytes that came; None when they could not be read.
         is_missing: Whether the store has no such file, which is damage and not a failure to look.
         problem: Why it could not be read.
+        digests: Further ones that were asked for, by algorithm.
     """
 
     content_path: str
@@ -27,10 +29,17 @@ class Reread:
     size_bytes: int = 0
     is_missing: bool = False
     problem: str | None = None
+    digests: Mapping[str, str] = field(default_factory=dict)
 
 
 def reread(
-    content_paths: Iterable[str], *, object_root: str, store: ObjectStore, readers: int, gather: bool
+    content_paths: Iterable[str],
+    *,
+    object_root: str,
+    store: ObjectStore,
+    readers: int,
+    gather: bool,
+    also: Mapping[str, Iterable[str]] | None = None,
 ) -> dict[str, Reread]:
     """Read each file once, several at a time, by GET and never by what the store says of it.
 
@@ -40,21 +49,24 @@ def reread(
         store: The archive.
         readers: Threads.
         gather: Whether a file that cannot be read is a result; otherwise it ends the reading.
+        also: Algorithms by content path in which the same bytes are digested besides.
 
     Raises:
         StoreUnavailable: Unless failures are gathered.
     """
     results: dict[str, Reread] = {}
 
-    def read(path: str) -> None:
+    def look_at(path: str) -> None:
         try:
-            results[path] = read_back(path, object_root=object_root, store=store, taken=None)
+            tally = Tally((also or {}).get(path, ()))
+            read = read_back(path, object_root=object_root, store=store, taken=tally.update)
+            results[path] = replace(read, digests=tally.found)
         except StoreUnavailable as failure:
             if not gather:
                 raise
             results[path] = Reread(path, problem=str(failure))
 
-    work_through(content_paths, lambda: read, workers=readers, stop=threading.Event())
+    work_through(content_paths, lambda: look_at, workers=readers, stop=threading.Event())
     return results
 
 

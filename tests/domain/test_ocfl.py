@@ -329,3 +329,34 @@ def test_upper_case_digests_are_the_same_digests() -> None:
     document["manifest"] = {digest.upper(): paths for digest, paths in document["manifest"].items()}
 
     assert parse_inventory(json.dumps(document).encode()).manifest.keys() == {A, B}
+
+
+@pytest.mark.parametrize(
+    ("fixity", "said"),
+    [
+        ([], "fixity is not an object"),
+        ({"md5": []}, "is not an object"),
+        ({"md5": {"ab" * 16: "v1/content/token/x"}}, "no list of paths"),
+        ({"md5": {"ab" * 16: [1]}}, "no list of paths"),
+        ({"md5": {"ab" * 16: ["v1/content/elsewhere"]}}, "manifest does not have"),
+        ({"md5": {"short": []}}, "no md5 digest"),
+        ({"md5": {"ab" * 16: [], "AB" * 16: []}}, "twice"),
+    ],
+)
+def test_a_fixity_block_that_breaks_a_rule_is_refused(fixity: Any, said: str) -> None:
+    document = json.loads(grow(None, {"data/a": "a"}).body)
+
+    with pytest.raises(ObjectInvalid, match=said):
+        parse_inventory(json.dumps({**document, "fixity": fixity}).encode())
+
+
+def test_a_fixity_block_of_others_is_carried_on_as_it_is() -> None:
+    first = grow(None, {"data/a": "a"})
+    (path,) = first.content_paths
+    block = {"md5": {"ab" * 16: [path]}, "crc9": {"xyz": [path]}}
+
+    read = parse_inventory(json.dumps({**json.loads(first.body), "fixity": block}).encode())
+    second = grow(read, {"data/a": "a", "data/b": "b"})
+
+    assert json.loads(second.body)["fixity"] == block
+    assert parse_inventory(second.body) == second

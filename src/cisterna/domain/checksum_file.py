@@ -14,7 +14,8 @@ from cisterna.domain.source_name import logical_path
 MOST_LINES = 1_000_000
 LIMIT_BYTES = 256 * 1024 * 1024
 
-_PLAIN = re.compile(rb"(\\?)([0-9A-Fa-f]{32,128})[ \t]+\*?(.+)", re.DOTALL)
+_PLAIN = re.compile(rb"(\\?)([0-9A-Fa-f]{32,128})(?: [ *]|[ \t]+\*?)(.+)", re.DOTALL)
+"""Coreutils puts two characters before the name, which may itself begin with a blank; others are not so exact."""
 _TAGGED = re.compile(rb"(\\?)(MD5|SHA1|SHA256|SHA512) ?\((.+)\) ?= ?([0-9A-Fa-f]+)", re.DOTALL)
 _SFV = re.compile(rb"(.+?)[ \t]+([0-9A-Fa-f]{8})[ \t]*", re.DOTALL)
 _ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
@@ -90,10 +91,11 @@ def _lines(body: bytes, name: str) -> Iterator[tuple[int, bytes]]:
     if len(lines) > MOST_LINES:
         msg = f"{name} has more than {MOST_LINES:,} lines; no folder of this kind is that large"
         raise InvalidInput(msg, path=name)
-    for number, line in enumerate(lines, 1):
-        stripped = line.removesuffix(b"\r")
-        if stripped.strip() and not stripped.startswith((b"#", b";")):
-            yield number, stripped
+    comment = b";" if name.lower().endswith(".sfv") else b"#"
+    told = [(number, line) for number, line in enumerate(lines, 1) if line.strip() and not line.startswith(comment)]
+    is_dos = all(line.endswith(b"\r") for _, line in told)  # else it is the end of a name
+    for number, line in told:
+        yield number, line.removesuffix(b"\r") if is_dos else line
 
 
 def _listed(line: bytes, *, is_bag: bool) -> tuple[bytes, str, bytes] | None:

@@ -33,6 +33,7 @@ def serve(settings: Settings) -> None:
 
     Raises:
         NotReady: Another dispatcher runs on the home.
+        StoreUnfit, StoreUnavailable: A store cannot be relied on; nothing was begun.
     """
     with ExitStack() as stack:
         parts = stack.enter_context(open_parts(settings))
@@ -41,6 +42,7 @@ def serve(settings: Settings) -> None:
         stack.enter_context(Once(run_folder / "dispatcher.lock"))
         ready = run_folder / "dispatcher.ready"
         ready.unlink(missing_ok=True)
+        parts.prove_stores()
         stack.callback(ready.unlink, missing_ok=True)
         _settings.prepare(os.environ, api_url=parts.prefect_api_url)
         from flows.doorbell import PrefectEvents

@@ -19,7 +19,7 @@ from cisterna.adapters.landing_folder import LandingFolder, read_outside
 from cisterna.adapters.system_clock import SystemClock
 from cisterna.bootstrap.home import Endpoints, Home
 from cisterna.domain.acquisition import Acquisition
-from cisterna.domain.errors import NotFound, SettingsInvalid
+from cisterna.domain.errors import NotFound, SettingsInvalid, StoreUnavailable
 from cisterna.domain.event import Event
 from cisterna.domain.instrument import Instrument
 from cisterna.ports.booking import BookingTables
@@ -81,7 +81,10 @@ class Parts:
 
     @cached_property
     def copy_stores(self) -> Mapping[str, ObjectStore]:
-        """The further stores that keep a copy of every object, by the name that receipts call them."""
+        """The further stores that keep a copy of every object, by the name that receipts call them.
+
+        Each is probed before the first write of this process: it may have been away when the dispatcher started.
+        """
         from cisterna.adapters.s3_access import S3Access
         from cisterna.adapters.s3_obstore import S3Store
 
@@ -93,10 +96,23 @@ class Parts:
                 access_key_id=copy.access_key_id,
                 secret_access_key=copy.secret_access_key,
             )
-            store = S3Store(access, bucket=copy.bucket, name=copy.name)
+            store = S3Store(access, bucket=copy.bucket, name=copy.name, prove_first=True)
             self._stack.callback(store.close)
             stores[copy.name] = store
         return stores
+
+    def prove_stores(self) -> None:
+        """Prove that every store keeps what the archive stands on. A copy's store that is away is proven later.
+
+        Raises:
+            StoreUnfit: One does not; the message says which, and what it lacks.
+            StoreUnavailable: The archive or the public bucket does not answer.
+        """
+        self.archive_store.probe()
+        self.public_store.probe()
+        for store in self.copy_stores.values():
+            with contextlib.suppress(StoreUnavailable):
+                store.probe()
 
     @cached_property
     def public_store(self) -> ObjectStore:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -54,6 +55,9 @@ def _look_at_parts(parts: Parts) -> Iterator[Diagnosis]:
     yield catalogue
     yield diagnose("archive", lambda: health.look_at_store(parts.archive_store), fix=f"see {log}/store.log")
     yield diagnose("public bucket", lambda: health.look_at_store(parts.public_store), fix=f"see {log}/store.log")
+    for name, store in parts.copy_stores.items():
+        fix = f"see that the store of the copy '{name}' answers and is fit, or take it out of store.copies"
+        yield diagnose(f"copy {name}", partial(health.look_at_store, store), fix=fix)
     yield diagnose("prefect", lambda: _answers(f"{parts.prefect_api_url}/health"), fix=f"see {log}/prefect.log")
     yield diagnose("web", lambda: _answers(f"{parts.base_url}/readyz"), fix=f"see {log}/web.log")
     yield _dispatcher(parts.home)

@@ -6,7 +6,7 @@ import http.client
 import socket
 import struct
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -45,6 +45,11 @@ class Request:
     method: str
     path: str
     query: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+Answer = tuple[int, list[tuple[str, str]], bytes]
+"""Status, headers and body as the server gave them, or as a test would have them."""
 
 
 @dataclass
@@ -81,9 +86,11 @@ class FaultProxy:
     Attributes:
         upstream: URL of the real server.
         requests: What came, in order.
+        tamper: Changes the server's answers, for stores that lie; the length is set to that of the body.
     """
 
     upstream: str
+    tamper: Callable[[Request, Answer], Answer] | None = None
     requests: list[Request] = field(default_factory=list)
     _rules: list[Rule] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -160,7 +167,8 @@ class _Handler(BaseHTTPRequestHandler):
         """Strike the request if a rule says so, else pass it on."""
         split = urlsplit(self.path)
         body = self._body()
-        rule = self.proxy.rule_for(Request(self.command, split.path, split.query)) or _NO_RULE
+        request = Request(self.command, split.path, split.query, {k.lower(): v for k, v in self.headers.items()})
+        rule = self.proxy.rule_for(request) or _NO_RULE
         if rule.effect in {Effect.SILENCE, Effect.SLOW}:
             self.proxy.wait(rule.seconds)
         if rule.effect in {Effect.RESET, Effect.SILENCE}:
@@ -170,6 +178,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(rule.status, [], b"")
             return
         status, headers, answer = self._forward(body)
+        if self.proxy.tamper is not None:
+            status, headers, answer = self.proxy.tamper(request, (status, headers, answer))
         if rule.effect is not Effect.LOSE:
             sent = len(answer) // 2 if rule.effect is Effect.CUT else len(answer)
             self._answer(status, headers, answer[:sent], claimed_bytes=len(answer))

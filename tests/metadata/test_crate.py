@@ -1,5 +1,6 @@
 """The object is an RO-Crate 1.2: valid, linear in its files, and readable for whom it says nothing false."""
 
+import base64
 import json
 import time
 from collections.abc import Callable
@@ -67,6 +68,34 @@ def test_the_validator_would_have_told(tmp_path: Path) -> None:
 
     assert any("license" in issue for issue in issues)
     assert any("README.md" in issue for issue in issues)
+
+
+ODD = {"data/caf%E9.tiff": b"caf\xe9.tiff", "data/two%0Alines/%2541": b"two\nlines/%41"}
+
+
+@pytest.mark.timeout(300)
+def test_a_crate_with_names_that_are_no_plain_text_is_valid_and_says_how_they_are_written(tmp_path: Path) -> None:
+    crate = write_crate(tmp_path / "odd", a_record())
+    files = [listed(path, f"bytes of {path}".encode()) for path in PATHS]
+    for path, source in ODD.items():
+        (crate / path).parent.mkdir(parents=True, exist_ok=True)
+        (crate / path).write_bytes(source)
+        named = {"source_path_base64": base64.b64encode(source).decode()}
+        files.append(listed(path, source).model_copy(update=named))
+    document = crate_json(a_record(), files)
+    (crate / FILE_NAME).write_bytes(document)
+
+    assert required_issues(crate, scratch=tmp_path) == []
+    found = entities(document)
+    assert "Percent-decoding" in found["#fact-path-encoding"]["value"]
+    assert found["#fact-path-encoding-count"]["value"] == 2
+    for path, source in ODD.items():
+        described = found[iri_path(path)]["description"]
+        assert base64.b64decode(described.rpartition(" ")[2]) == source
+
+
+def test_a_crate_of_plain_names_says_nothing_of_them() -> None:
+    assert b"path-encoding" not in crate_json(a_record(), [listed(path) for path in PATHS])
 
 
 def test_the_root_says_who_what_when_and_under_which_licence() -> None:

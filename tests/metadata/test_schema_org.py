@@ -25,7 +25,7 @@ def test_downloads_have_absolute_encoded_addresses() -> None:
         {
             "@type": "DataDownload",
             "name": "data/a b/ü#1.tiff",
-            "contentUrl": f"{BASE}/data/a%20b/%C3%BC%231.tiff",
+            "contentUrl": f"{BASE}/files/data/a%20b/%C3%BC%231.tiff",
             "encodingFormat": "image/tiff",
             "contentSize": "5",
         }

@@ -28,7 +28,7 @@ def schema_org_document(
     Args:
         record: What is described.
         files: To be listed as distributions, when `base_url` says where they are.
-        base_url: Absolute address of the landing page, without a slash at its end; None while it is not public.
+        base_url: Absolute address of the landing page, below which `files/` is; None while it is not public.
     """
     document: Document = {
         "@context": {"@vocab": "https://schema.org/"},
@@ -111,7 +111,7 @@ def _distribution(file: ListedFile, base_url: str) -> JsonValue:
     return {
         "@type": "DataDownload",
         "name": file.path,
-        "contentUrl": f"{base_url}/{uri_path(file.path)}",
+        "contentUrl": f"{base_url}/files/{uri_path(file.path)}",
         "encodingFormat": media_type(file.path),
         "contentSize": str(file.size_bytes),
     }

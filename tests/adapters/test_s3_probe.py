@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
@@ -11,9 +13,12 @@ from cisterna.adapters.embedded_seaweedfs import EmbeddedSeaweedFS
 from cisterna.adapters.s3_access import S3Access
 from cisterna.adapters.s3_boto import S3BotoStore
 from cisterna.adapters.s3_obstore import S3Store
+from cisterna.bootstrap import Parts
 from cisterna.domain.errors import StoreUnavailable, StoreUnfit
 from cisterna.ports.object_store import PROBE_PREFIX
+from cisterna.settings import Settings
 from cisterna.testing.fault_proxy import Answer, Effect, FaultProxy, Request, Rule
+from cisterna.testing.memory_store import MemoryStore
 from tests.store_fixtures import SHORT
 
 Lie = Callable[[Request, Answer], Answer]
@@ -146,3 +151,36 @@ def test_a_store_that_was_away_is_proven_when_it_is_back_and_then_no_more(proxy:
 
     assert len([one for one in proxy.requests if PROBE_PREFIX.strip("/") in one.path]) == proven
     assert {one.key for one in copy.list("")} == {"a", "b"}
+
+
+@pytest.fixture
+def parts(tmp_path: Path) -> Iterator[Parts]:
+    """Give the parts of a process whose archive and public bucket are fit and that has one copy's store."""
+    with ExitStack() as stack:
+        made = Parts(Settings(home=tmp_path), stack)
+        made.__dict__ |= {"archive_store": MemoryStore(), "public_store": MemoryStore(), "copy_stores": {}}
+        yield made
+
+
+def test_a_dispatcher_does_not_start_on_an_unfit_copy_and_does_while_it_is_away(
+    parts: Parts, proxy: FaultProxy, copy: S3Store
+) -> None:
+    parts.__dict__["copy_stores"] = {"copy": copy}
+    parts.prove_stores()
+
+    proxy.tamper = LIES["If-Match"][0]()
+    with pytest.raises(StoreUnfit, match="If-Match does not hold"):
+        parts.prove_stores()
+    proxy.add(Rule(Effect.ANSWER, status=503, times=1_000_000))
+
+    parts.prove_stores()
+
+
+@pytest.mark.parametrize("name", ["archive_store", "public_store"])
+def test_a_dispatcher_does_not_start_on_an_unfit_archive_or_public_bucket(parts: Parts, name: str) -> None:
+    unfit = parts.__dict__[name]
+    assert isinstance(unfit, MemoryStore)
+    unfit.make_unfit("If-Match lets two win")
+
+    with pytest.raises(StoreUnfit, match="lets two win"):
+        parts.prove_stores()

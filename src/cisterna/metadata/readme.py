@@ -131,7 +131,9 @@ _LAYOUT = """\
 _NAMES = """\
 ## Names that are no plain text
 
-The paths of {count} data files are not written as they were acquired. {encoding} The column `source_path_base64` of
+The paths of {count} data files are not written as they were acquired. How they are written:
+{encoding}
+The column `source_path_base64` of
 `provenance/manifest.parquet` has those bytes too. With nothing but Python, in the folder that holds `data/`, this gives
 every file its own name back:
 

@@ -1,0 +1,72 @@
+"""Every profile of ours keeps the contract that profiles of others are given."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from cisterna.adapters.landing_folder import LandingFolder
+from cisterna.ports.profile import Look, Profile
+from cisterna.profiles.folder import Folder
+from cisterna.profiles.squid import Squid
+from cisterna.services.look import FolderLook
+from cisterna.testing.profile_contract import LookAt, ProfileContract
+from cisterna.testing.virtual_squid import VirtualSquid
+
+
+def look(folder: Path) -> Look:
+    zone = LandingFolder(str(folder.parent))
+    return FolderLook(folder.name, zone.listing(folder.name), zone)
+
+
+class OnDisk(ProfileContract):
+    @pytest.fixture
+    def look_at(self) -> LookAt:
+        return look
+
+
+class TestSquid(OnDisk):
+    @pytest.fixture
+    def profile(self) -> Profile:
+        return Squid()
+
+    @pytest.fixture
+    def run(self, tmp_path: Path) -> Path:
+        started = datetime(2026, 11, 22, 8, 30, 1, 250_000, tzinfo=UTC)
+        return VirtualSquid(started=started, wells=("A1",), fovs=1, pause=lambda _: None).write(tmp_path / "zone")
+
+
+class TestFolder(OnDisk):
+    @pytest.fixture
+    def profile(self) -> Profile:
+        return Folder()
+
+    @pytest.fixture
+    def run(self, tmp_path: Path) -> Path:
+        folder = tmp_path / "zone" / "delivery"
+        (folder / "sub").mkdir(parents=True)
+        files = {"a.txt": b"alpha", "sub/b.bin": b"beta", "sub/c.bin": b"gamma"}
+        for path, body in files.items():
+            (folder / path).write_bytes(body)
+        lines = (f"{hashlib.sha256(body).hexdigest()}  {path}\n" for path, body in files.items())
+        (folder / "SHA256SUMS").write_text("".join(lines))
+        (folder / "sub/c.bin.md5").write_text(hashlib.md5(b"gamma", usedforsecurity=False).hexdigest())
+        return folder
+
+
+class TestBag(OnDisk):
+    @pytest.fixture
+    def profile(self) -> Profile:
+        return Folder()
+
+    @pytest.fixture
+    def run(self, tmp_path: Path) -> Path:
+        folder = tmp_path / "zone" / "bag"
+        (folder / "data").mkdir(parents=True)
+        (folder / "data/a.txt").write_bytes(b"alpha")
+        (folder / "bagit.txt").write_text("BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n")
+        (folder / "manifest-sha512.txt").write_text(f"{hashlib.sha512(b'alpha').hexdigest()}  data/a.txt\n")
+        return folder

@@ -78,6 +78,22 @@ def test_the_same_folder_again_asks_for_nothing_new(
     assert requests(catalogue) == 1
 
 
+def test_a_folder_whose_ingest_failed_stays_held_with_the_reason_until_it_changes(
+    tmp_path: Path, catalogue: SqlCatalogue, claiming: Claiming
+) -> None:
+    folder = write(tmp_path)
+    first = claiming(folder)
+    with catalogue.begin() as tx:
+        tx.acquisitions.save(first.model_copy(update={"held": "a.tiff has another MD5"}))
+
+    again = claiming(folder)
+    (folder / "md5sum.txt").write_text("mended")
+    mended = claiming(folder)
+
+    assert again.held == "a.tiff has another MD5"
+    assert (mended.held, requests(catalogue)) == (None, 2)
+
+
 @pytest.mark.parametrize(
     ("fault", "says"), [(Fault.MISSING, "2 of 4 planned files are missing"), (Fault.TRUNCATED, "cannot be whole")]
 )

@@ -14,7 +14,7 @@ from cisterna.domain.work import Work, WorkKind
 from cisterna.ports.catalogue import Transaction
 from cisterna.ports.clock import Clock
 from cisterna.ports.profile import Described
-from cisterna.services.inspection import Inspection, held_text
+from cisterna.services.inspection import UNBOUND, Inspection, held_text
 from cisterna.services.transition import announce
 
 ProjectResolver = Callable[[Acquisition, Described], str | None]
@@ -118,7 +118,14 @@ def taken(fresh: Acquisition, inspection: Inspection, *, project: str | None, cl
         "completed_at": clock.now() if is_new else fresh.completed_at,
     }
     seen = seen_as(fresh, listing, clock=clock).model_copy(update=more)
-    return judged(seen, assessment, held=held_text(assessment, listing, project=project))
+    held = held_text(assessment, listing, project=project)
+    return judged(seen, assessment, held=held or (_failure(fresh, listing) if is_complete else None))
+
+
+def _failure(fresh: Acquisition, listing: Listing) -> str | None:
+    """Give the hold of an ingest of these very bytes that failed: no look lifts it, for none asks for another one."""
+    is_same = fresh.state is AcquisitionState.COMPLETE and fresh.fingerprint == listing.fingerprint
+    return fresh.held if is_same and fresh.held != UNBOUND else None
 
 
 def seen_as(fresh: Acquisition, listing: Listing, *, clock: Clock) -> Acquisition:

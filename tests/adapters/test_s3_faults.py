@@ -10,6 +10,7 @@ from cisterna.adapters.embedded_seaweedfs import EmbeddedSeaweedFS
 from cisterna.adapters.free_port import spare_ports
 from cisterna.adapters.s3_access import Patience, S3Access
 from cisterna.adapters.s3_boto import S3BotoStore
+from cisterna.adapters.s3_minio import S3MinioStore
 from cisterna.adapters.s3_obstore import S3Store
 from cisterna.domain.errors import ObjectNotFound, PreconditionFailed, StoreUnavailable
 from cisterna.ports.object_store import IfAbsent, IfMatch
@@ -17,7 +18,8 @@ from cisterna.testing.fault_proxy import Effect, FaultProxy, Request, Rule
 from cisterna.testing.object_store_contract import LARGE_BYTES, varied_bytes
 
 HASTY = Patience(answer_seconds=1.0, connect_seconds=1.0, attempts=3, pause_seconds=0.01)
-AnyStore = S3Store | S3BotoStore
+AnyStore = S3Store | S3BotoStore | S3MinioStore
+ADAPTERS = (S3Store, S3BotoStore, S3MinioStore)
 
 
 @pytest.fixture
@@ -26,7 +28,7 @@ def proxy(seaweedfs: EmbeddedSeaweedFS) -> Iterator[FaultProxy]:
         yield made
 
 
-@pytest.fixture(params=[S3Store, S3BotoStore], ids=["obstore", "boto3"])
+@pytest.fixture(params=ADAPTERS, ids=["obstore", "boto3", "minio"])
 def faulty(
     request: pytest.FixtureRequest, proxy: FaultProxy, object_store: S3Store, s3_endpoint: S3Access
 ) -> Iterator[AnyStore]:
@@ -65,7 +67,7 @@ def test_a_get_outlives_a_short_fault(
     try:
         got = faulty.get("a")[0]
     except StoreUnavailable:
-        assert effect is Effect.CUT  # boto3 does not resume a body that broke off; nothing wrong was returned
+        assert effect is Effect.CUT  # only obstore resumes a body that broke off; nothing wrong was returned
         got = faulty.get("a")[0]
 
     assert fault.fired == 1
@@ -175,7 +177,7 @@ def test_a_store_that_is_silent_is_unavailable_in_bounded_time(faulty: AnyStore,
 
 
 @pytest.mark.timeout(30)
-@pytest.mark.parametrize("kind", [S3Store, S3BotoStore])
+@pytest.mark.parametrize("kind", ADAPTERS)
 def test_a_store_that_is_down_is_unavailable_in_bounded_time(kind: type[AnyStore], s3_endpoint: S3Access) -> None:
     nobody = s3_endpoint.model_copy(update={"endpoint": f"http://127.0.0.1:{spare_ports(1)[0]}"})
     store = kind(nobody, bucket="some-bucket", patience=HASTY)
@@ -199,7 +201,7 @@ def test_a_store_that_is_down_is_unavailable_in_bounded_time(kind: type[AnyStore
     store.close()
 
 
-@pytest.mark.parametrize("kind", [S3Store, S3BotoStore])
+@pytest.mark.parametrize("kind", ADAPTERS)
 def test_wrong_credentials_and_a_missing_bucket_are_neither_absence_nor_success(
     kind: type[AnyStore], s3_endpoint: S3Access, object_store: S3Store
 ) -> None:

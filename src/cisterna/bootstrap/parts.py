@@ -33,10 +33,11 @@ from cisterna.ports.quality import ImageMeter, QualityGate, TableFile
 from cisterna.ports.sink import EventSink
 from cisterna.ports.source import LandingZone, OutsideReader
 from cisterna.ports.view import ViewWriter
-from cisterna.settings import LineageTransport, Settings
+from cisterna.settings import LineageTransport, Settings, StoreClient
 
 if TYPE_CHECKING:
     from cisterna.adapters.portal import Portal
+    from cisterna.adapters.s3_access import S3Access
 
 _LONGEST_SOCKET_BYTES = 100  # sun_path holds 107
 SHIPPED_MODEL = "nuclei-unet"
@@ -83,7 +84,6 @@ class Parts:
     def copy_stores(self) -> Mapping[str, ObjectStore]:
         """The further stores that keep a copy of every object, by the name that receipts call them."""
         from cisterna.adapters.s3_access import S3Access
-        from cisterna.adapters.s3_obstore import S3Store
 
         stores: dict[str, ObjectStore] = {}
         for copy in self.settings.store.copies:
@@ -93,9 +93,7 @@ class Parts:
                 access_key_id=copy.access_key_id,
                 secret_access_key=copy.secret_access_key,
             )
-            store = S3Store(access, bucket=copy.bucket, name=copy.name)
-            self._stack.callback(store.close)
-            stores[copy.name] = store
+            stores[copy.name] = self._open_store(access, bucket=copy.bucket, name=copy.name)
         return stores
 
     @cached_property
@@ -301,9 +299,16 @@ class Parts:
 
     def _bucket(self, bucket: str, *, public: bool) -> ObjectStore:
         from cisterna.adapters.s3_access import S3Access
+
+        access = S3Access(**self._access(public=public))
+        return self._open_store(access, bucket=bucket, name="public" if public else "archive")
+
+    def _open_store(self, access: S3Access, *, bucket: str, name: str) -> ObjectStore:
+        from cisterna.adapters.s3_minio import S3MinioStore
         from cisterna.adapters.s3_obstore import S3Store
 
-        store = S3Store(S3Access(**self._access(public=public)), bucket=bucket, name="public" if public else "archive")
+        kind = S3MinioStore if self.settings.store.client is StoreClient.MINIO else S3Store
+        store = kind(access, bucket=bucket, name=name)
         self._stack.callback(store.close)
         return store
 

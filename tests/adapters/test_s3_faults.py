@@ -96,6 +96,16 @@ def test_a_replacement_whose_response_is_lost_is_known_as_ours(
     assert object_store.get("a") == (b"ours", put)
 
 
+def test_a_replacement_of_what_is_gone_is_refused_also_by_a_store_that_says_not_found(
+    faulty: AnyStore, proxy: FaultProxy
+) -> None:
+    """Amazon S3 answers `If-Match` for an absent key with 404, SeaweedFS with 412."""
+    proxy.add(Rule(Effect.ANSWER, when=of("PUT"), status=404))
+
+    with pytest.raises(PreconditionFailed):
+        faulty.put("gone", b"ours", condition=IfMatch(etag="d41d8cd98f00b204e9800998ecf8427e"))
+
+
 def test_anothers_object_of_the_same_bytes_is_not_taken_for_ours(
     faulty: AnyStore, proxy: FaultProxy, object_store: S3Store
 ) -> None:

@@ -63,7 +63,7 @@ class S3MinioStore:
         parallel_parts: int = 4,
     ) -> None:
         from minio import Minio
-        from minio.credentials import Credentials
+        from minio.credentials import StaticProvider
         from minio.helpers import BaseURL
 
         self.bucket = bucket
@@ -74,13 +74,11 @@ class S3MinioStore:
         self.name = self.control.name
         self._region = access.region
         self._pool = _open_pool(self._patience)
-        secret = access.secret_access_key.get_secret_value()
-        self._credentials = Credentials(access.access_key_id, secret)
+        self._provider = StaticProvider(access.access_key_id, access.secret_access_key.get_secret_value())
         self._addresses = BaseURL(access.endpoint.rstrip("/"), access.region)
         self._client = Minio(
             self._addresses.host,
-            access_key=access.access_key_id,
-            secret_key=secret,
+            credentials=self._provider,
             secure=self._addresses.is_https,
             region=access.region,
             http_client=self._pool,
@@ -104,15 +102,15 @@ class S3MinioStore:
         headers = {"Content-Type": content_type} if content_type else {}
         if condition is None:
             with self._translated(key):
-                return self._send(key, content, headers=headers, retries=None)
+                return self._send(key, content, headers=headers, attempts=self._patience.attempts)
         mark = uuid.uuid4().hex
         headers |= {f"x-amz-meta-{WRITE_MARK}": mark, **_condition_header(condition)}
 
         def attempt() -> StoredObject:
             try:
                 with self._translated(key):
-                    return self._send(key, content, headers=headers, retries=_retry(self._patience, attempts=1))
-            except (StoreUnavailable, ObjectNotFound) as error:
+                    return self._send(key, content, headers=headers, attempts=1)
+            except StoreUnavailable as error:
                 raise UncertainWrite(str(error)) from error
 
         return write_once(attempt, landed=lambda: self._marked(key, mark), patience=self._patience, key=key)
@@ -181,7 +179,7 @@ class S3MinioStore:
         """Prove conditions, checksums and read-after-write, on both paths."""
         self.control.probe_through(self)
 
-    def _send(self, key: str, body: bytes, *, headers: Mapping[str, str], retries: Retry | None) -> StoredObject:
+    def _send(self, key: str, body: bytes, *, headers: Mapping[str, str], attempts: int) -> StoredObject:
         """Put a body with headers the SDK's own call does not take. Raises the SDK's and urllib3's errors."""
         from minio import time
         from minio.helpers import sha256_hash
@@ -199,13 +197,13 @@ class S3MinioStore:
                 "x-amz-content-sha256": digest,
                 "x-amz-date": time.to_amz_date(date),
             },
-            credentials=self._credentials,
+            credentials=self._provider.retrieve(),
             content_sha256=digest,
             date=date,
         )
         sent = {name: str(value) for name, value in signed.items()}
-        told = {} if retries is None else {"retries": retries}
-        answer = self._pool.urlopen("PUT", url.geturl(), body=body, headers=sent, **told)
+        retries = _retry(self._patience, attempts=attempts)
+        answer = self._pool.urlopen("PUT", url.geturl(), body=body, headers=sent, retries=retries)
         if answer.status != 200:
             raise _refusal(answer, key=key, bucket=self.bucket)
         return StoredObject(key=key, size_bytes=len(body), etag=answer.headers["ETag"].strip('"'))

@@ -63,7 +63,7 @@ class S3MinioStore:
         parallel_parts: int = 4,
     ) -> None:
         from minio import Minio
-        from minio.credentials import StaticProvider
+        from minio.credentials.providers import StaticProvider
         from minio.helpers import BaseURL
 
         self.bucket = bucket

@@ -58,6 +58,7 @@ COMMANDS = {
     "project": Place("project", "app", "Projects, and how acquisitions find theirs."),
     "account": Place("account", "app", "People who may sign in."),
     "model": Place("model", "app", "Models that may be run on archived images."),
+    "store": Place("store", "app", "Object stores: their buckets, and the rights of their keys."),
     "config": Place("config", "app", "Settings, their schema, and exports for other tools."),
 }
 

@@ -253,17 +253,22 @@ def test_shut_doors_are_shut_and_nothing_is_left_behind(shut: S3Store, strangers
 
 
 @pytest.mark.parametrize(
-    ("action", "act"), [("s3:GetObject", "read"), ("s3:ListBucket", "listed"), ("s3:PutObject", "written")]
+    ("action", "came_in"),
+    [
+        ("s3:GetObject", "read with no keys at all, read with the public keys"),
+        ("s3:ListBucket", "listed with no keys at all, listed with the public keys"),
+        ("s3:PutObject", "written with the public keys"),  # SeaweedFS takes nothing unsigned, whatever a policy says
+    ],
 )
 def test_an_open_door_is_named_with_who_came_in(
-    raw: S3Bucket, shut: S3Store, strangers: list[S3Stranger], action: str, act: str
+    raw: S3Bucket, shut: S3Store, strangers: list[S3Stranger], action: str, came_in: str
 ) -> None:
     allow(raw, action)
 
     found = look_at_doors(shut, strangers, token="1", is_public=False)
 
     assert found.condition is Condition.FAILED
-    assert f"{act} with no keys at all" in found.message
+    assert found.message.endswith(f" can be {came_in}")
     assert list(shut.list(PROBE_PREFIX)) == []
 
 
@@ -271,9 +276,9 @@ def test_reading_is_open_to_all_in_a_public_bucket_and_writing_is_not(
     raw: S3Bucket, shut: S3Store, strangers: list[S3Stranger]
 ) -> None:
     allow(raw, "s3:GetObject")
-    assert look_at_doors(shut, strangers[:1], token="1", is_public=True).condition is Condition.OK
+    assert look_at_doors(shut, strangers, token="1", is_public=True).condition is Condition.OK
     allow(raw, "s3:PutObject")
-    assert look_at_doors(shut, strangers[:1], token="1", is_public=True).condition is Condition.FAILED
+    assert look_at_doors(shut, strangers, token="1", is_public=True).condition is Condition.FAILED
 
 
 def test_a_door_that_does_not_answer_is_not_shut(

@@ -40,10 +40,10 @@ def read_policy(name: str, *, bucket: str, infra: Path | None = None) -> dict[st
     """
     file = (infra or shared_folder("infra")) / "policies" / f"{name}.json"
     try:
-        document = json.loads(file.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        msg = f"{file} is no policy document: {error}; restore it from the release"
+        document: dict[str, Any] = json.loads(file.read_text("utf-8"))
+        for statement in document["Statement"]:
+            statement["Resource"] = [one.replace(_PLACE, bucket) for one in statement["Resource"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        msg = f"{file} is no policy document: {error!r}; restore it from the release"
         raise SettingsInvalid(msg, file=str(file)) from error
-    for statement in document["Statement"]:
-        statement["Resource"] = [one.replace(_PLACE, bucket) for one in statement["Resource"]]
-    return dict(document)
+    return document

@@ -150,8 +150,7 @@ def _described(key: str, found: Any) -> StoredObject:
 def _open_client(access: S3Access, *, patience: Patience, attempts: int, signed: bool) -> S3Client:
     """Make a client that signs headers only and sends a CRC32 of every body, which costs less and proves more.
 
-    Unsigned bodies go plain, as from any tool: stores refuse a checksum in a trailer without a signature, and that
-    would look like a door that is shut.
+    Unsigned bodies go plain, as any tool sends them: one refused for its form would look like a door that is shut.
     """
     import boto3
     from botocore import UNSIGNED

@@ -12,7 +12,7 @@ from cisterna.adapters.s3_access import Patience, S3Access
 from cisterna.adapters.s3_boto import S3BotoStore
 from cisterna.adapters.s3_minio import S3MinioStore
 from cisterna.adapters.s3_obstore import S3Store
-from cisterna.domain.errors import ObjectNotFound, PreconditionFailed, StoreUnavailable
+from cisterna.domain.errors import ObjectNotFound, PreconditionFailed, StoreUnavailable, StoreUnfit
 from cisterna.ports.object_store import IfAbsent, IfMatch
 from cisterna.testing.fault_proxy import Effect, FaultProxy, Request, Rule
 from cisterna.testing.object_store_contract import LARGE_BYTES, varied_bytes
@@ -229,3 +229,27 @@ def test_wrong_credentials_and_a_missing_bucket_are_neither_absence_nor_success(
         store.close()
     with pytest.raises(StoreUnavailable):
         stranger.get("a")
+
+
+@pytest.mark.parametrize(
+    ("rule", "told"),
+    [
+        (Rule(Effect.ANSWER, when=of("PUT"), skip=2, status=412), "refuses a condition that holds"),
+        (Rule(Effect.ANSWER, when=of("GET", query="uploads"), status=501, times=1_000), "lacks a request"),
+    ],
+    ids=["If-Match never holds", "no listing of uploads"],
+)
+def test_the_probe_names_what_a_store_lacks(faulty: AnyStore, proxy: FaultProxy, rule: Rule, told: str) -> None:
+    proxy.add(Rule(rule.effect, when=rule.when, skip=rule.skip, times=rule.times, status=rule.status))
+
+    with pytest.raises(StoreUnfit, match=told):
+        faulty.probe()
+
+
+def test_what_the_probe_finds_first_is_told_even_if_it_cannot_clean_up(faulty: AnyStore, proxy: FaultProxy) -> None:
+    """s3rver has neither conditional writes nor a listing of uploads."""
+    proxy.add(Rule(Effect.ANSWER, when=of("PUT"), skip=2, status=412))
+    proxy.add(Rule(Effect.ANSWER, when=of("GET", query="uploads"), status=501, times=1_000))
+
+    with pytest.raises(StoreUnfit, match="refuses a condition that holds"):
+        faulty.probe()

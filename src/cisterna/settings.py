@@ -70,7 +70,7 @@ class Store(_Section):
     port: Port | None = Field(None, description="Port of the embedded store; unset: 8333 or the next free one.")
     client: StoreClient = Field(
         StoreClient.OBSTORE,
-        description="Library for reads, writes and listings, of the copies too: obstore, or the slower minio where a "
+        description="Library for reads, writes and listings, of the copies too: obstore, or minio, at twice the CPU, where a "
         "store does not get on with it.",
     )
     copies: tuple[CopyStore, ...] = Field(

@@ -76,7 +76,7 @@ def look_at_bucket(admin: BucketAdmin, plan: BucketPlan) -> Diagnosis:
         fix = f"give its keys the rights of `cisterna store policy {admin.store}`"
     elif differs:
         condition, told = Condition.WARNING, differs
-        fix = f"run `cisterna store provision --store {admin.store}`, with the keys of its administrator"
+        fix = f"run `cisterna store provision --store {admin.store}`; where its keys may not, with the administrator's"
     else:
         said = ", ".join(one.point for one in points)
         return Diagnosis(part=part, condition=Condition.OK, message=f"{admin.bucket} is kept as planned: {said}")

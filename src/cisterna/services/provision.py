@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from enum import StrEnum
+from functools import partial
 from typing import NamedTuple
 
 from cisterna.domain.base import Value
@@ -39,6 +40,12 @@ class _Point(NamedTuple):
     wanted: bool | int
     found: Callable[[], bool | int | None]
     make: Callable[[], None]
+    so: str
+    """How it is told when it is so; `{}` stands for a number."""
+    not_so: str
+
+    def told(self, value: bool | int | None) -> str:
+        return self.not_so if value is None or value is False else self.so.format(value)
 
 
 def provision_bucket(admin: BucketAdmin, plan: BucketPlan, *, dry_run: bool) -> Iterator[Provision]:
@@ -50,44 +57,46 @@ def provision_bucket(admin: BucketAdmin, plan: BucketPlan, *, dry_run: bool) -> 
     Raises:
         StoreUnavailable: The store does not answer.
     """
-    bucket = _settle(
-        admin,
-        _Point("bucket", True, admin.exists, lambda: _create(admin, object_lock=plan.object_lock)),
-        dry_run=dry_run,
-    )
+    create = partial(_create, admin, object_lock=plan.object_lock)
+    bucket = _settle(admin, _Point("bucket", True, admin.exists, create, "there", "absent"), dry_run=dry_run)
     yield bucket
     is_there = bucket.outcome in {Outcome.AS_WANTED, Outcome.CHANGED}
     for point in _points(admin, plan):
         if is_there:
             yield _settle(admin, point, dry_run=dry_run)
         else:
-            yield _said(admin, point, bucket.outcome, f"wants {_told(point.wanted)}; there is no bucket to look at")
+            yield _said(
+                admin, point, bucket.outcome, f"{point.told(point.wanted)} wanted; there is no bucket to look at"
+            )
 
 
 def _points(admin: BucketAdmin, plan: BucketPlan) -> Iterator[_Point]:
     if plan.versioning:  # before object lock, which wants it
-        yield _Point("versioning", True, admin.versioning, admin.turn_on_versioning)
+        yield _Point("versioning", True, admin.versioning, admin.turn_on_versioning, "on", "off")
     if plan.object_lock:
-        yield _Point("object lock", True, admin.object_lock, admin.turn_on_object_lock)
-    uploads, replaced = plan.unfinished_uploads_days, plan.replaced_days
-    if uploads is not None:
-        make = lambda days=uploads: admin.drop_unfinished_uploads(days=days)  # noqa: E731 - it keeps the number
-        yield _Point("unfinished uploads", uploads, admin.unfinished_uploads_days, make)
-    if replaced is not None:
-        make = lambda days=replaced: admin.keep_replaced(days=days)  # noqa: E731 - it keeps the number
-        yield _Point("replaced objects", replaced, admin.replaced_days, make)
+        yield _Point("object lock", True, admin.object_lock, admin.turn_on_object_lock, "possible", "not possible")
+    if (days := plan.unfinished_uploads_days) is not None:
+        make = partial(admin.drop_unfinished_uploads, days=days)
+        so, not_so = "dropped after {} days", "never dropped"
+        yield _Point("unfinished uploads", days, admin.unfinished_uploads_days, make, so, not_so)
+    if (days := plan.replaced_days) is not None:
+        make = partial(admin.keep_replaced, days=days)
+        so, not_so = "kept for {} days", "kept by no rule"
+        yield _Point("replaced objects", days, admin.replaced_days, make, so, not_so)
     if plan.refuses_deletion:
-        yield _Point("deletion of the bucket", True, admin.refuses_deletion, admin.refuse_deletion)
+        yield _Point(
+            "deletion of the bucket", True, admin.refuses_deletion, admin.refuse_deletion, "refused", "possible"
+        )
 
 
 def _settle(admin: BucketAdmin, point: _Point, *, dry_run: bool) -> Provision:
+    wanted = point.told(point.wanted)
     try:
         found = point.found()
         if found == point.wanted:
-            return _said(admin, point, Outcome.AS_WANTED, f"is {_told(found)}")
-        before = f"was {_told(found)}"
+            return _said(admin, point, Outcome.AS_WANTED, wanted)
         if dry_run:
-            return _said(admin, point, Outcome.TO_CHANGE, f"is {_told(found)}, wants {_told(point.wanted)}")
+            return _said(admin, point, Outcome.TO_CHANGE, f"{point.told(found)} now, {wanted} wanted")
         point.make()
         now = point.found()
     except StoreLacks as error:
@@ -95,9 +104,9 @@ def _settle(admin: BucketAdmin, point: _Point, *, dry_run: bool) -> Provision:
     except StoreForbids as error:
         return _said(admin, point, Outcome.FORBIDDEN, str(error))
     if now != point.wanted:
-        msg = f"the store took {_told(point.wanted)} and says {_told(now)} when it is asked"
+        msg = f"the store took '{wanted}' and says '{point.told(now)}' when it is asked"
         return _said(admin, point, Outcome.LACKING, msg)
-    return _said(admin, point, Outcome.CHANGED, f"{before}, is {_told(now)}")
+    return _said(admin, point, Outcome.CHANGED, f"{point.told(found)} before, {wanted} now")
 
 
 def _create(admin: BucketAdmin, *, object_lock: bool) -> None:
@@ -106,16 +115,6 @@ def _create(admin: BucketAdmin, *, object_lock: bool) -> None:
         admin.create(object_lock=object_lock)
     except StoreLacks:
         admin.create(object_lock=False)
-
-
-def _told(value: bool | int | None) -> str:
-    match value:
-        case None | False:
-            return "off"
-        case True:
-            return "on"
-        case days:
-            return f"{days} days"
 
 
 def _said(admin: BucketAdmin, point: _Point, outcome: Outcome, message: str) -> Provision:

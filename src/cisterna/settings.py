@@ -70,8 +70,8 @@ class Store(_Section):
     port: Port | None = Field(None, description="Port of the embedded store; unset: 8333 or the next free one.")
     client: StoreClient = Field(
         StoreClient.OBSTORE,
-        description="Library for reads, writes and listings, of the copies too: obstore, or minio, at twice the CPU, where a "
-        "store does not get on with it.",
+        description="Library for reads, writes and listings, of the copies too: obstore; or minio, at twice the CPU, "
+        "where a store does not get on with it.",
     )
     copies: tuple[CopyStore, ...] = Field(
         (), description="Further stores that each keep a copy of every object; as `[[store.copies]]` in cisterna.toml."

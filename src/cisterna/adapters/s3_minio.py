@@ -124,7 +124,7 @@ class S3MinioStore:
         require_key(key)
         with self._translated(key), self._opened(key) as answer:
             body = answer.read()
-            return body, StoredObject(key=key, size_bytes=len(body), etag=answer.headers["ETag"].strip('"'))
+            return body, StoredObject(key=key, size_bytes=len(body), etag=_etag(answer.headers, status=answer.status))
 
     def stream(self, key: str, *, start: int = 0, end: int | None = None) -> Iterator[bytes]:
         """Read bytes `start` to before `end`, 1 MiB at a time."""
@@ -206,7 +206,7 @@ class S3MinioStore:
         answer = self._pool.urlopen("PUT", url.geturl(), body=body, headers=sent, retries=retries)
         if answer.status != 200:
             raise _refusal(answer, key=key, bucket=self.bucket)
-        return StoredObject(key=key, size_bytes=len(body), etag=answer.headers["ETag"].strip('"'))
+        return StoredObject(key=key, size_bytes=len(body), etag=_etag(answer.headers, status=answer.status))
 
     @contextmanager
     def _opened(self, key: str, *, offset: int = 0, length: int = 0) -> Iterator[BaseHTTPResponse]:
@@ -219,10 +219,11 @@ class S3MinioStore:
         try:
             with self._translated(key):
                 found = self._client.stat_object(self.bucket, key)
+                said = {name.lower(): str(value) for name, value in (found.metadata or {}).items()}
+                etag = _etag(said, status=200)
         except ObjectNotFound:
             return None
-        facts = StoredObject(key=key, size_bytes=int(found.size or 0), etag=str(found.etag).strip('"'))
-        return facts, {name.lower(): str(value) for name, value in (found.metadata or {}).items()}
+        return StoredObject(key=key, size_bytes=int(found.size or 0), etag=etag), said
 
     def _marked(self, key: str, mark: str) -> StoredObject | None:
         found = self._stat(key)
@@ -240,6 +241,8 @@ class S3MinioStore:
 
     @contextmanager
     def _translated(self, key: str) -> Iterator[None]:
+        from xml.etree.ElementTree import ParseError  # the SDK's parser raises it; nothing is parsed with it here
+
         from minio.error import MinioException, S3Error
         from urllib3.exceptions import HTTPError
 
@@ -247,7 +250,7 @@ class S3MinioStore:
             yield
         except S3Error as error:
             raise self._translation(error, key) from error
-        except (MinioException, HTTPError, OSError) as error:
+        except (MinioException, HTTPError, OSError, ParseError, ValueError) as error:  # also of an answer out of form
             msg = f"{self.name} did not answer for '{key}': {str(error)[:500]}; is the object store running?"
             raise StoreUnavailable(msg, store=self.name, key=key) from error
 
@@ -267,6 +270,15 @@ def _condition_header(condition: Condition) -> dict[str, str]:
             return {"If-None-Match": "*"}
         case IfMatch(etag=etag):
             return {"If-Match": f'"{etag}"'}
+
+
+def _etag(headers: Mapping[str, str], *, status: int) -> str:
+    """Read the ETag that every object has. Raises `ValueError` of an answer that is no store's."""
+    found = headers.get("etag", "").strip('"')
+    if not found:
+        msg = f"an answer {status} names no ETag"
+        raise ValueError(msg)
+    return found
 
 
 def _refusal(answer: BaseHTTPResponse, *, key: str, bucket: str) -> S3Error:

@@ -50,7 +50,7 @@ COMMANDS = {
     "reprocess": Place(
         "publish",
         "reprocess",
-        "Process a version again from a stage, or with a model: a revision or a derived dataset, never an overwrite.",
+        "Process a version again from a stage, with a model, or into a form for viewing; nothing is overwritten.",
     ),
     "metadata": Place("metadata", "app", "What is known of a dataset, and saying what is missing."),
     "review": Place("review", "app", "The review queue, and decisions on it."),

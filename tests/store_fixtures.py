@@ -12,6 +12,7 @@ from cisterna.adapters.embedded_seaweedfs import EmbeddedSeaweedFS
 from cisterna.adapters.free_port import spare_ports
 from cisterna.adapters.s3_access import Patience, S3Access
 from cisterna.adapters.s3_boto import S3BotoStore
+from cisterna.adapters.s3_minio import S3MinioStore
 from cisterna.adapters.s3_obstore import S3Store
 
 pytest.register_assert_rewrite("cisterna.testing.object_store_contract")
@@ -74,4 +75,14 @@ def boto_store(s3_endpoint: S3Access) -> Iterator[S3BotoStore]:
     store.create_bucket()
     yield store
     store.delete_bucket()
+    store.close()
+
+
+@pytest.fixture
+def minio_store(s3_endpoint: S3Access) -> Iterator[S3MinioStore]:
+    """Give a store that goes through the MinIO SDK, on a new bucket."""
+    store = S3MinioStore(s3_endpoint, bucket=f"test-{next(_numbers)}", patience=SHORT)
+    store.create_bucket()
+    yield store
+    store.control.delete_bucket()
     store.close()

@@ -49,6 +49,13 @@ class CopyStore(_Section):
     secret_access_key: SecretStr = Field(description="Its secret key.")
 
 
+class StoreClient(StrEnum):
+    """Which library carries reads, writes and listings."""
+
+    OBSTORE = "obstore"
+    MINIO = "minio"
+
+
 class Store(_Section):
     """The archive's object store."""
 
@@ -61,6 +68,11 @@ class Store(_Section):
     archive_bucket: str = Field("cisterna-archive", description="Bucket that holds the OCFL storage root.")
     public_bucket: str = Field("cisterna-public", description="Bucket that holds what is public, and nothing else.")
     port: Port | None = Field(None, description="Port of the embedded store; unset: 8333 or the next free one.")
+    client: StoreClient = Field(
+        StoreClient.OBSTORE,
+        description="Library for reads, writes and listings, of the copies too: obstore; or minio, at twice the CPU, "
+        "where a store does not get on with it.",
+    )
     copies: tuple[CopyStore, ...] = Field(
         (), description="Further stores that each keep a copy of every object; as `[[store.copies]]` in cisterna.toml."
     )

@@ -1,10 +1,11 @@
-"""Both S3 adapters keep the port's promises on a real SeaweedFS."""
+"""Every S3 adapter keeps the port's promises on a real SeaweedFS."""
 
 from __future__ import annotations
 
 import pytest
 
 from cisterna.adapters.s3_boto import S3BotoStore
+from cisterna.adapters.s3_minio import S3MinioStore
 from cisterna.adapters.s3_obstore import S3Store
 from cisterna.ports.object_store import ObjectStore
 from cisterna.testing.object_store_contract import ObjectStoreContract
@@ -20,3 +21,9 @@ class TestS3BotoStore(ObjectStoreContract):
     @pytest.fixture
     def store(self, boto_store: S3BotoStore) -> ObjectStore:
         return boto_store
+
+
+class TestS3MinioStore(ObjectStoreContract):
+    @pytest.fixture
+    def store(self, minio_store: S3MinioStore) -> ObjectStore:
+        return minio_store

@@ -10,14 +10,16 @@ from cisterna.adapters.embedded_seaweedfs import EmbeddedSeaweedFS
 from cisterna.adapters.free_port import spare_ports
 from cisterna.adapters.s3_access import Patience, S3Access
 from cisterna.adapters.s3_boto import S3BotoStore
+from cisterna.adapters.s3_minio import S3MinioStore
 from cisterna.adapters.s3_obstore import S3Store
-from cisterna.domain.errors import ObjectNotFound, PreconditionFailed, StoreUnavailable
+from cisterna.domain.errors import ObjectNotFound, PreconditionFailed, StoreUnavailable, StoreUnfit
 from cisterna.ports.object_store import IfAbsent, IfMatch
 from cisterna.testing.fault_proxy import Effect, FaultProxy, Request, Rule
 from cisterna.testing.object_store_contract import LARGE_BYTES, varied_bytes
 
 HASTY = Patience(answer_seconds=1.0, connect_seconds=1.0, attempts=3, pause_seconds=0.01)
-AnyStore = S3Store | S3BotoStore
+AnyStore = S3Store | S3BotoStore | S3MinioStore
+ADAPTERS = (S3Store, S3BotoStore, S3MinioStore)
 
 
 @pytest.fixture
@@ -26,7 +28,7 @@ def proxy(seaweedfs: EmbeddedSeaweedFS) -> Iterator[FaultProxy]:
         yield made
 
 
-@pytest.fixture(params=[S3Store, S3BotoStore], ids=["obstore", "boto3"])
+@pytest.fixture(params=ADAPTERS, ids=["obstore", "boto3", "minio"])
 def faulty(
     request: pytest.FixtureRequest, proxy: FaultProxy, object_store: S3Store, s3_endpoint: S3Access
 ) -> Iterator[AnyStore]:
@@ -65,7 +67,7 @@ def test_a_get_outlives_a_short_fault(
     try:
         got = faulty.get("a")[0]
     except StoreUnavailable:
-        assert effect is Effect.CUT  # boto3 does not resume a body that broke off; nothing wrong was returned
+        assert effect is Effect.CUT  # only obstore resumes a body that broke off; nothing wrong was returned
         got = faulty.get("a")[0]
 
     assert fault.fired == 1
@@ -92,6 +94,16 @@ def test_a_replacement_whose_response_is_lost_is_known_as_ours(
     put = faulty.put("a", b"ours", condition=IfMatch(etag=seen.etag))
 
     assert object_store.get("a") == (b"ours", put)
+
+
+def test_a_replacement_of_what_is_gone_is_refused_also_by_a_store_that_says_not_found(
+    faulty: AnyStore, proxy: FaultProxy
+) -> None:
+    """Amazon S3 answers `If-Match` for an absent key with 404, SeaweedFS with 412."""
+    proxy.add(Rule(Effect.ANSWER, when=of("PUT"), status=404))
+
+    with pytest.raises(PreconditionFailed):
+        faulty.put("gone", b"ours", condition=IfMatch(etag="d41d8cd98f00b204e9800998ecf8427e"))
 
 
 def test_anothers_object_of_the_same_bytes_is_not_taken_for_ours(
@@ -175,7 +187,7 @@ def test_a_store_that_is_silent_is_unavailable_in_bounded_time(faulty: AnyStore,
 
 
 @pytest.mark.timeout(30)
-@pytest.mark.parametrize("kind", [S3Store, S3BotoStore])
+@pytest.mark.parametrize("kind", ADAPTERS)
 def test_a_store_that_is_down_is_unavailable_in_bounded_time(kind: type[AnyStore], s3_endpoint: S3Access) -> None:
     nobody = s3_endpoint.model_copy(update={"endpoint": f"http://127.0.0.1:{spare_ports(1)[0]}"})
     store = kind(nobody, bucket="some-bucket", patience=HASTY)
@@ -199,7 +211,7 @@ def test_a_store_that_is_down_is_unavailable_in_bounded_time(kind: type[AnyStore
     store.close()
 
 
-@pytest.mark.parametrize("kind", [S3Store, S3BotoStore])
+@pytest.mark.parametrize("kind", ADAPTERS)
 def test_wrong_credentials_and_a_missing_bucket_are_neither_absence_nor_success(
     kind: type[AnyStore], s3_endpoint: S3Access, object_store: S3Store
 ) -> None:
@@ -217,3 +229,27 @@ def test_wrong_credentials_and_a_missing_bucket_are_neither_absence_nor_success(
         store.close()
     with pytest.raises(StoreUnavailable):
         stranger.get("a")
+
+
+@pytest.mark.parametrize(
+    ("rule", "told"),
+    [
+        (Rule(Effect.ANSWER, when=of("PUT"), skip=2, status=412), "refuses a condition that holds"),
+        (Rule(Effect.ANSWER, when=of("GET", query="uploads"), status=501, times=1_000), "lacks a request"),
+    ],
+    ids=["If-Match never holds", "no listing of uploads"],
+)
+def test_the_probe_names_what_a_store_lacks(faulty: AnyStore, proxy: FaultProxy, rule: Rule, told: str) -> None:
+    proxy.add(Rule(rule.effect, when=rule.when, skip=rule.skip, times=rule.times, status=rule.status))
+
+    with pytest.raises(StoreUnfit, match=told):
+        faulty.probe()
+
+
+def test_what_the_probe_finds_first_is_told_even_if_it_cannot_clean_up(faulty: AnyStore, proxy: FaultProxy) -> None:
+    """s3rver has neither conditional writes nor a listing of uploads."""
+    proxy.add(Rule(Effect.ANSWER, when=of("PUT"), skip=2, status=412))
+    proxy.add(Rule(Effect.ANSWER, when=of("GET", query="uploads"), status=501, times=1_000))
+
+    with pytest.raises(StoreUnfit, match="refuses a condition that holds"):
+        faulty.probe()

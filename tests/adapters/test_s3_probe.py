@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from cisterna.adapters.embedded_seaweedfs import EmbeddedSeaweedFS
+from cisterna.adapters.proven_store import ProvenStore
 from cisterna.adapters.s3_access import S3Access
 from cisterna.adapters.s3_boto import S3BotoStore
 from cisterna.adapters.s3_obstore import S3Store
@@ -118,16 +119,16 @@ def test_the_proxy_alone_makes_no_store_unfit(access: S3Access, object_store: S3
 
 
 @pytest.fixture
-def copy(proxy: FaultProxy, access: S3Access, object_store: S3Store) -> Iterator[S3Store]:
-    store = S3Store(access, bucket=object_store.bucket, patience=SHORT, prove_first=True)
-    yield store
+def copy(proxy: FaultProxy, access: S3Access, object_store: S3Store) -> Iterator[ProvenStore]:
+    store = S3Store(access, bucket=object_store.bucket, patience=SHORT)
+    yield ProvenStore(store)
     proxy.tamper = None
     store.close()
 
 
 @pytest.mark.parametrize("write", ["put", "begin_upload"])
 def test_a_store_that_is_to_be_proven_first_gets_no_byte_while_it_is_unfit(
-    proxy: FaultProxy, copy: S3Store, object_store: S3Store, write: str
+    proxy: FaultProxy, copy: ProvenStore, object_store: S3Store, write: str
 ) -> None:
     proxy.tamper = LIES["checksum"][0]()
 
@@ -139,7 +140,7 @@ def test_a_store_that_is_to_be_proven_first_gets_no_byte_while_it_is_unfit(
     assert list(object_store.unfinished_uploads("")) == []
 
 
-def test_a_store_that_was_away_is_proven_when_it_is_back_and_then_no_more(proxy: FaultProxy, copy: S3Store) -> None:
+def test_a_store_that_was_away_is_proven_when_it_is_back_and_then_no_more(proxy: FaultProxy, copy: ProvenStore) -> None:
     proxy.add(Rule(Effect.ANSWER, status=503, times=1_000_000))
     with pytest.raises(StoreUnavailable):
         copy.put("a", b"bytes")
@@ -163,7 +164,7 @@ def parts(tmp_path: Path) -> Iterator[Parts]:
 
 
 def test_a_dispatcher_does_not_start_on_an_unfit_copy_and_does_while_it_is_away(
-    parts: Parts, proxy: FaultProxy, copy: S3Store
+    parts: Parts, proxy: FaultProxy, copy: ProvenStore
 ) -> None:
     parts.__dict__["copy_stores"] = {"copy": copy}
     parts.prove_stores()

@@ -40,6 +40,9 @@ NEEDS_A_STACK = (
     "project add study --title Study",
     "project list",
     "project bind study --path /data",
+    "store provision",
+    "store provision --dry-run",
+    "store policy archive",
     "config env",
 )
 SLIPS = (

@@ -10,7 +10,7 @@ from typing import Protocol
 from pydantic import SecretStr
 
 from cisterna.domain.base import Value
-from cisterna.domain.errors import InvalidInput, PreconditionFailed, StoreUnavailable
+from cisterna.domain.errors import InvalidInput, ObjectNotFound, PreconditionFailed, StoreUnavailable
 from cisterna.ports.object_store import StoredObject
 
 WRITE_MARK = "cisterna-write"
@@ -56,7 +56,7 @@ class Attempt(Protocol):
     """Sends a conditional write once."""
 
     def __call__(self) -> StoredObject:
-        """Raises `PreconditionFailed`, `UncertainWrite`."""
+        """Raises `PreconditionFailed`, `UncertainWrite`, or `ObjectNotFound` where nothing is there to be replaced."""
         ...
 
 
@@ -83,11 +83,14 @@ def write_once(
         time.sleep(pause)
         try:
             return attempt()
-        except PreconditionFailed:
+        except (PreconditionFailed, ObjectNotFound) as error:
             mine = landed() if uncertain else None
-            if mine is None:
+            if mine is not None:
+                return mine
+            if isinstance(error, PreconditionFailed):
                 raise
-            return mine
+            msg = f"the condition for {key} is refused: there is no such object to replace"  # AWS answers 404 to that
+            raise PreconditionFailed(msg, key=key) from error
         except UncertainWrite as error:
             uncertain = error
     mine = landed()

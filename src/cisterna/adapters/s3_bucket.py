@@ -31,14 +31,15 @@ class S3Bucket:
         bucket: Its name.
         name: What messages and receipts call the store.
         patience: How long calls may take.
+        signed: Sign requests; without, they are those of somebody who has no keys.
     """
 
-    def __init__(self, access: S3Access, *, bucket: str, name: str, patience: Patience) -> None:
+    def __init__(self, access: S3Access, *, bucket: str, name: str, patience: Patience, signed: bool = True) -> None:
         self.bucket = bucket
         self.name = name
         self.patience = patience
-        self.client = _open_client(access, patience=patience, attempts=patience.attempts)
-        self.client_once = _open_client(access, patience=patience, attempts=1)
+        self.client = _open_client(access, patience=patience, attempts=patience.attempts, signed=signed)
+        self.client_once = _open_client(access, patience=patience, attempts=1, signed=signed)
 
     def close(self) -> None:
         """Close the connections."""
@@ -146,9 +147,13 @@ def _described(key: str, found: Any) -> StoredObject:
     return StoredObject(key=key, size_bytes=found["ContentLength"], etag=found["ETag"].strip('"'))
 
 
-def _open_client(access: S3Access, *, patience: Patience, attempts: int) -> S3Client:
-    """Make a client that signs headers only and sends a CRC32 of every body, which costs less and proves more."""
+def _open_client(access: S3Access, *, patience: Patience, attempts: int, signed: bool) -> S3Client:
+    """Make a client that signs headers only and sends a CRC32 of every body, which costs less and proves more.
+
+    Unsigned bodies go plain, as any tool sends them: one refused for its form would look like a door that is shut.
+    """
     import boto3
+    from botocore import UNSIGNED
     from botocore.config import Config
 
     config = Config(
@@ -157,8 +162,9 @@ def _open_client(access: S3Access, *, patience: Patience, attempts: int) -> S3Cl
         retries={"total_max_attempts": attempts, "mode": "standard"},
         max_pool_connections=_CONNECTIONS,
         s3={"addressing_style": "path", "payload_signing_enabled": False},
-        request_checksum_calculation="when_supported",
+        request_checksum_calculation="when_supported" if signed else "when_required",
         response_checksum_validation="when_supported",
+        **({} if signed else {"signature_version": UNSIGNED}),
     )
     with _MAKING:
         session = _SESSIONS[0] if _SESSIONS else boto3.session.Session()

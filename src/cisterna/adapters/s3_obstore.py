@@ -7,7 +7,6 @@ no folder, deletions, buckets, and the probe with a wrong checksum.
 
 from __future__ import annotations
 
-import threading
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -26,7 +25,7 @@ from cisterna.adapters.s3_access import (
 from cisterna.adapters.s3_boto import S3BotoStore
 from cisterna.adapters.s3_upload import S3Upload
 from cisterna.domain.errors import ObjectNotFound, PreconditionFailed, StoreUnavailable
-from cisterna.ports.object_store import PROBE_PREFIX, Condition, IfAbsent, StoredObject, require_key
+from cisterna.ports.object_store import Condition, IfAbsent, StoredObject, require_key
 
 _CHUNK_BYTES = 1024 * 1024
 _PAGE = 1000
@@ -43,7 +42,6 @@ class S3Store:
         name: What receipts call the store; by default its endpoint and bucket.
         patience: How long calls may take.
         parallel_parts: Parts of large uploads on their way at once.
-        prove_first: Probe the store before the first write that goes through this object, and refuse one that is unfit.
     """
 
     def __init__(
@@ -54,7 +52,6 @@ class S3Store:
         name: str | None = None,
         patience: Patience | None = None,
         parallel_parts: int = 4,
-        prove_first: bool = False,
     ) -> None:
         self.bucket = bucket
         self._patience = patience or Patience()
@@ -63,8 +60,6 @@ class S3Store:
         )
         self.name = self.control.name
         self._bulk = _open(access, bucket=bucket, patience=self._patience, attempts=self._patience.attempts)
-        self._is_proven = not prove_first
-        self._proof = threading.Lock()
         self._once = _open(access, bucket=bucket, patience=self._patience, attempts=1)
 
     def close(self) -> None:
@@ -82,7 +77,6 @@ class S3Store:
         import obstore
 
         require_key(key)
-        self._require_proof(key)
         size_bytes = memoryview(body).nbytes
         attributes = {"Content-Type": content_type} if content_type else {}
         if condition is None:
@@ -106,7 +100,6 @@ class S3Store:
 
     def begin_upload(self, key: str) -> S3Upload:
         """Begin a large object."""
-        self._require_proof(key)
         return self.control.begin_upload(key)
 
     def get(self, key: str) -> tuple[bytes, StoredObject]:
@@ -171,15 +164,6 @@ class S3Store:
     def probe(self) -> None:
         """Prove conditions, checksums and read-after-write, on both paths."""
         self.control.probe_through(self)
-
-    def _require_proof(self, key: str) -> None:
-        """Probe once; a store that is unfit, or away, is probed again at the next write."""
-        if self._is_proven or key.startswith(PROBE_PREFIX):
-            return
-        with self._proof:
-            if not self._is_proven:
-                self.probe()
-                self._is_proven = True
 
     def _pages(self, prefix: str) -> Iterator[StoredObject]:
         import obstore

@@ -7,12 +7,14 @@ import hashlib
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 from cisterna.adapters.s3_bucket import S3Bucket, status_of
-from cisterna.domain.errors import CisternaError, ObjectNotFound, PreconditionFailed, StoreUnfit
+from cisterna.domain.errors import CisternaError, ObjectNotFound, PreconditionFailed, StoreUnavailable, StoreUnfit
 from cisterna.ports.object_store import PROBE_PREFIX, Condition, IfAbsent, IfMatch, ObjectStore
 
+_LACKING = frozenset({"NotImplemented", "MethodNotAllowed", "501", "405"})
 _RACERS = 4  # SeaweedFS lets each loser of a race wait a second for its lock
 
 
@@ -29,20 +31,39 @@ def probe_store(store: ObjectStore, bucket: S3Bucket) -> None:
     """
     prefix = f"{PROBE_PREFIX}{uuid.uuid4().hex}"
     try:
-        _require_conditions(store, f"{prefix}-condition")
-        _require_one_winner(store, f"{prefix}-race")
-        _require_reads_after_writes(store, f"{prefix}-read")
-        _require_checksums(bucket, f"{prefix}-checksum")
-        _require_hidden_uploads(store, bucket, f"{prefix}-upload")
-    finally:
-        store.abort_unfinished(prefix)
-        store.delete([one.key for one in store.list(prefix)])
+        try:
+            _require_guarantees(store, bucket, prefix)
+        except CisternaError:
+            with suppress(CisternaError):  # what was found first is what is told
+                _clean_up(store, prefix)
+            raise
+        _clean_up(store, prefix)
+    except StoreUnavailable as error:
+        if error.facts.get("answer") in _LACKING:
+            raise _unfit(store, f"it lacks a request that the archive needs ({error})") from error
+        raise
+
+
+def _require_guarantees(store: ObjectStore, bucket: S3Bucket, prefix: str) -> None:
+    _require_conditions(store, f"{prefix}-condition")
+    _require_one_winner(store, f"{prefix}-race")
+    _require_reads_after_writes(store, f"{prefix}-read")
+    _require_checksums(bucket, f"{prefix}-checksum")
+    _require_hidden_uploads(store, bucket, f"{prefix}-upload")
+
+
+def _clean_up(store: ObjectStore, prefix: str) -> None:
+    store.abort_unfinished(prefix)
+    store.delete([one.key for one in store.list(prefix)])
 
 
 def _require_conditions(store: ObjectStore, key: str) -> None:
-    seen = store.put(key, b"1", condition=IfAbsent())
-    _require_refusal(store, "If-None-Match", lambda: store.put(key, b"2", condition=IfAbsent()))
-    now = store.put(key, b"2", condition=IfMatch(etag=seen.etag))
+    try:
+        seen = store.put(key, b"1", condition=IfAbsent())
+        _require_refusal(store, "If-None-Match", lambda: store.put(key, b"2", condition=IfAbsent()))
+        now = store.put(key, b"2", condition=IfMatch(etag=seen.etag))
+    except PreconditionFailed as error:  # Ceph 16 compares If-Match with its quotes
+        raise _unfit(store, "it refuses a condition that holds") from error
     _require_refusal(store, "If-Match", lambda: store.put(key, b"3", condition=IfMatch(etag=seen.etag)))
     if store.get(key) != (b"2", now):
         raise _unfit(store, "a refused conditional write changed the object")

@@ -13,11 +13,10 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import SecretStr
-
 from cisterna.adapters.landing_folder import LandingFolder, read_outside
 from cisterna.adapters.system_clock import SystemClock
 from cisterna.bootstrap.home import Endpoints, Home
+from cisterna.bootstrap.stores import Stores
 from cisterna.domain.acquisition import Acquisition
 from cisterna.domain.errors import NotFound, SettingsInvalid, StoreUnavailable
 from cisterna.domain.event import Event
@@ -75,31 +74,19 @@ class Parts:
         return catalogue
 
     @cached_property
+    def stores(self) -> Stores:
+        """Where the object stores are, with which keys, and who must not reach them."""
+        return Stores(self.settings, embedded=self._embedded, stack=self._stack)
+
+    @cached_property
     def archive_store(self) -> ObjectStore:
         """The bucket of the OCFL storage root, with the archive's credentials."""
-        return self._bucket(self.settings.store.archive_bucket, public=False)
+        return self.stores.open("archive")
 
     @cached_property
     def copy_stores(self) -> Mapping[str, ObjectStore]:
-        """The further stores that keep a copy of every object, by the name that receipts call them.
-
-        Each is probed before the first write of this process: it may have been away when the dispatcher started.
-        """
-        from cisterna.adapters.s3_access import S3Access
-        from cisterna.adapters.s3_obstore import S3Store
-
-        stores: dict[str, ObjectStore] = {}
-        for copy in self.settings.store.copies:
-            access = S3Access(
-                endpoint=copy.endpoint,
-                region=copy.region,
-                access_key_id=copy.access_key_id,
-                secret_access_key=copy.secret_access_key,
-            )
-            store = S3Store(access, bucket=copy.bucket, name=copy.name, prove_first=True)
-            self._stack.callback(store.close)
-            stores[copy.name] = store
-        return stores
+        """The further stores that keep a copy of every object, by the name that receipts call them."""
+        return {name: self.stores.open(name) for name in self.stores.copies}
 
     def prove_stores(self) -> None:
         """Prove that every store keeps what the archive stands on. A copy's store that is away is proven later.
@@ -117,7 +104,7 @@ class Parts:
     @cached_property
     def public_store(self) -> ObjectStore:
         """The bucket of what is public, with credentials that reach nothing else."""
-        return self._bucket(self.settings.store.public_bucket, public=True)
+        return self.stores.open("public")
 
     @cached_property
     def tables(self) -> TableFile:
@@ -314,32 +301,6 @@ class Parts:
 
     def _embedded(self) -> Endpoints:
         return self.endpoints or self.home.endpoints()
-
-    def _bucket(self, bucket: str, *, public: bool) -> ObjectStore:
-        from cisterna.adapters.s3_access import S3Access
-        from cisterna.adapters.s3_obstore import S3Store
-
-        store = S3Store(S3Access(**self._access(public=public)), bucket=bucket, name="public" if public else "archive")
-        self._stack.callback(store.close)
-        return store
-
-    def _access(self, *, public: bool) -> dict[str, str | SecretStr]:
-        configured = self.settings.store
-        if configured.endpoint is None:
-            known = self._embedded()
-            return {
-                "endpoint": known.s3_endpoint,
-                "region": known.s3_region,
-                "access_key_id": known.public_access_key_id if public else known.archive_access_key_id,
-                "secret_access_key": known.public_secret_access_key if public else known.archive_secret_access_key,
-            }
-        key, secret = configured.credentials(public=public)
-        return {
-            "endpoint": configured.endpoint,
-            "region": configured.region,
-            "access_key_id": key,
-            "secret_access_key": secret,
-        }
 
 
 @contextlib.contextmanager

@@ -50,7 +50,7 @@ COMMANDS = {
     "reprocess": Place(
         "publish",
         "reprocess",
-        "Process a version again from a stage, or with a model: a revision or a derived dataset, never an overwrite.",
+        "Process a version again from a stage, with a model, or into a form for viewing; nothing is overwritten.",
     ),
     "metadata": Place("metadata", "app", "What is known of a dataset, and saying what is missing."),
     "review": Place("review", "app", "The review queue, and decisions on it."),
@@ -58,6 +58,7 @@ COMMANDS = {
     "project": Place("project", "app", "Projects, and how acquisitions find theirs."),
     "account": Place("account", "app", "People who may sign in."),
     "model": Place("model", "app", "Models that may be run on archived images."),
+    "store": Place("store", "app", "Object stores: their buckets, and the rights of their keys."),
     "config": Place("config", "app", "Settings, their schema, and exports for other tools."),
 }
 

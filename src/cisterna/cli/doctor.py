@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import uuid
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -21,18 +22,23 @@ LOW_DISK_BYTES = 5_000_000_000
 
 
 def doctor(*, home: HomeOption = None, as_json: AsJson = False) -> None:
-    """Check every part and name the fix for what fails. Creates nothing; warnings leave the exit code 0."""
+    """Check every part and name the fix for what fails.
+
+    Creates nothing but what it tries the stores with and removes again; warnings leave the exit code 0.
+    """
     settings = load_settings(home=home)
     found = list(_look(settings))
     failed = [one for one in found if one.condition is Condition.FAILED]
+    unchecked = [one for one in found if one.condition is Condition.COULD_NOT_CHECK]
     rows = [one.model_dump(mode="json") for one in found]
-    reason = f"{failed[0].part}: {failed[0].message}" if failed else "every part answers"
+    first = next(iter([*failed, *unchecked]), None)
+    reason = f"{first.part}: {first.message}" if first else "every part answers"
     columns = {"part": "part", "condition": "condition"}
     answer(
         {"home": str(settings.home), "reason": reason, "parts": rows},
         as_json=as_json,
         show=table(rows, columns, told={"message": "", "fix": "what to do"}, empty=""),
-        code=ExitCode.NOT_READY if failed else ExitCode.DONE,
+        code=ExitCode.NOT_READY if failed else ExitCode.COULD_NOT_CHECK if unchecked else ExitCode.DONE,
     )
 
 
@@ -55,9 +61,7 @@ def _look_at_parts(parts: Parts) -> Iterator[Diagnosis]:
     yield catalogue
     yield diagnose("archive", lambda: health.look_at_store(parts.archive_store), fix=f"see {log}/store.log")
     yield diagnose("public bucket", lambda: health.look_at_store(parts.public_store), fix=f"see {log}/store.log")
-    for name, store in parts.copy_stores.items():
-        fix = f"see that the store of the copy '{name}' answers and is fit, or take it out of store.copies"
-        yield diagnose(f"copy {name}", partial(health.look_at_store, store), fix=fix)
+    yield from _look_at_stores(parts)
     yield diagnose("prefect", lambda: _answers(f"{parts.prefect_api_url}/health"), fix=f"see {log}/prefect.log")
     yield diagnose("web", lambda: _answers(f"{parts.base_url}/readyz"), fix=f"see {log}/web.log")
     yield _dispatcher(parts.home)
@@ -65,6 +69,21 @@ def _look_at_parts(parts: Parts) -> Iterator[Diagnosis]:
         yield from health.look_at_zones(parts.catalogue, lambda path: parts.zone_at(Path(path)))
         yield health.look_at_work(parts.catalogue)
         yield health.look_at_outbox(parts.catalogue)
+
+
+def _look_at_stores(parts: Parts) -> Iterator[Diagnosis]:
+    opened = {"archive": parts.archive_store, "public": parts.public_store, **parts.copy_stores}
+    for name, store in opened.items():
+        if name in parts.copy_stores:
+            fix = f"see that the store of the copy '{name}' answers and is fit, or take it out of store.copies"
+            yield diagnose(f"copy {name}", partial(health.look_at_store, store), fix=fix)
+        admin = parts.stores.admin(name)
+        yield health.look_at_bucket(admin, parts.stores.plan(name))
+        yield health.look_at_doors(
+            store, parts.stores.strangers(name), token=uuid.uuid4().hex, is_public=name == "public"
+        )
+        yield health.look_at_clock(admin, parts.clock)
+    yield health.look_at_keys(parts.stores.with_public_keys())
 
 
 def _running(parts: Parts) -> str:

@@ -126,6 +126,18 @@ class StoreUnfit(CisternaError):
     code = "store-unfit"
 
 
+class StoreForbids(CisternaError):
+    """The keys in use may not do that at the object store."""
+
+    code = "store-forbids"
+
+
+class StoreLacks(CisternaError):
+    """The object store has no such function."""
+
+    code = "store-lacks"
+
+
 class ChecksumMismatch(CisternaError):
     """Bytes read back, or received, do not have the digest on record."""
 

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from cisterna.domain.base import Value
-from cisterna.domain.errors import CisternaError
+from cisterna.domain.errors import CisternaError, StoreForbids, StoreLacks, StoreUnavailable, StoreUnfit
 from cisterna.domain.work import WorkState
+from cisterna.ports.bucket import BucketAdmin, BucketPlan, Stranger
 from cisterna.ports.catalogue import Catalogue
-from cisterna.ports.object_store import ObjectStore
+from cisterna.ports.clock import Clock
+from cisterna.ports.object_store import PROBE_PREFIX, ObjectStore
 from cisterna.ports.source import LandingZone
+from cisterna.services.provision import Outcome, Provision, provision_bucket
+
+CLOCK_WARNING = timedelta(minutes=1)
+CLOCK_LIMIT = timedelta(minutes=15)
+"""S3 refuses requests whose time is further off than this."""
 
 
 class Condition(StrEnum):
@@ -19,6 +27,8 @@ class Condition(StrEnum):
     OK = "ok"
     WARNING = "warning"
     FAILED = "failed"
+    COULD_NOT_CHECK = "could-not-check"
+    """Never the same as ok."""
 
 
 class Diagnosis(Value):
@@ -48,6 +58,113 @@ def look_at_store(store: ObjectStore) -> str:
     """Prove the guarantees that the archive stands on. Raises `StoreUnfit`, `StoreUnavailable`."""
     store.probe()
     return f"bucket {store.bucket} keeps conditional writes, checksums and read-after-write"
+
+
+def look_at_bucket(admin: BucketAdmin, plan: BucketPlan) -> Diagnosis:
+    """Hold a bucket against its plan; what these keys may not see could not be checked."""
+    part = f"bucket of {admin.store}"
+    try:
+        points = list(provision_bucket(admin, plan, dry_run=True))
+    except StoreUnavailable as error:
+        return _unchecked(part, error)
+    by_outcome: dict[Outcome, list[Provision]] = {}
+    for one in points:
+        by_outcome.setdefault(one.outcome, []).append(one)
+    differs = [*by_outcome.get(Outcome.TO_CHANGE, []), *by_outcome.get(Outcome.LACKING, [])]
+    if unseen := by_outcome.get(Outcome.FORBIDDEN, []):
+        condition, told = Condition.COULD_NOT_CHECK, [*unseen, *differs]
+        fix = f"give its keys the rights of `cisterna store policy {admin.store}`"
+    elif differs:
+        condition, told = Condition.WARNING, differs
+        fix = f"run `cisterna store provision --store {admin.store}`; where its keys may not, with the administrator's"
+    else:
+        said = ", ".join(one.point for one in points)
+        return Diagnosis(part=part, condition=Condition.OK, message=f"{admin.bucket} is kept as planned: {said}")
+    return Diagnosis(
+        part=part, condition=condition, message="; ".join(f"{one.point}: {one.message}" for one in told), fix=fix
+    )
+
+
+def look_at_doors(store: ObjectStore, strangers: Sequence[Stranger], *, token: str, is_public: bool) -> Diagnosis:
+    """Let those who must not reach a bucket try: of a public one only writing is closed to them.
+
+    What was tried with is removed again, also what a stranger could write.
+
+    Args:
+        store: The bucket, with its own keys.
+        strangers: Those who try.
+        token: Makes the keys of this look its own.
+        is_public: Whether reading is nobody's business to refuse.
+    """
+    part = f"doors of {store.name}"
+    bait, gift = f"{PROBE_PREFIX}door-{token}", f"{PROBE_PREFIX}door-{token}-written"
+    try:
+        store.put(bait, b"only the bucket's own keys read this")
+        try:
+            found = [
+                f"{act} with {stranger.name}"
+                for stranger in strangers
+                for act, is_open in (
+                    ("listed", not is_public and stranger.lists()),
+                    ("read", not is_public and stranger.reads(bait)),
+                    ("written", stranger.writes(gift)),
+                )
+                if is_open
+            ]
+        finally:
+            store.delete([bait, gift])
+    except (StoreUnavailable, StoreUnfit) as error:
+        return _unchecked(part, error)
+    if found:
+        return Diagnosis(
+            part=part,
+            condition=Condition.FAILED,
+            message=f"objects in {store.bucket} can be {', '.join(found)}",
+            fix="take that right away at the store, and find out what was read or written meanwhile",
+        )
+    names = " and ".join(one.name for one in strangers)
+    return Diagnosis(part=part, condition=Condition.OK, message=f"shut to {names}")
+
+
+def look_at_clock(admin: BucketAdmin, clock: Clock) -> Diagnosis:
+    """Compare the store's clock with ours."""
+    part = f"clock of {admin.store}"
+    try:
+        before = clock.now()
+        theirs = admin.clock()
+        off = _outside(theirs, before, clock.now())
+    except (StoreUnavailable, StoreLacks, StoreForbids) as error:
+        return _unchecked(part, error)
+    message = f"is {off.total_seconds():.0f} s off ours"
+    fix = "set both clocks by NTP"
+    if off > CLOCK_LIMIT:
+        return Diagnosis(part=part, condition=Condition.FAILED, message=message, fix=fix)
+    if off > CLOCK_WARNING:
+        return Diagnosis(part=part, condition=Condition.WARNING, message=message, fix=fix)
+    return Diagnosis(part=part, condition=Condition.OK, message=message)
+
+
+def look_at_keys(with_public_keys: Sequence[str]) -> Diagnosis:
+    """Refuse one pair of keys for what is public and for what is not."""
+    if not with_public_keys:
+        return Diagnosis(part="keys", condition=Condition.OK, message="the public keys are no other store's")
+    return Diagnosis(
+        part="keys",
+        condition=Condition.FAILED,
+        message=f"the public keys are those of {', '.join(with_public_keys)} too",
+        fix="make a pair that reaches the public bucket only, and put it into store.public_access_key_id",
+    )
+
+
+def _outside(moment: datetime, begin: datetime, end: datetime) -> timedelta:
+    """Tell how far a time lies outside a span; it is given in whole seconds."""
+    return max(begin - moment - timedelta(seconds=1), moment - end, timedelta(0))
+
+
+def _unchecked(part: str, error: CisternaError) -> Diagnosis:
+    return Diagnosis(
+        part=part, condition=Condition.COULD_NOT_CHECK, message=str(error), fix="mend that, then ask again"
+    )
 
 
 def look_at_work(catalogue: Catalogue) -> Diagnosis:

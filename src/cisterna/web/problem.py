@@ -38,6 +38,8 @@ STATUS: Mapping[str, int] = {
     "checksum-mismatch": 500,
     "object-invalid": 500,
     "store-unfit": 500,
+    "store-forbids": 500,
+    "store-lacks": 500,
     "error": 500,
     "store-unavailable": 503,
     "catalogue-unavailable": 503,

@@ -174,7 +174,7 @@ class Parts:
 
     @cached_property
     def profiles(self) -> Mapping[str, Profile]:
-        """Every installed profile, by name, from the entry points `cisterna.profiles`; `folder`, which any may be, last."""
+        """Every installed profile by name, from the entry points `cisterna.profiles`; `folder`, which fits any, last."""
         found: dict[str, Profile] = {}
         for point in sorted(entry_points(group="cisterna.profiles"), key=lambda one: (one.name == "folder", one.name)):
             profile: Profile = point.load()()

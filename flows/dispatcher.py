@@ -21,6 +21,7 @@ from cisterna.domain.work import WorkKind
 from cisterna.services import attempt as attempts
 from cisterna.services.deliver import deliver_due
 from cisterna.services.detect import SweepMemory, SweepResult, sweep_instrument
+from cisterna.services.record import record_all
 from cisterna.settings import Settings, load_settings
 from flows import _settings
 from flows.held import place_of
@@ -90,6 +91,7 @@ def duties_of(parts: Parts) -> Duties:
         deliver=lambda sink: deliver_due(sink, catalogue=catalogue, clock=clock),
         ask_pools=Pools(pools, api_url=parts.prefect_api_url, catalogue=catalogue, clock=clock).ask if pools else None,
         tidy=Tidy(parts.prefect_api_url, catalogue=catalogue).look,
+        record=lambda: record_all(catalogue=catalogue, store=parts.archive_store, clock=clock),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 import zlib
 from collections.abc import Callable, Sequence
@@ -248,12 +249,11 @@ def test_a_record_of_an_older_cisterna_gets_what_has_come_since(life: Told, empt
     with empty_catalogue.begin() as tx:
         eve = tx.accounts.find("eve")
     assert eve is not None
-    assert eve.is_active if hasattr(eve, "is_active") else eve.active
+    assert eve.active
 
 
-def bomb(body: bytes) -> bytes:
-    del body
-    packer = zlib.compressobj(9, wbits=31)
+def bomb() -> bytes:
+    packer = zlib.compressobj(1, wbits=31)
     chunk = b"[" * (1 << 20)
     return b"".join(packer.compress(chunk) for _ in range(LARGEST_SEGMENT_BYTES // len(chunk) + 64)) + packer.flush()
 
@@ -261,8 +261,8 @@ def bomb(body: bytes) -> bytes:
 DAMAGE: dict[str, Callable[[bytes], bytes]] = {
     "a flipped bit": lambda body: body[:40] + bytes([body[40] ^ 1]) + body[41:],
     "cut short": lambda body: body[: len(body) // 2],
-    "empty": lambda body: b"",
-    "something else": lambda body: b"<html>",
+    "empty": lambda body: body[:0],
+    "something else": lambda body: b"<html>" + body[:0],
 }
 
 
@@ -303,10 +303,8 @@ def test_a_segment_that_is_missing_is_named(told: Told, empty_catalogue: SqlCata
 
 
 def test_segments_that_are_traps_are_named_and_not_unpacked(life: Told, empty_catalogue: SqlCatalogue) -> None:
-    import hashlib
-
     made = {
-        "bomb": bomb(b""),
+        "bomb": bomb(),
         "no header": gzip.compress(b"{}\n"),
         "another count": gzip.compress(
             b'{"segment":9,"previous":null,"records":5,"written_at":"2026-11-22T12:00:00Z"}\n'
@@ -330,7 +328,7 @@ def test_segments_that_are_traps_are_named_and_not_unpacked(life: Told, empty_ca
 
 
 def test_records_that_contradict_each_other_are_both_left_out(life: Told, empty_catalogue: SqlCatalogue) -> None:
-    (decision,) = [row for row in dump(life.catalogue)["decisions"] if "shown" or row][:1]
+    decision, *_ = dump(life.catalogue)["decisions"]
     forged = {**decision["body"], "reason": "forged"}
     key = json.dumps([decision["decision_id"]])
     put_records(life, records({"kind": "decisions", "key": key, "sequence": 10**6, "content": forged}))
@@ -361,7 +359,7 @@ def test_a_log_that_contradicts_the_record_is_named(life: Told, empty_catalogue:
 
 
 BAD_LOGS: dict[str, Callable[[dict[str, Any]], object]] = {
-    "no JSON": lambda document: None,
+    "no JSON": lambda document: str(document)[:0],
     "a list": lambda document: [document],
     "no event": lambda document: {**document, "event": None},
     "no time": lambda document: {**document, "event": {**document["event"], "occurred_at": "yesterday"}},
@@ -384,7 +382,7 @@ def test_a_log_that_cannot_be_is_named_and_nothing_of_it_is_believed(
 ) -> None:
     key, document = first_log(life, "decision.made")
     changed = BAD_LOGS[what](document)
-    life.store.put(key, b"{" if changed is None else json.dumps(changed).encode())
+    life.store.put(key, b"{" if changed == "" else json.dumps(changed).encode())
 
     found = rebuild(life, empty_catalogue)
 

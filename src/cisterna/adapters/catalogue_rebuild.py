@@ -80,7 +80,7 @@ _STRANGERS = sql_text(
     SELECT found.object_root AS where, 'no dataset of the record or of its own logs has this object; it stays as it is'
         AS reason
     FROM found
-    WHERE found.pid IS NOT NULL AND NOT EXISTS (
+    WHERE NOT EXISTS (
         SELECT FROM gathered WHERE kind = 'datasets' AND content::json ->> 'object_root' = found.object_root
     )
     ORDER BY 1
@@ -183,13 +183,10 @@ class SqlRebuilding:
         """Write the tables; what a constraint refuses is named and left out, with what refers to it."""
         self._continue_numbers()
         faults: list[RebuildFault] = []
-        while True:
-            refused = [fault for table in kept_tables() for fault in self._fill(table)]
-            if not refused:
-                break
-            faults += refused
-            for table in reversed(kept_tables()):
-                self._sql.run(table.delete())
+        self._sql.run(sql_text("SAVEPOINT filling"))
+        while refused := [(table.name, key) for table in kept_tables() for key in self._fill(table)]:
+            self._sql.run(sql_text("ROLLBACK TO SAVEPOINT filling"))
+            faults += [self._leave_out(kind=kind, key=key) for kind, key in refused]
             faults += self._leave_out_dangling()
         self._settle_changes()
         if end is not None:
@@ -223,16 +220,11 @@ class SqlRebuilding:
         """Let numbers that the database gives go on behind those that were given."""
         numbered = [("changes", "sequence", "SELECT max(sequence) FROM gathered WHERE source = 1")]
         for table in kept_tables():
-            numbered += [
-                (
-                    table.name,
-                    column.name,
-                    f"SELECT max(CAST(content::json ->> '{column.name}' AS bigint)) FROM gathered"  # noqa: S608 - names of ours
-                    f" WHERE kind = '{table.name}'",
-                )
-                for column in table.columns
-                if column.identity is not None
-            ]
+            for column in table.columns:
+                if column.identity is not None:
+                    highest = f"max(CAST(content::json ->> '{column.name}' AS bigint))"
+                    told = f"SELECT {highest} FROM gathered WHERE kind = '{table.name}'"  # noqa: S608 - names of ours
+                    numbered.append((table.name, column.name, told))
         for name, column, last in numbered:
             self._sql.run(
                 sql_text(
@@ -241,26 +233,27 @@ class SqlRebuilding:
                 )
             )
 
-    def _fill(self, table: Table) -> list[RebuildFault]:
-        """Write one table; when a row cannot be written, row by row, so that only that one stays out."""
+    def _fill(self, table: Table) -> list[str]:
+        """Write one table; when a row cannot be written, row by row, so that only that one stays out.
+
+        Returns:
+            The keys of the rows that are not in it.
+        """
         if not self._write(table, key=None):
             keys = sql_text("SELECT key FROM gathered WHERE kind = :kind AND content IS NOT NULL ORDER BY key")
             for key in list(self._sql.run(keys, {"kind": table.name}).scalars()):
                 self._write(table, key=key)
-        refused = self._sql.run(
-            sql_text(
-                f"DELETE FROM gathered WHERE kind = '{table.name}' AND content IS NOT NULL AND NOT EXISTS ("  # noqa: S608 - names of ours
-                f"SELECT FROM {table.name} AS t WHERE {key_of(table, 't')} = gathered.key) RETURNING key, origin"
-            )
+        refused = sql_text(
+            f"SELECT key FROM gathered WHERE kind = '{table.name}' AND content IS NOT NULL AND NOT EXISTS ("  # noqa: S608 - names of ours
+            f"SELECT FROM {table.name} AS t WHERE {key_of(table, 't')} = gathered.key)"
         )
-        return [
-            RebuildFault(
-                where=row.origin,
-                reason=f"{table.name} {row.key} is left out: the table refuses it, or another row has a name that only "
-                "one may have",
-            )
-            for row in refused
-        ]
+        return list(self._sql.run(refused).scalars())
+
+    def _leave_out(self, *, kind: str, key: str) -> RebuildFault:
+        gone = sql_text("DELETE FROM gathered WHERE kind = :kind AND key = :key RETURNING origin")
+        origin = self._sql.run(gone, {"kind": kind, "key": key}).scalar_one()
+        reason = f"{kind} {key} is left out: the table refuses it, or another row has a name that only one may have"
+        return RebuildFault(where=origin, reason=reason)
 
     def _write(self, table: Table, *, key: str | None) -> bool:
         """Write all rows of a table, or one; tell whether the database took them."""
@@ -268,9 +261,10 @@ class SqlRebuilding:
         chosen = ", ".join(f"told.{column.name}" for column in table.columns)
         write = sql_text(
             f"INSERT INTO {table.name} ({columns}) OVERRIDING SYSTEM VALUE SELECT {chosen} "  # noqa: S608 - names of ours
-            f"FROM gathered, LATERAL json_populate_record(NULL::{table.name}, content::json) AS told "
-            f"WHERE kind = '{table.name}' AND content IS NOT NULL AND (CAST(:key AS text) IS NULL OR key = :key) "
-            "ON CONFLICT DO NOTHING"
+            f"FROM gathered, LATERAL json_populate_record(NULL::{table.name}, gathered.content::json) AS told "
+            f"WHERE gathered.kind = '{table.name}' AND gathered.content IS NOT NULL "
+            "AND (CAST(:key AS text) IS NULL OR gathered.key = :key) "
+            "ORDER BY gathered.sequence ON CONFLICT DO NOTHING"  # who had a name first keeps it
         )
         self._sql.run(sql_text("SAVEPOINT writing"))
         try:

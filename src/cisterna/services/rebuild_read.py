@@ -264,10 +264,10 @@ class _Object:
         return inventory
 
     def _log(self, found: StoredObject) -> None:
+        if found.size_bytes > LARGEST_LOG_BYTES:
+            self._gathering.blame(found.key, f"it has {found.size_bytes:,} bytes, more than a log may have")
+            return
         try:
-            if found.size_bytes > LARGEST_LOG_BYTES:
-                msg = f"it has {found.size_bytes:,} bytes, more than a log may have"
-                raise InvalidInput(msg)
             body, _ = self._store.get(found.key)
             self._gathering.take(list(_logged(body, found.key, root=self._root)))
         except (InvalidInput, ObjectNotFound) as refusal:
@@ -284,8 +284,8 @@ def _logged(body: bytes, key: str, *, root: str) -> Iterator[Gathered]:
     told: list[tuple[str, Value]] = []
     for name, kind in LOGGED.items():
         content = document.get(name)
-        for one in content if isinstance(content, list) else () if content is None else (content,):
-            told.append((kind, read_content(kind, one, schema_version=schema_version)))
+        several = content if isinstance(content, list) else [] if content is None else [content]
+        told += [(kind, read_content(kind, one, schema_version=schema_version)) for one in several]
     _require_own(told, root=root)
     for kind, value in told:
         count = getattr(value, "record", None)

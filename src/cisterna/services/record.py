@@ -44,11 +44,11 @@ _README = f"""# The record of the catalogue
 Cisterna keeps what it knows in a database, and writes down here every row that changes, so that the database can be
 made anew from this archive alone: `cisterna rebuild --from-archive`.
 
-`{LOGS}/` beside this version holds the segments of the record, in the order of their names. Each is a compressed file of
-JSON lines (`zcat` shows it). Its name ends with the SHA-256 of its bytes. The first line says which segment it is and the
-digest of the one before. Each further line is one row as it was at `changed_at`: `kind` is its table, `key` its
-primary key, `content` what it held, or null when it was removed. Of several lines with one kind and key the one with
-the highest `sequence` holds.
+`{LOGS}/` beside this version holds the segments of the record, in the order of their names. Each is a compressed file
+of JSON lines (`zcat` shows it). Its name ends with the SHA-256 of its bytes. The first line says which segment it is
+and the digest of the one before. Each further line is one row as it was at `changed_at`: `kind` is its table, `key`
+its primary key, `content` what it held, or null when it was removed. Of several lines with one kind and key the one
+with the highest `sequence` holds.
 
 Segments are only ever added. They hold names, addresses and the digests of passwords: keep them as private as the data.
 """.encode()
@@ -101,7 +101,7 @@ def ensure_record(store: ObjectStore, *, clock: Clock) -> None:
         files=[Placed("README.md", hashlib.sha512(_README).hexdigest(), content_path)],
         created=clock.now(),
         message="the record of the catalogue begins",
-        user=Agent(name="cisterna"),
+        user=Agent(name="cisterna", address="urn:x-cisterna:cisterna"),
     )
     body, digest = inventory.body, inventory.sha512
     begun = read_optional(f"{RECORD_ROOT}/v1/{INVENTORY}", store=store)

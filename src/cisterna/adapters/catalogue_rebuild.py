@@ -225,10 +225,10 @@ class SqlRebuilding:
                     highest = f"max(CAST(content::json ->> '{column.name}' AS bigint))"
                     told = f"SELECT {highest} FROM gathered WHERE kind = '{table.name}'"  # noqa: S608 - names of ours
                     numbered.append((table.name, column.name, told))
-        for name, column, last in numbered:
+        for name, number, last in numbered:
             self._sql.run(
                 sql_text(
-                    f"SELECT setval(pg_get_serial_sequence('{name}', '{column}'), last) "  # noqa: S608 - names of ours
+                    f"SELECT setval(pg_get_serial_sequence('{name}', '{number}'), last) "  # noqa: S608 - names of ours
                     f"FROM (SELECT ({last}) AS last) AS found WHERE last IS NOT NULL"
                 )
             )

@@ -89,8 +89,13 @@ class SqlRecords:
                     )
                 )
         records.sort(key=lambda record: record.sequence)
-        number, previous = self._sql.run(_END).one_or_none() or (0, None)
-        return Waiting(records=tuple(records), sequences=tuple(sequences), number=number + 1, previous=previous)
+        end = self._sql.run(_END).one_or_none()
+        return Waiting(
+            records=tuple(records),
+            sequences=tuple(sequences),
+            number=end.number + 1 if end else 1,
+            previous=end.digest if end else None,
+        )
 
     def recorded(self, waiting: Waiting, *, digest: str, written_at: datetime) -> None:
         """Forget the changes that are recorded."""

@@ -19,6 +19,7 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]
 ABOUT = ("--human-data", "no", "--creator", "Golgi, Camillo", "--publisher", "A facility", "--licence", "CC-BY-4.0")
 QUIET = ("--set", "quiet_seconds=2", "--set", "stalled_seconds=60")
 REST_SECONDS = 200.0
+RESTING = {"accepted", "published", "in-review"}
 
 
 @pytest.fixture
@@ -47,7 +48,7 @@ def dump(stack: RunningStack) -> dict[str, list[dict[str, Any]]]:
 
 def live(stack: RunningStack, zones: Path) -> dict[str, dict[str, Any]]:
     """Bring in a sharp run that is published, withdrawn and read by a model, and a blurred one that is decided on."""
-    stack.ok("project", "add", "study", "--title", "A study", "--accept-passed", *ABOUT)
+    stack.ok("project", "add", "study", "--title", "A study", "--accept-passed", "--publish", "passed", *ABOUT)
     stack.ok("project", "bind", "study", "--path", str(zones / "watched"))
     (zones / "watched").mkdir()
     stack.ok("instrument", "add", "scope", "--profile", "squid", "--path", str(zones / "watched"), *QUIET)
@@ -58,11 +59,10 @@ def live(stack: RunningStack, zones: Path) -> dict[str, dict[str, Any]]:
     def rested() -> dict[str, dict[str, Any]] | None:
         rows = {row["title"].split("_")[0]: row for row in stack.rows("scope")}
         stages = [row["stage"] for row in rows.values()]
-        return rows if len(rows) == 3 and all(one in {"accepted", "in-review"} for one in stages) else None
+        return rows if len(rows) == 3 and all(one in {"published", "in-review"} for one in stages) else None
 
     rows = until(rested, seconds=REST_SECONDS, what="three runs at rest")
     stack.ok("review", "reject", rows["blurred"]["dataset_id"], "--reason", "out of focus")
-    stack.ok("publish", rows["shown"]["dataset_id"])
     stack.ok("withdraw", rows["shown"]["dataset_id"], "--reason", "a mistake")
     stack.ok("reprocess", rows["sharp"]["dataset_id"], "--model", "nuclei-unet", "--reason", "count them")
     until(
@@ -108,7 +108,7 @@ def test_a_lost_database_is_rebuilt_equal_and_the_stack_goes_on(own_stack: Runni
 
     write_run(tmp_path / "watched", experiment="new", seed=9)
     until(
-        lambda: [row for row in stack.rows("scope") if row["stage"] == "accepted" and row["title"].startswith("new")],
+        lambda: [row for row in stack.rows("scope") if row["stage"] == "published" and row["title"].startswith("new")],
         seconds=REST_SECONDS,
         what="a new run at rest",
     )

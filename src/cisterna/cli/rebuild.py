@@ -17,7 +17,7 @@ from cisterna.cli.config import HomeOption
 from cisterna.cli.opened import opened
 from cisterna.cli.rehearsal import catalogue_for
 from cisterna.domain.errors import InvalidInput
-from cisterna.domain.rebuild import Rebuilt, RebuildOutcome
+from cisterna.domain.rebuild import RebuildOutcome, Rebuilt
 from cisterna.ports.catalogue import Catalogue
 from cisterna.settings import Settings, load_settings
 

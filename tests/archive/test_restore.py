@@ -366,7 +366,7 @@ def test_only_the_files_that_are_asked_for_come_back(
 def test_a_file_that_is_not_there_is_named_and_nothing_is_made(
     facility: Facility, archived: str, tmp_path: Path
 ) -> None:
-    with pytest.raises(NotFound, match="no file 'late.avi'"):
+    with pytest.raises(NotFound, match=r"no file 'late\.avi'"):
         cut(facility, archived, tmp_path / "out", chunks=None, files=["late.avi"])
 
     assert not (tmp_path / "out").exists()
@@ -385,7 +385,7 @@ def test_a_disk_that_is_full_is_a_named_refusal_and_the_rest_comes_later(
     _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4000, most))  # the kernel refuses as it does on a full disk
     try:
-        with pytest.raises(InvalidInput, match="cannot take data/0/stack_0_BF.tiff: .*make room"):
+        with pytest.raises(InvalidInput, match=r"cannot take data/0/stack_0_BF\.tiff: .*make room"):
             cut(facility, archived, tmp_path / "out", chunks=None, files=["0/stack_0_BF.tiff"])
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))

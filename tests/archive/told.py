@@ -37,13 +37,16 @@ FINDINGS = (
 def dump(catalogue: SqlCatalogue) -> dict[str, list[dict[str, Any]]]:
     """Give every row of every kept table, as PostgreSQL tells it."""
     url = catalogue._url.set(drivername="postgresql").render_as_string(hide_password=False)
-    rows = {}
     with psycopg.connect(url) as connection:
-        for table in kept_tables():
-            found = connection.execute(
-                sql.SQL("SELECT to_jsonb(t) FROM {} AS t").format(sql.Identifier(table.name))
-            ).fetchall()
-            rows[table.name] = sorted((row[0] for row in found), key=json.dumps)
+        return rows_of(connection)
+
+
+def rows_of(connection: psycopg.Connection[Any]) -> dict[str, list[dict[str, Any]]]:
+    """Give every row of every kept table of an open database."""
+    rows = {}
+    for table in kept_tables():
+        every = sql.SQL("SELECT to_jsonb(t) FROM {} AS t").format(sql.Identifier(table.name))
+        rows[table.name] = sorted((row[0] for row in connection.execute(every).fetchall()), key=json.dumps)
     return rows
 
 

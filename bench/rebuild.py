@@ -156,7 +156,7 @@ def main() -> None:
         finally:
             seaweedfs.stop()
             postgres.stop()
-    print(json.dumps({**document, "load_average": os.getloadavg()[0]}, indent=1))  # noqa: T201
+    print(json.dumps({**document, "load_average": os.getloadavg()[0]}, indent=1))
 
 
 if __name__ == "__main__":

@@ -32,6 +32,9 @@ POOLS_SECONDS = 2.0
 RECORD_SECONDS = 5.0
 """How long a change may be in the catalogue alone: as one file of the archive each, they would be too many."""
 
+RECORD_COPIES_SECONDS = 300.0
+"""How late the record is in further stores: each look lists all of it."""
+
 _log = structlog.get_logger("cisterna.dispatcher")
 
 
@@ -62,6 +65,7 @@ class Duties:
         ask_pools: Asks work pools for what is ready, when any kind of work goes to one.
         tidy: Sets flow runs right that nobody is left to end.
         record: Writes to the archive what changed in the catalogue.
+        copy_record: Brings that to the further stores, when there are any.
     """
 
     sweep: Sweep
@@ -71,6 +75,7 @@ class Duties:
     ask_pools: Callable[[], object] | None = None
     tidy: Callable[[], object] | None = None
     record: Callable[[], object] | None = None
+    copy_record: Callable[[], object] | None = None
 
 
 class Keeper:
@@ -168,6 +173,8 @@ class Keeper:
             self._repeats.append(Repeat("tidy", duties.tidy, every_seconds=2 * self._lease_seconds))
         if duties.record is not None:
             self._repeats.append(Repeat("record", duties.record, every_seconds=RECORD_SECONDS))
+        if duties.copy_record is not None:
+            self._repeats.append(Repeat("record-copies", duties.copy_record, every_seconds=RECORD_COPIES_SECONDS))
         heard = self._catalogue.listen(timeout=timedelta(seconds=1))
         listening = Repeat("doorbell", lambda: self._hear(heard, pools), every_seconds=0)
         self._repeats += [*pools, listening]

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text as sql_text
 
 from cisterna.adapters.catalogue_tables import metadata
-from cisterna.domain.errors import StoreUnavailable
+from cisterna.adapters.s3_obstore import S3Store
+from cisterna.domain.errors import ChecksumMismatch, StoreUnavailable
 from cisterna.domain.record import KINDS, NOT_KEPT
-from cisterna.domain.record_segment import is_segment
-from cisterna.services.record import RECORD_ROOT, SEGMENTS, record_all, record_changes
+from cisterna.domain.record_segment import segment_digest
+from cisterna.services.record import RECORD_ROOT, SEGMENTS, copy_record, record_all, record_changes
 from tests.archive.test_foreign_eyes import dump as copy_bucket
 from tests.archive.test_foreign_eyes import judge, ocfl_validate  # noqa: F401 - a fixture
 from tests.archive.told import Told, lines_of
@@ -64,7 +66,7 @@ def test_segments_are_small_and_each_names_the_one_before(told: Told) -> None:
     assert [one["segment"] for one in headers] == list(range(1, len(headers) + 1))
     assert [one["previous"] for one in headers] == [None, *digests[:-1]]
     assert all(one["records"] <= 3 for one in headers)
-    assert all(is_segment(key.removeprefix(SEGMENTS)) for key in told.segments())
+    assert all(segment_digest(key.removeprefix(SEGMENTS)) for key in told.segments())
 
 
 class Died(BaseException):
@@ -141,3 +143,28 @@ def test_a_row_that_changes_while_it_is_written_is_written_again(told: Told) -> 
     assert told.record() == 1
     newest = lines_of(told.store.get(told.segments()[-1])[0])[1]
     assert newest["content"]["full_name"] == "Rosa Franklin"
+
+
+def test_another_store_gets_what_it_lacks_and_no_more(told: Told, new_store: Callable[..., S3Store]) -> None:
+    told.record()
+    copy = new_store()
+    first = copy_record(store=told.store, to=copy)
+    with told.catalogue.begin() as tx:
+        tx.accounts.save(tx.accounts.list()[0].model_copy(update={"full_name": "Rosa"}))
+    told.record()
+
+    assert (first, copy_record(store=told.store, to=copy), copy_record(store=told.store, to=copy)) == (7, 1, 0)
+
+    assert [one.key for one in copy.list(RECORD_ROOT)] == [one.key for one in told.store.list(RECORD_ROOT)]
+
+
+def test_a_damaged_segment_is_not_copied(told: Told, new_store: Callable[..., S3Store]) -> None:
+    told.record()
+    (segment,) = told.segments()
+    told.store.put(segment, b"something else")
+    copy = new_store()
+
+    with pytest.raises(ChecksumMismatch, match="another copy"):
+        copy_record(store=told.store, to=copy)
+
+    assert copy.head(segment) is None

@@ -64,9 +64,10 @@ def write_segment(records: Sequence[Record], *, number: int, previous: str | Non
     return Segment(f"{written_at:%Y%m%dT%H%M%SZ}-{number:09d}-{digest}.jsonl.gz", body, digest)
 
 
-def is_segment(name: str) -> bool:
-    """Tell whether a file is called as segments are."""
-    return _NAME.fullmatch(name) is not None
+def segment_digest(name: str) -> str | None:
+    """Give the SHA-256 that a segment's name says it has; None for what is not called as segments are."""
+    found = _NAME.fullmatch(name)
+    return found["digest"] if found else None
 
 
 def open_segment(name: str, body: bytes) -> tuple[SegmentHeader, str, Iterator[Record | InvalidInput]]:
@@ -78,8 +79,8 @@ def open_segment(name: str, body: bytes) -> tuple[SegmentHeader, str, Iterator[R
     Raises:
         ObjectInvalid: It does not have the digest in its name, is no gzip, or does not begin as a segment does.
     """
-    found, digest = _NAME.fullmatch(name), hashlib.sha256(body).hexdigest()
-    if found is None or found["digest"] != digest:
+    digest = hashlib.sha256(body).hexdigest()
+    if segment_digest(name) != digest:
         msg = "its bytes do not have the digest in its name; take this file from another copy of the archive"
         raise ObjectInvalid(msg, segment=name, found=digest)
     lines = _lines(body)

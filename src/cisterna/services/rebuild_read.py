@@ -25,7 +25,7 @@ from cisterna.domain.ocfl import (
 from cisterna.domain.ocfl_parse import parse_inventory
 from cisterna.domain.rebuild import FoundObject, Gathered, RebuildFault, Source
 from cisterna.domain.record import SCHEMA_VERSION, read_content
-from cisterna.domain.record_segment import LARGEST_SEGMENT_BYTES, is_segment, open_segment
+from cisterna.domain.record_segment import LARGEST_SEGMENT_BYTES, open_segment, segment_digest
 from cisterna.ports.catalogue import Rebuilding
 from cisterna.ports.object_store import ObjectStore, StoredObject
 from cisterna.services.crew import work_through
@@ -116,7 +116,7 @@ def read_record(gathering: Gathering, *, store: ObjectStore, readers: int) -> Re
 
     def read(found: StoredObject) -> None:
         name = found.key.removeprefix(SEGMENTS)
-        if not is_segment(name):
+        if segment_digest(name) is None:
             gathering.blame(found.key, "it is not called as segments of the record are, and was not read")
             return
         try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from contextlib import suppress
 
-from cisterna.domain.errors import ObjectInvalid, PreconditionFailed
+from cisterna.domain.errors import ChecksumMismatch, ObjectInvalid, PreconditionFailed
 from cisterna.domain.ocfl import (
     CONTENT,
     INVENTORY,
@@ -23,7 +23,7 @@ from cisterna.domain.ocfl import (
     sidecar,
 )
 from cisterna.domain.ocfl_parse import parse_inventory
-from cisterna.domain.record_segment import write_segment
+from cisterna.domain.record_segment import segment_digest, write_segment
 from cisterna.ports.catalogue import Catalogue
 from cisterna.ports.clock import Clock
 from cisterna.ports.object_store import IfAbsent, ObjectStore
@@ -116,3 +116,30 @@ def ensure_record(store: ObjectStore, *, clock: Clock) -> None:
         put_exactly(f"{folder}/{INVENTORY}", body, store=store)
         put_exactly(f"{folder}/{SIDECAR}", sidecar(digest), store=store)
     store.put(f"{RECORD_ROOT}/{OBJECT_DECLARATION}", OBJECT_DECLARATION_BODY)
+
+
+def copy_record(*, store: ObjectStore, to: ObjectStore) -> int:
+    """Bring what another store lacks of the record there, and return how many files that were.
+
+    The declaration goes last, so that a copy which was cut short is no object yet. Again is harmless: what is there is
+    never written again.
+
+    Raises:
+        ChecksumMismatch: A segment does not have the digest in its name; the copy keeps whatever it has of it.
+        StoreUnavailable: One of the two did not answer; the next call goes on.
+    """
+    folder = f"{RECORD_ROOT}/"
+    present = {found.key for found in to.list(folder)}
+    lacking = [found.key for found in store.list(folder) if found.key not in present]
+    declaration = f"{folder}{OBJECT_DECLARATION}"
+    for key in sorted(lacking, key=lambda key: (key == declaration, key)):
+        body, _ = store.get(key)
+        digest = segment_digest(key.removeprefix(SEGMENTS))
+        if digest is not None and hashlib.sha256(body).hexdigest() != digest:
+            msg = f"{key} does not have the digest in its name; take it from another copy of the archive"
+            raise ChecksumMismatch(msg, key=key, expected=digest)
+        if key == declaration:
+            ensure_storage_root(to)
+        with suppress(PreconditionFailed):
+            to.put(key, body, condition=IfAbsent())
+    return len(lacking)

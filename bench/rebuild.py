@@ -29,6 +29,7 @@ from cisterna.adapters.s3_obstore import S3Store
 from cisterna.adapters.sink_archive_log import ArchiveLogSink
 from cisterna.adapters.system_clock import SystemClock
 from cisterna.domain.dataset import Dataset, Stage
+from cisterna.domain.event import Event
 from cisterna.domain.ocfl import (
     INVENTORY,
     OBJECT_DECLARATION,
@@ -41,7 +42,6 @@ from cisterna.domain.ocfl import (
     sidecar,
 )
 from cisterna.services.crew import work_through
-from cisterna.services.deliver import deliver_due
 from cisterna.services.rebuild import rebuild_catalogue
 from cisterna.services.record import record_all
 from cisterna.services.transition import announce
@@ -83,10 +83,10 @@ def fill(catalogue: SqlCatalogue, store: S3Store, *, objects: int) -> None:
     """Put that many archived datasets into catalogue and archive."""
     clock = SystemClock()
     with catalogue.begin() as tx:
-        tx.outbox.register([ArchiveLogSink.name])
         tx.instruments.add(make_instrument())
         tx.projects.add(make_project())
     made: list[Dataset] = []
+    told: list[Event] = []
     for first in range(0, objects, 100):
         with catalogue.begin() as tx:
             for number in range(first, min(objects, first + 100)):
@@ -99,12 +99,12 @@ def fill(catalogue: SqlCatalogue, store: S3Store, *, objects: int) -> None:
                 tx.inbox.request(make_work(f"run-{number}", subject=acquisition.acquisition_id))
                 for at in range(EVENTS):
                     name = "receipt.issued" if at == 0 else "attempt.completed"
-                    announce(tx, name, version.version_id, project="cells", clock=clock, data={"step": at})
+                    event = announce(tx, name, version.version_id, project="cells", clock=clock, data={"step": at})
+                    told += [event] if at == 0 else []
                 made.append(dataset)
     work_through(made, lambda: lambda one: write_object(one, store=store), workers=16, stop=threading.Event())
     sink = ArchiveLogSink(store=store, catalogue=catalogue)
-    while deliver_due(sink, catalogue=catalogue, clock=clock):
-        pass
+    work_through(told, lambda: sink.send, workers=4, stop=threading.Event())
     record_all(catalogue=catalogue, store=store, clock=clock)
 
 

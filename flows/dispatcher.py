@@ -117,8 +117,8 @@ def _copy_record(parts: Parts) -> None:
             copy_record(store=parts.archive_store, to=to)
         except CisternaError as refusal:
             refusals.append(refusal)
-    for refusal in refusals[:1]:
-        raise refusal
+    if refusals:
+        raise refusals[0]
 
 
 def _sweep(parts: Parts, instrument: Instrument, memory: SweepMemory) -> SweepResult:

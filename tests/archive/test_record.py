@@ -13,6 +13,7 @@ from cisterna.adapters.s3_obstore import S3Store
 from cisterna.domain.errors import ChecksumMismatch, StoreUnavailable
 from cisterna.domain.record import KINDS, NOT_KEPT
 from cisterna.domain.record_segment import segment_digest
+from cisterna.services.health import Condition, look_at_record
 from cisterna.services.record import RECORD_ROOT, SEGMENTS, copy_record, record_all, record_changes
 from tests.archive.test_foreign_eyes import dump as copy_bucket
 from tests.archive.test_foreign_eyes import judge, ocfl_validate  # noqa: F401 - a fixture
@@ -127,6 +128,21 @@ def test_what_cannot_be_written_now_waits(told: Told) -> None:
         assert tx.records.unrecorded() > 0
     assert told.segments() == []
     assert told.record() > 0
+
+
+def test_changes_that_wait_too_long_are_a_warning(told: Told) -> None:
+    now = told.facility.clock.advance(0)
+    with told.catalogue._engine.begin() as connection:
+        connection.execute(sql_text("UPDATE changes SET changed_at = :now"), {"now": now})
+    on_time = look_at_record(told.catalogue, clock=told.facility.clock)
+    told.facility.clock.advance(601)
+
+    late = look_at_record(told.catalogue, clock=told.facility.clock)
+    told.record()
+
+    assert [on_time.condition, late.condition] == [Condition.OK, Condition.WARNING]
+    assert "in the catalogue alone" in late.message
+    assert look_at_record(told.catalogue, clock=told.facility.clock).condition is Condition.OK
 
 
 def test_a_row_that_changes_while_it_is_written_is_written_again(told: Told) -> None:

@@ -108,6 +108,12 @@ class SqlRecords:
         found: int = self._sql.run(select(func.count()).select_from(changes)).scalar_one()
         return found
 
+    def unrecorded_since(self) -> datetime | None:
+        """Tell when the oldest of them was made."""
+        oldest = select(changes.c.changed_at).order_by(changes.c.sequence).limit(1)
+        found: datetime | None = self._sql.run(oldest).scalar()
+        return found
+
 
 def _rows(table: Table) -> Any:
     """Read rows by their recorded keys, with their changes; what a key says goes to the primary key's index."""

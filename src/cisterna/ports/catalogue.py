@@ -401,6 +401,10 @@ class Records(Protocol):
         """Count the changes that wait."""
         ...
 
+    def unrecorded_since(self) -> datetime | None:
+        """Tell when the oldest of them was made; None when nothing waits."""
+        ...
+
 
 class Rebuilding(Protocol):
     """Gathers what the archive tells, holds it together, and makes it the catalogue: all in one transaction."""

@@ -179,6 +179,7 @@ def put_records(told: Told, found: Sequence[Record], *, number: int = 900) -> st
 PERSON = {"name": "eve", "created_at": "2026-11-22T12:00:00Z"}
 HOSTILE: dict[str, tuple[dict[str, Any], str]] = {
     "an unknown kind": ({"kind": "pg_shadow", "content": {}}, "is no kind of record"),
+    "an unknown kind that was removed": ({"kind": "pg_shadow", "content": None}, "is no kind of record"),
     "a newer schema": (
         {"kind": "accounts", "content": PERSON, "schema_version": SCHEMA_VERSION + 1},
         "use a newer Cisterna",
@@ -374,6 +375,34 @@ BAD_LOGS: dict[str, Callable[[dict[str, Any]], object]] = {
     },
     "an unknown field": lambda document: {**document, "version": {**document["version"], "sudo": 1}},
 }
+
+
+ODD_LOGS: dict[str, Callable[[dict[str, Any]], object]] = {
+    "no Unicode": lambda document: {**document, "project": {**document["project"], "title": "\ud800"}},
+    "a count beyond all": lambda document: {**document, "version": {**document["version"], "record": 10**30}},
+    "a number beyond all": lambda document: {**document, "version": {**document["version"], "ocfl_version": 10**30}},
+    "a key beyond all": lambda document: {
+        **document,
+        "decisions": [{**document["decisions"][0], "decision_id": "x" * 5000}],
+    },
+}
+
+
+@pytest.mark.parametrize("what", ODD_LOGS)
+@pytest.mark.parametrize("has_record", [True, False], ids=["beside the record", "alone"])
+def test_what_no_table_can_hold_keeps_nothing_else_out(
+    life: Told, empty_catalogue: SqlCatalogue, what: str, *, has_record: bool
+) -> None:
+    key, document = first_log(life, "decision.made")
+    life.store.put(key, json.dumps(ODD_LOGS[what](document)).encode())
+    if not has_record:
+        life.store.delete(life.segments())
+
+    found = rebuild(life, empty_catalogue)
+
+    assert found.outcome is RebuildOutcome.REBUILT
+    others = [row for row in dump(life.catalogue)["receipts"] if row["version_id"] != document["version"]["version_id"]]
+    assert [row for row in dump(empty_catalogue)["receipts"] if row in others] == others
 
 
 @pytest.mark.parametrize("what", BAD_LOGS)

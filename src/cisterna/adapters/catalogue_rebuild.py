@@ -23,6 +23,10 @@ from cisterna.domain.record import KINDS
 
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
+_LONGEST_KEY_BYTES = 2400
+"""An index of PostgreSQL holds entries of up to 2,704 bytes."""
+_LARGEST_SEQUENCE = 2**62
+
 _BEGIN = (
     # A rebuild takes as long as the archive is large; everybody else's transactions are short.
     "SET LOCAL statement_timeout = 0",
@@ -341,6 +345,8 @@ def _gathered(one: Gathered) -> dict[str, Any]:
             msg = f"its content is of {found[:200]}"
             raise InvalidInput(msg)
         key = found
+    if key is None or len(key.encode()) > _LONGEST_KEY_BYTES or abs(one.sequence) > _LARGEST_SEQUENCE:
+        raise InvalidInput("its key is longer, or its count higher, than any of ours")
     return {
         "source": int(one.source),
         "kind": one.kind,
@@ -368,6 +374,10 @@ def row_of(table: Table, value: Value) -> tuple[str, str]:
             msg = f"nothing says what {table.name}.{column.name} is; name it in its Kind"
             raise InvalidInput(msg)
     text = "{" + ", ".join(f'"{name}": {content}' for name, content in columns.items()) + "}"
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidInput("it holds text that is no Unicode, which no catalogue keeps") from error
     if _NUL.search(text):
         raise InvalidInput("it holds the character NUL, which no catalogue keeps")
     key = "[" + ", ".join(columns[column.name] for column in table.primary_key) + "]"

@@ -149,8 +149,8 @@ class Waiting(Value):
     previous: str | None
 
 
-def read_content(kind: str, content: object, *, schema_version: int) -> Value:
-    """Check a record's content against the model of its kind.
+def read_content(kind: str, content: object, *, schema_version: int) -> Value | None:
+    """Check a record's content against the model of its kind; None stays None: the row was removed.
 
     Raises:
         InvalidInput: The kind or the schema is not known, or the content is not what the model wants. The message does
@@ -163,6 +163,8 @@ def read_content(kind: str, content: object, *, schema_version: int) -> Value:
     if known is None:
         msg = f"'{kind[:80]}' is no kind of record that this Cisterna knows"
         raise InvalidInput(msg, kind=kind[:80])
+    if content is None:
+        return None
     try:
         return known.model.model_validate(content)
     except ValidationError as error:

@@ -166,11 +166,7 @@ def _read_segment(found: StoredObject, name: str, chain: _Chain, gathering: Gath
             gathering.blame(found.key, str(record))
             continue
         try:
-            value = (
-                None
-                if record.content is None
-                else read_content(record.kind, record.content, schema_version=record.schema_version)
-            )
+            value = read_content(record.kind, record.content, schema_version=record.schema_version)
         except InvalidInput as refusal:
             gathering.blame(found.key, f"{record.kind[:80]} {record.key[:200]} is left out: {refusal}")
             continue
@@ -281,7 +277,7 @@ def _logged(body: bytes, key: str, *, root: str) -> Iterator[Gathered]:
     """Read the rows of one log. Raises `InvalidInput` unless all of it is believed."""
     document = _document(body)
     schema_version, moment = _frame(document)
-    told: list[tuple[str, Value]] = []
+    told: list[tuple[str, Value | None]] = []
     for name, kind in LOGGED.items():
         content = document.get(name)
         several = content if isinstance(content, list) else [] if content is None else [content]
@@ -324,7 +320,7 @@ def _frame(document: dict[str, object]) -> tuple[int, datetime]:
         raise InvalidInput("its event has no time") from error
 
 
-def _require_own(told: Sequence[tuple[str, Value]], *, root: str) -> None:
+def _require_own(told: Sequence[tuple[str, Value | None]], *, root: str) -> None:
     """Refuse a log that tells of another object than the one it lies in. Raises `InvalidInput`."""
     datasets = [value for kind, value in told if kind == "datasets"]
     if [getattr(one, "object_root", None) for one in datasets] != [root]:

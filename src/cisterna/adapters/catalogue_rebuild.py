@@ -5,27 +5,19 @@ What is gathered lies in the database and not in this process, so that memory do
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Table
 from sqlalchemy import text as sql_text
 
-from cisterna.adapters.catalogue_connection import Statements, body_of
+from cisterna.adapters.catalogue_connection import Statements
 from cisterna.adapters.catalogue_record import kept_tables, key_of
-from cisterna.adapters.catalogue_tables import metadata, segments
-from cisterna.domain.base import Value
-from cisterna.domain.errors import CisternaError, InvalidInput
+from cisterna.adapters.catalogue_row import gathered_row
+from cisterna.adapters.catalogue_tables import segments
+from cisterna.domain.errors import CisternaError
 from cisterna.domain.rebuild import FoundObject, Gathered, RebuildFault, Source, TableDifference
 from cisterna.domain.record import KINDS
-
-_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
-
-_LONGEST_KEY_BYTES = 2400
-"""An index of PostgreSQL holds entries of up to 2,704 bytes."""
-_LARGEST_SEQUENCE = 2**62
 
 _BEGIN = (
     # A rebuild takes as long as the archive is large; everybody else's transactions are short.
@@ -129,7 +121,7 @@ class SqlRebuilding:
         values = []
         for one in rows:
             try:
-                values.append(_gathered(one))
+                values.append(gathered_row(one))
             except CisternaError as refusal:
                 faults.append(RebuildFault(where=one.origin, reason=f"{one.kind} {one.key}: {refusal}"))
         if values:
@@ -188,7 +180,7 @@ class SqlRebuilding:
         self._continue_numbers()
         faults: list[RebuildFault] = []
         self._sql.run(sql_text("SAVEPOINT filling"))
-        while refused := [(table.name, key) for table in kept_tables() for key in self._fill(table)]:
+        while refused := self._fill_until_refused():
             self._sql.run(sql_text("ROLLBACK TO SAVEPOINT filling"))
             faults += [self._leave_out(kind=kind, key=key) for kind, key in refused]
             faults += self._leave_out_dangling()
@@ -236,6 +228,14 @@ class SqlRebuilding:
                     f"FROM (SELECT ({last}) AS last) AS found WHERE last IS NOT NULL"
                 )
             )
+
+    def _fill_until_refused(self) -> list[tuple[str, str]]:
+        """Write table after table, and stop at the first that refuses rows: what refers to them is left out first."""
+        for table in kept_tables():
+            refused = self._fill(table)
+            if refused:
+                return [(table.name, key) for key in refused]
+        return []
 
     def _fill(self, table: Table) -> list[str]:
         """Write one table; when a row cannot be written, row by row, so that only that one stays out.
@@ -332,53 +332,3 @@ def _differing(table: Table) -> Any:
         ) AS present USING (key)
         """  # noqa: S608 - names of ours
     )
-
-
-def _gathered(one: Gathered) -> dict[str, Any]:
-    kind = KINDS[one.kind]
-    table = metadata.tables[one.kind]
-    content, key = None, one.key
-    if one.value is not None:
-        value = kind.settle(one.value) if kind.settle else one.value
-        content, found = row_of(table, value)
-        if key is not None and found != key:
-            msg = f"its content is of {found[:200]}"
-            raise InvalidInput(msg)
-        key = found
-    if key is None or len(key.encode()) > _LONGEST_KEY_BYTES or abs(one.sequence) > _LARGEST_SEQUENCE:
-        raise InvalidInput("its key is longer, or its count higher, than any of ours")
-    return {
-        "source": int(one.source),
-        "kind": one.kind,
-        "key": key,
-        "sequence": one.sequence,
-        "content": content,
-        "origin": one.origin,
-        "is_final": kind.is_final,
-        "is_counted": one.is_counted,
-    }
-
-
-def row_of(table: Table, value: Value) -> tuple[str, str]:
-    """Write a value as its table's row, in JSON, and the row's key. Raises `InvalidInput`."""
-    kind, fields = KINDS[table.name], value.model_dump(mode="json")
-    columns: dict[str, str] = {}
-    for column in table.columns:
-        if column.name in kind.columns:
-            columns[column.name] = json.dumps(kind.columns[column.name](value), ensure_ascii=False)
-        elif column.name in fields:
-            columns[column.name] = json.dumps(fields[column.name], ensure_ascii=False, allow_nan=False)
-        elif column.name == "body":
-            columns[column.name] = body_of(value)  # as it was written: no digest over it may break
-        else:
-            msg = f"nothing says what {table.name}.{column.name} is; name it in its Kind"
-            raise InvalidInput(msg)
-    text = "{" + ", ".join(f'"{name}": {content}' for name, content in columns.items()) + "}"
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise InvalidInput("it holds text that is no Unicode, which no catalogue keeps") from error
-    if _NUL.search(text):
-        raise InvalidInput("it holds the character NUL, which no catalogue keeps")
-    key = "[" + ", ".join(columns[column.name] for column in table.primary_key) + "]"
-    return text, key

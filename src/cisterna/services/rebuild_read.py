@@ -181,6 +181,9 @@ def _read_segment(found: StoredObject, name: str, chain: _Chain, gathering: Gath
                 is_counted=True,
             )
         )
+        if len(rows) == _BATCH:
+            gathering.take(rows)
+            rows = []
     gathering.take(rows)
 
 

@@ -21,6 +21,7 @@ from cisterna.domain.work import WorkKind
 from cisterna.services import attempt as attempts
 from cisterna.services.deliver import deliver_due
 from cisterna.services.detect import SweepMemory, SweepResult, sweep_instrument
+from cisterna.services.record import copy_record, record_all
 from cisterna.settings import Settings, load_settings
 from flows import _settings
 from flows.held import place_of
@@ -90,6 +91,8 @@ def duties_of(parts: Parts) -> Duties:
         deliver=lambda sink: deliver_due(sink, catalogue=catalogue, clock=clock),
         ask_pools=Pools(pools, api_url=parts.prefect_api_url, catalogue=catalogue, clock=clock).ask if pools else None,
         tidy=Tidy(parts.prefect_api_url, catalogue=catalogue).look,
+        record=lambda: record_all(catalogue=catalogue, store=parts.archive_store, clock=clock),
+        copy_record=(lambda: _copy_record(parts)) if parts.copy_stores else None,
     )
 
 
@@ -104,6 +107,18 @@ def executors(settings: Settings) -> dict[WorkKind, str]:
         WorkKind.CONVERT: dispatch.convert,
     }
     return {kind: executor.removeprefix("pool:") for kind, executor in chosen.items() if executor != "inline"}
+
+
+def _copy_record(parts: Parts) -> None:
+    """Bring the record to every further store; one that is away keeps no other one waiting."""
+    refusals = []
+    for to in parts.copy_stores.values():
+        try:
+            copy_record(store=parts.archive_store, to=to)
+        except CisternaError as refusal:
+            refusals.append(refusal)
+    if refusals:
+        raise refusals[0]
 
 
 def _sweep(parts: Parts, instrument: Instrument, memory: SweepMemory) -> SweepResult:

@@ -29,6 +29,12 @@ INSTRUMENTS_SECONDS = 1.0
 POOLS_SECONDS = 2.0
 """How often pools are asked without a doorbell."""
 
+RECORD_SECONDS = 5.0
+"""How long a change may be in the catalogue alone: as one file of the archive each, they would be too many."""
+
+RECORD_COPIES_SECONDS = 300.0
+"""How late the record is in further stores: each look lists all of it."""
+
 _log = structlog.get_logger("cisterna.dispatcher")
 
 
@@ -58,6 +64,8 @@ class Duties:
         deliver: Hands a sink what is due.
         ask_pools: Asks work pools for what is ready, when any kind of work goes to one.
         tidy: Sets flow runs right that nobody is left to end.
+        record: Writes to the archive what changed in the catalogue.
+        copy_record: Brings that to the further stores, when there are any.
     """
 
     sweep: Sweep
@@ -66,6 +74,8 @@ class Duties:
     deliver: Deliver
     ask_pools: Callable[[], object] | None = None
     tidy: Callable[[], object] | None = None
+    record: Callable[[], object] | None = None
+    copy_record: Callable[[], object] | None = None
 
 
 class Keeper:
@@ -161,6 +171,10 @@ class Keeper:
         pools = [Repeat("pools", duties.ask_pools, every_seconds=POOLS_SECONDS)] if duties.ask_pools else []
         if duties.tidy is not None:
             self._repeats.append(Repeat("tidy", duties.tidy, every_seconds=2 * self._lease_seconds))
+        if duties.record is not None:
+            self._repeats.append(Repeat("record", duties.record, every_seconds=RECORD_SECONDS))
+        if duties.copy_record is not None:
+            self._repeats.append(Repeat("record-copies", duties.copy_record, every_seconds=RECORD_COPIES_SECONDS))
         heard = self._catalogue.listen(timeout=timedelta(seconds=1))
         listening = Repeat("doorbell", lambda: self._hear(heard, pools), every_seconds=0)
         self._repeats += [*pools, listening]
@@ -191,3 +205,13 @@ class Keeper:
             repeat.stop()
         for drain in self._drains:
             drain.stop()
+        self._record_the_rest()
+
+    def _record_the_rest(self) -> None:
+        """Leave an archive that tells all; what cannot be written now is written after the next start."""
+        if self._duties.record is None:
+            return
+        try:
+            self._duties.record()
+        except CisternaError as error:
+            _log.warning("record.waits", code=error.code, reason=str(error))

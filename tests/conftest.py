@@ -51,16 +51,22 @@ def postgres() -> Iterator[EmbeddedPostgres]:
             server.stop()
 
 
+@contextmanager
+def _fresh_database(server: EmbeddedPostgres) -> Iterator[str]:
+    name = next(_names)
+    admin = server.endpoint.libpq_uri("postgres")
+    with psycopg.connect(admin, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template").format(sql.Identifier(name)))
+    yield server.endpoint.url(name)
+    with psycopg.connect(admin, autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
 @pytest.fixture
 def dsn(postgres: EmbeddedPostgres) -> Iterator[str]:
     """SQLAlchemy's URL of a fresh database with the schema."""
-    name = next(_names)
-    server = postgres.endpoint.libpq_uri("postgres")
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template").format(sql.Identifier(name)))
-    yield postgres.endpoint.url(name)
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+    with _fresh_database(postgres) as url:
+        yield url
 
 
 @pytest.fixture
@@ -69,6 +75,15 @@ def catalogue(dsn: str) -> Iterator[SqlCatalogue]:
     made = SqlCatalogue(dsn)
     yield made
     made.close()
+
+
+@pytest.fixture
+def empty_catalogue(postgres: EmbeddedPostgres) -> Iterator[SqlCatalogue]:
+    """A second catalogue, on a fresh database of its own."""
+    with _fresh_database(postgres) as url:
+        made = SqlCatalogue(url)
+        yield made
+        made.close()
 
 
 @pytest.fixture

@@ -6,9 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from cisterna.adapters.catalogue_sql import SqlCatalogue
+from cisterna.adapters.s3_obstore import S3Store
+from cisterna.adapters.sink_archive_log import ArchiveLogSink
 from cisterna.ports.catalogue import Catalogue
 from cisterna.testing.clock import SettableClock
 from tests.archive.facility import Facility
+from tests.archive.told import Told
 
 
 @pytest.fixture
@@ -17,3 +21,15 @@ def facility(catalogue: Catalogue, clock: SettableClock, tmp_path: Path) -> Faci
     landing = tmp_path / "landing"
     landing.mkdir()
     return Facility(catalogue, clock, landing)
+
+
+@pytest.fixture
+def told(facility: Facility, catalogue: SqlCatalogue, object_store: S3Store) -> Told:
+    """Give a facility on a real store whose archive tells all that its catalogue knows."""
+    facility.store = object_store
+    sink = ArchiveLogSink(store=object_store, catalogue=catalogue)
+    with catalogue.begin() as tx:
+        tx.outbox.register([sink.name])
+    made = Told(facility, catalogue, sink)
+    made.settle_in()
+    return made

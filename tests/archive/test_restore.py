@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import resource
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,7 @@ import pytest
 from cisterna.domain.digest import sha512_of
 from cisterna.domain.errors import AlreadyExists, ChecksumMismatch, HostileInput, InvalidInput, NotFound, ObjectInvalid
 from cisterna.domain.ocfl import sidecar
+from cisterna.ports.object_store import ObjectStore
 from cisterna.services.landing import PARTIAL, Target
 from cisterna.services.restore import MARKER, Restored, restore_object, restore_version
 from cisterna.testing.memory_store import MemoryStore
@@ -119,7 +123,7 @@ def test_a_restore_that_was_killed_goes_on_where_it_stopped(
     with pytest.raises(KeyboardInterrupt):
         restore(facility, archived, tmp_path / "out")
     facility.store.heal()
-    landed = len(tree(tmp_path / "out")) - 1  # the marker is not content
+    landed = len([path for path in tree(tmp_path / "out") if PARTIAL not in path and MARKER not in path])
 
     restored = restore(facility, archived, tmp_path / "out")
 
@@ -224,8 +228,8 @@ def test_a_link_in_a_files_place_is_replaced_and_not_written_through(tmp_path: P
 
     with Target(tmp_path / "out") as target:
         assert target.digest("file") is None
-        with target.writing("file") as descriptor:
-            Path(f"/proc/self/fd/{descriptor}").write_bytes(b"new")
+        with target.writing("file") as landing:
+            landing.write(b"new")
 
     assert (tmp_path / "victim").read_text() == "mine"
     assert (tmp_path / "out/file").read_text() == "new"
@@ -255,3 +259,154 @@ def test_an_object_that_is_not_there_is_named(facility: Facility, tmp_path: Path
             store=facility.store,
             tables=facility.tables,
         )
+
+
+class CutStore:
+    """A store that gives chunks of some bytes and dies after some of them; it remembers where reading began."""
+
+    def __init__(self, store: ObjectStore, *, chunks: int | None = None) -> None:
+        self._store, self._left = store, chunks
+        self.starts: list[int] = []
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._store, name)
+
+    def stream(self, key: str, *, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+        self.starts.append(start)
+        body = b"".join(self._store.stream(key, start=start, end=end))
+        for at in range(0, len(body), 1000):
+            if self._left is not None:
+                self._left -= 1
+                if self._left < 0:
+                    raise KeyboardInterrupt
+            yield body[at : at + 1000]
+
+
+def cut(facility: Facility, version: str, to: Path, *, chunks: int | None, files: Sequence[str]) -> CutStore:
+    """Restore by one thread from a store that may die midway."""
+    store = CutStore(facility.store, chunks=chunks)
+    try:
+        restore_version(
+            version, to=to, catalogue=facility.catalogue, store=store, tables=facility.tables, files=files, readers=1
+        )  # type: ignore[arg-type]
+    except KeyboardInterrupt:
+        assert chunks is not None
+    return store
+
+
+@pytest.mark.parametrize("chunks", [0, 1, 5, 9])
+def test_a_large_file_goes_on_from_what_is_there(
+    facility: Facility, archived: str, tmp_path: Path, chunks: int
+) -> None:
+    cut(facility, archived, tmp_path / "out", chunks=chunks, files=["0/stack_0_BF.tiff"])
+
+    store = cut(facility, archived, tmp_path / "out", chunks=None, files=["0/stack_0_BF.tiff"])
+
+    assert store.starts == [chunks * 1000]
+    assert data_of(tmp_path / "out") == {"0/stack_0_BF.tiff": RUN["0/stack_0_BF.tiff"]}
+    assert tree(tmp_path / "out").keys() == {"data/0/stack_0_BF.tiff"}
+
+
+@pytest.mark.parametrize("spoil", [b"x" * 5000, b"D" * 20_000, b""], ids=["other bytes", "too long", "emptied"])
+def test_a_part_that_is_not_of_this_file_is_not_kept(
+    facility: Facility, archived: str, tmp_path: Path, spoil: bytes
+) -> None:
+    cut(facility, archived, tmp_path / "out", chunks=5, files=["0/stack_0_BF.tiff"])
+    (partial,) = [path for path in (tmp_path / "out").rglob("*") if path.name.startswith(PARTIAL)]
+    partial.write_bytes(spoil)
+
+    cut(facility, archived, tmp_path / "out", chunks=None, files=["0/stack_0_BF.tiff"])
+
+    assert tree(tmp_path / "out") == {"data/0/stack_0_BF.tiff": RUN["0/stack_0_BF.tiff"]}
+
+
+@pytest.mark.parametrize("make", ["link", "hard link", "pipe", "folder of nothing"])
+def test_what_stands_in_the_place_of_a_part_is_not_written_through(
+    facility: Facility, archived: str, tmp_path: Path, make: str
+) -> None:
+    cut(facility, archived, tmp_path / "out", chunks=5, files=["0/stack_0_BF.tiff"])
+    (partial,) = [path for path in (tmp_path / "out").rglob("*") if path.name.startswith(PARTIAL)]
+    partial.unlink()
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"mine")
+    match make:
+        case "link":
+            partial.symlink_to(victim)
+        case "hard link":
+            partial.hardlink_to(victim)
+        case "pipe":
+            os.mkfifo(partial)
+        case _:
+            pass
+
+    cut(facility, archived, tmp_path / "out", chunks=None, files=["0/stack_0_BF.tiff"])
+
+    assert victim.read_bytes() == b"mine"
+    assert tree(tmp_path / "out") == {"data/0/stack_0_BF.tiff": RUN["0/stack_0_BF.tiff"]}
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        (["data/0/movie.avi"], {"data/0/movie.avi"}),
+        (["0/movie.avi", "README.md"], {"data/0/movie.avi", "README.md"}),
+        (["*.tiff"], {f"data/{path}" for path in RUN if path.endswith(".tiff")}),
+        (["0/A1_[01]_*"], {"data/0/A1_0_BF.tiff", "data/0/A1_1_BF.tiff"}),
+    ],
+    ids=["logical path", "path as acquired", "pattern", "pattern below data"],
+)
+def test_only_the_files_that_are_asked_for_come_back(
+    facility: Facility, archived: str, tmp_path: Path, files: list[str], expected: set[str]
+) -> None:
+    cut(facility, archived, tmp_path / "out", chunks=None, files=files)
+
+    assert tree(tmp_path / "out").keys() == expected
+
+
+def test_a_file_that_is_not_there_is_named_and_nothing_is_made(
+    facility: Facility, archived: str, tmp_path: Path
+) -> None:
+    with pytest.raises(NotFound, match=r"no file 'late\.avi'"):
+        cut(facility, archived, tmp_path / "out", chunks=None, files=["late.avi"])
+
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_begun_for_other_files_is_refused(facility: Facility, archived: str, tmp_path: Path) -> None:
+    cut(facility, archived, tmp_path / "out", chunks=5, files=["0/stack_0_BF.tiff"])
+
+    with pytest.raises(AlreadyExists):
+        restore(facility, archived, tmp_path / "out")
+
+
+def test_a_disk_that_is_full_is_a_named_refusal_and_the_rest_comes_later(
+    facility: Facility, archived: str, tmp_path: Path
+) -> None:
+    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4000, most))  # the kernel refuses as it does on a full disk
+    try:
+        with pytest.raises(InvalidInput, match=r"cannot take data/0/stack_0_BF\.tiff: .*make room"):
+            cut(facility, archived, tmp_path / "out", chunks=None, files=["0/stack_0_BF.tiff"])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+
+    store = cut(facility, archived, tmp_path / "out", chunks=None, files=["0/stack_0_BF.tiff"])
+
+    assert store.starts == [4000]
+    assert data_of(tmp_path / "out") == {"0/stack_0_BF.tiff": RUN["0/stack_0_BF.tiff"]}
+
+
+def test_a_target_that_cannot_be_written_is_a_named_refusal(facility: Facility, archived: str) -> None:
+    with pytest.raises(InvalidInput, match="cannot be written"):
+        restore(facility, archived, Path("/proc/cisterna"))
+
+
+def test_a_copy_at_another_store_is_as_good(facility: Facility, archived: str, tmp_path: Path) -> None:
+    copy = MemoryStore()
+    for found in facility.store.list(""):
+        copy.put(found.key, facility.store.get(found.key)[0])
+    facility.store.delete([found.key for found in facility.store.list("")])
+
+    restore_version(archived, to=tmp_path / "out", catalogue=facility.catalogue, store=copy, tables=facility.tables)
+
+    assert data_of(tmp_path / "out") == RUN

@@ -19,6 +19,8 @@ from cisterna.adapters.catalogue_inbox import SqlInbox
 from cisterna.adapters.catalogue_instrument import SqlInstruments
 from cisterna.adapters.catalogue_outbox import SqlOutbox
 from cisterna.adapters.catalogue_project import SqlProjects
+from cisterna.adapters.catalogue_rebuild import SqlRebuilding
+from cisterna.adapters.catalogue_record import SqlRecords
 from cisterna.adapters.catalogue_tables import SCHEMA_REVISION
 from cisterna.ports.catalogue import (
     Accounts,
@@ -28,6 +30,8 @@ from cisterna.ports.catalogue import (
     Instruments,
     Outbox,
     Projects,
+    Rebuilding,
+    Records,
     Transaction,
 )
 
@@ -45,6 +49,8 @@ class SqlTransaction:
         self.inbox: Inbox = SqlInbox(statements)
         self.outbox: Outbox = SqlOutbox(statements)
         self.accounts: Accounts = SqlAccounts(statements)
+        self.records: Records = SqlRecords(statements)
+        self.rebuilding: Rebuilding = SqlRebuilding(statements)
 
 
 class SqlCatalogue:

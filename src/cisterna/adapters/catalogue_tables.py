@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSON, JSONB, TIMESTAMP
 
-SCHEMA_REVISION = "0001"
+SCHEMA_REVISION = "0004"
 """The newest migration; a database that is there already needs no Alembic at start."""
 
 metadata = MetaData(
@@ -75,7 +75,8 @@ acquisitions = Table(
     Column("state", Text, nullable=False),
     Column("held", Boolean, nullable=False),
     _moment("first_seen"),
-    Column("dataset_id", Text, ForeignKey("datasets.dataset_id", use_alter=True)),
+    # Deferrable: a dataset names its acquisition and an acquisition its dataset, and a rebuild writes both anew.
+    Column("dataset_id", Text, ForeignKey("datasets.dataset_id", use_alter=True, deferrable=True)),
     Column("record", Integer, nullable=False),
     _body(),
     UniqueConstraint("instrument", "folder"),
@@ -282,3 +283,20 @@ sign_in_failures = Table(
     _moment("last_at"),
 )
 Index("ix_sign_in_failures_last_at", sign_in_failures.c.last_at)
+
+changes = Table(
+    "changes",
+    metadata,
+    Column("sequence", BigInteger, Identity(always=True), primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("changed_at", TIMESTAMP(timezone=True), nullable=False, server_default=text("clock_timestamp()")),
+)
+
+segments = Table(
+    "segments",
+    metadata,
+    Column("number", BigInteger, primary_key=True),
+    Column("digest", Text, nullable=False),
+    _moment("written_at"),
+)

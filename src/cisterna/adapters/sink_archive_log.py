@@ -12,7 +12,8 @@ from cisterna.domain.base import Value
 from cisterna.domain.dataset import Dataset, Stage
 from cisterna.domain.errors import NotFound, NotReady, PreconditionFailed
 from cisterna.domain.event import Event
-from cisterna.ports.catalogue import Catalogue
+from cisterna.domain.record import SCHEMA_VERSION, KeptFinding
+from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.ports.object_store import IfAbsent, ObjectStore
 
 _VERSION = re.compile(r"^ds-[0-9a-z]{26}:v[0-9]+(\.[0-9]+)?$")
@@ -21,6 +22,9 @@ _RECORDED = frozenset({"receipt.issued", "decision.made", "publication.made", "p
 
 class ArchiveLogSink:
     """Implements `ports.sink.EventSink`: receipts, decisions, publications and the commit's own event.
+
+    Beside what happened a file holds the rows that it is about, so that a dataset is rebuilt from its object alone even
+    where the record of the catalogue (`services/record.py`) is lost.
 
     Each becomes one JSON file in the object's `logs/`, which OCFL leaves to the archive's keeper. Files are only ever
     created, under a name made from the event: the same event again finds its file there and changes nothing. It is
@@ -67,16 +71,24 @@ class ArchiveLogSink:
             receipts = tx.datasets.receipts(version_id)
             decisions = tx.datasets.decisions(version_id)
             publications = tx.datasets.publications(version_id)
+            findings = tx.datasets.findings(version_id)
+            about = _origin_of(tx, dataset)
         if all(one.ocfl_version is None for one in versions):
             msg = f"{version_id} is not archived yet; its log waits until its object is there"
             raise NotReady(msg, version_id=version_id)
         content: dict[str, JsonValue] = {
-            "schema_version": 1,
+            "schema_version": SCHEMA_VERSION,
             "event": event.model_dump(mode="json"),
             "dataset": dataset.model_dump(mode="json"),
             "version": version.model_dump(mode="json"),
+            **{name: value.model_dump(mode="json") for name, value in about.items()},
         }
         match event.name:
+            case "version.stage":
+                kept = [
+                    KeptFinding(version_id=version_id, position=at, body=finding) for at, finding in enumerate(findings)
+                ]
+                content["findings"] = _rows(kept)
             case "receipt.issued":
                 content["receipts"] = _rows([one for one in receipts if one.receipt_id in named] or receipts)
             case "decision.made":
@@ -87,6 +99,18 @@ class ArchiveLogSink:
             case _:
                 pass
         return dataset, content
+
+
+def _origin_of(tx: Transaction, dataset: Dataset) -> dict[str, Value]:
+    """Give the rows that the dataset's refers to, so that the object alone tells where it comes from."""
+    found: dict[str, Value] = {}
+    acquisition = tx.acquisitions.find(dataset.acquisition_id) if dataset.acquisition_id else None
+    if acquisition is not None:
+        found["acquisition"] = acquisition
+        found["instrument"] = tx.instruments.get(acquisition.instrument)
+    if dataset.project is not None:
+        found["project"] = tx.projects.get(dataset.project)
+    return found
 
 
 def log_key(dataset: Dataset, event: Event) -> str:

@@ -73,6 +73,39 @@ class Parts:
         self._stack.callback(catalogue.close)
         return catalogue
 
+    @contextlib.contextmanager
+    def catalogue_beside(self, name: str, *, keep: bool) -> Iterator[Catalogue]:
+        """Open a catalogue on a database of that name beside this one's, made when it is not there.
+
+        Args:
+            name: Of the database.
+            keep: Whether a database that was made for it stays.
+
+        Raises:
+            AlreadyExists: The database holds something else than a catalogue.
+        """
+        from cisterna.adapters.catalogue_database import database_beside
+        from cisterna.adapters.catalogue_sql import SqlCatalogue
+
+        dsn = self.settings.database.dsn or self._embedded().dsn
+        with database_beside(dsn.get_secret_value(), name, keep=keep) as beside:
+            catalogue = SqlCatalogue(beside)
+            try:
+                catalogue.migrate()
+                yield catalogue
+            finally:
+                catalogue.close()
+
+    def store_named(self, name: str | None) -> ObjectStore:
+        """Give the archive, or the store of that name which keeps a copy of it. Raises `NotFound`."""
+        if name is None or name == self.archive_store.name:
+            return self.archive_store
+        found = self.copy_stores.get(name)
+        if found is None:
+            there = ", ".join([self.archive_store.name, *self.copy_stores])
+            raise NotFound(f"no store is called '{name}'; there are: {there}", store=name)
+        return found
+
     @cached_property
     def stores(self) -> Stores:
         """Where the object stores are, with which keys, and who must not reach them."""

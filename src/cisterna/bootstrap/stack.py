@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -89,6 +90,20 @@ class EmbeddedStack:
             self.stop()
             raise
 
+    @contextlib.contextmanager
+    def ground(self) -> Iterator[None]:
+        """Run only the database and the store, for a command that nobody may disturb; both end with the block.
+
+        Raises:
+            NotReady: The home is in use, or a part did not come up.
+        """
+        with self.home.locked():
+            try:
+                self._publish_endpoints(self._start_postgres(), self._start_store(), web_url="", prefect_api_url="")
+                yield
+            finally:
+                self.stop()
+
     def stop(self) -> None:
         """Stop every part in the order in which nothing is left half done, and say that nothing runs here."""
         self.home.withdraw_endpoints()
@@ -134,28 +149,18 @@ class EmbeddedStack:
         self._say(name, "starting")
 
     def _start(self) -> Endpoints:
-        from cisterna.adapters.catalogue_sql import SqlCatalogue
         from cisterna.adapters.embedded_prefect import client_environment
 
         settings, home = self.settings, self.home
         web_port = free_port(settings.web)
         database = self._start_postgres()
         prefect = self._begin_prefect(database)  # the slowest by far, so it starts first and is waited for last
-        store = self._start_store()
-        dsn = settings.database.dsn or SecretStr(database.url("cisterna") if database else "")
-        catalogue = SqlCatalogue(dsn.get_secret_value())
-        catalogue.migrate()
-        catalogue.close()
-
-        endpoints = Endpoints(
-            supervisor_pid=os.getpid(),
-            started_at=SystemClock().now(),
+        endpoints = self._publish_endpoints(
+            database,
+            self._start_store(),
             web_url=f"http://{_shown(settings.web.host)}:{web_port}",
             prefect_api_url=prefect.api_url if prefect else settings.prefect.api_url or "",
-            dsn=dsn,
-            **store,
         )
-        home.publish_endpoints(endpoints)
 
         web = self._own("web", "cisterna.web.serve", prefect_env={})
         self._add("web", web)
@@ -173,6 +178,27 @@ class EmbeddedStack:
             self._say("prefect", "ready")
         dispatcher.await_ready(ready.exists, timeout_seconds=START_SECONDS)
         self._say("dispatcher", "ready")
+        return endpoints
+
+    def _publish_endpoints(
+        self, database: PostgresEndpoint | None, store: Mapping[str, Any], *, web_url: str, prefect_api_url: str
+    ) -> Endpoints:
+        """Bring the catalogue's schema to this version, and say where everything answers."""
+        from cisterna.adapters.catalogue_sql import SqlCatalogue
+
+        dsn = self.settings.database.dsn or SecretStr(database.url("cisterna") if database else "")
+        catalogue = SqlCatalogue(dsn.get_secret_value())
+        catalogue.migrate()
+        catalogue.close()
+        endpoints = Endpoints(
+            supervisor_pid=os.getpid(),
+            started_at=SystemClock().now(),
+            web_url=web_url,
+            prefect_api_url=prefect_api_url,
+            dsn=dsn,
+            **store,
+        )
+        self.home.publish_endpoints(endpoints)
         return endpoints
 
     def _start_postgres(self) -> PostgresEndpoint | None:

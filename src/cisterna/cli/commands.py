@@ -38,6 +38,11 @@ COMMANDS = {
     "show": Place("dataset", "show", "Show everything known of one acquisition, dataset or version."),
     "check": Place("dataset", "check", "Read archived objects back and compare every digest; never by HEAD or ETag."),
     "restore": Place("dataset", "restore", "Write an object's logical content to a folder, digested as it lands."),
+    "rebuild": Place(
+        "rebuild",
+        "rebuild",
+        "Make the catalogue anew from the archive alone, or show that the one there is equals it.",
+    ),
     "lineage": Place("dataset", "lineage", "Show where a dataset comes from and what was made from it."),
     "publish": Place(
         "publish", "publish", "Make an accepted version public at the configured targets; returns when it is."

@@ -91,6 +91,13 @@ def restore(
     *,
     to: Annotated[Path, typer.Option("--to", help="An empty or missing folder.", show_default=False)],
     version: Annotated[str | None, typer.Option("--version", help="Such as v1; else the newest archived.")] = None,
+    file: Annotated[
+        list[str] | None,
+        typer.Option("--file", metavar="PATH", help="Only this file, or those that a shell pattern names; repeatable."),
+    ] = None,
+    store: Annotated[
+        str | None, typer.Option("--store", metavar="NAME", help="From the copy at this store; else the archive.")
+    ] = None,
     readable_names: Annotated[
         bool, typer.Option("--readable-names", help="Leave names that are no plain text as the archive writes them.")
     ] = False,
@@ -105,14 +112,17 @@ def restore(
         row = _archived(identifier, parts)
         chosen = _version(row, version, parts)
         if dry_run:
-            text = f"would restore {chosen}, {row.file_count} files, {human_bytes(row.total_bytes)}, to {to}"
+            what = f"of {row.file_count} files" if file else f"{row.file_count} files, {human_bytes(row.total_bytes)}"
+            what = f"{', '.join(file)} {what}" if file else what
+            text = f"would restore {chosen}, {what}, to {to}"
             answer(row.model_dump(mode="json"), as_json=as_json, show=lines(text))
             return
         restored = restore_version(
             chosen,
             to=to.absolute(),
             catalogue=parts.catalogue,
-            store=parts.archive_store,
+            store=parts.store_named(store),
+            files=tuple(file or ()),
             tables=parts.tables,
             readable_names=readable_names,
         )

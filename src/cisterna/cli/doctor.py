@@ -69,6 +69,7 @@ def _look_at_parts(parts: Parts) -> Iterator[Diagnosis]:
         yield from health.look_at_zones(parts.catalogue, lambda path: parts.zone_at(Path(path)))
         yield health.look_at_work(parts.catalogue)
         yield health.look_at_outbox(parts.catalogue)
+        yield health.look_at_record(parts.catalogue, clock=parts.clock)
 
 
 def _look_at_stores(parts: Parts) -> Iterator[Diagnosis]:

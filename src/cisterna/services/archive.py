@@ -61,7 +61,7 @@ def archive_version(
         return begun
     version, dataset = begun
     recovered = recover_object(dataset.dataset_id, lease=lease, catalogue=catalogue, store=store)
-    _ensure_storage_root(store)
+    ensure_storage_root(store)
     commit = _plan(version, dataset, recovered, store=store, tables=tables)
     if not commit.is_done:
         commit.purge()
@@ -91,7 +91,7 @@ def _begin(version_id: str, *, lease: Attempt, catalogue: Catalogue) -> tuple[Ve
     return version, dataset
 
 
-def _ensure_storage_root(store: ObjectStore) -> None:
+def ensure_storage_root(store: ObjectStore) -> None:
     """Write the storage root's own files once; the declaration is the last, so it tells that all are there."""
     if store.head(ROOT_DECLARATION) is not None:
         return

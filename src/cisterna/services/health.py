@@ -20,6 +20,9 @@ CLOCK_WARNING = timedelta(minutes=1)
 CLOCK_LIMIT = timedelta(minutes=15)
 """S3 refuses requests whose time is further off than this."""
 
+RECORD_LATE = timedelta(minutes=10)
+"""How long the archive may not know of a change before somebody is told."""
+
 
 class Condition(StrEnum):
     """How one part is."""
@@ -194,6 +197,21 @@ def look_at_outbox(catalogue: Catalogue) -> Diagnosis:
         condition=Condition.WARNING,
         message=f"events pile up: {named}; they are kept",
         fix="see whether the sink answers, and the dispatcher's log",
+    )
+
+
+def look_at_record(catalogue: Catalogue, *, clock: Clock) -> Diagnosis:
+    """Find changes that have been in the catalogue alone for too long."""
+    with catalogue.begin() as tx:
+        since = tx.records.unrecorded_since()
+        waiting = tx.records.unrecorded() if since is not None else 0
+    if since is None or clock.now() - since < RECORD_LATE:
+        return Diagnosis(part="record", condition=Condition.OK, message=f"{waiting} changes wait to be recorded")
+    return Diagnosis(
+        part="record",
+        condition=Condition.WARNING,
+        message=f"{waiting} changes are in the catalogue alone, the oldest since {since:%Y-%m-%d %H:%M} UTC",
+        fix="see whether the archive can be written, and the dispatcher's log",
     )
 
 

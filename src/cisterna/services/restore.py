@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from pydantic import Field
@@ -13,7 +14,14 @@ from pydantic import Field
 from cisterna.domain.base import Value
 from cisterna.domain.dataset import Dataset, Version
 from cisterna.domain.digest import sha512_of
-from cisterna.domain.errors import AlreadyExists, ChecksumMismatch, InvalidInput, NotFound, ObjectInvalid
+from cisterna.domain.errors import (
+    AlreadyExists,
+    ChecksumMismatch,
+    InvalidInput,
+    NotFound,
+    ObjectInvalid,
+    ObjectNotFound,
+)
 from cisterna.domain.ocfl import Inventory, require_distinct
 from cisterna.domain.source_name import is_written_otherwise
 from cisterna.ports.catalogue import Catalogue
@@ -21,12 +29,14 @@ from cisterna.ports.object_store import ObjectStore
 from cisterna.ports.quality import TableFile
 from cisterna.services.crew import work_through
 from cisterna.services.data_manifest import DATA, MANIFEST_PATH, load_manifest
-from cisterna.services.held_object import HeldObject, read_held, sidecar_agrees
-from cisterna.services.landing import PARTIAL, Target
-from cisterna.services.reread import read_back
+from cisterna.services.held_object import read_held, sidecar_agrees
+from cisterna.services.landing import PARTIAL, Landing, Target
 
 MARKER = ".cisterna-restore.json"
 """Says, in a folder that is not whole yet, what is being restored into it."""
+
+
+_LONGEST_MARKER = 1024 * 1024
 
 
 class Restored(Value):
@@ -54,23 +64,27 @@ def restore_version(
     store: ObjectStore,
     tables: TableFile,
     readable_names: bool = False,
+    files: Sequence[str] = (),
     readers: int = 4,
 ) -> Restored:
     """Write the logical content of an archived version into a folder: `data/`, `metadata/`, `quality/` and the rest.
 
-    A run that was cut short is taken up by the same call: what is there with the right digest stays.
+    A run that was cut short is taken up by the same call: what is there with the right digest stays, and a file of
+    which a part is there goes on behind that part.
 
     Args:
         version_id: Of a version that is archived.
         to: A folder that is empty, is not there yet, or holds the beginnings of this very restore.
         catalogue: Says where the object lies.
-        store: The archive.
+        store: The archive, or a store that keeps a copy of it.
+        files: Only these: paths in the logical content, or below its `data/`, or shell patterns of either.
         tables: Reads the manifest, when a name is written otherwise than it was acquired.
         readable_names: Leave names as the archive writes them, instead of giving them their own bytes back.
         readers: Threads.
 
     Raises:
-        NotFound: There is no such version, or it is not archived.
+        NotFound: There is no such version, it is not archived, or a path or pattern names none of its files.
+        InvalidInput: The folder cannot be written, or is full; the same call goes on once there is room.
         AlreadyExists: The folder holds other things.
         ChecksumMismatch: The archive gave other bytes than it should; those files are not in the folder.
         ObjectInvalid: The inventory is damaged; nothing is written.
@@ -84,6 +98,7 @@ def restore_version(
         number=_number(version, dataset),
         to=to,
         store=store,
+        files=files,
         tables=tables,
         readable_names=readable_names,
         readers=readers,
@@ -97,6 +112,7 @@ def restore_object(
     number: int | None,
     to: Path,
     store: ObjectStore,
+    files: Sequence[str] = (),
     tables: TableFile,
     readable_names: bool = False,
     readers: int = 4,
@@ -110,14 +126,16 @@ def restore_object(
         msg = f"the inventory of {pid} does not have the digest of its sidecar; run `cisterna check` on it"
         raise ObjectInvalid(msg, pid=pid)
     chosen = number or held.inventory.head
-    files = held.inventory.files(chosen)
+    present = held.inventory.files(chosen)
+    wanted = _chosen(present, files, pid=pid)
     names: dict[str, str] = {}
     if not readable_names:
-        names = _names(files, held.inventory, object_root=object_root, store=store, tables=tables)
-    _prepare(to, held, chosen, readable_names=readable_names)
+        acquired = _names(present, held.inventory, object_root=object_root, store=store, tables=tables)
+        names = {path: name for path, name in acquired.items() if path in wanted}
+    _prepare(to, _marker(pid, chosen, files=files, readable_names=readable_names))
     with Target(to) as target:
         restore = _Restore(object_root, held.inventory, names, target, store)
-        work_through(sorted(files.items()), lambda: restore.file, workers=readers, stop=threading.Event())
+        work_through(sorted(wanted.items()), lambda: restore.file, workers=readers, stop=threading.Event())
         if restore.wrong:
             raise restore.mismatch(pid)
         os.sync()  # once, and not file by file: until the marker goes, the next run digests all that is there
@@ -126,7 +144,7 @@ def restore_object(
         pid=pid,
         ocfl_version=chosen,
         folder=str(to),
-        files=len(files),
+        files=len(wanted),
         bytes_read=restore.bytes_read,
         files_present=restore.files_present,
         files_renamed=len(names),
@@ -164,29 +182,55 @@ def _number(version: Version, dataset: Dataset) -> int:
     return version.ocfl_version
 
 
-def _prepare(to: Path, held: HeldObject, number: int, *, readable_names: bool) -> None:
-    """Make the folder ours, or refuse it."""
-    marker = {"pid": held.inventory.pid, "version": f"v{number}"}
+def _chosen(present: dict[str, str], wanted: Sequence[str], *, pid: str) -> dict[str, str]:
+    """Give the files that are asked for; a path is itself before it is a pattern, since names may hold any sign."""
+    if not wanted:
+        return present
+    chosen: dict[str, str] = {}
+    for one in wanted:
+        exact = {path for path in (one, f"{DATA}{one}") if path in present}
+        found = exact or {path for path in present if fnmatchcase(path, one) or fnmatchcase(path, f"{DATA}{one}")}
+        if not found:
+            msg = f"{pid} has no file '{one}' in that version; paths are as in data/, and * stands for anything"
+            raise NotFound(msg, pid=pid, path=one)
+        chosen |= {path: present[path] for path in found}
+    return chosen
+
+
+def _marker(pid: str, number: int, *, files: Sequence[str], readable_names: bool) -> dict[str, object]:
+    """Name what is restored, so that no later run mixes it with another."""
+    marker: dict[str, object] = {"pid": pid, "version": f"v{number}"}
+    if files:
+        marker["files"] = sorted(set(files))
     if readable_names:
-        marker["names"] = "readable"  # so that no later run mixes the two
+        marker["names"] = "readable"
+    return marker
+
+
+def _prepare(to: Path, marker: dict[str, object]) -> None:
+    """Make the folder ours, or refuse it."""
     try:
         to.mkdir(parents=True, exist_ok=True)
         names = {found.name for found in to.iterdir() if not found.name.startswith(PARTIAL)}
+        if not names:
+            with Target(to) as target, target.writing(MARKER) as landing:
+                landing.begin_anew()
+                landing.write(json.dumps(marker).encode())
+            return
     except (FileExistsError, NotADirectoryError) as refusal:
         msg = f"{to} is not a folder; give one that is empty or not there yet"
         raise InvalidInput(msg, folder=str(to)) from refusal
-    if not names:
-        with Target(to) as target, target.writing(MARKER) as descriptor:
-            os.write(descriptor, json.dumps(marker).encode())
-        return
+    except OSError as refusal:
+        msg = f"{to} cannot be written: {refusal.strerror}; give another folder, or mend that"
+        raise InvalidInput(msg, folder=str(to)) from refusal
     if MARKER not in names or _read_marker(to / MARKER) != marker:
-        msg = f"{to} is not empty and nothing of {held.inventory.pid} v{number} was begun there; give an empty folder"
+        msg = f"{to} is not empty and not what this restore of {marker['pid']} began; give an empty folder"
         raise AlreadyExists(msg, folder=str(to))
 
 
 def _read_marker(file: Path) -> object:
     try:
-        return json.loads(file.read_bytes()[:4096]) if file.is_file() and not file.is_symlink() else None
+        return json.loads(file.read_bytes()[:_LONGEST_MARKER]) if file.is_file() and not file.is_symlink() else None
     except ValueError:
         return None
 
@@ -219,9 +263,8 @@ class _Restore:
             with self._lock:
                 self.wrong[path] = str(difference)
         except OSError as refusal:
-            msg = (
-                f"{self._target.folder} cannot take {path}: {refusal.strerror}; make room there or give another folder"
-            )
+            what = refusal.strerror or type(refusal).__name__
+            msg = f"{self._target.folder} cannot take {path}: {what}; make room there, or mend that, and ask again"
             raise InvalidInput(msg, path=path) from refusal
 
     def mismatch(self, pid: str) -> ChecksumMismatch:
@@ -233,27 +276,29 @@ class _Restore:
         return ChecksumMismatch(msg, pid=pid, paths=paths[:100])
 
     def _write(self, path: str, digest: str) -> None:
-        content_path = self._inventory.content_path(digest)
-        with self._target.writing(self._names.get(path, path)) as descriptor:
-            found = read_back(
-                content_path,
-                object_root=self._root,
-                store=self._store,
-                taken=lambda chunk: _write_all(descriptor, chunk),
-            )
-            if found.is_missing:
-                raise _Unequal("the archive does not have it")
-            if found.sha512 != digest:
+        key = f"{self._root}/{self._inventory.content_path(digest)}"
+        with self._target.writing(self._names.get(path, path)) as landing:
+            was_begun = landing.size_bytes > 0
+            self._fill(landing, key)
+            if landing.sha512 != digest and was_begun:  # the part that was there is not a part of this
+                landing.begin_anew()
+                self._fill(landing, key)
+            if landing.sha512 != digest:
+                landing.drop()
                 raise _Unequal("the archive has other bytes than it should")
+
+    def _fill(self, landing: Landing, key: str) -> None:
+        """Read what is not there yet."""
+        begun = landing.size_bytes
+        try:
+            for chunk in self._store.stream(key, start=begun):
+                landing.write(chunk)
+        except ObjectNotFound as missing:
+            landing.drop()
+            raise _Unequal("the archive does not have it") from missing
         with self._lock:
-            self.bytes_read += found.size_bytes
+            self.bytes_read += landing.size_bytes - begun
 
 
 class _Unequal(Exception):
     """The bytes that came are not those that should; the file is not kept."""
-
-
-def _write_all(descriptor: int, chunk: bytes) -> None:
-    rest = memoryview(chunk)
-    while rest:
-        rest = rest[os.write(descriptor, rest) :]

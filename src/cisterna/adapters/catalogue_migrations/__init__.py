@@ -10,6 +10,7 @@ from alembic.util import CommandError
 from sqlalchemy import Connection
 from sqlalchemy import text as sql_text
 
+from cisterna.adapters.catalogue_record import watch_changes
 from cisterna.domain.errors import NotReady
 
 _LOCK = 0x63697374_65726E61  # "cisterna"
@@ -25,6 +26,7 @@ def upgrade(connection: Connection) -> None:
     connection.execute(sql_text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
     try:
         command.upgrade(alembic_config(connection), "head")
+        watch_changes(connection)
     except CommandError as error:
         msg = f"this Cisterna does not know the database's schema ({error}); run the version that wrote it, or a newer"
         raise NotReady(msg, part="catalogue") from error

@@ -1,0 +1,339 @@
+"""Reads what an archive tells of a catalogue. Whatever lies in the bucket may be damaged, foreign, or a trap."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby, product
+
+from pydantic import TypeAdapter, ValidationError
+
+from cisterna.domain.base import Moment, Value
+from cisterna.domain.digest import sha512_of
+from cisterna.domain.errors import InvalidInput, ObjectInvalid, ObjectNotFound
+from cisterna.domain.ocfl import (
+    INVENTORY,
+    LOGS,
+    OBJECT_DECLARATION,
+    Inventory,
+    object_root,
+)
+from cisterna.domain.ocfl_parse import parse_inventory
+from cisterna.domain.rebuild import FoundObject, Gathered, RebuildFault, Source
+from cisterna.domain.record import SCHEMA_VERSION, read_content
+from cisterna.domain.record_segment import LARGEST_SEGMENT_BYTES, open_segment, segment_digest
+from cisterna.ports.catalogue import Rebuilding
+from cisterna.ports.object_store import ObjectStore, StoredObject
+from cisterna.services.crew import work_through
+from cisterna.services.held_object import sidecar_agrees
+from cisterna.services.record import RECORD_ROOT, SEGMENTS
+
+LOGGED = {
+    "instrument": "instruments",
+    "project": "projects",
+    "acquisition": "acquisitions",
+    "dataset": "datasets",
+    "version": "versions",
+    "findings": "findings",
+    "receipts": "receipts",
+    "decisions": "decisions",
+    "publications": "publications",
+}
+"""What a file of an object's `logs/` may hold whole, and the kind of row that it is. Lists hold several."""
+
+LARGEST_LOG_BYTES = 64 * 1024 * 1024
+_BATCH = 500
+_PREFIXES = tuple("".join(two) for two in product("0123456789abcdef", repeat=2))
+_KEY = re.compile(r"(?P<root>[0-9a-f]{3}/[0-9a-f]{3}/[0-9a-f]{3}/[^/]+)/(?P<path>.+)")
+_OF_VERSION = re.compile(r"(?P<dataset>ds-[0-9a-z]{26}):v[0-9]+(\.[0-9]+)?")
+_MOMENT: TypeAdapter[datetime] = TypeAdapter(Moment)
+
+
+class Gathering:
+    """Hands what several threads read to the one transaction, some hundred rows at a time."""
+
+    def __init__(self, rebuilding: Rebuilding) -> None:
+        self._rebuilding = rebuilding
+        self._lock = threading.Lock()
+        self._rows: list[Gathered] = []
+        self._objects: list[FoundObject] = []
+        self.faults: list[RebuildFault] = []
+
+    def take(self, rows: Sequence[Gathered]) -> None:
+        """Take rows."""
+        with self._lock:
+            self._rows += rows
+            if len(self._rows) >= _BATCH:
+                self._flush()
+
+    def find(self, found: FoundObject) -> None:
+        """Take an object."""
+        with self._lock:
+            self._objects.append(found)
+            if len(self._objects) >= _BATCH:
+                self._flush()
+
+    def blame(self, where: str, reason: str) -> None:
+        """Name something that is not believed."""
+        with self._lock:
+            self.faults.append(RebuildFault(where=where, reason=reason))
+
+    def flush(self) -> None:
+        """Hand over what is left."""
+        with self._lock:
+            self._flush()
+
+    def _flush(self) -> None:
+        rows, self._rows = self._rows, []
+        objects, self._objects = self._objects, []
+        self.faults += self._rebuilding.gather(rows)
+        self._rebuilding.find(objects)
+
+
+@dataclass(frozen=True)
+class ReadRecord:
+    """How far the record goes.
+
+    Attributes:
+        end: Number and digest of its last segment; None when there is none.
+    """
+
+    segments: int
+    end: tuple[int, str] | None
+
+
+def read_record(gathering: Gathering, *, store: ObjectStore, readers: int) -> ReadRecord:
+    """Read every segment of the record; one that is damaged or missing is named, and the others are read.
+
+    Raises:
+        StoreUnavailable: One could not be read, which is not the same as damaged.
+    """
+    chain = _Chain()
+
+    def read(found: StoredObject) -> None:
+        name = found.key.removeprefix(SEGMENTS)
+        if segment_digest(name) is None:
+            gathering.blame(found.key, "it is not called as segments of the record are, and was not read")
+            return
+        try:
+            _read_segment(found, name, chain, gathering, store=store)
+        except (ObjectInvalid, ObjectNotFound) as refusal:
+            gathering.blame(found.key, f"no row of this segment was believed: {refusal}")
+
+    work_through(store.list(SEGMENTS), lambda: read, workers=readers, stop=threading.Event())
+    for number, digest in chain.missing():
+        gathering.blame(
+            f"{SEGMENTS}*-{number:09d}-{digest}.jsonl.gz",
+            "this segment of the record is missing: rows that only it tells of are not rebuilt, or are as they were "
+            "before; take it from another copy of the archive and rebuild again",
+        )
+    return ReadRecord(segments=len(chain.numbers), end=chain.end())
+
+
+class _Chain:
+    """Which segments there are, and which they name."""
+
+    def __init__(self) -> None:
+        self.numbers: dict[str, int] = {}
+        self._named: dict[str, int] = {}
+
+    def add(self, digest: str, *, number: int, previous: str | None) -> None:
+        self.numbers[digest] = number
+        if previous is not None:
+            self._named[previous] = number - 1
+
+    def missing(self) -> list[tuple[int, str]]:
+        return sorted((number, digest) for digest, number in self._named.items() if digest not in self.numbers)
+
+    def end(self) -> tuple[int, str] | None:
+        return max(((number, digest) for digest, number in self.numbers.items()), default=None)
+
+
+def _read_segment(found: StoredObject, name: str, chain: _Chain, gathering: Gathering, *, store: ObjectStore) -> None:
+    if found.size_bytes > LARGEST_SEGMENT_BYTES:
+        msg = f"it has {found.size_bytes:,} bytes, more than a segment may have"
+        raise ObjectInvalid(msg, key=found.key)
+    body, _ = store.get(found.key)
+    header, digest, records = open_segment(name, body)
+    chain.add(digest, number=header.segment, previous=header.previous)
+    rows: list[Gathered] = []
+    for record in records:
+        if isinstance(record, InvalidInput):
+            gathering.blame(found.key, str(record))
+            continue
+        try:
+            value = read_content(record.kind, record.content, schema_version=record.schema_version)
+        except InvalidInput as refusal:
+            gathering.blame(found.key, f"{record.kind[:80]} {record.key[:200]} is left out: {refusal}")
+            continue
+        rows.append(
+            Gathered(
+                source=Source.RECORD,
+                kind=record.kind,
+                key=record.key,
+                sequence=record.sequence,
+                value=value,
+                origin=found.key,
+                is_counted=True,
+            )
+        )
+        if len(rows) == _BATCH:
+            gathering.take(rows)
+            rows = []
+    gathering.take(rows)
+
+
+def read_objects(gathering: Gathering, *, store: ObjectStore, readers: int) -> int:
+    """Look at every object of the storage root: its inventory, and what its `logs/` tell; return how many there are.
+
+    The whole bucket is listed, several parts of it at a time.
+
+    Raises:
+        StoreUnavailable: Something could not be read, which is not the same as damaged.
+    """
+    counted: list[int] = []
+
+    def read(prefix: str) -> None:
+        for root, keys in _by_object(store.list(prefix), gathering):
+            if root != RECORD_ROOT:
+                _Object(root, store, gathering).read(keys)
+                counted.append(1)
+
+    work_through(_PREFIXES, lambda: read, workers=readers, stop=threading.Event())
+    return len(counted)
+
+
+def _by_object(keys: Iterator[StoredObject], gathering: Gathering) -> Iterator[tuple[str, list[StoredObject]]]:
+    """Group a listing by object; of each only what is read here is kept, however many files it has."""
+
+    def place(found: StoredObject) -> str | None:
+        matched = _KEY.fullmatch(found.key)
+        return matched["root"] if matched else None
+
+    for root, group in groupby(keys, key=place):
+        if root is None:
+            for found in group:
+                gathering.blame(found.key, "it lies outside of every object; it stays as it is")
+            continue
+        wanted = (f"{root}/{INVENTORY}", f"{root}/{OBJECT_DECLARATION}")
+        yield root, [one for one in group if one.key in wanted or one.key.startswith(f"{root}/{LOGS}/")]
+
+
+class _Object:
+    """One object and what it tells."""
+
+    def __init__(self, root: str, store: ObjectStore, gathering: Gathering) -> None:
+        self._root = root
+        self._store = store
+        self._gathering = gathering
+
+    def read(self, keys: Sequence[StoredObject]) -> None:
+        """Read it; what is wrong with it is named and the rest of it is used."""
+        present = {found.key for found in keys}
+        inventory = self._inventory() if f"{self._root}/{INVENTORY}" in present else None
+        if inventory is not None and f"{self._root}/{OBJECT_DECLARATION}" not in present:
+            self._blame(OBJECT_DECLARATION, "the declaration is missing; the first look after the rebuild mends it")
+        self._gathering.find(
+            FoundObject(
+                object_root=self._root,
+                pid=inventory.pid if inventory else None,
+                head=inventory.head if inventory else None,
+            )
+        )
+        for found in keys:
+            if found.key.startswith(f"{self._root}/{LOGS}/"):
+                self._log(found)
+
+    def _inventory(self) -> Inventory | None:
+        body, _ = self._store.get(f"{self._root}/{INVENTORY}")
+        try:
+            inventory = parse_inventory(body)
+        except ObjectInvalid as refusal:
+            self._blame(INVENTORY, str(refusal))
+            return None
+        if not sidecar_agrees(self._root, sha512=sha512_of(body), store=self._store):
+            self._blame(INVENTORY, "it does not have the digest of its sidecar; `cisterna check` looks closer")
+        if object_root(inventory.pid) != self._root:
+            self._blame(INVENTORY, f"it is of {inventory.pid[:200]!r}, whose place is another one")
+            return None
+        return inventory
+
+    def _log(self, found: StoredObject) -> None:
+        if found.size_bytes > LARGEST_LOG_BYTES:
+            self._gathering.blame(found.key, f"it has {found.size_bytes:,} bytes, more than a log may have")
+            return
+        try:
+            body, _ = self._store.get(found.key)
+            self._gathering.take(list(_logged(body, found.key, root=self._root)))
+        except (InvalidInput, ObjectNotFound) as refusal:
+            self._gathering.blame(found.key, f"nothing of this log was believed: {refusal}")
+
+    def _blame(self, path: str, reason: str) -> None:
+        self._gathering.blame(f"{self._root}/{path}", reason)
+
+
+def _logged(body: bytes, key: str, *, root: str) -> Iterator[Gathered]:
+    """Read the rows of one log. Raises `InvalidInput` unless all of it is believed."""
+    document = _document(body)
+    schema_version, moment = _frame(document)
+    told: list[tuple[str, Value | None]] = []
+    for name, kind in LOGGED.items():
+        content = document.get(name)
+        several = content if isinstance(content, list) else [] if content is None else [content]
+        told += [(kind, read_content(kind, one, schema_version=schema_version)) for one in several]
+    _require_own(told, root=root)
+    for kind, value in told:
+        count = getattr(value, "record", None)
+        yield Gathered(
+            source=Source.LOGS,
+            kind=kind,
+            key=None,
+            sequence=count if isinstance(count, int) else int(moment.timestamp() * 1_000_000),
+            value=value,
+            origin=key,
+            is_counted=count is not None,
+        )
+
+
+def _document(body: bytes) -> dict[str, object]:
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput("it is no JSON") from error
+    if not isinstance(document, dict):
+        raise InvalidInput("it is no JSON object")
+    return document
+
+
+def _frame(document: dict[str, object]) -> tuple[int, datetime]:
+    """Read what every log begins with: its schema, and the event that it tells of."""
+    version, event = document.get("schema_version"), document.get("event")
+    if not isinstance(version, int) or version < 1 or not isinstance(event, dict):
+        raise InvalidInput("it does not have the form of a log of Cisterna")
+    if version > SCHEMA_VERSION:
+        msg = f"it has schema {version} and this Cisterna reads up to {SCHEMA_VERSION}; use a newer Cisterna"
+        raise InvalidInput(msg)
+    try:
+        return version, _MOMENT.validate_python(event.get("occurred_at"))
+    except ValidationError as error:
+        raise InvalidInput("its event has no time") from error
+
+
+def _require_own(told: Sequence[tuple[str, Value | None]], *, root: str) -> None:
+    """Refuse a log that tells of another object than the one it lies in. Raises `InvalidInput`."""
+    datasets = [value for kind, value in told if kind == "datasets"]
+    if [getattr(one, "object_root", None) for one in datasets] != [root]:
+        raise InvalidInput("it does not tell of the dataset whose object it lies in")
+    own = getattr(datasets[0], "dataset_id", "")
+    for kind, value in told:
+        version = getattr(value, "version_id", None)
+        if version is None:
+            continue
+        found = _OF_VERSION.fullmatch(str(version))
+        if found is None or found["dataset"] != own:
+            msg = f"it tells of {kind} of {str(version)[:100]}, which is no version of the dataset that it lies with"
+            raise InvalidInput(msg)

@@ -1,0 +1,168 @@
+"""A catalogue with a row in every table that is kept, what its archive holds of it, and dumps to compare."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from cisterna.adapters.catalogue_record import kept_tables
+from cisterna.adapters.catalogue_sql import SqlCatalogue
+from cisterna.adapters.sink_archive_log import ArchiveLogSink
+from cisterna.domain.account import ApiToken, SetupLink
+from cisterna.domain.dataset import Dataset, Relation, Stage
+from cisterna.domain.finding import Finding, Outcome
+from cisterna.domain.project import Binding, BindingKind
+from cisterna.domain.publication import Publication
+from cisterna.domain.record_segment import Segment
+from cisterna.domain.review import Act, Decision
+from cisterna.ports.object_store import ObjectStore
+from cisterna.services.deliver import deliver_due
+from cisterna.services.record import SEGMENTS, record_all
+from cisterna.services.transition import advance, announce
+from cisterna.testing.factory import make_account, make_project
+from tests.archive.facility import Facility
+
+FINDINGS = (
+    Finding(check="focus-min", outcome=Outcome.PASSED, message="focus 1e16 is enough", observed=1e16, expected=4),
+    Finding(check="saturation-max", outcome=Outcome.WARNING, message='2 % of pixels "are" saturated\n\\u0000'),
+)
+
+
+def dump(catalogue: SqlCatalogue) -> dict[str, list[dict[str, Any]]]:
+    """Give every row of every kept table, as PostgreSQL tells it."""
+    url = catalogue._url.set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(url) as connection:
+        return rows_of(connection)
+
+
+def rows_of(connection: psycopg.Connection[Any]) -> dict[str, list[dict[str, Any]]]:
+    """Give every row of every kept table of an open database."""
+    rows = {}
+    for table in kept_tables():
+        every = sql.SQL("SELECT to_jsonb(t) FROM {} AS t").format(sql.Identifier(table.name))
+        rows[table.name] = sorted((row[0] for row in connection.execute(every).fetchall()), key=json.dumps)
+    return rows
+
+
+@dataclass
+class Told:
+    """A facility whose archive tells all."""
+
+    facility: Facility
+    catalogue: SqlCatalogue
+    sink: ArchiveLogSink
+
+    @property
+    def store(self) -> ObjectStore:
+        return self.facility.store
+
+    def ingest(self, run: str, *, decided: bool = True) -> str:
+        """Archive a run of three files, with findings and, unless told otherwise, a decision."""
+        self.facility.write(run, {"a.tiff": run.encode(), "b.txt": b"b" + run.encode(), ".done": b""})
+        version = self.facility.detect(run).version_id
+        with self.catalogue.begin() as tx:
+            tx.datasets.set_findings(version, FINDINGS)
+        self.facility.ingest(version)
+        if decided:
+            self.decide(version)
+        return version
+
+    def decide(self, version: str) -> None:
+        """Accept a version, as a steward does."""
+        clock = self.facility.clock
+        with self.catalogue.begin() as tx:
+            found = tx.datasets.get_version(version)
+            decision = Decision(
+                decision_id=f"decision of {version}",
+                version_id=version,
+                act=Act.ACCEPT,
+                person="rosa",
+                reason="sharp",
+                evidence_digest="ef" * 64,
+                decided_at=clock.now(),
+            )
+            tx.datasets.add_decision(decision)
+            advance(tx, found, Stage.ACCEPTED, clock=clock)
+            data = {"decision_id": decision.decision_id}
+            announce(tx, "decision.made", version, project="cells", clock=clock, data=data)
+
+    def publish(self, version: str) -> None:
+        """Publish a version and take it back."""
+        clock = self.facility.clock
+        with self.catalogue.begin() as tx:
+            dataset = tx.datasets.get(tx.datasets.get_version(version).dataset_id)
+            made = Publication(
+                publication_id=f"publication of {version}",
+                version_id=version,
+                target="portal",
+                pid=dataset.pid,
+                url="https://f.example/x",
+                consent="rosa",
+                published_at=clock.now(),
+            )
+            tx.datasets.put_publication(made)
+            advance(tx, tx.datasets.get_version(version), Stage.PUBLISHED, clock=clock)
+            data = {"publication_id": made.publication_id}
+            announce(tx, "publication.made", version, project="cells", clock=clock, data=data)
+        with self.catalogue.begin() as tx:
+            gone = made.model_copy(update={"withdrawn_at": clock.advance(1), "withdrawn_reason": "a mistake"})
+            tx.datasets.put_publication(gone)
+            advance(tx, tx.datasets.get_version(version), Stage.WITHDRAWN, clock=clock)
+            announce(tx, "publication.withdrawn", version, project="cells", clock=clock, data=data)
+
+    def settle_in(self) -> None:
+        """Add people, tokens, rules, and a rule that was taken away."""
+        now = self.facility.clock.now()
+        with self.catalogue.begin() as tx:
+            if not tx.projects.list():
+                tx.projects.add(make_project("cells"))
+            tx.projects.add(make_project("other", title='Ä "quoted" \\ project'))
+            tx.projects.save(tx.projects.get("other"))
+            tx.accounts.add(make_account("rosa"))
+            tx.accounts.put_token(
+                ApiToken(token_id="t1", secret_sha256="ab" * 32, account="rosa", label="script", created_at=now)
+            )
+            tx.accounts.put_setup_link(SetupLink(secret_sha256="cd" * 32, created_at=now, used_at=now))
+            rules = [Binding(kind=BindingKind.PATH, pattern=f"*/{one}/*", project="cells") for one in "abc"]
+            for rule in rules:
+                tx.projects.bind(rule)
+        with self.catalogue.begin() as tx:
+            tx.projects.unbind(rules[1])
+
+    def derive(self, source: str) -> str:
+        """Add a derived dataset of a version, whose one version is on its way."""
+        with self.catalogue.begin() as tx:
+            found = tx.datasets.get_version(source)
+            parent = tx.datasets.get(found.dataset_id)
+        self.facility.write("labels", {"labels.tiff": b"labels"})
+        version = self.facility.detect("labels")
+        with self.catalogue.begin() as tx:
+            relation = Relation(kind="IsDerivedFrom", dataset_id=parent.dataset_id, version=found.label)
+            derived: Dataset = tx.datasets.get(version.dataset_id)
+            tx.datasets.save(derived.model_copy(update={"relations": (relation,), "model": "nuclei@1"}))
+        return version.version_id
+
+    def record(self) -> int:
+        """Write the record, and every log that is due."""
+        self.facility.clock.advance(600)
+        deliver_due(self.sink, catalogue=self.catalogue, clock=self.facility.clock)
+        return record_all(catalogue=self.catalogue, store=self.store, clock=self.facility.clock)
+
+    def segments(self) -> list[str]:
+        return [found.key for found in self.store.list(SEGMENTS)]
+
+    def add_segment(self, segment: Segment) -> str:
+        """Put a segment into the archive, as somebody else might."""
+        self.store.put(f"{SEGMENTS}{segment.name}", segment.body)
+        return f"{SEGMENTS}{segment.name}"
+
+
+def lines_of(body: bytes) -> list[Mapping[str, Any]]:
+    """Read a segment as any other tool would."""
+    return [json.loads(line) for line in gzip.decompress(body).splitlines()]

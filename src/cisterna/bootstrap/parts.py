@@ -174,7 +174,7 @@ class Parts:
 
     @property
     def model_socket(self) -> Path:
-        """Where the model process listens."""
+        """Every installed profile, from the entry points `cisterna.profiles`; `folder`, which fits any, comes last."""
         return self._socket("model")
 
     @cached_property

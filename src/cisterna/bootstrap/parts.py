@@ -174,7 +174,7 @@ class Parts:
 
     @property
     def model_socket(self) -> Path:
-        """Every installed profile, from the entry points `cisterna.profiles`; `folder`, which fits any, comes last."""
+        """Where the model process listens."""
         return self._socket("model")
 
     @cached_property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
@@ -28,6 +28,9 @@ INSTRUMENTS_SECONDS = 1.0
 
 POOLS_SECONDS = 2.0
 """How often pools are asked without a doorbell."""
+
+UPKEEP_SECONDS = 5.0
+"""How often it is looked for copies that are missing and checks that are due."""
 
 _log = structlog.get_logger("cisterna.dispatcher")
 
@@ -58,6 +61,7 @@ class Duties:
         deliver: Hands a sink what is due.
         ask_pools: Asks work pools for what is ready, when any kind of work goes to one.
         tidy: Sets flow runs right that nobody is left to end.
+        upkeep: Asks for what is to be done about the copies in each store, by its name.
     """
 
     sweep: Sweep
@@ -66,6 +70,7 @@ class Duties:
     deliver: Deliver
     ask_pools: Callable[[], object] | None = None
     tidy: Callable[[], object] | None = None
+    upkeep: Mapping[str, Callable[[], object]] = field(default_factory=dict)
 
 
 class Keeper:
@@ -161,6 +166,8 @@ class Keeper:
         pools = [Repeat("pools", duties.ask_pools, every_seconds=POOLS_SECONDS)] if duties.ask_pools else []
         if duties.tidy is not None:
             self._repeats.append(Repeat("tidy", duties.tidy, every_seconds=2 * self._lease_seconds))
+        for store, turn in duties.upkeep.items():  # a thread each: one store that hangs delays no other
+            self._repeats.append(Repeat(f"copies-{store}", turn, every_seconds=UPKEEP_SECONDS))
         heard = self._catalogue.listen(timeout=timedelta(seconds=1))
         listening = Repeat("doorbell", lambda: self._hear(heard, pools), every_seconds=0)
         self._repeats += [*pools, listening]

@@ -242,6 +242,25 @@ def test_somebody_elses_bytes_in_the_moment_of_a_repair_are_not_overwritten(vaul
     assert (kept.check.fixity, store.get(key)[0]) == (Fixity.DAMAGED, b"others")
 
 
+@pytest.mark.parametrize("how", ["gone", "unreadable"])
+@pytest.mark.parametrize("path", ["0=ocfl_1.1", "ocfl_layout.json"])
+def test_the_storage_roots_own_files_come_back(vault: Vault, dataset: str, path: str, how: str) -> None:
+    body = vault.second.get(path)[0]
+    harm(vault, memory(vault.second), path, how)
+
+    vault.keep(dataset, vault.second)
+
+    assert vault.second.get(path)[0] == body
+
+
+def test_a_storage_root_that_says_something_else_is_left_as_it_is(vault: Vault, dataset: str) -> None:
+    vault.second.put("ocfl_layout.json", b"{}")
+
+    vault.keep(dataset, vault.second)
+
+    assert vault.second.get("ocfl_layout.json")[0] == b"{}"
+
+
 # A file that cannot be read
 
 

@@ -202,7 +202,7 @@ class Site:
                     dataset_id=version.dataset_id,
                     store="archive",
                     fixity=fixity,
-                    reason="1 faults, such as v1/content/t/x",
+                    reason="1 fault, such as v1/content/t/x",
                     faults=() if fixity is Fixity.OK else (fault,),
                     since=now,
                     checked_at=now,

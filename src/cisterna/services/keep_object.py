@@ -14,6 +14,7 @@ from cisterna.ports.object_store import ObjectStore
 from cisterna.services.check import check_object
 from cisterna.services.copy_record import record_check
 from cisterna.services.repair import Repair, repair_object
+from cisterna.services.storage_root import mend_storage_root
 from cisterna.services.suspicion import Suspicion
 
 _ROUNDS = 3
@@ -97,6 +98,8 @@ def keep_object(
         record_check(found, lease=lease, catalogue=catalogue, clock=clock)
         return found
 
+    if repair:
+        mend_storage_root(store)
     first = check = look()
     replaced: list[str] = []
     made = Repair()

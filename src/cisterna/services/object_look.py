@@ -178,8 +178,8 @@ class ObjectLook:
         where = f"{self._dataset.pid} in {self._store.name}"
         if self.damaged:
             first = self.damaged[0]
-            count = len(self.damaged)
-            return Fixity.DAMAGED, f"{count} faults in {where}, such as {first.path}: {first.reason}"
+            count = "1 fault" if len(self.damaged) == 1 else f"{len(self.damaged)} faults"
+            return Fixity.DAMAGED, f"{count} in {where}, such as {first.path}: {first.reason}"
         if self.unchecked:
             first = self.unchecked[0]
             return Fixity.COULD_NOT_CHECK, f"{len(self.unchecked)} parts of {where} could not be read: {first.reason}"

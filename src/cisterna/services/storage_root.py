@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from cisterna.domain.errors import Conflict, PreconditionFailed
+from contextlib import suppress
+
+from cisterna.domain.errors import Conflict, PreconditionFailed, StoreUnavailable
 from cisterna.domain.ocfl import ROOT_DECLARATION, storage_root_files
 from cisterna.ports.object_store import IfAbsent, IfMatch, ObjectStore
 from cisterna.services.held_object import read_optional
@@ -14,6 +16,26 @@ def ensure_storage_root(store: ObjectStore) -> None:
         return
     for key, body in storage_root_files().items():
         put_exactly(key, body, store=store)
+
+
+def mend_storage_root(store: ObjectStore) -> list[str]:
+    """Write those of the storage root's own files anew that are missing or cannot be read, and name them.
+
+    They are the same in every store of ours. One that says something else is left as it is: it may be another
+    archive's. A store that does not answer is left alone.
+    """
+    mended = []
+    for key, body in storage_root_files().items():
+        try:
+            if read_optional(key, store=store) is not None:
+                continue
+        except StoreUnavailable:
+            pass  # HEAD tells a file that cannot be given from a store that does not answer
+        with suppress(StoreUnavailable, PreconditionFailed):
+            seen = store.head(key)
+            store.put(key, body, condition=IfMatch(etag=seen.etag) if seen else IfAbsent())
+            mended.append(key)
+    return mended
 
 
 def put_exactly(key: str, body: bytes, *, store: ObjectStore) -> None:

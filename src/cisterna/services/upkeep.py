@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from cisterna.domain.errors import ObjectNotFound
 from cisterna.domain.ocfl import ROOT_DECLARATION
 from cisterna.domain.stored_copy import StoredCopy, share_per_hour
 from cisterna.domain.work import KEEPING, Work, WorkKind, WorkState
@@ -61,11 +60,8 @@ def request_upkeep(
 
 
 def _require_answer(store: ObjectStore) -> None:
-    """Read something, so that a store that is away gets no work. Raises `StoreUnavailable`."""
-    try:
-        store.get(ROOT_DECLARATION)
-    except ObjectNotFound:
-        return  # an answer, too: nothing was ever written there
+    """Ask for something, so that a store that is away gets no work; nothing of any bytes is concluded from it."""
+    store.head(ROOT_DECLARATION)
 
 
 def _open_work(tx: Transaction, store: str) -> list[Work]:

@@ -11,7 +11,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.tasks import Task
 
 from cisterna.domain.errors import CisternaError, LeaseLost
-from cisterna.domain.work import Attempt, Work
+from cisterna.domain.work import KEEPING, Attempt, Work
 from flows.held import withhold
 
 P = ParamSpec("P")
@@ -69,8 +69,10 @@ def flow_run_name(work: Work, *, title: str) -> str:
 
 
 def flow_run_tags(work: Work) -> list[str]:
-    """Tag a flow run so that it is found by its work, its subject and its instrument."""
+    """Tag a flow run so that it is found by its work, its subject, and its instrument or store."""
     tags = ["cisterna", work_tag(work.work_id), f"subject:{work.subject}"]
+    if work.kind in KEEPING:
+        return [*tags, f"store:{work.parameters.get('store')}"]
     return [*tags, f"instrument:{work.fairness}"] if work.fairness else tags
 
 

@@ -12,16 +12,22 @@ import signal
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
+from datetime import timedelta
+from functools import partial
 from typing import NoReturn
 
 from cisterna.bootstrap import Parts, open_parts
 from cisterna.domain.errors import CisternaError
 from cisterna.domain.instrument import Instrument
+from cisterna.domain.stored_copy import ARCHIVE
 from cisterna.domain.work import WorkKind
+from cisterna.ports.object_store import ObjectStore
 from cisterna.services import attempt as attempts
 from cisterna.services.deliver import deliver_due
 from cisterna.services.detect import SweepMemory, SweepResult, sweep_instrument
+from cisterna.services.distinct_store import require_all_distinct
 from cisterna.services.record import copy_record, record_all
+from cisterna.services.upkeep import request_upkeep
 from cisterna.settings import Settings, load_settings
 from flows import _settings
 from flows.held import place_of
@@ -35,6 +41,7 @@ def serve(settings: Settings) -> None:
     Raises:
         NotReady: Another dispatcher runs on the home.
         StoreUnfit, StoreUnavailable: A store cannot be relied on; nothing was begun.
+        StoreNotDistinct: Two stores that are to keep copies are one bucket.
     """
     with ExitStack() as stack:
         parts = stack.enter_context(open_parts(settings))
@@ -50,6 +57,9 @@ def serve(settings: Settings) -> None:
 
         doorbell = PrefectEvents(parts.prefect_api_url)
         stack.callback(doorbell.close)
+        require_all_distinct(list(parts.keeping_stores.values()))
+        with parts.catalogue.begin() as tx:
+            tx.copies.register(list(parts.keeping_stores))
         keeper = Keeper(
             parts.catalogue,
             duties=duties_of(parts),
@@ -74,6 +84,10 @@ def commands_of(parts: Parts) -> Sequence[Command]:
         flag = parts.home.run / f"worker-{number}.ready"
         argv = [sys.executable, "-m", "flows.worker", "--ready", str(flag)]
         workers.append(Command(f"worker-{number}", argv, flag))
+    if parts.settings.dispatch.keep == "inline":
+        flag = parts.home.run / "worker-keeping.ready"
+        argv = [sys.executable, "-m", "flows.worker", "--keeping", "--ready", str(flag)]
+        workers.append(Command("worker-keeping", argv, flag))
     return [*companions, *workers]
 
 
@@ -90,9 +104,20 @@ def duties_of(parts: Parts) -> Duties:
         end_leases=lambda owner: attempts.abort_owned_by(owner, place=place, catalogue=catalogue, clock=clock),
         deliver=lambda sink: deliver_due(sink, catalogue=catalogue, clock=clock),
         ask_pools=Pools(pools, api_url=parts.prefect_api_url, catalogue=catalogue, clock=clock).ask if pools else None,
+        upkeep={name: partial(_look_after, parts, store) for name, store in parts.keeping_stores.items()},
         tidy=Tidy(parts.prefect_api_url, catalogue=catalogue).look,
         record=lambda: record_all(catalogue=catalogue, store=parts.archive_store, clock=clock),
         copy_record=(lambda: _copy_record(parts)) if parts.copy_stores else None,
+    )
+
+
+def _look_after(parts: Parts, store: ObjectStore) -> int:
+    return request_upkeep(
+        store,
+        first=ARCHIVE,
+        cycle=timedelta(days=parts.settings.archive.check_cycle_days),
+        catalogue=parts.catalogue,
+        clock=parts.clock,
     )
 
 
@@ -105,6 +130,8 @@ def executors(settings: Settings) -> dict[WorkKind, str]:
         WorkKind.INFER: dispatch.infer,
         WorkKind.PUBLISH: dispatch.publish,
         WorkKind.CONVERT: dispatch.convert,
+        WorkKind.COPY: dispatch.keep,
+        WorkKind.CHECK: dispatch.keep,
     }
     return {kind: executor.removeprefix("pool:") for kind, executor in chosen.items() if executor != "inline"}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
@@ -34,6 +34,8 @@ RECORD_SECONDS = 5.0
 
 RECORD_COPIES_SECONDS = 300.0
 """How late the record is in further stores: each look lists all of it."""
+UPKEEP_SECONDS = 5.0
+"""How often it is looked for copies that are missing and checks that are due."""
 
 _log = structlog.get_logger("cisterna.dispatcher")
 
@@ -66,6 +68,7 @@ class Duties:
         tidy: Sets flow runs right that nobody is left to end.
         record: Writes to the archive what changed in the catalogue.
         copy_record: Brings that to the further stores, when there are any.
+        upkeep: Asks for what is to be done about the copies in each store, by its name.
     """
 
     sweep: Sweep
@@ -76,6 +79,7 @@ class Duties:
     tidy: Callable[[], object] | None = None
     record: Callable[[], object] | None = None
     copy_record: Callable[[], object] | None = None
+    upkeep: Mapping[str, Callable[[], object]] = field(default_factory=dict)
 
 
 class Keeper:
@@ -175,6 +179,8 @@ class Keeper:
             self._repeats.append(Repeat("record", duties.record, every_seconds=RECORD_SECONDS))
         if duties.copy_record is not None:
             self._repeats.append(Repeat("record-copies", duties.copy_record, every_seconds=RECORD_COPIES_SECONDS))
+        for store, turn in duties.upkeep.items():  # a thread each: one store that hangs delays no other
+            self._repeats.append(Repeat(f"copies-{store}", turn, every_seconds=UPKEEP_SECONDS))
         heard = self._catalogue.listen(timeout=timedelta(seconds=1))
         listening = Repeat("doorbell", lambda: self._hear(heard, pools), every_seconds=0)
         self._repeats += [*pools, listening]

@@ -43,6 +43,8 @@ LOOK_AGAIN = timedelta(seconds=1)
 LAST_WORDS_SECONDS = 2.0
 """How long a worker that was asked to stop may take before it just ends; whoever takes over copes with that."""
 
+NICE = 10
+"""How far copying and checking step back when others want the processor."""
 
 _log = structlog.get_logger("cisterna.worker")
 
@@ -232,8 +234,17 @@ def _stop(_number: int, _frame: object) -> None:
     raise Stopping
 
 
+def keeping_flows_of(parts: Parts) -> Mapping[WorkKind, Flow[..., Any]]:
+    """Import the flows that look after what is archived: a worker of their own keeps them out of everybody's way."""
+    from flows.check import check
+    from flows.copy import copy
+
+    _ = parts.keeping_stores
+    return {WorkKind.COPY: copy, WorkKind.CHECK: check} if parts.settings.dispatch.keep == "inline" else {}
+
+
 def flows_of(parts: Parts) -> Mapping[WorkKind, Flow[..., Any]]:
-    """Import the flow of each kind of work that runs inline, and make the parts that they use."""
+    """Import the flow of each other kind of work that runs inline, and make the parts that they use."""
     from flows.convert import convert
     from flows.infer import infer
     from flows.ingest import ingest
@@ -272,13 +283,17 @@ def main() -> NoReturn:
 
     parser = argparse.ArgumentParser(prog="flows.worker", description="Takes work from the inbox and runs its flow.")
     parser.add_argument("--ready", type=Path, help="file to make when everything is imported and open")
+    parser.add_argument("--keeping", action="store_true", help="copy and check what is archived, and nothing else")
     options = parser.parse_args()
+    if options.keeping:
+        os.nice(NICE)
+    chosen = keeping_flows_of if options.keeping else flows_of
     # pyarrow imports pandas when it is there, to know its types: 2 CPU seconds and 40 MB for what no flow of ours uses
     sys.meta_path.insert(0, Absent("pandas"))
     with open_parts(load_settings()) as parts:
         use_parts(parts)
         code = serve(
-            lambda: nullcontext(parts), lambda: flows_of(parts), api_url=parts.prefect_api_url, ready=options.ready
+            lambda: nullcontext(parts), lambda: chosen(parts), api_url=parts.prefect_api_url, ready=options.ready
         )
     sys.stdout.flush()
     os._exit(code)  # Prefect's event thread would hold the process for 15 s while its server is away

@@ -9,7 +9,16 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from cisterna.domain.errors import SettingsInvalid
@@ -90,6 +99,14 @@ class Store(_Section):
             raise ValueError(msg)
         return copies
 
+    @model_validator(mode="after")
+    def _copies_lie_elsewhere(self) -> Store:
+        for copy in self.copies:
+            if (copy.endpoint.rstrip("/"), copy.bucket) == ((self.endpoint or "").rstrip("/"), self.archive_bucket):
+                msg = f"the copy '{copy.name}' is the archive's own bucket; a copy there would prove nothing"
+                raise ValueError(msg)
+        return self
+
     def credentials(self, *, public: bool) -> tuple[str, SecretStr]:
         """Return the keys of the archive's or of the public identity. Raises `SettingsInvalid` when not set."""
         key = self.public_access_key_id if public else self.access_key_id
@@ -101,6 +118,20 @@ class Store(_Section):
             msg = f"store.endpoint is set and {names} are not; give each identity its own keys"
             raise SettingsInvalid(msg)
         return key, secret
+
+
+class Archive(_Section):
+    """How what is archived is kept: checked by reading it again, and repaired from another copy."""
+
+    check_cycle_days: int = Field(
+        90, ge=1, le=3650, description="Every object is read again in every store within so many days."
+    )
+    repair: bool = Field(
+        True, description="Whether a scheduled check replaces damaged files by those of another store's copy."
+    )
+    check_mib_per_second: float | None = Field(
+        None, gt=0, description="Most MiB a second that copying and checking read; unset: as fast as the store."
+    )
 
 
 class Prefect(_Section):
@@ -131,6 +162,9 @@ class Dispatch(_Section):
     infer: str = Field("inline", pattern=r"^(inline|pool:.+)$", description="Executor: inline, or pool:NAME.")
     publish: str = Field("inline", pattern=r"^(inline|pool:.+)$", description="Executor: inline, or pool:NAME.")
     convert: str = Field("inline", pattern=r"^(inline|pool:.+)$", description="Executor: inline, or pool:NAME.")
+    keep: str = Field(
+        "inline", pattern=r"^(inline|pool:.+)$", description="Executor of copying and checking: inline, or pool:NAME."
+    )
 
 
 class Measure(_Section):
@@ -183,6 +217,7 @@ class Settings(BaseSettings):
     home: Path = Field(Path(".cisterna"), description="Folder that holds all state of the embedded stack.")
     database: Database = Database()
     store: Store = Store()
+    archive: Archive = Archive()
     prefect: Prefect = Prefect()
     web: Web = Web()
     dispatch: Dispatch = Dispatch()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cisterna.adapters.catalogue_sql import SqlCatalogue
-from cisterna.adapters.sink_archive_log import ArchiveLogSink, log_key
+from cisterna.adapters.sink_archive_log import ArchiveLogSink, CopyLogSink, log_key
 from cisterna.domain.dataset import Version
 from cisterna.domain.errors import NotReady, StoreUnavailable
 from cisterna.domain.event import Event
@@ -166,3 +166,41 @@ def test_the_version_is_found_when_the_subject_is_another_thing(bench: Bench) ->
     bench.sink.send(event.model_copy(update={"subject": "receipt-1"}))
 
     assert bench.logged()[0]["version"]["version_id"] == bench.version_id
+
+
+@pytest.fixture
+def mirror(bench: Bench) -> MemoryStore:
+    """A store that has a copy of the object."""
+    store = MemoryStore(name="mirror")
+    store.put(f"{bench.dataset.object_root}/0=ocfl_object_1.1", b"ocfl_object_1.1\n")
+    bench.commit()
+    return store
+
+
+def test_a_record_comes_to_the_copy_with_the_very_bytes_and_once(bench: Bench, mirror: MemoryStore) -> None:
+    sink, event = CopyLogSink(bench.sink, copy=mirror), bench.event("decision.made", decision_id="decision-1")
+    bench.sink.send(event)
+    with bench.catalogue.begin() as tx:
+        tx.datasets.save(bench.dataset.model_copy(update={"title": "Another title"}))
+
+    sink.send(event)
+    sink.send(event)
+
+    key = log_key(bench.dataset, event)
+    assert sink.name == "archive-log-mirror"
+    assert mirror.get(key)[0] == bench.store.get(key)[0]
+
+
+def test_a_record_waits_for_the_archive_and_for_the_copy(bench: Bench, mirror: MemoryStore) -> None:
+    event = bench.event("decision.made", decision_id="decision-1")
+
+    with pytest.raises(NotReady, match="the archive has no"):
+        CopyLogSink(bench.sink, copy=mirror).send(event)
+    with pytest.raises(NotReady, match="not copied to tape yet"):
+        CopyLogSink(bench.sink, copy=MemoryStore(name="tape")).send(event)
+
+
+def test_what_is_no_record_is_not_copied(bench: Bench, mirror: MemoryStore) -> None:
+    CopyLogSink(bench.sink, copy=mirror).send(bench.event("attempt.started"))
+
+    assert list(mirror.list(f"{bench.dataset.object_root}/logs/")) == []

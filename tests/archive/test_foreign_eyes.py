@@ -16,7 +16,9 @@ from cisterna.adapters.s3_obstore import S3Store
 from cisterna.domain.fixity import Fixity
 from cisterna.ports.object_store import ObjectStore
 from cisterna.services.check import check_object
+from cisterna.testing.memory_store import MemoryStore
 from tests.archive.facility import RUN, Facility
+from tests.archive.vault import Vault
 
 SECOND = {
     "0/A1_0_BF.tiff": b"new pixels" * 30,
@@ -159,3 +161,17 @@ def test_on_a_real_store_a_second_worker_finishes_what_a_killed_one_began(
     assert (check.fixity, check.damaged, check.leftovers) == (Fixity.OK, (), ())
     assert not list(object_store.unfinished_uploads(""))
     assert judge_all(facility, ocfl_validate, tmp_path / "root").count("is VALID") == 1
+
+
+def test_a_copy_in_another_store_is_a_valid_storage_root(
+    facility: Facility, ocfl_validate: list[str], tmp_path: Path
+) -> None:
+    vault = Vault(facility, MemoryStore(name="archive"), MemoryStore(name="mirror"))
+    dataset = facility.version(grow(facility, 3)).dataset_id
+    vault.copy(dataset)
+    facility.store = vault.second
+
+    said = judge_all(facility, ocfl_validate, tmp_path / "root")
+
+    assert said.count("is VALID") == 1
+    assert "[W" not in said, said

@@ -51,3 +51,12 @@ def test_copies_that_could_be_mistaken_for_one_another_are_refused(
     with pytest.raises(SettingsInvalid, match=why) as refused:
         load_settings(home=home(tmp_path, *copies), environ={})
     assert "hush" not in str(refused.value)
+
+
+def test_a_copy_in_the_archives_own_bucket_is_refused(tmp_path: Path) -> None:
+    made = home(tmp_path, ("vault", "http://h:1/"))
+    with (made / "cisterna.toml").open("a") as file:
+        file.write('[store]\nendpoint = "http://h:1"\n')
+
+    with pytest.raises(SettingsInvalid, match="the archive's own bucket"):
+        load_settings(home=made, environ={})

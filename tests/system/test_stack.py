@@ -212,7 +212,13 @@ def test_stop_and_kill_leave_no_process_and_the_next_start_goes_on(home: Running
     assert home.stop() == 0
     assert home.named() == []
     left = {path.name for path in (home.folder / "run").iterdir()}
-    assert left <= {"lock", "dispatcher.lock", "worker-1.ready", "worker-2.ready"}  # who held leases last
+    assert left <= {
+        "lock",
+        "dispatcher.lock",
+        "worker-1.ready",
+        "worker-2.ready",
+        "worker-keeping.ready",
+    }  # who held leases last
     assert home.run("list").code == 5
     assert not list(home.folder.rglob("postmaster.pid"))
 

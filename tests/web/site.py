@@ -19,10 +19,12 @@ from cisterna.domain.acquisition import Acquisition, AcquisitionState
 from cisterna.domain.dataset import ORDER, Dataset, Relation, Stage, Version
 from cisterna.domain.digest import sha512_of
 from cisterna.domain.finding import Finding, Verdict
+from cisterna.domain.fixity import Fault, Fixity
 from cisterna.domain.manifest import FileEntry, Manifest
 from cisterna.domain.project import Access, Creator, HumanData, Policy, Project, PublishPolicy
 from cisterna.domain.publication import Publication
 from cisterna.domain.review import Act
+from cisterna.domain.stored_copy import StoredCopy
 from cisterna.metadata.record import Dates, ImagingFacts, InstrumentFacts, MetadataRecord, Origin
 from cisterna.services.data_manifest import MANIFEST_PATH, dump_manifest
 from cisterna.services.public_record import PREVIEWS
@@ -188,6 +190,28 @@ class Site:
             version = tx.datasets.add_version(version)
             tx.datasets.set_findings(version.version_id, findings)
         return self._bring_to(version, stage)
+
+    def lay_copies(self, version: Version, fixity: Fixity, *, mirrored: bool) -> None:
+        """Let the archive's copy be as it was found, and a second store have one or not."""
+        now = self.clock.now()
+        fault = Fault(path="v1/content/t/x", reason="broken", files=("data/plate.tiff",))
+        with self.catalogue.begin() as tx:
+            tx.copies.register(["archive", "mirror"])
+            tx.copies.put(
+                StoredCopy(
+                    dataset_id=version.dataset_id,
+                    store="archive",
+                    fixity=fixity,
+                    reason="1 fault, such as v1/content/t/x",
+                    faults=() if fixity is Fixity.OK else (fault,),
+                    since=now,
+                    checked_at=now,
+                    looked_at=now,
+                    next_at=now,
+                )
+            )
+            if mirrored:
+                tx.datasets.add_receipt(make_receipt(version, "mirrored", store="mirror", verified_at=now))
 
     def decide(
         self, version: Version, act: Act = Act.ACCEPT, *, person: str = "sten", reason: str = "Looked at every image."

@@ -17,6 +17,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 from cisterna.adapters.catalogue_sql import SqlCatalogue
 from cisterna.domain.acquisition import AcquisitionState
 from cisterna.domain.finding import Outcome, Verdict
+from cisterna.domain.fixity import Fixity
 from cisterna.domain.review import Act
 from cisterna.services.setup_link import issue_setup_link
 from cisterna.testing.clock import SettableClock
@@ -89,6 +90,8 @@ def fill(site: Site) -> dict[str, str]:
     site.lay_version(
         "labels", title="Nuclei of plate 07", source=public, model="nuclei@1", verdict=Verdict.NOT_ASSESSED
     )
+    site.lay_copies(public, Fixity.COULD_NOT_CHECK, mirrored=True)
+    site.lay_copies(blurred, Fixity.DAMAGED, mirrored=False)
     site.lay_acquisition("plate-12", state=AcquisitionState.WRITING, reason="17 of 48 images are there.", progress=0.35)
     held = site.lay_acquisition("plate-10", state=AcquisitionState.ABORTED, held="The operator aborted the run.")
     return {

@@ -261,8 +261,8 @@ class SqlRebuilding:
 
     def _write(self, table: Table, *, key: str | None) -> bool:
         """Write all rows of a table, or one; tell whether the database took them."""
-        columns = ", ".join(column.name for column in table.columns)
-        chosen = ", ".join(f"told.{column.name}" for column in table.columns)
+        given = [column.name for column in table.columns if column.computed is None]
+        columns, chosen = ", ".join(given), ", ".join(f"told.{name}" for name in given)
         write = sql_text(
             f"INSERT INTO {table.name} ({columns}) OVERRIDING SYSTEM VALUE SELECT {chosen} "  # noqa: S608 - names of ours
             f"FROM gathered, LATERAL json_populate_record(NULL::{table.name}, gathered.content::json) AS told "

@@ -14,6 +14,7 @@ from sqlalchemy import text as sql_text
 from cisterna.adapters.catalogue_account import SqlAccounts
 from cisterna.adapters.catalogue_acquisition import SqlAcquisitions
 from cisterna.adapters.catalogue_connection import CHANNEL, CONNECT, Statements, connect_engine, translated
+from cisterna.adapters.catalogue_copy import SqlCopies
 from cisterna.adapters.catalogue_dataset import SqlDatasets
 from cisterna.adapters.catalogue_inbox import SqlInbox
 from cisterna.adapters.catalogue_instrument import SqlInstruments
@@ -25,6 +26,7 @@ from cisterna.adapters.catalogue_tables import SCHEMA_REVISION
 from cisterna.ports.catalogue import (
     Accounts,
     Acquisitions,
+    Copies,
     Datasets,
     Inbox,
     Instruments,
@@ -46,6 +48,7 @@ class SqlTransaction:
         self.projects: Projects = SqlProjects(statements)
         self.acquisitions: Acquisitions = SqlAcquisitions(statements)
         self.datasets: Datasets = SqlDatasets(statements)
+        self.copies: Copies = SqlCopies(statements)
         self.inbox: Inbox = SqlInbox(statements)
         self.outbox: Outbox = SqlOutbox(statements)
         self.accounts: Accounts = SqlAccounts(statements)

@@ -10,6 +10,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Computed,
     ForeignKey,
     Identity,
     Index,
@@ -157,9 +158,36 @@ def _evidence(name: str, key: str, moment: str, *more: Column[str]) -> Table:
     return table
 
 
-receipts = _evidence("receipts", "receipt_id", "verified_at")
+receipts = _evidence(
+    "receipts",
+    "receipt_id",
+    "verified_at",
+    Column("store", Text, Computed("body ->> 'store'", persisted=True), nullable=False),
+)
+Index("ix_receipts_store", receipts.c.version_id, receipts.c.store)
 decisions = _evidence("decisions", "decision_id", "decided_at", Column("person", Text, nullable=False))
 publications = _evidence("publications", "publication_id", "published_at", Column("target", Text, nullable=False))
+
+stores = Table(
+    "stores",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("position", Integer, nullable=False),
+    Column("registered", Boolean, nullable=False),
+)
+
+copies = Table(
+    "copies",
+    metadata,
+    Column("dataset_id", Text, ForeignKey("datasets.dataset_id"), primary_key=True),
+    Column("store", Text, primary_key=True),
+    Column("fixity", Text),
+    _moment("checked_at", nullable=True),
+    _moment("next_at"),
+    _body(),
+    CheckConstraint("fixity IN ('ok', 'damaged', 'could-not-check')", name="fixity_is_known"),
+)
+Index("ix_copies_due", copies.c.store, copies.c.checked_at)
 
 lanes = Table("lanes", metadata, Column("fairness", Text, primary_key=True))
 

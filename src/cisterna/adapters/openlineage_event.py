@@ -52,6 +52,8 @@ _JOBS = {
     "infer": "Runs a model on an archived version and keeps what it made as a derived dataset.",
     "publish": "Makes an accepted version public.",
     "reprocess": "Makes a new version or a derived dataset on request.",
+    "copy": "Brings an archived object to a further store and reads it back there.",
+    "check": "Reads an archived object back from one store, and repairs it from another.",
 }
 
 

@@ -10,14 +10,17 @@ from pydantic import JsonValue
 
 from cisterna.domain.base import Value
 from cisterna.domain.dataset import Dataset, Stage
-from cisterna.domain.errors import NotFound, NotReady, PreconditionFailed
+from cisterna.domain.errors import NotFound, NotReady, ObjectNotFound, PreconditionFailed
 from cisterna.domain.event import Event
+from cisterna.domain.ocfl import OBJECT_DECLARATION
 from cisterna.domain.record import SCHEMA_VERSION, KeptFinding
 from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.ports.object_store import IfAbsent, ObjectStore
 
 _VERSION = re.compile(r"^ds-[0-9a-z]{26}:v[0-9]+(\.[0-9]+)?$")
-_RECORDED = frozenset({"receipt.issued", "decision.made", "publication.made", "publication.withdrawn"})
+_RECORDED = frozenset(
+    {"receipt.issued", "decision.made", "publication.made", "publication.withdrawn", "copy.fixity", "copy.repaired"}
+)
 
 
 class ArchiveLogSink:
@@ -35,7 +38,7 @@ class ArchiveLogSink:
     inside = True
 
     def __init__(self, *, store: ObjectStore, catalogue: Catalogue) -> None:
-        self._store = store
+        self.store = store
         self._catalogue = catalogue
 
     def send(self, event: Event) -> None:
@@ -53,9 +56,16 @@ class ArchiveLogSink:
         dataset, content = found
         body = json.dumps(content, ensure_ascii=False, indent=1, sort_keys=True).encode() + b"\n"
         try:
-            self._store.put(log_key(dataset, event), body, condition=IfAbsent(), content_type="application/json")
+            self.store.put(log_key(dataset, event), body, condition=IfAbsent(), content_type="application/json")
         except PreconditionFailed:
             return  # it is there already: this is the same event again
+
+    def dataset_of(self, event: Event) -> Dataset | None:
+        """Find the dataset in whose object an event is recorded; None when it is not recorded."""
+        if not _is_recorded(event):
+            return None
+        found = self._describe(event)
+        return found[0] if found else None
 
     def _describe(self, event: Event) -> tuple[Dataset, dict[str, JsonValue]] | None:
         """Add the rows that the event is about, whole; None when its version was removed as a duplicate."""
@@ -111,6 +121,44 @@ def _origin_of(tx: Transaction, dataset: Dataset) -> dict[str, Value]:
     if dataset.project is not None:
         found["project"] = tx.projects.get(dataset.project)
     return found
+
+
+class CopyLogSink:
+    """Implements `ports.sink.EventSink`: the records of the archive's `logs/`, in a store of copies.
+
+    The very bytes of the archive's file, created once. Each store is a sink of its own, so one that is away gets its
+    records later and no other waits for it.
+    """
+
+    inside = True
+
+    def __init__(self, archive: ArchiveLogSink, *, copy: ObjectStore) -> None:
+        self.name = f"{archive.name}-{copy.name}"
+        self._archive = archive
+        self._copy = copy
+
+    def send(self, event: Event) -> None:
+        """Copy the event's file.
+
+        Raises:
+            NotReady: The object was not copied yet, or the archive does not have the file yet.
+            StoreUnavailable: One of the stores did not answer.
+        """
+        dataset = self._archive.dataset_of(event)
+        if dataset is None:
+            return
+        if self._copy.head(f"{dataset.object_root}/{OBJECT_DECLARATION}") is None:
+            msg = f"{dataset.pid} was not copied to {self._copy.name} yet; its log waits until it was"
+            raise NotReady(msg, pid=dataset.pid)
+        key = log_key(dataset, event)
+        try:
+            body, _ = self._archive.store.get(key)
+        except ObjectNotFound as absent:
+            raise NotReady(f"the archive has no {key} yet; its copy waits until it has", key=key) from absent
+        try:
+            self._copy.put(key, body, condition=IfAbsent(), content_type="application/json")
+        except PreconditionFailed:
+            return  # it is there already: this is the same event again, or the copy brought it
 
 
 def log_key(dataset: Dataset, event: Event) -> str:

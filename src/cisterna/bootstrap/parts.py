@@ -21,6 +21,7 @@ from cisterna.domain.acquisition import Acquisition
 from cisterna.domain.errors import NotFound, SettingsInvalid, StoreUnavailable
 from cisterna.domain.event import Event
 from cisterna.domain.instrument import Instrument
+from cisterna.domain.stored_copy import ARCHIVE
 from cisterna.ports.booking import BookingTables
 from cisterna.ports.catalogue import Catalogue
 from cisterna.ports.clock import Clock
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from cisterna.adapters.portal import Portal
 
 _LONGEST_SOCKET_BYTES = 100  # sun_path holds 107
+_KEEPING_ATTEMPTS = 2
+"""A file that a store cannot give is asked for again by the check itself, and each time may take the store long."""
 SHIPPED_MODEL = "nuclei-unet"
 """Trained on synthetic images only; see its README."""
 
@@ -119,7 +122,7 @@ class Parts:
     @cached_property
     def copy_stores(self) -> Mapping[str, ObjectStore]:
         """The further stores that keep a copy of every object, by the name that receipts call them."""
-        return {name: self.stores.open(name) for name in self.stores.copies}
+        return {name: self.stores.open(name, attempts=_KEEPING_ATTEMPTS) for name in self.stores.copies}
 
     def prove_stores(self) -> None:
         """Prove that every store keeps what the archive stands on. A copy's store that is away is proven later.
@@ -133,6 +136,19 @@ class Parts:
         for store in self.copy_stores.values():
             with contextlib.suppress(StoreUnavailable):
                 store.probe()
+
+    @cached_property
+    def keeping_stores(self) -> Mapping[str, ObjectStore]:
+        """Every store that keeps copies, the archive first, as copying and checking use them."""
+        return {ARCHIVE: self.stores.open(ARCHIVE, attempts=_KEEPING_ATTEMPTS), **self.copy_stores}
+
+    @cached_property
+    def keeping_pace(self) -> Callable[[bytes], object]:
+        """Hold copying and checking back to the rate that is set."""
+        from cisterna.services.pace import Pace
+
+        rate = self.settings.archive.check_mib_per_second
+        return Pace(None if rate is None else rate * 1024 * 1024)
 
     @cached_property
     def public_store(self) -> ObjectStore:
@@ -207,7 +223,7 @@ class Parts:
 
     @cached_property
     def profiles(self) -> Mapping[str, Profile]:
-        """Every installed profile by name, from the entry points `cisterna.profiles`; `folder`, which fits any, last."""
+        """Every installed profile, from the entry points `cisterna.profiles`, by name; `folder` fits any and is last."""
         found: dict[str, Profile] = {}
         for point in sorted(entry_points(group="cisterna.profiles"), key=lambda one: (one.name == "folder", one.name)):
             profile: Profile = point.load()()
@@ -283,9 +299,11 @@ class Parts:
 
     def sinks(self) -> Sequence[EventSink]:
         """Return the sinks that the outbox is drained to, Prefect's own aside (flows/ adds it)."""
-        from cisterna.adapters.sink_archive_log import ArchiveLogSink
+        from cisterna.adapters.sink_archive_log import ArchiveLogSink, CopyLogSink
 
-        return (self._lineage_sink(), ArchiveLogSink(catalogue=self.catalogue, store=self.archive_store))
+        first = ArchiveLogSink(catalogue=self.catalogue, store=self.archive_store)
+        further = (CopyLogSink(first, copy=store) for store in self.copy_stores.values())
+        return (self._lineage_sink(), first, *further)
 
     def openlineage_lines(self, events: Iterable[Event]) -> Iterator[str]:
         """Write events as OpenLineage, one JSON document a line."""

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
-from cisterna.domain.errors import NotFound
+from cisterna.domain.errors import NotFound, SettingsInvalid
+from cisterna.domain.stored_copy import ARCHIVE
 from cisterna.ports.bucket import BucketAdmin, BucketPlan, Stranger
 from cisterna.ports.object_store import ObjectStore
 from cisterna.settings import Settings, StoreClient
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 Keys = tuple[str, SecretStr]
 """Access key id and secret key."""
-ARCHIVE, PUBLIC = "archive", "public"
+PUBLIC = "public"
 
 
 class Stores:
@@ -51,18 +52,29 @@ class Stores:
         """Tell whether the archive lies in the embedded store."""
         return self._settings.store.endpoint is None
 
-    def open(self, name: str) -> ObjectStore:
-        """Open a store by the library that the settings name. Raises `NotFound`.
+    def open(self, name: str, *, attempts: int | None = None) -> ObjectStore:
+        """Open a store by the library that the settings name.
 
         A copy's store is probed before the first write of this process: it may have been away at the start.
+
+        Args:
+            name: The store.
+            attempts: How often a request is sent at most, where that is not left to the library.
+
+        Raises:
+            NotFound: There is no such store.
+            SettingsInvalid: It is to keep copies, and is the archive's own bucket.
         """
         from cisterna.adapters.proven_store import ProvenStore
+        from cisterna.adapters.s3_access import Patience
         from cisterna.adapters.s3_minio import S3MinioStore
         from cisterna.adapters.s3_obstore import S3Store
 
         access, bucket = self._place(name)
+        self._require_elsewhere(name, access, bucket)
+        patience = None if attempts is None else Patience(attempts=attempts)
         kind = S3MinioStore if self._settings.store.client is StoreClient.MINIO else S3Store
-        store = kind(access, bucket=bucket, name=name)
+        store = kind(access, bucket=bucket, name=name, patience=patience)
         self._stack.callback(store.close)
         return ProvenStore(store) if name in self.copies else store
 
@@ -117,6 +129,18 @@ class Stores:
         public, _ = self._place(PUBLIC)
         others = ((name, self._place(name)[0]) for name in self.names if name != PUBLIC)
         return [name for name, access in others if access.access_key_id == public.access_key_id]
+
+    def _require_elsewhere(self, name: str, access: S3Access, bucket: str) -> None:
+        """Refuse a store of copies that is the archive's own bucket by its address; others are found by a probe."""
+        if name not in self.copies:
+            return
+        archive, archive_bucket = self._place(ARCHIVE)
+        if (access.endpoint.rstrip("/"), bucket) == (archive.endpoint.rstrip("/"), archive_bucket):
+            msg = (
+                f"the store '{name}' of store.copies is the archive's own bucket, {bucket} at {access.endpoint}; a "
+                "copy there would prove nothing: give it another one"
+            )
+            raise SettingsInvalid(msg, store=name)
 
     def _place(self, name: str) -> tuple[S3Access, str]:
         """Say where a store is, with its own keys, and its bucket."""

@@ -36,7 +36,11 @@ COMMANDS = {
     "ingest": Place("ingest", "ingest", "Bring in a folder by hand."),
     "list": Place("dataset", "list_", "List acquisitions and datasets, latest change first."),
     "show": Place("dataset", "show", "Show everything known of one acquisition, dataset or version."),
-    "check": Place("dataset", "check", "Read archived objects back and compare every digest; never by HEAD or ETag."),
+    "check": Place(
+        "check",
+        "check",
+        "Read archived objects back from every store and compare every digest; never by HEAD or ETag.",
+    ),
     "restore": Place("dataset", "restore", "Write an object's logical content to a folder, digested as it lands."),
     "rebuild": Place(
         "rebuild",

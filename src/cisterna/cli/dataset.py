@@ -1,9 +1,8 @@
-"""`cisterna list`, `show`, `metadata`, `check`, `restore` and `lineage`."""
+"""`cisterna list`, `show`, `restore` and `lineage`."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -13,13 +12,12 @@ from rich.text import Text
 from rich.tree import Tree
 
 from cisterna.bootstrap import Parts
-from cisterna.cli.answer import AsJson, DryRun, ExitCode, answer, human_bytes, lines, table
+from cisterna.cli.answer import AsJson, DryRun, answer, human_bytes, lines, table
 from cisterna.cli.config import HomeOption
 from cisterna.cli.dossier import dossier
 from cisterna.cli.opened import opened
 from cisterna.cli.review import Identifier
 from cisterna.domain.errors import InvalidInput, NotFound
-from cisterna.domain.fixity import Fixity, ObjectCheck, parse_subset
 from cisterna.services.ancestry import Branch
 from cisterna.services.detail import detail_of
 from cisterna.services.overview import Overview, list_overviews, overview_of
@@ -55,37 +53,6 @@ def show(identifier: Identifier, *, home: HomeOption = None, as_json: AsJson = F
     answer(found.model_dump(mode="json"), as_json=as_json, show=dossier(found))
 
 
-def check(
-    identifier: Annotated[str | None, typer.Argument(metavar="[ID]", help="One dataset; without it, all.")] = None,
-    *,
-    read_data_subset: Annotated[
-        str | None, typer.Option("--read-data-subset", metavar="n/t", help="Read the n-th of t parts of the objects.")
-    ] = None,
-    home: HomeOption = None,
-    as_json: AsJson = False,
-) -> None:
-    """Read archived objects back and compare every digest; never by HEAD or ETag."""
-    from cisterna.services.check import check_archive, check_object
-
-    subset = parse_subset(read_data_subset) if read_data_subset else None
-    with opened(home) as parts:
-        catalogue, store = parts.catalogue, parts.archive_store
-        if identifier is None:
-            results = list(check_archive(catalogue=catalogue, store=store, subset=subset))
-        else:
-            dataset_id = _archived(identifier, parts).dataset_id or ""
-            results = [check_object(dataset_id, catalogue=catalogue, store=store, subset=subset)]
-    code, reason = _sum_up(results)
-    columns = {"pid": "dataset", "fixity": "fixity", "files_read": "files", "bytes_read": "bytes"}
-    rows = [one.model_dump(mode="json") for one in results]
-    answer(
-        {"fixity": _FIXITY[code].value, "reason": reason, "objects": rows},
-        as_json=as_json,
-        show=table(rows, columns, told={"reason": ""}, empty="There is nothing in the archive to check."),
-        code=code,
-    )
-
-
 def restore(
     identifier: Identifier,
     *,
@@ -109,7 +76,7 @@ def restore(
     from cisterna.services.restore import restore_version
 
     with opened(home) as parts:
-        row = _archived(identifier, parts)
+        row = archived_row(identifier, parts)
         chosen = _version(row, version, parts)
         if dry_run:
             what = f"of {row.file_count} files" if file else f"{row.file_count} files, {human_bytes(row.total_bytes)}"
@@ -171,7 +138,8 @@ def _drawn(branch: Branch) -> Tree:
     return tree
 
 
-def _archived(identifier: str, parts: Parts) -> Overview:
+def archived_row(identifier: str, parts: Parts) -> Overview:
+    """Find a dataset that holds something archived. Raises `InvalidInput`, `NotFound`."""
     row = overview_of(identifier, catalogue=parts.catalogue, bucket=parts.archive_store.bucket)
     if row.dataset_id is None or row.object_url is None:
         msg = f"{identifier} is not archived yet: {row.reason}"
@@ -190,22 +158,3 @@ def _version(row: Overview, label: str | None, parts: Parts) -> str:
             return one.version_id
     msg = f"{row.dataset_id} has no archived version '{label}'; it has {', '.join(one.label for one in kept)}"
     raise NotFound(msg, version=label)
-
-
-_FIXITY = {
-    ExitCode.DONE: Fixity.OK,
-    ExitCode.FAILED: Fixity.DAMAGED,
-    ExitCode.COULD_NOT_CHECK: Fixity.COULD_NOT_CHECK,
-}
-
-
-def _sum_up(results: Sequence[ObjectCheck]) -> tuple[ExitCode, str]:
-    """Damage outweighs what could not be checked, and nothing checked is not the same as nothing wrong."""
-    found = {one.fixity for one in results}
-    if Fixity.DAMAGED in found:
-        return ExitCode.FAILED, next(one.reason for one in results if one.fixity is Fixity.DAMAGED)
-    if Fixity.COULD_NOT_CHECK in found:
-        return ExitCode.COULD_NOT_CHECK, next(one.reason for one in results if one.fixity is Fixity.COULD_NOT_CHECK)
-    if not results:
-        return ExitCode.COULD_NOT_CHECK, "there is nothing in the archive, so nothing was checked"
-    return ExitCode.DONE, f"{len(results)} objects: every byte that was read has the digest on record"

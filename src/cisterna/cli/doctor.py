@@ -14,7 +14,9 @@ from cisterna.bootstrap import Home, Parts, open_parts
 from cisterna.cli.answer import AsJson, ExitCode, answer, table
 from cisterna.cli.config import HomeOption
 from cisterna.domain.errors import NotReady
+from cisterna.ports.object_store import ObjectStore
 from cisterna.services import health
+from cisterna.services.distinct_store import require_distinct
 from cisterna.services.health import Condition, Diagnosis, diagnose
 from cisterna.settings import Settings, load_settings
 
@@ -77,7 +79,7 @@ def _look_at_stores(parts: Parts) -> Iterator[Diagnosis]:
     for name, store in opened.items():
         if name in parts.copy_stores:
             fix = f"see that the store of the copy '{name}' answers and is fit, or take it out of store.copies"
-            yield diagnose(f"copy {name}", partial(health.look_at_store, store), fix=fix)
+            yield diagnose(f"copy {name}", partial(_look_at_copy, parts, store), fix=fix)
         admin = parts.stores.admin(name)
         yield health.look_at_bucket(admin, parts.stores.plan(name))
         yield health.look_at_doors(
@@ -85,6 +87,12 @@ def _look_at_stores(parts: Parts) -> Iterator[Diagnosis]:
         )
         yield health.look_at_clock(admin, parts.clock)
     yield health.look_at_keys(parts.stores.with_public_keys())
+
+
+def _look_at_copy(parts: Parts, store: ObjectStore) -> str:
+    told = health.look_at_store(store)
+    require_distinct(parts.archive_store, store)
+    return f"{told}, and is another one than the archive"
 
 
 def _running(parts: Parts) -> str:

@@ -33,6 +33,8 @@ def dossier(detail: Detail) -> Callable[[Console], None]:
 def _row(detail: Detail) -> dict[str, Any]:
     fields = {name: getattr(detail, name) for name in Overview.model_fields}
     del fields["total_bytes"], fields["held"]
+    wanted = fields.pop("copies_wanted")
+    fields["copies"] = f"{detail.copies} of {wanted}" if detail.copies or wanted > 1 else None
     share = fields.pop("progress")
     shown = {name: _at(value) if isinstance(value, datetime) else value for name, value in fields.items()}
     progress = f"{share:.0%}" if share is not None and share < 1 else None
@@ -57,6 +59,14 @@ def _sections(detail: Detail) -> Iterator[tuple[str, list[str]]]:
         [
             f"{_at(one.verified_at)}  {one.store}: {one.files_read} files, {human_bytes(one.bytes_read)}, read back"
             for one in detail.receipts
+        ],
+    )
+    yield (
+        "stores",
+        [
+            f"{one.store}  {one.fixity.value if one.fixity else 'not copied yet'}: {one.reason}"
+            + (f", read to the end {_at(one.checked_at)}" if one.checked_at else "")
+            for one in detail.stores
         ],
     )
     yield (

@@ -138,6 +138,12 @@ class StoreLacks(CisternaError):
     code = "store-lacks"
 
 
+class StoreNotDistinct(CisternaError):
+    """Two stores that are to hold a copy each are one bucket; a copy there would prove nothing."""
+
+    code = "store-not-distinct"
+
+
 class ChecksumMismatch(CisternaError):
     """Bytes read back, or received, do not have the digest on record."""
 

@@ -17,6 +17,8 @@ EVENT_NAMES = (
     "version.stage",
     "version.removed",
     "receipt.issued",
+    "copy.fixity",
+    "copy.repaired",
     "decision.made",
     "publication.made",
     "publication.withdrawn",

@@ -43,18 +43,31 @@ class Subset(Value):
         return int(sha512[:15], 16) % self.parts == self.part - 1
 
 
+class ReadVersion(Value):
+    """How much of an object belongs to one of its versions, all of it read with the digests on record."""
+
+    ocfl_version: int = Field(ge=1)
+    files_read: int = Field(ge=1)
+    bytes_read: int = Field(ge=0)
+
+
 class ObjectCheck(Value):
-    """What was found of one object.
+    """What was found of one object in one store.
 
     Attributes:
+        store: Name of the store that was read.
         reason: In words; never empty.
         damaged: What is known to be wrong.
         unchecked: What could not be read, and why.
         leftovers: Keys of an unfinished commit; the next one, or the recovery, removes them.
         files_read, bytes_read: Of content.
+        inventory_sha512: Of the object's inventory as it was read; None when there was none to be read.
+        inventory_head: Its newest version.
+        versions: Of a full check that found nothing wrong, every version that was read.
     """
 
     dataset_id: str
+    store: str
     pid: str
     object_root: str
     fixity: Fixity
@@ -65,6 +78,9 @@ class ObjectCheck(Value):
     subset: Subset | None = None
     files_read: int = 0
     bytes_read: int = 0
+    inventory_sha512: str | None = None
+    inventory_head: int = 0
+    versions: tuple[ReadVersion, ...] = ()
 
 
 _SUBSET = re.compile(r"([0-9]{1,9})/([0-9]{1,9})")

@@ -24,6 +24,7 @@ from cisterna.domain.project import Binding, Project
 from cisterna.domain.publication import Publication
 from cisterna.domain.receipt import CopyReceipt
 from cisterna.domain.review import Decision
+from cisterna.domain.stored_copy import StoredCopy
 from cisterna.domain.work import Work, WorkState
 
 SCHEMA_VERSION = 1
@@ -93,6 +94,7 @@ KINDS: Mapping[str, Kind] = {
     "versions": Kind(Version),
     "findings": Kind(KeptFinding, columns={"outcome": lambda finding: finding.body.outcome.value}),
     "receipts": Kind(CopyReceipt, is_final=True),
+    "copies": Kind(StoredCopy),
     "decisions": Kind(Decision, is_final=True),
     "publications": Kind(Publication),
     "lanes": Kind(Lane),
@@ -105,6 +107,7 @@ NOT_KEPT: Mapping[str, str] = {
     "sessions": "whoever was signed in signs in again",
     "sign_in_failures": "counts of the last minutes, by which guessing is slowed down",
     "attempts": "leases: they end with the catalogue that gave them, and events tell of each attempt",
+    "stores": "every start says which stores there are",
     "sinks": "every start says which sinks there are",
     "deliveries": "the outbox: what was not delivered yet",
     "changes": "which rows are not in the record yet",

@@ -17,6 +17,12 @@ class WorkKind(StrEnum):
     PUBLISH = "publish"
     REPROCESS = "reprocess"
     CONVERT = "convert"
+    COPY = "copy"
+    CHECK = "check"
+
+
+KEEPING = frozenset({WorkKind.COPY, WorkKind.CHECK})
+"""Work on what is archived already: it waits for nobody, takes long, and must not hold up an ingest."""
 
 
 class WorkState(StrEnum):
@@ -34,7 +40,8 @@ class Work(Value):
 
     Attributes:
         key: The same key is the same work: a second request for it is a no-op.
-        subject: What it is about: an acquisition's id for `ingest`, a version's id otherwise.
+        subject: What it is about: an acquisition's id for `ingest`, a version's id otherwise; `copy` and `check` are of
+            that version's whole object.
         parameters: The rest of what the flow needs, JSON-able.
         fairness: What it takes turns with: the instrument's name.
         attempts: How often it was begun.

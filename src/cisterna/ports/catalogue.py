@@ -26,6 +26,7 @@ from cisterna.domain.rebuild import FoundObject, Gathered, RebuildFault, TableDi
 from cisterna.domain.receipt import CopyReceipt
 from cisterna.domain.record import Waiting
 from cisterna.domain.review import Decision
+from cisterna.domain.stored_copy import StoredCopy
 from cisterna.domain.work import Attempt, Claim, Work, WorkKind, WorkState
 
 
@@ -203,6 +204,50 @@ class Datasets(Protocol):
 
     def publications(self, version_id: str) -> Sequence[Publication]:
         """Oldest first."""
+        ...
+
+
+class Copies(Protocol):
+    """Which stores keep copies, and what is known of each object in each of them."""
+
+    def register(self, stores: Sequence[str]) -> None:
+        """Say which stores there are, the first one first; what is known of one that is dropped stays."""
+        ...
+
+    def stores(self) -> Sequence[str]:
+        """The registered stores, the first one first."""
+        ...
+
+    def get(self, dataset_id: str, store: str) -> StoredCopy | None:
+        """What is known, or None; nobody else changes it until this transaction ends."""
+        ...
+
+    def put(self, copy: StoredCopy) -> None:
+        """Insert or replace."""
+        ...
+
+    def of(self, dataset_id: str) -> Sequence[StoredCopy]:
+        """Those of one object in the registered stores, in their order."""
+        ...
+
+    def list(self) -> Sequence[StoredCopy]:
+        """All in the registered stores."""
+        ...
+
+    def proven(self, dataset_id: str | None = None) -> Mapping[str, frozenset[str]]:
+        """The registered stores that gave a receipt, by version; of one dataset, or of all."""
+        ...
+
+    def lacking(self, store: str, *, first: str, now: datetime, limit: int) -> Sequence[Version]:
+        """Versions with a receipt of the first store and none of this one, one a dataset, that may be tried now."""
+        ...
+
+    def due(self, store: str, *, checked_before: datetime, now: datetime, limit: int) -> Sequence[StoredCopy]:
+        """Objects that were last read in full before a moment, and those whose last look ended badly; oldest first."""
+        ...
+
+    def count(self, store: str, *, checked_since: datetime | None = None) -> int:
+        """How many objects are known in a store; or of how many the last full check ended since a moment."""
         ...
 
 
@@ -456,6 +501,7 @@ class Transaction(Protocol):
     projects: Projects
     acquisitions: Acquisitions
     datasets: Datasets
+    copies: Copies
     inbox: Inbox
     outbox: Outbox
     accounts: Accounts

@@ -16,14 +16,12 @@ from cisterna.domain.ocfl import (
     INVENTORY,
     OBJECT_DECLARATION,
     OBJECT_DECLARATION_BODY,
-    ROOT_DECLARATION,
     SIDECAR,
     Agent,
     Inventory,
     Placed,
     next_version,
     sidecar,
-    storage_root_files,
 )
 from cisterna.domain.ocfl_parse import parse_inventory
 from cisterna.domain.work import Attempt
@@ -36,6 +34,7 @@ from cisterna.services.held_object import HeldObject, read_held, read_optional
 from cisterna.services.recover import Recovery, put_sidecar, recover_object
 from cisterna.services.source_record import note_ingested
 from cisterna.services.staging import drop_staging
+from cisterna.services.storage_root import ensure_storage_root, put_exactly
 from cisterna.services.transition import advance, write_beside_others
 
 _ON_THE_WAY = frozenset({Stage.MEASURED, Stage.GATED, Stage.DESCRIBED})
@@ -89,35 +88,6 @@ def _begin(version_id: str, *, lease: Attempt, catalogue: Catalogue) -> tuple[Ve
         msg = f"{version_id} waits until {earlier[0].label}, which is {earlier[0].stage.value}, is archived"
         raise NotReady(msg, version_id=version_id, waits_for=earlier[0].version_id)
     return version, dataset
-
-
-def ensure_storage_root(store: ObjectStore) -> None:
-    """Write the storage root's own files once; the declaration is the last, so it tells that all are there."""
-    if store.head(ROOT_DECLARATION) is not None:
-        return
-    for key, body in storage_root_files().items():
-        put_exactly(key, body, store=store)
-
-
-def put_exactly(key: str, body: bytes, *, store: ObjectStore) -> None:
-    """Write a small file unless it is there with these very bytes; other bytes are a dead attempt's and are replaced.
-
-    Raises:
-        Conflict: Somebody writes other bytes to it again and again.
-    """
-    condition: IfAbsent | IfMatch = IfAbsent()
-    for _ in range(3):
-        try:
-            store.put(key, body, condition=condition)
-        except PreconditionFailed:
-            found = read_optional(key, store=store)
-            if found is not None and found[0] == body:
-                return
-            condition = IfMatch(etag=found[1]) if found else IfAbsent()
-        else:
-            return
-    msg = f"somebody else keeps writing {key}; look for a second Cisterna on this archive"
-    raise Conflict(msg, key=key)
 
 
 def _staged_manifest(

@@ -12,6 +12,7 @@ from cisterna.domain.finding import Finding, Outcome
 from cisterna.domain.publication import Publication
 from cisterna.domain.receipt import CopyReceipt
 from cisterna.domain.review import Decision
+from cisterna.domain.stored_copy import StoredCopy
 from cisterna.domain.work import Work
 from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.services.overview import Overview, find_overview
@@ -30,6 +31,7 @@ class Detail(Overview):
         history: Every event about it, newest first.
         related: Rows of what it was derived from and of what was derived from it, as far as the person may see them.
         work: What is to be done or was done about it, newest first.
+        stores: What is known of the object in each store, the first store first.
     """
 
     shown: Version | None = None
@@ -41,6 +43,7 @@ class Detail(Overview):
     history: tuple[Event, ...] = ()
     related: tuple[Overview, ...] = ()
     work: tuple[Work, ...] = ()
+    stores: tuple[StoredCopy, ...] = ()
 
 
 def detail_of(identifier: str, *, catalogue: Catalogue, bucket: str, account: Account | None = None) -> Detail:
@@ -67,6 +70,8 @@ def detail_of(identifier: str, *, catalogue: Catalogue, bucket: str, account: Ac
             "related": _related(tx, row, bucket=bucket, account=account),
             "work": tuple(one for subject in reversed(subjects) for one in reversed(tx.inbox.list(subject=subject))),
         }
+        if row.dataset_id is not None:
+            facts["stores"] = tuple(tx.copies.of(row.dataset_id))
         if row.version_id is not None:
             facts |= _of_version(tx, row.version_id)
         return Detail.model_validate(facts)

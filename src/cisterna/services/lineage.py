@@ -13,7 +13,7 @@ from cisterna.domain.dataset import Dataset, Version
 from cisterna.domain.errors import NotFound
 from cisterna.domain.finding import Finding, Outcome
 from cisterna.domain.identifier import dataset_id
-from cisterna.domain.work import Claim, Work, WorkKind
+from cisterna.domain.work import KEEPING, Claim, Work, WorkKind
 from cisterna.ports.catalogue import Transaction
 
 _ASSERTIONS_KEPT = 200
@@ -138,7 +138,7 @@ def written_since(tx: Transaction, work: Work, since: datetime) -> list[str]:
     """Name the versions that work of this kind makes and whose stage changed since a moment: what an attempt wrote."""
     if work.kind is WorkKind.INGEST:
         versions = list(tx.datasets.versions(dataset_id(origin=work.subject)))
-    elif work.kind is WorkKind.PUBLISH:
+    elif work.kind is WorkKind.PUBLISH or work.kind in KEEPING:
         return []
     else:
         try:

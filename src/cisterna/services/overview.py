@@ -12,10 +12,12 @@ from cisterna.domain.base import Value
 from cisterna.domain.dataset import ORDER, Dataset, Stage, Version
 from cisterna.domain.errors import NotFound
 from cisterna.domain.finding import Verdict
+from cisterna.domain.fixity import Fixity
 from cisterna.domain.permission import may_see
 from cisterna.domain.project import Project
 from cisterna.domain.publication import Publication
 from cisterna.ports.catalogue import Catalogue, Transaction
+from cisterna.services.copy_summary import CopySummary
 
 
 class Overview(Value):
@@ -29,6 +31,8 @@ class Overview(Value):
         progress: Share of the expected files that are there, 0 to 1.
         published_url: Of the publication that stands.
         derived: Ids of datasets made from this one.
+        fixity: The worst that was found of the object in any store, until it is repaired; `fixity_reason` says where.
+        copies: Stores that proved to hold the newest archived version, of `copies_wanted`.
     """
 
     acquisition_id: str | None = None
@@ -61,6 +65,10 @@ class Overview(Value):
     cause: str | None = None
     derived: tuple[str, ...] = ()
     derived_from: tuple[str, ...] = ()
+    fixity: Fixity | None = None
+    fixity_reason: str | None = None
+    copies: int = 0
+    copies_wanted: int = 0
     first_seen: datetime | None = None
     completed_at: datetime | None = None
     created_at: datetime | None = None
@@ -116,7 +124,8 @@ def list_overviews(
         ]
         shown = [row for row in rows if _is_shown(row, projects, account, project)]
         shown.sort(key=lambda row: row.changed_at, reverse=True)
-        return [_with_publication(tx, row) for row in shown[:limit]]
+        kept = CopySummary(tx, versions)
+        return [_completed(tx, row, kept) for row in shown[:limit]]
 
 
 def overview_of(identifier: str, *, catalogue: Catalogue, bucket: str, account: Account | None = None) -> Overview:
@@ -147,7 +156,7 @@ def find_overview(tx: Transaction, identifier: str, *, bucket: str, account: Acc
         else {}
     )
     row = _row(acquisition, dataset, newest, _archived(versions), children, bucket=bucket)
-    return _with_publication(tx, row)
+    return _completed(tx, row, CopySummary(tx, versions, dataset_id=row.dataset_id))
 
 
 def _locate(tx: Transaction, identifier: str) -> tuple[Acquisition | None, Dataset | None, Version | None]:
@@ -302,7 +311,8 @@ def _is_shown(row: Overview, projects: Mapping[str, Project], account: Account |
     return account is None or may_see(account, projects.get(row.project or ""))
 
 
-def _with_publication(tx: Transaction, row: Overview) -> Overview:
+def _completed(tx: Transaction, row: Overview, kept: CopySummary) -> Overview:
+    row = row.model_copy(update=kept.facts(row.dataset_id))
     if row.version_id is None or row.stage is not Stage.PUBLISHED:
         return row
     standing: list[Publication] = [one for one in tx.datasets.publications(row.version_id) if not one.withdrawn_at]

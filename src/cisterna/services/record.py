@@ -27,8 +27,8 @@ from cisterna.domain.record_segment import segment_digest, write_segment
 from cisterna.ports.catalogue import Catalogue
 from cisterna.ports.clock import Clock
 from cisterna.ports.object_store import IfAbsent, ObjectStore
-from cisterna.services.archive import ensure_storage_root, put_exactly
 from cisterna.services.held_object import read_optional
+from cisterna.services.storage_root import ensure_storage_root, put_exactly
 
 RECORD_PID = "urn:x-cisterna:record"
 """Id of the record's object: one in each archive."""

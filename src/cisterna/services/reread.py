@@ -40,6 +40,7 @@ def reread(
     readers: int,
     gather: bool,
     also: Mapping[str, Iterable[str]] | None = None,
+    taken: Callable[[bytes], object] | None = None,
 ) -> dict[str, Reread]:
     """Read each file once, several at a time, by GET and never by what the store says of it.
 
@@ -50,6 +51,7 @@ def reread(
         readers: Threads.
         gather: Whether a file that cannot be read is a result; otherwise it ends the reading.
         also: Algorithms by content path in which the same bytes are digested besides.
+        taken: Given each chunk when it was digested, from several threads.
 
     Raises:
         StoreUnavailable: Unless failures are gathered.
@@ -59,7 +61,13 @@ def reread(
     def look_at(path: str) -> None:
         try:
             tally = Tally((also or {}).get(path, ()))
-            read = read_back(path, object_root=object_root, store=store, taken=tally.update)
+
+            def pass_on(chunk: bytes) -> None:
+                tally.update(chunk)
+                if taken is not None:
+                    taken(chunk)
+
+            read = read_back(path, object_root=object_root, store=store, taken=pass_on)
             results[path] = replace(read, digests=tally.found)
         except StoreUnavailable as failure:
             if not gather:

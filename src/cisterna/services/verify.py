@@ -15,12 +15,13 @@ from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.ports.clock import Clock
 from cisterna.ports.object_store import ObjectStore
 from cisterna.ports.quality import TableFile
+from cisterna.services.copy_record import issue_receipt
 from cisterna.services.data_manifest import DATA, MANIFEST_PATH, load_manifest
 from cisterna.services.held_object import HeldObject, read_held, sidecar_agrees
 from cisterna.services.recover import recover_object
 from cisterna.services.reread import Reread, reread
 from cisterna.services.staging import read_staged
-from cisterna.services.transition import advance, announce, write_beside_others
+from cisterna.services.transition import advance, write_beside_others
 
 
 def verify_version(
@@ -48,8 +49,9 @@ def verify_version(
         version = tx.datasets.get_version(version_id)
         dataset = tx.datasets.get(version.dataset_id)
         receipts = tx.datasets.receipts(version_id)
-    if version.stage is not Stage.ARCHIVED and version.is_archived and receipts:
-        return receipts[-1]
+    given = [one for one in receipts if one.store == store.name]
+    if version.stage is not Stage.ARCHIVED and version.is_archived and given:
+        return given[-1]
     require_transition(version.stage, Stage.VERIFIED, version_id=version_id)
     if version.ocfl_version is None:
         raise _not_there(version, dataset)
@@ -164,20 +166,7 @@ def _record(receipt: CopyReceipt, *, lease: Attempt, catalogue: Catalogue, clock
         tx.inbox.require_lease(lease)
         fresh = tx.datasets.get_version(receipt.version_id)
         dataset = tx.datasets.get(fresh.dataset_id)
-        tx.datasets.add_receipt(receipt)
-        announce(
-            tx,
-            "receipt.issued",
-            receipt.version_id,
-            project=dataset.project,
-            clock=clock,
-            data={
-                "dataset_id": dataset.dataset_id,
-                "version": fresh.label,
-                "acquisition_id": dataset.acquisition_id,
-                "receipt": receipt.model_dump(mode="json"),
-            },
-        )
+        issue_receipt(tx, receipt, fresh, dataset, clock=clock)
         advance(tx, fresh, Stage.VERIFIED, clock=clock, receipt_id=receipt.receipt_id)
         return receipt
 

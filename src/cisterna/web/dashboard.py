@@ -10,6 +10,7 @@ from fastapi.responses import Response, StreamingResponse
 from cisterna.domain.acquisition import AcquisitionState
 from cisterna.domain.dataset import ORDER, Stage
 from cisterna.domain.finding import Verdict
+from cisterna.domain.fixity import Fixity
 from cisterna.services.overview import Overview, list_overviews
 from cisterna.web.live import LiveFeed
 from cisterna.web.signed import Parts, Person, still_signed_in
@@ -65,13 +66,16 @@ def show_dashboard(request: Request, parts: Parts, person: Person) -> Response:
     review = review_order([row for row in rows if row.stage is Stage.IN_REVIEW])
     active = [row for row in rows if row not in held and is_under_way(row)]
     recent = [row for row in rows if row.stage in _SETTLED]
+    unsound = sorted((row for row in rows if is_unsound(row)), key=lambda row: row.fixity is not Fixity.DAMAGED)
     context = {
         "counts": [
+            *([("fixity", len(unsound))] if unsound else []),
             ("review", len(review)),
             ("active", len(active)),
             ("held", len(held)),
             ("recent", len(recent)),
         ],
+        "unsound": unsound,
         "review": review,
         "active": active,
         "held": held,
@@ -80,6 +84,11 @@ def show_dashboard(request: Request, parts: Parts, person: Person) -> Response:
         "is_empty": not rows,
     }
     return page(request, "dashboard.html", context)
+
+
+def is_unsound(row: Overview) -> bool:
+    """Tell whether the last look at any of its copies did not find it good."""
+    return row.fixity is not None and row.fixity is not Fixity.OK
 
 
 def is_held(row: Overview) -> bool:

@@ -17,6 +17,7 @@ from cisterna.domain.dataset import Stage, Version
 from cisterna.domain.errors import CisternaError, InvalidInput, NotFound
 from cisterna.domain.event import Event
 from cisterna.domain.finding import Finding, Outcome
+from cisterna.domain.fixity import Fixity
 from cisterna.domain.permission import may_consent, may_reprocess, may_withdraw
 from cisterna.domain.project import Project, ViewFormat
 from cisterna.domain.publishing import Bar
@@ -295,7 +296,9 @@ def history(events: Iterable[Event]) -> list[Happening]:
 
 
 def _what(name: str, data: Mapping[str, JsonValue]) -> str:
-    words = {key: _named(key, data.get(key)) for key in ("version", "stage", "state", "person", "act")}
+    words = {
+        key: _named(key, data.get(key)) for key in ("version", "stage", "state", "person", "act", "store", "fixity")
+    }
     return say(f"event.{name}", name, **words)
 
 
@@ -305,6 +308,8 @@ def _named(kind: str, value: JsonValue) -> str:
 
 def _why(name: str, data: Mapping[str, JsonValue]) -> str:
     keys = ["decision", "withdrawn_reason", "held", "error", "message", "review"]
+    if name == "copy.fixity" and data.get("fixity") == Fixity.OK:
+        return ""
     if name != "version.stage" or data.get("stage") == Stage.GATED or data.get("base"):
         keys.append("reason")  # later stages carry the verdict's words along; once is enough
     for key in keys:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import APIRouter
@@ -12,8 +12,9 @@ from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from cisterna.domain.acquisition import AcquisitionState
-from cisterna.domain.dataset import Stage
+from cisterna.domain.dataset import Stage, Version
 from cisterna.domain.errors import CisternaError
+from cisterna.domain.fixity import Fixity
 from cisterna.domain.work import WorkState
 from cisterna.ports.catalogue import Transaction
 from cisterna.web.signed import Parts
@@ -65,11 +66,28 @@ def _count(registry: CollectorRegistry, tx: Transaction) -> None:
     _gauge(registry, "cisterna_versions", "Versions by stage.", "stage", {s: stages[s] for s in Stage})
     _gauge(registry, "cisterna_verdicts", "Versions by verdict.", "verdict", verdicts)
     _gauge(registry, "cisterna_work", "Work by state.", "state", work)
+    _count_copies(registry, tx, versions)
     _gauge(registry, "cisterna_undelivered_events", "Events not delivered yet.", "sink", tx.outbox.undelivered())
     held = sum(1 for one in seen if one.held is not None)
     Gauge("cisterna_held_acquisitions", "Acquisitions held with a reason.", registry=registry).set(held)
     archived = sum(one.total_bytes for one in versions if one.ocfl_version is not None and not one.revision)
     Gauge("cisterna_archived_bytes", "Bytes of archived versions.", registry=registry).set(archived)
+
+
+def _count_copies(registry: CollectorRegistry, tx: Transaction, versions: Sequence[Version]) -> None:
+    """Count objects by store and what was found there, and archived versions that a store has no receipt for."""
+    copies = Counter((one.store, one.fixity.value) for one in tx.copies.list() if one.fixity is not None)
+    found = Gauge("cisterna_copies", "Objects by store and last finding.", ["store", "fixity"], registry=registry)
+    missing = Gauge("cisterna_missing_copies", "Archived versions without a receipt.", ["store"], registry=registry)
+    repaired = Gauge("cisterna_repaired_copies", "Objects that were repaired.", ["store"], registry=registry)
+    proven = tx.copies.proven()
+    mended = Counter(one.store for one in tx.copies.list() if one.repaired_at is not None)
+    for store in tx.copies.stores():
+        for fixity in Fixity:
+            found.labels(store, fixity.value).set(copies[store, fixity.value])
+        lacking = sum(one.is_archived and store not in proven.get(one.version_id, ()) for one in versions)
+        missing.labels(store).set(lacking)
+        repaired.labels(store).set(mended[store])
 
 
 def _gauge(registry: CollectorRegistry, name: str, words: str, label: str, counts: Mapping[Any, int]) -> None:

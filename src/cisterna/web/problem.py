@@ -40,6 +40,7 @@ STATUS: Mapping[str, int] = {
     "store-unfit": 500,
     "store-forbids": 500,
     "store-lacks": 500,
+    "store-not-distinct": 500,
     "error": 500,
     "store-unavailable": 503,
     "catalogue-unavailable": 503,

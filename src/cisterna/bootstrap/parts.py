@@ -223,7 +223,7 @@ class Parts:
 
     @cached_property
     def profiles(self) -> Mapping[str, Profile]:
-        """Every installed profile, from the entry points `cisterna.profiles`, by name; `folder` fits any and is last."""
+        """Every installed profile, of the entry points `cisterna.profiles`; `folder`, which fits any, comes last."""
         found: dict[str, Profile] = {}
         for point in sorted(entry_points(group="cisterna.profiles"), key=lambda one: (one.name == "folder", one.name)):
             profile: Profile = point.load()()

@@ -23,6 +23,7 @@ from cisterna.domain.errors import (
     StoreUnavailable,
 )
 from cisterna.domain.fixity import Fixity
+from cisterna.domain.progress import Progress
 from cisterna.services.arrival import find_arrivals, finished_name, upload_name
 from cisterna.services.check import check_object
 from cisterna.testing.memory_store import MemoryStore
@@ -256,3 +257,29 @@ def test_on_a_real_store_a_large_file_goes_on_from_the_parts_that_arrived(
     assert list(store.unfinished_uploads("")) == []
     assert body in facility.keys(version).values()
     store.close()
+
+
+def test_how_far_a_reading_has_come_is_on_record_while_it_goes_on(facility: Facility) -> None:
+    facility.write("run", LARGE)
+    facility.readers = 1
+    version = facility.detect("run").version_id
+    lease = facility.lease(version)
+    told: list[object] = []
+
+    def look(number: int) -> None:
+        facility.clock.advance(2.0)
+        if number == 5:
+            with facility.catalogue.begin() as tx:
+                told.append(tx.inbox.progress()[version])
+
+    with broken(facility, "movie.avi", look):
+        facility.measure(version, lease)
+
+    (progress,) = told
+    assert isinstance(progress, Progress)
+    assert progress.total_bytes == len(LARGE["movie.avi"])
+    assert 0 < progress.done_bytes < progress.total_bytes
+    assert progress.bytes_per_second == pytest.approx(PART / 2.0, rel=0.5)
+    with facility.catalogue.begin() as tx:
+        tx.inbox.finish(lease, outcome="done")
+        assert tx.inbox.progress() == {}

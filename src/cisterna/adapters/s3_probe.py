@@ -106,7 +106,7 @@ def _require_reads_after_writes(store: ObjectStore, key: str) -> None:
 
 
 def _require_checksums(bucket: S3Bucket, key: str) -> None:
-    """Send bodies with the checksum of other bytes: CRC64NVME goes with all that we send, SHA-256 with what others do."""
+    """Send bodies with the checksum of other bytes: CRC64NVME is what we send, SHA-256 what others do."""
     sha256 = base64.b64encode(hashlib.sha256(b"other bytes").digest()).decode()
     wrong: Mapping[str, Any] = {"ChecksumSHA256": sha256, "ChecksumCRC64NVME": in_s3_form(crc64nvme(b"other bytes"))}
     for name, value in wrong.items():

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from cisterna.cli.answer import human_bytes, lines, pairs
+from cisterna.cli.answer import human_bytes, lines, pairs, reading_words
 from cisterna.domain.event import Event
 from cisterna.services.detail import Detail
 from cisterna.services.overview import Overview
@@ -35,6 +35,7 @@ def _row(detail: Detail) -> dict[str, Any]:
     del fields["total_bytes"], fields["held"]
     share = fields.pop("progress")
     shown = {name: _at(value) if isinstance(value, datetime) else value for name, value in fields.items()}
+    shown["reading"] = reading_words(detail.reading)
     progress = f"{share:.0%}" if share is not None and share < 1 else None
     return {**shown, "size": human_bytes(detail.total_bytes), "progress": progress}
 

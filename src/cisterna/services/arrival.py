@@ -1,9 +1,9 @@
 """What earlier attempts at a version brought into its staging folder, so that it is not sent again.
 
 An attempt that ends for want of the store, the source or its lease, or is killed, leaves its folder on the version's
-record, and the next one goes on there. Nobody deletes from a folder that is on record: whoever is to delete one takes it
-off first, under its lease. So a worker that was thought dead and is not can at worst add to the folder, and never under
-a key of another's: small files are named by their digest, large ones by the attempt.
+record, and the next one goes on there. Nobody deletes from a folder that is on record: whoever is to delete one takes
+it off first, under its lease. So a worker that was thought dead and is not can at worst add to the folder, and never
+under a key of another's: small files are named by their digest, large ones by the run that began them.
 """
 
 from __future__ import annotations

@@ -37,6 +37,7 @@ from cisterna.services.lease_watch import LeaseWatch
 from cisterna.services.look import FolderLook
 from cisterna.services.measurement import METRICS_PATH, PREVIEWS_PATH, Measurement
 from cisterna.services.one_read import ReadPlan, read_once
+from cisterna.services.pace import Pace
 from cisterna.services.recover import recover_object
 from cisterna.services.source_record import note_ingested
 from cisterna.services.staging import drop_staging, stage_files
@@ -84,6 +85,10 @@ def measure_version(
     if staging == begun.version.staging:
         root = begun.dataset.object_root
         arrivals = find_arrivals(staging, object_root=root, sizes=recovered.sizes, store=store)
+    watch = LeaseWatch(lease, catalogue=catalogue, clock=clock)
+    limits = begun.instrument.bandwidth
+    pace = Pace(limits, total_bytes=listing.total_bytes, clock=clock, keep_on=watch.look)
+    watch.progress = pace.progress
     measurement = Measurement(listing, meter=meter, is_image=profile.is_image, plane=profile.plane)
     plan = ReadPlan(
         folder=begun.acquisition.folder,
@@ -99,8 +104,8 @@ def measure_version(
             FolderLook(begun.acquisition.folder, listing, zone, begun.instrument.settings),
         ),
         readers=readers,
-        keep_on=LeaseWatch(lease, catalogue=catalogue, clock=clock).look,
-        pace=lambda _: None,
+        keep_on=watch.look,
+        pace=pace.take,
         taken=measurement.take,
     )
     try:

@@ -278,8 +278,8 @@ def _require_same(file: SeenFile, now: SeenFile) -> None:
 def _require_digest(file: SeenFile, before: str, now: str) -> None:
     if before != now:
         msg = (
-            f"{file.path} was read twice and gave two digests, {before[:16]}... and {now[:16]}..., though its size, time "
-            "and inode are the same: look at the disk or share it lies on, then reprocess the acquisition"
+            f"{file.path} was read twice and gave two digests, {before[:16]}... and {now[:16]}..., though its size, "
+            "time and inode are the same: look at the disk or share it lies on, then reprocess the acquisition"
         )
         raise ChecksumMismatch(msg, path=file.path, expected=before, found=now)
 

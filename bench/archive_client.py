@@ -79,6 +79,7 @@ def ours(task, folder: Path):
             arrivals=Arrivals(),
             is_image=lambda path: path.endswith(".tiff"),
             image_limit_bytes=256 * 1024 * 1024,
+            delivered={},
             readers=THREADS,
             keep_on=lambda: None,
             pace=pace,

@@ -18,8 +18,8 @@ from cisterna.ports.source import LandingZone, SourceFile
 from cisterna.services.arrival import Arrivals, finished_name, upload_name
 from cisterna.services.crew import GivenUp, work_through
 
-READ_BYTES = 1024 * 1024
-"""Read at a time of a large file: it is digested while it is in the processor's cache."""
+READ_BYTES = 8 * 1024 * 1024
+"""Most that is read of a large file at a time: while so much is digested, senders have the interpreter to themselves."""
 OWN_BUFFER_BYTES = 16 * 1024 * 1024
 """Largest buffer that a reader keeps; larger files take theirs from what all readers share."""
 

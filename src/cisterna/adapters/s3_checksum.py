@@ -1,6 +1,6 @@
 """CRC64NVME: the checksum that the store verifies of everything we send.
 
-It costs a fiftieth of a SHA-256, and the checksums of an object's parts combine into the object's own. It guards
+It costs a twentieth of a SHA-256, and the checksums of an object's parts combine into the object's own. It guards
 against accidents on the way; the proof that the archive holds what was read is the re-reading with SHA-512.
 """
 

@@ -19,7 +19,7 @@ from cisterna.services.arrival import Arrivals, finished_name, upload_name
 from cisterna.services.crew import GivenUp, work_through
 
 READ_BYTES = 8 * 1024 * 1024
-"""Most that is read of a large file at a time: while so much is digested, senders have the interpreter to themselves."""
+"""Most that is read of a large file at a time; while it is digested the senders have the interpreter to themselves."""
 OWN_BUFFER_BYTES = 16 * 1024 * 1024
 """Largest buffer that a reader keeps; larger files take theirs from what all readers share."""
 

@@ -63,6 +63,9 @@ torture: .stamps/$(INSTALL) .stamps/validators  ## kill parts of the running sta
 	@CISTERNA_OCFL_PY=$(CURDIR)/.venv-ocfl/bin/python CISTERNA_ROCRATE_VALIDATOR=$(CURDIR)/.venv-crate/bin/python \
 	  $(BIN)/pytest -m torture -s $(ARGS)
 
+bench: .stamps/$(INSTALL)  ## copy into the archive's store beside rclone, s5cmd, obstore and boto3 (ARGS="--scale 0.1 --repeats 3")
+	@$(BIN)/python bench/archive.py $(ARGS)
+
 lock:  ## renew the lock files (needs uv)
 	uv pip compile --quiet pyproject.toml --extra demo --group dev --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 --output-file requirements.lock
 	printf 'ocfl-py\n' | uv pip compile --quiet - --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 --output-file validators-ocfl.lock

@@ -92,7 +92,7 @@ class Facility:
     clock: SettableClock
     landing: Path
     tables: TableFile = field(default_factory=ParquetTables)
-    store: ObjectStore = field(default_factory=MemoryStore)
+    store: ObjectStore = field(default_factory=lambda: MemoryStore(part_bytes=4096))
     meter: ByteMeter = field(default_factory=ByteMeter)
     profile: Profile = field(default_factory=TiffProfile)
     image_limit_bytes: int = 4096

@@ -159,14 +159,14 @@ def test_a_second_worker_finishes_what_any_transaction_interrupted(facility: Fac
     assert step > 12
 
 
-@pytest.mark.parametrize("method", ["put", "complete"])
-def test_killed_twice_at_the_same_place_it_still_ends_well(facility: Facility, method: str) -> None:
+@pytest.mark.parametrize(("method", "again"), [("put", 2), ("write", 1), ("complete", 1)])
+def test_killed_twice_at_the_same_place_it_still_ends_well(facility: Facility, method: str, again: int) -> None:
     version = prepare(facility, "run", earlier=False)
     store = facility.store
     assert isinstance(store, MemoryStore)
 
-    for _ in range(2):
-        store.fail_on(method, nth=2, error=Killed())
+    for nth in (2, again):  # the first file that was completed is not sent a second time
+        store.fail_on(method, nth=nth, error=Killed())
         assert run_until_killed(facility, version)
         store.heal()
     facility.ingest(version)

@@ -395,7 +395,7 @@ def test_what_others_note_on_a_version_meanwhile_is_kept(facility: Facility, mon
     assert (measured.stage, measured.assignee) == (Stage.MEASURED, "sten")
 
 
-def test_a_worker_that_lost_its_lease_stops_and_cleans_up_after_itself(
+def test_a_worker_that_lost_its_lease_stops_and_leaves_what_it_brought_to_who_has_it(
     facility: Facility, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     facility.write("run", RUN)
@@ -415,7 +415,9 @@ def test_a_worker_that_lost_its_lease_stops_and_cleans_up_after_itself(
     with pytest.raises(LeaseLost):
         facility.measure(version, lease)
     assert len(seen) == 2
-    assert facility.keys(version) == {}
+    staging = facility.version(version).staging
+    assert all(path.startswith(f"{staging}/") for path in facility.keys(version))
+    assert facility.ingest(version) is not None
 
 
 def test_what_was_staged_stays_when_it_is_unknown_whether_the_catalogue_took_it(facility: Facility) -> None:

@@ -21,6 +21,7 @@ from cisterna.domain.digest import sha512_of
 from cisterna.domain.finding import Finding, Verdict
 from cisterna.domain.fixity import Fault, Fixity
 from cisterna.domain.manifest import FileEntry, Manifest
+from cisterna.domain.progress import Progress
 from cisterna.domain.project import Access, Creator, HumanData, Policy, Project, PublishPolicy
 from cisterna.domain.publication import Publication
 from cisterna.domain.review import Act
@@ -41,6 +42,7 @@ from cisterna.testing.factory import (
     make_receipt,
     make_sha512,
     make_version,
+    make_work,
 )
 from cisterna.testing.memory_store import MemoryStore
 from cisterna.web.parts import WebParts
@@ -138,6 +140,24 @@ class Site:
         )
         with self.catalogue.begin() as tx:
             return tx.acquisitions.save(made)
+
+    def lay_reading(self, acquisition: Acquisition, *, done_bytes: int, total_bytes: int, rate: float) -> None:
+        """Let a worker read an acquisition at this moment."""
+        subject = acquisition.acquisition_id
+        with self.catalogue.begin() as tx:
+            work = tx.inbox.request(make_work(subject))
+            claim = tx.inbox.claim(
+                owner="worker",
+                run_id=self.clock.new_id(),
+                now=self.clock.now(),
+                lease=timedelta(minutes=1),
+                work_id=work.work_id,
+            )
+            assert claim is not None
+            progress = Progress(
+                at=self.clock.now(), done_bytes=done_bytes, total_bytes=total_bytes, bytes_per_second=rate
+            )
+            tx.inbox.note_progress(claim.attempt, progress)
 
     def lay_version(
         self,

@@ -93,6 +93,8 @@ def fill(site: Site) -> dict[str, str]:
     site.lay_copies(public, Fixity.COULD_NOT_CHECK, mirrored=True)
     site.lay_copies(blurred, Fixity.DAMAGED, mirrored=False)
     site.lay_acquisition("plate-12", state=AcquisitionState.WRITING, reason="17 of 48 images are there.", progress=0.35)
+    read = site.lay_acquisition("plate-13", state=AcquisitionState.COMPLETE, reason="48 of 48 images are there.")
+    site.lay_reading(read, done_bytes=31_200_000_000, total_bytes=104_000_000_000, rate=118e6)
     held = site.lay_acquisition("plate-10", state=AcquisitionState.ABORTED, held="The operator aborted the run.")
     return {
         "dashboard": "/",

@@ -63,6 +63,21 @@ def test_the_dashboard_shows_what_waits_failing_first_what_is_written_what_is_he
         assert words in page
 
 
+def test_people_see_how_far_a_reading_has_come_how_fast_and_how_long_it_will_take(site: Site, visit: Visit) -> None:
+    acquisition = site.lay_acquisition("plate-9", state=AcquisitionState.COMPLETE, reason="all images are there")
+    site.lay_reading(acquisition, done_bytes=31_200_000_000, total_bytes=104_000_000_000, rate=118e6)
+    stuck = site.lay_acquisition("plate-10", state=AcquisitionState.COMPLETE, reason="all images are there")
+    site.lay_reading(stuck, done_bytes=0, total_bytes=10, rate=0)
+
+    sten = visit("sten")
+    pages = [sten.get(address).text for address in ("/", f"/acquisitions/{acquisition.acquisition_id}")]
+
+    for page in pages:
+        assert "31.2 GB of 104 GB read, 118 MB/s, 10 min left" in page
+        assert 'value="30"' in page
+    assert "0 B of 10 B read, 0 B/s, nothing moves" in pages[0]
+
+
 def test_the_evidence_comes_before_the_buttons_and_what_failed_before_what_passed(site: Site, visit: Visit) -> None:
     version = failing(site)
 

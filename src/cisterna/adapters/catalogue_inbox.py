@@ -7,7 +7,7 @@ all lock the attempt's row, so whoever finds it ended knows that nothing more of
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -19,6 +19,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from cisterna.adapters.catalogue_connection import Statements, json_of
 from cisterna.adapters.catalogue_tables import attempts, lanes, works
 from cisterna.domain.errors import LeaseLost, NotFound
+from cisterna.domain.progress import Progress
 from cisterna.domain.work import Attempt, Claim, Work, WorkKind, WorkState
 
 # The lanes are few and come in the order of their turns; the first that has work which nobody else is taking ends the
@@ -175,6 +176,19 @@ class SqlInbox:
         """Lock the lease for this transaction."""
         if self._sql.run(_HOLD, {"the_run": attempt.run_id}).scalar() is None:
             raise _lost(attempt)
+
+    def note_progress(self, attempt: Attempt, progress: Progress) -> None:
+        """Remember how far the attempt has come."""
+        self._change(attempt, progress=progress.model_dump_json())
+
+    def progress(self) -> Mapping[str, Progress]:
+        """Tell how far each open attempt has come, by subject."""
+        wanted = (
+            select(works.c.subject, attempts.c.progress)
+            .join(works, works.c.work_id == attempts.c.work_id)
+            .where(attempts.c.ended.is_(None), attempts.c.progress.is_not(None))
+        )
+        return {row.subject: Progress.model_validate_json(row.progress) for row in self._sql.run(wanted)}
 
     def finish(self, attempt: Attempt, *, outcome: str) -> None:
         """Mark the work as done."""

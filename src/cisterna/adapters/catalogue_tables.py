@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSON, JSONB, TIMESTAMP
 
-SCHEMA_REVISION = "0004"
+SCHEMA_REVISION = "0005"
 """The newest migration; a database that is there already needs no Alembic at start."""
 
 metadata = MetaData(
@@ -230,6 +230,7 @@ attempts = Table(
     _moment("expires_at"),
     Column("flow_run_id", Text),
     Column("ended", Text),
+    Column("progress", JSON),
     CheckConstraint("ended IN ('finished', 'put-back', 'given-up', 'expired', 'told')", name="end_is_known"),
 )
 Index("uq_attempts_one_lease", attempts.c.work_id, unique=True, postgresql_where=text("ended IS NULL"))

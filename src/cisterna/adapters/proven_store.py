@@ -33,6 +33,11 @@ class ProvenStore:
         self._require_proof()
         return self._store.begin_upload(key)
 
+    def resume_upload(self, key: str) -> Upload | None:
+        """Go on with the unfinished upload of that key, if there is exactly one."""
+        self._require_proof()
+        return self._store.resume_upload(key)
+
     def get(self, key: str) -> tuple[bytes, StoredObject]:
         """Read a whole small object."""
         return self._store.get(key)

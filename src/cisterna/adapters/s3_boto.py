@@ -9,12 +9,13 @@ from __future__ import annotations
 import itertools
 import uuid
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import Any
 
 from cisterna.adapters.s3_access import WRITE_MARK, Patience, S3Access, in_key_order, require_range, write_once
 from cisterna.adapters.s3_bucket import S3Bucket, condition_headers, status_of
+from cisterna.adapters.s3_checksum import crc64nvme, in_s3_form
+from cisterna.adapters.s3_part import PartSenders
 from cisterna.adapters.s3_probe import probe_store
 from cisterna.adapters.s3_upload import S3Upload
 from cisterna.domain.errors import StoreUnavailable
@@ -32,7 +33,7 @@ class S3BotoStore:
         bucket: The bucket, which exists.
         name: What receipts call the store; by default its endpoint and bucket.
         patience: How long calls may take.
-        parallel_parts: Parts on their way at once, of one upload and of all together.
+        parallel_parts: Parts that are sent at once, of all uploads together.
     """
 
     def __init__(
@@ -47,12 +48,11 @@ class S3BotoStore:
         self.bucket = bucket
         self.name = name or f"{access.endpoint}/{bucket}"
         self._bucket = S3Bucket(access, bucket=bucket, name=self.name, patience=patience or Patience())
-        self._parallel_parts = parallel_parts
-        self._senders = ThreadPoolExecutor(parallel_parts, thread_name_prefix="s3-part")
+        self._senders = PartSenders(parallel_parts)
 
     def close(self) -> None:
         """Close connections and threads; uploads that go on fail."""
-        self._senders.shutdown(cancel_futures=True)
+        self._senders.close()
         self._bucket.close()
 
     def create_bucket(self) -> None:
@@ -77,8 +77,8 @@ class S3BotoStore:
         sent: dict[str, Any] = {
             "Bucket": self.bucket,
             "Key": key,
-            "Body": bytes(body),
-            "ChecksumAlgorithm": "CRC32",
+            "Body": (sending := bytes(body)),
+            "ChecksumCRC64NVME": in_s3_form(crc64nvme(sending)),
             **({"ContentType": content_type} if content_type else {}),
         }
         if condition is None:
@@ -97,7 +97,18 @@ class S3BotoStore:
     def begin_upload(self, key: str) -> S3Upload:
         """Begin a large object: parts go up in parallel, less than one part is put whole on `complete`."""
         require_key(key)
-        return S3Upload(self._bucket, key, senders=self._senders, in_flight=self._parallel_parts)
+        return S3Upload(self._bucket, key, senders=self._senders)
+
+    def resume_upload(self, key: str) -> S3Upload | None:
+        """Go on with the unfinished upload of that key, if there is exactly one."""
+        require_key(key)
+        found = [upload_id for name, upload_id in self._bucket.uploads(key) if name == key]
+        if len(found) != 1:
+            return None
+        arrived = self._bucket.parts(key, found[0])
+        if arrived is None:
+            return None
+        return S3Upload(self._bucket, key, senders=self._senders, upload_id=found[0], arrived=arrived)
 
     def get(self, key: str) -> tuple[bytes, StoredObject]:
         """Read a whole object."""

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from cisterna.adapters.s3_access import WRITE_MARK, Patience, S3Access, UncertainWrite
+from cisterna.adapters.s3_checksum import from_s3_form
+from cisterna.adapters.s3_part import Part
 from cisterna.domain.errors import CisternaError, ObjectNotFound, PreconditionFailed, StoreUnavailable
 from cisterna.ports.object_store import Condition, IfAbsent, IfMatch, StoredObject
 
@@ -55,6 +57,28 @@ class S3Bucket:
         """Give the object if it is the write with that mark."""
         found = self._head(key)
         return _described(key, found) if found and found["Metadata"].get(WRITE_MARK) == mark else None
+
+    def with_checksum(self, key: str, *, size_bytes: int, crc: str) -> StoredObject | None:
+        """Give the object if the store says that it has that size and CRC64NVME."""
+        found = self._head(key, ChecksumMode="ENABLED")
+        is_same = found and (found["ContentLength"], found.get("ChecksumCRC64NVME")) == (size_bytes, crc)
+        return _described(key, found) if is_same else None
+
+    def parts(self, key: str, upload_id: str) -> dict[int, Part] | None:
+        """Give the parts of an upload that have arrived, by number; None when there is no such upload."""
+        named: Any = {"Bucket": self.bucket, "Key": key, "UploadId": upload_id}
+        parts: dict[int, Part] = {}
+        with self.translated(key):
+            try:
+                for page in self.client.get_paginator("list_parts").paginate(**named):
+                    for one in page.get("Parts", []):
+                        crc = from_s3_form(one.get("ChecksumCRC64NVME"))
+                        parts[one["PartNumber"]] = Part(one["PartNumber"], one["Size"], crc, one["ETag"])
+            except self.client.exceptions.ClientError as error:
+                if code_of(error) == "NoSuchUpload":
+                    return None
+                raise
+        return parts
 
     def uploads(self, prefix: str) -> Iterator[tuple[str, str]]:
         """Give key and id of every upload below the prefix that goes on."""
@@ -110,10 +134,10 @@ class S3Bucket:
         msg = f"{self.name} answered {status_of(error)} {code} for '{key}': {error}"
         return StoreUnavailable(msg, store=self.name, key=key, answer=code)
 
-    def _head(self, key: str) -> Any:
+    def _head(self, key: str, **asked: Any) -> Any:
         with self.translated(key):
             try:
-                return self.client.head_object(Bucket=self.bucket, Key=key)
+                return self.client.head_object(Bucket=self.bucket, Key=key, **asked)
             except self.client.exceptions.ClientError as error:
                 if code_of(error) in _ABSENT:
                     return None
@@ -148,7 +172,7 @@ def _described(key: str, found: Any) -> StoredObject:
 
 
 def _open_client(access: S3Access, *, patience: Patience, attempts: int, signed: bool) -> S3Client:
-    """Make a client that signs headers only and sends a CRC32 of every body, which costs less and proves more.
+    """Make a client that signs headers only; every body goes with a checksum, which costs less and proves more.
 
     Unsigned bodies go plain, as any tool sends them: one refused for its form would look like a door that is shut.
     """

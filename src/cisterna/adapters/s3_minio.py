@@ -119,6 +119,10 @@ class S3MinioStore:
         """Begin a large object."""
         return self.control.begin_upload(key)
 
+    def resume_upload(self, key: str) -> S3Upload | None:
+        """Go on with the unfinished upload of that key, if there is exactly one."""
+        return self.control.resume_upload(key)
+
     def get(self, key: str) -> tuple[bytes, StoredObject]:
         """Read a whole object."""
         require_key(key)

@@ -73,7 +73,7 @@ class S3Store:
     def put(
         self, key: str, body: bytes | memoryview, *, condition: Condition | None = None, content_type: str | None = None
     ) -> StoredObject:
-        """Write a whole object in one request, with its SHA-256 for the store to check."""
+        """Write a whole object in one request, with its CRC64NVME for the store to check."""
         import obstore
 
         require_key(key)
@@ -101,6 +101,10 @@ class S3Store:
     def begin_upload(self, key: str) -> S3Upload:
         """Begin a large object."""
         return self.control.begin_upload(key)
+
+    def resume_upload(self, key: str) -> S3Upload | None:
+        """Go on with the unfinished upload of that key, if there is exactly one."""
+        return self.control.resume_upload(key)
 
     def get(self, key: str) -> tuple[bytes, StoredObject]:
         """Read a whole object."""
@@ -210,7 +214,8 @@ def _open(access: S3Access, *, bucket: str, patience: Patience, attempts: int) -
         access_key_id=access.access_key_id,
         secret_access_key=access.secret_access_key.get_secret_value(),
         virtual_hosted_style_request=False,
-        checksum_algorithm="SHA256",
+        checksum_algorithm="CRC64NVME",
+        unsigned_payload=access.is_private,
         client_options={
             "allow_http": access.endpoint.startswith("http://"),
             "connect_timeout": timedelta(seconds=patience.connect_seconds),

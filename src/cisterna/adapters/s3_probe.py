@@ -5,12 +5,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 
 from cisterna.adapters.s3_bucket import S3Bucket, status_of
+from cisterna.adapters.s3_checksum import crc64nvme, in_s3_form
 from cisterna.domain.errors import CisternaError, ObjectNotFound, PreconditionFailed, StoreUnavailable, StoreUnfit
 from cisterna.ports.object_store import PROBE_PREFIX, Condition, IfAbsent, IfMatch, ObjectStore
 
@@ -105,19 +106,23 @@ def _require_reads_after_writes(store: ObjectStore, key: str) -> None:
 
 
 def _require_checksums(bucket: S3Bucket, key: str) -> None:
-    wrong = base64.b64encode(hashlib.sha256(b"other bytes").digest()).decode()
-    with bucket.translated(key):
-        try:
-            bucket.client_once.put_object(Bucket=bucket.bucket, Key=key, Body=b"bytes", ChecksumSHA256=wrong)
-        except bucket.client.exceptions.ClientError as error:
-            if not 400 <= status_of(error) < 500:
-                raise
-            if bucket.head(key) is None:
-                return
-            msg = f"{bucket.name} kept an object whose checksum it refused; the archive cannot stand on it"
-            raise StoreUnfit(msg, store=bucket.name) from error
-    msg = f"{bucket.name} took bytes with a wrong x-amz-checksum-sha256; the archive cannot stand on it"
-    raise StoreUnfit(msg, store=bucket.name)
+    """Send bodies with the checksum of other bytes: CRC64NVME is what we send, SHA-256 what others do."""
+    sha256 = base64.b64encode(hashlib.sha256(b"other bytes").digest()).decode()
+    wrong: Mapping[str, Any] = {"ChecksumSHA256": sha256, "ChecksumCRC64NVME": in_s3_form(crc64nvme(b"other bytes"))}
+    for name, value in wrong.items():
+        with bucket.translated(key):
+            try:
+                bucket.client_once.put_object(Bucket=bucket.bucket, Key=key, Body=b"bytes", **{name: value})
+            except bucket.client.exceptions.ClientError as error:
+                if not 400 <= status_of(error) < 500:
+                    raise
+                if bucket.head(key) is None:
+                    continue
+                msg = f"{bucket.name} kept an object whose checksum it refused; the archive cannot stand on it"
+                raise StoreUnfit(msg, store=bucket.name) from error
+        header = f"x-amz-checksum-{name.removeprefix('Checksum').lower()}"
+        msg = f"{bucket.name} took bytes with a wrong {header}; the archive cannot stand on it"
+        raise StoreUnfit(msg, store=bucket.name)
 
 
 def _require_hidden_uploads(store: ObjectStore, bucket: S3Bucket, key: str) -> None:

@@ -1,128 +1,173 @@
-"""A large object on its way to S3: parts in parallel, memory bounded, one completion."""
+"""A large object on its way to S3: parts in parallel from reused buffers, resumable, one completion."""
 
 from __future__ import annotations
 
 import threading
 import uuid
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Mapping
+from concurrent.futures import Future
 from typing import Any
 
 from cisterna.adapters.s3_access import WRITE_MARK, write_once
 from cisterna.adapters.s3_bucket import S3Bucket
-from cisterna.domain.errors import InvalidInput, StoreUnavailable
+from cisterna.adapters.s3_checksum import crc64nvme, followed_by, from_s3_form, in_s3_form
+from cisterna.adapters.s3_part import MOST_PARTS, Part, PartSenders, part_bytes
+from cisterna.domain.errors import ChecksumMismatch, InvalidInput, StoreUnavailable
 from cisterna.ports.object_store import StoredObject
-
-PART_BYTES = 8 * 1024 * 1024
-"""Size of the first thousand parts; each further thousand is larger by as much again."""
-_PARTS = 10_000
-_PARTS_OF_A_SIZE = 1_000
 
 
 class S3Upload:
     """Implements `ports.object_store.Upload`; for one thread at a time.
 
-    Nothing is sent before the first part is full: what is smaller is put whole on `complete`. At most `in_flight` parts
-    and the one being filled are in memory. Parts grow, so that 10,000 of them hold 430 GiB.
+    Nothing is sent before the first part is full: what is smaller is put whole on `complete`. Parts grow, so that
+    10,000 of them hold 429 GiB. The store verifies the CRC64NVME of each part, and of the whole when it is completed.
 
     Args:
         bucket: Where it goes.
         key: Its key.
-        senders: Threads that send parts, shared with other uploads.
-        in_flight: Parts of this upload on their way at once.
+        senders: Threads and buffers, shared with other uploads.
+        upload_id: Of an upload to go on with.
+        arrived: Its parts that the store has, by number: such a part is not sent again if it has the same checksum.
     """
 
-    def __init__(self, bucket: S3Bucket, key: str, *, senders: ThreadPoolExecutor, in_flight: int) -> None:
+    def __init__(
+        self,
+        bucket: S3Bucket,
+        key: str,
+        *,
+        senders: PartSenders,
+        upload_id: str | None = None,
+        arrived: Mapping[int, Part] | None = None,
+    ) -> None:
         self._bucket = bucket
         self._key = key
         self._senders = senders
-        self._free = threading.Semaphore(in_flight)
-        self._buffer = bytearray()
-        self._sent: list[Future[dict[str, Any]]] = []
-        self._sent_bytes = 0
+        self._upload_id = upload_id
+        self._arrived = dict(arrived or {})
+        self._is_resumed = upload_id is not None
         self._mark = uuid.uuid4().hex
-        self._upload_id: str | None = None
+        self._buffer: bytearray | None = None
+        self._filled = 0
+        self._parts: list[Future[Part]] = []
+        self._size_bytes = 0
+        self._sent_bytes = 0
+        self._lock = threading.Lock()
         self._done: StoredObject | None = None
-        self._is_aborted = False
+        self._ended: str | None = None
+
+    @property
+    def sent_bytes(self) -> int:
+        """Bytes that went to the store."""
+        return self._sent_bytes
+
+    def room(self) -> memoryview:
+        """Lend the rest of the buffer of the present part."""
+        self._require_open()
+        if self._buffer is None:
+            number = len(self._parts) + 1
+            if number > MOST_PARTS:
+                raise InvalidInput(f"{self._key} is larger than {self._size_bytes} bytes, the most an upload takes")
+            self._buffer, self._filled = self._senders.lend(part_bytes(number)), 0
+        return memoryview(self._buffer)[self._filled :]
+
+    def fill(self, size_bytes: int) -> None:
+        """Take what was put into the room; a full part is sent, after a wait while too many are on their way."""
+        self._filled += size_bytes
+        self._size_bytes += size_bytes
+        if self._buffer is not None and self._filled == len(self._buffer):
+            self._send()
 
     def write(self, chunk: bytes | memoryview) -> None:
-        """Take the next bytes; waits while as many parts as allowed are on their way."""
-        self._require_open()
+        """Take the next bytes, by copying them."""
         rest = memoryview(chunk).cast("B")
         while rest:
-            room = self._part_bytes - len(self._buffer)
-            self._buffer += rest[:room]
-            rest = rest[room:]
-            if len(self._buffer) == self._part_bytes:
-                self._send()
+            room = self.room()
+            count = min(len(room), len(rest))
+            room[:count] = rest[:count]
+            self.fill(count)
+            rest = rest[count:]
 
     def complete(self) -> StoredObject:
         """Make the object appear."""
         if self._done is not None:
             return self._done
         self._require_open()
-        if self._upload_id is not None and self._buffer:
+        if self._upload_id is not None and self._filled:
             self._send()
-        parts = [one.result() for one in self._sent]
+        parts = [one.result() for one in self._parts]
+        if self._upload_id is not None and not parts:
+            parts = [self._send_part(1, bytearray(), 0)]
+        whole = 0
+        for part in parts:
+            whole = followed_by(whole, part.crc or 0, second_bytes=part.size_bytes)
 
         def attempt() -> StoredObject:
             with self._bucket.translated_once(self._key):
-                return self._put_whole() if self._upload_id is None else self._join(parts)
+                return self._put_whole() if self._upload_id is None else self._join(parts, whole)
 
-        landed, patience = self._landed, self._bucket.patience
-        self._done = write_once(attempt, landed=landed, patience=patience, key=self._key)
-        self._buffer = bytearray()
+        patience = self._bucket.patience
+        self._done = write_once(attempt, landed=lambda: self._landed(whole), patience=patience, key=self._key)
+        self._ended = "complete"
+        self._release()
         return self._done
 
     def abort(self) -> None:
         """Leave nothing behind."""
-        if self._done is not None or self._is_aborted:
+        if self._done is not None or self._ended == "aborted":
             return
-        for one in self._sent:
-            one.cancel()
-        for one in self._sent:
-            if not one.cancelled():
-                one.exception()  # a part that arrives after the abort would stay for ever
+        self.leave()
         if self._upload_id is not None:
             self._bucket.abort_upload(self._key, self._upload_id)
-        self._is_aborted = True
-        self._sent, self._buffer = [], bytearray()
+        self._ended = "aborted"
 
-    @property
-    def _part_bytes(self) -> int:
-        return PART_BYTES * (1 + len(self._sent) // _PARTS_OF_A_SIZE)
+    def leave(self) -> None:
+        """Stop sending, and let what has arrived stay for whoever resumes the upload."""
+        self._ended = self._ended or "left"
+        for one in self._parts:
+            one.cancel()
+        for one in self._parts:
+            if not one.cancelled():
+                one.exception()  # a part that arrives after an abort would stay for ever
+        self._release()
+
+    def _release(self) -> None:
+        if self._buffer is not None:
+            self._senders.take_back(self._buffer)
+        self._buffer, self._filled, self._parts = None, 0, []
 
     def _require_open(self) -> None:
-        if self._is_aborted or self._done is not None:
-            state = "aborted" if self._is_aborted else "complete"
-            raise StoreUnavailable(f"the upload of {self._key} is {state}; begin another", key=self._key)
+        if self._ended is not None:
+            raise StoreUnavailable(f"the upload of {self._key} is {self._ended}; begin another", key=self._key)
 
     def _send(self) -> None:
-        if len(self._sent) == _PARTS:
-            raise InvalidInput(f"{self._key} is larger than {self._sent_bytes} bytes, the most an upload takes")
+        if self._buffer is None:
+            return
         if self._upload_id is None:
             self._begin()
-        for one in self._sent:
+        for one in self._parts:
             if one.done():
                 one.result()  # a part that failed ends the upload at once
-        self._free.acquire()
-        body, self._buffer = self._buffer, bytearray()
-        self._sent_bytes += len(body)
-        number = len(self._sent) + 1
-        part = self._senders.submit(self._send_part, number, body)
-        part.add_done_callback(lambda _: self._free.release())
-        self._sent.append(part)
+        buffer, filled, number = self._buffer, self._filled, len(self._parts) + 1
+        self._buffer, self._filled = None, 0
+        self._parts.append(self._senders.send(lambda: self._send_part(number, buffer, filled), buffer))
 
     def _begin(self) -> None:
         with self._bucket.translated(self._key):
             begun = self._bucket.client.create_multipart_upload(
                 Bucket=self._bucket.bucket,
                 Key=self._key,
-                ChecksumAlgorithm="CRC32",
+                ChecksumAlgorithm="CRC64NVME",
+                ChecksumType="FULL_OBJECT",
                 Metadata={WRITE_MARK: self._mark},
             )
         self._upload_id = begun["UploadId"]
 
-    def _send_part(self, number: int, body: bytearray) -> dict[str, Any]:
+    def _send_part(self, number: int, buffer: bytearray, filled: int) -> Part:
+        body = buffer if filled == len(buffer) else buffer[:filled]
+        crc = crc64nvme(body)
+        there = self._arrived.get(number)
+        if there is not None and there.has(body, crc=crc):
+            return Part(number, filled, crc, there.etag)
         with self._bucket.translated(self._key):
             answer = self._bucket.client.upload_part(
                 Bucket=self._bucket.bucket,
@@ -130,31 +175,45 @@ class S3Upload:
                 UploadId=str(self._upload_id),
                 PartNumber=number,
                 Body=body,  # type: ignore[arg-type]  # boto takes a bytearray, its stubs do not
-                ChecksumAlgorithm="CRC32",
+                ChecksumCRC64NVME=in_s3_form(crc),
             )
-        part = {"PartNumber": number, "ETag": answer["ETag"]}
-        if "ChecksumCRC32" in answer:
-            part["ChecksumCRC32"] = answer["ChecksumCRC32"]
-        return part
+        with self._lock:
+            self._sent_bytes += filled
+        return Part(number, filled, crc, answer["ETag"])
 
     def _put_whole(self) -> StoredObject:
+        body = bytes(self._buffer[: self._filled]) if self._buffer is not None else b""
         answer = self._bucket.client_once.put_object(
             Bucket=self._bucket.bucket,
             Key=self._key,
-            Body=bytes(self._buffer),
-            ChecksumAlgorithm="CRC32",
+            Body=body,
+            ChecksumCRC64NVME=in_s3_form(crc64nvme(body)),
             Metadata={WRITE_MARK: self._mark},
         )
-        return StoredObject(key=self._key, size_bytes=len(self._buffer), etag=answer["ETag"].strip('"'))
+        self._sent_bytes += len(body)
+        return StoredObject(key=self._key, size_bytes=len(body), etag=answer["ETag"].strip('"'))
 
-    def _join(self, parts: list[dict[str, Any]]) -> StoredObject:
+    def _join(self, parts: list[Part], whole: int) -> StoredObject:
+        named: list[Any] = [
+            {"PartNumber": one.number, "ETag": one.etag, "ChecksumCRC64NVME": in_s3_form(one.crc or 0)} for one in parts
+        ]
         answer = self._bucket.client_once.complete_multipart_upload(
             Bucket=self._bucket.bucket,
             Key=self._key,
             UploadId=str(self._upload_id),
-            MultipartUpload={"Parts": parts},  # type: ignore[typeddict-item]  # built above, with the store's answers
+            MultipartUpload={"Parts": named},
+            ChecksumCRC64NVME=in_s3_form(whole),
+            ChecksumType="FULL_OBJECT",
+            MpuObjectSize=self._size_bytes,
         )
-        return StoredObject(key=self._key, size_bytes=self._sent_bytes, etag=answer["ETag"].strip('"'))
+        told = from_s3_form(answer.get("ChecksumCRC64NVME"))
+        if told is not None and told != whole:
+            msg = f"{self._bucket.name} made {self._key} of other bytes than were sent; look at the store"
+            raise ChecksumMismatch(msg, key=self._key, expected=in_s3_form(whole), found=in_s3_form(told))
+        return StoredObject(key=self._key, size_bytes=self._size_bytes, etag=answer["ETag"].strip('"'))
 
-    def _landed(self) -> StoredObject | None:
-        return self._bucket.marked(self._key, self._mark)
+    def _landed(self, whole: int) -> StoredObject | None:
+        """Find our object when the answer was lost; who resumed an upload does not know its mark, only its bytes."""
+        if not self._is_resumed:
+            return self._bucket.marked(self._key, self._mark)
+        return self._bucket.with_checksum(self._key, size_bytes=self._size_bytes, crc=in_s3_form(whole))

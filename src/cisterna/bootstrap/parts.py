@@ -145,10 +145,12 @@ class Parts:
     @cached_property
     def keeping_pace(self) -> Callable[[bytes], object]:
         """Hold copying and checking back to the rate that is set."""
-        from cisterna.services.pace import Pace
+        from cisterna.services.pace import Bucket
 
-        rate = self.settings.archive.check_mib_per_second
-        return Pace(None if rate is None else rate * 1024 * 1024)
+        wanted = self.settings.archive.check_mib_per_second
+        rate = None if wanted is None else wanted * 1024 * 1024
+        bucket = Bucket(lambda: rate, clock=self.clock)
+        return lambda chunk: bucket.take(len(chunk))
 
     @cached_property
     def public_store(self) -> ObjectStore:

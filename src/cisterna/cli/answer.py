@@ -6,6 +6,7 @@ import json
 import sys
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from enum import IntEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +16,8 @@ from cisterna.domain.errors import CatalogueUnavailable, CisternaError, CouldNot
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from cisterna.domain.progress import Progress
 
 
 class ExitCode(IntEnum):
@@ -167,6 +170,18 @@ def human_bytes(size: int | None) -> str:
             return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
         amount /= 1000
     return ""
+
+
+def reading_words(reading: Progress | None) -> str | None:
+    """Say how far an attempt has come with the bytes, how fast, and how long it will take."""
+    if reading is None:
+        return None
+    left = reading.seconds_left
+    time_left = "nothing moves" if left is None else f"{timedelta(seconds=round(left))} left"
+    done, total = human_bytes(reading.done_bytes), human_bytes(reading.total_bytes)
+    return (
+        f"{done} of {total} read ({reading.share:.0%}), {human_bytes(round(reading.bytes_per_second))}/s, {time_left}"
+    )
 
 
 _GAP = "  "

@@ -12,7 +12,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from cisterna.bootstrap import Parts
-from cisterna.cli.answer import AsJson, DryRun, answer, human_bytes, lines, table
+from cisterna.cli.answer import AsJson, DryRun, answer, human_bytes, lines, reading_words, table
 from cisterna.cli.config import HomeOption
 from cisterna.cli.dossier import dossier
 from cisterna.cli.opened import opened
@@ -39,7 +39,7 @@ def list_(
         )
     rows = [row.model_dump(mode="json") for row in found]
     shown = [
-        {**row, "identifier": one.identifier, "told": f"{one.title}: {one.reason}"}
+        {**row, "identifier": one.identifier, "told": f"{one.title}: {reading_words(one.reading) or one.reason}"}
         for row, one in zip(rows, found, strict=True)
     ]
     empty = "Nothing has been seen yet; `cisterna instrument list` shows which landing zones are watched."

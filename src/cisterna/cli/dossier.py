@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from cisterna.cli.answer import human_bytes, lines, pairs
+from cisterna.cli.answer import human_bytes, lines, pairs, reading_words
 from cisterna.domain.event import Event
 from cisterna.services.detail import Detail
 from cisterna.services.overview import Overview
@@ -37,6 +37,7 @@ def _row(detail: Detail) -> dict[str, Any]:
     fields["copies"] = f"{detail.copies} of {wanted}" if detail.copies or wanted > 1 else None
     share = fields.pop("progress")
     shown = {name: _at(value) if isinstance(value, datetime) else value for name, value in fields.items()}
+    shown["reading"] = reading_words(detail.reading)
     progress = f"{share:.0%}" if share is not None and share < 1 else None
     return {**shown, "size": human_bytes(detail.total_bytes), "progress": progress}
 

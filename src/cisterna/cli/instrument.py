@@ -11,6 +11,7 @@ import typer
 from cisterna.cli.answer import AsJson, DryRun, ExitCode, answer, lines, pairs, table
 from cisterna.cli.config import HomeOption
 from cisterna.cli.opened import opened
+from cisterna.domain.bandwidth import parse_limit
 from cisterna.domain.errors import InvalidInput, UnclaimedFolder
 from cisterna.domain.source_name import logical_path
 from cisterna.services.instrument import declare_instrument
@@ -22,6 +23,11 @@ SettingOption = Annotated[
     list[str] | None, typer.Option("--set", help="NAME=VALUE for the profile, such as run_json=/data/run.json.")
 ]
 
+LimitOption = Annotated[
+    list[str] | None,
+    typer.Option("--limit", help="Read its acquisitions no faster: 20MB/s, or 08-18=20MB/s for some hours."),
+]
+
 
 @app.command()
 def add(
@@ -30,23 +36,31 @@ def add(
     profile: ProfileOption,
     path: Annotated[Path, typer.Option("--path", help="Its landing zone.", show_default=False)],
     setting: SettingOption = None,
+    limit: LimitOption = None,
     dry_run: DryRun = False,
     home: HomeOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Declare an instrument; the next sweep sees it."""
-    settings = _settings(setting)
+    settings, bandwidth = _settings(setting), [parse_limit(one) for one in limit or []]
     with opened(home) as parts:
         found = parts.profile(profile)
         zone = parts.zone_at(path.absolute())
         folders = len(zone.folders())
-        document = {"name": name, "profile": profile, "path": str(path.absolute()), "settings": settings}
+        document = {
+            "name": name,
+            "profile": profile,
+            "path": str(path.absolute()),
+            "settings": settings,
+            "bandwidth": [one.model_dump(mode="json") for one in bandwidth],
+        }
         if not dry_run:
             declared = declare_instrument(
                 name,
                 profile=found,
                 path=path.absolute(),
                 settings=settings,
+                bandwidth=bandwidth,
                 zone=zone,
                 catalogue=parts.catalogue,
                 clock=parts.clock,

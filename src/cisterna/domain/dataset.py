@@ -113,8 +113,9 @@ class Version(Value):
         number: N: another data manifest.
         revision: M: the same data, another description or judgement; 0 is the version itself.
         ocfl_version: The OCFL version of the object that holds it; known from `archived` on.
-        staging: Content folder relative to the object's root, such as `v1/content/<token>`: of one attempt alone;
-            content goes there before the commit.
+        staging: Content folder relative to the object's root, such as `v1/content/<token>`, of this version alone:
+            content goes there before the commit. An attempt goes on where the one before it ended; a folder that was
+            taken off the record is removed and never comes back to it.
         staged: Files of ours uploaded there, by logical path. The data files are in the staged
             `provenance/manifest.parquet`.
         manifest_digest: Of the data files; known from `measured` on.

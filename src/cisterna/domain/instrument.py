@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from cisterna.domain.bandwidth import BandwidthLimit
 from cisterna.domain.base import Moment, Value
 from cisterna.domain.identifier import Slug
 
@@ -22,6 +23,7 @@ class Instrument(Value):
         path: Absolute path of the landing zone.
         settings: The profile's own settings, by the names its `Settings` model declares (for Squid: `run_json`).
         identity: Of the landing zone when it was declared.
+        bandwidth: Limits to how fast its acquisitions are read, each for some hours; none is no limit.
         watched: Whether the sweep looks at it; the instrument of `ingest PATH` is not watched.
     """
 
@@ -30,5 +32,6 @@ class Instrument(Value):
     path: str
     settings: dict[str, str] = Field(default_factory=dict)
     identity: ZoneIdentity | None = None
+    bandwidth: tuple[BandwidthLimit, ...] = ()
     watched: bool = True
     created_at: Moment

@@ -20,6 +20,7 @@ from cisterna.domain.dataset import Dataset, Stage, Version
 from cisterna.domain.event import Delivery, Event
 from cisterna.domain.finding import Finding
 from cisterna.domain.instrument import Instrument
+from cisterna.domain.progress import Progress
 from cisterna.domain.project import Binding, Project
 from cisterna.domain.publication import Publication
 from cisterna.domain.rebuild import FoundObject, Gathered, RebuildFault, TableDifference
@@ -304,6 +305,14 @@ class Inbox(Protocol):
 
     def require_lease(self, attempt: Attempt) -> None:
         """Lock the lease for this transaction, so that nothing is written after it is lost. Raises `LeaseLost`."""
+        ...
+
+    def note_progress(self, attempt: Attempt, progress: Progress) -> None:
+        """Remember how far the attempt has come, and lock the lease as `require_lease` does. Raises `LeaseLost`."""
+        ...
+
+    def progress(self) -> Mapping[str, Progress]:
+        """Tell of each open attempt that said so how far it has come, by the subject of its work."""
         ...
 
     def finish(self, attempt: Attempt, *, outcome: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
@@ -10,6 +11,8 @@ from cisterna.domain.errors import InvalidInput
 
 KEY_LIMIT_BYTES = 1024
 """Longest key of S3, in UTF-8."""
+
+_ODD_SIGN = re.compile(r"[\x00-\x1f\x7f\\]")
 
 PROBE_PREFIX = ".cisterna-probe/"
 """Where `probe` works."""
@@ -29,8 +32,7 @@ def require_key(key: str) -> None:
     except UnicodeEncodeError:
         size_bytes = 0  # lone surrogates have no UTF-8
     parts_are_plain = all(part not in {"", ".", ".."} for part in key.split("/"))
-    has_odd_signs = any(ord(one) < 32 or one in "\x7f\\" for one in key)
-    if not 0 < size_bytes <= KEY_LIMIT_BYTES or not parts_are_plain or has_odd_signs:
+    if not 0 < size_bytes <= KEY_LIMIT_BYTES or not parts_are_plain or _ODD_SIGN.search(key):
         shown = key[:80].encode("unicode_escape").decode("ascii")
         msg = f"'{shown}' is no key for an object: 1 to {KEY_LIMIT_BYTES} bytes, plain parts between single slashes"
         raise InvalidInput(msg, key=shown)
@@ -64,6 +66,25 @@ Condition = IfAbsent | IfMatch
 class Upload(Protocol):
     """A large object on its way: parts go up as they come, and the object appears only on `complete`."""
 
+    @property
+    def sent_bytes(self) -> int:
+        """Bytes that have gone to the store; what it had of a resumed upload is not among them."""
+        ...
+
+    def room(self) -> memoryview:
+        """Lend a buffer for the next bytes, never empty; valid until the next call.
+
+        What is read straight into it is not copied again. Waits for no other upload.
+
+        Raises:
+            InvalidInput: The object is larger than S3 allows.
+        """
+        ...
+
+    def fill(self, size_bytes: int) -> None:
+        """Take the first so many bytes of the room; waits while as many parts as allowed are on their way."""
+        ...
+
     def write(self, chunk: bytes | memoryview) -> None:
         """Take the next bytes; the caller may reuse the buffer when this returns."""
         ...
@@ -81,6 +102,10 @@ class Upload(Protocol):
 
     def abort(self) -> None:
         """Leave nothing behind; harmless after `complete` or a second time."""
+        ...
+
+    def leave(self) -> None:
+        """Stop, and let what has arrived stay where `resume_upload` finds it; nothing can be written any more."""
         ...
 
 
@@ -109,6 +134,14 @@ class ObjectStore(Protocol):
 
     def begin_upload(self, key: str) -> Upload:
         """Begin a large object."""
+        ...
+
+    def resume_upload(self, key: str) -> Upload | None:
+        """Go on with what somebody else began and left; None unless there is exactly one unfinished upload of the key.
+
+        All bytes are written again from the first. A part that has arrived and has the same size and checksum is not
+        sent again, and the whole is verified by the store in any case.
+        """
         ...
 
     def get(self, key: str) -> tuple[bytes, StoredObject]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from cisterna.domain.bandwidth import BandwidthLimit
 from cisterna.domain.errors import AlreadyExists, InvalidInput
 from cisterna.domain.instrument import Instrument
 from cisterna.ports.catalogue import Catalogue
@@ -21,6 +22,7 @@ def declare_instrument(
     profile: Profile,
     path: Path,
     settings: Mapping[str, str],
+    bandwidth: Sequence[BandwidthLimit] = (),
     zone: LandingZone,
     catalogue: Catalogue,
     clock: Clock,
@@ -32,6 +34,7 @@ def declare_instrument(
         profile: How it writes.
         path: Its landing zone, an absolute path.
         settings: The profile's own settings.
+        bandwidth: Limits to how fast its acquisitions are read.
         zone: The same folder, looked at: an empty one is accepted, a missing one is not.
         catalogue: Where it is kept.
         clock: Dates it.
@@ -50,6 +53,7 @@ def declare_instrument(
             profile=profile.name,
             path=str(path),
             settings=dict(settings),
+            bandwidth=tuple(bandwidth),
             identity=zone.identity(),
             created_at=clock.now(),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from cisterna.domain.acquisition import Acquisition
@@ -12,8 +13,11 @@ from cisterna.domain.errors import (
     CisternaError,
     HostileInput,
     IllegalTransition,
+    LeaseLost,
     NotReady,
     SourceChanged,
+    SourceUnavailable,
+    StoreUnavailable,
 )
 from cisterna.domain.instrument import Instrument
 from cisterna.domain.listing import Listing
@@ -26,12 +30,14 @@ from cisterna.ports.object_store import ObjectStore
 from cisterna.ports.profile import Profile
 from cisterna.ports.quality import ImageMeter, TableFile
 from cisterna.ports.source import LandingZone
+from cisterna.services.arrival import Arrivals, find_arrivals
 from cisterna.services.data_manifest import MANIFEST_PATH, dump_manifest
 from cisterna.services.inspection import too_many_files
 from cisterna.services.lease_watch import LeaseWatch
 from cisterna.services.look import FolderLook
 from cisterna.services.measurement import METRICS_PATH, PREVIEWS_PATH, Measurement
 from cisterna.services.one_read import ReadPlan, read_once
+from cisterna.services.pace import Pace
 from cisterna.services.recover import recover_object
 from cisterna.services.source_record import note_ingested
 from cisterna.services.staging import drop_staging, stage_files
@@ -56,12 +62,13 @@ def measure_version(
 ) -> Version | None:
     """Bring a detected version to `measured`, or remove it when the archive has its bytes already (then None).
 
-    Harmless to run twice: each attempt stages into a folder of its own, what an earlier one left is removed, and a
-    version that is measured already is returned as it is.
+    Harmless to run twice: a second run reads every file again, goes on in the folder of the first and sends what has
+    not arrived there; a version that is measured already is returned as it is.
 
     Raises:
         ChecksumMismatch: Files are not what came with them says; nothing stays staged, and the acquisition is held.
         SourceChanged: A file is not what it was when the acquisition was declared complete; nothing stays staged.
+        ChecksumMismatch: A file that did not change gave other bytes than before; nothing stays staged.
         NotReady: Another version of the dataset is on its way into the archive; try again later.
         SourceUnavailable, StoreUnavailable, CatalogueUnavailable, LeaseLost: As said there.
     """
@@ -73,28 +80,40 @@ def measure_version(
     inventory = recovered.held.inventory if recovered.held else None
     head = inventory.head if inventory else 0
     version = _name_staging(begun.version, head, lease=lease, catalogue=catalogue, clock=clock)
+    staging = version.staging or ""
+    arrivals = Arrivals()
+    if staging == begun.version.staging:
+        root = begun.dataset.object_root
+        arrivals = find_arrivals(staging, object_root=root, sizes=recovered.sizes, store=store)
+    watch = LeaseWatch(lease, catalogue=catalogue, clock=clock)
+    limits = begun.instrument.bandwidth
+    pace = Pace(limits, total_bytes=listing.total_bytes, clock=clock, keep_on=watch.look)
+    watch.progress = pace.progress
     measurement = Measurement(listing, meter=meter, is_image=profile.is_image, plane=profile.plane)
     plan = ReadPlan(
         folder=begun.acquisition.folder,
         listing=listing,
         known={digest: paths[0] for digest, paths in inventory.manifest.items()} if inventory else {},
         object_root=begun.dataset.object_root,
-        staging=version.staging or "",
+        staging=staging,
+        token=clock.new_id().replace("-", ""),
+        arrivals=arrivals,
         is_image=profile.is_image,
         image_limit_bytes=image_limit_bytes,
         delivered=profile.delivered(
             FolderLook(begun.acquisition.folder, listing, zone, begun.instrument.settings),
         ),
         readers=readers,
-        keep_on=LeaseWatch(lease, catalogue=catalogue, clock=clock).look,
+        keep_on=watch.look,
+        pace=pace.take,
         taken=measurement.take,
     )
     try:
         read_once(plan, zone=zone, store=store, meter=meter)
         manifest = Manifest.of([file.entry for file in measurement.files()])
         if _is_known(begun, manifest):
-            drop_staging(version, dataset=begun.dataset, store=store)
             _remove(version, manifest, lease=lease, catalogue=catalogue, clock=clock)
+            drop_staging(version, dataset=begun.dataset, store=store)
             return None
         files = {
             MANIFEST_PATH: dump_manifest(manifest, tables=tables),
@@ -103,10 +122,10 @@ def measure_version(
         }
         staged = stage_files(version, files, dataset=begun.dataset, store=store)
         return _finish(staged, manifest, head=head, lease=lease, catalogue=catalogue, clock=clock)
-    except CatalogueUnavailable:
-        raise  # the version may be on record as measured; what is staged is the recovery's to judge
+    except (CatalogueUnavailable, StoreUnavailable, SourceUnavailable, LeaseLost):
+        raise  # what has arrived stays on record: the next attempt goes on from there
     except CisternaError:
-        drop_staging(version, dataset=begun.dataset, store=store)
+        _forget_staging(version, dataset=begun.dataset, lease=lease, catalogue=catalogue, store=store)
         raise
 
 
@@ -166,13 +185,36 @@ def _frozen_listing(begun: _Begun, *, zone: LandingZone) -> Listing:
 
 
 def _name_staging(version: Version, head: int, *, lease: Attempt, catalogue: Catalogue, clock: Clock) -> Version:
-    """Put the attempt's own folder on record before a byte goes there, so that the recovery knows whose it is."""
-    token = clock.new_id().replace("-", "")
+    """Put the folder on record before a byte goes there, so that the recovery knows whose it is.
+
+    It is the one of the attempt before, if that read the same files for the same place in the object.
+    """
+    folder = f"v{head + 1}/{CONTENT}/"
     with catalogue.begin() as tx:
         tx.inbox.require_lease(lease)
-        return tx.datasets.save_version(
-            version.model_copy(update={"staging": f"v{head + 1}/{CONTENT}/{token}", "staged": {}})
-        )
+        if version.staging is not None and version.staging.startswith(folder):
+            return tx.datasets.save_version(version.model_copy(update={"staged": {}}))
+        staging = folder + clock.new_id().replace("-", "")
+        return tx.datasets.save_version(version.model_copy(update={"staging": staging, "staged": {}}))
+
+
+def _forget_staging(
+    version: Version, *, dataset: Dataset, lease: Attempt, catalogue: Catalogue, store: ObjectStore
+) -> None:
+    """Take the folder off the record and then remove it: nobody deletes what another attempt may go on from.
+
+    Killed in between, or without the lease or the catalogue, it leaves the folder to the recovery.
+    """
+
+    def write(tx: Transaction) -> None:
+        tx.inbox.require_lease(lease)
+        fresh = tx.datasets.get_version(version.version_id)
+        if fresh.staging == version.staging:
+            tx.datasets.save_version(fresh.model_copy(update={"staging": None, "staged": {}}))
+
+    with suppress(LeaseLost, CatalogueUnavailable):
+        write_beside_others(write, catalogue=catalogue)
+        drop_staging(version, dataset=dataset, store=store)
 
 
 def _is_known(begun: _Begun, manifest: Manifest) -> bool:

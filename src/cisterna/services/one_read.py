@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from cisterna.domain.delivered import DeliveredDigests, Tally, disagreement
-from cisterna.domain.errors import ChecksumMismatch, SourceChanged, StoreUnavailable
+from cisterna.domain.errors import ChecksumMismatch, SourceChanged
 from cisterna.domain.listing import Listing, SeenFile
 from cisterna.domain.manifest import FileEntry, source_path_base64
 from cisterna.ports.object_store import ObjectStore, Upload
 from cisterna.ports.quality import ImageMeter, ImageReading
 from cisterna.ports.source import LandingZone, SourceFile
+from cisterna.services.arrival import Arrivals, finished_name, upload_name
 from cisterna.services.crew import GivenUp, work_through
 
-CHUNK_BYTES = 8 * 1024 * 1024
+READ_BYTES = 8 * 1024 * 1024
+"""Most that is read of a large file at a time; while it is digested the senders have the interpreter to themselves."""
 OWN_BUFFER_BYTES = 16 * 1024 * 1024
 """Largest buffer that a reader keeps; larger files take theirs from what all readers share."""
 
@@ -37,12 +39,15 @@ class ReadPlan:
     Attributes:
         folder: Of the acquisition, in its landing zone.
         known: Content path by digest of what the object holds already.
-        staging: Content folder of this attempt, relative to the object's root.
+        staging: Content folder of the version, relative to the object's root.
+        token: 32 hex digits that nobody has used: they name the large files that this run begins.
+        arrivals: What earlier attempts brought there.
         is_image: Tells which paths are to be measured.
-        image_limit_bytes: Larger files are streamed, and not measured.
+        image_limit_bytes: Larger images are streamed, and not measured; other files are from 16 MiB on.
         delivered: Digests that came with the files, to be compared in the same read.
         readers: Threads.
-        keep_on: Called before each file; raises when the attempt must stop.
+        keep_on: Called before each file and each piece of a large one; raises when the attempt must stop.
+        pace: Told of bytes before they are read; returns when they may be.
         taken: Called with the place in the listing and the result of each file, by one thread at a time.
     """
 
@@ -51,22 +56,32 @@ class ReadPlan:
     known: Mapping[str, str]
     object_root: str
     staging: str
+    token: str
+    arrivals: Arrivals
     is_image: Callable[[str], bool]
     image_limit_bytes: int
     delivered: DeliveredDigests
     readers: int
     keep_on: Callable[[], None]
+    pace: Callable[[int], None]
     taken: Callable[[int, ReadFile], None]
 
 
 def read_once(plan: ReadPlan, *, zone: LandingZone, store: ObjectStore, meter: ImageMeter) -> None:
     """Read every file of the listing once, and put what is new into the store.
 
-    Memory is bounded: 16 MiB a reader, and together as much again as the largest image.
+    Memory is bounded: 16 MiB a reader, together as much again as the largest image, and the buffers of the store's
+    uploads. A large file is digested while its parts are on their way, and the next one while the last parts of the one
+    before are. Uploads are completed as soon as their file is read, into a folder that no version has until the root
+    inventory names it: holding completions until the commit would make an earlier version's object no less invalid
+    meanwhile, since small files lie there too, and would stake days of waiting on the store's patience.
+
+    However it ends, what has arrived stays, for the next attempt or for who drops the folder.
 
     Raises:
         SourceChanged: A file is not what was listed, before or after it was read.
-        ChecksumMismatch: Files do not have the digests that came with them. All are read and all of them named.
+        ChecksumMismatch: Files do not have the digests that came with them (all are read and all of them named), or a
+            large file gave other bytes than to an earlier attempt, though nothing says that it changed.
         NotFound, HostileInput, SourceUnavailable: As the landing zone says.
         StoreUnavailable: As the store says. In every case all readers have stopped when this raises.
     """
@@ -107,6 +122,7 @@ class _Reading:
         self._stop = threading.Event()
         self._budget = _Budget(plan.image_limit_bytes)
         self._wrong: dict[str, str] = {}
+        self._largest_whole = min(OWN_BUFFER_BYTES, plan.image_limit_bytes)
 
     def run(self) -> None:
         work_through(enumerate(self._plan.listing.files), self._reader, workers=self._plan.readers, stop=self._stop)
@@ -138,15 +154,16 @@ class _Reading:
     def _read(self, index: int, file: SeenFile, own: memoryview) -> ReadFile:
         with self._zone.open(self._plan.folder, file.path) as source:
             _require_same(file, source.still())
-            if file.size_bytes > self._plan.image_limit_bytes:
-                with self._budget.take(CHUNK_BYTES):
-                    return self._stream(index, file, source)
+            is_image = self._plan.is_image(file.path)
+            if file.size_bytes > (self._plan.image_limit_bytes if is_image else self._largest_whole):
+                return self._stream(index, file, source, is_image=is_image)
+            self._plan.pace(file.size_bytes)
             if file.size_bytes <= OWN_BUFFER_BYTES:
-                return self._whole(file, source, own[: file.size_bytes])
+                return self._whole(file, source, own[: file.size_bytes], is_image=is_image)
             with self._budget.take(file.size_bytes):
-                return self._whole(file, source, memoryview(bytearray(file.size_bytes)))
+                return self._whole(file, source, memoryview(bytearray(file.size_bytes)), is_image=is_image)
 
-    def _whole(self, file: SeenFile, source: SourceFile, body: memoryview) -> ReadFile:
+    def _whole(self, file: SeenFile, source: SourceFile, body: memoryview, *, is_image: bool) -> ReadFile:
         if _fill(source, body) != file.size_bytes:
             raise _changed(file, "it is shorter than it was")
         _require_same(file, source.still())
@@ -157,9 +174,9 @@ class _Reading:
         digest = found["sha512"]
         self._compare(file, delivered, found)
         content_path, is_new = self._place(digest, f"{self._plan.staging}/{digest[:40]}")
-        if is_new:
+        if is_new and self._plan.arrivals.sizes.get(content_path) != file.size_bytes:
             self._store.put(f"{self._plan.object_root}/{content_path}", body)
-        reading = self._meter.read(body, path=file.path) if self._plan.is_image(file.path) else None
+        reading = self._meter.read(body, path=file.path) if is_image else None
         return ReadFile(_entry(file, digest, content_path, delivered), reading)
 
     def _compare(self, file: SeenFile, delivered: Mapping[str, str], found: Mapping[str, str]) -> None:
@@ -168,45 +185,71 @@ class _Reading:
             with self._lock:
                 self._wrong[file.path] = wrong
 
-    def _stream(self, index: int, file: SeenFile, source: SourceFile) -> ReadFile:
-        key = f"{self._plan.staging}/s{index}"
-        upload = self._store.begin_upload(f"{self._plan.object_root}/{key}")
-        try:
-            delivered = self._plan.delivered.get(file.path, {})
-            found = self._send(file, source, upload, Tally({"sha512", *delivered}))
-            digest = found["sha512"]
-            self._compare(file, delivered, found)
-            content_path, is_new = self._place(digest, key)
-            if is_new:
-                upload.complete()
-            else:
-                upload.abort()
-        except BaseException:
-            with suppress(StoreUnavailable):  # the recovery aborts what could not be aborted now
-                upload.abort()
-            raise
+    def _stream(self, index: int, file: SeenFile, source: SourceFile, *, is_image: bool) -> ReadFile:
+        finished = self._plan.arrivals.finished.get(index)
+        if finished is None:
+            digest, content_path = self._bring(index, file, source)
+        else:
+            digest = self._digest(file, source)
+            _require_digest(file, finished.sha512, digest)
+            content_path, _ = self._place(digest, finished.content_path)
         reading = None
-        if self._plan.is_image(file.path):
+        if is_image:
             limit = self._plan.image_limit_bytes
             reading = ImageReading(
                 problem=f"not measured: {file.size_bytes} bytes are more than the limit of {limit} for images"
             )
-        return ReadFile(_entry(file, digest, content_path, delivered), reading)
+        return ReadFile(_entry(file, digest, content_path, self._plan.delivered.get(file.path, {})), reading)
 
-    def _send(self, file: SeenFile, source: SourceFile, upload: Upload, tally: Tally) -> Mapping[str, str]:
-        size_bytes = 0
-        buffer = memoryview(bytearray(CHUNK_BYTES))
-        while count := _fill(source, buffer):
+    def _bring(self, index: int, file: SeenFile, source: SourceFile) -> tuple[str, str]:
+        """Upload a large file, or what of it has not arrived; give its digest and where it lies."""
+        path, upload = self._open_upload(index)
+        try:
+            digest = self._digest(file, source, upload)
+            content_path, is_new = self._place(digest, path)
+            if is_new:
+                upload.complete()
+                self._store.put(f"{self._plan.object_root}/{finished_name(path, sha512=digest)}", b"")
+            else:
+                upload.abort()
+        except BaseException:
+            upload.leave()
+            raise
+        return digest, content_path
+
+    def _open_upload(self, index: int) -> tuple[str, Upload]:
+        begun = self._plan.arrivals.begun.get(index)
+        if begun is not None:
+            resumed = self._store.resume_upload(f"{self._plan.object_root}/{begun}")
+            if resumed is not None:
+                return begun, resumed
+        path = f"{self._plan.staging}/{upload_name(index, token=self._plan.token)}"
+        return path, self._store.begin_upload(f"{self._plan.object_root}/{path}")
+
+    def _digest(self, file: SeenFile, source: SourceFile, upload: Upload | None = None) -> str:
+        """Read a large file piece by piece, straight into the upload's buffers where there is one."""
+        delivered = self._plan.delivered.get(file.path, {})
+        tally, size_bytes = Tally({"sha512", *delivered}), 0
+        own = memoryview(bytearray(0 if upload else READ_BYTES))
+        while True:
+            room = (upload.room() if upload else own)[:READ_BYTES]
             if self._stop.is_set():
                 raise GivenUp
             self._plan.keep_on()
-            tally.update(buffer[:count])
-            upload.write(buffer[:count])
+            self._plan.pace(max(0, min(len(room), file.size_bytes - size_bytes)))
+            count = _fill(source, room)
+            if count == 0:
+                break
+            tally.update(room[:count])
             size_bytes += count
+            if upload:
+                upload.fill(count)
         if size_bytes != file.size_bytes:
             raise _changed(file, f"{size_bytes} bytes were read")
         _require_same(file, source.still())
-        return tally.found
+        found = tally.found
+        self._compare(file, delivered, found)
+        return found["sha512"]
 
     def _place(self, digest: str, wanted: str) -> tuple[str, bool]:
         """Tell where bytes with that digest go, and whether it is this reader that has to bring them there."""
@@ -230,6 +273,15 @@ def _require_same(file: SeenFile, now: SeenFile) -> None:
         before, found = getattr(file, name), getattr(now, name)
         if before != found:
             raise _changed(file, f"its {label} was {before} and is {found}")
+
+
+def _require_digest(file: SeenFile, before: str, now: str) -> None:
+    if before != now:
+        msg = (
+            f"{file.path} was read twice and gave two digests, {before[:16]}... and {now[:16]}..., though its size, "
+            "time and inode are the same: look at the disk or share it lies on, then reprocess the acquisition"
+        )
+        raise ChecksumMismatch(msg, path=file.path, expected=before, found=now)
 
 
 def _changed(file: SeenFile, how: str) -> SourceChanged:

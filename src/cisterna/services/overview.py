@@ -14,6 +14,7 @@ from cisterna.domain.errors import NotFound
 from cisterna.domain.finding import Verdict
 from cisterna.domain.fixity import Fixity
 from cisterna.domain.permission import may_see
+from cisterna.domain.progress import Progress
 from cisterna.domain.project import Project
 from cisterna.domain.publication import Publication
 from cisterna.ports.catalogue import Catalogue, Transaction
@@ -29,6 +30,7 @@ class Overview(Value):
         pid: From `described` on.
         object_url: `s3://bucket/object-root`, from `archived` on.
         progress: Share of the expected files that are there, 0 to 1.
+        reading: How far an attempt that goes on now has come with the bytes, how fast, and when it was asked.
         published_url: Of the publication that stands.
         derived: Ids of datasets made from this one.
         fixity: The worst that was found of the object in any store, until it is repaired; `fixity_reason` says where.
@@ -55,6 +57,7 @@ class Overview(Value):
     published_url: str | None = None
     source_state: SourceState | None = None
     progress: float | None = None
+    reading: Progress | None = None
     file_count: int = 0
     total_bytes: int = 0
     manifest_digest: str | None = None
@@ -122,6 +125,8 @@ def list_overviews(
             for dataset in datasets
             if dataset.acquisition_id is None and instrument in {None, dataset.instrument}
         ]
+        reading = tx.inbox.progress()
+        rows = [_with_reading(row, reading) for row in rows]
         shown = [row for row in rows if _is_shown(row, projects, account, project)]
         shown.sort(key=lambda row: row.changed_at, reverse=True)
         kept = CopySummary(tx, versions)
@@ -156,6 +161,7 @@ def find_overview(tx: Transaction, identifier: str, *, bucket: str, account: Acc
         else {}
     )
     row = _row(acquisition, dataset, newest, _archived(versions), children, bucket=bucket)
+    row = _with_reading(row, tx.inbox.progress())
     return _completed(tx, row, CopySummary(tx, versions, dataset_id=row.dataset_id))
 
 
@@ -309,6 +315,12 @@ def _is_shown(row: Overview, projects: Mapping[str, Project], account: Account |
     if project is not None and row.project != project:
         return False
     return account is None or may_see(account, projects.get(row.project or ""))
+
+
+def _with_reading(row: Overview, reading: Mapping[str, Progress]) -> Overview:
+    """Add how far the work has come whose subject is the acquisition, or a version that is read again."""
+    found = reading.get(row.acquisition_id or "") or reading.get(row.version_id or "")
+    return row.model_copy(update={"reading": found}) if found and row.stage in {None, Stage.DETECTED} else row
 
 
 def _completed(tx: Transaction, row: Overview, kept: CopySummary) -> Overview:

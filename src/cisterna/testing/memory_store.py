@@ -21,7 +21,7 @@ from cisterna.domain.errors import (
 from cisterna.ports.object_store import Condition, IfAbsent, IfMatch, StoredObject, require_key
 
 READS = frozenset({"get", "stream", "head", "list", "unfinished_uploads"})
-WRITES = frozenset({"put", "begin_upload", "write", "complete", "abort", "delete", "abort_unfinished"})
+WRITES = frozenset({"put", "begin_upload", "resume_upload", "write", "complete", "abort", "delete", "abort_unfinished"})
 _CHUNK_BYTES = 1024 * 1024
 
 
@@ -30,7 +30,8 @@ class Fault:
     """A failure that waits for its call.
 
     Attributes:
-        methods: Names of the port's methods it applies to; `write`, `complete` and `abort` are the upload's.
+        methods: Names of the port's methods it applies to; `complete` and `abort` are the upload's, and so is `write`,
+            which stands for each part that is sent.
         nth: Which matching call fails, counted from 1 from the moment the fault was set.
         times: How many calls in a row fail from then on.
         after: Fail once the call has taken effect (its response is lost); a stream breaks halfway.
@@ -68,6 +69,12 @@ class _Kept:
 
 
 @dataclass
+class _Begun:
+    key: str
+    parts: dict[int, bytes] = field(default_factory=dict)
+
+
+@dataclass
 class _Call:
     breaks: BaseException | None = None
 
@@ -83,14 +90,16 @@ class MemoryStore:
     """Implements `ports.object_store.ObjectStore`; safe to share between threads.
 
     Attributes:
+        part_bytes: Size of the parts of uploads.
         calls: How often each method was called, by name.
     """
 
     name: str = "memory"
     bucket: str = "memory"
+    part_bytes: int = 8 * 1024 * 1024
     calls: Counter[str] = field(default_factory=Counter)
     _objects: dict[str, _Kept] = field(default_factory=dict)
-    _uploads: dict[int, str] = field(default_factory=dict)
+    _uploads: dict[int, _Begun] = field(default_factory=dict)
     _faults: list[Fault] = field(default_factory=list)
     _delays: list[_Delay] = field(default_factory=list)
     _unfit: str | None = None
@@ -177,8 +186,15 @@ class MemoryStore:
         require_key(key)
         with self._call("begin_upload", key):
             self._begun += 1
-            self._uploads[self._begun] = key
+            self._uploads[self._begun] = _Begun(key)
             return MemoryUpload(self, self._begun, key)
+
+    def resume_upload(self, key: str) -> MemoryUpload | None:
+        """Go on with the unfinished upload of that key, if there is exactly one."""
+        require_key(key)
+        with self._call("resume_upload", key):
+            found = [number for number, begun in self._uploads.items() if begun.key == key]
+            return MemoryUpload(self, found[0], key) if len(found) == 1 else None
 
     def get(self, key: str) -> tuple[bytes, StoredObject]:
         """Read a whole object."""
@@ -219,12 +235,12 @@ class MemoryStore:
     def unfinished_uploads(self, prefix: str) -> Iterator[str]:
         """Give the keys of uploads that were neither completed nor aborted."""
         with self._call("unfinished_uploads", prefix):
-            return iter(sorted(key for key in self._uploads.values() if key.startswith(prefix)))
+            return iter(sorted(begun.key for begun in self._uploads.values() if begun.key.startswith(prefix)))
 
     def abort_unfinished(self, prefix: str) -> None:
         """Abort every such upload."""
         with self._call("abort_unfinished", prefix):
-            for number in [one for one, key in self._uploads.items() if key.startswith(prefix)]:
+            for number in [one for one, begun in self._uploads.items() if begun.key.startswith(prefix)]:
                 del self._uploads[number]
 
     def probe(self) -> None:
@@ -284,20 +300,31 @@ class MemoryStore:
         self._objects[key] = kept
         return _describe(key, kept)
 
-    def _complete(self, number: int, key: str, body: bytes) -> StoredObject:
+    def _complete(self, number: int, key: str, count: int) -> StoredObject:
         with self._call("complete", key):
-            if number not in self._uploads:
-                raise StoreUnavailable(f"the upload of {key} was aborted; begin it anew", key=key)
+            parts = self._parts(number, key)
+            if missing := [one for one in range(1, count + 1) if one not in parts]:
+                raise StoreUnavailable(f"part {missing[0]} of {key} has not arrived; send it", key=key)
             del self._uploads[number]
-            return self._keep(key, body, None)
+            return self._keep(key, b"".join(parts[one] for one in range(1, count + 1)), None)
 
     def _abort(self, number: int, key: str) -> None:
         with self._call("abort", key):
             self._uploads.pop(number, None)
 
-    def _write(self, key: str, parts: bytearray, chunk: bytes | memoryview) -> None:
+    def _send(self, number: int, key: str, part: int, body: bytes) -> bool:
+        """Keep a part, and tell whether it had to be sent."""
+        with self._lock:
+            if number in self._uploads and self._uploads[number].parts.get(part) == body:
+                return False
         with self._call("write", key):
-            parts += chunk
+            self._parts(number, key)[part] = body
+        return True
+
+    def _parts(self, number: int, key: str) -> dict[int, bytes]:
+        if number not in self._uploads:
+            raise StoreUnavailable(f"the upload of {key} was aborted; begin it anew", key=key)
+        return self._uploads[number].parts
 
 
 class MemoryUpload:
@@ -307,23 +334,64 @@ class MemoryUpload:
         self._store = store
         self._number = number
         self._key = key
-        self._parts = bytearray()
+        self._buffer = bytearray(store.part_bytes)
+        self._filled = 0
+        self._count = 0
+        self._sent_bytes = 0
         self._done: StoredObject | None = None
+        self._is_left = False
+
+    @property
+    def sent_bytes(self) -> int:
+        """Bytes that went to the store."""
+        return self._sent_bytes
+
+    def room(self) -> memoryview:
+        """Lend the rest of the present part."""
+        if self._is_left or self._done is not None:
+            raise StoreUnavailable(f"the upload of {self._key} is over; begin another", key=self._key)
+        return memoryview(self._buffer)[self._filled :]
+
+    def fill(self, size_bytes: int) -> None:
+        """Take what was put into the room."""
+        self._filled += size_bytes
+        if self._filled == len(self._buffer):
+            self._send()
 
     def write(self, chunk: bytes | memoryview) -> None:
         """Take the next bytes."""
-        self._store._write(self._key, self._parts, chunk)  # noqa: SLF001 - one thing in two classes
+        rest = memoryview(chunk).cast("B")
+        while rest:
+            room = self.room()
+            count = min(len(room), len(rest))
+            room[:count] = rest[:count]
+            self.fill(count)
+            rest = rest[count:]
 
     def complete(self) -> StoredObject:
         """Make the object appear."""
         if self._done is None:
-            self._done = self._store._complete(self._number, self._key, bytes(self._parts))  # noqa: SLF001
+            self.room()
+            if self._filled:
+                self._send()
+            self._done = self._store._complete(self._number, self._key, self._count)  # noqa: SLF001 - one thing in two classes
         return self._done
 
     def abort(self) -> None:
         """Leave nothing behind."""
         if self._done is None:
             self._store._abort(self._number, self._key)  # noqa: SLF001
+            self._is_left = True
+
+    def leave(self) -> None:
+        """Let what has arrived stay."""
+        self._is_left = True
+
+    def _send(self) -> None:
+        body, part = bytes(self._buffer[: self._filled]), self._count + 1
+        if self._store._send(self._number, self._key, part, body):  # noqa: SLF001
+            self._sent_bytes += len(body)
+        self._count, self._filled = part, 0
 
 
 def _describe(key: str, kept: _Kept) -> StoredObject:

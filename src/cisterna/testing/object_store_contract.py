@@ -20,6 +20,8 @@ RACERS = 16
 MIB = 1024 * 1024
 LARGE_BYTES = 12 * MIB + 7
 """More than two of the smallest parts S3 allows (5 MiB)."""
+RESUMED_BYTES = 36 * MIB + 7
+"""Two thirds of it are more than one part of any size that adapters use."""
 
 ODD_KEYS = (
     "spaces and + plus/x",
@@ -297,6 +299,100 @@ class ObjectStoreContract:
         done = upload.complete()
         upload.abort()
         assert store.head(key) == done
+
+    def test_bytes_may_be_put_straight_into_the_room_of_an_upload(self, store: ObjectStore) -> None:
+        """What is read into the lent buffer needs no copy, however little comes at a time."""
+        key, body = new_prefix() + "large", varied_bytes(LARGE_BYTES)
+        upload, offset = store.begin_upload(key), 0
+        while offset < len(body):
+            room = upload.room()
+            assert room.nbytes > 0
+            count = min(len(room), 3_000_001, len(body) - offset)
+            room[:count] = body[offset : offset + count]
+            upload.fill(count)
+            offset += count
+        assert upload.complete().size_bytes == len(body)
+        assert b"".join(store.stream(key)) == body
+
+    def test_an_upload_that_was_left_is_resumed_from_the_parts_that_arrived(self, store: ObjectStore) -> None:
+        """Who goes on gives all bytes again; what the store has is not sent again."""
+        prefix = new_prefix()
+        body = varied_bytes(RESUMED_BYTES)
+        first = store.begin_upload(prefix + "large")
+        first.write(body[: RESUMED_BYTES * 2 // 3])
+        first.leave()
+        with refused(CisternaError):
+            first.room()
+        assert eventually(lambda: list(store.unfinished_uploads(prefix)) == [prefix + "large"])
+
+        second = store.resume_upload(prefix + "large")
+
+        assert second is not None
+        second.write(body)
+        assert second.complete().size_bytes == len(body)
+        assert 0 < second.sent_bytes < len(body)
+        assert b"".join(store.stream(prefix + "large")) == body
+        assert list(store.unfinished_uploads(prefix)) == []
+
+    def test_a_part_of_other_bytes_is_sent_again(self, store: ObjectStore) -> None:
+        """The bytes that count are those of who completes the upload."""
+        key = new_prefix() + "large"
+        first = store.begin_upload(key)
+        first.write(bytes(RESUMED_BYTES))
+        first.leave()
+        body = varied_bytes(RESUMED_BYTES)
+
+        second = store.resume_upload(key)
+
+        assert second is not None
+        second.write(body)
+        second.complete()
+        assert second.sent_bytes == len(body)
+        assert b"".join(store.stream(key)) == body
+
+    def test_who_resumes_may_have_less_than_who_began(self, store: ObjectStore) -> None:
+        """Parts beyond the end are not in the object."""
+        key, body = new_prefix() + "large", varied_bytes(RESUMED_BYTES)
+        first = store.begin_upload(key)
+        first.write(body + body)
+        first.leave()
+
+        second = store.resume_upload(key)
+
+        assert second is not None
+        second.write(body)
+        assert second.complete().size_bytes == len(body)
+        assert b"".join(store.stream(key)) == body
+
+    def test_there_is_nothing_to_resume_without_exactly_one_unfinished_upload(self, store: ObjectStore) -> None:
+        """None, one that was completed, one that was aborted, and two."""
+        prefix = new_prefix()
+        assert store.resume_upload(prefix + "none") is None
+        done, gone = store.begin_upload(prefix + "done"), store.begin_upload(prefix + "gone")
+        for upload in (done, gone, *(store.begin_upload(prefix + "two") for _ in range(2))):
+            upload.write(varied_bytes(LARGE_BYTES))
+        done.complete()
+        gone.abort()
+        assert eventually(lambda: list(store.unfinished_uploads(prefix)) == [prefix + "two"] * 2)
+        for name in ("done", "gone", "two"):
+            assert store.resume_upload(prefix + name) is None, name
+
+    def test_an_upload_that_was_taken_over_cannot_put_its_bytes_in(self, store: ObjectStore) -> None:
+        """Whoever was thought dead and is not, changes nothing of what is complete."""
+        key, body = new_prefix() + "large", varied_bytes(RESUMED_BYTES)
+        first = store.begin_upload(key)
+        first.write(body[: RESUMED_BYTES * 2 // 3])
+        assert eventually(lambda: list(store.unfinished_uploads(key)) == [key])
+        second = store.resume_upload(key)
+        assert second is not None
+        second.write(body)
+        second.complete()
+
+        with refused(CisternaError):
+            first.write(bytes(RESUMED_BYTES))
+            first.complete()
+
+        assert b"".join(store.stream(key)) == body
 
     def test_unfinished_uploads_are_found_and_aborted_below_a_prefix(self, store: ObjectStore) -> None:
         """Others' uploads go on, and an aborted one cannot make its object appear."""

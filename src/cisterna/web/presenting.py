@@ -47,6 +47,16 @@ def ago(when: datetime | None, now: datetime) -> str:
     return say("ago.second", count=seconds)
 
 
+def left(seconds: float | None) -> str:
+    """Write how long something will take, coarsely; nothing can be said while nothing moves."""
+    if seconds is None:
+        return say("left.unknown")
+    for name, length in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
+        if seconds >= length:
+            return say(f"left.{name}", count=round(seconds / length))
+    return say("left.second", count=round(seconds))
+
+
 def number(value: Any) -> str:
     """Write a number with separators and at most four significant decimals; anything else as text."""
     if isinstance(value, bool) or value is None:

@@ -31,6 +31,7 @@ def environment() -> Environment:
         "moment": presenting.moment,
         "day": presenting.day,
         "number": presenting.number,
+        "left": presenting.left,
         "data_block": presenting.data_block,
     }
     return made

@@ -1,0 +1,33 @@
+"""OCFL's own validator, which shares no code with us, as a judge of what lies in a store."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+from cisterna.ports.object_store import ObjectStore
+
+
+def dump(store: ObjectStore, folder: Path) -> None:
+    """Copy a whole bucket to a folder, key by key."""
+    for found in store.list(""):
+        file = folder / found.key
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"".join(store.stream(found.key)))
+
+
+def judge(command: list[str], *folders: Path) -> str:
+    """Give what the validator says of roots and objects, having failed if it says that something is not valid."""
+    told = subprocess.run(
+        [*command, *map(str, folders)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+        env={"PATH": os.environ["PATH"], "PYTHONUTF8": "1"},
+    )
+    said = told.stdout + told.stderr
+    assert told.returncode == 0, said
+    assert "[E" not in said, said
+    return said

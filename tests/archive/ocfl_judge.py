@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 from cisterna.ports.object_store import ObjectStore
+from tests.archive.facility import Facility
 
 
 def dump(store: ObjectStore, folder: Path) -> None:
@@ -31,3 +32,11 @@ def judge(command: list[str], *folders: Path) -> str:
     assert told.returncode == 0, said
     assert "[E" not in said, said
     return said
+
+
+def judge_all(facility: Facility, command: list[str], folder: Path) -> str:
+    """Let the validator judge the storage root and every object in it."""
+    dump(facility.store, folder)
+    with facility.catalogue.begin() as tx:
+        roots = [dataset.object_root for dataset in tx.datasets.list()]
+    return judge(command, folder, *(folder / root for root in roots))

@@ -16,8 +16,8 @@ from cisterna.ports.object_store import ObjectStore
 from cisterna.services.check import check_object
 from cisterna.testing.memory_store import MemoryStore
 from tests.archive.facility import RUN, Facility
+from tests.archive.ocfl_judge import judge_all
 from tests.archive.vault import Vault
-from tests.archive.ocfl_judge import dump, judge
 
 SECOND = {
     "0/A1_0_BF.tiff": b"new pixels" * 30,
@@ -25,14 +25,6 @@ SECOND = {
     "empty.txt": b"",
     "0/late.avi": b"F" * 9_000,
 }
-
-
-def judge_all(facility: Facility, command: list[str], folder: Path) -> str:
-    """Let the validator judge the storage root and every object in it."""
-    dump(facility.store, folder)
-    with facility.catalogue.begin() as tx:
-        roots = [dataset.object_root for dataset in tx.datasets.list()]
-    return judge(command, folder, *(folder / root for root in roots))
 
 
 def grow(facility: Facility, versions: int) -> str:

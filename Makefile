@@ -6,7 +6,7 @@ ARGS ?=
 INSTALL ?= editable
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check fmt bench torture lock validators clean
+.PHONY: help install demo test check fmt bench torture large lock validators clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -59,9 +59,12 @@ test: .stamps/$(INSTALL) .stamps/validators  ## every test that fits in CI's tim
 	@CISTERNA_OCFL_PY=$(CURDIR)/.venv-ocfl/bin/python CISTERNA_ROCRATE_VALIDATOR=$(CURDIR)/.venv-crate/bin/python \
 	  $(BIN)/pytest --numprocesses 2 --dist loadfile $(ARGS)
 
-torture: .stamps/$(INSTALL) .stamps/validators  ## kill parts of the running stack for an hour (ARGS="--kills 100")
+torture: .stamps/$(INSTALL) .stamps/validators  ## kill workers, stores and parts of the stack for hours (ARGS="--strikes 500 --kills 100")
 	@CISTERNA_OCFL_PY=$(CURDIR)/.venv-ocfl/bin/python CISTERNA_ROCRATE_VALIDATOR=$(CURDIR)/.venv-crate/bin/python \
-	  $(BIN)/pytest -m torture -s $(ARGS)
+	  $(BIN)/pytest -m "torture and not large" -s $(ARGS)
+
+large: .stamps/$(INSTALL)  ## archive a sparse file of 100 GiB: takes its room and some hours (ARGS="--sparse-gib 10")
+	@$(BIN)/pytest -m large -s --sparse-gib 100 $(ARGS)
 
 bench: .stamps/$(INSTALL)  ## copy into the archive's store beside rclone, s5cmd, obstore and boto3 (ARGS="--scale 0.1 --repeats 3")
 	@$(BIN)/python bench/archive.py $(ARGS)

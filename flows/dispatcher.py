@@ -33,6 +33,7 @@ from flows import _settings
 from flows.held import place_of
 from flows.keeper import Command, Duties, Keeper
 from flows.once import Once
+from flows.rounds import Rounds
 
 
 def serve(settings: Settings) -> None:
@@ -69,6 +70,7 @@ def serve(settings: Settings) -> None:
             environ=dict(os.environ),
             sweep_seconds=settings.dispatch.sweep_seconds,
             lease_seconds=settings.dispatch.lease_seconds,
+            recovery_seconds=settings.archive.recovery_seconds,
         )
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: keeper.stop())
@@ -97,7 +99,7 @@ def duties_of(parts: Parts) -> Duties:
     from flows.tidy import Tidy
 
     catalogue, clock, place = parts.catalogue, parts.clock, place_of(parts)
-    pools = executors(parts.settings)
+    pools, rounds = executors(parts.settings), Rounds(parts)
     return Duties(
         sweep=lambda instrument, memory: _sweep(parts, instrument, memory),
         expire=lambda: attempts.abort_expired(place=place, catalogue=catalogue, clock=clock),
@@ -108,6 +110,8 @@ def duties_of(parts: Parts) -> Duties:
         tidy=Tidy(parts.prefect_api_url, catalogue=catalogue).look,
         record=lambda: record_all(catalogue=catalogue, store=parts.archive_store, clock=clock),
         copy_record=(lambda: _copy_record(parts)) if parts.copy_stores else None,
+        recover=rounds.recover,
+        survey=rounds.survey,
     )
 
 

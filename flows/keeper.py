@@ -69,6 +69,8 @@ class Duties:
         record: Writes to the archive what changed in the catalogue.
         copy_record: Brings that to the further stores, when there are any.
         upkeep: Asks for what is to be done about the copies in each store, by its name.
+        recover: Brings objects of the archive to rest that a killed worker left in the middle.
+        survey: Looks at the whole archive when that is due; slow.
     """
 
     sweep: Sweep
@@ -80,6 +82,8 @@ class Duties:
     record: Callable[[], object] | None = None
     copy_record: Callable[[], object] | None = None
     upkeep: Mapping[str, Callable[[], object]] = field(default_factory=dict)
+    recover: Callable[[], object] | None = None
+    survey: Callable[[], object] | None = None
 
 
 class Keeper:
@@ -94,6 +98,7 @@ class Keeper:
         environ: Of the children.
         sweep_seconds: Longest time between two looks at a landing zone.
         lease_seconds: How long a lease lasts.
+        recovery_seconds: Between two rounds through the archive.
     """
 
     def __init__(
@@ -107,6 +112,7 @@ class Keeper:
         environ: Mapping[str, str],
         sweep_seconds: float,
         lease_seconds: float,
+        recovery_seconds: float = 60.0,
     ) -> None:
         self._catalogue = catalogue
         self._duties = duties
@@ -116,6 +122,7 @@ class Keeper:
         self._environ = environ
         self._sweep_seconds = sweep_seconds
         self._lease_seconds = lease_seconds
+        self._recovery_seconds = recovery_seconds
         self._wake = threading.Event()
         self._stopping = False
         self._supervisor = Supervisor(self._child_ended)
@@ -141,6 +148,7 @@ class Keeper:
                 self._supervisor.tend()
                 if not told and self._supervisor.are_ready():
                     told = True
+                    self._begin_rounds()
                     ready()
                 self._wake.wait(0.5 if told else 0.1)
                 self._wake.clear()
@@ -184,6 +192,12 @@ class Keeper:
         heard = self._catalogue.listen(timeout=timedelta(seconds=1))
         listening = Repeat("doorbell", lambda: self._hear(heard, pools), every_seconds=0)
         self._repeats += [*pools, listening]
+
+    def _begin_rounds(self) -> None:
+        """Look after the archive, once the start needs the machine no more."""
+        rounds = (("recovery", self._duties.recover), ("survey", self._duties.survey))
+        every = self._recovery_seconds
+        self._repeats += [Repeat(name, turn, every_seconds=every) for name, turn in rounds if turn is not None]
 
     def _hear(self, heard: Iterator[str], pools: Sequence[Repeat]) -> None:
         """Wait for the catalogue's doorbell and wake whom it concerns; a timeout wakes everybody."""

@@ -95,3 +95,6 @@ def clock() -> SettableClock:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add what tests are told from the command line."""
     parser.addoption("--kills", type=int, default=20, help="how many runs the random kills strike (torture)")
+    parser.addoption("--strikes", type=int, default=500, help="how many kills strike archiving workers and their store")
+    parser.addoption("--seed", type=int, default=None, help="of what is left to chance, as an earlier run told it")
+    parser.addoption("--sparse-gib", type=int, default=4, help="size of the large sparse file (large)")

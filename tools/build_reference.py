@@ -306,7 +306,7 @@ OTHER_DOORS = "\n".join(
         "| `GET /ark:/NAAN/NAME/vN/preview/PATH` | a thumbnail |",
         "| `GET /healthz` | 200 while the web process answers |",
         "| `GET /readyz` | 200 while catalogue and archive answer, else 503 with the part that does not |",
-        "| `GET /metrics` | counts for Prometheus: acquisitions, versions, work, undelivered events, archived bytes |",
+        "| `GET /metrics` | counts for Prometheus: acquisitions, versions, work, waiting events, bytes, recoveries |",
         "",
     ]
 )

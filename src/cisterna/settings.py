@@ -121,7 +121,7 @@ class Store(_Section):
 
 
 class Archive(_Section):
-    """How what is archived is kept: checked by reading it again, and repaired from another copy."""
+    """How what is archived is kept: checked, repaired from another copy, and brought to rest after a crash."""
 
     check_cycle_days: int = Field(
         90, ge=1, le=3650, description="Every object is read again in every store within so many days."
@@ -131,6 +131,15 @@ class Archive(_Section):
     )
     check_mib_per_second: float | None = Field(
         None, gt=0, description="Most MiB a second that copying and checking read; unset: as fast as the store."
+    )
+    recovery_seconds: float = Field(
+        60.0, gt=0, description="How often objects are looked for that a killed worker left in the middle of a commit."
+    )
+    survey_hours: float = Field(
+        24.0, gt=0, description="How often every object and every key of the archive is looked at; also at each start."
+    )
+    upload_grace_hours: float = Field(
+        24.0, gt=0, description="How long the parts of an unfinished upload wait for an attempt that goes on with them."
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -33,3 +34,14 @@ def told(facility: Facility, catalogue: SqlCatalogue, object_store: S3Store) -> 
     made = Told(facility, catalogue, sink)
     made.settle_in()
     return made
+
+
+@pytest.fixture(scope="session")
+def ocfl_validate() -> list[str]:
+    """Give the command that validates a folder."""
+    checkout = Path(__file__).parents[2]
+    folder = Path(os.environ.get("CISTERNA_OCFL_PY", checkout / ".venv-ocfl" / "bin" / "python")).parent
+    command = [str(folder / "python"), str(folder / "ocfl-validate.py")]
+    if not Path(command[1]).exists():
+        pytest.skip(f"NOT VALIDATED BY ocfl-py: no {command[1]}; `python -m venv .venv-ocfl` and install ocfl-py there")
+    return command

@@ -186,7 +186,10 @@ class Facility:
 
     def ingest(self, version: str) -> CopyReceipt | None:
         """Go the whole way, from whatever stage, as one worker."""
-        lease = self.lease(version)
+        return self.walk(version, self.lease(version))
+
+    def walk(self, version: str, lease: Attempt) -> CopyReceipt | None:
+        """Go the whole way under a lease that is held already."""
         if self.measure(version, lease) is None:
             return None
         self.describe(version, lease)

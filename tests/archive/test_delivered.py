@@ -17,7 +17,7 @@ from cisterna.profiles.folder import Folder
 from cisterna.services.check import check_object
 from cisterna.services.data_manifest import MANIFEST_PATH
 from tests.archive.facility import Facility
-from tests.archive.test_foreign_eyes import judge_all, ocfl_validate  # noqa: F401 - a fixture
+from tests.archive.ocfl_judge import judge_all
 
 FILES = {
     "small.fastq": b"ACGT" * 100,
@@ -55,7 +55,7 @@ def inventory(facility: Facility, version: str) -> dict[str, dict[str, dict[str,
 def test_what_came_with_the_data_is_in_the_fixity_block_of_a_valid_object(
     delivered: Facility,
     object_store: S3Store,
-    ocfl_validate: list[str],  # noqa: F811 - the fixture
+    ocfl_validate: list[str],
     tmp_path: Path,
 ) -> None:
     delivered.store = object_store

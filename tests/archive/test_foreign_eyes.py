@@ -6,8 +6,6 @@ looked at. It is not one of our dependencies: it brings packages that ours exclu
 
 from __future__ import annotations
 
-import os
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -18,6 +16,7 @@ from cisterna.ports.object_store import ObjectStore
 from cisterna.services.check import check_object
 from cisterna.testing.memory_store import MemoryStore
 from tests.archive.facility import RUN, Facility
+from tests.archive.ocfl_judge import judge_all
 from tests.archive.vault import Vault
 
 SECOND = {
@@ -26,49 +25,6 @@ SECOND = {
     "empty.txt": b"",
     "0/late.avi": b"F" * 9_000,
 }
-
-
-@pytest.fixture(scope="session")
-def ocfl_validate() -> list[str]:
-    """Give the command that validates a folder."""
-    checkout = Path(__file__).parents[2]
-    folder = Path(os.environ.get("CISTERNA_OCFL_PY", checkout / ".venv-ocfl" / "bin" / "python")).parent
-    command = [str(folder / "python"), str(folder / "ocfl-validate.py")]
-    if not Path(command[1]).exists():
-        pytest.skip(f"NOT VALIDATED BY ocfl-py: no {command[1]}; `python -m venv .venv-ocfl` and install ocfl-py there")
-    return command
-
-
-def dump(store: ObjectStore, folder: Path) -> None:
-    """Copy a whole bucket to a folder, key by key."""
-    for found in store.list(""):
-        file = folder / found.key
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(b"".join(store.stream(found.key)))
-
-
-def judge(command: list[str], folder: Path) -> str:
-    """Give what the validator says, having failed if it says that something is not valid."""
-    told = subprocess.run(
-        [*command, str(folder)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-        env={"PATH": os.environ["PATH"], "PYTHONUTF8": "1"},
-    )
-    said = told.stdout + told.stderr
-    assert told.returncode == 0, said
-    assert "[E" not in said, said
-    return said
-
-
-def judge_all(facility: Facility, command: list[str], folder: Path) -> str:
-    """Let the validator judge the storage root and every object in it."""
-    dump(facility.store, folder)
-    with facility.catalogue.begin() as tx:
-        roots = [dataset.object_root for dataset in tx.datasets.list()]
-    return "".join(judge(command, place) for place in (folder, *(folder / root for root in roots)))
 
 
 def grow(facility: Facility, versions: int) -> str:

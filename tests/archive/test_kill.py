@@ -10,15 +10,12 @@ import pytest
 
 from cisterna.domain.dataset import Stage
 from cisterna.domain.errors import CisternaError, LeaseLost, StoreUnavailable
-from cisterna.domain.fixity import Fixity
-from cisterna.domain.ocfl_parse import parse_inventory
 from cisterna.ports.catalogue import Catalogue, Transaction
-from cisterna.services.check import check_object
 from cisterna.testing.memory_store import WRITES, MemoryStore
 from tests.archive.facility import RUN, Facility
+from tests.archive.whole import logical_state, require_no_strangers, require_whole
 
 SECOND = {**RUN, "0/A1_0_BF.tiff": b"new pixels" * 30, "0/A1_9_BF.tiff": b"one more", "0/late.avi": b"F" * 9_000}
-ROOT_FILES = {"0=ocfl_1.1", "ocfl_layout.json", "extensions/0003-hash-and-id-n-tuple-storage-layout/config.json"}
 
 
 class Killed(BaseException):
@@ -46,33 +43,9 @@ class KillingCatalogue:
             raise Killed
 
 
-def logical_state(facility: Facility, version: str) -> dict[str, dict[str, str]]:
-    """Give digests by logical path of each OCFL version: what must be the same however often somebody was killed."""
-    inventory = parse_inventory(facility.keys(version)["inventory.json"])
-    return {f"v{number}": inventory.files(number) for number in range(1, inventory.head + 1)}
-
-
-def require_whole(facility: Facility, version: str) -> None:
-    """No orphan, nothing twice, nothing corrupt: the object is exactly its inventory, and so are all its bytes."""
-    keys = facility.keys(version)
-    inventory = parse_inventory(keys["inventory.json"])
-    own = {"0=ocfl_object_1.1", "inventory.json", "inventory.json.sha512"}
-    own |= {
-        f"v{n}/{name}" for n in range(1, inventory.head + 1) for name in ("inventory.json", "inventory.json.sha512")
-    }
-    assert keys.keys() == own | inventory.content_paths
-    assert len(inventory.content_paths) == len(inventory.manifest)
-    root = facility.root_of(version)
-    assert {one.key for one in facility.store.list("") if not one.key.startswith(f"{root}/")} == ROOT_FILES
-    assert not list(facility.store.unfinished_uploads(""))
-    check = check_object(facility.version(version).dataset_id, catalogue=facility.catalogue, store=facility.store)
-    assert (check.fixity, check.damaged, check.leftovers) == (Fixity.OK, (), ())
-    with facility.catalogue.begin() as tx:
-        events = tx.outbox.history([version])
-        receipts = tx.datasets.receipts(version)
-    stages = [event.data["stage"] for event in events if event.name == "version.stage"]
-    assert stages == ["measured", "gated", "described", "archived", "verified"]
-    assert len(receipts) == 1
+def require_all(facility: Facility, version: str) -> None:
+    require_whole(facility, version)
+    require_no_strangers(facility)
 
 
 def prepare(facility: Facility, run: str, *, earlier: bool) -> str:
@@ -90,7 +63,7 @@ def prepare(facility: Facility, run: str, *, earlier: bool) -> str:
 def reference(facility: Facility, *, earlier: bool) -> dict[str, dict[str, str]]:
     version = prepare(facility, "reference", earlier=earlier)
     facility.ingest(version)
-    require_whole(facility, version)
+    require_all(facility, version)
     return logical_state(facility, version)
 
 
@@ -100,12 +73,6 @@ def run_until_killed(facility: Facility, version: str) -> bool:
     except (Killed, CisternaError):
         return True
     return False
-
-
-def without_titles(state: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
-    """Leave out what names the run or its staging folder, which differ by design."""
-    named = {"README.md", "metadata/record.json", "provenance/manifest.parquet"}
-    return {number: {path: one for path, one in files.items() if path not in named} for number, files in state.items()}
 
 
 @pytest.mark.timeout(300)
@@ -129,8 +96,8 @@ def test_a_second_worker_finishes_what_any_write_to_the_store_interrupted(
         store.heal()
         facility.ingest(version)
 
-        require_whole(facility, version)
-        assert without_titles(logical_state(facility, version)) == without_titles(expected), f"step {step}"
+        require_all(facility, version)
+        assert logical_state(facility, version) == expected, f"step {step}"
         now = facility.keys(version)
         kept = {path: body for path, body in before.items() if path.startswith("v1/")}
         assert {path: now[path] for path in kept} == kept, f"step {step} touched v1"
@@ -154,8 +121,8 @@ def test_a_second_worker_finishes_what_any_transaction_interrupted(facility: Fac
         facility.catalogue = whole
         facility.ingest(version)
 
-        require_whole(facility, version)
-        assert without_titles(logical_state(facility, version)) == without_titles(expected), f"step {step}"
+        require_all(facility, version)
+        assert logical_state(facility, version) == expected, f"step {step}"
     assert step > 12
 
 
@@ -171,7 +138,7 @@ def test_killed_twice_at_the_same_place_it_still_ends_well(facility: Facility, m
         store.heal()
     facility.ingest(version)
 
-    require_whole(facility, version)
+    require_all(facility, version)
 
 
 @pytest.mark.parametrize("key_ends", ["inventory.json", "inventory.json.sha512", "0=ocfl_object_1.1"])
@@ -195,7 +162,7 @@ def test_a_write_whose_answer_was_lost_and_that_was_sent_again_is_not_taken_for_
 
     assert archived.stage is Stage.ARCHIVED
     facility.verify(version, lease)
-    require_whole(facility, version)
+    require_all(facility, version)
 
 
 def test_the_same_version_committed_by_two_workers_is_committed_once(facility: Facility) -> None:
@@ -218,5 +185,5 @@ def test_the_same_version_committed_by_two_workers_is_committed_once(facility: F
         facility.archive(version, lease)
 
     facility.verify(version, facility.lease(version))
-    require_whole(facility, version)
+    require_all(facility, version)
     assert json.loads(facility.keys(version)["inventory.json"])["head"] == "v1"

@@ -21,7 +21,7 @@ from cisterna.services.check import check_object
 from cisterna.services.restore import Restored, restore_version
 from cisterna.testing.memory_store import MemoryStore
 from tests.archive.facility import Facility
-from tests.archive.test_foreign_eyes import judge_all, ocfl_validate  # noqa: F401 - a fixture
+from tests.archive.ocfl_judge import judge_all
 from tests.domain.test_source_name import names
 
 ODD = [
@@ -103,7 +103,7 @@ def check(facility: Facility, version: str) -> Fixity:
 def test_odd_names_go_the_whole_way_on_a_real_store_and_ocfl_py_calls_the_object_valid(
     facility: Facility,
     object_store: S3Store,
-    ocfl_validate: list[str],  # noqa: F811 - the fixture
+    ocfl_validate: list[str],
     tmp_path: Path,
 ) -> None:
     facility.store = object_store

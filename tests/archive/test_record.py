@@ -15,8 +15,8 @@ from cisterna.domain.record import KINDS, NOT_KEPT
 from cisterna.domain.record_segment import segment_digest
 from cisterna.services.health import Condition, look_at_record
 from cisterna.services.record import RECORD_ROOT, SEGMENTS, copy_record, record_all, record_changes
-from tests.archive.test_foreign_eyes import dump as copy_bucket
-from tests.archive.test_foreign_eyes import judge, ocfl_validate  # noqa: F401 - a fixture
+from tests.archive.ocfl_judge import dump as copy_bucket
+from tests.archive.ocfl_judge import judge
 from tests.archive.told import Told, lines_of
 
 pytestmark = pytest.mark.timeout(120)
@@ -97,7 +97,7 @@ class DyingStore:
 def test_killed_after_any_write_the_next_run_makes_a_valid_and_whole_record(
     told: Told,
     nth: int,
-    ocfl_validate: list[str],  # noqa: F811 - a fixture
+    ocfl_validate: list[str],
     tmp_path: Path,
 ) -> None:
     clock = told.facility.clock

@@ -10,7 +10,7 @@ from cisterna.domain.errors import ChecksumMismatch, Conflict, IllegalTransition
 from cisterna.domain.ocfl import Agent, Placed, next_version, sidecar
 from cisterna.domain.ocfl_parse import parse_inventory
 from cisterna.domain.work import Attempt
-from cisterna.services.recover import Recovery, recover_archive, recover_object
+from cisterna.services.recover import Recovery, recover_object
 from cisterna.testing.memory_store import MemoryStore
 from tests.archive.facility import RUN, Facility
 
@@ -191,21 +191,6 @@ def test_a_worker_that_lost_its_lease_recovers_nothing(facility: Facility, archi
     with pytest.raises(LeaseLost):
         recover(facility, archived, old)
     assert "v2/content/dead/abc" in facility.keys(archived)
-
-
-def test_the_whole_archive_is_brought_to_rest_and_one_bad_object_does_not_stop_it(
-    facility: Facility, archived: str
-) -> None:
-    facility.write("other", RUN)
-    other = facility.detect("other").version_id
-    facility.ingest(other)
-    put(facility, archived, "inventory.json", b"{")
-    put(facility, other, "v2/content/dead/abc", b"left")
-
-    results = recover_archive(catalogue=facility.catalogue, store=facility.store)
-
-    assert sorted(type(one).__name__ for one in results) == ["ObjectInvalid", "Recovery"]
-    assert "v2/content/dead/abc" not in facility.keys(other)
 
 
 def test_the_commit_sets_versions_and_acquisition(facility: Facility) -> None:

@@ -12,7 +12,6 @@ from cisterna.adapters.s3_obstore import S3Store
 from cisterna.domain.ocfl import Inventory
 from cisterna.services.held_object import read_held
 from tests.archive.facility import RUN, Facility
-from tests.archive.test_foreign_eyes import ocfl_validate  # noqa: F401 - a fixture
 
 
 def inventory_of(facility: Facility, version: str) -> Inventory:
@@ -85,7 +84,7 @@ print(json.dumps([root.layout_name, list(root.object_paths()), path]))
 
 def test_ocfl_py_finds_the_object_where_the_declared_layout_puts_it(
     facility: Facility,
-    ocfl_validate: list[str],  # noqa: F811 - the fixture
+    ocfl_validate: list[str],
     tmp_path: Path,
 ) -> None:
     facility.write("run", RUN)

@@ -16,6 +16,7 @@ from cisterna.domain.dataset import Relation, Stage
 from cisterna.domain.errors import AlreadyExists, Conflict, InvalidInput, NotFound
 from cisterna.domain.finding import Outcome
 from cisterna.domain.project import Binding, BindingKind
+from cisterna.domain.recovery import ObjectNote, ObjectState
 from cisterna.ports.catalogue import Transaction
 from cisterna.testing.clock import START, SettableClock
 from cisterna.testing.factory import (
@@ -424,3 +425,28 @@ def test_any_json_and_any_text_come_back_as_they_were(
         assert tx.datasets.get_version(version.version_id) == version
         assert tx.inbox.get(make_id(name)).parameters == content
         assert tx.outbox.history([name]) == [event]
+
+
+def test_what_is_noted_of_an_object_is_replaced_and_forgotten(catalogue: SqlCatalogue) -> None:
+    refused = ObjectNote(
+        object_root="0ab/1cd/2ef/x",
+        dataset_id=None,
+        state=ObjectState.REFUSED,
+        reason="it is damaged",
+        recoveries=0,
+        noted_at=START,
+    )
+    recovered = refused.model_copy(update={"state": ObjectState.RECOVERED, "recoveries": 1})
+    other = refused.model_copy(update={"object_root": "(elsewhere)"})
+
+    with catalogue.begin() as tx:
+        for note in (refused, recovered, other):
+            tx.recoveries.put(note)
+
+    with catalogue.begin() as tx:
+        assert tx.recoveries.list() == [other, recovered]
+        assert tx.recoveries.list(state=ObjectState.REFUSED) == [other]
+        assert tx.recoveries.find(recovered.object_root) == recovered
+        tx.recoveries.forget(recovered.object_root)
+        tx.recoveries.forget(recovered.object_root)
+        assert tx.recoveries.find(recovered.object_root) is None

@@ -126,6 +126,16 @@ def test_an_instrument_added_at_run_time_is_swept(
     bench.wait_for(lambda: swept.exists() and len(swept.read_text()) >= 2, what="two sweeps")
 
 
+def test_rounds_through_the_archive_are_taken_again_and_again_whatever_became_of_the_last(
+    bench: Bench, start_keeper: Callable[[], Child]
+) -> None:
+    start_keeper()
+
+    for what in ("recovered", "surveyed"):
+        taken = bench.folder / what
+        bench.wait_for(lambda taken=taken: taken.exists() and len(taken.read_text()) >= 3, what=f"three times {what}")
+
+
 def test_what_a_sink_refuses_is_sent_when_it_takes_again(bench: Bench, start_keeper: Callable[[], Child]) -> None:
     (bench.folder / "refuse").touch()
     start_keeper()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from cisterna.adapters.catalogue_sql import SqlCatalogue
 from cisterna.adapters.system_clock import SystemClock
-from cisterna.domain.errors import CisternaError, NotReady
+from cisterna.domain.errors import CisternaError, NotReady, StoreUnavailable
 from cisterna.services import attempt as attempts
 from cisterna.services.deliver import deliver_due
 from cisterna.services.detect import SweepMemory, SweepResult
@@ -52,6 +52,11 @@ def main() -> None:
             file.write(".")
         return SweepResult(instrument=instrument.name)
 
+    def note(what: str) -> None:
+        with (folder / what).open("a") as file:
+            file.write(".")
+        raise StoreUnavailable("the archive is told to be away")
+
     flag = folder / "worker-1.ready"
     trial = Path(__file__).with_name("trial.py")
     keeper = Keeper(
@@ -61,6 +66,8 @@ def main() -> None:
             expire=lambda: attempts.abort_expired(place=PLACE, catalogue=catalogue, clock=clock),
             end_leases=lambda owner: attempts.abort_owned_by(owner, place=PLACE, catalogue=catalogue, clock=clock),
             deliver=lambda sink: deliver_due(sink, catalogue=catalogue, clock=clock),
+            recover=lambda: note("recovered"),
+            survey=lambda: note("surveyed"),
         ),
         commands=[Command("worker-1", [sys.executable, str(trial), dsn, api_url, place, str(flag), lease, "8"], flag)],
         sinks=[FileSink(folder)],
@@ -68,6 +75,7 @@ def main() -> None:
         environ=os.environ,
         sweep_seconds=0.2,
         lease_seconds=float(lease),
+        recovery_seconds=0.2,
     )
     signal.signal(signal.SIGTERM, lambda *_: keeper.stop())
     signal.signal(signal.SIGCHLD, lambda *_: keeper.nudge())

@@ -12,7 +12,13 @@ import pytest
 import yaml
 
 from cisterna.adapters import model_package
-from cisterna.adapters.model_package import admit_package, find_package, list_packages, read_package
+from cisterna.adapters.model_package import (
+    admit_package,
+    collect_incoming,
+    find_package,
+    list_packages,
+    read_package,
+)
 from cisterna.domain.errors import AlreadyExists, HostileInput, InvalidInput, NotFound
 
 Change = Callable[[dict[str, Any]], object]
@@ -204,3 +210,42 @@ def test_a_package_that_rests_is_digested_once(package: Path, monkeypatch: pytes
     assert read_package(package, name="nuclei") == first
 
     assert len(digested) == 2
+
+
+def test_a_half_copy_of_a_killed_admission_is_collected_and_that_of_a_living_one_is_not(
+    package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models = tmp_path / "models"
+    (models / ".incoming-dead" / "nuclei").mkdir(parents=True)
+    (models / ".incoming-dead" / "nuclei" / "weights.onnx").write_bytes(b"half")
+    plain_copy, seen = shutil.copytree, []
+
+    def copy(*places: Path, symlinks: bool) -> Path:
+        seen.append(collect_incoming(models))  # while this admission holds its own
+        return plain_copy(*places, symlinks=symlinks)
+
+    monkeypatch.setattr(model_package.shutil, "copytree", copy)
+    admit_package(package, models, name="nuclei")
+
+    assert seen == [[".incoming-dead"]]
+    assert list_packages(models) == ["nuclei"]
+    assert [one.name for one in models.iterdir()] == ["nuclei"]
+    assert collect_incoming(models) == []
+    assert collect_incoming(tmp_path / "absent") == []
+
+
+def test_an_admission_whose_folder_was_collected_before_it_was_held_begins_another(
+    package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models, plain_make, made = tmp_path / "models", model_package.tempfile.mkdtemp, []
+
+    def make(**where: Any) -> str:
+        made.append(plain_make(**where))
+        if len(made) == 1:
+            assert collect_incoming(models) == [Path(made[0]).name]
+        return str(made[-1])
+
+    monkeypatch.setattr(model_package.tempfile, "mkdtemp", make)
+
+    assert admit_package(package, models, name="nuclei").name == "nuclei"
+    assert len(made) == 2

@@ -10,7 +10,9 @@ from httpx import Response
 
 from cisterna.domain.dataset import Stage, Version
 from cisterna.domain.finding import Verdict
+from cisterna.domain.recovery import ObjectNote, ObjectState
 from cisterna.services.api_token import issue_token
+from cisterna.testing.clock import START
 from cisterna.web.api import router
 from tests.web.client import Browser
 from tests.web.site import Site
@@ -214,9 +216,21 @@ def test_the_api_describes_itself_and_asks_no_other_host_for_it(visit: Visit) ->
 def test_metrics_count_and_name_nothing(site: Site, visit: Visit) -> None:
     site.lay_version("secret-run")
     site.lay_acquisition("plate-2", held="a symlink")
+    note = ObjectNote(
+        object_root="0ab/1cd/2ef/secret-run",
+        dataset_id=None,
+        state=ObjectState.REFUSED,
+        reason="secret-run is damaged",
+        recoveries=2,
+        noted_at=START,
+    )
+    with site.catalogue.begin() as tx:
+        tx.recoveries.put(note)
 
     text = visit().get("/metrics").text
 
     assert 'cisterna_versions{stage="in-review"} 1.0' in text
     assert "cisterna_held_acquisitions 1.0" in text
+    assert 'cisterna_interrupted_objects{state="refused"} 1.0' in text
+    assert "cisterna_recoveries 2.0" in text
     assert "secret-run" not in text

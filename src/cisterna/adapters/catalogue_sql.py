@@ -22,6 +22,7 @@ from cisterna.adapters.catalogue_outbox import SqlOutbox
 from cisterna.adapters.catalogue_project import SqlProjects
 from cisterna.adapters.catalogue_rebuild import SqlRebuilding
 from cisterna.adapters.catalogue_record import SqlRecords
+from cisterna.adapters.catalogue_recovery import SqlRecoveries
 from cisterna.adapters.catalogue_tables import SCHEMA_REVISION
 from cisterna.ports.catalogue import (
     Accounts,
@@ -34,6 +35,7 @@ from cisterna.ports.catalogue import (
     Projects,
     Rebuilding,
     Records,
+    Recoveries,
     Transaction,
 )
 
@@ -54,6 +56,7 @@ class SqlTransaction:
         self.accounts: Accounts = SqlAccounts(statements)
         self.records: Records = SqlRecords(statements)
         self.rebuilding: Rebuilding = SqlRebuilding(statements)
+        self.recoveries: Recoveries = SqlRecoveries(statements)
 
 
 class SqlCatalogue:

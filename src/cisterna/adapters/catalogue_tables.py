@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSON, JSONB, TIMESTAMP
 
-SCHEMA_REVISION = "0005"
+SCHEMA_REVISION = "0007"
 """The newest migration; a database that is there already needs no Alembic at start."""
 
 metadata = MetaData(
@@ -328,4 +328,12 @@ segments = Table(
     Column("number", BigInteger, primary_key=True),
     Column("digest", Text, nullable=False),
     _moment("written_at"),
+)
+
+recoveries = Table(
+    "recoveries",
+    metadata,
+    Column("object_root", Text, primary_key=True),
+    Column("state", Text, nullable=False),
+    _body(),
 )

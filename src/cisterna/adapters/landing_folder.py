@@ -119,7 +119,10 @@ class LandingFolder:
         *parents, name = [self._source_name(folder), *source_path(path).split(b"/")]
         where = f"{folder}/{path}"
         with self._root() as root:
-            descriptor = os.dup(root)
+            try:
+                descriptor = os.dup(root)
+            except OSError as error:
+                raise self._cannot_open(error, where) from error
             try:
                 for parent in parents:
                     below = os.open(parent, _FOLDER, dir_fd=descriptor)
@@ -146,10 +149,7 @@ class LandingFolder:
         try:
             descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
-            msg = (
-                f"the landing zone {self.path} cannot be looked at: {error.strerror}; "
-                "see that the share is mounted and that Cisterna may read it"
-            )
+            msg = f"the landing zone {self.path} cannot be looked at: {error.strerror}; {_remedy(error)}"
             raise SourceUnavailable(msg, path=self.path) from error
         try:
             if check and self._declared is not None:
@@ -165,7 +165,7 @@ class LandingFolder:
         try:
             yield
         except OSError as error:
-            msg = f"the landing zone {self.path} stopped answering: {error.strerror}; see that the share is mounted"
+            msg = f"the landing zone {self.path} stopped answering: {error.strerror}; {_remedy(error)}"
             raise SourceUnavailable(msg, path=self.path) from error
 
     def _swapped(self, found: ZoneIdentity, declared: ZoneIdentity) -> SourceUnavailable:
@@ -184,7 +184,14 @@ class LandingFolder:
         if error.errno in {errno.EACCES, errno.EPERM, errno.ENAMETOOLONG}:
             msg = f"{where} in {self.path} cannot be read: {error.strerror}; let Cisterna's user read it"
             return HostileInput(msg, path=where)
-        return SourceUnavailable(f"{where} in {self.path} cannot be opened: {error.strerror}", path=where)
+        msg = f"{where} in {self.path} cannot be opened: {error.strerror}; {_remedy(error)}"
+        return SourceUnavailable(msg, path=where)
+
+
+def _remedy(error: OSError) -> str:
+    if error.errno in {errno.EMFILE, errno.ENFILE}:
+        return "give Cisterna a higher limit of open files (`ulimit -n`)"
+    return "see that the share is mounted and that Cisterna may read it"
 
 
 def open_regular(name: str | bytes, where: str, *, within: int | None = None) -> int:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import functools
 import hashlib
+import os
 import re
 import shutil
 import stat
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +22,8 @@ from cisterna.ports.inference import ModelCard
 
 _PACKAGE_LIMIT_BYTES = 4 * 1024**3
 _FILES_MAX = 1000
+_INCOMING = ".incoming-"
+"""What the names of half copied packages begin with; no model's does."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 
@@ -137,6 +142,52 @@ def _digest(folder: Path, files: tuple[_File, ...]) -> str:
     return digest.hexdigest()
 
 
+def collect_incoming(models: Path) -> Sequence[str]:
+    """Remove the half copies of admissions that were killed, and return their names; one that lives holds its own.
+
+    Harmless to be killed and to run twice: what is left is found again.
+    """
+    gone = []
+    for folder in sorted(models.glob(f"{_INCOMING}*")):
+        with _held(folder) as is_ours:
+            if is_ours:
+                shutil.rmtree(folder, ignore_errors=True)
+                gone.append(folder.name)
+    return gone
+
+
+@contextmanager
+def _aside(models: Path) -> Iterator[Path]:
+    """Make a folder that is removed at the end, and held meanwhile: the kernel lets it go when its holder dies."""
+    while True:
+        folder = Path(tempfile.mkdtemp(dir=models, prefix=_INCOMING))
+        with _held(folder) as is_ours:
+            if is_ours and folder.is_dir():  # else it was collected before it was held
+                try:
+                    yield folder
+                finally:
+                    shutil.rmtree(folder, ignore_errors=True)
+                return
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[bool]:
+    """Hold a folder against others, and tell whether it could be had."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError):
+        yield False
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        yield False
+    else:
+        yield True
+    finally:
+        os.close(descriptor)
+
+
 def admit_package(source: Path, models: Path, *, name: str) -> Package:
     """Copy a package below the folder of admitted models, in one step; the same package again changes nothing.
 
@@ -147,8 +198,8 @@ def admit_package(source: Path, models: Path, *, name: str) -> Package:
     offered = read_package(source, name=name)
     models.mkdir(parents=True, exist_ok=True)
     if name not in list_packages(models):
-        with tempfile.TemporaryDirectory(dir=models, prefix=".incoming-") as aside:
-            copy = Path(aside) / name
+        with _aside(models) as aside:
+            copy = aside / name
             shutil.copytree(source, copy, symlinks=True)
             if read_package(copy, name=name).sha256 != offered.sha256:
                 raise InvalidInput(f"{source} changed while it was copied; admit it again when it rests", model=name)

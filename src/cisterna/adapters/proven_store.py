@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 
 from cisterna.ports.object_store import Condition, ObjectStore, StoredObject, Upload
 
@@ -58,9 +59,9 @@ class ProvenStore:
         """Remove objects."""
         self._store.delete(keys)
 
-    def unfinished_uploads(self, prefix: str) -> Iterator[str]:
+    def unfinished_uploads(self, prefix: str, *, begun_before: datetime | None = None) -> Iterator[str]:
         """Give the keys of uploads that were neither completed nor aborted."""
-        return self._store.unfinished_uploads(prefix)
+        return self._store.unfinished_uploads(prefix, begun_before=begun_before)
 
     def abort_unfinished(self, prefix: str) -> None:
         """Abort every such upload below the prefix."""

@@ -123,6 +123,12 @@ def pauses(patience: Patience) -> Iterator[float]:
         yield patience.pause_seconds * 2**number * random.uniform(0.75, 1.25)  # noqa: S311 - no secret hangs on it
 
 
+def refused_keys(store: str, key: str) -> StoreUnavailable:
+    """Make the error for a store that does not let us in: the same call works once it knows our keys again."""
+    msg = f"{store} refused our access keys for '{key}'; see whether they expired, or may not reach that bucket"
+    return StoreUnavailable(msg, store=store, key=key, answer="access-denied")
+
+
 def require_range(key: str, *, start: int, end: int | None) -> None:
     """Refuse a range that begins or ends before the object does. Raises `InvalidInput`."""
     if start < 0 or (end is not None and end < 0):

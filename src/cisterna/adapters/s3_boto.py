@@ -10,6 +10,7 @@ import itertools
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import closing
+from datetime import datetime
 from typing import Any
 
 from cisterna.adapters.s3_access import WRITE_MARK, Patience, S3Access, in_key_order, require_range, write_once
@@ -102,7 +103,7 @@ class S3BotoStore:
     def resume_upload(self, key: str) -> S3Upload | None:
         """Go on with the unfinished upload of that key, if there is exactly one."""
         require_key(key)
-        found = [upload_id for name, upload_id in self._bucket.uploads(key) if name == key]
+        found = [one.upload_id for one in self._bucket.uploads(key) if one.key == key]
         if len(found) != 1:
             return None
         arrived = self._bucket.parts(key, found[0])
@@ -165,14 +166,14 @@ class S3BotoStore:
                 msg = f"{self.name} did not delete {len(failures)} objects, the first {failures[0]}; try again later"
                 raise StoreUnavailable(msg, store=self.name, keys=[one.get("Key") for one in failures])
 
-    def unfinished_uploads(self, prefix: str) -> Iterator[str]:
+    def unfinished_uploads(self, prefix: str, *, begun_before: datetime | None = None) -> Iterator[str]:
         """Give the keys of uploads that were begun and neither completed nor aborted."""
-        return (key for key, _ in self._bucket.uploads(prefix))
+        return (one.key for one in self._bucket.uploads(prefix) if begun_before is None or one.begun_at < begun_before)
 
     def abort_unfinished(self, prefix: str) -> None:
         """Abort every such upload below the prefix."""
-        for key, upload_id in list(self._bucket.uploads(prefix)):
-            self._bucket.abort_upload(key, upload_id)
+        for one in list(self._bucket.uploads(prefix)):
+            self._bucket.abort_upload(one.key, one.upload_id)
 
     def probe(self) -> None:
         """Prove conditions, checksums and read-after-write against the store itself."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cisterna.adapters.s3_access import WRITE_MARK, Patience, S3Access, UncertainWrite
+from cisterna.adapters.s3_access import WRITE_MARK, Patience, S3Access, UncertainWrite, refused_keys
 from cisterna.adapters.s3_checksum import from_s3_form
 from cisterna.adapters.s3_part import Part
 from cisterna.domain.errors import CisternaError, ObjectNotFound, PreconditionFailed, StoreUnavailable
@@ -23,6 +24,14 @@ _MAKING = threading.Lock()
 """A session makes one client at a time."""
 _SESSIONS: list[Any] = []
 """The process's one session: it keeps the service's description, which takes 0.1 CPU s to read."""
+
+
+class GoingOn(NamedTuple):
+    """An upload that was neither completed nor aborted."""
+
+    key: str
+    upload_id: str
+    begun_at: datetime
 
 
 class S3Bucket:
@@ -80,13 +89,13 @@ class S3Bucket:
                 raise
         return parts
 
-    def uploads(self, prefix: str) -> Iterator[tuple[str, str]]:
-        """Give key and id of every upload below the prefix that goes on."""
+    def uploads(self, prefix: str) -> Iterator[GoingOn]:
+        """Give every upload below the prefix that goes on."""
         with self.translated(prefix):
             for page in self.client.get_paginator("list_multipart_uploads").paginate(Bucket=self.bucket, Prefix=prefix):
                 for one in page.get("Uploads", []):
                     if one["Key"].startswith(prefix):
-                        yield one["Key"], one["UploadId"]
+                        yield GoingOn(one["Key"], one["UploadId"], one["Initiated"])
 
     def abort_upload(self, key: str, upload_id: str) -> None:
         """Abort one upload; harmless when it is gone."""
@@ -131,6 +140,8 @@ class S3Bucket:
         if code in _REFUSED:
             msg = f"{self.name} refused the condition for {key}: it exists already, or is not what was seen"
             return PreconditionFailed(msg, key=key)
+        if status_of(error) in {401, 403}:
+            return refused_keys(self.name, key)
         msg = f"{self.name} answered {status_of(error)} {code} for '{key}': {error}"
         return StoreUnavailable(msg, store=self.name, key=key, answer=code)
 

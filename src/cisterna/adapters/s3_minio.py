@@ -16,6 +16,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from cisterna.adapters.s3_access import (
@@ -171,9 +172,9 @@ class S3MinioStore:
             msg = f"{self.name} did not delete {len(failures)} objects, the first {first}; try again later"
             raise StoreUnavailable(msg, store=self.name, keys=[one.name for one in failures])
 
-    def unfinished_uploads(self, prefix: str) -> Iterator[str]:
+    def unfinished_uploads(self, prefix: str, *, begun_before: datetime | None = None) -> Iterator[str]:
         """Give the keys of uploads that were begun and neither completed nor aborted."""
-        return self.control.unfinished_uploads(prefix)
+        return self.control.unfinished_uploads(prefix, begun_before=begun_before)
 
     def abort_unfinished(self, prefix: str) -> None:
         """Abort every such upload below the prefix."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from cisterna.adapters.s3_access import (
@@ -19,6 +19,7 @@ from cisterna.adapters.s3_access import (
     S3Access,
     UncertainWrite,
     in_key_order,
+    refused_keys,
     require_range,
     write_once,
 )
@@ -157,9 +158,9 @@ class S3Store:
         """Remove objects, 1,000 a request; by boto3, since obstore does not repeat that request when it fails."""
         self.control.delete(keys)
 
-    def unfinished_uploads(self, prefix: str) -> Iterator[str]:
+    def unfinished_uploads(self, prefix: str, *, begun_before: datetime | None = None) -> Iterator[str]:
         """Give the keys of uploads that were begun and neither completed nor aborted."""
-        return self.control.unfinished_uploads(prefix)
+        return self.control.unfinished_uploads(prefix, begun_before=begun_before)
 
     def abort_unfinished(self, prefix: str) -> None:
         """Abort every such upload below the prefix."""
@@ -199,6 +200,8 @@ class S3Store:
         except (exceptions.AlreadyExistsError, exceptions.PreconditionError) as error:
             msg = f"{self.name} refused the condition for {key}: it exists already, or is not what was seen"
             raise PreconditionFailed(msg, key=key) from error
+        except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError) as error:
+            raise refused_keys(self.name, key) from error
         except (exceptions.BaseError, OSError, TimeoutError) as error:
             msg = f"{self.name} did not answer for '{key}': {_first_line(error)}; is the object store running?"
             raise StoreUnavailable(msg, store=self.name, key=key) from error

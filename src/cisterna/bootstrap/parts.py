@@ -317,6 +317,12 @@ class Parts:
         """Name the admitted models."""
         return self.inference.models()
 
+    def collect_unadmitted(self) -> Sequence[str]:
+        """Remove what killed admissions of models left half copied; return its names."""
+        from cisterna.adapters.model_package import collect_incoming
+
+        return collect_incoming(self.home.models)
+
     def admit_shipped_model(self) -> str:
         """Admit the model that comes with Cisterna, unless a site has put another in its place; return its name."""
         from cisterna.adapters.model_package import admit_package, list_packages

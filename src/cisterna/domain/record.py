@@ -111,6 +111,7 @@ NOT_KEPT: Mapping[str, str] = {
     "sinks": "every start says which sinks there are",
     "deliveries": "the outbox: what was not delivered yet",
     "changes": "which rows are not in the record yet",
+    "recoveries": "what the rounds through the archive saw; the next survey sees it again",
     "segments": "how far the record goes; the record itself says so",
 }
 """Every table that is not kept, and why that is no loss."""

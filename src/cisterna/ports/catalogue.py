@@ -26,6 +26,7 @@ from cisterna.domain.publication import Publication
 from cisterna.domain.rebuild import FoundObject, Gathered, RebuildFault, TableDifference
 from cisterna.domain.receipt import CopyReceipt
 from cisterna.domain.record import Waiting
+from cisterna.domain.recovery import ObjectNote, ObjectState
 from cisterna.domain.review import Decision
 from cisterna.domain.stored_copy import StoredCopy
 from cisterna.domain.work import Attempt, Claim, Work, WorkKind, WorkState
@@ -500,6 +501,25 @@ class Rebuilding(Protocol):
         Args:
             end: Number and digest of the record's last segment.
         """
+
+
+class Recoveries(Protocol):
+    """What recovery had to do with objects of the archive; one that always was whole has no row."""
+
+    def put(self, note: ObjectNote) -> None:
+        """Insert, or replace the one of that object."""
+        ...
+
+    def find(self, object_root: str) -> ObjectNote | None:
+        """None for an object that nothing is noted of."""
+        ...
+
+    def forget(self, object_root: str) -> None:
+        """Remove it; harmless when there is none."""
+        ...
+
+    def list(self, *, state: ObjectState | None = None) -> Sequence[ObjectNote]:
+        """By object root."""
         ...
 
 
@@ -516,6 +536,7 @@ class Transaction(Protocol):
     accounts: Accounts
     records: Records
     rebuilding: Rebuilding
+    recoveries: Recoveries
 
 
 class Catalogue(Protocol):

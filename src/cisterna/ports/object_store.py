@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from typing import Protocol
 
 from cisterna.domain.base import Value
@@ -169,8 +170,13 @@ class ObjectStore(Protocol):
         """Remove objects; absent ones are no error."""
         ...
 
-    def unfinished_uploads(self, prefix: str) -> Iterator[str]:
-        """Give the keys of uploads that were begun below the prefix and neither completed nor aborted."""
+    def unfinished_uploads(self, prefix: str, *, begun_before: datetime | None = None) -> Iterator[str]:
+        """Give the keys of uploads that were begun below the prefix and neither completed nor aborted.
+
+        Args:
+            prefix: Any text.
+            begun_before: Only those that were begun earlier, by the store's clock.
+        """
         ...
 
     def abort_unfinished(self, prefix: str) -> None:

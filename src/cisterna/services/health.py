@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from cisterna.domain.base import Value
 from cisterna.domain.errors import CisternaError, StoreForbids, StoreLacks, StoreUnavailable, StoreUnfit
+from cisterna.domain.recovery import ObjectState
 from cisterna.domain.work import WorkState
 from cisterna.ports.bucket import BucketAdmin, BucketPlan, Stranger
 from cisterna.ports.catalogue import Catalogue
@@ -213,6 +215,31 @@ def look_at_record(catalogue: Catalogue, *, clock: Clock) -> Diagnosis:
         message=f"{waiting} changes are in the catalogue alone, the oldest since {since:%Y-%m-%d %H:%M} UTC",
         fix="see whether the archive can be written, and the dispatcher's log",
     )
+
+
+def look_at_recoveries(catalogue: Catalogue) -> Diagnosis:
+    """Find objects of the archive that recovery could not bring to rest, or that are not ours."""
+    with catalogue.begin() as tx:
+        notes = tx.recoveries.list()
+    troubles = [one for one in notes if one.state is not ObjectState.RECOVERED]
+    if not troubles:
+        times = sum(one.recoveries for one in notes)
+        message = f"{times} interrupted commits were rolled forward or back; every object is at rest"
+        return Diagnosis(part="recovery", condition=Condition.OK, message=message)
+    first = next((one for one in troubles if one.state is ObjectState.REFUSED), troubles[0])
+    counts = Counter(one.state.value for one in troubles)
+    return Diagnosis(
+        part="recovery",
+        condition=Condition.WARNING,
+        message=f"{', '.join(f'{counts[one]} {one}' for one in sorted(counts))}; {first.object_root}: {first.reason}",
+        fix="run `cisterna check` on what is refused; find out who wrote what is strange",
+    )
+
+
+def look_at_uploads(store: ObjectStore) -> str:
+    """Count the uploads that go on or were left. Raises `StoreUnavailable`."""
+    count = sum(1 for _ in store.unfinished_uploads(""))
+    return f"{count} uploads go on, or wait to be taken up or collected"
 
 
 def look_at_zones(catalogue: Catalogue, zone_of: Callable[[str], LandingZone]) -> Sequence[Diagnosis]:

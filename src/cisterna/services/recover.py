@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from cisterna.domain.dataset import Dataset, Version
-from cisterna.domain.errors import CisternaError, Conflict, ObjectInvalid, PreconditionFailed
+from cisterna.domain.errors import Conflict, ObjectInvalid, PreconditionFailed
 from cisterna.domain.ocfl import (
     CONTENT,
     INVENTORY,
@@ -49,22 +49,6 @@ class Recovery:
     sizes: Mapping[str, int]
     actions: tuple[str, ...]
     strangers: tuple[str, ...]
-
-
-def recover_archive(*, catalogue: Catalogue, store: ObjectStore) -> Sequence[Recovery | CisternaError]:
-    """Bring every object that the catalogue knows to rest; safe while workers are at work.
-
-    An object that cannot be brought to rest is in the result as the reason why; the others go on.
-    """
-    with catalogue.begin() as tx:
-        datasets = tx.datasets.list()
-    results: list[Recovery | CisternaError] = []
-    for dataset in datasets:
-        try:
-            results.append(recover_object(dataset.dataset_id, lease=None, catalogue=catalogue, store=store))
-        except (ObjectInvalid, Conflict) as refusal:
-            results.append(refusal)
-    return results
 
 
 def recover_object(dataset_id: str, *, lease: Attempt | None, catalogue: Catalogue, store: ObjectStore) -> Recovery:

@@ -36,6 +36,12 @@ class Effect(StrEnum):
     """Nothing is answered for `seconds`, then the connection is reset; the server never sees the request."""
     SLOW = "slow"
     """The request waits for `seconds` and is then passed on."""
+    TRICKLE = "trickle"
+    """Request and response pass in pieces, `seconds` apart; all of both arrives."""
+    TORN = "torn"
+    """The server sees the request and half of its body, then both connections end."""
+    NONE = "none"
+    """Nothing happens to it: for rules that only want their `before` and `after` called."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +68,11 @@ class Rule:
         times: How many matching requests are struck, after the first `skip`.
         skip: How many matching requests pass first.
         status: For `Effect.ANSWER`.
-        seconds: For `Effect.SILENCE` and `Effect.SLOW`.
+        code: For `Effect.ANSWER`: S3's name of the error, such as `SlowDown`; the answer then says it in XML.
+        seconds: For `Effect.SILENCE`, `Effect.SLOW` and `Effect.TRICKLE`.
+        before: Called with a request that is struck, before the server can see it.
+        after: Called when the server has answered (of `Effect.TORN`, when it has half of the body), before the client
+            can see it.
         fired: How many requests it struck.
     """
 
@@ -71,7 +81,10 @@ class Rule:
     times: int = 1
     skip: int = 0
     status: int = 503
+    code: str = ""
     seconds: float = 0.0
+    before: Callable[[Request], object] | None = None
+    after: Callable[[Request], object] | None = None
     seen: int = 0
     fired: int = 0
 
@@ -158,7 +171,9 @@ class _Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = _UPSTREAM_SECONDS
+    disable_nagle_algorithm = True  # else each answer with a body waits 40 ms for the client's acknowledgement
     proxy: ClassVar[FaultProxy]
+    _pause = 0.0
 
     def log_message(self, *_: object) -> None:
         """Write nothing."""
@@ -166,24 +181,30 @@ class _Handler(BaseHTTPRequestHandler):
     def serve(self) -> None:
         """Strike the request if a rule says so, else pass it on."""
         split = urlsplit(self.path)
-        body = self._body()
         request = Request(self.command, split.path, split.query, {k.lower(): v for k, v in self.headers.items()})
         rule = self.proxy.rule_for(request) or _NO_RULE
+        self._pause = rule.seconds if rule.effect is Effect.TRICKLE else 0.0
+        body = self._body()
+        if rule.before is not None:
+            rule.before(request)
         if rule.effect in {Effect.SILENCE, Effect.SLOW}:
             self.proxy.wait(rule.seconds)
         if rule.effect in {Effect.RESET, Effect.SILENCE}:
             self._reset()
             return
         if rule.effect is Effect.ANSWER:
-            self._answer(rule.status, [], b"")
+            self._answer(rule.status, [], _said(rule.code))
             return
-        status, headers, answer = self._forward(body)
+        is_torn = rule.effect is Effect.TORN
+        status, headers, answer = self._tear(body) if is_torn else self._forward(body)
+        if rule.after is not None:
+            rule.after(request)
         if self.proxy.tamper is not None:
             status, headers, answer = self.proxy.tamper(request, (status, headers, answer))
-        if rule.effect is not Effect.LOSE:
+        if rule.effect not in {Effect.LOSE, Effect.TORN}:
             sent = len(answer) // 2 if rule.effect is Effect.CUT else len(answer)
             self._answer(status, headers, answer[:sent], claimed_bytes=len(answer))
-        if rule.effect in {Effect.LOSE, Effect.CUT}:
+        if rule.effect in {Effect.LOSE, Effect.CUT, Effect.TORN}:
             self._reset()
 
     do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = serve  # noqa: N815 - names of the standard library
@@ -192,19 +213,37 @@ class _Handler(BaseHTTPRequestHandler):
         size_bytes = int(self.headers.get("Content-Length") or 0)
         if size_bytes > _BODY_LIMIT_BYTES:
             raise OverflowError(f"a request of {size_bytes} bytes is larger than the proxy takes")
-        return self.rfile.read(size_bytes)
+        if not self._pause:
+            return self.rfile.read(size_bytes)
+        pieces = []
+        for start in range(0, size_bytes, _piece_of(size_bytes)):
+            pieces.append(self.rfile.read(min(_piece_of(size_bytes), size_bytes - start)))
+            self.proxy.wait(self._pause)
+        return b"".join(pieces)
 
     def _forward(self, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
+        with closing(self._ask(body)) as connection:
+            answer = connection.getresponse()
+            return answer.status, answer.getheaders(), answer.read()
+
+    def _tear(self, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
+        self._ask(body[: len(body) // 2]).close()
+        return 0, [], b""
+
+    def _ask(self, body: bytes) -> http.client.HTTPConnection:
         upstream = urlsplit(self.proxy.upstream)
         address = (upstream.hostname or HOST, upstream.port or 80)
-        with closing(http.client.HTTPConnection(*address, timeout=_UPSTREAM_SECONDS)) as connection:
+        connection = http.client.HTTPConnection(*address, timeout=_UPSTREAM_SECONDS)
+        try:
             connection.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
             for name, value in self.headers.items():
                 if name.lower() not in _HOP_BY_HOP:
                     connection.putheader(name, value)
             connection.endheaders(body or None)
-            answer = connection.getresponse()
-            return answer.status, answer.getheaders(), answer.read()
+        except OSError:  # the server is down, or dies just now
+            connection.close()
+            raise
+        return connection
 
     def _answer(
         self, status: int, headers: list[tuple[str, str]], body: bytes, *, claimed_bytes: int | None = None
@@ -217,7 +256,12 @@ class _Handler(BaseHTTPRequestHandler):
         # The answer to a HEAD has a length and no body.
         self.send_header("Content-Length", sizes[0] if sizes else str(claimed_bytes or len(body)))
         self.end_headers()
-        self.wfile.write(body)
+        if not self._pause:
+            self.wfile.write(body)
+            return
+        for start in range(0, len(body), _piece_of(len(body))):
+            self.wfile.write(body[start : start + _piece_of(len(body))])
+            self.proxy.wait(self._pause)
 
     def _reset(self) -> None:
         # A linger of zero makes the kernel send RST where it would say goodbye.
@@ -226,4 +270,15 @@ class _Handler(BaseHTTPRequestHandler):
         self.connection.close()
 
 
-_NO_RULE = Rule(Effect.SLOW)
+def _said(code: str) -> bytes:
+    return f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>set by a rule</Message></Error>".encode() * bool(
+        code
+    )
+
+
+def _piece_of(size_bytes: int) -> int:
+    """A trickle has some twenty pieces, whatever trickles."""
+    return max(1, -(-size_bytes // 20))
+
+
+_NO_RULE = Rule(Effect.NONE)

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from cisterna.domain.errors import (
     CisternaError,
@@ -71,6 +72,7 @@ class _Kept:
 @dataclass
 class _Begun:
     key: str
+    begun_at: datetime
     parts: dict[int, bytes] = field(default_factory=dict)
 
 
@@ -186,7 +188,7 @@ class MemoryStore:
         require_key(key)
         with self._call("begin_upload", key):
             self._begun += 1
-            self._uploads[self._begun] = _Begun(key)
+            self._uploads[self._begun] = _Begun(key, datetime.now(UTC))
             return MemoryUpload(self, self._begun, key)
 
     def resume_upload(self, key: str) -> MemoryUpload | None:
@@ -232,10 +234,11 @@ class MemoryStore:
             with self._call("delete", key):
                 self._objects.pop(key, None)
 
-    def unfinished_uploads(self, prefix: str) -> Iterator[str]:
+    def unfinished_uploads(self, prefix: str, *, begun_before: datetime | None = None) -> Iterator[str]:
         """Give the keys of uploads that were neither completed nor aborted."""
         with self._call("unfinished_uploads", prefix):
-            return iter(sorted(begun.key for begun in self._uploads.values() if begun.key.startswith(prefix)))
+            going_on = (one for one in self._uploads.values() if begun_before is None or one.begun_at < begun_before)
+            return iter(sorted(one.key for one in going_on if one.key.startswith(prefix)))
 
     def abort_unfinished(self, prefix: str) -> None:
         """Abort every such upload."""

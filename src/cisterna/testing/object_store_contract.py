@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 
 from cisterna.domain.errors import CisternaError, InvalidInput, ObjectNotFound, PreconditionFailed
 from cisterna.ports.object_store import PROBE_PREFIX, IfAbsent, IfMatch, ObjectStore, StoredObject
@@ -412,6 +413,18 @@ class ObjectStoreContract:
         assert going_on.complete().size_bytes == LARGE_BYTES
         assert list(store.unfinished_uploads(prefix)) == []
         lost.abort()
+
+    def test_unfinished_uploads_are_told_by_when_they_were_begun(self, store: ObjectStore) -> None:
+        """What is collected after a grace must not be what has just begun."""
+        prefix, earlier = new_prefix(), datetime.now(UTC) - timedelta(hours=1)
+        upload = store.begin_upload(prefix + "young")
+        upload.write(varied_bytes(LARGE_BYTES))
+
+        assert eventually(lambda: list(store.unfinished_uploads(prefix)) == [prefix + "young"])
+        assert list(store.unfinished_uploads(prefix, begun_before=earlier)) == []
+        later = datetime.now(UTC) + timedelta(hours=1)
+        assert list(store.unfinished_uploads(prefix, begun_before=later)) == [prefix + "young"]
+        upload.abort()
 
     def test_uploads_of_sixteen_threads_keep_apart(self, store: ObjectStore) -> None:
         """One store serves many threads."""

@@ -15,6 +15,7 @@ from cisterna.domain.acquisition import AcquisitionState
 from cisterna.domain.dataset import Stage, Version
 from cisterna.domain.errors import CisternaError
 from cisterna.domain.fixity import Fixity
+from cisterna.domain.recovery import ObjectState
 from cisterna.domain.work import WorkState
 from cisterna.ports.catalogue import Transaction
 from cisterna.web.signed import Parts
@@ -70,6 +71,18 @@ def _count(registry: CollectorRegistry, tx: Transaction) -> None:
     _gauge(registry, "cisterna_undelivered_events", "Events not delivered yet.", "sink", tx.outbox.undelivered())
     held = sum(1 for one in seen if one.held is not None)
     Gauge("cisterna_held_acquisitions", "Acquisitions held with a reason.", registry=registry).set(held)
+    notes = tx.recoveries.list()
+    conditions = Counter(one.state for one in notes)
+    _gauge(
+        registry,
+        "cisterna_interrupted_objects",
+        "Objects that recovery found not whole, by how it left them.",
+        "state",
+        {one: conditions[one] for one in ObjectState},
+    )
+    Gauge("cisterna_recoveries", "Commits that were rolled forward or back.", registry=registry).set(
+        sum(one.recoveries for one in notes)
+    )
     archived = sum(one.total_bytes for one in versions if one.ocfl_version is not None and not one.revision)
     Gauge("cisterna_archived_bytes", "Bytes of archived versions.", registry=registry).set(archived)
 

@@ -1,0 +1,60 @@
+"""The dispatcher's rounds through the archive: often for what was interrupted, seldom for everything."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import structlog
+
+from cisterna.domain.recovery import ObjectNote, ObjectState
+from cisterna.services.recovery_round import RoundMemory, recover_interrupted, survey_archive
+
+if TYPE_CHECKING:
+    from cisterna.bootstrap import Parts
+
+_log = structlog.get_logger("cisterna.archive")
+
+
+class Rounds:
+    """Takes a round when it is due; one that failed is due again at the next call.
+
+    Args:
+        parts: Archive, catalogue and settings.
+    """
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._memory = RoundMemory()
+        self._next_survey = 0.0
+
+    def recover(self) -> None:
+        """Bring interrupted objects to rest, and say what was done."""
+        parts = self._parts
+        for note in recover_interrupted(
+            catalogue=parts.catalogue, store=parts.archive_store, clock=parts.clock, memory=self._memory
+        ):
+            _tell(note)
+
+    def survey(self) -> None:
+        """Look at the whole archive, unless that was done not long ago, and collect what killed commands left."""
+        parts, settings = self._parts, self._parts.settings.archive
+        if parts.clock.monotonic() < self._next_survey:
+            return
+        models = parts.collect_unadmitted()
+        found = survey_archive(
+            catalogue=parts.catalogue,
+            store=parts.archive_store,
+            clock=parts.clock,
+            upload_grace=timedelta(hours=settings.upload_grace_hours),
+        )
+        self._next_survey = parts.clock.monotonic() + settings.survey_hours * 3600
+        for note in found.notes:
+            _tell(note)
+        uploads = len(found.uploads_collected)
+        _log.info("archive.surveyed", objects=found.objects, uploads_collected=uploads, models_collected=len(models))
+
+
+def _tell(note: ObjectNote) -> None:
+    say = _log.info if note.state is ObjectState.RECOVERED else _log.warning
+    say(f"archive.{note.state}", object_root=note.object_root, dataset_id=note.dataset_id, reason=note.reason)

@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSON, JSONB, TIMESTAMP
 
-SCHEMA_REVISION = "0007"
+SCHEMA_REVISION = "0006"
 """The newest migration; a database that is there already needs no Alembic at start."""
 
 metadata = MetaData(

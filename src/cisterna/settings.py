@@ -195,6 +195,28 @@ class Lineage(_Section):
     inside: bool = Field(True, description="Whether the backend may see restricted data; false redacts them.")
 
 
+class Release(_Section):
+    """When an instrument's own copy may be deleted."""
+
+    copies: int = Field(2, ge=2, description="Stores whose copies must have been read back in full.")
+    receipt_days: float = Field(30.0, gt=0, description="How old the receipts of those copies may be.")
+    rest_days: float = Field(7.0, ge=0, description="How long a source must have been verified and unchanged.")
+    undo_hours: float = Field(72.0, ge=0, description="Between a release's announcement and the deletion.")
+    plan_seconds: float = Field(
+        3600.0, gt=0, description="How often releases are looked for in projects whose policy plans them."
+    )
+
+
+class Holds(_Section):
+    """Systems beside ours that may still need data at their source."""
+
+    path_lists: tuple[Path, ...] = Field(
+        (), description="Files, or folders of files, that list absolute paths in use, such as OMERO's in-place imports."
+    )
+    list_hours: float = Field(48.0, gt=0, description="How old such a list may be before it is not believed.")
+    ask_seconds: float = Field(30.0, gt=0, description="How long a system may take to answer; later counts as held.")
+
+
 class Identity(_Section):
     """Persistent identifiers."""
 
@@ -224,6 +246,8 @@ class Settings(BaseSettings):
     measure: Measure = Measure()
     lineage: Lineage = Lineage()
     identity: Identity = Identity()
+    release: Release = Release()
+    holds: Holds = Holds()
 
     @classmethod
     def settings_customise_sources(

@@ -8,6 +8,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import timedelta
 from functools import cached_property
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -25,6 +26,7 @@ from cisterna.domain.stored_copy import ARCHIVE
 from cisterna.ports.booking import BookingTables
 from cisterna.ports.catalogue import Catalogue
 from cisterna.ports.clock import Clock
+from cisterna.ports.hold import SourceHold
 from cisterna.ports.inference import InferenceRunner
 from cisterna.ports.object_store import ObjectStore
 from cisterna.ports.password import Passwords
@@ -269,6 +271,21 @@ class Parts:
         from cisterna.adapters.booking_file import BookingFiles
 
         return BookingFiles()
+
+    @cached_property
+    def source_holds(self) -> Sequence[SourceHold]:
+        """Systems that are asked before a source goes: lists of the settings, then the entry points `cisterna.holds`.
+
+        A plug-in that cannot be loaded stays in the list: it could not be asked, which counts as held.
+        """
+        from cisterna.adapters.path_list_hold import PathListHold
+        from cisterna.adapters.plugged_hold import PluggedHold
+
+        holds = self.settings.holds
+        longest = timedelta(hours=holds.list_hours)
+        lists = [PathListHold(path, longest_age=longest, clock=self.clock) for path in holds.path_lists]
+        points = sorted(entry_points(group="cisterna.holds"), key=lambda point: point.name)
+        return [*lists, *(PluggedHold(point.name, point.load) for point in points)]
 
     def find_project(self, instrument_path: str) -> Callable[[Acquisition, Described], str | None]:
         """Return what ties acquisitions of a landing zone to projects, by the rules as they are when it is called."""

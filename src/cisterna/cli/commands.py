@@ -63,6 +63,7 @@ COMMANDS = {
     ),
     "metadata": Place("metadata", "app", "What is known of a dataset, and saying what is missing."),
     "review": Place("review", "app", "The review queue, and decisions on it."),
+    "hold": Place("hold", "app", "Data that must not be deleted, and who says so."),
     "instrument": Place("instrument", "app", "Instruments and their landing zones."),
     "project": Place("project", "app", "Projects, and how acquisitions find theirs."),
     "account": Place("account", "app", "People who may sign in."),

@@ -28,6 +28,7 @@ from cisterna.services.detect import SweepMemory, SweepResult, sweep_instrument
 from cisterna.services.distinct_store import require_all_distinct
 from cisterna.services.record import copy_record, record_all
 from cisterna.services.upkeep import request_upkeep
+from cisterna.services.release_plan import plan_releases
 from cisterna.settings import Settings, load_settings
 from flows import _settings
 from flows.held import place_of
@@ -69,6 +70,7 @@ def serve(settings: Settings) -> None:
             environ=dict(os.environ),
             sweep_seconds=settings.dispatch.sweep_seconds,
             lease_seconds=settings.dispatch.lease_seconds,
+            plan_seconds=settings.release.plan_seconds,
         )
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: keeper.stop())
@@ -108,6 +110,7 @@ def duties_of(parts: Parts) -> Duties:
         tidy=Tidy(parts.prefect_api_url, catalogue=catalogue).look,
         record=lambda: record_all(catalogue=catalogue, store=parts.archive_store, clock=clock),
         copy_record=(lambda: _copy_record(parts)) if parts.copy_stores else None,
+        plan=lambda: plan_releases(site=parts.release_site),
     )
 
 

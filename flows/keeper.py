@@ -69,6 +69,7 @@ class Duties:
         record: Writes to the archive what changed in the catalogue.
         copy_record: Brings that to the further stores, when there are any.
         upkeep: Asks for what is to be done about the copies in each store, by its name.
+        plan: Announces the releases that projects' policies ask for.
     """
 
     sweep: Sweep
@@ -80,6 +81,7 @@ class Duties:
     record: Callable[[], object] | None = None
     copy_record: Callable[[], object] | None = None
     upkeep: Mapping[str, Callable[[], object]] = field(default_factory=dict)
+    plan: Callable[[], object] | None = None
 
 
 class Keeper:
@@ -94,6 +96,7 @@ class Keeper:
         environ: Of the children.
         sweep_seconds: Longest time between two looks at a landing zone.
         lease_seconds: How long a lease lasts.
+        plan_seconds: How often releases are planned.
     """
 
     def __init__(
@@ -107,6 +110,7 @@ class Keeper:
         environ: Mapping[str, str],
         sweep_seconds: float,
         lease_seconds: float,
+        plan_seconds: float = 3600.0,
     ) -> None:
         self._catalogue = catalogue
         self._duties = duties
@@ -116,6 +120,7 @@ class Keeper:
         self._environ = environ
         self._sweep_seconds = sweep_seconds
         self._lease_seconds = lease_seconds
+        self._plan_seconds = plan_seconds
         self._wake = threading.Event()
         self._stopping = False
         self._supervisor = Supervisor(self._child_ended)
@@ -181,6 +186,8 @@ class Keeper:
             self._repeats.append(Repeat("record-copies", duties.copy_record, every_seconds=RECORD_COPIES_SECONDS))
         for store, turn in duties.upkeep.items():  # a thread each: one store that hangs delays no other
             self._repeats.append(Repeat(f"copies-{store}", turn, every_seconds=UPKEEP_SECONDS))
+        if duties.plan is not None:
+            self._repeats.append(Repeat("plan", duties.plan, every_seconds=self._plan_seconds))
         heard = self._catalogue.listen(timeout=timedelta(seconds=1))
         listening = Repeat("doorbell", lambda: self._hear(heard, pools), every_seconds=0)
         self._repeats += [*pools, listening]

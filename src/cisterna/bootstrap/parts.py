@@ -23,6 +23,7 @@ from cisterna.domain.errors import NotFound, SettingsInvalid, StoreUnavailable
 from cisterna.domain.event import Event
 from cisterna.domain.instrument import Instrument
 from cisterna.domain.stored_copy import ARCHIVE
+from cisterna.domain.release import ReleaseRules
 from cisterna.ports.booking import BookingTables
 from cisterna.ports.catalogue import Catalogue
 from cisterna.ports.clock import Clock
@@ -35,6 +36,7 @@ from cisterna.ports.quality import ImageMeter, QualityGate, TableFile
 from cisterna.ports.sink import EventSink
 from cisterna.ports.source import LandingZone, OutsideReader
 from cisterna.ports.view import ViewWriter
+from cisterna.services.release_facts import ReleaseSite
 from cisterna.settings import LineageTransport, Settings
 
 if TYPE_CHECKING:
@@ -286,6 +288,27 @@ class Parts:
         lists = [PathListHold(path, longest_age=longest, clock=self.clock) for path in holds.path_lists]
         points = sorted(entry_points(group="cisterna.holds"), key=lambda point: point.name)
         return [*lists, *(PluggedHold(point.name, point.load) for point in points)]
+
+    @property
+    def release_site(self) -> ReleaseSite:
+        """What releases of source copies stand on."""
+        rules = self.settings.release
+        return ReleaseSite(
+            catalogue=self.catalogue,
+            store=self.archive_store,
+            stores=(self.archive_store.name, *(copy.name for copy in self.settings.store.copies)),
+            tables=self.tables,
+            clock=self.clock,
+            zone_of=self.zone_of,
+            systems=self.source_holds,
+            rules=ReleaseRules(
+                copies=rules.copies,
+                receipt_days=rules.receipt_days,
+                rest_days=rules.rest_days,
+                undo_hours=rules.undo_hours,
+            ),
+            ask_seconds=self.settings.holds.ask_seconds,
+        )
 
     def find_project(self, instrument_path: str) -> Callable[[Acquisition, Described], str | None]:
         """Return what ties acquisitions of a landing zone to projects, by the rules as they are when it is called."""

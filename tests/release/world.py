@@ -38,6 +38,7 @@ class ReleaseWorld:
     run: str = "run-1"
     version_id: str = ""
     acquisition_id: str = ""
+    root: str = ""
 
     @property
     def folder(self) -> Path:
@@ -67,7 +68,7 @@ class ReleaseWorld:
         version = facility.detect(self.run)
         receipt = facility.ingest(version.version_id)
         assert receipt is not None
-        self.version_id = version.version_id
+        self.version_id, self.root = version.version_id, facility.root_of(version.version_id)
         with facility.catalogue.begin() as tx:
             tx.accounts.add(
                 Account(name="sten", grants=(Grant(role=Role.STEWARD, project="cells"),), created_at=clock.now())
@@ -155,4 +156,6 @@ class ReleaseWorld:
         return {str(one.relative_to(root)): one.read_bytes() for one in root.rglob("*") if one.is_file()}
 
     def logs(self) -> dict[str, bytes]:
-        return {key: body for key, body in self.facility.keys(self.version_id).items() if key.startswith("logs/")}
+        """What is in the object's `logs/` now."""
+        store = self.facility.store
+        return {found.key: store.get(found.key)[0] for found in store.list(f"{self.root}/logs/")}

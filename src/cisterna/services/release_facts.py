@@ -14,6 +14,7 @@ from cisterna.domain.errors import (
     Conflict,
     CouldNotCheck,
     HostileInput,
+    InvalidInput,
     NotFound,
     ObjectInvalid,
     ObjectNotFound,
@@ -208,16 +209,16 @@ def _ask_archive(rows: _Rows, *, site: ReleaseSite) -> tuple[Manifest | None, Ar
         if held is None or not sidecar_agrees(dataset.object_root, sha512=held.sha512, store=site.store):
             return None, ArchiveFacts()
         body = read_staged(version, MANIFEST_PATH, dataset=dataset, store=site.store)
+        if sha512_of(body) != version.staged[MANIFEST_PATH].sha512:
+            return None, ArchiveFacts(inventory_sha512=held.sha512)
         manifest = load_manifest(body, tables=site.tables)
         files = held.inventory.files(version.ocfl_version) if version.ocfl_version else {}
     except StoreUnavailable as away:
         return None, ArchiveFacts(problem=str(away))
-    except (ObjectInvalid, ObjectNotFound):
+    except (InvalidInput, ObjectInvalid, ObjectNotFound):
         return None, ArchiveFacts()
-    is_whole = (
-        sha512_of(body) == version.staged[MANIFEST_PATH].sha512
-        and manifest.digest == version.manifest_digest
-        and all(files.get(f"{DATA}{file.path}") == file.sha512 for file in manifest.files)
+    is_whole = manifest.digest == version.manifest_digest and all(
+        files.get(f"{DATA}{file.path}") == file.sha512 for file in manifest.files
     )
     return manifest, ArchiveFacts(inventory_sha512=held.sha512, holds_manifest=is_whole)
 

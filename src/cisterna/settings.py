@@ -217,6 +217,25 @@ class Holds(_Section):
     ask_seconds: float = Field(30.0, gt=0, description="How long a system may take to answer; later counts as held.")
 
 
+class MailSecurity(StrEnum):
+    """How the mail server is spoken to."""
+
+    NONE = "none"
+    STARTTLS = "starttls"
+    TLS = "tls"
+
+
+class Mail(_Section):
+    """Mail about releases, to projects' owners."""
+
+    host: str | None = Field(None, description="SMTP server; unset: no mail is sent.")
+    port: Port = Field(587, description="Its port.")
+    sender: str = Field("cisterna@localhost", description="Address that mail comes from.")
+    username: str | None = Field(None, description="Name to sign in with, if the server asks for one.")
+    password: SecretStr | None = Field(None, description="Its password.")
+    security: MailSecurity = Field(MailSecurity.STARTTLS, description="none, starttls, or tls from the first byte.")
+
+
 class Identity(_Section):
     """Persistent identifiers."""
 
@@ -248,6 +267,7 @@ class Settings(BaseSettings):
     identity: Identity = Identity()
     release: Release = Release()
     holds: Holds = Holds()
+    mail: Mail = Mail()
 
     @classmethod
     def settings_customise_sources(

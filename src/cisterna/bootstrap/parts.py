@@ -37,6 +37,7 @@ from cisterna.ports.sink import EventSink
 from cisterna.ports.source import LandingZone, OutsideReader
 from cisterna.ports.view import ViewWriter
 from cisterna.services.release_facts import ReleaseSite
+from cisterna.services.verify_copy import ArchivedDigests
 from cisterna.settings import LineageTransport, Settings
 
 if TYPE_CHECKING:
@@ -296,7 +297,7 @@ class Parts:
         return ReleaseSite(
             catalogue=self.catalogue,
             store=self.archive_store,
-            stores=(self.archive_store.name, *(copy.name for copy in self.settings.store.copies)),
+            stores=self._store_names,
             tables=self.tables,
             clock=self.clock,
             zone_of=self.zone_of,
@@ -309,6 +310,22 @@ class Parts:
             ),
             ask_seconds=self.settings.holds.ask_seconds,
         )
+
+    @cached_property
+    def archived_digests(self) -> ArchivedDigests:
+        """Tells which bytes are safe in the archive."""
+        return ArchivedDigests(
+            catalogue=self.catalogue,
+            store=self.archive_store,
+            stores=self._store_names,
+            tables=self.tables,
+            clock=self.clock,
+            longest_age=timedelta(days=self.settings.release.receipt_days),
+        )
+
+    @property
+    def _store_names(self) -> tuple[str, ...]:
+        return (self.archive_store.name, *(copy.name for copy in self.settings.store.copies))
 
     def find_project(self, instrument_path: str) -> Callable[[Acquisition, Described], str | None]:
         """Return what ties acquisitions of a landing zone to projects, by the rules as they are when it is called."""
@@ -345,7 +362,7 @@ class Parts:
 
         first = ArchiveLogSink(catalogue=self.catalogue, store=self.archive_store)
         further = (CopyLogSink(first, copy=store) for store in self.copy_stores.values())
-        return (self._lineage_sink(), first, *further)
+        return (self._lineage_sink(), first, *further, *self._mail_sink())
 
     def openlineage_lines(self, events: Iterable[Event]) -> Iterator[str]:
         """Write events as OpenLineage, one JSON document a line."""
@@ -365,6 +382,23 @@ class Parts:
         if SHIPPED_MODEL not in list_packages(self.home.models):
             admit_package(shared_folder("models") / SHIPPED_MODEL, self.home.models, name=SHIPPED_MODEL)
         return SHIPPED_MODEL
+
+    def _mail_sink(self) -> Sequence[EventSink]:
+        """Return the sink that mails, when the settings name a server."""
+        from cisterna.adapters.sink_mail import MailServer, MailSink
+
+        mail = self.settings.mail
+        if mail.host is None:
+            return ()
+        server = MailServer(
+            host=mail.host,
+            port=mail.port,
+            sender=mail.sender,
+            username=mail.username,
+            password=mail.password,
+            security=mail.security.value,
+        )
+        return (MailSink(server, catalogue=self.catalogue, base_url=self.base_url),)
 
     def _lineage_sink(self) -> EventSink:
         from cisterna.adapters.sink_openlineage import LineageBackend, LineageFile, LineageTarget, OpenLineageSink

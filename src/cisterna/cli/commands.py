@@ -68,6 +68,11 @@ COMMANDS = {
         "release",
         "List which source copies may go and why the others may not; nothing is deleted without --execute.",
     ),
+    "verify-copy": Place(
+        "verify_copy",
+        "verify_copy",
+        "Digest every file below a folder and say which are safe in the archive; deletes nothing.",
+    ),
     "hold": Place("hold", "app", "Data that must not be deleted, and who says so."),
     "instrument": Place("instrument", "app", "Instruments and their landing zones."),
     "project": Place("project", "app", "Projects, and how acquisitions find theirs."),

@@ -7,7 +7,6 @@ from fastapi.responses import Response
 
 from cisterna.web.signed import Person
 from cisterna.web.view import page
-from cisterna.web.wording import TEXT
 
 router = APIRouter(include_in_schema=False)
 
@@ -17,4 +16,4 @@ _WORDS = ("reading", "asking", "finished", "failed", "nothing", "safe", "few", "
 @router.get("/verify")
 def show_verify(request: Request, person: Person) -> Response:
     """Show the page; its script asks `POST /api/v1/digests` in the person's name."""
-    return page(request, "verify.html", {"csrf": person.csrf, "words": {one: TEXT[f"verify.{one}"] for one in _WORDS}})
+    return page(request, "verify.html", {"csrf": person.csrf, "words": _WORDS})

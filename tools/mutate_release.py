@@ -46,7 +46,7 @@ _TURNED = {
     ast.NotIn: ast.In,
 }
 _SECONDS_EACH = 900
-_VENDORS = ("pytest", "hypothesis.strategies", "pydantic", "sqlalchemy.dialects.postgresql", "psycopg")
+_VENDORS = ("pydantic", "sqlalchemy.dialects.postgresql", "psycopg")
 
 
 def mutants(tree: ast.Module) -> list[tuple[str, ast.Module]]:

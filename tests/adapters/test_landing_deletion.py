@@ -170,6 +170,16 @@ def test_what_happens_during_the_deletion_ends_it(
     assert "a.tiff" not in left
 
 
+def test_a_stop_after_the_last_file_leaves_the_folders(run: Path) -> None:
+    def stop() -> None:
+        raise ReleaseRefused("held")
+
+    with pytest.raises(ReleaseRefused, match="held"):
+        zone(run).delete("run", proven(run), keep_on=at(3, stop))
+
+    assert [one.name for one in run.rglob("*")] == ["0"]
+
+
 def between(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
     """Let something happen after a file was digested and before its name goes: the race that matters."""
     real, done = landing_deletion._digest, threading.Event()

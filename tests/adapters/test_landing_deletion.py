@@ -180,6 +180,33 @@ def test_a_stop_after_the_last_file_leaves_the_folders(run: Path) -> None:
     assert [one.name for one in run.rglob("*")] == ["0"]
 
 
+def test_files_that_are_gone_already_are_passed_over(run: Path) -> None:
+    files = proven(run)
+    (run / "0" / "a.tiff").unlink()
+
+    assert zone(run).delete("run", files, keep_on=go_on) == 2
+    assert not run.exists()
+
+
+def test_a_file_that_is_replaced_between_the_look_and_the_opening_stays(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files, target, real = proven(run), run / "0" / "a.tiff", os.open
+
+    def opened(path: str, flags: int, **more: int) -> int:
+        if path == "a.tiff":
+            (run / "new").write_bytes(b"pixels a")
+            (run / "new").rename(target)
+        return real(path, flags, **more)
+
+    monkeypatch.setattr(landing_deletion.os, "open", opened)
+
+    with pytest.raises(SourceChanged, match="another file has its name"):
+        zone(run).delete("run", files, keep_on=go_on)
+
+    assert target.read_bytes() == b"pixels a"
+
+
 def between(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
     """Let something happen after a file was digested and before its name goes: the race that matters."""
     real, done = landing_deletion._digest, threading.Event()

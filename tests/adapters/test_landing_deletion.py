@@ -102,6 +102,10 @@ def rewritten_in_secret(run: Path) -> None:
     os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
+def touched(run: Path) -> None:
+    os.utime(run / "0" / "b.tiff", ns=(1, 1))
+
+
 def grown(run: Path) -> None:
     with (run / "0" / "b.tiff").open("ab") as file:
         file.write(b"more")
@@ -147,6 +151,7 @@ def late(run: Path) -> None:
         (rewritten, SourceChanged),
         (rewritten_in_secret, SourceChanged),
         (grown, SourceChanged),
+        (touched, SourceChanged),
         (replaced, SourceChanged),
         (linked, HostileInput),
         (fifo, HostileInput),

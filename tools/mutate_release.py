@@ -32,6 +32,7 @@ PARTS = {
 
 EQUIVALENT = {
     "def _lease  # without: raise(descriptor": "a lease that was not given is found missing right before the name goes",
+    "without: os.close(descriptor)": "a descriptor stays open until the process ends; nothing more is deleted",
 }
 """Changes that cannot delete anything that should stay, as they are printed, each with its reason."""
 

@@ -338,6 +338,18 @@ def test_another_file_system_below_the_zone_is_not_entered(run: Path) -> None:
     assert len(list(run.rglob("*.*"))) == 3
 
 
+def test_no_folder_of_another_file_system_is_removed(run: Path) -> None:
+    descriptor = os.open(run.parent, os.O_RDONLY)
+    shutil.rmtree(run)
+    run.mkdir()
+    try:
+        with pytest.raises(HostileInput, match="another file system"):
+            landing_deletion._remove_empty(descriptor, "run", device=run.stat().st_dev + 1)
+    finally:
+        os.close(descriptor)
+    assert run.is_dir()
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="AS ROOT: nothing is denied")
 def test_a_zone_where_we_may_not_delete_says_so(run: Path) -> None:
     files = proven(run)

@@ -78,6 +78,30 @@ def test_proven_files_and_their_empty_folders_go_and_nothing_else(run: Path) -> 
     assert zone(run).delete("run", files, keep_on=go_on) == 0  # again: there is nothing left to do
 
 
+def test_names_that_are_no_text_go_by_their_very_bytes(tmp_path: Path) -> None:
+    folder = os.fsencode(tmp_path) + b"/zone/run\xff"
+    os.makedirs(folder + b"/\xfe")
+    for name in (b"\xfe/a\n.tiff", b"\xfe/%41.tiff"):
+        Path(os.fsdecode(folder + b"/" + name)).write_bytes(b"pixels")
+    where = LandingFolder(str(tmp_path / "zone"), declared=LandingFolder(str(tmp_path / "zone")).identity())
+    seen = where.listing("run%FF").files
+    device = (tmp_path / "zone").stat().st_dev
+    files = [
+        ProvenFile(
+            path=one.path,
+            size_bytes=6,
+            sha512=sha512_of(b"pixels"),
+            mtime_ns=one.mtime_ns,
+            inode=one.inode,
+            device=device,
+        )
+        for one in seen
+    ]
+
+    assert where.delete("run%FF", files, keep_on=go_on) == 2
+    assert list((tmp_path / "zone").iterdir()) == []
+
+
 def test_a_zone_that_nobody_declared_is_never_touched(run: Path) -> None:
     with pytest.raises(ReleaseRefused, match="nobody declared"):
         LandingFolder(str(run.parent)).delete("run", proven(run), keep_on=go_on)
@@ -198,8 +222,8 @@ def test_a_file_that_is_replaced_between_the_look_and_the_opening_stays(
 ) -> None:
     files, target, real = proven(run), run / "0" / "a.tiff", os.open
 
-    def opened(path: str, flags: int, **more: int) -> int:
-        if path == "a.tiff":
+    def opened(path: str | bytes, flags: int, **more: int) -> int:
+        if path == b"a.tiff":
             (run / "new").write_bytes(b"pixels a")
             (run / "new").rename(target)
         return real(path, flags, **more)
@@ -344,7 +368,7 @@ def test_no_folder_of_another_file_system_is_removed(run: Path) -> None:
     run.mkdir()
     try:
         with pytest.raises(HostileInput, match="another file system"):
-            landing_deletion._remove_empty(descriptor, "run", device=run.stat().st_dev + 1)
+            landing_deletion._remove_empty(descriptor, b"run", device=run.stat().st_dev + 1)
     finally:
         os.close(descriptor)
     assert run.is_dir()

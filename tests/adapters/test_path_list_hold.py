@@ -67,6 +67,13 @@ def test_a_listed_path_holds_its_folder_under_whatever_mount(
     assert (said is not None) == is_held
 
 
+def test_a_folder_whose_name_is_no_text_is_held_by_its_bytes(list_path: Path, clock: SettableClock) -> None:
+    write(list_path, b"/mnt/omero/run\xff/A1.tiff\n", clock)
+
+    assert hold(list_path, clock).ask(make_question("/landing/run%FF")) is not None
+    assert hold(list_path, clock).ask(make_question("/landing/run%FE")) is None
+
+
 @pytest.mark.parametrize(
     ("body", "says"),
     [

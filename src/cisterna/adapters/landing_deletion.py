@@ -34,7 +34,9 @@ OpenZone = Callable[[], AbstractContextManager[int]]
 """Opens the landing zone's own folder, and refuses one that is not the one declared."""
 
 
-def delete_proven(open_zone: OpenZone, folder: bytes, files: Iterable[ProvenFile], *, keep_on: Callable[[], None]) -> int:
+def delete_proven(
+    open_zone: OpenZone, folder: bytes, files: Iterable[ProvenFile], *, keep_on: Callable[[], None]
+) -> int:
     """Delete the files one by one, then the folders that are empty, and tell how many files went.
 
     A second run passes over what is gone already. The zone is opened anew for each file, so that a share that went

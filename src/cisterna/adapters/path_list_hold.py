@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from cisterna.domain.errors import CouldNotCheck
 from cisterna.domain.hold import HoldQuestion
+from cisterna.domain.source_name import logical_path
 from cisterna.ports.clock import Clock
 
 LIMIT_BYTES = 256 * 1024 * 1024
@@ -41,9 +42,8 @@ class PathListHold:
             files = self._files()
             for file in files:
                 for listed in self._paths(file):
-                    if _concerns(PurePosixPath(listed), question):
-                        shown = listed.encode("utf-8", "backslashreplace").decode()
-                        return f"{file} lists {shown:.500}"
+                    if _concerns(listed, question):
+                        return f"{file} lists {logical_path(listed):.500}"
         except OSError as error:
             raise self._fault(f"it cannot be read: {error.strerror}") from error
         return None
@@ -56,16 +56,16 @@ class PathListHold:
             raise self._fault("the folder holds no list")
         return files
 
-    def _paths(self, file: Path) -> list[str]:
+    def _paths(self, file: Path) -> list[bytes]:
         body = self._read(file)
         ends = b"\0" if b"\0" in body else b"\n"
         if not body.endswith(ends):
             raise self._fault(f"{file.name} is empty or was cut off: its last line has no end")
         entries = [one.removesuffix(b"\r") for one in body.split(ends)]
-        paths = [os.fsdecode(one) for one in entries if one.strip() and not one.startswith(b"#")]
-        odd = next((one for one in paths if not one.startswith("/")), None)
+        paths = [one for one in entries if one.strip() and not one.startswith(b"#")]
+        odd = next((one for one in paths if not one.startswith(b"/")), None)
         if odd is not None:
-            raise self._fault(f"{file.name} holds {odd!r:.200}, which is no absolute path")
+            raise self._fault(f"{file.name} holds '{logical_path(odd):.200}', which is no absolute path")
         return paths
 
     def _read(self, file: Path) -> bytes:
@@ -92,6 +92,11 @@ class PathListHold:
         return CouldNotCheck(msg, path=str(self._path))
 
 
-def _concerns(listed: PurePosixPath, question: HoldQuestion) -> bool:
+def _concerns(listed: bytes, question: HoldQuestion) -> bool:
+    """Compare paths as people see them and as the archive writes them: a folder's name may hold any bytes."""
     folder = PurePosixPath(question.path)
-    return listed.is_relative_to(folder) or folder.is_relative_to(listed) or question.folder in listed.parts
+    for text in {os.fsdecode(listed), logical_path(listed)}:
+        path = PurePosixPath(text)
+        if path.is_relative_to(folder) or folder.is_relative_to(path) or question.folder in path.parts:
+            return True
+    return False

@@ -13,6 +13,7 @@ from cisterna.cli.answer import AsJson, ExitCode, answer, human_bytes, table
 from cisterna.cli.config import HomeOption
 from cisterna.cli.opened import local_account, opened
 from cisterna.domain.errors import AlreadyExists, InvalidInput
+from cisterna.domain.source_name import logical_path, source_path
 from cisterna.services.verify_copy import FoundFile, verify_folder
 
 
@@ -37,12 +38,15 @@ def verify_copy(
         raise InvalidInput(f"{list_path} lies in the folder that is looked at; write the list elsewhere")
     with opened(home) as parts:
         found = verify_folder(
-            top.name, zone=parts.zone_at(top.parent), archived=parts.archived_digests, account=local_account(parts)
+            logical_path(os.fsencode(top.name)),
+            zone=parts.zone_at(top.parent),
+            archived=parts.archived_digests,
+            account=local_account(parts),
         )
         wanted = copies or parts.settings.release.copies
     safe = [one for one in found if len(one.stores) >= wanted]
     if list_path is not None:
-        _write_list(list_path, [top / one.path for one in safe])
+        _write_list(list_path, [os.fsencode(top) + b"/" + source_path(one.path) for one in safe])
     rows = [
         {**one.model_dump(mode="json"), "is": _is(one, wanted), "size": human_bytes(one.size_bytes)} for one in found
     ]
@@ -75,11 +79,11 @@ def _sum_up(found: Sequence[FoundFile], safe: Sequence[FoundFile], wanted: int) 
     return (ExitCode.DONE if len(safe) == len(found) else ExitCode.PERSON_NEEDED), said
 
 
-def _write_list(path: Path, files: Sequence[Path]) -> None:
+def _write_list(path: Path, files: Sequence[bytes]) -> None:
     """Write paths so that `xargs -0` takes them as they are; a file that is there is never overwritten."""
     try:
         with path.open("xb") as file:
-            file.writelines(os.fsencode(one) + b"\0" for one in files)
+            file.writelines(one + b"\0" for one in files)
     except FileExistsError as error:
         raise AlreadyExists(f"{path} is there already; give a path where nothing is", path=str(path)) from error
     except OSError as error:

@@ -32,6 +32,10 @@ PARTS = {
 
 EQUIVALENT = {
     "def _lease  # without: raise(descriptor": "a lease that was not given is found missing right before the name goes",
+    "', '.join(counted) or 'none'": "words of a message",
+    "f'the copy at {single}' if": "words of a message",
+    "if error.errno in _LINK: -> if True": "the error that stops the deletion gets another name",
+    "error.errno in _NO_LEASES -> error.errno not in _NO_LEASES": "no lease is taken after an error of no known kind",
     "without: os.close(descriptor)": "a descriptor stays open until the process ends; nothing more is deleted",
 }
 """Changes that cannot delete anything that should stay, as they are printed, each with its reason."""

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cisterna.adapters.catalogue_sql import SqlCatalogue
-from cisterna.adapters.sink_archive_log import ArchiveLogSink, CopyLogSink, log_key
+from cisterna.adapters.sink_archive_log import ArchiveLogSink, CopyLogSink
 from cisterna.domain.dataset import Version
 from cisterna.domain.errors import NotReady, StoreUnavailable
 from cisterna.domain.event import Event

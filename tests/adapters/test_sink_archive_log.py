@@ -15,6 +15,7 @@ from cisterna.domain.event import Event
 from cisterna.domain.publication import Publication
 from cisterna.domain.receipt import CopyReceipt
 from cisterna.domain.review import Act, Decision
+from cisterna.services.object_log import log_key
 from cisterna.testing.clock import SettableClock
 from cisterna.testing.memory_store import MemoryStore
 from tests.services.world import add_acquisition, add_version, found_facility

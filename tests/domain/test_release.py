@@ -299,6 +299,12 @@ def test_what_could_not_be_found_out_is_an_objection_that_says_so(fields: dict[s
     assert [one.is_unknown for one in judgement.objections] == [True]
 
 
+def test_a_system_that_said_no_was_asked() -> None:
+    judgement = judge(but(**answer(HoldOutcome.HELD)))
+
+    assert [(one.condition, one.is_unknown) for one in judgement.objections] == [("outside-hold", False)]
+
+
 def test_the_newest_receipt_of_a_store_is_the_one_that_counts() -> None:
     newer = FIRST.model_copy(update={"receipt_id": make_id("newer"), "verified_at": NOW - DAY})
 

@@ -33,6 +33,7 @@ OURS = {
     "flows/once.py": "a lock of the home",
     "flows/supervisor.py": "run files of the home",
     "services/landing.py": "the folder that `restore` writes to: its own unfinished files",
+    "testing/profile_contract.py": "a copy of an example that the kit made itself",
     "testing/writer_pattern.py": "files that the demo's virtual instrument writes itself",
 }
 """Where files are removed or renamed, and what they are; a new place has to be named here and defended."""

@@ -27,8 +27,8 @@ from cisterna.services.deliver import deliver_due
 from cisterna.services.detect import SweepMemory, SweepResult, sweep_instrument
 from cisterna.services.distinct_store import require_all_distinct
 from cisterna.services.record import copy_record, record_all
-from cisterna.services.upkeep import request_upkeep
 from cisterna.services.release_plan import plan_releases
+from cisterna.services.upkeep import request_upkeep
 from cisterna.settings import Settings, load_settings
 from flows import _settings
 from flows.held import place_of

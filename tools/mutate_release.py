@@ -35,7 +35,7 @@ EQUIVALENT = {
     "', '.join(counted) or 'none'": "words of a message",
     "f'the copy at {single}' if": "words of a message",
     "if error.errno == errno.EAGAIN: -> if True": "more is refused",
-    "if error.errno in _NO_LEASES: ->": "an error of no known kind: more is refused, or it goes on as where there are no leases",
+    "if error.errno in _NO_LEASES: ->": "an error of no known kind: refused, or as where there are no leases",
     "if error.errno in _DENIED: ->": "the error that stops the deletion gets another name",
     "if error.errno in _LINK: -> if True": "the error that stops the deletion gets another name",
     "error.errno in _NO_LEASES -> error.errno not in _NO_LEASES": "no lease is taken after an error of no known kind",

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from cisterna.domain.acquisition import AcquisitionState, SourceState
 from cisterna.domain.dataset import ORDER, Stage
 from cisterna.domain.finding import Verdict
+from cisterna.domain.fixity import Fixity
 from cisterna.domain.hold import Hold, HoldAnswer, HoldOutcome, HoldScope
 from cisterna.domain.instrument import ZoneIdentity
 from cisterna.domain.release import (
@@ -27,6 +28,7 @@ from cisterna.domain.release import (
     judge,
 )
 from cisterna.domain.review import Act
+from cisterna.domain.stored_copy import StoredCopy
 from cisterna.testing.clock import START
 from cisterna.testing.factory import (
     make_acquisition,
@@ -83,6 +85,15 @@ HOLD = Hold(
     reason="audit",
     placed_at=NOW - DAY,
 )
+COPY = StoredCopy(
+    dataset_id=DATASET.dataset_id,
+    store="archive",
+    fixity=Fixity.OK,
+    reason="every digest agrees",
+    since=NOW - DAY,
+    looked_at=NOW - DAY,
+    next_at=NOW,
+)
 WHOLE = Facts(
     step=Step.DELETE,
     now=NOW,
@@ -91,6 +102,7 @@ WHOLE = Facts(
     version=VERSION,
     newest_version_id=VERSION.version_id,
     stores=("archive", "second"),
+    copies=(COPY, COPY.model_copy(update={"store": "second"})),
     receipts=(FIRST, SECOND_COPY),
     decisions=(make_decision(VERSION),),
     holds=(),
@@ -118,6 +130,11 @@ def version(**fields: Any) -> dict[str, Any]:
 
 def receipts(**fields: Any) -> dict[str, Any]:
     return {"receipts": (FIRST, SECOND_COPY.model_copy(update=fields))}
+
+
+def copies(*fixities: Fixity | None) -> dict[str, Any]:
+    known = zip(("archive", "second"), fixities, strict=True)
+    return {"copies": tuple(COPY.model_copy(update={"store": store, "fixity": fixity}) for store, fixity in known)}
 
 
 def source(**fields: Any) -> dict[str, Any]:
@@ -174,6 +191,10 @@ BROKEN: list[tuple[str, dict[str, Any]]] = [
     ("copies", receipts(verified_at=NOW - 30 * DAY - SECOND)),
     ("copies", receipts(verified_at=NOW + SECOND)),
     ("copies", {"stores": ("archive",)}),
+    ("copies", copies(Fixity.OK, Fixity.COULD_NOT_CHECK)),
+    ("copies", copies(Fixity.DAMAGED, Fixity.OK)),
+    ("damage", copies(Fixity.OK, Fixity.DAMAGED)),
+    ("damage", {**copies(Fixity.OK, Fixity.DAMAGED), "rules": RULES.model_copy(update={"single_copy": "archive"})}),
     ("copies", {"rules": RULES.model_copy(update={"copies": 3})}),
     ("copies", {"receipts": (SECOND_COPY,), "rules": RULES.model_copy(update={"single_copy": "archive"})}),
     ("copies", {"receipts": (), "rules": RULES.model_copy(update={"single_copy": "archive"})}),
@@ -249,6 +270,8 @@ FINE: list[tuple[str, dict[str, Any]]] = [
     ("the receipt is of now", receipts(verified_at=NOW)),
     ("it rested just long enough", acquisition(settled_since=NOW - 7 * DAY, completed_at=NOW - 7 * DAY)),
     ("the hold was lifted", {"holds": (HOLD.model_copy(update={"lifted_at": NOW}),)}),
+    ("nobody has looked at the copies since their receipts", copies(None, None)),
+    ("nothing but the receipts is known of the copies", {"copies": ()}),
     ("nobody else is asked", {"answers": ()}),
     ("releasable already", acquisition(source_state=SourceState.RELEASABLE)),
     ("due this moment", announced(due_at=NOW, announced_at=NOW - 3 * DAY)),
@@ -320,6 +343,7 @@ def every_fact_is_right(facts: Facts) -> bool:
         one.store
         for one in facts.receipts
         if one.store in facts.stores
+        and not any(copy.store == one.store and copy.fixity not in {None, Fixity.OK} for copy in facts.copies)
         and (one.version_id, one.manifest_digest, one.ocfl_version, one.inventory_sha512)
         == (kept.version_id, kept.manifest_digest, kept.ocfl_version, facts.archive.inventory_sha512)
         and facts.now - timedelta(days=facts.rules.receipt_days) <= one.verified_at <= facts.now
@@ -330,6 +354,7 @@ def every_fact_is_right(facts: Facts) -> bool:
         lambda: kept.stage in {Stage.VERIFIED, Stage.ACCEPTED, Stage.REJECTED, Stage.PUBLISHED, Stage.WITHDRAWN},
         lambda: kept.manifest_digest is not None and kept.version_id == facts.newest_version_id,
         lambda: len(good) >= facts.rules.copies or facts.rules.single_copy in good,
+        lambda: all(copy.fixity is not Fixity.DAMAGED for copy in facts.copies),
         lambda: bool(words) and words[-1].act in {Act.ACCEPT, Act.REJECT},
         lambda: (words[-1].version_id, words[-1].evidence_digest) == (kept.version_id, kept.evidence_digest),
         lambda: kept.verdict is Verdict.PASSED or not words[-1].person.startswith("policy:"),

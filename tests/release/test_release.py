@@ -25,10 +25,12 @@ from cisterna.domain.errors import (
     SourceChanged,
     SourceUnavailable,
 )
+from cisterna.domain.fixity import Fixity
 from cisterna.domain.hold import HoldQuestion
 from cisterna.domain.instrument import Instrument
 from cisterna.domain.project import Policy, ReleasePolicy
 from cisterna.domain.release import ProvenFile, ReleaseState
+from cisterna.domain.stored_copy import StoredCopy
 from cisterna.ports.source import LandingZone
 from cisterna.services.detect import sweep_instrument
 from cisterna.services.hold import lift_hold, place_hold
@@ -166,6 +168,22 @@ def _change_inventory(world: ReleaseWorld) -> None:
     world.facility.store.put(f"{world.root}/inventory.json.sha512", sidecar)
 
 
+def _damage_found(world: ReleaseWorld) -> None:
+    now = world.facility.clock.now()
+    with world.facility.desk.begin() as tx:
+        tx.copies.put(
+            StoredCopy(
+                dataset_id=world.version_id.partition(":")[0],
+                store="second",
+                fixity=Fixity.DAMAGED,
+                reason="one file has other bytes",
+                since=now,
+                looked_at=now,
+                next_at=now,
+            )
+        )
+
+
 SPOILS: dict[str, tuple[Callable[[ReleaseWorld], object], str]] = {
     "another version": (_new_version, "v2 is detected"),
     "in review": (_in_review, "review is open"),
@@ -187,6 +205,7 @@ SPOILS: dict[str, tuple[Callable[[ReleaseWorld], object], str]] = {
     "no identity": (_instrument(identity=None), "nobody knows which folder"),
     "by hand": (_instrument(watched=False), "brought by hand"),
     "manifest damaged": (_damage_manifest, "does not hold this version"),
+    "damage found since": (_damage_found, "in second is damaged"),
     "inventory changed": (_change_inventory, "copies at 2 stores"),
 }
 """How to take away one thing that a release stands on, and what is said of it."""

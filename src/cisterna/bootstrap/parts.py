@@ -22,8 +22,8 @@ from cisterna.domain.acquisition import Acquisition
 from cisterna.domain.errors import NotFound, SettingsInvalid, StoreUnavailable
 from cisterna.domain.event import Event
 from cisterna.domain.instrument import Instrument
-from cisterna.domain.stored_copy import ARCHIVE
 from cisterna.domain.release import ReleaseRules
+from cisterna.domain.stored_copy import ARCHIVE
 from cisterna.ports.booking import BookingTables
 from cisterna.ports.catalogue import Catalogue
 from cisterna.ports.clock import Clock

@@ -17,6 +17,7 @@ from cisterna.domain.base import Moment, Value
 from cisterna.domain.dataset import ORDER, Stage, Version
 from cisterna.domain.digest import Sha512
 from cisterna.domain.finding import Verdict
+from cisterna.domain.fixity import Fixity
 from cisterna.domain.hold import Hold, HoldAnswer, HoldOutcome
 from cisterna.domain.identifier import AcquisitionId, DatasetId
 from cisterna.domain.instrument import Instrument
@@ -24,6 +25,7 @@ from cisterna.domain.path import RelativePath
 from cisterna.domain.publishing import POLICY_PREFIX
 from cisterna.domain.receipt import CopyReceipt
 from cisterna.domain.review import Act, Decision
+from cisterna.domain.stored_copy import StoredCopy
 
 _SHOWN = 3
 
@@ -173,6 +175,7 @@ class Facts(Value):
     Attributes:
         newest_version_id: Of the acquisition's dataset.
         stores: Names of the stores that are configured now.
+        copies: What is known of the object in each of them; a receipt does not outweigh what was found later.
         open_work: Kinds of work on the acquisition or its versions that have not come to an end.
         announced: The release that is to be carried out; None before it is announced.
     """
@@ -184,6 +187,7 @@ class Facts(Value):
     version: Version
     newest_version_id: str
     stores: tuple[str, ...]
+    copies: tuple[StoredCopy, ...]
     receipts: tuple[CopyReceipt, ...]
     decisions: tuple[Decision, ...]
     holds: tuple[Hold, ...]
@@ -228,11 +232,12 @@ class Judgement(Value):
 
 def judge(facts: Facts) -> Judgement:
     """Gather every objection; the same facts always give the same judgement."""
+    doubtful = {one.store for one in facts.copies if one.fixity not in {Fixity.OK, None}}
     counted = counted_receipts(
         facts.receipts,
         version=facts.version,
         inventory_sha512=facts.archive.inventory_sha512,
-        stores=facts.stores,
+        stores=[one for one in facts.stores if one not in doubtful],
         now=facts.now,
         longest_age=timedelta(days=facts.rules.receipt_days),
     )
@@ -298,6 +303,10 @@ def _about_version(facts: Facts) -> Iterator[Objection]:
 
 
 def _about_copies(facts: Facts, counted: Mapping[str, CopyReceipt]) -> Iterator[Objection]:
+    for copy in facts.copies:
+        if copy.fixity is Fixity.DAMAGED:
+            words = f"its copy in {copy.store} is damaged: {copy.reason}; repair it first, the source may be needed"
+            yield Objection(condition="damage", words=words)
     rules, single = facts.rules, facts.rules.single_copy
     if len(counted) >= rules.copies or (single is not None and single in counted):
         return

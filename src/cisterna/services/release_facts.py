@@ -38,7 +38,8 @@ from cisterna.domain.release import (
     Step,
 )
 from cisterna.domain.review import Decision
-from cisterna.domain.work import WorkState
+from cisterna.domain.stored_copy import StoredCopy
+from cisterna.domain.work import KEEPING, WorkState
 from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.ports.clock import Clock
 from cisterna.ports.hold import SourceHold
@@ -94,6 +95,7 @@ class _Rows(NamedTuple):
     instrument: Instrument
     dataset: Dataset
     version: Version
+    copies: tuple[StoredCopy, ...]
     receipts: tuple[CopyReceipt, ...]
     decisions: tuple[Decision, ...]
     holds: tuple[Hold, ...]
@@ -148,6 +150,7 @@ def gather(
         version=first.version,
         newest_version_id=rows.version.version_id,
         stores=tuple(site.stores),
+        copies=rows.copies,
         receipts=rows.receipts,
         decisions=rows.decisions,
         holds=rows.holds,
@@ -176,16 +179,25 @@ def _rows(tx: Transaction, acquisition_id: str, *, site: ReleaseSite, own_work: 
         instrument=tx.instruments.get(acquisition.instrument),
         dataset=dataset,
         version=version,
+        copies=_copies(tx, dataset, site.stores),
         receipts=tuple(tx.datasets.receipts(version.version_id)),
         decisions=tuple(tx.datasets.decisions(version.version_id)),
         holds=tuple(standing_holds(tx, acquisition, dataset)),
         open_work=tuple(
             work.kind.value
             for work in works
-            if work.state in {WorkState.READY, WorkState.LEASED} and work.work_id != own_work
+            if work.state in {WorkState.READY, WorkState.LEASED}
+            and work.work_id != own_work
+            and work.kind not in KEEPING
         ),
         rules=site.rules.model_copy(update={"single_copy": project.policy.release_copy if project else None}),
     )
+
+
+def _copies(tx: Transaction, dataset: Dataset, stores: Sequence[str]) -> tuple[StoredCopy, ...]:
+    """Give what is known of the object in each store; nobody changes it until the transaction ends."""
+    found = (tx.copies.get(dataset.dataset_id, name) for name in sorted(stores))
+    return tuple(one for one in found if one is not None)
 
 
 def _ask_systems(rows: _Rows, *, site: ReleaseSite) -> tuple[HoldAnswer, ...]:

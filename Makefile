@@ -6,7 +6,7 @@ ARGS ?=
 INSTALL ?= editable
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check fmt bench torture large lock validators clean
+.PHONY: help install demo test check fmt bench torture large mutants lock validators clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -68,6 +68,9 @@ large: .stamps/$(INSTALL)  ## archive a sparse file of 100 GiB: takes its room a
 
 bench: .stamps/$(INSTALL)  ## copy into the archive's store beside rclone, s5cmd, obstore and boto3 (ARGS="--scale 0.1 --repeats 3")
 	@$(BIN)/python bench/archive.py $(ARGS)
+
+mutants: .stamps/$(INSTALL)  ## break the code that deletes at sources in every small way; a test must notice each
+	@$(BIN)/python tools/mutate_release.py $(ARGS)
 
 lock:  ## renew the lock files (needs uv)
 	uv pip compile --quiet pyproject.toml --extra demo --group dev --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 --output-file requirements.lock

@@ -27,6 +27,7 @@ from cisterna.services.deliver import deliver_due
 from cisterna.services.detect import SweepMemory, SweepResult, sweep_instrument
 from cisterna.services.distinct_store import require_all_distinct
 from cisterna.services.record import copy_record, record_all
+from cisterna.services.release_plan import plan_releases
 from cisterna.services.upkeep import request_upkeep
 from cisterna.settings import Settings, load_settings
 from flows import _settings
@@ -71,6 +72,7 @@ def serve(settings: Settings) -> None:
             sweep_seconds=settings.dispatch.sweep_seconds,
             lease_seconds=settings.dispatch.lease_seconds,
             recovery_seconds=settings.archive.recovery_seconds,
+            plan_seconds=settings.release.plan_seconds,
         )
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: keeper.stop())
@@ -112,6 +114,7 @@ def duties_of(parts: Parts) -> Duties:
         copy_record=(lambda: _copy_record(parts)) if parts.copy_stores else None,
         recover=rounds.recover,
         survey=rounds.survey,
+        plan=lambda: plan_releases(site=parts.release_site),
     )
 
 

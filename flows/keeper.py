@@ -71,6 +71,7 @@ class Duties:
         upkeep: Asks for what is to be done about the copies in each store, by its name.
         recover: Brings objects of the archive to rest that a killed worker left in the middle.
         survey: Looks at the whole archive when that is due; slow.
+        plan: Announces the releases that projects' policies ask for.
     """
 
     sweep: Sweep
@@ -84,6 +85,7 @@ class Duties:
     upkeep: Mapping[str, Callable[[], object]] = field(default_factory=dict)
     recover: Callable[[], object] | None = None
     survey: Callable[[], object] | None = None
+    plan: Callable[[], object] | None = None
 
 
 class Keeper:
@@ -99,6 +101,7 @@ class Keeper:
         sweep_seconds: Longest time between two looks at a landing zone.
         lease_seconds: How long a lease lasts.
         recovery_seconds: Between two rounds through the archive.
+        plan_seconds: How often releases are planned.
     """
 
     def __init__(
@@ -113,6 +116,7 @@ class Keeper:
         sweep_seconds: float,
         lease_seconds: float,
         recovery_seconds: float = 60.0,
+        plan_seconds: float = 3600.0,
     ) -> None:
         self._catalogue = catalogue
         self._duties = duties
@@ -123,6 +127,7 @@ class Keeper:
         self._sweep_seconds = sweep_seconds
         self._lease_seconds = lease_seconds
         self._recovery_seconds = recovery_seconds
+        self._plan_seconds = plan_seconds
         self._wake = threading.Event()
         self._stopping = False
         self._supervisor = Supervisor(self._child_ended)
@@ -189,6 +194,8 @@ class Keeper:
             self._repeats.append(Repeat("record-copies", duties.copy_record, every_seconds=RECORD_COPIES_SECONDS))
         for store, turn in duties.upkeep.items():  # a thread each: one store that hangs delays no other
             self._repeats.append(Repeat(f"copies-{store}", turn, every_seconds=UPKEEP_SECONDS))
+        if duties.plan is not None:
+            self._repeats.append(Repeat("plan", duties.plan, every_seconds=self._plan_seconds))
         heard = self._catalogue.listen(timeout=timedelta(seconds=1))
         listening = Repeat("doorbell", lambda: self._hear(heard, pools), every_seconds=0)
         self._repeats += [*pools, listening]

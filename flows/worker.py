@@ -250,6 +250,7 @@ def flows_of(parts: Parts) -> Mapping[WorkKind, Flow[..., Any]]:
     from flows.ingest import ingest
     from flows.publish import publish
     from flows.reprocess import reprocess
+    from flows.retain import retain
 
     parts.warm()
     _ = parts.archive_store, parts.tables, parts.meter, parts.gate, parts.inference, parts.publisher, parts.profiles
@@ -260,6 +261,7 @@ def flows_of(parts: Parts) -> Mapping[WorkKind, Flow[..., Any]]:
         WorkKind.PUBLISH: (publish, dispatch.publish),
         WorkKind.REPROCESS: (reprocess, dispatch.ingest),
         WorkKind.CONVERT: (convert, dispatch.convert),
+        WorkKind.RETAIN: (retain, "inline"),  # it deletes where the landing zones are mounted
     }
     return {kind: flow for kind, (flow, executor) in every.items() if executor == "inline"}
 

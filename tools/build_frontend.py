@@ -20,6 +20,12 @@ SERVED = {
     "htmx-LICENSE.txt": "htmx.org/LICENSE",
     "sse.min.js": "htmx-ext-sse/dist/sse.min.js",
     "sse-LICENSE.txt": "htmx-ext-sse/LICENSE",
+    # SHA-512 as plain scripts: WebAssembly would need an exception in the content security policy
+    "sha2.js": "@noble/hashes/sha2.js",
+    "_md.js": "@noble/hashes/_md.js",
+    "_u64.js": "@noble/hashes/_u64.js",
+    "utils.js": "@noble/hashes/utils.js",
+    "noble-LICENSE.txt": "@noble/hashes/LICENSE",
 }
 """What is copied, by the name it is served under."""
 

@@ -171,7 +171,7 @@ def _settings() -> str:
             out.append(f"| `{key}` | `{variable}` | {takes} | {default} | {one['description']} |")
         out.append("")
         for key, one in described["properties"].items():
-            if one.get("type") == "array":
+            if "$ref" in one.get("items", {}):
                 out += _table_of(f"{section}.{key}", one, schema)
     return "\n".join(out)
 
@@ -195,7 +195,7 @@ def _takes(one: dict[str, Any], schema: dict[str, Any]) -> str:
     if "enum" in kind:
         return " or ".join(f"`{value}`" for value in kind["enum"])
     if kind.get("type") == "array":
-        return "tables, or a JSON array of objects"
+        return "tables, or a JSON array of objects" if "$ref" in kind["items"] else "a list, or a JSON array of texts"
     if kind.get("format") == "password":
         return "a secret"
     if "pattern" in kind:

@@ -204,6 +204,47 @@ class Lineage(_Section):
     inside: bool = Field(True, description="Whether the backend may see restricted data; false redacts them.")
 
 
+class Release(_Section):
+    """When an instrument's own copy may be deleted."""
+
+    copies: int = Field(2, ge=2, description="Stores whose copies must have been read back in full.")
+    receipt_days: float = Field(30.0, gt=0, description="How old the receipts of those copies may be.")
+    rest_days: float = Field(7.0, ge=0, description="How long a source must have been verified and unchanged.")
+    undo_hours: float = Field(72.0, ge=0, description="Between a release's announcement and the deletion.")
+    plan_seconds: float = Field(
+        3600.0, gt=0, description="How often releases are looked for in projects whose policy plans them."
+    )
+
+
+class Holds(_Section):
+    """Systems beside ours that may still need data at their source."""
+
+    path_lists: tuple[Path, ...] = Field(
+        (), description="Files, or folders of files, that list absolute paths in use, such as OMERO's in-place imports."
+    )
+    list_hours: float = Field(48.0, gt=0, description="How old such a list may be before it is not believed.")
+    ask_seconds: float = Field(30.0, gt=0, description="How long a system may take to answer; later counts as held.")
+
+
+class MailSecurity(StrEnum):
+    """How the mail server is spoken to."""
+
+    NONE = "none"
+    STARTTLS = "starttls"
+    TLS = "tls"
+
+
+class Mail(_Section):
+    """Mail about releases, to projects' owners."""
+
+    host: str | None = Field(None, description="SMTP server; unset: no mail is sent.")
+    port: Port = Field(587, description="Its port.")
+    sender: str = Field("cisterna@localhost", description="Address that mail comes from.")
+    username: str | None = Field(None, description="Name to sign in with, if the server asks for one.")
+    password: SecretStr | None = Field(None, description="Its password.")
+    security: MailSecurity = Field(MailSecurity.STARTTLS, description="none, starttls, or tls from the first byte.")
+
+
 class Identity(_Section):
     """Persistent identifiers."""
 
@@ -233,6 +274,9 @@ class Settings(BaseSettings):
     measure: Measure = Measure()
     lineage: Lineage = Lineage()
     identity: Identity = Identity()
+    release: Release = Release()
+    holds: Holds = Holds()
+    mail: Mail = Mail()
 
     @classmethod
     def settings_customise_sources(

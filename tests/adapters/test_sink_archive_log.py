@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 
 from cisterna.adapters.catalogue_sql import SqlCatalogue
-from cisterna.adapters.sink_archive_log import ArchiveLogSink, CopyLogSink, log_key
+from cisterna.adapters.sink_archive_log import ArchiveLogSink, CopyLogSink
 from cisterna.domain.dataset import Version
 from cisterna.domain.errors import NotReady, StoreUnavailable
 from cisterna.domain.event import Event
 from cisterna.domain.publication import Publication
 from cisterna.domain.receipt import CopyReceipt
 from cisterna.domain.review import Act, Decision
+from cisterna.services.object_log import log_key
 from cisterna.testing.clock import SettableClock
 from cisterna.testing.memory_store import MemoryStore
 from tests.services.world import add_acquisition, add_version, found_facility

@@ -17,7 +17,7 @@ _REGISTRY = re.compile(
 )
 _MACHINE = re.compile(r"(?<![\w.])/(?:work|root|home/\w+|Users/\w+)/[\w.]")
 _LOCKS = {"requirements.lock", "validators-crate.lock", "validators-ocfl.lock"}
-_LONG = {*_LOCKS, "package-lock.json", "openapi.json", "settings.schema.json"}
+_LONG = {*_LOCKS, "package-lock.json", "openapi.json", "settings.schema.json", "cli.md"}
 """Written by programs."""
 _PICTURES = {".png", ".jpg", ".npy", ".onnx", ".ico", ".woff2"}
 

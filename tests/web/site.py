@@ -33,6 +33,7 @@ from cisterna.services.publish import publish_version, withdraw_version
 from cisterna.services.review import decide
 from cisterna.services.staging import stage_files
 from cisterna.services.transition import advance
+from cisterna.services.verify_copy import ArchivedDigests
 from cisterna.testing.clock import START, SettableClock
 from cisterna.testing.factory import (
     make_acquisition,
@@ -98,6 +99,14 @@ class Site:
             clock=self.clock,
             base_url=self.base_url,
             models=lambda: ("nuclei-unet",),
+            archived=ArchivedDigests(
+                catalogue=self.catalogue,
+                store=self.store,
+                stores=("archive", "second"),
+                tables=self.tables,
+                clock=self.clock,
+                longest_age=timedelta(days=30),
+            ),
         )
 
     def settle_people(self) -> None:

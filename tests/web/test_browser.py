@@ -19,10 +19,13 @@ from cisterna.domain.acquisition import AcquisitionState
 from cisterna.domain.finding import Outcome, Verdict
 from cisterna.domain.fixity import Fixity
 from cisterna.domain.review import Act
+from cisterna.services.data_manifest import MANIFEST_PATH, load_manifest
 from cisterna.services.setup_link import issue_setup_link
+from cisterna.services.staging import read_staged
 from cisterna.testing.clock import SettableClock
 from cisterna.testing.factory import make_finding
 from cisterna.web.app import create_app
+from cisterna.web.view import HERE
 from tests.web.site import PASSWORD, Site
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -108,6 +111,7 @@ def fill(site: Site) -> dict[str, str]:
         "instruments": "/instruments",
         "people": "/people",
         "account": "/account",
+        "verify": "/verify",
         "problem": "/nothing-here",
         "sign-in": "/sign-in",
     }
@@ -241,4 +245,48 @@ def test_the_public_reads_cites_and_downloads_without_an_account(chromium: Brows
         page.get_by_role("link", name="data/0/A1_0_0_BF.tiff").click()
 
     assert download.value.suggested_filename == "A1_0_0_BF.tiff"
+    context.close()
+
+
+@pytest.mark.parametrize("limit_bytes", [64 * 1024 * 1024, 1], ids=["whole", "streamed"])
+def test_a_folder_is_verified_in_the_browser_and_only_digests_are_sent(
+    chromium: Browser, site: Site, tmp_path: Path, limit_bytes: int
+) -> None:
+    version = site.lay_version("plate-7", title="Plate 07")
+    with site.catalogue.begin() as tx:
+        dataset = tx.datasets.get(version.dataset_id)
+        (receipt,) = tx.datasets.receipts(version.version_id)
+        second = {"receipt_id": site.clock.new_id(), "store": "second"}
+        tx.datasets.add_receipt(receipt.model_copy(update=second))
+    manifest = load_manifest(read_staged(version, MANIFEST_PATH, dataset=dataset, store=site.store), tables=site.tables)
+    mine = tmp_path / "secret-names"
+    (mine / "below").mkdir(parents=True)
+    archived = site.store.get(f"{dataset.object_root}/{manifest.files[0].content_path}")[0]
+    (mine / "below" / "mine.tiff").write_bytes(archived)
+    (mine / "new.tiff").write_bytes(archived + b"!")
+    context = open_context(chromium)
+    page = context.new_page()
+    sign_in(page, site, "vera")
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(f"{request.url} {request.post_data or ''}"))
+    page.route(
+        "**/static/verify.js",
+        lambda route: route.fulfill(
+            body=(HERE / "static" / "verify.js").read_text().replace("64 * 1024 * 1024", str(limit_bytes)),
+            content_type="text/javascript",
+        ),
+    )
+    page.goto(f"{site.base_url}/verify")
+
+    page.get_by_label("Choose a folder").set_input_files(mine)
+
+    expect(page.get_by_text("1 of 2 files are safe at 2 or more stores.")).to_be_visible()
+    rows = page.locator("#rows tr")
+    expect(rows.nth(0)).to_contain_text("not archived")
+    expect(rows.nth(0)).to_contain_text("new.tiff")
+    expect(rows.nth(1)).to_contain_text("safe")
+    assert not any("secret-names" in one or "new.tiff" in one for one in sent)
+    assert any(manifest.files[0].sha512 in one for one in sent)
+    assert Axe().run(page).response["violations"] == []
+    keep_picture(page, f"verify-{limit_bytes}")
     context.close()

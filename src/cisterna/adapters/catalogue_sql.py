@@ -16,6 +16,7 @@ from cisterna.adapters.catalogue_acquisition import SqlAcquisitions
 from cisterna.adapters.catalogue_connection import CHANNEL, CONNECT, Statements, connect_engine, translated
 from cisterna.adapters.catalogue_copy import SqlCopies
 from cisterna.adapters.catalogue_dataset import SqlDatasets
+from cisterna.adapters.catalogue_hold import SqlHolds
 from cisterna.adapters.catalogue_inbox import SqlInbox
 from cisterna.adapters.catalogue_instrument import SqlInstruments
 from cisterna.adapters.catalogue_outbox import SqlOutbox
@@ -23,12 +24,14 @@ from cisterna.adapters.catalogue_project import SqlProjects
 from cisterna.adapters.catalogue_rebuild import SqlRebuilding
 from cisterna.adapters.catalogue_record import SqlRecords
 from cisterna.adapters.catalogue_recovery import SqlRecoveries
+from cisterna.adapters.catalogue_release import SqlReleases
 from cisterna.adapters.catalogue_tables import SCHEMA_REVISION
 from cisterna.ports.catalogue import (
     Accounts,
     Acquisitions,
     Copies,
     Datasets,
+    Holds,
     Inbox,
     Instruments,
     Outbox,
@@ -36,6 +39,7 @@ from cisterna.ports.catalogue import (
     Rebuilding,
     Records,
     Recoveries,
+    Releases,
     Transaction,
 )
 
@@ -51,6 +55,8 @@ class SqlTransaction:
         self.acquisitions: Acquisitions = SqlAcquisitions(statements)
         self.datasets: Datasets = SqlDatasets(statements)
         self.copies: Copies = SqlCopies(statements)
+        self.holds: Holds = SqlHolds(statements)
+        self.releases: Releases = SqlReleases(statements)
         self.inbox: Inbox = SqlInbox(statements)
         self.outbox: Outbox = SqlOutbox(statements)
         self.accounts: Accounts = SqlAccounts(statements)

@@ -269,6 +269,40 @@ deliveries = Table(
 )
 Index("ix_deliveries_subject", deliveries.c.sink, deliveries.c.subject, deliveries.c.sequence)
 
+holds = Table(
+    "holds",
+    metadata,
+    Column("hold_id", Text, primary_key=True),
+    Column("scope", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    _moment("placed_at"),
+    _moment("lifted_at", nullable=True),
+    _body(),
+    CheckConstraint("scope IN ('acquisition', 'dataset', 'project')", name="scope_is_known"),
+)
+Index("ix_holds_standing", holds.c.scope, holds.c.target, postgresql_where=text("lifted_at IS NULL"))
+
+releases = Table(
+    "releases",
+    metadata,
+    Column("release_id", Text, primary_key=True),
+    Column("acquisition_id", Text, ForeignKey("acquisitions.acquisition_id"), nullable=False),
+    Column("version_id", Text, ForeignKey("versions.version_id"), nullable=False),
+    Column("state", Text, nullable=False),
+    _moment("announced_at"),
+    _moment("due_at"),
+    Column("record", Integer, nullable=False),
+    _body(),
+    CheckConstraint("state IN ('announced', 'begun', 'done', 'refused', 'cancelled')", name="state_is_known"),
+)
+Index(
+    "uq_releases_one_open",
+    releases.c.acquisition_id,
+    unique=True,
+    postgresql_where=text("state IN ('announced', 'begun')"),
+)
+Index("ix_releases_acquisition_id", releases.c.acquisition_id, releases.c.announced_at)
+
 accounts = Table("accounts", metadata, Column("name", Text, primary_key=True), _body())
 
 sessions = Table(

@@ -10,13 +10,15 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from cisterna.adapters.folder_listing import Walk, listed_name
-from cisterna.domain.errors import HostileInput, NotFound, SourceUnavailable
+from cisterna.adapters.landing_deletion import delete_proven
+from cisterna.domain.errors import HostileInput, NotFound, ReleaseRefused, SourceUnavailable
 from cisterna.domain.instrument import ZoneIdentity
 from cisterna.domain.listing import Listing, Obstacle, ObstacleKind, SeenFile
+from cisterna.domain.release import ProvenFile
 from cisterna.domain.source_name import source_path
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -113,6 +115,13 @@ class LandingFolder:
         """Open a file for its one read."""
         with self._file(folder, path) as descriptor:
             yield OpenFile(descriptor, path)
+
+    def delete(self, folder: str, files: Iterable[ProvenFile], *, keep_on: Callable[[], None]) -> int:
+        """Delete proven files and the folders left empty; a zone whose identity was not declared is never touched."""
+        if self._declared is None:
+            msg = f"nobody declared which folder {self.path} is, so nothing in it is deleted; declare the instrument"
+            raise ReleaseRefused(msg, path=self.path)
+        return delete_proven(self._root, self._source_name(folder), files, keep_on=keep_on)
 
     @contextmanager
     def _file(self, folder: str, path: str) -> Iterator[int]:

@@ -16,11 +16,29 @@ from cisterna.domain.ocfl import OBJECT_DECLARATION
 from cisterna.domain.record import SCHEMA_VERSION, KeptFinding
 from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.ports.object_store import IfAbsent, ObjectStore
+from cisterna.services.object_log import log_key
 
 _VERSION = re.compile(r"^ds-[0-9a-z]{26}:v[0-9]+(\.[0-9]+)?$")
 _RECORDED = frozenset(
-    {"receipt.issued", "decision.made", "publication.made", "publication.withdrawn", "copy.fixity", "copy.repaired"}
+    {
+        "receipt.issued",
+        "decision.made",
+        "publication.made",
+        "publication.withdrawn",
+        "copy.fixity",
+        "copy.repaired",
+        "hold.placed",
+        "hold.lifted",
+        "release.announced",
+        "release.cancelled",
+        "release.refused",
+        "release.begun",
+        "release.stopped",
+        "release.done",
+    }
 )
+"""What happened to an object after its commit. The files of `release.begun` and `release.done` are there already: the
+release writes them itself, the first before anything is deleted."""
 
 
 class ArchiveLogSink:
@@ -159,12 +177,6 @@ class CopyLogSink:
             self._copy.put(key, body, condition=IfAbsent(), content_type="application/json")
         except PreconditionFailed:
             return  # it is there already: this is the same event again, or the copy brought it
-
-
-def log_key(dataset: Dataset, event: Event) -> str:
-    """Name an event's file: sorted by time, readable, and the same for the same event."""
-    moment = event.occurred_at.strftime("%Y%m%dT%H%M%S.%fZ")
-    return f"{dataset.object_root}/logs/{moment}-{event.name}-{event.event_id}.json"
 
 
 def _is_recorded(event: Event) -> bool:

@@ -8,6 +8,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import timedelta
 from functools import cached_property
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -21,10 +22,12 @@ from cisterna.domain.acquisition import Acquisition
 from cisterna.domain.errors import NotFound, SettingsInvalid, StoreUnavailable
 from cisterna.domain.event import Event
 from cisterna.domain.instrument import Instrument
+from cisterna.domain.release import ReleaseRules
 from cisterna.domain.stored_copy import ARCHIVE
 from cisterna.ports.booking import BookingTables
 from cisterna.ports.catalogue import Catalogue
 from cisterna.ports.clock import Clock
+from cisterna.ports.hold import SourceHold
 from cisterna.ports.inference import InferenceRunner
 from cisterna.ports.object_store import ObjectStore
 from cisterna.ports.password import Passwords
@@ -33,6 +36,8 @@ from cisterna.ports.quality import ImageMeter, QualityGate, TableFile
 from cisterna.ports.sink import EventSink
 from cisterna.ports.source import LandingZone, OutsideReader
 from cisterna.ports.view import ViewWriter
+from cisterna.services.release_facts import ReleaseSite
+from cisterna.services.verify_copy import ArchivedDigests
 from cisterna.settings import LineageTransport, Settings
 
 if TYPE_CHECKING:
@@ -270,6 +275,58 @@ class Parts:
 
         return BookingFiles()
 
+    @cached_property
+    def source_holds(self) -> Sequence[SourceHold]:
+        """Systems that are asked before a source goes: lists of the settings, then the entry points `cisterna.holds`.
+
+        A plug-in that cannot be loaded stays in the list: it could not be asked, which counts as held.
+        """
+        from cisterna.adapters.path_list_hold import PathListHold
+        from cisterna.adapters.plugged_hold import PluggedHold
+
+        holds = self.settings.holds
+        longest = timedelta(hours=holds.list_hours)
+        lists = [PathListHold(path, longest_age=longest, clock=self.clock) for path in holds.path_lists]
+        points = sorted(entry_points(group="cisterna.holds"), key=lambda point: point.name)
+        return [*lists, *(PluggedHold(point.name, point.load) for point in points)]
+
+    @property
+    def release_site(self) -> ReleaseSite:
+        """What releases of source copies stand on."""
+        rules = self.settings.release
+        return ReleaseSite(
+            catalogue=self.catalogue,
+            store=self.archive_store,
+            stores=self._store_names,
+            tables=self.tables,
+            clock=self.clock,
+            zone_of=self.zone_of,
+            systems=self.source_holds,
+            rules=ReleaseRules(
+                copies=rules.copies,
+                receipt_days=rules.receipt_days,
+                rest_days=rules.rest_days,
+                undo_hours=rules.undo_hours,
+            ),
+            ask_seconds=self.settings.holds.ask_seconds,
+        )
+
+    @cached_property
+    def archived_digests(self) -> ArchivedDigests:
+        """Tells which bytes are safe in the archive."""
+        return ArchivedDigests(
+            catalogue=self.catalogue,
+            store=self.archive_store,
+            stores=self._store_names,
+            tables=self.tables,
+            clock=self.clock,
+            longest_age=timedelta(days=self.settings.release.receipt_days),
+        )
+
+    @property
+    def _store_names(self) -> tuple[str, ...]:
+        return (self.archive_store.name, *(copy.name for copy in self.settings.store.copies))
+
     def find_project(self, instrument_path: str) -> Callable[[Acquisition, Described], str | None]:
         """Return what ties acquisitions of a landing zone to projects, by the rules as they are when it is called."""
 
@@ -305,7 +362,7 @@ class Parts:
 
         first = ArchiveLogSink(catalogue=self.catalogue, store=self.archive_store)
         further = (CopyLogSink(first, copy=store) for store in self.copy_stores.values())
-        return (self._lineage_sink(), first, *further)
+        return (self._lineage_sink(), first, *further, *self._mail_sink())
 
     def openlineage_lines(self, events: Iterable[Event]) -> Iterator[str]:
         """Write events as OpenLineage, one JSON document a line."""
@@ -331,6 +388,23 @@ class Parts:
         if SHIPPED_MODEL not in list_packages(self.home.models):
             admit_package(shared_folder("models") / SHIPPED_MODEL, self.home.models, name=SHIPPED_MODEL)
         return SHIPPED_MODEL
+
+    def _mail_sink(self) -> Sequence[EventSink]:
+        """Return the sink that mails, when the settings name a server."""
+        from cisterna.adapters.sink_mail import MailServer, MailSink
+
+        mail = self.settings.mail
+        if mail.host is None:
+            return ()
+        server = MailServer(
+            host=mail.host,
+            port=mail.port,
+            sender=mail.sender,
+            username=mail.username,
+            password=mail.password,
+            security=mail.security.value,
+        )
+        return (MailSink(server, catalogue=self.catalogue, base_url=self.base_url),)
 
     def _lineage_sink(self) -> EventSink:
         from cisterna.adapters.sink_openlineage import LineageBackend, LineageFile, LineageTarget, OpenLineageSink

@@ -63,6 +63,17 @@ COMMANDS = {
     ),
     "metadata": Place("metadata", "app", "What is known of a dataset, and saying what is missing."),
     "review": Place("review", "app", "The review queue, and decisions on it."),
+    "release": Place(
+        "release",
+        "release",
+        "List which source copies may go and why the others may not; nothing is deleted without --execute.",
+    ),
+    "verify-copy": Place(
+        "verify_copy",
+        "verify_copy",
+        "Digest every file below a folder and say which are safe in the archive; deletes nothing.",
+    ),
+    "hold": Place("hold", "app", "Data that must not be deleted, and who says so."),
     "instrument": Place("instrument", "app", "Instruments and their landing zones."),
     "project": Place("project", "app", "Projects, and how acquisitions find theirs."),
     "account": Place("account", "app", "People who may sign in."),

@@ -25,6 +25,7 @@ from cisterna.domain.project import (
     Policy,
     Project,
     PublishPolicy,
+    ReleasePolicy,
     ViewFormat,
 )
 from cisterna.services.account import create_account
@@ -68,6 +69,12 @@ def add(
     ] = PublishPolicy.NEVER,
     model: Annotated[str | None, typer.Option("--model", help="Model to run on what passed.")] = None,
     convert: Annotated[ViewFormat | None, typer.Option("--convert", help="Form to convert what passed to.")] = None,
+    release: Annotated[
+        ReleasePolicy, typer.Option("--release", help="When the deletion of instruments' copies is announced.")
+    ] = ReleasePolicy.NEVER,
+    release_copy: Annotated[
+        str | None, typer.Option("--release-copy", help="Store whose one re-read copy suffices for it.")
+    ] = None,
     dry_run: DryRun = False,
     home: HomeOption = None,
     as_json: AsJson = False,
@@ -82,7 +89,14 @@ def add(
             human_data=human_data,
             keywords=tuple(keyword or ()),
         )
-        policy = Policy(accept_passed=accept_passed, publish=publish, model=model, convert=convert)
+        policy = Policy(
+            accept_passed=accept_passed,
+            publish=publish,
+            model=model,
+            convert=convert,
+            release=release,
+            release_copy=release_copy,
+        )
         with opened(home) as parts:
             by = local_account(parts)
             project = Project(

@@ -98,6 +98,7 @@ class Acquisition(Value):
         end_reason: What the instrument once said of this run's end; kept, since some overwrite it at the next run.
         ingested_fingerprint: Of the listing whose bytes the newest version holds.
         submitter: The instrument's name for an ingested folder, or the person who brought it by hand.
+        release: Id of the release that is deleting its files; while it is set nobody judges what is left of the folder.
         record: Counts the writes to this row; a writer names the one it read.
     """
 
@@ -123,4 +124,5 @@ class Acquisition(Value):
     dataset_id: DatasetId | None = None
     source_state: SourceState = SourceState.PRESENT
     submitter: str
+    release: str | None = None
     record: int = 0

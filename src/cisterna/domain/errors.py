@@ -214,6 +214,12 @@ class PublicationRefused(CisternaError):
     code = "publication-refused"
 
 
+class ReleaseRefused(CisternaError):
+    """The instrument's own copy may not be deleted; the message names every condition that is not met."""
+
+    code = "release-refused"
+
+
 class NotReady(CisternaError):
     """A part that is needed is not running."""
 

@@ -22,6 +22,14 @@ EVENT_NAMES = (
     "decision.made",
     "publication.made",
     "publication.withdrawn",
+    "hold.placed",
+    "hold.lifted",
+    "release.announced",
+    "release.cancelled",
+    "release.refused",
+    "release.begun",
+    "release.stopped",
+    "release.done",
 )
 """Every event's name; sinks map them to their own words."""
 

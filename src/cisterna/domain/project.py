@@ -86,6 +86,15 @@ class ViewFormat(StrEnum):
     OME_ZARR = "ome-zarr"
 
 
+class ReleasePolicy(StrEnum):
+    """When the deletion of source copies is announced."""
+
+    NEVER = "never"
+    """When a steward asks for it."""
+    AUTOMATIC = "automatic"
+    """As soon as everything allows it."""
+
+
 class Policy(Value):
     """What happens without asking.
 
@@ -94,12 +103,17 @@ class Policy(Value):
         publish: When an accepted version becomes public.
         model: The model run on every passed version, by name; None runs none.
         convert: What every passed version is converted to, for viewing; None converts nothing.
+        release: When releases of source copies are announced.
+        release_copy: Name of the store whose one re-read copy suffices for a release; None asks for as many as the
+            site's settings do.
     """
 
     accept_passed: bool = False
     publish: PublishPolicy = PublishPolicy.NEVER
     model: Slug | None = None
     convert: ViewFormat | None = None
+    release: ReleasePolicy = ReleasePolicy.NEVER
+    release_copy: Slug | None = None
 
 
 class BindingKind(StrEnum):

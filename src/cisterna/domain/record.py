@@ -19,10 +19,12 @@ from cisterna.domain.dataset import Dataset, Version
 from cisterna.domain.errors import InvalidInput
 from cisterna.domain.event import Event
 from cisterna.domain.finding import Finding
+from cisterna.domain.hold import Hold
 from cisterna.domain.instrument import Instrument
 from cisterna.domain.project import Binding, Project
 from cisterna.domain.publication import Publication
 from cisterna.domain.receipt import CopyReceipt
+from cisterna.domain.release import Release
 from cisterna.domain.review import Decision
 from cisterna.domain.stored_copy import StoredCopy
 from cisterna.domain.work import Work, WorkState
@@ -97,6 +99,8 @@ KINDS: Mapping[str, Kind] = {
     "copies": Kind(StoredCopy),
     "decisions": Kind(Decision, is_final=True),
     "publications": Kind(Publication),
+    "holds": Kind(Hold),
+    "releases": Kind(Release),
     "lanes": Kind(Lane),
     "works": Kind(Work, settle=_unleased),
     "events": Kind(KeptEvent, is_final=True),

@@ -19,6 +19,7 @@ class WorkKind(StrEnum):
     CONVERT = "convert"
     COPY = "copy"
     CHECK = "check"
+    RETAIN = "retain"
 
 
 KEEPING = frozenset({WorkKind.COPY, WorkKind.CHECK})

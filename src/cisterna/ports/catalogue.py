@@ -19,6 +19,7 @@ from cisterna.domain.acquisition import Acquisition, AcquisitionState
 from cisterna.domain.dataset import Dataset, Stage, Version
 from cisterna.domain.event import Delivery, Event
 from cisterna.domain.finding import Finding
+from cisterna.domain.hold import Hold, HoldScope
 from cisterna.domain.instrument import Instrument
 from cisterna.domain.progress import Progress
 from cisterna.domain.project import Binding, Project
@@ -27,6 +28,7 @@ from cisterna.domain.rebuild import FoundObject, Gathered, RebuildFault, TableDi
 from cisterna.domain.receipt import CopyReceipt
 from cisterna.domain.record import Waiting
 from cisterna.domain.recovery import ObjectNote, ObjectState
+from cisterna.domain.release import Release
 from cisterna.domain.review import Decision
 from cisterna.domain.stored_copy import StoredCopy
 from cisterna.domain.work import Attempt, Claim, Work, WorkKind, WorkState
@@ -250,6 +252,54 @@ class Copies(Protocol):
 
     def count(self, store: str, *, checked_since: datetime | None = None) -> int:
         """How many objects are known in a store; or of how many the last full check ended since a moment."""
+        ...
+
+
+class Holds(Protocol):
+    """Who needs data to stay; none is ever removed."""
+
+    def place(self, hold: Hold) -> None:
+        """The same id again is a no-op."""
+        ...
+
+    def lift(self, hold: Hold) -> None:
+        """Write the hold with its end. Raises `Conflict` when somebody has lifted it already, `NotFound`."""
+        ...
+
+    def get(self, hold_id: str) -> Hold:
+        """Raises `NotFound`."""
+        ...
+
+    def list(self, *, standing: bool | None = None) -> Sequence[Hold]:
+        """Newest first."""
+        ...
+
+    def standing_on(self, targets: Sequence[tuple[HoldScope, str]]) -> Sequence[Hold]:
+        """Those on any of these that nobody has lifted."""
+        ...
+
+
+class Releases(Protocol):
+    """Deletions of source copies: announced, under way and ended; none is ever removed."""
+
+    def add(self, release: Release) -> None:
+        """Add an announced one. Raises `AlreadyExists` when another one of the acquisition is open."""
+        ...
+
+    def save(self, release: Release) -> Release:
+        """Raises `Conflict`, `NotFound`."""
+        ...
+
+    def get(self, release_id: str) -> Release:
+        """Raises `NotFound`."""
+        ...
+
+    def of(self, acquisition_id: str) -> Sequence[Release]:
+        """All of an acquisition, oldest first."""
+        ...
+
+    def open_ones(self) -> Sequence[Release]:
+        """Those that are announced or under way, by the time they are due."""
         ...
 
 
@@ -531,6 +581,8 @@ class Transaction(Protocol):
     acquisitions: Acquisitions
     datasets: Datasets
     copies: Copies
+    holds: Holds
+    releases: Releases
     inbox: Inbox
     outbox: Outbox
     accounts: Accounts

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
 from cisterna.domain.instrument import ZoneIdentity
 from cisterna.domain.listing import Listing, Obstacle, SeenFile
+from cisterna.domain.release import ProvenFile
 
 
 class SourceFile(Protocol):
@@ -23,7 +24,7 @@ class SourceFile(Protocol):
 
 
 class LandingZone(Protocol):
-    """The folder an instrument writes to. Nothing here ever writes, renames or deletes.
+    """The folder an instrument writes to. Nothing here ever writes or renames, and one method deletes.
 
     Links are never followed and only regular files are opened. Every method raises `SourceUnavailable` when the zone
     cannot be looked at or is not the one that was declared; that is never the same as empty. Names and paths, given and
@@ -56,6 +57,25 @@ class LandingZone(Protocol):
 
     def open(self, folder: str, path: str) -> AbstractContextManager[SourceFile]:
         """Open a file for its one read. Raises `NotFound`, `HostileInput`."""
+        ...
+
+    def delete(self, folder: str, files: Iterable[ProvenFile], *, keep_on: Callable[[], None]) -> int:
+        """Delete files that were proven, one by one, then the folders left empty; tell how many files went.
+
+        The only way by which anything at a source is ever removed; `services.release` alone calls it. Each file is
+        read and digested once more before its name goes. What is gone already is passed over, so a deletion that was
+        cut short is ended by the same call.
+
+        Args:
+            folder: Of the acquisition.
+            files: As they were read for the deletion record.
+            keep_on: Called before each file; raises when the deletion must stop.
+
+        Raises:
+            SourceChanged: A file is not as it was read, or something else is in the folder: it stays.
+            HostileInput: A link or another thing stands where a folder or file was.
+            ReleaseRefused: The system, or the lack of a declared identity, does not allow it.
+        """
         ...
 
 

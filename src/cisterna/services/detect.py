@@ -192,8 +192,9 @@ class _Sweep:
     def look_at(self, folder: str) -> None:
         """Look at one folder, and hold it with the reason when that fails."""
         listing = Listing()
-        if self._rests(self.known.get(folder)):
-            return
+        known = self.known.get(folder)
+        if known is not None and (known.release is not None or self._rests(known)):
+            return  # a folder that is being released is no run any more: what is left of it is the release's to judge
         try:
             try:
                 listing = self.zone.listing(folder)
@@ -222,7 +223,7 @@ class _Sweep:
         """Note runs whose folder is gone although the zone is there."""
         for folder in sorted(folders):
             before = self.known[folder]
-            if before.source_state is SourceState.RELEASED:
+            if before.source_state is SourceState.RELEASED or before.release is not None:
                 continue
             if before.ingested_fingerprint is not None:
                 self._write(before, before.model_copy(update={"source_state": SourceState.MISSING}))
@@ -237,6 +238,8 @@ class _Sweep:
     def lose_sight(self, reason: str) -> None:
         """Note that nothing is known now of whatever is not safe in the archive; infer nothing."""
         for before in self.known.values():
+            if before.release is not None:
+                continue
             if before.ingested_fingerprint is None or before.ingested_fingerprint != before.fingerprint:
                 unseen = Assessment(state=AcquisitionState.UNAVAILABLE, reason=reason)
                 self._write(before, judged(before, unseen, held=reason))
@@ -262,8 +265,8 @@ class _Sweep:
             wake_seconds=min(self.wakes, default=None),
         )
 
-    def _rests(self, before: Acquisition | None) -> bool:
-        if self.memory is None or before is None or before.source_state is not SourceState.PRESENT:
+    def _rests(self, before: Acquisition) -> bool:
+        if self.memory is None or before.source_state is not SourceState.PRESENT:
             return False
         is_safe = before.ingested_fingerprint == before.fingerprint
         if not is_settled(before.state) or not (is_safe or before.held) or before.held == UNBOUND:

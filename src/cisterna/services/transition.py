@@ -124,7 +124,26 @@ def announce(
     restricted: bool = False,
     version: Version | None = None,
 ) -> Event:
-    """Append an event.
+    """Append an event; see `make_event` for what it takes."""
+    event = make_event(
+        tx, name, subject, project=project, clock=clock, data=data, restricted=restricted, version=version
+    )
+    tx.outbox.append(event)
+    return event
+
+
+def make_event(
+    tx: Transaction,
+    name: str,
+    subject: str,
+    *,
+    project: str | None,
+    clock: Clock,
+    data: dict[str, JsonValue],
+    restricted: bool = False,
+    version: Version | None = None,
+) -> Event:
+    """Make an event without appending it.
 
     It is restricted unless its project is known and open, and neither the version that it is about (the subject) nor
     the caller says otherwise.
@@ -143,11 +162,9 @@ def announce(
     if not restricted:
         version = version or _version_of(tx, subject)
         restricted = version is not None and _is_restricted(tx, version)
-    event = Event(
+    return Event(
         event_id=clock.new_id(), name=name, subject=subject, occurred_at=clock.now(), restricted=restricted, data=data
     )
-    tx.outbox.append(event)
-    return event
 
 
 def _version_of(tx: Transaction, subject: str) -> Version | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from pydantic import JsonValue
 
@@ -19,9 +20,10 @@ def request_work(
     key: str,
     parameters: Mapping[str, JsonValue] | None = None,
     fairness: str = "",
+    not_before: datetime | None = None,
     clock: Clock,
 ) -> Work:
-    """Ask for work to be done as soon as a worker is free; the same key again is the same work."""
+    """Ask for work to be done once a worker is free, at a given time at the soonest; the same key is the same work."""
     now = clock.now()
     work = Work(
         work_id=clock.new_id(),
@@ -30,7 +32,7 @@ def request_work(
         subject=subject,
         parameters=dict(parameters or {}),
         fairness=fairness,
-        not_before=now,
+        not_before=not_before or now,
         created_at=now,
     )
     return tx.inbox.request(work)

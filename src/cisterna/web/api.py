@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from cisterna.domain.account import Grant
 from cisterna.domain.dataset import Stage, Version
+from cisterna.domain.digest import Sha512
 from cisterna.domain.errors import InvalidInput, NotFound
 from cisterna.domain.instrument import Instrument
 from cisterna.domain.project import MetadataDefaults, Policy, Project, ViewFormat
@@ -76,6 +77,24 @@ class ProjectBody(_Body):
     people: tuple[str, ...] = ()
     defaults: MetadataDefaults = MetadataDefaults()
     policy: Policy = Policy()
+
+
+class DigestsBody(_Body):
+    """Digests of somebody's files."""
+
+    digests: tuple[Sha512, ...] = Field(min_length=1, max_length=2000)
+
+
+class DigestsAnswer(BaseModel):
+    """Which of the digests are in the archive, of what the asker may see; the others are left out.
+
+    Attributes:
+        copies: Stores that must hold a file before a source copy of it may go.
+        stores: By digest, the stores with a copy that was read back lately.
+    """
+
+    copies: int
+    stores: dict[str, tuple[str, ...]]
 
 
 @router.get("/me")
@@ -180,6 +199,13 @@ def show_work(parts: Parts, person: ApiPerson, work_id: str) -> Work:
         work = tx.inbox.get(work_id)
     _require_visible(parts, person, work.subject)
     return work
+
+
+@router.post("/digests")
+def verify_digests(parts: Parts, person: ApiPerson, body: DigestsBody) -> DigestsAnswer:
+    """Say which bytes are safe in the archive. Of what the person may not see the answer is as if it were not there."""
+    stores = parts.archived.stores_of(body.digests, account=person.account)
+    return DigestsAnswer(copies=parts.release_copies, stores=stores)
 
 
 @router.get("/projects")

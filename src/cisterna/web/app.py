@@ -21,6 +21,8 @@ from cisterna.web import (
     people_page,
     problem,
     project_page,
+    release_page,
+    verify_page,
 )
 from cisterna.web.live import LiveFeed
 from cisterna.web.parts import WebParts
@@ -63,6 +65,8 @@ def create_app(parts: WebParts) -> FastAPI:
         project_page,
         people_page,
         account_page,
+        release_page,
+        verify_page,
         landing,
         api,
         operation,

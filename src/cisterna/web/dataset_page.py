@@ -31,13 +31,14 @@ from cisterna.services.reprocess import request_reprocess
 from cisterna.services.review import OPEN_FOR, decide
 from cisterna.web.metadata_rows import metadata_rows
 from cisterna.web.parts import WebParts
+from cisterna.web.release_page import release_context
 from cisterna.web.signed import FormPerson, Parts, Person
 from cisterna.web.view import page
 from cisterna.web.wording import TEXT, say
 
 router = APIRouter(include_in_schema=False)
 
-_FLASHES = frozenset({"decided", "publishing", "withdrawn", "reprocessing"})
+_FLASHES = frozenset({"decided", "publishing", "withdrawn", "reprocessing", "cancelled"})
 _FILES_SHOWN = 500
 _THUMBS_SHOWN = 96
 _QUIET_EVENTS = frozenset({"attempt.started", "attempt.completed"})
@@ -66,12 +67,18 @@ class Happening:
 
 
 @router.get("/acquisitions/{acquisition_id}")
-def show_acquisition(request: Request, parts: Parts, person: Person, acquisition_id: str) -> Response:
+def show_acquisition(request: Request, parts: Parts, person: Person, acquisition_id: str, flash: str = "") -> Response:
     """Show one run as the instrument writes it."""
     found = detail_of(acquisition_id, catalogue=parts.catalogue, bucket=parts.store.bucket, account=person.account)
     if found.acquisition_id != acquisition_id:
         raise NotFound(say("problem.404.detail"))
-    return page(request, "acquisition.html", {"d": found, "history": history(found.history)})
+    context = {
+        "d": found,
+        "history": history(found.history),
+        "flash": flash if flash in _FLASHES else "",
+        **release_context(parts, found, person.account),
+    }
+    return page(request, "acquisition.html", context)
 
 
 @router.get("/datasets/{dataset_id}")

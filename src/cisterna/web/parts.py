@@ -12,6 +12,7 @@ from cisterna.ports.object_store import ObjectStore
 from cisterna.ports.password import Passwords
 from cisterna.ports.publisher import PublicShelf, Publisher
 from cisterna.ports.quality import TableFile
+from cisterna.services.verify_copy import ArchivedDigests
 from cisterna.web.dataset_content import Content, ContentCache
 
 
@@ -35,6 +36,8 @@ class WebParts:
             beside `hosts`.
         hosts: More host names to answer to, without ports.
         prefect_url: Address of Prefect's pages, for operators; None hides the link.
+        archived: Tells which bytes are safe in the archive.
+        release_copies: Stores that must hold a file before it counts as safe.
         models: Names the admitted models, for the form that asks for one.
         upload_limit_bytes: Largest body of a request.
         contents: Keeps what was read last of archived versions.
@@ -49,6 +52,8 @@ class WebParts:
     clock: Clock
     base_url: str
     hosts: Sequence[str] = ("127.0.0.1", "localhost", "[::1]")
+    archived: ArchivedDigests
+    release_copies: int = 2
     prefect_url: str | None = None
     models: Callable[[], Sequence[str]] = field(default=_no_models)
     upload_limit_bytes: int = 1024 * 1024

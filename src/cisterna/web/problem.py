@@ -24,6 +24,7 @@ STATUS: Mapping[str, int] = {
     "illegal-transition": 409,
     "decision-refused": 409,
     "publication-refused": 409,
+    "release-refused": 409,
     "lease-lost": 409,
     "precondition-failed": 409,
     "forbidden": 403,

@@ -42,6 +42,8 @@ class ProjectForm(BaseModel):
     model: str = ""
     convert: str = ""
     accept_passed: str = ""
+    release: str = "never"
+    release_copy: str = ""
     record: int = 0
     csrf: str = ""
 
@@ -182,6 +184,8 @@ def _filled(project: Project) -> ProjectForm:
         model=policy.model or "",
         convert=policy.convert.value if policy.convert else "",
         accept_passed="yes" if policy.accept_passed else "",
+        release=policy.release.value,
+        release_copy=policy.release_copy or "",
         record=project.record,
     )
 
@@ -209,6 +213,8 @@ def _read(form: ProjectForm, *, slug: str, created_at: datetime) -> Project:
                     "publish": form.publish,
                     "model": form.model.strip() or None,
                     "convert": form.convert or None,
+                    "release": form.release,
+                    "release_copy": form.release_copy.strip() or None,
                 }
             ),
             created_at=created_at,

@@ -40,6 +40,8 @@ def _web_parts(parts: Parts) -> WebParts:
         base_url=parts.base_url,
         prefect_url=parts.prefect_api_url.removesuffix("/api"),
         models=parts.models,
+        archived=parts.archived_digests,
+        release_copies=parts.settings.release.copies,
     )
 
 

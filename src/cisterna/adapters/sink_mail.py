@@ -1,0 +1,131 @@
+"""Mail to the people whom a release of a source copy concerns, by SMTP."""
+
+from __future__ import annotations
+
+import smtplib
+import ssl
+from collections.abc import Mapping
+from email.errors import MessageError
+from email.message import EmailMessage
+from email.utils import format_datetime
+from typing import Any, Literal
+
+from pydantic import SecretStr, ValidationError
+
+from cisterna.domain.account import Account
+from cisterna.domain.base import Value
+from cisterna.domain.errors import SinkUnavailable
+from cisterna.domain.event import Event
+from cisterna.domain.release import Release
+from cisterna.ports.catalogue import Catalogue
+
+_ANSWER_SECONDS = 20.0
+_SUBJECTS: Mapping[str, str] = {
+    "release.announced": "The instrument's copy will be deleted on {due}",
+    "release.cancelled": "The instrument's copy will not be deleted: the release was cancelled",
+    "release.refused": "The instrument's copy was not deleted: the release was refused",
+    "release.stopped": "The deletion of the instrument's copy was stopped",
+    "release.done": "The instrument's copy was deleted",
+}
+
+
+class MailServer(Value):
+    """Where mail is handed in.
+
+    Attributes:
+        security: `none`, `starttls`, or `tls` from the first byte.
+    """
+
+    host: str
+    port: int
+    sender: str
+    username: str | None = None
+    password: SecretStr | None = None
+    security: Literal["none", "starttls", "tls"] = "starttls"
+
+
+class MailSink:
+    """Implements `ports.sink.EventSink` for what becomes of releases; every other event is nothing to it.
+
+    The owner of the project gets the mail, and who announced the release. It holds ids, counts, dates and a link and
+    nothing that the data say of themselves, so that it may leave the house whatever the data are. The same event again
+    is the same message, by its Message-ID.
+    """
+
+    name = "mail"
+    inside = True
+
+    def __init__(self, server: MailServer, *, catalogue: Catalogue, base_url: str) -> None:
+        self._server = server
+        self._catalogue = catalogue
+        self._base_url = base_url.rstrip("/")
+
+    def send(self, event: Event) -> None:
+        """Send the event's mail. Raises `SinkUnavailable` when the server does not take it for everybody."""
+        if event.name not in _SUBJECTS:
+            return
+        try:
+            release = Release.model_validate(event.data.get("release"))
+        except ValidationError:
+            return  # not an event of ours: there is nothing to tell
+        recipients = self._recipients(event, release)
+        if recipients:
+            self._hand_in(self._message(event, release, recipients))
+
+    def _recipients(self, event: Event, release: Release) -> list[str]:
+        project = event.data.get("project")
+        with self._catalogue.begin() as tx:
+            owner = tx.projects.get(project).owner if isinstance(project, str) else None
+            people: list[Account | None] = [tx.accounts.find(name) for name in (owner, release.person) if name]
+        return list(dict.fromkeys(one.email for one in people if one is not None and one.active and one.email))
+
+    def _message(self, event: Event, release: Release, recipients: list[str]) -> EmailMessage:
+        due = f"{release.due_at:%Y-%m-%d %H:%M} UTC"
+        message = EmailMessage()
+        message["Subject"] = f"[Cisterna] {_SUBJECTS[event.name].format(due=due)}"
+        message["From"] = self._server.sender
+        message["To"] = ", ".join(recipients)
+        message["Date"] = format_datetime(event.occurred_at)
+        message["Message-ID"] = f"<{event.event_id}@cisterna>"
+        message["Auto-Submitted"] = "auto-generated"
+        lines = [
+            f"Acquisition   {release.acquisition_id}",
+            f"Archived as   {release.version_id}",
+            f"Files         {release.file_count}, {release.total_bytes} bytes",
+            f"Asked for by  {release.person}",
+            f"Due           {due}",
+            f"Now           {release.state.value}",
+            "",
+            "Look at it, cancel it while there is time, or place a hold:",
+            f"{self._base_url}/acquisitions/{release.acquisition_id}",
+        ]
+        message.set_content("\n".join(lines) + "\n")
+        return message
+
+    def _hand_in(self, message: EmailMessage) -> None:
+        try:
+            with self._connect() as connection:
+                refused = connection.send_message(message)
+        except (OSError, smtplib.SMTPException, MessageError) as error:
+            msg = f"the mail server {self._server.host}:{self._server.port} did not take a mail: {error}; it is kept"
+            raise SinkUnavailable(msg, sink=self.name) from error
+        if refused:
+            msg = f"the mail server refused {len(refused)} of the recipients; see their accounts' addresses"
+            raise SinkUnavailable(msg, sink=self.name)
+
+    def _connect(self) -> smtplib.SMTP:
+        server = self._server
+        where: dict[str, Any] = {"host": server.host, "port": server.port, "timeout": _ANSWER_SECONDS}
+        if server.security == "tls":
+            connection: smtplib.SMTP = smtplib.SMTP_SSL(**where, context=ssl.create_default_context())
+        else:
+            connection = smtplib.SMTP(**where)
+        try:
+            if server.security == "starttls":
+                connection.starttls(context=ssl.create_default_context())
+            if server.username and server.password:
+                connection.login(server.username, server.password.get_secret_value())
+        except BaseException:
+            connection.close()
+            raise
+        return connection

@@ -1,0 +1,75 @@
+"""`cisterna hold`: what must stay where it is, and who says so."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from cisterna.cli.answer import AsJson, DryRun, Reason, answer, lines, table
+from cisterna.cli.config import HomeOption
+from cisterna.cli.opened import local_account, local_person, opened
+from cisterna.cli.rehearsal import catalogue_for
+from cisterna.services.hold import lift_hold, list_holds, place_hold
+
+app = typer.Typer(no_args_is_help=True, help="Data that must not be deleted, and who says so.")
+
+
+@app.command()
+def place(
+    target: Annotated[str, typer.Argument(metavar="ID", help="An acquisition, dataset, PID or project.")],
+    *,
+    reason: Reason,
+    dry_run: DryRun = False,
+    home: HomeOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Place a hold; nothing of it is released, expired or erased until it is lifted."""
+    with opened(home) as parts:
+        hold = place_hold(
+            target,
+            person=local_person(parts),
+            reason=reason,
+            catalogue=catalogue_for(parts.catalogue, dry_run=dry_run),
+            clock=parts.clock,
+        )
+    text = f"would hold {hold.target}" if dry_run else f"{hold.target} is held: {hold.hold_id}"
+    answer({**hold.model_dump(mode="json"), "dry_run": dry_run}, as_json=as_json, show=lines(text))
+
+
+@app.command()
+def lift(
+    hold_id: Annotated[str, typer.Argument(metavar="HOLD", help="The hold's own id, see `cisterna hold list`.")],
+    *,
+    reason: Reason,
+    dry_run: DryRun = False,
+    home: HomeOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Lift a hold that you placed, or as a steward of the project."""
+    with opened(home) as parts:
+        hold = lift_hold(
+            hold_id,
+            person=local_person(parts),
+            reason=reason,
+            catalogue=catalogue_for(parts.catalogue, dry_run=dry_run),
+            clock=parts.clock,
+        )
+    text = f"would lift the hold on {hold.target}" if dry_run else f"the hold on {hold.target} is lifted"
+    answer({**hold.model_dump(mode="json"), "dry_run": dry_run}, as_json=as_json, show=lines(text))
+
+
+@app.command("list")
+def list_(
+    *,
+    lifted: Annotated[bool, typer.Option("--lifted", help="Also those that were lifted.")] = False,
+    home: HomeOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the holds."""
+    with opened(home) as parts:
+        found = list_holds(account=local_account(parts), catalogue=parts.catalogue, lifted=lifted)
+    rows = [one.model_dump(mode="json") for one in found]
+    columns = {"hold_id": "hold", "scope": "on", "target": "id", "person": "by", "placed_at": "placed"}
+    told = {"reason": "", "lifted_by": "lifted by", "lifted_reason": "lifted because"}
+    answer(rows, as_json=as_json, show=table(rows, columns, told=told, empty="Nothing is held."))

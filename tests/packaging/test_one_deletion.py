@@ -1,0 +1,87 @@
+"""Exactly one function deletes at a source, and one place calls the file system to do so."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+CHECKOUT = Path(__file__).parents[2]
+_REMOVES = {
+    "unlink",
+    "remove",
+    "rmdir",
+    "rmtree",
+    "removedirs",
+    "renames",
+    "rename",
+    "replace",
+    "truncate",
+    "ftruncate",
+}
+_OF_STRINGS_AND_LISTS = {"replace", "remove", "rename"}
+
+OURS = {
+    "adapters/embedded_postgres.py": "the home's own database folder",
+    "adapters/embedded_seaweedfs.py": "the home's own store folder",
+    "adapters/landing_deletion.py": "the one place that deletes at a source",
+    "adapters/local_service.py": "its own socket",
+    "adapters/sink_openlineage.py": "the home's lineage file",
+    "bootstrap/home.py": "files of the home",
+    "bootstrap/stack.py": "run files of the home",
+    "flows/dispatcher.py": "run files of the home",
+    "flows/once.py": "a lock of the home",
+    "flows/supervisor.py": "run files of the home",
+    "services/landing.py": "the folder that `restore` writes to: its own unfinished files",
+    "testing/profile_contract.py": "a copy of an example that the kit made itself",
+    "testing/writer_pattern.py": "files that the demo's virtual instrument writes itself",
+}
+"""Where files are removed or renamed, and what they are; a new place has to be named here and defended."""
+
+
+def calls(file: Path) -> Iterator[tuple[int, str]]:
+    """Give the calls in a module that remove or rename files, as far as their names tell."""
+    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        if not isinstance(node, ast.Call):
+            continue
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        if name not in _REMOVES:
+            continue
+        holder = node.func.value if isinstance(node.func, ast.Attribute) else None
+        is_module = isinstance(holder, ast.Name) and holder.id in {"os", "shutil"}
+        if name in _OF_STRINGS_AND_LISTS and not is_module:
+            continue
+        yield node.lineno, name
+
+
+def modules() -> list[tuple[str, Path]]:
+    sources = [(CHECKOUT / "src" / "cisterna", CHECKOUT / "src" / "cisterna"), (CHECKOUT / "flows", CHECKOUT)]
+    return [(str(one.relative_to(base)), one) for root, base in sources for one in sorted(root.rglob("*.py"))]
+
+
+def test_nothing_but_the_named_places_removes_or_renames_files() -> None:
+    found = {name: list(calls(file)) for name, file in modules()}
+
+    assert {name: where for name, where in found.items() if where and name not in OURS} == {}
+    assert OURS.keys() - {name for name, where in found.items() if where} == set()
+
+
+def test_the_one_place_unlinks_once_and_removes_folders_once() -> None:
+    names = [name for _, name in calls(CHECKOUT / "src/cisterna/adapters/landing_deletion.py")]
+
+    assert sorted(names) == ["rmdir", "unlink"]
+
+
+def test_one_function_calls_the_landing_zone_to_delete() -> None:
+    """`execute_release` is the way there: its module alone calls `zone.delete`, in one place."""
+    found = []
+    for name, file in modules():
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "delete":
+                holder = ast.unparse(node.func.value)
+                if "zone" in holder.lower():
+                    found.append((name, holder))
+            if isinstance(node, ast.Name) and node.id == "delete_proven" and name != "adapters/landing_folder.py":
+                found.append((name, node.id))
+
+    assert found == [("services/release.py", "zone")]

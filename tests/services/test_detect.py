@@ -28,14 +28,7 @@ from cisterna.testing.virtual_squid import Fault, VirtualSquid
 from cisterna.testing.writer_pattern import WriterPattern
 
 STARTED = datetime(2026, 11, 22, 8, 30, 1, 250_000, tzinfo=UTC)
-W, C, A, P, S, U = (
-    AcquisitionState.WRITING,
-    AcquisitionState.COMPLETE,
-    AcquisitionState.ABORTED,
-    AcquisitionState.PARTIAL,
-    AcquisitionState.STALLED,
-    AcquisitionState.UNAVAILABLE,
-)
+W, C, A, P, S, U = AcquisitionState
 
 
 @dataclass

@@ -36,12 +36,10 @@ from cisterna.ports.catalogue import (
     Instruments,
     Outbox,
     Projects,
-    Rebuilding,
-    Records,
-    Recoveries,
     Releases,
     Transaction,
 )
+from cisterna.ports.record import Rebuilding, Records, Recoveries
 
 _RECONNECT_SECONDS = 1.0
 

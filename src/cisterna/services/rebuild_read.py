@@ -26,8 +26,8 @@ from cisterna.domain.ocfl_parse import parse_inventory
 from cisterna.domain.rebuild import FoundObject, Gathered, RebuildFault, Source
 from cisterna.domain.record import SCHEMA_VERSION, read_content
 from cisterna.domain.record_segment import LARGEST_SEGMENT_BYTES, open_segment, segment_digest
-from cisterna.ports.catalogue import Rebuilding
 from cisterna.ports.object_store import ObjectStore, StoredObject
+from cisterna.ports.record import Rebuilding
 from cisterna.services.crew import work_through
 from cisterna.services.held_object import sidecar_agrees
 from cisterna.services.record import RECORD_ROOT, SEGMENTS

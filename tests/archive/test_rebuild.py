@@ -37,8 +37,8 @@ def reasons(found: Rebuilt) -> dict[str, str]:
 
 @pytest.fixture
 def life(told: Told) -> Told:
-    """An archive with three runs: one decided, one published and withdrawn, one undecided, and a derived dataset."""
-    told.ingest("sharp")
+    """An archive with three runs: one decided and held, one published and withdrawn, one undecided, and one derived."""
+    told.hold_and_release(told.ingest("sharp"))
     told.publish(told.ingest("shown"))
     told.derive(told.ingest("blurred", decided=False))
     told.record()

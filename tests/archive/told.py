@@ -6,6 +6,7 @@ import gzip
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import psycopg
@@ -17,9 +18,11 @@ from cisterna.adapters.sink_archive_log import ArchiveLogSink
 from cisterna.domain.account import ApiToken, SetupLink
 from cisterna.domain.dataset import Dataset, Relation, Stage
 from cisterna.domain.finding import Finding, Outcome
+from cisterna.domain.hold import Hold, HoldScope
 from cisterna.domain.project import Binding, BindingKind
 from cisterna.domain.publication import Publication
 from cisterna.domain.record_segment import Segment
+from cisterna.domain.release import Release, ReleaseState
 from cisterna.domain.review import Act, Decision
 from cisterna.ports.object_store import ObjectStore
 from cisterna.services.deliver import deliver_due
@@ -134,6 +137,38 @@ class Told:
                 tx.projects.bind(rule)
         with self.catalogue.begin() as tx:
             tx.projects.unbind(rules[1])
+
+    def hold_and_release(self, version: str) -> None:
+        """Place a hold on a version's dataset, and announce and cancel the release of its source."""
+        clock = self.facility.clock
+        with self.catalogue.begin() as tx:
+            found = tx.datasets.get_version(version)
+            dataset = tx.datasets.get(found.dataset_id)
+            tx.holds.place(
+                Hold(
+                    hold_id=f"hold of {version}",
+                    scope=HoldScope.DATASET,
+                    target=dataset.dataset_id,
+                    person="rosa",
+                    reason="a paper is under review",
+                    placed_at=clock.now(),
+                )
+            )
+            release = Release(
+                release_id=f"release of {version}",
+                acquisition_id=dataset.acquisition_id or "",
+                dataset_id=dataset.dataset_id,
+                version_id=version,
+                manifest_digest=found.manifest_digest or "",
+                file_count=found.file_count,
+                total_bytes=found.total_bytes,
+                person="rosa",
+                announced_at=clock.now(),
+                due_at=clock.now() + timedelta(hours=72),
+            )
+            tx.releases.add(release)
+            cancelled = {"state": ReleaseState.CANCELLED, "reason": "it is held", "ended_by": "rosa"}
+            tx.releases.save(release.model_copy(update={**cancelled, "ended_at": clock.now()}))
 
     def derive(self, source: str) -> str:
         """Add a derived dataset of a version, whose one version is on its way."""

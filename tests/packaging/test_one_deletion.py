@@ -26,6 +26,7 @@ OURS = {
     "adapters/embedded_seaweedfs.py": "the home's own store folder",
     "adapters/landing_deletion.py": "the one place that deletes at a source",
     "adapters/local_service.py": "its own socket",
+    "adapters/model_package.py": "copies of models that a killed `model add` left in the home",
     "adapters/sink_openlineage.py": "the home's lineage file",
     "bootstrap/home.py": "files of the home",
     "bootstrap/stack.py": "run files of the home",

@@ -66,7 +66,7 @@ def test_stores_are_brought_to_the_plan_and_work_as_before(stack: RunningStack, 
 
     answer = stack.ingest(write_run(tmp_path / "zone", seed=307))
     assert answer.code == 0, answer.out
-    assert stack.ok("check", answer.document["dataset_id"])
+    assert stack.ok("check", answer.document["dataset_id"], "--store", "archive")
     stack.ok("restore", answer.document["dataset_id"], "--to", str(tmp_path / "back"))
 
 

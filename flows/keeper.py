@@ -34,6 +34,7 @@ RECORD_SECONDS = 5.0
 
 RECORD_COPIES_SECONDS = 300.0
 """How late the record is in further stores: each look lists all of it."""
+
 UPKEEP_SECONDS = 5.0
 """How often it is looked for copies that are missing and checks that are due."""
 

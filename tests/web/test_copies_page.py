@@ -29,6 +29,8 @@ def test_what_was_not_found_whole_is_on_the_dashboard_and_the_datasets_page(
     assert "1 of 2 copies" in page
     assert f'class="badge fixity-{fixity.value}">{word}<' in page
     assert "data/plate.tiff" in page
+    assert '<th scope="row">mirror</th>' in page
+    assert steward.get(f"/api/v1/datasets/{version.dataset_id}").json()["stores_missing"] == ["mirror"]
     (row,) = (one for one in steward.get("/api/v1/datasets").json() if one["dataset_id"] == version.dataset_id)
     assert (row["fixity"], row["copies"], row["copies_wanted"]) == (fixity.value, 1, 2)
 
@@ -39,7 +41,9 @@ def test_whole_copies_raise_no_alarm(site: Site, visit: Visit) -> None:
     steward = visit("sten")
 
     assert "Not found whole" not in steward.get("/").text
-    assert "2 of 2 copies" in steward.get(f"/datasets/{version.dataset_id}").text
+    page = steward.get(f"/datasets/{version.dataset_id}").text
+    assert "2 of 2 copies" in page
+    assert "No copy yet" not in page
 
 
 def test_what_is_not_archived_has_no_copies(site: Site, visit: Visit) -> None:

@@ -68,7 +68,8 @@ def _sections(detail: Detail) -> Iterator[tuple[str, list[str]]]:
             f"{one.store}  {one.fixity.value if one.fixity else 'not copied yet'}: {one.reason}"
             + (f", read to the end {_at(one.checked_at)}" if one.checked_at else "")
             for one in detail.stores
-        ],
+        ]
+        + [f"{name}  not copied yet: it has not been tried" for name in detail.stores_missing],
     )
     yield (
         "publications",

@@ -12,7 +12,7 @@ from cisterna.domain.finding import Finding, Outcome
 from cisterna.domain.publication import Publication
 from cisterna.domain.receipt import CopyReceipt
 from cisterna.domain.review import Decision
-from cisterna.domain.stored_copy import StoredCopy
+from cisterna.domain.stored_copy import ARCHIVE, StoredCopy
 from cisterna.domain.work import Work
 from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.services.overview import Overview, find_overview
@@ -32,6 +32,7 @@ class Detail(Overview):
         related: Rows of what it was derived from and of what was derived from it, as far as the person may see them.
         work: What is to be done or was done about it, newest first.
         stores: What is known of the object in each store, the first store first.
+        stores_missing: Those that are to keep a copy of what is archived and were never tried.
     """
 
     shown: Version | None = None
@@ -44,6 +45,7 @@ class Detail(Overview):
     related: tuple[Overview, ...] = ()
     work: tuple[Work, ...] = ()
     stores: tuple[StoredCopy, ...] = ()
+    stores_missing: tuple[str, ...] = ()
 
 
 def detail_of(identifier: str, *, catalogue: Catalogue, bucket: str, account: Account | None = None) -> Detail:
@@ -74,12 +76,20 @@ def detail_of(identifier: str, *, catalogue: Catalogue, bucket: str, account: Ac
             facts["stores"] = tuple(tx.copies.of(row.dataset_id))
         if row.version_id is not None:
             facts |= _of_version(tx, row.version_id)
-        return Detail.model_validate(facts)
+        detail = Detail.model_validate(facts)
+        return detail.model_copy(update={"stores_missing": _without_copy(tx, detail)})
 
 
 def gravest_first(findings: Sequence[Finding]) -> tuple[Finding, ...]:
     """Order findings as a steward reads them; equals keep their order."""
     return tuple(sorted(findings, key=lambda finding: _GRAVEST_FIRST[finding.outcome]))
+
+
+def _without_copy(tx: Transaction, detail: Detail) -> tuple[str, ...]:
+    if not detail.copies_wanted:
+        return ()
+    known = {ARCHIVE, *(one.store for one in detail.stores), *(one.store for one in detail.receipts)}
+    return tuple(name for name in tx.copies.stores() if name not in known)
 
 
 def _of_version(tx: Transaction, version_id: str) -> dict[str, object]:

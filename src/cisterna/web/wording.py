@@ -207,6 +207,7 @@ TEXT: dict[str, str] = {
     "cause.acquired": "acquired",
     "stores.title": "Copies",
     "stores.caption": "Each store that keeps a copy, and what the last reading of it found.",
+    "stores.missing": "No copy yet: it has not been tried.",
     "history.title": "History",
     "history.empty": "Nothing has happened yet.",
     "history.object": "In the archive at",

@@ -116,7 +116,8 @@ class Facility:
         """Put the folder as it is now into the catalogue, as a complete acquisition's next version."""
         listing = self.zone.listing(run)
         with self.catalogue.begin() as tx:
-            tx.instruments.add(make_instrument("squid-1", path=str(self.landing)))
+            if not tx.instruments.list():
+                tx.instruments.add(make_instrument("squid-1", path=str(self.landing)))
             if not tx.projects.list():
                 tx.projects.add(make_project("cells"))
             wanted = make_acquisition(run, project="cells")

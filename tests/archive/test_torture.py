@@ -22,12 +22,11 @@ from cisterna.adapters.s3_obstore import S3Store
 from cisterna.testing.fault_proxy import FaultProxy
 from tests.archive.facility import Facility
 from tests.archive.ocfl_judge import dump, judge
-from tests.archive.torture import EVERY_KIND, Blow, Moment, Torture, Victim, is_write
+from tests.archive.torture import EVERY_KIND, Blow, Moment, Step, Torture, Victim, is_write
 from tests.archive.whole import logical_state, require_no_strangers, require_whole
-from tests.archive.worker_nursery import DONE, Nursery
+from tests.archive.worker_nursery import DONE, Nursery, Task
 from tests.store_fixtures import SHORT, new_seaweedfs
 
-Outcome = dict[str, dict[str, str]]
 Outcome = dict[str, dict[str, str]]
 RUNS_OF_A_BUCKET = 25
 """Then the bucket is judged and deleted, and another begun, so that the disk does not fill."""
@@ -36,41 +35,50 @@ _buckets = count(1)
 
 @dataclass
 class Trials:
-    """Runs that go through two versions each, with blows on the way, and the outcome they must come to."""
+    """Runs that go through two versions, a copy and the release of their source, with blows on the way to each.
+
+    Attributes:
+        writes, seconds: Of each step, undisturbed.
+        expected: What each version must come to.
+    """
 
     torture: Torture
     validator: list[str]
     folder: Path
     expected: list[Outcome] = field(default_factory=list)
     writes: list[int] = field(default_factory=list)
-    seconds: float = 0.0
+    seconds: list[float] = field(default_factory=list)
     valid: int = 0
     _runs: list[str] = field(default_factory=list)
 
     def undisturbed(self) -> None:
         """Learn what a run comes to, with how many writes and how fast."""
-        for version in (lambda: self.torture.open("reference"), lambda: self.torture.reopen("reference")):
+        for step in self.torture.steps("reference"):
             self.torture.proxy.requests.clear()
-            name, began = version(), time.monotonic()
-            self.torture.begin(name)
-            assert self.torture.nursery.wait().code == DONE
-            self.seconds = max(self.seconds, time.monotonic() - began)
-            require_whole(self.torture.facility, name)
+            began = time.monotonic()
+            self.torture.begin(step)
+            ended = self.torture.nursery.wait()
+            assert ended.code == DONE, (step, ended)
+            self.seconds.append(time.monotonic() - began)
             self.writes.append(sum(is_write(one) for one in self.torture.proxy.requests))
-            self.expected.append(logical_state(self.torture.facility, name))
+            if step.task is Task.INGEST:
+                require_whole(self.torture.facility, step.subject)
+                self.expected.append(logical_state(self.torture.facility, step.subject))
         self._runs.append("reference")
 
-    def run(self, strike: Callable[[int, str], None]) -> None:
-        """Take a new run through both versions; `strike` is told which of them (0 or 1) and its id."""
+    def run(self, strike: Callable[[int, Step], None]) -> None:
+        """Take a new run through every step; `strike` is told which of them, from 0, and the step."""
         run = f"run-{self.torture.done.total()}-{len(self._runs)}"
         self._runs.append(run)
         before: dict[str, bytes] = {}
-        for number, opened in enumerate((self.torture.open, self.torture.reopen)):
-            version = opened(run)
-            strike(number, version)
-            self.torture.finish(version)
+        version = ""
+        for number, step in enumerate(self.torture.steps(run)):
+            strike(number, step)
+            self.torture.finish(step)
+            version = step.subject if step.task is Task.INGEST else version
             require_whole(self.torture.facility, version)
-            assert logical_state(self.torture.facility, version) == self.expected[number]
+            wanted = self.expected[min(number, len(self.expected) - 1)]
+            assert logical_state(self.torture.facility, version) == wanted
             now = self.torture.facility.keys(version)
             kept = {path: body for path, body in before.items() if path.startswith("v1/")}
             assert {path: now[path] for path in kept} == kept
@@ -79,27 +87,34 @@ class Trials:
             self.judge()
 
     def judge(self) -> None:
-        """Let ocfl-py judge every object of the bucket, and begin another."""
+        """Let ocfl-py judge every object of the bucket and every copy, and begin others."""
         torture, count_of = self.torture, len(self._runs)
         require_no_strangers(torture.facility)
-        folder = self.folder / torture.store.bucket
-        dump(torture.store, folder)
-        roots = sorted({"/".join(one.key.split("/")[:4]) for one in torture.store.list("") if "/v1/" in one.key})
-        assert len(roots) == count_of
-        said = judge(self.validator, folder, *(folder / root for root in roots))
-        assert said.count("is VALID") == count_of, said
-        shutil.rmtree(folder)
-        self.valid += count_of
+        assert not list(torture.second.unfinished_uploads(""))
+        for store in (torture.store, torture.second):
+            folder = self.folder / store.bucket
+            dump(store, folder)
+            roots = sorted({"/".join(one.key.split("/")[:4]) for one in store.list("") if "/v1/" in one.key})
+            assert len(roots) == count_of
+            said = judge(self.validator, folder, *(folder / root for root in roots))
+            assert said.count("is VALID") == count_of, said
+            shutil.rmtree(folder)
+            self.valid += count_of
+            store.control.delete_bucket()
         self._runs.clear()
-        torture.store.control.delete_bucket()
-        torture.use(new_bucket(torture.server))
+        torture.use(*new_buckets(torture.server))
 
 
-def new_bucket(server: EmbeddedSeaweedFS) -> S3Store:
-    """Give a store on a bucket that was not there."""
-    store = S3Store(server.archive_access, bucket=f"torture-{next(_buckets)}", name="archive", patience=SHORT)
-    store.create_bucket()
-    return store
+def new_buckets(server: EmbeddedSeaweedFS) -> tuple[S3Store, S3Store]:
+    """Give stores on buckets that were not there: the archive's, and the copies'."""
+    number = next(_buckets)
+    stores = [
+        S3Store(server.archive_access, bucket=f"{name}-{number}", name=name, patience=SHORT)
+        for name in ("archive", "second")
+    ]
+    for store in stores:
+        store.create_bucket()
+    return stores[0], stores[1]
 
 
 @pytest.fixture
@@ -123,11 +138,14 @@ def chance(request: pytest.FixtureRequest) -> Random:
 def torture(facility: Facility, own_seaweedfs: EmbeddedSeaweedFS, dsn: str, chance: Random) -> Iterator[Torture]:
     """Give a facility whose worker and store may be killed."""
     with FaultProxy(own_seaweedfs.endpoint) as proxy, Nursery() as nursery:
-        store = new_bucket(own_seaweedfs)
-        made = Torture(facility, store, own_seaweedfs, proxy, nursery, dsn, chance)
-        made.use(store)
+        stores = new_buckets(own_seaweedfs)
+        made = Torture(facility, *stores, own_seaweedfs, proxy, nursery, dsn, chance)
+        made.use(*stores)
+        with facility.catalogue.begin() as tx:
+            tx.copies.register([one.name for one in stores])
         yield made
         made.store.close()
+        made.second.close()
 
 
 @pytest.fixture
@@ -141,13 +159,14 @@ def trials(torture: Torture, ocfl_validate: list[str], tmp_path: Path) -> Trials
 @pytest.mark.timeout(300)
 def test_some_kills_at_writes_and_at_random_change_nothing(trials: Trials) -> None:
     torture = trials.torture
-    for victim, moment in EVERY_KIND:
+    for turn in range(3):
 
-        def strike(number: int, version: str, victim: Victim = victim, moment: Moment = moment) -> None:
-            sure = trials.writes[number] * 9 // 10  # their number differs a little from run to run
-            assert torture.strike(version, Blow(victim, moment, nth=1 + torture.chance.randrange(sure)))
+        def strike(number: int, step: Step, turn: int = turn) -> None:
+            victim, moment = EVERY_KIND[(2 * turn + number) % len(EVERY_KIND)]
+            sure = max(1, trials.writes[number] * 9 // 10)  # their number differs a little from run to run
+            assert torture.strike(step, Blow(victim, moment, nth=1 + torture.chance.randrange(sure)))
             if moment is Moment.TORN:
-                torture.strike_some_time(version, victim, within_seconds=trials.seconds)
+                torture.strike_some_time(step, victim, within_seconds=trials.seconds[number])
 
         trials.run(strike)
     trials.judge()
@@ -155,9 +174,9 @@ def test_some_kills_at_writes_and_at_random_change_nothing(trials: Trials) -> No
     assert torture.done.total() >= 2 * len(EVERY_KIND)
 
 
-def strike_once(trials: Trials, blow: Blow, number: int, version: str) -> None:
+def strike_once(trials: Trials, blow: Blow, number: int, step: Step) -> None:
     if blow.nth <= trials.writes[number]:
-        trials.torture.strike(version, blow)
+        trials.torture.strike(step, blow)
 
 
 @pytest.mark.torture
@@ -170,10 +189,10 @@ def test_kills_at_every_write_and_at_random_change_nothing(trials: Trials, reque
             trials.run(partial(strike_once, trials, blow))
     at_writes = torture.done.total()
 
-    def strike_at_random(_number: int, version: str) -> None:
+    def strike_at_random(number: int, step: Step) -> None:
         for _ in range(torture.chance.choice((1, 1, 2))):
             victim = Victim.STORE if torture.chance.random() < 0.25 else Victim.CLIENT
-            torture.strike_some_time(version, victim, within_seconds=trials.seconds)
+            torture.strike_some_time(step, victim, within_seconds=trials.seconds[number])
 
     while torture.done.total() < request.config.getoption("--strikes"):
         trials.run(strike_at_random)
@@ -181,7 +200,7 @@ def test_kills_at_every_write_and_at_random_change_nothing(trials: Trials, reque
 
     print(  # noqa: T201 - the figures are what this is run for
         f"{torture.done.total()} kills in {time.monotonic() - began:.0f} s, {at_writes} of them at each of "
-        f"{trials.writes} writes (v1, v2): {dict(torture.done)}; struck writes: {dict(torture.writes)}; "
+        f"{trials.writes} writes (v1, v2, copy, release): {dict(torture.done)}; struck writes: {dict(torture.writes)}; "
         f"{trials.valid} objects valid by ocfl-py, 0 corrupt, 0 missing, 0 duplicated"
     )
     assert at_writes >= 5 * sum(trials.writes)

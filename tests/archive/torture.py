@@ -9,6 +9,7 @@ import signal
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from random import Random
@@ -16,10 +17,14 @@ from urllib.parse import unquote
 
 from cisterna.adapters.embedded_seaweedfs import EmbeddedSeaweedFS
 from cisterna.adapters.s3_obstore import S3Store
+from cisterna.domain.release import ReleaseState
+from cisterna.domain.work import Attempt
 from cisterna.services.recover import recover_object
 from cisterna.testing.fault_proxy import Effect, FaultProxy, Request, Rule
 from tests.archive.facility import RUN, Facility
-from tests.archive.worker_nursery import DONE, FAILED, Nursery
+from tests.archive.whole import require_nothing_lost
+from tests.archive.worker_nursery import DONE, FAILED, Nursery, Task
+from tests.release.world import ReleaseWorld
 
 LARGE = {**RUN, "0/large.avi": b"large" * (9 * 1024 * 1024 // 5), "0/two\nlines.txt": b"a name over two lines"}
 """More than one part of an upload: its parts, its completion and its abortion are writes too."""
@@ -59,12 +64,29 @@ def is_write(request: Request) -> bool:
     return request.method in {"PUT", "POST", "DELETE"}
 
 
+@dataclass(frozen=True)
+class Step:
+    """One thing that a worker does to a run, and may be killed at.
+
+    Attributes:
+        subject: A version's id, or a release's.
+        lease: Takes the work away from whoever has it.
+        require_safe: Looks, after each blow, at what must be true at any moment.
+    """
+
+    task: Task
+    subject: str
+    lease: Callable[[], Attempt]
+    require_safe: Callable[[], None] = lambda: None
+
+
 @dataclass
 class Torture:
     """A facility whose worker and store are killed, and the count of what was done to them.
 
     Attributes:
         facility: The undisturbed view: it reaches the store directly.
+        second: Where copies go, at the same server.
         proxy: What the worker reaches the store through.
         done: Blows that struck, by victim and moment.
         writes: What was being written when a blow struck, and how often.
@@ -73,6 +95,7 @@ class Torture:
 
     facility: Facility
     store: S3Store
+    second: S3Store
     server: EmbeddedSeaweedFS
     proxy: FaultProxy
     nursery: Nursery
@@ -82,23 +105,49 @@ class Torture:
     writes: Counter[str] = field(default_factory=Counter)
     missed: int = 0
 
-    def use(self, store: S3Store) -> None:
-        """Go on with another bucket."""
+    def use(self, store: S3Store, second: S3Store) -> None:
+        """Go on with other buckets."""
         self.store = self.facility.store = store
+        self.second = second
 
-    def open(self, run: str) -> str:
-        """Put a new run into the landing zone, complete, and return its first version."""
+    def steps(self, run: str) -> Iterator[Step]:
+        """Give what happens to a new run one after the other; each begins when the one before is over."""
         self.facility.write(run, LARGE)
-        return self.facility.detect(run).version_id
-
-    def reopen(self, run: str) -> str:
-        """Let the run change and come to rest again, and return its second version."""
+        version = self.facility.detect(run).version_id
+        yield Step(Task.INGEST, version, lambda: self.facility.lease(version))
         self.facility.write(run, SECOND)
-        return self.facility.detect(run, number=2).version_id
+        version = self.facility.detect(run, number=2).version_id
+        yield Step(Task.INGEST, version, lambda: self.facility.lease(version))
+        yield Step(Task.COPY, version, lambda: self.facility.lease(version))
+        world = ReleaseWorld(self.facility, run=run)
+        world.adopt(version)
+        release, held = world.announce_and_wait(), list[Attempt]()
 
-    def begin(self, version: str) -> int:
-        """Start a worker on a version, by taking the work away from whoever had it; return its pid."""
+        def lease() -> Attempt:
+            for one in held:
+                world.put_back(one)
+            held[:] = [world.lease()]
+            return held[0]
+
+        def require_safe() -> None:
+            require_nothing_lost(
+                {**LARGE, **SECOND},
+                world.release(release),
+                facility=self.facility,
+                folder=world.folder,
+                stores=(self.store, self.second),
+            )
+
+        yield Step(Task.RELEASE, release.release_id, lease, require_safe)
+        with self.facility.catalogue.begin() as tx:
+            tx.inbox.finish(held[0], outcome="released")
+        assert world.release(release).state is ReleaseState.DONE
+        assert not world.folder.exists()
+
+    def begin(self, step: Step) -> int:
+        """Start a worker on a step, by taking the work away from whoever had it; return its pid."""
         access = self.server.archive_access
+        lease = step.lease()
         return self.nursery.start(
             {
                 "dsn": self.dsn,
@@ -106,13 +155,16 @@ class Torture:
                 "key": access.access_key_id,
                 "secret": access.secret_access_key.get_secret_value(),
                 "bucket": self.store.bucket,
+                "second": self.second.bucket,
                 "landing": str(self.facility.landing),
-                "version": version,
-                "lease": self.facility.lease(version).model_dump(mode="json"),
+                "task": step.task,
+                "subject": step.subject,
+                "lease": lease.model_dump(mode="json"),
+                "now": self.facility.clock.now().isoformat(),
             }
         )
 
-    def strike(self, version: str, blow: Blow) -> bool:
+    def strike(self, step: Step, blow: Blow) -> bool:
         """Kill at one write, and tell whether the worker came so far; it is dead or has given up after this."""
         known, pid = threading.Event(), [0]
 
@@ -127,20 +179,21 @@ class Torture:
         at_once = blow.moment is Moment.BEFORE or (blow.moment is Moment.TORN and blow.victim is Victim.CLIENT)
         hook = {"before": kill} if at_once else {"after": kill}
         rule = self.proxy.add(Rule(_EFFECTS[blow.moment], when=is_write, skip=blow.nth - 1, **hook))
-        pid[0] = self.begin(version)
+        pid[0] = self.begin(step)
         known.set()
         ended = self.nursery.wait()
         self.proxy.heal()
         self.server.start()
         expected = DONE if not rule.fired else FAILED if blow.victim is Victim.STORE else -signal.SIGKILL
-        assert ended.code == expected, (blow, ended)
+        assert ended.code == expected, (step, blow, ended)
+        step.require_safe()
         if rule.fired:
             self.done[f"{blow.victim} {blow.moment} a write"] += 1
         return rule.fired > 0
 
-    def strike_some_time(self, version: str, victim: Victim, *, within_seconds: float) -> None:
+    def strike_some_time(self, step: Step, victim: Victim, *, within_seconds: float) -> None:
         """Kill at a random moment; a store comes back while the worker may still be at it, or not."""
-        pid = self.begin(version)
+        pid = self.begin(step)
         time.sleep(self.chance.uniform(0.0, within_seconds))
         if victim is Victim.STORE:
             self.server.kill()
@@ -151,20 +204,22 @@ class Torture:
                 os.kill(pid, signal.SIGKILL)
         ended = self.nursery.wait()
         self.server.start()
-        assert ended.code in {DONE, FAILED if victim is Victim.STORE else -signal.SIGKILL}, ended
+        assert ended.code in {DONE, FAILED if victim is Victim.STORE else -signal.SIGKILL}, (step, ended)
+        step.require_safe()
         if ended.code == DONE and victim is Victim.CLIENT:
             self.missed += 1
         else:
             self.done[f"{victim} at random"] += 1
 
-    def finish(self, version: str) -> None:
+    def finish(self, step: Step) -> None:
         """Let somebody else carry on, after a recovery or not, as it happens."""
-        dataset = self.facility.version(version).dataset_id
-        for _ in range(self.chance.choice((0, 1, 2))):
-            recover_object(dataset, lease=None, catalogue=self.facility.catalogue, store=self.store)
-        self.begin(version)
+        if step.task is Task.INGEST:
+            dataset = self.facility.version(step.subject).dataset_id
+            for _ in range(self.chance.choice((0, 1, 2))):
+                recover_object(dataset, lease=None, catalogue=self.facility.catalogue, store=self.store)
+        self.begin(step)
         ended = self.nursery.wait()
-        assert ended.code == DONE, ended
+        assert ended.code == DONE, (step, ended)
 
 
 def what_of(request: Request) -> str:
@@ -176,6 +231,8 @@ def what_of(request: Request) -> str:
     *_, folder, name = unquote(request.path).split("/")
     if "/content/" in request.path:
         return "content"
+    if folder == "logs":
+        return "record"
     return f"version's {name}" if _VERSION_FOLDER.fullmatch(folder) else f"root {name}"
 
 

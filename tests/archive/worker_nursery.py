@@ -1,4 +1,4 @@
-"""Worker processes that may be killed: one warm process forks a child for each version that is to be ingested.
+"""Worker processes that may be killed: one warm process forks a child for each task.
 
 `python -m tests.archive.worker_nursery` reads one job a line and answers two: the child's pid, and how it ended. It has
 imported all that a worker needs and opened nothing, so a child begins within milliseconds, and 500 of them are few.
@@ -14,6 +14,8 @@ import traceback
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -27,8 +29,11 @@ from cisterna.adapters.s3_obstore import S3Store
 from cisterna.adapters.system_clock import SystemClock
 from cisterna.domain.errors import CisternaError
 from cisterna.domain.work import Attempt
+from cisterna.services.copy_object import copy_object
+from cisterna.services.release import execute_release
 from flows.worker import Absent
 from tests.archive.facility import Facility
+from tests.release.world import ReleaseWorld
 
 HASTY = Patience(answer_seconds=8.0, connect_seconds=1.0, attempts=3, pause_seconds=0.05)
 DONE, CRASHED, FAILED = 0, 1, 3
@@ -84,25 +89,51 @@ class Nursery:
         return json.loads(self._process.stdout.readline())
 
 
-def ingest(job: Mapping[str, Any]) -> None:
-    """Take a version the whole way, as a worker does, in this process."""
+class Task(StrEnum):
+    """What a child does."""
+
+    INGEST = "ingest"
+    COPY = "copy"
+    RELEASE = "release"
+
+
+class GivenClock(SystemClock):
+    """Goes on from a given moment; unlike a settable one it gives other ids in each process, as staging folders need.
+
+    Args:
+        start: Where it stands when the process begins.
+    """
+
+    def __init__(self, start: datetime) -> None:
+        self._ahead = start - super().now()
+
+    def now(self) -> datetime:
+        """Return the moment it stands at."""
+        return super().now() + self._ahead
+
+
+def carry_out(job: Mapping[str, Any]) -> None:
+    """Do a task to its end, as a worker does, in this process."""
     access = S3Access(endpoint=job["endpoint"], access_key_id=job["key"], secret_access_key=job["secret"])
+    lease, clock = Attempt.model_validate(job["lease"]), GivenClock(datetime.fromisoformat(job["now"]))
     with (
         closing(SqlCatalogue(job["dsn"], pool_size=2)) as catalogue,
         closing(S3Store(access, bucket=job["bucket"], name="archive", patience=HASTY)) as store,
+        closing(S3Store(access, bucket=job["second"], name="second", patience=HASTY)) as second,
     ):
-        worker = Facility(
-            catalogue,
-            SystemClock(),  # type: ignore[arg-type]  # it gives other ids in each process, as staging folders need
-            Path(job["landing"]),
-            store=store,
-        )
-        worker.walk(job["version"], Attempt.model_validate(job["lease"]))
+        worker = Facility(catalogue, clock, Path(job["landing"]), store=store)  # type: ignore[arg-type]
+        if job["task"] == Task.INGEST:
+            worker.walk(job["subject"], lease)
+        elif job["task"] == Task.COPY:
+            dataset_id = job["subject"].partition(":")[0]
+            copy_object(dataset_id, source=store, target=second, lease=lease, catalogue=catalogue, clock=clock)
+        else:
+            execute_release(job["subject"], lease=lease, site=ReleaseWorld(worker).site)
 
 
 def _child(job: Mapping[str, Any], said: int) -> int:
     try:
-        ingest(job)
+        carry_out(job)
     except CisternaError as error:
         os.write(said, f"{error.code}: {error}".encode())
         return FAILED

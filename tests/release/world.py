@@ -68,15 +68,22 @@ class ReleaseWorld:
         version = facility.detect(self.run)
         receipt = facility.ingest(version.version_id)
         assert receipt is not None
-        self.version_id, self.root = version.version_id, facility.root_of(version.version_id)
         with facility.catalogue.begin() as tx:
-            tx.accounts.add(
-                Account(name="sten", grants=(Grant(role=Role.STEWARD, project="cells"),), created_at=clock.now())
-            )
-            tx.accounts.add(
-                Account(name="vera", grants=(Grant(role=Role.VIEWER, project="cells"),), created_at=clock.now())
-            )
-            self._settle(tx.datasets.get_version(version.version_id))
+            second = {"receipt_id": clock.new_id(), "store": "second", "verified_at": clock.now()}
+            tx.datasets.add_receipt(receipt.model_copy(update=second))
+        self.adopt(version.version_id)
+
+    def adopt(self, version_id: str) -> None:
+        """Let what is archived and copied already be accepted, and rest until it may be announced."""
+        facility, clock = self.facility, self.facility.clock
+        self.version_id, self.root = version_id, facility.root_of(version_id)
+        with facility.catalogue.begin() as tx:
+            for name, role in (("sten", Role.STEWARD), ("vera", Role.VIEWER)):
+                if tx.accounts.find(name) is None:
+                    granted = (Grant(role=role, project="cells"),)
+                    tx.accounts.add(Account(name=name, grants=granted, created_at=clock.now()))
+            version = tx.datasets.get_version(version_id)
+            self._settle(version)
             dataset = tx.datasets.get(version.dataset_id)
             acquisition = tx.acquisitions.get(dataset.acquisition_id or "")
             self.acquisition_id = acquisition.acquisition_id
@@ -92,8 +99,6 @@ class ReleaseWorld:
             tx.acquisitions.save(acquisition.model_copy(update=seen))
             instrument = tx.instruments.get("squid-1")
             tx.instruments.save(instrument.model_copy(update={"identity": facility.zone.identity()}))
-            second = {"receipt_id": clock.new_id(), "store": "second", "verified_at": clock.now()}
-            tx.datasets.add_receipt(receipt.model_copy(update=second))
         self._end_ingest()
         clock.advance(timedelta(days=8))
 
@@ -104,9 +109,10 @@ class ReleaseWorld:
             advance(tx, shown, Stage.ACCEPTED, clock=self.facility.clock)
 
     def _end_ingest(self) -> None:
-        lease = self.facility.leases.pop(self.version_id)
+        dataset = self.version_id.partition(":")[0]
         with self.facility.catalogue.begin() as tx:
-            tx.inbox.finish(lease, outcome="archived")
+            for subject in [one for one in self.facility.leases if one.startswith(f"{dataset}:")]:
+                tx.inbox.finish(self.facility.leases.pop(subject), outcome="archived")
 
     def announce(self, person: str = "sten") -> Release:
         return announce_release(self.acquisition_id, person=person, site=self.site)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,8 +19,8 @@ from cisterna.ports.source import LandingZone, SourceFile
 from cisterna.services.arrival import Arrivals, finished_name, upload_name
 from cisterna.services.crew import GivenUp, work_through
 
-READ_BYTES = 8 * 1024 * 1024
-"""Most that is read of a large file at a time; while it is digested the senders have the interpreter to themselves."""
+READ_BYTES = 2 * 1024 * 1024
+"""Most that is read of a large file at a time, while what was read before is digested."""
 OWN_BUFFER_BYTES = 16 * 1024 * 1024
 """Largest buffer that a reader keeps; larger files take theirs from what all readers share."""
 
@@ -227,23 +228,34 @@ class _Reading:
         return path, self._store.begin_upload(f"{self._plan.object_root}/{path}")
 
     def _digest(self, file: SeenFile, source: SourceFile, upload: Upload | None = None) -> str:
-        """Read a large file piece by piece, straight into the upload's buffers where there is one."""
+        """Read a large file piece by piece, straight into the upload's buffers where there is one.
+
+        A piece is digested by another thread while the next is read. Nobody else has the buffer until then: an upload
+        is told of the last piece of a part when the whole part is digested.
+        """
         delivered = self._plan.delivered.get(file.path, {})
         tally, size_bytes = Tally({"sha512", *delivered}), 0
         own = memoryview(bytearray(0 if upload else READ_BYTES))
-        while True:
-            room = (upload.room() if upload else own)[:READ_BYTES]
-            if self._stop.is_set():
-                raise GivenUp
-            self._plan.keep_on()
-            self._plan.pace(max(0, min(len(room), file.size_bytes - size_bytes)))
-            count = _fill(source, room)
-            if count == 0:
-                break
-            tally.update(room[:count])
-            size_bytes += count
-            if upload:
-                upload.fill(count)
+        with ThreadPoolExecutor(1, thread_name_prefix="digest") as digester:
+            digesting: list[Future[None]] = []
+            while True:
+                rest = upload.room() if upload else own
+                room = rest[:READ_BYTES]
+                if self._stop.is_set():
+                    raise GivenUp
+                self._plan.keep_on()
+                self._plan.pace(max(0, min(len(room), file.size_bytes - size_bytes)))
+                count = _fill(source, room)
+                if count:
+                    digesting.append(digester.submit(tally.update, room[:count]))
+                if count in {0, len(rest)}:
+                    while digesting:
+                        digesting.pop().result()
+                if count == 0:
+                    break
+                size_bytes += count
+                if upload:
+                    upload.fill(count)
         if size_bytes != file.size_bytes:
             raise _changed(file, f"{size_bytes} bytes were read")
         _require_same(file, source.still())

@@ -9,7 +9,7 @@ import sys
 from http import HTTPStatus
 from pathlib import Path
 
-from cisterna.adapters.child import Child
+from cisterna.adapters.child import Child, Supervised
 from cisterna.adapters.free_port import HOST, PortClaim, await_listening, claim_port
 from cisterna.domain.errors import NotReady
 
@@ -62,7 +62,7 @@ def client_environment(api_url: str, *, home: Path) -> dict[str, str]:
     }
 
 
-class EmbeddedPrefect:
+class EmbeddedPrefect(Supervised):
     """One Prefect server on a PostgreSQL database of its own.
 
     Args:
@@ -76,28 +76,18 @@ class EmbeddedPrefect:
     def __init__(
         self, folder: Path, *, log: Path, database_url: str, port: int = 4200, port_is_fixed: bool = False
     ) -> None:
+        super().__init__()
         self.folder = folder.absolute()
         self._log = log
         self._database_url = database_url
         self._port = port
         self._port_is_fixed = port_is_fixed
-        self._child: Child | None = None
         self._claim: PortClaim | None = None
 
     @property
     def api_url(self) -> str:
         """Address of the API, from `start` on. Raises `NotReady`."""
         return f"http://{HOST}:{self._claimed().port}/api"
-
-    @property
-    def pid(self) -> int | None:
-        """Process id while it runs."""
-        return self._child.pid if self._child else None
-
-    @property
-    def exit_code(self) -> int | None:
-        """How it ended, or None while it runs or before it was started."""
-        return self._child.exit_code if self._child else None
 
     def begin(self) -> None:
         """Start the process and return at once, so that other parts may start meanwhile; harmless while it runs.

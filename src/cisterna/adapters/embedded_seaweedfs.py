@@ -18,7 +18,7 @@ from typing import Any
 
 from pydantic import SecretStr, ValidationError
 
-from cisterna.adapters.child import Child
+from cisterna.adapters.child import Child, Supervised
 from cisterna.adapters.free_port import HOST, PortClaim, are_free, await_listening, claim_port, spare_ports
 from cisterna.adapters.s3_access import Patience, S3Access
 from cisterna.adapters.s3_boto import S3BotoStore
@@ -65,7 +65,7 @@ class _Ports(Value):
         return [*(getattr(self, name) for name in type(self).model_fields), self.admin + _GRPC_OFFSET]
 
 
-class EmbeddedSeaweedFS:
+class EmbeddedSeaweedFS(Supervised):
     """One `weed mini` with an archive bucket and a public one, each with an identity of its own.
 
     Data, keys and ports stay in the folder, so that a second start, also after a kill, serves the same objects under
@@ -92,6 +92,7 @@ class EmbeddedSeaweedFS:
         public_bucket: str = "cisterna-public",
         binary: Path | None = None,
     ) -> None:
+        super().__init__()
         self.archive_bucket = archive_bucket
         self.public_bucket = public_bucket
         self._folder = folder.absolute()
@@ -102,7 +103,6 @@ class EmbeddedSeaweedFS:
         self._keys: _Keys | None = None
         self._ports: _Ports | None = None
         self._claim: PortClaim | None = None
-        self._child: Child | None = None
 
     @property
     def endpoint(self) -> str:
@@ -120,16 +120,6 @@ class EmbeddedSeaweedFS:
         """Access to the public bucket and nothing else. Raises `NotReady` before `start`."""
         keys = self._started_keys()
         return S3Access(endpoint=self.endpoint, access_key_id=keys.public_id, secret_access_key=keys.public_secret)
-
-    @property
-    def pid(self) -> int | None:
-        """Process id while it runs."""
-        return self._child.pid if self._child else None
-
-    @property
-    def exit_code(self) -> int | None:
-        """How it ended, or None while it runs or before it was started."""
-        return self._child.exit_code if self._child else None
 
     def start(self, *, timeout_seconds: float = 30.0) -> None:
         """Start it and return when signed requests write and read in both buckets; harmless while it runs.

@@ -10,6 +10,7 @@ from cisterna.domain.project import ViewFormat
 from cisterna.services.convert import convert_version
 from flows import held
 from flows._policy import step
+from flows.derive import derive
 from flows.held import Held
 from flows.parts import parts
 from flows.steps import walk
@@ -26,21 +27,9 @@ def convert(work_id: str) -> str:
 
 
 @step
-def write_view(version_id: str, person: str | None, reason: str | None) -> Version:
+def write_view(version_id: str) -> Version:
     """Write every field of view and compare it. A second run finds the derived version, or makes the same."""
-    core = parts()
-    return convert_version(
-        version_id,
-        lease=held.current().lease,
-        catalogue=core.catalogue,
-        store=core.archive_store,
-        views=core.views,
-        tables=core.tables,
-        clock=core.clock,
-        submitter=person,
-        cause=reason,
-        naan=core.settings.identity.naan,
-    )
+    return derive(convert_version, version_id, views=parts().views)
 
 
 def _convert(mine: Held) -> str:
@@ -48,7 +37,5 @@ def _convert(mine: Held) -> str:
     if work.parameters.get("format") != ViewFormat.OME_ZARR:
         msg = f"work {work.work_id} asks for {work.subject} in a form that is not known here; ask for ome-zarr"
         raise InvalidInput(msg, work_id=work.work_id)
-    person, reason = (work.parameters.get(name) for name in ("person", "reason"))
     mine.require()
-    derived = write_view(work.subject, str(person) if person else None, str(reason) if reason else None)
-    return walk(derived.version_id)
+    return walk(write_view(work.subject).version_id)

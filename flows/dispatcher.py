@@ -29,7 +29,7 @@ from cisterna.services.distinct_store import require_all_distinct
 from cisterna.services.record import copy_record, record_all
 from cisterna.services.release_plan import plan_releases
 from cisterna.services.upkeep import request_upkeep
-from cisterna.settings import Settings, load_settings
+from cisterna.settings import INLINE, Settings, load_settings
 from flows import _settings
 from flows.held import place_of
 from flows.keeper import Command, Duties, Keeper
@@ -88,7 +88,7 @@ def commands_of(parts: Parts) -> Sequence[Command]:
         flag = parts.home.run / f"worker-{number}.ready"
         argv = [sys.executable, "-m", "flows.worker", "--ready", str(flag)]
         workers.append(Command(f"worker-{number}", argv, flag))
-    if parts.settings.dispatch.keep == "inline":
+    if parts.settings.dispatch.keep == INLINE:
         flag = parts.home.run / "worker-keeping.ready"
         argv = [sys.executable, "-m", "flows.worker", "--keeping", "--ready", str(flag)]
         workers.append(Command("worker-keeping", argv, flag))
@@ -130,17 +130,8 @@ def _look_after(parts: Parts, store: ObjectStore) -> int:
 
 def executors(settings: Settings) -> dict[WorkKind, str]:
     """Name the pool of each kind of work that does not run inline."""
-    dispatch = settings.dispatch
-    chosen = {
-        WorkKind.INGEST: dispatch.ingest,
-        WorkKind.REPROCESS: dispatch.ingest,
-        WorkKind.INFER: dispatch.infer,
-        WorkKind.PUBLISH: dispatch.publish,
-        WorkKind.CONVERT: dispatch.convert,
-        WorkKind.COPY: dispatch.keep,
-        WorkKind.CHECK: dispatch.keep,
-    }
-    return {kind: executor.removeprefix("pool:") for kind, executor in chosen.items() if executor != "inline"}
+    chosen = {kind: settings.dispatch.executor_of(kind) for kind in WorkKind}
+    return {kind: executor.removeprefix("pool:") for kind, executor in chosen.items() if executor != INLINE}
 
 
 def _copy_record(parts: Parts) -> None:

@@ -9,6 +9,7 @@ from cisterna.domain.errors import InvalidInput
 from cisterna.services.infer import infer_version
 from flows import held
 from flows._policy import step
+from flows.derive import derive
 from flows.held import Held
 from flows.parts import parts
 from flows.steps import walk
@@ -25,22 +26,9 @@ def infer(work_id: str) -> str:
 
 
 @step
-def annotate(version_id: str, model: str, person: str | None, reason: str | None) -> Version:
+def annotate(version_id: str, model: str) -> Version:
     """Run the model on every image. A second run finds the derived version, or makes the same."""
-    core = parts()
-    return infer_version(
-        version_id,
-        model,
-        lease=held.current().lease,
-        catalogue=core.catalogue,
-        store=core.archive_store,
-        inference=core.inference,
-        tables=core.tables,
-        clock=core.clock,
-        submitter=person,
-        cause=reason,
-        naan=core.settings.identity.naan,
-    )
+    return derive(infer_version, version_id, model, inference=parts().inference)
 
 
 def _infer(mine: Held) -> str:
@@ -50,7 +38,5 @@ def _infer(mine: Held) -> str:
             f"work {mine.work.work_id} asks for inference on {mine.work.subject} and names no model; ask again with one"
         )
         raise InvalidInput(msg, work_id=mine.work.work_id)
-    person, reason = (mine.work.parameters.get(name) for name in ("person", "reason"))
     mine.require()
-    derived = annotate(mine.work.subject, model, str(person) if person else None, str(reason) if reason else None)
-    return walk(derived.version_id)
+    return walk(annotate(mine.work.subject, model).version_id)

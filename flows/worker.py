@@ -23,7 +23,7 @@ import structlog
 
 from cisterna.domain.errors import CisternaError, LeaseLost, NotReady
 from cisterna.domain.work import WorkKind
-from cisterna.settings import load_settings
+from cisterna.settings import INLINE, load_settings
 from flows import _settings
 from flows.parts import use_parts
 
@@ -240,7 +240,7 @@ def keeping_flows_of(parts: Parts) -> Mapping[WorkKind, Flow[..., Any]]:
     from flows.copy import copy
 
     _ = parts.keeping_stores
-    return {WorkKind.COPY: copy, WorkKind.CHECK: check} if parts.settings.dispatch.keep == "inline" else {}
+    return {WorkKind.COPY: copy, WorkKind.CHECK: check} if parts.settings.dispatch.keep == INLINE else {}
 
 
 def flows_of(parts: Parts) -> Mapping[WorkKind, Flow[..., Any]]:
@@ -254,16 +254,15 @@ def flows_of(parts: Parts) -> Mapping[WorkKind, Flow[..., Any]]:
 
     parts.warm()
     _ = parts.archive_store, parts.tables, parts.meter, parts.gate, parts.inference, parts.publisher, parts.profiles
-    dispatch = parts.settings.dispatch
     every = {
-        WorkKind.INGEST: (ingest, dispatch.ingest),
-        WorkKind.INFER: (infer, dispatch.infer),
-        WorkKind.PUBLISH: (publish, dispatch.publish),
-        WorkKind.REPROCESS: (reprocess, dispatch.ingest),
-        WorkKind.CONVERT: (convert, dispatch.convert),
-        WorkKind.RETAIN: (retain, "inline"),  # it deletes where the landing zones are mounted
+        WorkKind.INGEST: ingest,
+        WorkKind.INFER: infer,
+        WorkKind.PUBLISH: publish,
+        WorkKind.REPROCESS: reprocess,
+        WorkKind.CONVERT: convert,
+        WorkKind.RETAIN: retain,
     }
-    return {kind: flow for kind, (flow, executor) in every.items() if executor == "inline"}
+    return {kind: flow for kind, flow in every.items() if parts.settings.dispatch.executor_of(kind) == INLINE}
 
 
 class Absent:

@@ -22,6 +22,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from cisterna.domain.errors import SettingsInvalid
+from cisterna.domain.work import INLINE_ONLY, KEEPING, WorkKind
 
 _PREFIX = "CISTERNA_"
 _OTHER_NAMES = frozenset(
@@ -34,6 +35,8 @@ class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+INLINE = "inline"
+"""The executor that is a warm worker of the dispatcher's."""
 Port = Annotated[int, Field(ge=1, le=65535)]
 WEB_PORT, PREFECT_PORT, STORE_PORT = 8080, 4200, 8333
 """Where the parts listen when nobody asks for another port and these are free."""
@@ -174,6 +177,13 @@ class Dispatch(_Section):
     keep: str = Field(
         "inline", pattern=r"^(inline|pool:.+)$", description="Executor of copying and checking: inline, or pool:NAME."
     )
+
+    def executor_of(self, kind: WorkKind) -> str:
+        """Name what runs this kind of work: `inline`, or `pool:NAME`."""
+        if kind in INLINE_ONLY:
+            return INLINE
+        stage = "keep" if kind in KEEPING else "ingest" if kind is WorkKind.REPROCESS else kind.value
+        return str(getattr(self, stage))
 
 
 class Measure(_Section):

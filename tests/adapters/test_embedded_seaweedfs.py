@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from cisterna.adapters.embedded_seaweedfs import EmbeddedSeaweedFS, find_weed
-from cisterna.adapters.free_port import are_free, first_free, spare_ports
+from cisterna.adapters.free_port import PortLost, spare_ports
 from cisterna.adapters.s3_access import Patience
 from cisterna.adapters.s3_obstore import S3Store
 from cisterna.domain.errors import CisternaError, NotReady, SettingsInvalid, StoreUnavailable
@@ -174,13 +174,6 @@ def test_everything_listens_on_this_machine_only(seaweedfs: EmbeddedSeaweedFS) -
     assert all(address.startswith("0100007F:") for address in addresses)
 
 
-def test_a_default_port_that_is_taken_gives_way(taken_port: int) -> None:
-    chosen = first_free(taken_port, is_fixed=False, setting="store.port")
-
-    assert chosen > taken_port
-    assert not are_free([taken_port])
-
-
 def test_a_port_that_was_set_is_not_given_up(tmp_path: Path, taken_port: int) -> None:
     server = EmbeddedSeaweedFS(tmp_path / "store", log=tmp_path / "log", port=taken_port, port_is_fixed=True)
 
@@ -189,11 +182,34 @@ def test_a_port_that_was_set_is_not_given_up(tmp_path: Path, taken_port: int) ->
     assert server.pid is None
 
 
-def test_chosen_ports_differ_and_the_last_has_its_partner() -> None:
-    ports = spare_ports(8, pair_offset=10_000)
+@pytest.mark.parametrize("is_fixed", [False, True], ids=["ours", "the user's"])
+def test_a_port_that_is_lost_between_choice_and_start_is_told(tmp_path: Path, *, is_fixed: bool) -> None:
+    delayed, is_taken = tmp_path / "weed", tmp_path / "taken"
+    delayed.write_text(f'#!/bin/sh\nwhile [ ! -e {is_taken} ]; do sleep 0.01; done\nexec {find_weed()} "$@"\n')
+    delayed.chmod(0o755)
+    server = EmbeddedSeaweedFS(
+        tmp_path / "store", log=tmp_path / "log", port=spare_ports(1)[0], port_is_fixed=is_fixed, binary=delayed
+    )
+    taking: list[socket.socket] = []
 
-    assert len({*ports, ports[-1] + 10_000}) == 9
-    assert are_free([*ports, ports[-1] + 10_000])
+    def take() -> None:
+        assert eventually(lambda: server.pid is not None, seconds=30.0)
+        taking.append(socket.create_server(("127.0.0.1", int(server.endpoint.rpartition(":")[2]))))
+        is_taken.touch()
+
+    thief = threading.Thread(target=take)
+    thief.start()
+    with pytest.raises(SettingsInvalid if is_fixed else PortLost, match=r"taken|took port"):
+        server.start(timeout_seconds=60.0)
+    thief.join()
+    lost = server.endpoint
+    try:
+        if not is_fixed:
+            server.start(timeout_seconds=60.0)
+            assert server.endpoint != lost
+    finally:
+        server.stop()
+        taking[0].close()
 
 
 def test_damaged_keys_are_named_and_not_shown(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from cisterna.adapters.view_zarr import ZarrViews
 from cisterna.domain.dataset import Dataset, Stage, Version
 from cisterna.domain.errors import ChecksumMismatch, IllegalTransition, InvalidInput, LeaseLost, StoreUnavailable
 from cisterna.domain.work import Attempt
+from cisterna.ports.object_store import StoredObject
 from cisterna.ports.profile import Plane
 from cisterna.ports.view import Block, FieldOfView
 from cisterna.services.convert import FOLDER, convert_version
@@ -182,6 +184,31 @@ def test_the_table_of_a_whole_run_says_that_every_image_is_equal(facility: Facil
         "images_equal": 32,
         "view_problems": 0,
     }
+
+
+class WatchedStore(MemoryStore):
+    """Notes what is read whole."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.read: Counter[str] = Counter()
+
+    def get(self, key: str) -> tuple[bytes, StoredObject]:
+        self.read[key] += 1
+        return super().get(key)
+
+
+def test_each_image_is_read_from_the_archive_once(facility: Facility) -> None:
+    facility.store = store = WatchedStore()
+    source = archived(facility)
+    dataset = dataset_of(facility, source)
+    body = read_staged(source, "provenance/manifest.parquet", dataset=dataset, store=store)
+    images = [one.content_path for one in load_manifest(body, tables=facility.tables).files if one.path in run()]
+    store.read.clear()
+
+    convert(facility, source, facility.lease())
+
+    assert [store.read[f"{dataset.object_root}/{path}"] for path in images] == [1] * 32
 
 
 @pytest.mark.parametrize(

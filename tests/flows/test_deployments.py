@@ -13,7 +13,8 @@ from prefect.events import DeploymentEventTrigger
 from prefect.flows import Flow
 
 from cisterna.domain.event import EVENT_NAMES
-from cisterna.domain.work import WorkKind
+from cisterna.domain.work import INLINE_ONLY, KEEPING, WorkKind
+from cisterna.settings import Dispatch
 
 FILE = Path(__file__).parents[2] / "deployments" / "prefect.yaml"
 
@@ -52,8 +53,25 @@ def test_each_deployment_runs_a_flow_by_the_work_it_is_given(deployment: dict[st
     assert deployment["name"] == deployment["work_pool"]["name"]
 
 
-def test_each_kind_of_work_has_a_deployment() -> None:
-    assert {flow_of(one).name for one in deployments()} == {kind.value for kind in WorkKind}
+def test_each_kind_of_work_has_a_deployment_but_for_what_deletes_source_files() -> None:
+    assert {flow_of(one).name for one in deployments()} == {kind.value for kind in set(WorkKind) - INLINE_ONLY}
+
+
+def test_every_kind_of_work_is_done_by_a_worker_or_asked_of_a_pool() -> None:
+    pools = dict.fromkeys(("ingest", "infer", "publish", "convert", "keep"), "pool:slow")
+
+    inline, asked = Dispatch(), Dispatch.model_validate(pools)
+
+    assert {kind: inline.executor_of(kind) for kind in WorkKind} == dict.fromkeys(WorkKind, "inline")
+    assert {kind for kind in WorkKind if asked.executor_of(kind) == "inline"} == INLINE_ONLY
+
+
+@pytest.mark.parametrize("stage", ["ingest", "infer", "publish", "convert", "keep"])
+def test_each_stage_goes_where_its_setting_says(stage: str) -> None:
+    only = Dispatch.model_validate({stage: "pool:slow"})
+
+    kinds = {"ingest": {WorkKind.INGEST, WorkKind.REPROCESS}, "keep": KEEPING}.get(stage, {stage})
+    assert {kind for kind in WorkKind if only.executor_of(kind) == "pool:slow"} == kinds
 
 
 @pytest.mark.parametrize(("deployment", "trigger"), triggers())

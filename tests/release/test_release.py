@@ -27,7 +27,7 @@ from cisterna.domain.errors import (
 from cisterna.domain.hold import HoldQuestion
 from cisterna.domain.instrument import Instrument
 from cisterna.domain.project import Policy, ReleasePolicy
-from cisterna.domain.release import ProvenFile, ReleaseState
+from cisterna.domain.release import ProvenFile, Release, ReleaseState
 from cisterna.ports.source import LandingZone
 from cisterna.services.detect import sweep_instrument
 from cisterna.services.hold import lift_hold, place_hold
@@ -403,6 +403,23 @@ def test_a_worker_that_lost_its_lease_deletes_nothing_more(world: ReleaseWorld) 
     assert len(world.files()) == len(RUN) - 2
 
 
+def killed_midway(world: ReleaseWorld) -> Release:
+    """Begin a release and die after two files; its work is to be done again."""
+    release = world.announce_and_wait()
+    alive = world.zone_of
+
+    def die() -> None:
+        raise Killed
+
+    world.zone_of = stopping_after(world, 2, die)  # type: ignore[method-assign]
+    lease = world.lease()
+    with pytest.raises(Killed):
+        world.execute(release, lease)
+    world.put_back(lease)
+    world.zone_of = alive  # type: ignore[method-assign]
+    return release
+
+
 def test_a_share_that_goes_away_midway_is_resumed_when_it_is_back(world: ReleaseWorld) -> None:
     release = world.announce_and_wait()
     alive, away = world.zone_of, world.facility.landing.with_name("away")
@@ -429,18 +446,7 @@ def test_a_share_that_goes_away_midway_is_resumed_when_it_is_back(world: Release
 
 
 def test_damage_in_the_archive_after_the_beginning_stops_the_rest(world: ReleaseWorld) -> None:
-    release = world.announce_and_wait()
-    alive = world.zone_of
-
-    def die() -> None:
-        raise Killed
-
-    world.zone_of = stopping_after(world, 2, die)  # type: ignore[method-assign]
-    lease = world.lease()
-    with pytest.raises(Killed):
-        world.execute(release, lease)
-    world.put_back(lease)
-    world.zone_of = alive  # type: ignore[method-assign]
+    release = killed_midway(world)
     damage_manifest(world)
 
     with pytest.raises(ReleaseRefused, match="does not hold this version whole"):
@@ -449,18 +455,7 @@ def test_damage_in_the_archive_after_the_beginning_stops_the_rest(world: Release
 
 
 def test_a_record_that_was_tampered_with_lets_nothing_more_go(world: ReleaseWorld) -> None:
-    release = world.announce_and_wait()
-    alive = world.zone_of
-
-    def die() -> None:
-        raise Killed
-
-    world.zone_of = stopping_after(world, 2, die)  # type: ignore[method-assign]
-    lease = world.lease()
-    with pytest.raises(Killed):
-        world.execute(release, lease)
-    world.put_back(lease)
-    world.zone_of = alive  # type: ignore[method-assign]
+    release = killed_midway(world)
     proof = world.release(release).proof
     assert proof is not None
     store = world.facility.store

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import io
 import json
@@ -69,14 +68,6 @@ def until(look: Callable[[], Found | None], *, seconds: float, what: str, every:
             msg = f"{what} did not come within {seconds:.0f} s"
             raise Never(msg)
         time.sleep(every)
-
-
-@contextlib.contextmanager
-def _turn_to_start() -> Iterator[None]:
-    """Let one stack of this user start at a time: two that look for free ports at once may choose the same ones."""
-    with Path(tempfile.gettempdir(), f"cisterna-tests-{os.getuid()}.lock").open("w") as turn:
-        fcntl.flock(turn, fcntl.LOCK_EX)
-        yield
 
 
 @contextlib.contextmanager
@@ -146,20 +137,19 @@ class RunningStack:
 
     def start(self) -> float:
         """Start it and return after how many seconds it said that it is ready."""
-        with _turn_to_start():
-            began = time.monotonic()
-            with self.up_log.open("ab") as log:
-                log.truncate(0)
-                self.process = subprocess.Popen(
-                    [*CISTERNA, "up"],
-                    env=self.environment,
-                    cwd=self.stand,
-                    stdout=log,
-                    stderr=log,
-                    stdin=subprocess.DEVNULL,
-                )
-            until(self._is_ready, seconds=START_SECONDS, what=f"readiness of the stack ({self._last_words()})")
-            return time.monotonic() - began
+        began = time.monotonic()
+        with self.up_log.open("ab") as log:
+            log.truncate(0)
+            self.process = subprocess.Popen(
+                [*CISTERNA, "up"],
+                env=self.environment,
+                cwd=self.stand,
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+            )
+        until(self._is_ready, seconds=START_SECONDS, what=f"readiness of the stack ({self._last_words()})")
+        return time.monotonic() - began
 
     def _is_ready(self) -> bool:
         if self.process is not None and self.process.poll() is not None:

@@ -118,3 +118,20 @@ class Child:
             return "(nothing was written)"
         text = self.log.read_bytes()[-4096:].decode("utf-8", "replace")
         return " | ".join(text.strip().splitlines()[-count:]) or "(nothing was written)"
+
+
+class Supervised:
+    """A part that is one child process while it runs."""
+
+    def __init__(self) -> None:
+        self._child: Child | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """Process id while it runs."""
+        return self._child.pid if self._child else None
+
+    @property
+    def exit_code(self) -> int | None:
+        """How it ended, or None while it runs or before it was started."""
+        return self._child.exit_code if self._child else None

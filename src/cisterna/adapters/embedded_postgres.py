@@ -16,7 +16,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from cisterna.adapters.child import Child
+from cisterna.adapters.child import Child, Supervised
 from cisterna.adapters.postgres_endpoint import USER, PostgresEndpoint, make_socket_folder
 from cisterna.domain.errors import NotReady
 
@@ -50,7 +50,7 @@ def find_binaries() -> Path:
     raise NotReady(msg, part="postgres")
 
 
-class EmbeddedPostgres:
+class EmbeddedPostgres(Supervised):
     """One server on one folder; start it from a thread that lives as long as the program.
 
     Start, stop and start again as often as needed: what a killed predecessor left (a stale lock file, backends that
@@ -62,11 +62,11 @@ class EmbeddedPostgres:
     """
 
     def __init__(self, folder: Path, *, binaries: Path | None = None) -> None:
+        super().__init__()
         self._folder = folder.absolute()
         self._data = self._folder / "data"
         self._binaries = binaries or find_binaries()
         self._lock: int | None = None
-        self._child: Child | None = None
         self._endpoint: PostgresEndpoint | None = None
 
     @property
@@ -76,16 +76,6 @@ class EmbeddedPostgres:
             msg = "the embedded PostgreSQL was not started; call start() first"
             raise NotReady(msg, part="postgres")
         return self._endpoint
-
-    @property
-    def pid(self) -> int | None:
-        """Process id of the postmaster while it runs."""
-        return self._child.pid if self._child else None
-
-    @property
-    def exit_code(self) -> int | None:
-        """How it ended, or None while it runs or before it was started."""
-        return self._child.exit_code if self._child else None
 
     def start(self, *, timeout_seconds: float = 30.0) -> PostgresEndpoint:
         """Start it and wait until it accepts connections; harmless when it runs.

@@ -9,9 +9,9 @@ import sys
 from http import HTTPStatus
 from pathlib import Path
 
-from cisterna.adapters.child import Child
-from cisterna.adapters.free_port import HOST, are_free, first_free
-from cisterna.domain.errors import CisternaError, NotReady
+from cisterna.adapters.child import Child, Supervised
+from cisterna.adapters.free_port import HOST, PortClaim, await_listening, claim_port
+from cisterna.domain.errors import NotReady
 
 _QUIET = {
     "DO_NOT_TRACK": "1",
@@ -62,7 +62,7 @@ def client_environment(api_url: str, *, home: Path) -> dict[str, str]:
     }
 
 
-class EmbeddedPrefect:
+class EmbeddedPrefect(Supervised):
     """One Prefect server on a PostgreSQL database of its own.
 
     Args:
@@ -76,30 +76,18 @@ class EmbeddedPrefect:
     def __init__(
         self, folder: Path, *, log: Path, database_url: str, port: int = 4200, port_is_fixed: bool = False
     ) -> None:
+        super().__init__()
         self.folder = folder.absolute()
         self._log = log
         self._database_url = database_url
         self._port = port
         self._port_is_fixed = port_is_fixed
-        self._child: Child | None = None
-        self._chosen: int | None = None
+        self._claim: PortClaim | None = None
 
     @property
     def api_url(self) -> str:
         """Address of the API, from `start` on. Raises `NotReady`."""
-        if self._chosen is None:
-            raise NotReady("the embedded Prefect server was not started")
-        return f"http://{HOST}:{self._chosen}/api"
-
-    @property
-    def pid(self) -> int | None:
-        """Process id while it runs."""
-        return self._child.pid if self._child else None
-
-    @property
-    def exit_code(self) -> int | None:
-        """How it ended, or None while it runs or before it was started."""
-        return self._child.exit_code if self._child else None
+        return f"http://{HOST}:{self._claimed().port}/api"
 
     def begin(self) -> None:
         """Start the process and return at once, so that other parts may start meanwhile; harmless while it runs.
@@ -110,10 +98,10 @@ class EmbeddedPrefect:
         if self.pid is not None:
             return
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        last = self._chosen  # clients know that address already
-        keeps = last is not None and are_free([last])
-        self._chosen = last if keeps else first_free(self._port, is_fixed=self._port_is_fixed, setting="prefect.port")
-        argv = [sys.executable, "-c", _LAUNCH, "server", "start", "--host", HOST, "--port", str(self._chosen)]
+        preferred = self._claim.port if self._claim else self._port  # clients know that address already
+        self._release()
+        self._claim = claim_port(preferred, is_fixed=self._port_is_fixed, setting="prefect.port")
+        argv = [sys.executable, "-c", _LAUNCH, "server", "start", "--host", HOST, "--port", str(self._claim.port)]
         self._child = Child(
             "the Prefect server", argv, log=self._log, env=self.environment(), stop_signal=signal.SIGINT
         )
@@ -124,12 +112,15 @@ class EmbeddedPrefect:
 
         Raises:
             NotReady: It ended, or did not get there in time; the message ends with its log.
+            PortLost: Another program took the port meanwhile.
+            SettingsInvalid: The same, and it is the port that was set explicitly.
         """
+        claim = self._claimed()
         if self._child is None:
             raise NotReady("the embedded Prefect server was not started")
         try:
-            self._child.await_ready(self.is_healthy, timeout_seconds=timeout_seconds)
-        except CisternaError:
+            await_listening(self._child, claim, self.is_healthy, timeout_seconds=timeout_seconds)
+        except BaseException:
             self.stop()
             raise
 
@@ -140,7 +131,7 @@ class EmbeddedPrefect:
 
     def is_healthy(self) -> bool:
         """Ask the API once; False when it does not answer within two seconds."""
-        connection = http.client.HTTPConnection(HOST, self._chosen or 0, timeout=2.0)
+        connection = http.client.HTTPConnection(HOST, self._claim.port if self._claim else 0, timeout=2.0)
         try:
             connection.request("GET", "/api/health")
             return connection.getresponse().status == HTTPStatus.OK
@@ -153,11 +144,13 @@ class EmbeddedPrefect:
         """Stop it politely, then by force; harmless when it does not run."""
         if self._child is not None:
             self._child.stop(timeout_seconds=timeout_seconds)
+        self._release()
 
     def kill(self) -> None:
         """End it at once, as a power cut would; `start` brings it back."""
         if self._child is not None:
             self._child.kill()
+        self._release()
 
     def environment(self) -> dict[str, str]:
         """Give the server's environment: ours without any Prefect setting, and then what this server is to be."""
@@ -165,3 +158,12 @@ class EmbeddedPrefect:
         ours = client_environment(self.api_url, home=self.folder) | _SERVER
         # SQLAlchemy's URL may hold a password: an environment is read by its owner only, arguments by everybody.
         return inherited | ours | {"PREFECT_SERVER_DATABASE_CONNECTION_URL": self._database_url}
+
+    def _claimed(self) -> PortClaim:
+        if self._claim is None:
+            raise NotReady("the embedded Prefect server was not started")
+        return self._claim
+
+    def _release(self) -> None:
+        if self._claim is not None:
+            self._claim.release()

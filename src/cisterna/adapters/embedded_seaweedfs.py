@@ -18,12 +18,12 @@ from typing import Any
 
 from pydantic import SecretStr, ValidationError
 
-from cisterna.adapters.child import Child
-from cisterna.adapters.free_port import HOST, are_free, first_free, spare_ports
+from cisterna.adapters.child import Child, Supervised
+from cisterna.adapters.free_port import HOST, PortClaim, are_free, await_listening, claim_port, spare_ports
 from cisterna.adapters.s3_access import Patience, S3Access
 from cisterna.adapters.s3_boto import S3BotoStore
 from cisterna.domain.base import Value
-from cisterna.domain.errors import CisternaError, NotReady, SettingsInvalid, StoreUnavailable
+from cisterna.domain.errors import NotReady, SettingsInvalid, StoreUnavailable
 from cisterna.ports.object_store import PROBE_PREFIX
 
 _GRPC_OFFSET = 10_000
@@ -65,7 +65,7 @@ class _Ports(Value):
         return [*(getattr(self, name) for name in type(self).model_fields), self.admin + _GRPC_OFFSET]
 
 
-class EmbeddedSeaweedFS:
+class EmbeddedSeaweedFS(Supervised):
     """One `weed mini` with an archive bucket and a public one, each with an identity of its own.
 
     Data, keys and ports stay in the folder, so that a second start, also after a kill, serves the same objects under
@@ -92,6 +92,7 @@ class EmbeddedSeaweedFS:
         public_bucket: str = "cisterna-public",
         binary: Path | None = None,
     ) -> None:
+        super().__init__()
         self.archive_bucket = archive_bucket
         self.public_bucket = public_bucket
         self._folder = folder.absolute()
@@ -101,7 +102,7 @@ class EmbeddedSeaweedFS:
         self._binary = binary
         self._keys: _Keys | None = None
         self._ports: _Ports | None = None
-        self._child: Child | None = None
+        self._claim: PortClaim | None = None
 
     @property
     def endpoint(self) -> str:
@@ -120,38 +121,36 @@ class EmbeddedSeaweedFS:
         keys = self._started_keys()
         return S3Access(endpoint=self.endpoint, access_key_id=keys.public_id, secret_access_key=keys.public_secret)
 
-    @property
-    def pid(self) -> int | None:
-        """Process id while it runs."""
-        return self._child.pid if self._child else None
-
-    @property
-    def exit_code(self) -> int | None:
-        """How it ended, or None while it runs or before it was started."""
-        return self._child.exit_code if self._child else None
-
     def start(self, *, timeout_seconds: float = 30.0) -> None:
         """Start it and return when signed requests write and read in both buckets; harmless while it runs.
 
         Raises:
             NotReady: It did not get there in time; the message ends with its log.
+            PortLost: Another program took one of its ports meanwhile.
             SettingsInvalid: The port that was set explicitly is taken, or the binary is missing.
         """
         if self.pid is not None:
             return
         _make_private(self._folder)
         self._keys = self._kept_keys()
-        self._ports = self._free_ports()
-        config = self._folder / "identities.json"
-        _write_private(config, json.dumps(self._identities(self._keys)))
-        argv = [str(self._binary or find_weed()), *self._flags(self._ports, config)]
-        self._child = Child("the object store", argv, log=self._log, env=self._environment(self._keys))
-        self._child.start()
+        self._release()
         try:
-            self._await_ready(self._child, timeout_seconds=timeout_seconds)
-        except CisternaError:
+            self._launch(self._keys, timeout_seconds=timeout_seconds)
+        except BaseException:
             self.stop()
             raise
+
+    def _launch(self, keys: _Keys, *, timeout_seconds: float) -> None:
+        last = self._last_ports()
+        preferred = last.s3 if last and not self._port_is_fixed else self._port
+        self._claim = claim_port(preferred, is_fixed=self._port_is_fixed, setting="store.port")
+        self._ports = self._free_ports(self._claim.port, last=last)
+        config = self._folder / "identities.json"
+        _write_private(config, json.dumps(self._identities(keys)))
+        argv = [str(self._binary or find_weed()), *self._flags(self._ports, config)]
+        self._child = Child("the object store", argv, log=self._log, env=self._environment(keys))
+        self._child.start()
+        self._await_ready(self._child, self._claim, timeout_seconds=timeout_seconds)
 
     def stop(self, *, timeout_seconds: float = 5.0) -> None:
         """Stop it politely, then by force, which loses nothing either; harmless when it does not run.
@@ -161,11 +160,17 @@ class EmbeddedSeaweedFS:
         if self._child is not None:
             self._child.stop(timeout_seconds=timeout_seconds)
             self._remove_sockets()
+        self._release()
 
     def kill(self) -> None:
         """End it at once, as a power cut would; `start` brings it back."""
         if self._child is not None:
             self._child.kill()
+        self._release()
+
+    def _release(self) -> None:
+        if self._claim is not None:
+            self._claim.release()
 
     def _remove_sockets(self) -> None:
         # SeaweedFS makes one per server in /tmp whatever TMPDIR says, and leaves them behind.
@@ -173,7 +178,7 @@ class EmbeddedSeaweedFS:
             for file in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):  # noqa: S108 - its choice, not ours
                 file.unlink(missing_ok=True)
 
-    def _await_ready(self, child: Child, *, timeout_seconds: float) -> None:
+    def _await_ready(self, child: Child, claim: PortClaim, *, timeout_seconds: float) -> None:
         stores = [
             S3BotoStore(self.archive_access, bucket=bucket, patience=_READY_PATIENCE)
             for bucket in (self.archive_bucket, self.public_bucket)
@@ -188,7 +193,8 @@ class EmbeddedSeaweedFS:
             return True
 
         try:
-            child.await_ready(is_ready, timeout_seconds=timeout_seconds)
+            ports = self._started_ports().all()
+            await_listening(child, claim, is_ready, timeout_seconds=timeout_seconds, besides=ports)
         finally:
             for store in stores:
                 store.close()
@@ -211,18 +217,18 @@ class EmbeddedSeaweedFS:
         _write_private(file, json.dumps(made))
         return _Keys.model_validate(made)
 
-    def _free_ports(self) -> _Ports:
-        file = self._folder / "ports.json"
+    def _last_ports(self) -> _Ports | None:
         try:
-            last = _Ports.model_validate_json(file.read_bytes())
+            return _Ports.model_validate_json((self._folder / "ports.json").read_bytes())
         except (FileNotFoundError, ValidationError):
-            last = None
-        if last is not None and (last.s3 == self._port or not self._port_is_fixed) and are_free(last.all()):
+            return None
+
+    def _free_ports(self, s3: int, *, last: _Ports | None) -> _Ports:
+        if last is not None and last.s3 == s3 and are_free(last.all()):
             return last
-        s3 = first_free(self._port, is_fixed=self._port_is_fixed, setting="store.port")
         spare = spare_ports(len(_Ports.model_fields) - 1, besides=[s3], pair_offset=_GRPC_OFFSET)
         ports = _Ports.model_validate(dict(zip(_Ports.model_fields, [s3, *spare], strict=True)))
-        _write_private(file, ports.model_dump_json())
+        _write_private(self._folder / "ports.json", ports.model_dump_json())
         return ports
 
     def _flags(self, ports: _Ports, config: Path) -> list[str]:

@@ -16,7 +16,6 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from cisterna.adapters.s3_access import (
@@ -28,8 +27,7 @@ from cisterna.adapters.s3_access import (
     require_range,
     write_once,
 )
-from cisterna.adapters.s3_boto import S3BotoStore
-from cisterna.adapters.s3_upload import S3Upload
+from cisterna.adapters.s3_controlled import S3Controlled
 from cisterna.domain.errors import CisternaError, ObjectNotFound, PreconditionFailed, StoreUnavailable
 from cisterna.ports.object_store import Condition, IfAbsent, IfMatch, StoredObject, require_key
 
@@ -43,56 +41,13 @@ _ABSENT = frozenset({"NoSuchKey", "NoSuchObject", "ResourceNotFound"})
 _DOWN = (500, 502, 503, 504)
 
 
-class S3MinioStore:
-    """Implements `ports.object_store.ObjectStore`; safe to share between threads, not between processes.
-
-    Args:
-        access: Endpoint and credentials.
-        bucket: The bucket, which exists.
-        name: What receipts call the store; by default its endpoint and bucket.
-        patience: How long calls may take.
-        parallel_parts: Parts of large uploads on their way at once.
-    """
-
-    def __init__(
-        self,
-        access: S3Access,
-        *,
-        bucket: str,
-        name: str | None = None,
-        patience: Patience | None = None,
-        parallel_parts: int = 4,
-    ) -> None:
-        from minio import Minio
-        from minio.credentials.providers import StaticProvider
-        from minio.helpers import BaseURL
-
-        self.bucket = bucket
-        self._patience = patience or Patience()
-        self.control = S3BotoStore(
-            access, bucket=bucket, name=name, patience=self._patience, parallel_parts=parallel_parts
-        )
-        self.name = self.control.name
-        self._region = access.region
-        self._pool = _open_pool(self._patience)
-        self._provider = StaticProvider(access.access_key_id, access.secret_access_key.get_secret_value())
-        self._addresses = BaseURL(access.endpoint.rstrip("/"), access.region)
-        self._client = Minio(
-            self._addresses.host,
-            credentials=self._provider,
-            secure=self._addresses.is_https,
-            region=access.region,
-            http_client=self._pool,
-        )
+class S3MinioStore(S3Controlled):
+    """Implements `ports.object_store.ObjectStore`; safe to share between threads, not between processes."""
 
     def close(self) -> None:
         """Close connections and threads; uploads that go on fail."""
         self._pool.clear()
-        self.control.close()
-
-    def create_bucket(self) -> None:
-        """Create the bucket; harmless when it is there and we may use it."""
-        self.control.create_bucket()
+        super().close()
 
     def put(
         self, key: str, body: bytes | memoryview, *, condition: Condition | None = None, content_type: str | None = None
@@ -115,14 +70,6 @@ class S3MinioStore:
                 raise UncertainWrite(str(error)) from error
 
         return write_once(attempt, landed=lambda: self._marked(key, mark), patience=self._patience, key=key)
-
-    def begin_upload(self, key: str) -> S3Upload:
-        """Begin a large object."""
-        return self.control.begin_upload(key)
-
-    def resume_upload(self, key: str) -> S3Upload | None:
-        """Go on with the unfinished upload of that key, if there is exactly one."""
-        return self.control.resume_upload(key)
 
     def get(self, key: str) -> tuple[bytes, StoredObject]:
         """Read a whole object."""
@@ -172,17 +119,26 @@ class S3MinioStore:
             msg = f"{self.name} did not delete {len(failures)} objects, the first {first}; try again later"
             raise StoreUnavailable(msg, store=self.name, keys=[one.name for one in failures])
 
-    def unfinished_uploads(self, prefix: str, *, begun_before: datetime | None = None) -> Iterator[str]:
-        """Give the keys of uploads that were begun and neither completed nor aborted."""
-        return self.control.unfinished_uploads(prefix, begun_before=begun_before)
-
-    def abort_unfinished(self, prefix: str) -> None:
-        """Abort every such upload below the prefix."""
-        self.control.abort_unfinished(prefix)
-
     def probe(self) -> None:
         """Prove conditions, checksums and read-after-write, on both paths."""
         self.control.probe_through(self)
+
+    def _open(self, access: S3Access) -> None:
+        from minio import Minio
+        from minio.credentials.providers import StaticProvider
+        from minio.helpers import BaseURL
+
+        self._region = access.region
+        self._pool = _open_pool(self._patience)
+        self._provider = StaticProvider(access.access_key_id, access.secret_access_key.get_secret_value())
+        self._addresses = BaseURL(access.endpoint.rstrip("/"), access.region)
+        self._client = Minio(
+            self._addresses.host,
+            credentials=self._provider,
+            secure=self._addresses.is_https,
+            region=access.region,
+            http_client=self._pool,
+        )
 
     def _send(self, key: str, body: bytes, *, headers: Mapping[str, str], attempts: int) -> StoredObject:
         """Put a body with headers the SDK's own call does not take. Raises the SDK's and urllib3's errors."""

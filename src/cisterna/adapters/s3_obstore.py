@@ -10,7 +10,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from cisterna.adapters.s3_access import (
@@ -23,8 +23,7 @@ from cisterna.adapters.s3_access import (
     require_range,
     write_once,
 )
-from cisterna.adapters.s3_boto import S3BotoStore
-from cisterna.adapters.s3_upload import S3Upload
+from cisterna.adapters.s3_controlled import S3Controlled
 from cisterna.domain.errors import ObjectNotFound, PreconditionFailed, StoreUnavailable
 from cisterna.ports.object_store import Condition, IfAbsent, StoredObject, require_key
 
@@ -34,42 +33,8 @@ _LONGEST_REQUEST = timedelta(hours=12)
 """Only silence ends a transfer (`Patience.answer_seconds`), not its length."""
 
 
-class S3Store:
-    """Implements `ports.object_store.ObjectStore`; safe to share between threads.
-
-    Args:
-        access: Endpoint and credentials.
-        bucket: The bucket, which exists.
-        name: What receipts call the store; by default its endpoint and bucket.
-        patience: How long calls may take.
-        parallel_parts: Parts of large uploads on their way at once.
-    """
-
-    def __init__(
-        self,
-        access: S3Access,
-        *,
-        bucket: str,
-        name: str | None = None,
-        patience: Patience | None = None,
-        parallel_parts: int = 4,
-    ) -> None:
-        self.bucket = bucket
-        self._patience = patience or Patience()
-        self.control = S3BotoStore(
-            access, bucket=bucket, name=name, patience=self._patience, parallel_parts=parallel_parts
-        )
-        self.name = self.control.name
-        self._bulk = _open(access, bucket=bucket, patience=self._patience, attempts=self._patience.attempts)
-        self._once = _open(access, bucket=bucket, patience=self._patience, attempts=1)
-
-    def close(self) -> None:
-        """Close connections and threads; uploads that go on fail."""
-        self.control.close()
-
-    def create_bucket(self) -> None:
-        """Create the bucket; harmless when it is there and we may use it."""
-        self.control.create_bucket()
+class S3Store(S3Controlled):
+    """Implements `ports.object_store.ObjectStore`; safe to share between threads."""
 
     def put(
         self, key: str, body: bytes | memoryview, *, condition: Condition | None = None, content_type: str | None = None
@@ -98,14 +63,6 @@ class S3Store:
                 raise UncertainWrite(str(error)) from error
 
         return write_once(attempt, landed=lambda: self._marked(key, mark), patience=self._patience, key=key)
-
-    def begin_upload(self, key: str) -> S3Upload:
-        """Begin a large object."""
-        return self.control.begin_upload(key)
-
-    def resume_upload(self, key: str) -> S3Upload | None:
-        """Go on with the unfinished upload of that key, if there is exactly one."""
-        return self.control.resume_upload(key)
 
     def get(self, key: str) -> tuple[bytes, StoredObject]:
         """Read a whole object."""
@@ -158,17 +115,13 @@ class S3Store:
         """Remove objects, 1,000 a request; by boto3, since obstore does not repeat that request when it fails."""
         self.control.delete(keys)
 
-    def unfinished_uploads(self, prefix: str, *, begun_before: datetime | None = None) -> Iterator[str]:
-        """Give the keys of uploads that were begun and neither completed nor aborted."""
-        return self.control.unfinished_uploads(prefix, begun_before=begun_before)
-
-    def abort_unfinished(self, prefix: str) -> None:
-        """Abort every such upload below the prefix."""
-        self.control.abort_unfinished(prefix)
-
     def probe(self) -> None:
         """Prove conditions, checksums and read-after-write, on both paths."""
         self.control.probe_through(self)
+
+    def _open(self, access: S3Access) -> None:
+        self._bulk = _bucket_of(access, bucket=self.bucket, patience=self._patience, attempts=self._patience.attempts)
+        self._once = _bucket_of(access, bucket=self.bucket, patience=self._patience, attempts=1)
 
     def _pages(self, prefix: str) -> Iterator[StoredObject]:
         import obstore
@@ -207,7 +160,7 @@ class S3Store:
             raise StoreUnavailable(msg, store=self.name, key=key) from error
 
 
-def _open(access: S3Access, *, bucket: str, patience: Patience, attempts: int) -> Any:
+def _bucket_of(access: S3Access, *, bucket: str, patience: Patience, attempts: int) -> Any:
     from obstore.store import S3Store as Bucket
 
     return Bucket(

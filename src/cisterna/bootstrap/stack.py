@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import os
-import socket
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 import httpx
 from pydantic import SecretStr
 
 from cisterna.adapters.child import Child
+from cisterna.adapters.free_port import PortClaim, PortLost, await_listening, claim_port
 from cisterna.adapters.system_clock import SystemClock
 from cisterna.bootstrap.home import Endpoints, Home
-from cisterna.domain.errors import CisternaError, SettingsInvalid
-from cisterna.settings import PREFECT_PORT, STORE_PORT, WEB_PORT, Settings, Web
+from cisterna.domain.errors import CisternaError
+from cisterna.settings import PREFECT_PORT, STORE_PORT, WEB_PORT, Settings
 
 if TYPE_CHECKING:
     from cisterna.adapters.embedded_prefect import EmbeddedPrefect
@@ -76,19 +77,28 @@ class EmbeddedStack:
         self._report = report
         self._parts: list[tuple[str, Part]] = []
         self._began = time.monotonic()
+        self._web_claim: PortClaim | None = None
 
     def start(self) -> Endpoints:
         """Start every part, each as soon as what it needs answers, and return when all answer.
 
         Raises:
             NotReady: A part did not come up; what was started has been stopped.
+            PortLost: Other programs took ports of our choice again and again.
+            SettingsInvalid: A port that was set explicitly is taken.
         """
         self._began = time.monotonic()
-        try:
-            return self._start()
-        except BaseException:
-            self.stop()
-            raise
+        for tries_left in reversed(range(PORT_TRIES)):
+            try:
+                return self._start()
+            except PortLost:  # of our own choice: the next start chooses among what is free by then
+                self.stop()
+                if not tries_left:
+                    raise
+            except BaseException:
+                self.stop()
+                raise
+        raise AssertionError
 
     @contextlib.contextmanager
     def ground(self) -> Iterator[None]:
@@ -112,6 +122,8 @@ class EmbeddedStack:
             part.stop()
             self._say(name, "stopped")
         self._parts.clear()
+        if self._web_claim is not None:
+            self._web_claim.release()
         for socket_left in self.home.run.glob("*.sock"):  # of a companion that was ended while it was still loading
             socket_left.unlink(missing_ok=True)
 
@@ -152,13 +164,16 @@ class EmbeddedStack:
         from cisterna.adapters.embedded_prefect import client_environment
 
         settings, home = self.settings, self.home
-        web_port = free_port(settings.web)
+        listening = settings.web
+        claim = self._web_claim = claim_port(
+            listening.port or WEB_PORT, is_fixed=listening.port is not None, setting="web.port", host=listening.host
+        )
         database = self._start_postgres()
         prefect = self._begin_prefect(database)  # the slowest by far, so it starts first and is waited for last
         endpoints = self._publish_endpoints(
             database,
             self._start_store(),
-            web_url=f"http://{_shown(settings.web.host)}:{web_port}",
+            web_url=f"http://{_shown(listening.host)}:{claim.port}",
             prefect_api_url=prefect.api_url if prefect else settings.prefect.api_url or "",
         )
 
@@ -171,7 +186,8 @@ class EmbeddedStack:
         ready.unlink(missing_ok=True)  # one that was killed leaves it behind
         self._add("dispatcher", dispatcher)
         dispatcher.start()
-        web.await_ready(lambda: _answers(f"{endpoints.web_url}/healthz"), timeout_seconds=START_SECONDS)
+        is_healthy = partial(_answers, f"{endpoints.web_url}/healthz")
+        await_listening(web, claim, is_healthy, timeout_seconds=START_SECONDS)
         self._say("web", "ready")
         if prefect:
             prefect.await_ready(timeout_seconds=START_SECONDS)
@@ -273,6 +289,8 @@ class EmbeddedStack:
 
 _STOP_ORDER = ["dispatcher", "web", "prefect", "store", "postgres"]
 _LOOPBACK = "127.0.0.1"
+PORT_TRIES = 3
+"""How often everything is started when another program takes a port between our choice and our listening."""
 START_SECONDS = 90.0
 """How long a part may take to answer on a machine that is busy."""
 
@@ -298,22 +316,3 @@ def _store_facts(archive: S3Access, public: S3Access) -> dict[str, Any]:
         "public_access_key_id": public.access_key_id,
         "public_secret_access_key": public.secret_access_key,
     }
-
-
-def free_port(web: Web) -> int:
-    """Return the port that is set, or, when none is, the first free one from the usual on.
-
-    Raises:
-        SettingsInvalid: The port that is set is taken.
-    """
-    wanted = web.port or WEB_PORT
-    for port in range(wanted, wanted + (1 if web.port else 200)):
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((web.host, port))
-            except OSError:
-                continue
-            return port
-    msg = f"port {wanted} on {web.host} is taken; free it, or give web.port another number"
-    raise SettingsInvalid(msg, port=wanted)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,6 +12,7 @@ from cisterna.cli.answer import AsJson, DryRun, Reason, answer, lines, table
 from cisterna.cli.config import HomeOption
 from cisterna.cli.opened import local_account, local_person, opened
 from cisterna.cli.rehearsal import catalogue_for
+from cisterna.domain.hold import Hold
 from cisterna.services.hold import lift_hold, list_holds, place_hold
 
 app = typer.Typer(no_args_is_help=True, help="Data that must not be deleted, and who says so.")
@@ -25,16 +28,8 @@ def place(
     as_json: AsJson = False,
 ) -> None:
     """Place a hold; nothing of it is released, expired or erased until it is lifted."""
-    with opened(home) as parts:
-        hold = place_hold(
-            target,
-            person=local_person(parts),
-            reason=reason,
-            catalogue=catalogue_for(parts.catalogue, dry_run=dry_run),
-            clock=parts.clock,
-        )
-    text = f"would hold {hold.target}" if dry_run else f"{hold.target} is held: {hold.hold_id}"
-    answer({**hold.model_dump(mode="json"), "dry_run": dry_run}, as_json=as_json, show=lines(text))
+    told = "would hold {0.target}" if dry_run else "{0.target} is held: {0.hold_id}"
+    _change(place_hold, target, told, reason=reason, dry_run=dry_run, home=home, as_json=as_json)
 
 
 @app.command()
@@ -47,16 +42,29 @@ def lift(
     as_json: AsJson = False,
 ) -> None:
     """Lift a hold that you placed, or as a steward of the project."""
+    told = "would lift the hold on {0.target}" if dry_run else "the hold on {0.target} is lifted"
+    _change(lift_hold, hold_id, told, reason=reason, dry_run=dry_run, home=home, as_json=as_json)
+
+
+def _change(
+    act: Callable[..., Hold],
+    identifier: str,
+    told: str,
+    *,
+    reason: str,
+    dry_run: bool,
+    home: Path | None,
+    as_json: bool,
+) -> None:
     with opened(home) as parts:
-        hold = lift_hold(
-            hold_id,
+        hold = act(
+            identifier,
             person=local_person(parts),
             reason=reason,
             catalogue=catalogue_for(parts.catalogue, dry_run=dry_run),
             clock=parts.clock,
         )
-    text = f"would lift the hold on {hold.target}" if dry_run else f"the hold on {hold.target} is lifted"
-    answer({**hold.model_dump(mode="json"), "dry_run": dry_run}, as_json=as_json, show=lines(text))
+    answer({**hold.model_dump(mode="json"), "dry_run": dry_run}, as_json=as_json, show=lines(told.format(hold)))
 
 
 @app.command("list")

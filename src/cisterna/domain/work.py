@@ -25,6 +25,9 @@ class WorkKind(StrEnum):
 KEEPING = frozenset({WorkKind.COPY, WorkKind.CHECK})
 """Work on what is archived already: it waits for nobody, takes long, and must not hold up an ingest."""
 
+INLINE_ONLY = frozenset({WorkKind.RETAIN})
+"""Work that never goes to a pool: it deletes source files, so it runs where the landing zones are mounted."""
+
 
 class WorkState(StrEnum):
     """Where a piece of work stands."""

@@ -197,8 +197,9 @@ class _Made:
     def take(self, one: _Field) -> None:
         """Write one field, or note for each of its images why it was not."""
         try:
-            view = self._views.begin(self._shape(one))
-            rows = [row for block in view.blocks for row in self._block(one, view, block)]
+            fetched: dict[str, bytes] = {}
+            view = self._views.begin(self._shape(one, fetched))
+            rows = [row for block in view.blocks for row in self._block(one, view, block, fetched)]
         except InvalidInput as refusal:
             lost = {"path": f"{one.folder}/zarr.json", "problem": str(refusal), "pixels_equal": None}
             self._rows += [{**row, "image": row["path"], **lost} for row in one.images.values()]
@@ -231,13 +232,14 @@ class _Made:
             PREVIEWS_PATH: tables.dump({"path": list(pictures), "png": list(pictures.values())}),
         }
 
-    def _shape(self, one: _Field) -> FieldOfView:
+    def _shape(self, one: _Field, fetched: dict[str, bytes]) -> FieldOfView:
+        """Look at the first image, and leave it in `fetched` for the first block, which begins with it."""
         gap = one.gap()
         if gap is not None:
             raise InvalidInput(gap)
         first = one.images[one.times[0], one.channels[0], one.levels[0]]
         return FieldOfView(
-            plane=self._look(first),
+            plane=self._look(first, fetched),
             channels=tuple(one.channels),
             timepoints=len(one.times),
             z_planes=len(one.levels),
@@ -245,18 +247,19 @@ class _Made:
             z_step_um=self._imaging.get("z_step_um") if len(one.levels) > 1 else None,
         )
 
-    def _look(self, row: Row) -> PlaneKind:
+    def _look(self, row: Row, fetched: dict[str, bytes]) -> PlaneKind:
+        body = fetched[str(row["path"])] = self._body(row)
         try:
-            return self._views.look(self._body(row))
+            return self._views.look(body)
         except InvalidInput as refusal:
             msg = f"{row['path']}: {refusal}"
             raise InvalidInput(msg, path=row["path"]) from refusal
 
-    def _block(self, one: _Field, view: ImageView, block: Block) -> Iterator[Row]:
-        """Write one block, read it back, compare, and give the rows of its images."""
+    def _block(self, one: _Field, view: ImageView, block: Block, fetched: dict[str, bytes]) -> Iterator[Row]:
+        """Write one block, read it back, compare, and give the rows of its images; uses up what was fetched before."""
         self._watch.look()
         rows = one.rows(block)
-        bodies = [self._body(row) for row in rows]
+        bodies = [fetched.pop(path) if (path := str(row["path"])) in fetched else self._body(row) for row in rows]
         written = view.write(block, bodies)
         for path, body in written.items():
             self._files.put(f"{one.folder}/{path}", body)

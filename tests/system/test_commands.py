@@ -106,9 +106,8 @@ def test_what_cannot_be_done_is_named_and_does_nothing(stack: RunningStack, argu
 
 def everything(stack: RunningStack) -> dict[str, list[tuple[Any, ...]]]:
     """Read every table that holds what is true now, once nothing that was asked for earlier is under way."""
-    open_works = "SELECT count(*) FROM works WHERE state IN ('ready', 'leased')"
+    stack.await_idle()
     with stack.database() as connection:
-        until(lambda: connection.execute(open_works).fetchone() == (0,), seconds=120, what="the end of earlier work")
         named = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
         return {name: _rows(connection, name) for (name,) in named if name not in RESTLESS}
 

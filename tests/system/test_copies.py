@@ -2,53 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cisterna.adapters.embedded_seaweedfs import EmbeddedSeaweedFS
-from tests.store_fixtures import new_seaweedfs
 from tests.system.archived import orphans
-from tests.system.running import RunningStack, short_folder, until, write_run
+from tests.system.running import RunningStack, until, write_run
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
-
-
-@pytest.fixture(scope="module")
-def mirror(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedSeaweedFS]:
-    server = new_seaweedfs(tmp_path_factory.mktemp("mirror"))
-    server.start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture(scope="module")
-def mirrored(mirror: EmbeddedSeaweedFS) -> Iterator[RunningStack]:
-    """A stack whose settings name the second server."""
-    access = mirror.archive_access
-    copy = {
-        "name": "mirror",
-        "endpoint": access.endpoint,
-        "bucket": mirror.archive_bucket,
-        "access_key_id": access.access_key_id,
-        "secret_access_key": access.secret_access_key.get_secret_value(),
-    }
-    with short_folder() as folder:
-        running = RunningStack(folder / "home")
-        running.folder.mkdir(mode=0o700)
-        lines = [f"{key} = {json.dumps(value)}" for key, value in copy.items()]
-        (running.folder / "cisterna.toml").write_text("\n".join(["[[store.copies]]", *lines, ""]))
-        running.start()
-        try:
-            yield running
-        finally:
-            running.stop()
-            assert not running.named()
 
 
 def await_copies(stack: RunningStack, dataset_id: str, wanted: int) -> dict[str, Any]:

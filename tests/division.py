@@ -15,7 +15,6 @@ TOGETHER = {
         "tests/system/test_release.py",
         "tests/system/test_view.py",
     ),
-    "the stack with a copy": ("tests/system/test_copies.py", "tests/system/test_store.py"),
 }
 """Files that share what takes long to start; every other file stands alone."""
 

@@ -4,6 +4,7 @@ BIN := .venv/bin
 ARGS ?=
 # `make test INSTALL=wheel` tests what users install; the default is an editable install.
 INSTALL ?= editable
+VALIDATORS := .stamps/validator-ocfl .stamps/validator-crate
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test check fmt bench torture large mutants lock validators clean
@@ -17,7 +18,8 @@ install: .stamps/$(INSTALL)  ## set up .venv from the hashed lock, with the fron
 	@mkdir -p .stamps
 	@echo 'Setting up .venv; the first time takes about three minutes.' >&2
 	@$(PYTHON) -m venv .venv >&2
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock >&2
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes -r requirements.lock >&2
+	@$(BIN)/python -m compileall -qq -j 0 .venv/lib || true  # pip would compile on one core; some packages hold files that no Python compiles
 	@touch $@
 
 .stamps/frontend: .stamps/venv package.json package-lock.json tools/build_frontend.py
@@ -34,14 +36,13 @@ install: .stamps/$(INSTALL)  ## set up .venv from the hashed lock, with the fron
 	@rm -f .stamps/editable && touch $@
 
 # The validators want other versions of our own dependencies, so each has its own environment.
-.stamps/validators: validators-ocfl.lock validators-crate.lock .stamps/venv
-	@for kind in ocfl crate; do \
-	  $(PYTHON) -m venv .venv-$$kind >&2 && \
-	  .venv-$$kind/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r validators-$$kind.lock >&2 || exit 1; \
-	done
+.stamps/validator-%: validators-%.lock
+	@mkdir -p .stamps
+	@$(PYTHON) -m venv .venv-$* >&2
+	@.venv-$*/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $< >&2
 	@touch $@
 
-validators: .stamps/validators  ## environments of their own for ocfl-py and rocrate-validator
+validators: $(VALIDATORS)  ## environments of their own for ocfl-py and rocrate-validator
 
 demo: .stamps/$(INSTALL)  ## start everything and run three live acquisitions (ARGS="--exit-when-done --json")
 	@$(BIN)/cisterna up --demo $(ARGS)
@@ -55,11 +56,11 @@ check: .stamps/$(INSTALL)  ## formatting, lint, types, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: .stamps/$(INSTALL) .stamps/validators  ## every test that fits in CI's time
+test: .stamps/$(INSTALL) $(VALIDATORS)  ## every test that fits in CI's time
 	@CISTERNA_OCFL_PY=$(CURDIR)/.venv-ocfl/bin/python CISTERNA_ROCRATE_VALIDATOR=$(CURDIR)/.venv-crate/bin/python \
-	  $(BIN)/pytest --numprocesses 2 --dist loadfile $(ARGS)
+	  $(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
-torture: .stamps/$(INSTALL) .stamps/validators  ## kill workers, stores and parts of the stack for hours (ARGS="--strikes 500 --kills 100")
+torture: .stamps/$(INSTALL) $(VALIDATORS)  ## kill workers, stores and parts of the stack for hours (ARGS="--strikes 500 --kills 100")
 	@CISTERNA_OCFL_PY=$(CURDIR)/.venv-ocfl/bin/python CISTERNA_ROCRATE_VALIDATOR=$(CURDIR)/.venv-crate/bin/python \
 	  $(BIN)/pytest -m "torture and not large" -s $(ARGS)
 

@@ -11,10 +11,12 @@ from pathlib import Path
 import psycopg
 import pytest
 from psycopg import sql
+from xdist.remote import Producer
 
 from cisterna.adapters.catalogue_sql import SqlCatalogue
 from cisterna.adapters.embedded_postgres import EmbeddedPostgres
 from cisterna.testing.clock import SettableClock
+from tests.division import Division, turn_of
 
 pytest_plugins = ["tests.store_fixtures"]
 
@@ -90,6 +92,17 @@ def empty_catalogue(postgres: EmbeddedPostgres) -> Iterator[SqlCatalogue]:
 def clock() -> SettableClock:
     """A clock that stands still until a test moves it."""
     return SettableClock()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let what takes longest begin first."""
+    items.sort(key=lambda item: turn_of(item.nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Division:
+    """Divide the tests among processes so that files that share a stack share a process."""
+    return Division(config, log)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

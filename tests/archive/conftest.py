@@ -11,7 +11,9 @@ from cisterna.adapters.catalogue_sql import SqlCatalogue
 from cisterna.adapters.s3_obstore import S3Store
 from cisterna.adapters.sink_archive_log import ArchiveLogSink
 from cisterna.ports.catalogue import Catalogue
+from cisterna.ports.object_store import ObjectStore
 from cisterna.testing.clock import SettableClock
+from cisterna.testing.memory_store import MemoryStore
 from tests.archive.facility import Facility
 from tests.archive.told import Told
 
@@ -27,8 +29,18 @@ def facility(catalogue: Catalogue, clock: SettableClock, tmp_path: Path) -> Faci
 @pytest.fixture
 def told(facility: Facility, catalogue: SqlCatalogue, object_store: S3Store) -> Told:
     """Give a facility on a real store whose archive tells all that its catalogue knows."""
-    facility.store = object_store
-    sink = ArchiveLogSink(store=object_store, catalogue=catalogue)
+    return _telling(facility, catalogue, object_store)
+
+
+@pytest.fixture
+def told_in_memory(facility: Facility, catalogue: SqlCatalogue) -> Told:
+    """Give the same on the store in memory, for what depends on the bytes that are read and not on who gives them."""
+    return _telling(facility, catalogue, MemoryStore())
+
+
+def _telling(facility: Facility, catalogue: SqlCatalogue, store: ObjectStore) -> Told:
+    facility.store = store
+    sink = ArchiveLogSink(store=store, catalogue=catalogue)
     with catalogue.begin() as tx:
         tx.outbox.register([sink.name])
     made = Told(facility, catalogue, sink)

@@ -129,7 +129,9 @@ def own_mirror(tmp_path: Path) -> Iterator[EmbeddedSeaweedFS]:
     server.stop()
 
 
-@pytest.mark.parametrize("files", [1, 6, 11])
+@pytest.mark.parametrize(
+    "files", [pytest.param(1, marks=pytest.mark.torture), 6, pytest.param(11, marks=pytest.mark.torture)]
+)
 def test_a_store_killed_in_the_middle_of_a_copy_and_of_a_check_loses_nothing(
     facility: Facility,
     seaweedfs: EmbeddedSeaweedFS,

@@ -37,7 +37,17 @@ def reasons(found: Rebuilt) -> dict[str, str]:
 
 @pytest.fixture
 def life(told: Told) -> Told:
-    """An archive with three runs: one decided and held, one published and withdrawn, one undecided, and one derived."""
+    """An archive in a real store: one run decided and held, one published and withdrawn, one undecided, one derived."""
+    return _lived(told)
+
+
+@pytest.fixture
+def quick_life(told_in_memory: Told) -> Told:
+    """The same in memory, for the many forms of hostile bytes."""
+    return _lived(told_in_memory)
+
+
+def _lived(told: Told) -> Told:
     told.hold_and_release(told.ingest("sharp"))
     told.publish(told.ingest("shown"))
     told.derive(told.ingest("blurred", decided=False))
@@ -225,19 +235,19 @@ HOSTILE: dict[str, tuple[dict[str, Any], str]] = {
 
 @pytest.mark.parametrize("what", HOSTILE)
 def test_a_row_that_cannot_be_is_named_and_all_others_are_rebuilt(
-    life: Told, empty_catalogue: SqlCatalogue, what: str
+    quick_life: Told, empty_catalogue: SqlCatalogue, what: str
 ) -> None:
     row, why = HOSTILE[what]
     if what == "a number that no column holds":
-        project = next(one for one in dump(life.catalogue)["projects"] if one["slug"] == "cells")["body"]
+        project = next(one for one in dump(quick_life.catalogue)["projects"] if one["slug"] == "cells")["body"]
         row = {"kind": "projects", "key": '["huge"]', "content": {**project, "slug": "huge", "record": 10**15}}
-    key = put_records(life, records({"key": '["eve"]', "sequence": 10**6, **row}))
+    key = put_records(quick_life, records({"key": '["eve"]', "sequence": 10**6, **row}))
 
-    found = rebuild(life, empty_catalogue)
+    found = rebuild(quick_life, empty_catalogue)
 
     assert why in reasons(found)[key], found.faults
     assert found.fault_count == 1
-    after, before = dump(empty_catalogue), dump(life.catalogue)
+    after, before = dump(empty_catalogue), dump(quick_life.catalogue)
     for table in ("accounts", "datasets", "versions", "decisions", "events"):
         assert after[table] == before[table]
 
@@ -269,17 +279,17 @@ DAMAGE: dict[str, Callable[[bytes], bytes]] = {
 
 @pytest.mark.parametrize("what", DAMAGE)
 def test_a_damaged_segment_is_named_and_the_rest_is_rebuilt(
-    told: Told, empty_catalogue: SqlCatalogue, what: str
+    told_in_memory: Told, empty_catalogue: SqlCatalogue, what: str
 ) -> None:
-    told.record()
-    with told.catalogue.begin() as tx:
+    told_in_memory.record()
+    with told_in_memory.catalogue.begin() as tx:
         tx.accounts.save(tx.accounts.list()[0].model_copy(update={"full_name": "Rosa"}))
-    told.record()
-    first, second = told.segments()
-    body, _ = told.store.get(second)
-    told.store.put(second, DAMAGE[what](body))
+    told_in_memory.record()
+    first, second = told_in_memory.segments()
+    body, _ = told_in_memory.store.get(second)
+    told_in_memory.store.put(second, DAMAGE[what](body))
 
-    found = rebuild(told, empty_catalogue)
+    found = rebuild(told_in_memory, empty_catalogue)
 
     assert "do not have the digest in its name" in reasons(found)[second]
     with empty_catalogue.begin() as tx:
@@ -391,32 +401,34 @@ ODD_LOGS: dict[str, Callable[[dict[str, Any]], object]] = {
 @pytest.mark.parametrize("what", ODD_LOGS)
 @pytest.mark.parametrize("has_record", [True, False], ids=["beside the record", "alone"])
 def test_what_no_table_can_hold_keeps_nothing_else_out(
-    life: Told, empty_catalogue: SqlCatalogue, what: str, *, has_record: bool
+    quick_life: Told, empty_catalogue: SqlCatalogue, what: str, *, has_record: bool
 ) -> None:
-    key, document = first_log(life, "decision.made")
-    life.store.put(key, json.dumps(ODD_LOGS[what](document)).encode())
+    key, document = first_log(quick_life, "decision.made")
+    quick_life.store.put(key, json.dumps(ODD_LOGS[what](document)).encode())
     if not has_record:
-        life.store.delete(life.segments())
+        quick_life.store.delete(quick_life.segments())
 
-    found = rebuild(life, empty_catalogue)
+    found = rebuild(quick_life, empty_catalogue)
 
     assert found.outcome is RebuildOutcome.REBUILT
-    others = [row for row in dump(life.catalogue)["receipts"] if row["version_id"] != document["version"]["version_id"]]
+    others = [
+        row for row in dump(quick_life.catalogue)["receipts"] if row["version_id"] != document["version"]["version_id"]
+    ]
     assert [row for row in dump(empty_catalogue)["receipts"] if row in others] == others
 
 
 @pytest.mark.parametrize("what", BAD_LOGS)
 def test_a_log_that_cannot_be_is_named_and_nothing_of_it_is_believed(
-    life: Told, empty_catalogue: SqlCatalogue, what: str
+    quick_life: Told, empty_catalogue: SqlCatalogue, what: str
 ) -> None:
-    key, document = first_log(life, "decision.made")
+    key, document = first_log(quick_life, "decision.made")
     changed = BAD_LOGS[what](document)
-    life.store.put(key, b"{" if changed == "" else json.dumps(changed).encode())
+    quick_life.store.put(key, b"{" if changed == "" else json.dumps(changed).encode())
 
-    found = rebuild(life, empty_catalogue)
+    found = rebuild(quick_life, empty_catalogue)
 
     assert "nothing of this log was believed" in reasons(found)[key]
-    assert dump(empty_catalogue)["decisions"] == dump(life.catalogue)["decisions"]
+    assert dump(empty_catalogue)["decisions"] == dump(quick_life.catalogue)["decisions"]
 
 
 def test_foreign_damaged_and_missing_objects_are_each_named(life: Told, empty_catalogue: SqlCatalogue) -> None:

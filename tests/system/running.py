@@ -280,6 +280,16 @@ class RunningStack:
         """Wait until every part answers again."""
         until(lambda: self.run("doctor").code == 0, seconds=START_SECONDS, what="a doctor that finds nothing wrong")
 
+    def await_idle(self) -> None:
+        """Wait until everything that was asked for is done or given up."""
+        count_open = "SELECT count(*) FROM works WHERE state IN ('ready', 'leased')"
+        with self.database() as connection:
+            until(
+                lambda: connection.execute(count_open).fetchone() == (0,),
+                seconds=START_SECONDS,
+                what="the end of all work",
+            )
+
 
 def write_run(
     zone: Path,

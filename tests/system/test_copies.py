@@ -1,4 +1,6 @@
-"""A running stack with a second store: copies come by themselves, and a store that is away delays only its own."""
+"""A running stack with a second store: one command provisions it, copies come by themselves, and a store that is away
+delays only its own.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +8,7 @@ import json
 import os
 import signal
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,27 +17,43 @@ import pytest
 from cisterna.adapters.embedded_seaweedfs import EmbeddedSeaweedFS
 from tests.store_fixtures import new_seaweedfs
 from tests.system.archived import orphans
-from tests.system.running import RunningStack, short_folder, until, write_run
+from tests.system.running import Answer, RunningStack, short_folder, until, write_run
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
+
+STORES = ("archive", "public", "mirror")
 
 
 @pytest.fixture(scope="module")
 def mirror(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedSeaweedFS]:
+    """Give a second server, which a test may kill."""
     server = new_seaweedfs(tmp_path_factory.mktemp("mirror"))
     server.start()
     yield server
     server.stop()
 
 
+@dataclass(frozen=True)
+class Provisioned:
+    """A stack with a copy whose bucket nobody had made, and what its commands said on the way to a plan that holds."""
+
+    stack: RunningStack
+    rehearsed: Any
+    rehearsed_again: Any
+    doctor_before: Answer
+    done: Any
+    done_again: Any
+    doctor_after: Answer
+
+
 @pytest.fixture(scope="module")
-def mirrored(mirror: EmbeddedSeaweedFS) -> Iterator[RunningStack]:
-    """A stack whose settings name the second server."""
+def provisioned(mirror: EmbeddedSeaweedFS) -> Iterator[Provisioned]:
+    """Give a stack whose settings name the second server, once its stores are provisioned by the command."""
     access = mirror.archive_access
     copy = {
         "name": "mirror",
         "endpoint": access.endpoint,
-        "bucket": mirror.archive_bucket,
+        "bucket": "system-mirror",
         "access_key_id": access.access_key_id,
         "secret_access_key": access.secret_access_key.get_secret_value(),
     }
@@ -45,10 +64,89 @@ def mirrored(mirror: EmbeddedSeaweedFS) -> Iterator[RunningStack]:
         (running.folder / "cisterna.toml").write_text("\n".join(["[[store.copies]]", *lines, ""]))
         running.start()
         try:
-            yield running
+            yield Provisioned(
+                running,
+                rehearsed=running.ok("store", "provision", "--dry-run"),
+                rehearsed_again=running.ok("store", "provision", "--dry-run"),
+                doctor_before=running.run("doctor"),
+                done=running.ok("store", "provision"),
+                done_again=running.ok("store", "provision"),
+                doctor_after=running.run("doctor"),
+            )
         finally:
             running.stop()
             assert not running.named()
+
+
+@pytest.fixture(scope="module")
+def mirrored(provisioned: Provisioned) -> RunningStack:
+    """Give the stack with a copy."""
+    return provisioned.stack
+
+
+def conditions(answer: Answer) -> dict[str, str]:
+    return {part["part"]: part["condition"] for part in answer.document["parts"]}
+
+
+def outcomes(document: dict[str, Any]) -> dict[tuple[str, str], str]:
+    return {(point["store"], point["point"]): point["outcome"] for point in document["points"]}
+
+
+def test_what_provisioning_would_do_is_said_and_doctor_names_the_bucket_that_is_missing(
+    provisioned: Provisioned,
+) -> None:
+    before = provisioned.doctor_before
+
+    assert outcomes(provisioned.rehearsed) == outcomes(provisioned.rehearsed_again)
+    assert outcomes(provisioned.rehearsed)["mirror", "bucket"] == "to-change"
+    assert (before.code, conditions(before)["copy mirror"]) == (5, "failed"), before.out
+
+
+def test_stores_are_brought_to_the_plan_once(provisioned: Provisioned) -> None:
+    done = provisioned.done
+
+    assert {name for name, _ in outcomes(done)} == set(STORES)
+    assert set(outcomes(done).values()) == {"changed", "as-wanted"}
+    assert set(outcomes(provisioned.done_again).values()) == {"as-wanted"}
+    assert [line for line in done["by_hand"] if "cisterna store policy mirror" in line]
+    after = provisioned.doctor_after
+    assert after.code == 0, after.out
+    found = conditions(after)
+    names = {f"{part} of {store}" for part in ("bucket", "doors", "clock") for store in STORES} | {"keys"}
+    assert {found[name] for name in names} == {"ok"}
+
+
+def test_a_policy_is_printed_for_the_bucket_of_the_settings(mirrored: RunningStack) -> None:
+    document = mirrored.ok("store", "policy", "mirror")
+
+    places = {place for statement in document["Statement"] for place in statement["Resource"]}
+    assert places == {"arn:aws:s3:::system-mirror", "arn:aws:s3:::system-mirror/*"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        (("provision", "--store", "no-such"), "not-found"),
+        (("policy", "no-such"), "not-found"),
+        (("provision", "--keys-from-env"), "invalid-input"),
+        (("provision", "--store", "archive", "--keys-from-env"), "settings-invalid"),
+    ],
+)
+def test_what_cannot_be_arranged_is_named(mirrored: RunningStack, arguments: tuple[str, ...], error: str) -> None:
+    answer = mirrored.run("store", *arguments)
+
+    assert (answer.code, answer.document["error"]) == (1, error), answer.out
+
+
+def test_keys_that_may_not_arrange_anything_leave_it_to_a_person(mirrored: RunningStack) -> None:
+    wrong = {"AWS_ACCESS_KEY_ID": "STRANGER", "AWS_SECRET_ACCESS_KEY": "wrong"}
+
+    answer = mirrored.run_apart("store", "provision", "--store", "archive", "--keys-from-env", given=wrong)
+
+    assert answer.code == 3, answer.out
+    assert set(outcomes(answer.document).values()) == {"forbidden"}
+    assert "may not" in answer.reason
+    assert "wrong" not in answer.out
 
 
 def await_copies(stack: RunningStack, dataset_id: str, wanted: int) -> dict[str, Any]:

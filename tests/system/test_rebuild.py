@@ -1,8 +1,10 @@
-"""A facility loses its database: the archive tells it all again, and the stack goes on where it was."""
+"""A facility loses first its stack and then its database: nothing is left behind, and all goes on where it was."""
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -31,6 +33,7 @@ def own_stack() -> Iterator[RunningStack]:
             yield running
         finally:
             running.stop()
+            assert not running.named()
 
 
 def dump(stack: RunningStack) -> dict[str, list[dict[str, Any]]]:
@@ -68,16 +71,53 @@ def live(stack: RunningStack, zones: Path) -> dict[str, dict[str, Any]]:
     return rows
 
 
-def test_a_lost_database_is_rebuilt_equal_and_the_stack_goes_on(own_stack: RunningStack, tmp_path: Path) -> None:
+def require_nothing_runs(stack: RunningStack) -> None:
+    until(lambda: not stack.named(), seconds=15, what=f"the end of every process, but {stack.named()}")
+    assert stack.run("list").code == 5
+
+
+def kill_up(stack: RunningStack) -> None:
+    """Kill `cisterna up` itself; everything else must end with it."""
+    assert stack.process is not None
+    os.kill(stack.process.pid, signal.SIGKILL)
+    stack.process.wait()
+    require_nothing_runs(stack)
+
+
+def stop_cleanly(stack: RunningStack) -> None:
+    """Stop it; at the end no process and no file of a running one is left."""
+    assert stack.stop() == 0
+    assert stack.named() == []
+    left = {path.name for path in stack.home.run.iterdir()}
+    assert left <= {
+        "lock",
+        "dispatcher.lock",
+        "worker-1.ready",
+        "worker-2.ready",
+        "worker-keeping.ready",
+    }  # who held leases last
+    require_nothing_runs(stack)
+    assert not list(stack.folder.rglob("postmaster.pid"))
+
+
+def test_a_killed_stack_goes_on_and_a_lost_database_is_rebuilt_equal(own_stack: RunningStack, tmp_path: Path) -> None:
+    """One row of steps: each start takes its time."""
     stack = own_stack
     rows = live(stack, tmp_path)
-    stack.stop()
-    stack.start()  # what happened while the first one stopped is recorded by the second
+    known_before = stack.ok("show", rows["sharp"]["dataset_id"])
+    kill_up(stack)
+    stack.start()  # what the first one had not recorded yet is recorded by the second
+    known_after = stack.ok("show", rows["sharp"]["dataset_id"])
+    assert known_after["manifest_digest"] == known_before["manifest_digest"]
+    brought = stack.ingest(write_run(tmp_path / "by-hand", seed=4), "--project", "study")
+    assert brought.code == 0, brought.out
+    assert stack.ok("check")["fixity"] == "ok"
+    stack.await_idle()
     until(lambda: stack.run("rebuild", "--from-archive").code == 0, seconds=60, what="a record that tells all", every=1)
     drill = stack.ok("rebuild", "--from-archive", "--into", "drill")
     assert (drill["outcome"], drill["faults"]) == ("rebuilt", [])
     before = dump(stack)
-    stack.stop()
+    stop_cleanly(stack)
     shutil.rmtree(stack.home.postgres)
 
     planned = stack.run("rebuild", "--from-archive", "--dry-run")

@@ -3,34 +3,20 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from cisterna.domain.dataset import Stage
-from tests.system.running import RunningStack, digests, short_folder, until, write_run
+from tests.system.running import RunningStack, digests, until, write_run
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
-GIVEN = {"CISTERNA_RELEASE__UNDO_HOURS": "0.002", "CISTERNA_RELEASE__REST_DAYS": "0"}
 PROJECT = ("--title", "May go", "--creator", "Holm, Ada", "--publisher", "Farm", "--licence", "CC0-1.0")
 
 
-@pytest.fixture(scope="module")
-def quick_stack() -> Iterator[RunningStack]:
-    """Give a stack whose undo window is seconds long."""
-    with short_folder() as folder:
-        running = RunningStack(folder / "home", given=GIVEN)
-        running.start()
-        try:
-            yield running
-        finally:
-            running.stop()
-
-
-def test_a_source_goes_by_its_policy_and_nothing_of_the_run_is_lost(quick_stack: RunningStack, tmp_path: Path) -> None:
-    stack, zone, copy = quick_stack, tmp_path / "zone", tmp_path / "copy"
+def test_a_source_goes_by_its_policy_and_nothing_of_the_run_is_lost(stack: RunningStack, tmp_path: Path) -> None:
+    zone, copy = tmp_path / "zone", tmp_path / "copy"
     zone.mkdir()
     stack.ok("project", "add", "may-go", *PROJECT, "--human-data", "no", "--accept-passed", "--release-copy", "archive")
     stack.ok("project", "bind", "may-go", "--path", str(zone))

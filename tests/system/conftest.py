@@ -17,7 +17,7 @@ def stack() -> Iterator[RunningStack]:
     """Give the session's running stack, on a home of its own."""
     with short_folder() as folder:
         running = RunningStack(folder / "home", given=QUICK_RELEASES)
-        running.first_start_seconds = running.start()
+        running.start()
         try:
             yield running
         finally:

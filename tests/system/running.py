@@ -116,7 +116,6 @@ class RunningStack:
     given: Mapping[str, str] = field(default_factory=dict)
     stand: Path | None = None
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
-    first_start_seconds: float = 0.0
 
     @property
     def home(self) -> Home:

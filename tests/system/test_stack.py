@@ -59,7 +59,7 @@ def stack() -> Iterator[RunningStack]:
             (stand / name).mkdir(parents=True)
             (stand / name / "__init__.py").write_text("raise SystemExit('this is not the package you mean')")
         running = RunningStack(folder / "home", given={"CISTERNA_STORE__CLIENT": "minio"}, stand=stand)
-        running.first_start_seconds = running.start()
+        running.start()
         try:
             yield running
         finally:
@@ -166,6 +166,18 @@ def test_a_second_start_on_the_same_home_is_refused_and_names_the_holder(stack: 
     assert str(stack.folder) in answer.reason
     assert before <= {process.pid for process in stack.processes()}
     assert stack.run("doctor").code == 0
+
+
+def test_after_a_clean_stop_the_second_start_goes_on_with_all_that_was_there(stack: RunningStack) -> None:
+    before = {row["version_id"] for row in stack.rows()}
+    assert before
+    assert stack.stop() == 0
+    assert not stack.named()
+
+    stack.start()
+
+    assert before <= {row["version_id"] for row in stack.rows()}
+    assert stack.ok("check")["fixity"] == "ok"
 
 
 def test_a_name_in_the_environment_that_is_no_setting_is_refused_by_name(home: RunningStack) -> None:

@@ -236,6 +236,8 @@ TEXT: dict[str, str] = {
     "event.release.begun": "Deletion of the source began",
     "event.release.stopped": "Deletion of the source stopped",
     "event.release.done": "Source released",
+    "event.retention.set": "Retention rule set by {person}",
+    "event.retention.removed": "Retention rule removed by {person}",
     # acts
     "acts.label": "What you can do",
     "decide.title": "Decide",

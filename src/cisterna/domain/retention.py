@@ -1,8 +1,9 @@
-"""How long datasets are kept: rules go in, and for one dataset comes out which holds, when its time ends and why not yet.
+"""How long datasets are kept: rules go in; for one dataset comes out which holds, when its time ends, and why not yet.
 
-The most specific rule wins: the one that names more of project, instrument and data type; of two that name as many, the
-one that names the project, then the one that names the instrument. No two standing rules name the same, so this order is
-total. Without a rule a dataset is kept forever. Nothing here deletes: at its end of life a dataset waits for a person.
+The most specific rule wins: the one that names more of project, instrument and data type; of two that name as many,
+the one that names the project, then the one that names the instrument. No two standing rules name the same, so this
+order is total. Without a rule a dataset is kept forever. Nothing here deletes: what has come to its end waits for a
+person.
 """
 
 from __future__ import annotations

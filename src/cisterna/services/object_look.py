@@ -251,8 +251,10 @@ class ObjectLook:
 
     def _settle(self, path: str, got: Reread) -> None:
         """Take what came of a file that could not be read at first."""
-        if got.is_frozen or (got.problem is None and path in self._unreadable):
-            return  # what moved to a far storage class meanwhile is not damaged; structure that can be read now: what it says is for the next check
+        if got.is_frozen:
+            return  # it moved to a far storage class meanwhile
+        if got.problem is None and path in self._unreadable:
+            return  # structure that can be read now: what it says is for the next check
         self.unchecked = [fault for fault in self.unchecked if fault.path != path]
         inventory = self.held.inventory if self.held else None
         files = _logical_paths(inventory, path) if inventory else ()

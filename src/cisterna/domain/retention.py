@@ -35,7 +35,7 @@ def _printable(text: str) -> str:
 Words = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=10_000), AfterValidator(_printable)
 ]
-StorageClass = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9][A-Z0-9_-]{0,62}\Z")]
+StorageClass = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9][A-Z0-9_-]{0,62}$")]
 """Name of a storage class, or of a remote tier where the store calls it so: `GLACIER`, `STANDARD_IA`, `COLD-TAPE`."""
 
 

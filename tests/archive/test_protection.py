@@ -248,12 +248,12 @@ def test_a_round_that_was_cut_short_is_gone_on_with_and_its_wish_was_on_record(
     set_hold = cut.set_legal_hold
 
     def some(one: Any, *, on: bool) -> None:
-        if len(placed) == 3:
+        placed.append(one.key)
+        if len(placed) > 3:  # several threads at once, and none of them goes on
             raise Killed
         set_hold(one, on=on)
-        placed.append(one.key)
 
-    cut.set_legal_hold = some  # type: ignore[method-assign]  # the process dies at its third object
+    cut.set_legal_hold = some  # type: ignore[method-assign]  # the process dies after three objects
     with pytest.raises(Killed):
         round_of(vault, {**keepers, "archive": cut})
     with vault.facility.catalogue.begin() as tx:

@@ -114,6 +114,7 @@ def duties_of(parts: Parts) -> Duties:
         copy_record=(lambda: _copy_record(parts)) if parts.copy_stores else None,
         recover=rounds.recover,
         survey=rounds.survey,
+        protect=rounds.protect,
         plan=lambda: plan_releases(site=parts.release_site),
     )
 

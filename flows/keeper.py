@@ -72,6 +72,7 @@ class Duties:
         upkeep: Asks for what is to be done about the copies in each store, by its name.
         recover: Brings objects of the archive to rest that a killed worker left in the middle.
         survey: Looks at the whole archive when that is due; slow.
+        protect: Has the stores hold, lock and mark what holds and retention rules ask for.
         plan: Announces the releases that projects' policies ask for.
     """
 
@@ -86,6 +87,7 @@ class Duties:
     upkeep: Mapping[str, Callable[[], object]] = field(default_factory=dict)
     recover: Callable[[], object] | None = None
     survey: Callable[[], object] | None = None
+    protect: Callable[[], object] | None = None
     plan: Callable[[], object] | None = None
 
 
@@ -203,7 +205,11 @@ class Keeper:
 
     def _begin_rounds(self) -> None:
         """Look after the archive, once the start needs the machine no more."""
-        rounds = (("recovery", self._duties.recover), ("survey", self._duties.survey))
+        rounds = (
+            ("recovery", self._duties.recover),
+            ("survey", self._duties.survey),
+            ("protect", self._duties.protect),
+        )
         every = self._recovery_seconds
         self._repeats += [Repeat(name, turn, every_seconds=every) for name, turn in rounds if turn is not None]
 

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from cisterna.domain.protection import Standing
 from cisterna.domain.recovery import ObjectNote, ObjectState
+from cisterna.services.protect import protect_all
 from cisterna.services.recovery_round import RoundMemory, recover_interrupted, survey_archive
 
 if TYPE_CHECKING:
@@ -35,6 +37,16 @@ class Rounds:
             catalogue=parts.catalogue, store=parts.archive_store, clock=parts.clock, memory=self._memory
         ):
             _tell(note)
+
+    def protect(self) -> None:
+        """Have the stores keep what holds and rules ask of them, and say what stands otherwise than wanted."""
+        parts = self._parts
+        for one in protect_all(
+            keepers=parts.object_keepers, stores=parts.keeping_stores, catalogue=parts.catalogue, clock=parts.clock
+        ):
+            for aspect in one.aspects:
+                say = _log.info if aspect.standing is Standing.DONE else _log.warning
+                say("archive.protection", dataset_id=one.dataset_id, store=one.store, reason=aspect.words)
 
     def survey(self) -> None:
         """Look at the whole archive, unless that was done not long ago, and collect what killed commands left."""

@@ -6,6 +6,7 @@ import itertools
 import json
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -309,3 +310,39 @@ def test_a_clock_that_is_off_is_told_before_requests_are_refused(
 
     # the clock that stands still may lie a little behind by the time the store answers
     assert found.condition is condition, found.message
+
+
+def test_a_tier_is_a_rule_by_a_tag_beside_those_of_others(
+    raw: S3Bucket, new_admin: NewAdmin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SeaweedFS has no transitions, so what would be sent is looked at on its way."""
+    raw.client.create_bucket(Bucket=raw.bucket)
+    settle(new_admin())
+    admin = new_admin()
+    sent: list[dict[str, Any]] = []
+    monkeypatch.setattr(admin._s3.client, "put_bucket_lifecycle_configuration", lambda **said: sent.append(said))
+
+    settle(admin, plan=ARCHIVE.model_copy(update={"tiers": ("GLACIER", "STANDARD_IA")}))
+
+    glacier, seldom = (one["LifecycleConfiguration"]["Rules"] for one in sent)
+    assert [rule["ID"] for rule in glacier] == [
+        "cisterna-unfinished-uploads",
+        "cisterna-replaced",
+        "cisterna-tier-GLACIER",
+    ]
+    assert glacier[-1]["Filter"] == {"Tag": {"Key": "cisterna-tier", "Value": "GLACIER"}}
+    assert glacier[-1]["Transitions"] == [{"Days": 0, "StorageClass": "GLACIER"}]
+    assert "Expiration" not in glacier[-1]
+    assert seldom[-1]["Transitions"] == [{"Days": 30, "StorageClass": "STANDARD_IA"}]
+
+
+def test_a_store_without_transitions_is_said_to_lack_them_and_keeps_its_rules(
+    raw: S3Bucket, new_admin: NewAdmin
+) -> None:
+    plan = ARCHIVE.model_copy(update={"tiers": ("GLACIER",)})
+
+    found = settle(new_admin(), plan=plan)
+
+    assert found["tier GLACIER"] is Outcome.LACKING
+    rules = raw.client.get_bucket_lifecycle_configuration(Bucket=raw.bucket)["Rules"]
+    assert {one["ID"] for one in rules} == {"cisterna-unfinished-uploads", "cisterna-replaced"}

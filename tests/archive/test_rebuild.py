@@ -48,7 +48,9 @@ def quick_life(told_in_memory: Told) -> Told:
 
 
 def _lived(told: Told) -> Told:
-    told.hold_and_release(told.ingest("sharp"))
+    sharp = told.ingest("sharp")
+    told.hold_and_release(sharp)
+    told.keep_by_rule(sharp)
     told.publish(told.ingest("shown"))
     told.derive(told.ingest("blurred", decided=False))
     told.record()

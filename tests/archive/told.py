@@ -20,9 +20,11 @@ from cisterna.domain.dataset import Dataset, Relation, Stage
 from cisterna.domain.finding import Finding, Outcome
 from cisterna.domain.hold import Hold, HoldScope
 from cisterna.domain.project import Binding, BindingKind
+from cisterna.domain.protection import Aspect, Protection, Standing, Wanted
 from cisterna.domain.publication import Publication
 from cisterna.domain.record_segment import Segment
 from cisterna.domain.release import Release, ReleaseState
+from cisterna.domain.retention import RetentionRule
 from cisterna.domain.review import Act, Decision
 from cisterna.ports.object_store import ObjectStore
 from cisterna.services.deliver import deliver_due
@@ -169,6 +171,31 @@ class Told:
             tx.releases.add(release)
             cancelled = {"state": ReleaseState.CANCELLED, "reason": "it is held", "ended_by": "rosa"}
             tx.releases.save(release.model_copy(update={**cancelled, "ended_at": clock.now()}))
+
+    def keep_by_rule(self, version: str) -> None:
+        """Set a retention rule, end another, and note what a store was asked to do by it."""
+        now = self.facility.clock.now()
+        rule = RetentionRule(
+            rule_id="rule 1", instrument="squid-1", keep_years=10, person="rosa", reason="Ä policy", set_at=now
+        )
+        with self.catalogue.begin() as tx:
+            tx.retention_rules.add(rule)
+            other = rule.model_copy(update={"rule_id": "rule 2", "instrument": None, "tier": None})
+            tx.retention_rules.add(other)
+            tx.retention_rules.end(
+                other.model_copy(update={"ended_at": now, "ended_by": "rosa", "ended_reason": "a mistake"})
+            )
+            tx.protections.put(
+                Protection(
+                    dataset_id=version.partition(":")[0],
+                    store="archive",
+                    wanted=Wanted(legal_hold=True),
+                    hold=Aspect(standing=Standing.DONE, words="on all 7 objects"),
+                    objects=7,
+                    seen=version,
+                    looked_at=now,
+                )
+            )
 
     def derive(self, source: str) -> str:
         """Add a derived dataset of a version, whose one version is on its way."""

@@ -311,6 +311,7 @@ def test_a_withdrawal_replaces_its_publication(catalogue: SqlCatalogue) -> None:
         "DELETE FROM receipts",
         "UPDATE events SET name = 'x'",
         "TRUNCATE decisions",
+        "DELETE FROM retention_rules",
     ],
 )
 def test_the_database_refuses_to_rewrite_history(catalogue: SqlCatalogue, statement: str) -> None:

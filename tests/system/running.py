@@ -213,7 +213,9 @@ class RunningStack:
     def detail(self, identifier: str) -> dict[str, Any]:
         """Give everything known of one thing, as `show --json` does."""
         with self.parts() as parts:
-            found = detail_of(identifier, catalogue=parts.catalogue, bucket=parts.archive_store.bucket)
+            found = detail_of(
+                identifier, catalogue=parts.catalogue, bucket=parts.archive_store.bucket, clock=parts.clock
+            )
         return found.model_dump(mode="json")
 
     def check(self, dataset_id: str) -> ObjectCheck:

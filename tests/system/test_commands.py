@@ -34,6 +34,7 @@ ABOUT_ONE = (
     "review accept ID --reason why",
     "review reject ID --reason why",
     "review request-changes ID --reason why",
+    "retention apply ID",
     "review assign ID --to somebody --reason why",
 )
 RESTLESS = {

@@ -25,6 +25,7 @@ from cisterna.adapters.catalogue_rebuild import SqlRebuilding
 from cisterna.adapters.catalogue_record import SqlRecords
 from cisterna.adapters.catalogue_recovery import SqlRecoveries
 from cisterna.adapters.catalogue_release import SqlReleases
+from cisterna.adapters.catalogue_retention import SqlProtections, SqlRetentionRules
 from cisterna.adapters.catalogue_tables import SCHEMA_REVISION
 from cisterna.ports.catalogue import (
     Accounts,
@@ -40,6 +41,7 @@ from cisterna.ports.catalogue import (
     Transaction,
 )
 from cisterna.ports.record import Rebuilding, Records, Recoveries
+from cisterna.ports.retention import Protections, RetentionRules
 
 _RECONNECT_SECONDS = 1.0
 
@@ -55,6 +57,8 @@ class SqlTransaction:
         self.copies: Copies = SqlCopies(statements)
         self.holds: Holds = SqlHolds(statements)
         self.releases: Releases = SqlReleases(statements)
+        self.retention_rules: RetentionRules = SqlRetentionRules(statements)
+        self.protections: Protections = SqlProtections(statements)
         self.inbox: Inbox = SqlInbox(statements)
         self.outbox: Outbox = SqlOutbox(statements)
         self.accounts: Accounts = SqlAccounts(statements)

@@ -19,11 +19,12 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    func,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSON, JSONB, TIMESTAMP
 
-SCHEMA_REVISION = "0006"
+SCHEMA_REVISION = "0007"
 """The newest migration; a database that is there already needs no Alembic at start."""
 
 metadata = MetaData(
@@ -302,6 +303,34 @@ Index(
     postgresql_where=text("state IN ('announced', 'begun')"),
 )
 Index("ix_releases_acquisition_id", releases.c.acquisition_id, releases.c.announced_at)
+
+retention_rules = Table(
+    "retention_rules",
+    metadata,
+    Column("rule_id", Text, primary_key=True),
+    Column("project", Text),
+    Column("instrument", Text),
+    Column("data_type", Text),
+    _moment("set_at"),
+    _moment("ended_at", nullable=True),
+    _body(),
+)
+Index(
+    "uq_retention_rules_one_stands",
+    func.coalesce(retention_rules.c.project, text("''")),
+    func.coalesce(retention_rules.c.instrument, text("''")),
+    func.coalesce(retention_rules.c.data_type, text("''")),
+    unique=True,
+    postgresql_where=text("ended_at IS NULL"),
+)
+
+protections = Table(
+    "protections",
+    metadata,
+    Column("dataset_id", Text, ForeignKey("datasets.dataset_id"), primary_key=True),
+    Column("store", Text, primary_key=True),
+    _body(),
+)
 
 accounts = Table("accounts", metadata, Column("name", Text, primary_key=True), _body())
 

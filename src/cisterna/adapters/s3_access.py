@@ -12,7 +12,13 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 
 from cisterna.domain.base import Value
-from cisterna.domain.errors import InvalidInput, ObjectNotFound, PreconditionFailed, StoreUnavailable
+from cisterna.domain.errors import (
+    InvalidInput,
+    NotReadableNow,
+    ObjectNotFound,
+    PreconditionFailed,
+    StoreUnavailable,
+)
 from cisterna.ports.object_store import StoredObject
 
 WRITE_MARK = "cisterna-write"
@@ -127,6 +133,19 @@ def refused_keys(store: str, key: str) -> StoreUnavailable:
     """Make the error for a store that does not let us in: the same call works once it knows our keys again."""
     msg = f"{store} refused our access keys for '{key}'; see whether they expired, or may not reach that bucket"
     return StoreUnavailable(msg, store=store, key=key, answer="access-denied")
+
+
+FROZEN = "InvalidObjectState"
+"""What S3 answers for an object that has to be restored from its storage class before it can be read."""
+
+
+def frozen(store: str, key: str) -> NotReadableNow:
+    """Make the error for an object that lies in a storage class which gives nothing at once."""
+    msg = (
+        f"{store} has '{key}' in a storage class that it must be restored from before it can be read; ask the store to "
+        "restore it (S3 RestoreObject), or read another copy"
+    )
+    return NotReadableNow(msg, store=store, key=key, answer=FROZEN)
 
 
 def require_range(key: str, *, start: int, end: int | None) -> None:

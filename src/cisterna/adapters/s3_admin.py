@@ -15,8 +15,10 @@ from typing import Any
 
 from cisterna.adapters.s3_access import Patience, S3Access
 from cisterna.adapters.s3_bucket import S3Bucket, code_of, status_of
+from cisterna.adapters.s3_keeper import TIER_TAG, tier_rule_name
 from cisterna.domain.errors import StoreForbids, StoreLacks, StoreUnavailable
 
+_SELDOM_DAYS = 30
 _FIRST_REGION = "us-east-1"  # the one that S3 wants left out
 _UPLOADS_RULE = "cisterna-unfinished-uploads"
 _REPLACED_RULE = "cisterna-replaced"
@@ -125,6 +127,22 @@ class S3BucketAdmin:
             "Expiration": {"ExpiredObjectDeleteMarker": True},
         }
         self._set_rule(_REPLACED_RULE, rule)
+
+    def moves_to(self, storage_class: str) -> bool:
+        """Tell whether our rule is there."""
+        moved = self._rule(tier_rule_name(storage_class)).get("Transitions", [])
+        return any(one.get("StorageClass") == storage_class for one in moved)
+
+    def move_to(self, storage_class: str) -> None:
+        """Set our rule: by a tag, since the keys of an archive say nothing of what its objects are."""
+        # When it is time is decided before an object is marked, so the store has nothing left to wait for; but to the
+        # classes for seldom access S3 moves nothing that is younger than 30 days.
+        days = _SELDOM_DAYS if storage_class.endswith("_IA") else 0
+        rule = {
+            "Filter": {"Tag": {"Key": TIER_TAG, "Value": storage_class}},
+            "Transitions": [{"Days": days, "StorageClass": storage_class}],
+        }
+        self._set_rule(tier_rule_name(storage_class), rule)
 
     def refuses_deletion(self) -> bool:
         """Tell whether each of our statements is in the policy."""

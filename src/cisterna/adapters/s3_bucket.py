@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cisterna.adapters.s3_access import WRITE_MARK, Patience, S3Access, UncertainWrite, refused_keys
+from cisterna.adapters.s3_access import FROZEN, WRITE_MARK, Patience, S3Access, UncertainWrite, frozen, refused_keys
 from cisterna.adapters.s3_checksum import from_s3_form
 from cisterna.adapters.s3_part import Part
 from cisterna.domain.errors import CisternaError, ObjectNotFound, PreconditionFailed, StoreUnavailable
@@ -140,6 +140,8 @@ class S3Bucket:
         if code in _REFUSED:
             msg = f"{self.name} refused the condition for {key}: it exists already, or is not what was seen"
             return PreconditionFailed(msg, key=key)
+        if code == FROZEN:  # with 403, which is no word on our keys
+            return frozen(self.name, key)
         if status_of(error) in {401, 403}:
             return refused_keys(self.name, key)
         msg = f"{self.name} answered {status_of(error)} {code} for '{key}': {error}"

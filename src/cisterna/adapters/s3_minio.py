@@ -19,10 +19,12 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 from cisterna.adapters.s3_access import (
+    FROZEN,
     WRITE_MARK,
     Patience,
     S3Access,
     UncertainWrite,
+    frozen,
     in_key_order,
     require_range,
     write_once,
@@ -221,6 +223,8 @@ class S3MinioStore(S3Controlled):
         if error.code == "PreconditionFailed":
             msg = f"{self.name} refused the condition for {key}: it exists already, or is not what was seen"
             return PreconditionFailed(msg, key=key)
+        if error.code == FROZEN:
+            return frozen(self.name, key)
         msg = f"{self.name} answered {error.response.status} {error.code} for '{key}': {error.message}"
         return StoreUnavailable(msg, store=self.name, key=key, answer=error.code)
 

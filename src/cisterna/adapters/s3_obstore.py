@@ -14,10 +14,12 @@ from datetime import timedelta
 from typing import Any
 
 from cisterna.adapters.s3_access import (
+    FROZEN,
     WRITE_MARK,
     Patience,
     S3Access,
     UncertainWrite,
+    frozen,
     in_key_order,
     refused_keys,
     require_range,
@@ -154,7 +156,7 @@ class S3Store(S3Controlled):
             msg = f"{self.name} refused the condition for {key}: it exists already, or is not what was seen"
             raise PreconditionFailed(msg, key=key) from error
         except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError) as error:
-            raise refused_keys(self.name, key) from error
+            raise (frozen if FROZEN in str(error) else refused_keys)(self.name, key) from error
         except (exceptions.BaseError, OSError, TimeoutError) as error:
             msg = f"{self.name} did not answer for '{key}': {_first_line(error)}; is the object store running?"
             raise StoreUnavailable(msg, store=self.name, key=key) from error

@@ -32,11 +32,13 @@ from cisterna.ports.inference import InferenceRunner
 from cisterna.ports.object_store import ObjectStore
 from cisterna.ports.password import Passwords
 from cisterna.ports.profile import Described, Profile
+from cisterna.ports.protection import ObjectKeeper
 from cisterna.ports.quality import ImageMeter, QualityGate, TableFile
 from cisterna.ports.sink import EventSink
 from cisterna.ports.source import LandingZone, OutsideReader
 from cisterna.ports.view import ViewWriter
 from cisterna.services.release_facts import ReleaseSite
+from cisterna.services.retention import CatalogueEndOfLife
 from cisterna.services.verify_copy import ArchivedDigests
 from cisterna.settings import LineageTransport, Settings
 
@@ -146,6 +148,16 @@ class Parts:
     def keeping_stores(self) -> Mapping[str, ObjectStore]:
         """Every store that keeps copies, the archive first, as copying and checking use them."""
         return {ARCHIVE: self.stores.open(ARCHIVE, attempts=_KEEPING_ATTEMPTS), **self.copy_stores}
+
+    @cached_property
+    def object_keepers(self) -> Mapping[str, ObjectKeeper]:
+        """What holds, locks and marks single objects in every store that keeps copies, the archive first."""
+        return {name: self.stores.keeper(name) for name in (ARCHIVE, *self.stores.copies)}
+
+    @cached_property
+    def end_of_life(self) -> CatalogueEndOfLife:
+        """Tells which datasets' time is over, by the retention rules."""
+        return CatalogueEndOfLife(catalogue=self.catalogue, clock=self.clock)
 
     @cached_property
     def keeping_pace(self) -> Callable[[bytes], object]:

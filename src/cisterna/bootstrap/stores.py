@@ -12,6 +12,7 @@ from cisterna.domain.errors import NotFound, SettingsInvalid
 from cisterna.domain.stored_copy import ARCHIVE
 from cisterna.ports.bucket import BucketAdmin, BucketPlan, Stranger
 from cisterna.ports.object_store import ObjectStore
+from cisterna.ports.protection import ObjectKeeper
 from cisterna.settings import Settings, StoreClient
 
 if TYPE_CHECKING:
@@ -78,11 +79,17 @@ class Stores:
         self._stack.callback(store.close)
         return ProvenStore(store) if name in self.copies else store
 
-    def plan(self, name: str) -> BucketPlan:
-        """Say how the bucket of a store is to be kept: a copy as the archive is."""
+    def plan(self, name: str, *, tiers: Sequence[str] = ()) -> BucketPlan:
+        """Say how the bucket of a store is to be kept: a copy as the archive is.
+
+        Args:
+            name: The store.
+            tiers: Storage classes that retention rules name; nothing public ever moves.
+        """
         from cisterna.adapters.bucket_plan import read_plans
 
-        return read_plans()[PUBLIC if name == PUBLIC else ARCHIVE]
+        plans = read_plans()
+        return plans[PUBLIC] if name == PUBLIC else plans[ARCHIVE].model_copy(update={"tiers": tuple(tiers)})
 
     def identity_policy(self, name: str) -> dict[str, Any]:
         """Write the policy of keys that reach the bucket of a store and nothing else. Raises `NotFound`."""
@@ -109,6 +116,15 @@ class Stores:
         admin = S3BucketAdmin(access, bucket=bucket, store=name, policy=read_policy("bucket", bucket=bucket))
         self._stack.callback(admin.close)
         return admin
+
+    def keeper(self, name: str) -> ObjectKeeper:
+        """Open a store for holding, locking and marking single objects, with its own keys. Raises `NotFound`."""
+        from cisterna.adapters.s3_keeper import S3ObjectKeeper
+
+        access, bucket = self._place(name)
+        keeper = S3ObjectKeeper(access, bucket=bucket, store=name)
+        self._stack.callback(keeper.close)
+        return keeper
 
     def strangers(self, name: str) -> Sequence[Stranger]:
         """Name those who must not reach the bucket of a store: whoever has no keys, and the public keys."""

@@ -74,6 +74,7 @@ COMMANDS = {
         "Digest every file below a folder and say which are safe in the archive; deletes nothing.",
     ),
     "hold": Place("hold", "app", "Data that must not be deleted, and who says so."),
+    "retention": Place("retention", "app", "How long datasets are kept, by which rule, and what has come to its end."),
     "instrument": Place("instrument", "app", "Instruments and their landing zones."),
     "project": Place("project", "app", "Projects, and how acquisitions find theirs."),
     "account": Place("account", "app", "People who may sign in."),

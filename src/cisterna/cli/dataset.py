@@ -49,7 +49,7 @@ def list_(
 def show(identifier: Identifier, *, home: HomeOption = None, as_json: AsJson = False) -> None:
     """Show everything known of one acquisition, dataset or version."""
     with opened(home) as parts:
-        found = detail_of(identifier, catalogue=parts.catalogue, bucket=parts.archive_store.bucket)
+        found = detail_of(identifier, catalogue=parts.catalogue, bucket=parts.archive_store.bucket, clock=parts.clock)
     answer(found.model_dump(mode="json"), as_json=as_json, show=dossier(found))
 
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from cisterna.cli.answer import human_bytes, lines, pairs, reading_words
+from cisterna.cli.protected import protection_lines
 from cisterna.domain.event import Event
 from cisterna.services.detail import Detail
 from cisterna.services.overview import Overview
@@ -71,6 +72,9 @@ def _sections(detail: Detail) -> Iterator[tuple[str, list[str]]]:
         ]
         + [f"{name}  not copied yet: it has not been tried" for name in detail.stores_missing],
     )
+    if detail.retention is not None:
+        yield "retention", [detail.retention.words, *(f"not due: {one.words}" for one in detail.retention.deferrals)]
+    yield "kept by the stores", list(protection_lines(detail.protections))
     yield (
         "publications",
         [

@@ -16,6 +16,7 @@ from cisterna.cli.config import HomeOption
 from cisterna.cli.opened import opened
 from cisterna.domain.errors import InvalidInput, SettingsInvalid
 from cisterna.services.provision import Outcome, Provision, provision_bucket
+from cisterna.services.retention import wanted_tiers
 
 app = typer.Typer(no_args_is_help=True, help="Object stores: their buckets, and the rights of their keys.")
 
@@ -49,10 +50,13 @@ def provision(
     keys = _keys(store) if keys_from_env else None
     with opened(home) as parts:
         names = [store] if store else list(parts.stores.names)
+        tiers = wanted_tiers(parts.catalogue)
         points = [
             point
             for name in names
-            for point in provision_bucket(parts.stores.admin(name, keys=keys), parts.stores.plan(name), dry_run=dry_run)
+            for point in provision_bucket(
+                parts.stores.admin(name, keys=keys), parts.stores.plan(name, tiers=tiers), dry_run=dry_run
+            )
         ]
         by_hand = _by_hand(parts, names)
     undone = [point for point in points if point.outcome in _UNDONE]

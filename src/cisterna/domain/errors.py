@@ -108,6 +108,13 @@ class StoreUnavailable(CisternaError):
     retryable = True
 
 
+class NotReadableNow(StoreUnavailable):
+    """The object lies in a storage class that it has to be brought back from first; it is there, and not damaged."""
+
+    code = "not-readable-now"
+    retryable = False
+
+
 class ObjectNotFound(CisternaError):
     """No object has that key."""
 

@@ -30,6 +30,8 @@ EVENT_NAMES = (
     "release.begun",
     "release.stopped",
     "release.done",
+    "retention.set",
+    "retention.removed",
 )
 """Every event's name; sinks map them to their own words."""
 

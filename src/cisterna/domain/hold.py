@@ -23,6 +23,7 @@ class Hold(Value):
     Attributes:
         target: Id of the acquisition or dataset, or slug of the project.
         person: Account name of who placed it.
+        legal: Whether the stores themselves are asked to keep every object of it as well (S3 legal hold).
         lifted_at, lifted_by, lifted_reason: Of its end; None while it stands.
     """
 
@@ -32,6 +33,7 @@ class Hold(Value):
     person: str
     reason: str = Field(min_length=1, max_length=10_000)
     placed_at: Moment
+    legal: bool = False
     lifted_at: Moment | None = None
     lifted_by: str | None = None
     lifted_reason: str | None = Field(None, min_length=1, max_length=10_000)

@@ -22,9 +22,11 @@ from cisterna.domain.finding import Finding
 from cisterna.domain.hold import Hold
 from cisterna.domain.instrument import Instrument
 from cisterna.domain.project import Binding, Project
+from cisterna.domain.protection import Protection
 from cisterna.domain.publication import Publication
 from cisterna.domain.receipt import CopyReceipt
 from cisterna.domain.release import Release
+from cisterna.domain.retention import RetentionRule
 from cisterna.domain.review import Decision
 from cisterna.domain.stored_copy import StoredCopy
 from cisterna.domain.work import Work, WorkState
@@ -101,6 +103,8 @@ KINDS: Mapping[str, Kind] = {
     "publications": Kind(Publication),
     "holds": Kind(Hold),
     "releases": Kind(Release),
+    "retention_rules": Kind(RetentionRule),
+    "protections": Kind(Protection),
     "lanes": Kind(Lane),
     "works": Kind(Work, settle=_unleased),
     "events": Kind(KeptEvent, is_final=True),

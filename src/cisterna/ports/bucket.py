@@ -17,6 +17,7 @@ class BucketPlan(Value):
         unfinished_uploads_days: After how many days the store drops an upload that was never completed.
         replaced_days: How many days the store keeps what was replaced or deleted.
         refuses_deletion: The bucket itself cannot be deleted by anybody.
+        tiers: Storage classes that the store moves objects to which are marked for them.
     """
 
     versioning: bool = False
@@ -24,6 +25,7 @@ class BucketPlan(Value):
     unfinished_uploads_days: int | None = None
     replaced_days: int | None = None
     refuses_deletion: bool = False
+    tiers: tuple[str, ...] = ()
 
 
 class BucketAdmin(Protocol):
@@ -74,6 +76,14 @@ class BucketAdmin(Protocol):
         ...
 
     def keep_replaced(self, *, days: int) -> None:
+        """Set our rule; rules of others stay."""
+        ...
+
+    def moves_to(self, storage_class: str) -> bool:
+        """Tell whether our rule moves what is marked for a storage class."""
+        ...
+
+    def move_to(self, storage_class: str) -> None:
         """Set our rule; rules of others stay."""
         ...
 

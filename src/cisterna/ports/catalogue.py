@@ -30,6 +30,7 @@ from cisterna.domain.review import Decision
 from cisterna.domain.stored_copy import StoredCopy
 from cisterna.domain.work import Attempt, Claim, Work, WorkKind, WorkState
 from cisterna.ports.record import Rebuilding, Records, Recoveries
+from cisterna.ports.retention import Protections, RetentionRules
 
 
 class Instruments(Protocol):
@@ -499,6 +500,8 @@ class Transaction(Protocol):
     copies: Copies
     holds: Holds
     releases: Releases
+    retention_rules: RetentionRules
+    protections: Protections
     inbox: Inbox
     outbox: Outbox
     accounts: Accounts

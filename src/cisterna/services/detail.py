@@ -9,13 +9,17 @@ from cisterna.domain.dataset import Version
 from cisterna.domain.errors import NotFound
 from cisterna.domain.event import Event
 from cisterna.domain.finding import Finding, Outcome
+from cisterna.domain.protection import Protection
 from cisterna.domain.publication import Publication
 from cisterna.domain.receipt import CopyReceipt
+from cisterna.domain.retention import Retention
 from cisterna.domain.review import Decision
 from cisterna.domain.stored_copy import ARCHIVE, StoredCopy
 from cisterna.domain.work import Work
 from cisterna.ports.catalogue import Catalogue, Transaction
+from cisterna.ports.clock import Clock
 from cisterna.services.overview import Overview, find_overview
+from cisterna.services.retention import judge_dataset
 
 _GRAVEST_FIRST = {Outcome.FAILED: 0, Outcome.NOT_ASSESSED: 1, Outcome.WARNING: 2, Outcome.PASSED: 3}
 
@@ -33,6 +37,8 @@ class Detail(Overview):
         work: What is to be done or was done about it, newest first.
         stores: What is known of the object in each store, the first store first.
         stores_missing: Those that are to keep a copy of what is archived and were never tried.
+        retention: How long it is kept and why, where the moment of asking is known.
+        protections: What stores were asked to keep by themselves, and how that stands.
     """
 
     shown: Version | None = None
@@ -46,9 +52,18 @@ class Detail(Overview):
     work: tuple[Work, ...] = ()
     stores: tuple[StoredCopy, ...] = ()
     stores_missing: tuple[str, ...] = ()
+    retention: Retention | None = None
+    protections: tuple[Protection, ...] = ()
 
 
-def detail_of(identifier: str, *, catalogue: Catalogue, bucket: str, account: Account | None = None) -> Detail:
+def detail_of(
+    identifier: str,
+    *,
+    catalogue: Catalogue,
+    bucket: str,
+    account: Account | None = None,
+    clock: Clock | None = None,
+) -> Detail:
     """Gather what is known, by the id of an acquisition, dataset or version, or by its ARK.
 
     Args:
@@ -56,6 +71,7 @@ def detail_of(identifier: str, *, catalogue: Catalogue, bucket: str, account: Ac
         catalogue: What is true now.
         bucket: Of the archive.
         account: Who asks; None may see everything (the command line at home).
+        clock: Tells what has come to its end of life; None does not ask.
 
     Raises:
         NotFound: There is no such thing, or the person may not know of it.
@@ -74,6 +90,10 @@ def detail_of(identifier: str, *, catalogue: Catalogue, bucket: str, account: Ac
         }
         if row.dataset_id is not None:
             facts["stores"] = tuple(tx.copies.of(row.dataset_id))
+            facts["protections"] = tuple(tx.protections.of(row.dataset_id))
+            if clock is not None:
+                dataset = tx.datasets.get(row.dataset_id)
+                facts["retention"] = judge_dataset(tx, dataset, rules=None, now=clock.now())
         if row.version_id is not None:
             facts |= _of_version(tx, row.version_id)
         detail = Detail.model_validate(facts)

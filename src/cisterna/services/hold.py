@@ -21,7 +21,9 @@ from cisterna.services.person import require_account
 from cisterna.services.transition import announce
 
 
-def place_hold(target: str, *, person: str, reason: str, catalogue: Catalogue, clock: Clock) -> Hold:
+def place_hold(
+    target: str, *, person: str, reason: str, catalogue: Catalogue, clock: Clock, legal: bool = False
+) -> Hold:
     """Place a hold on an acquisition, a dataset or a project; whoever may see the data may.
 
     A second call places a second hold, which has to be lifted as well: two people's reasons are two holds.
@@ -32,17 +34,21 @@ def place_hold(target: str, *, person: str, reason: str, catalogue: Catalogue, c
         reason: In words.
         catalogue: Keeps it.
         clock: Dates it.
+        legal: Have the stores keep every object of it as well; a steward of the project may. The stores are asked by
+            `services.protect`, now or in its next round.
 
     Raises:
         InvalidInput: There is no reason.
         NotFound: There is no such thing, or the person may not know of it.
-        Forbidden: There is no such person.
+        Forbidden: There is no such person, or they may not place a legal hold.
     """
     words = _words(reason)
     with catalogue.begin() as tx:
         account = require_account(tx, person)
         scope, identity, project = _resolve(tx, target)
         _require_visible(tx, account, project, target)
+        if legal:
+            _require_steward(account, project, f"place a legal hold on {identity}")
         hold = Hold(
             hold_id=clock.new_id(),
             scope=scope,
@@ -50,6 +56,7 @@ def place_hold(target: str, *, person: str, reason: str, catalogue: Catalogue, c
             person=person,
             reason=words,
             placed_at=clock.now(),
+            legal=legal,
         )
         tx.holds.place(hold)
         _tell(tx, "hold.placed", hold, project=project, clock=clock)
@@ -57,7 +64,7 @@ def place_hold(target: str, *, person: str, reason: str, catalogue: Catalogue, c
 
 
 def lift_hold(hold_id: str, *, person: str, reason: str, catalogue: Catalogue, clock: Clock) -> Hold:
-    """Lift a hold: who placed it may, and stewards of the project.
+    """Lift a hold: who placed it may, and stewards of the project; a legal hold only they.
 
     Raises:
         Conflict: Somebody has lifted it already.
@@ -71,7 +78,9 @@ def lift_hold(hold_id: str, *, person: str, reason: str, catalogue: Catalogue, c
         hold = tx.holds.get(hold_id)
         project = _project_of(tx, hold)
         _require_visible(tx, account, project, hold_id)
-        if person != hold.person and not account.has_role(Role.STEWARD, project=project):
+        if hold.legal:
+            _require_steward(account, project, f"lift the legal hold {hold_id}")
+        elif person != hold.person and not account.has_role(Role.STEWARD, project=project):
             msg = f"{hold.person} placed the hold {hold_id}; they or a steward of the project can lift it"
             raise Forbidden(msg, person=person, hold_id=hold_id)
         ended = {"lifted_at": clock.now(), "lifted_by": person, "lifted_reason": words}
@@ -179,6 +188,12 @@ def _project_of(tx: Transaction, hold: Hold) -> str | None:
             return tx.datasets.get(hold.target).project
         case HoldScope.PROJECT:
             return hold.target
+
+
+def _require_steward(account: Account, project: str | None, act: str) -> None:
+    if not account.has_role(Role.STEWARD, project=project):
+        msg = f"{account.name} may not {act}; a steward of the project can"
+        raise Forbidden(msg, person=account.name)
 
 
 def _require_visible(tx: Transaction, account: Account, project: str | None, target: str) -> None:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from cisterna.domain.dataset import Dataset, Version
 from cisterna.domain.delivered import DIGITS, disagreement
 from cisterna.domain.digest import sha512_of
-from cisterna.domain.errors import ObjectInvalid, StoreUnavailable
+from cisterna.domain.errors import NotReadableNow, ObjectInvalid, StoreUnavailable
 from cisterna.domain.fixity import Fault, Fixity, ObjectCheck, ReadVersion, Subset
 from cisterna.domain.ocfl import (
     INVENTORY,
@@ -136,7 +136,7 @@ class ObjectLook:
 
     def confirm(self, suspicion: Suspicion) -> None:
         """Find out which files that could not be read are damaged."""
-        asked = sorted({*self._unreadable, *(path for path, got in self._read.items() if got.problem is not None)})
+        asked = sorted({*self._unreadable, *(path for path, got in self._read.items() if _is_doubtful(got))})
         if not asked or not suspicion.is_about_files(len(asked), of=len(self._present)):
             return
         readable = (path for path, got in self._read.items() if got.sha512 is not None)
@@ -251,6 +251,8 @@ class ObjectLook:
 
     def _settle(self, path: str, got: Reread) -> None:
         """Take what came of a file that could not be read at first."""
+        if got.is_frozen:
+            return  # it moved to a far storage class meanwhile
         if got.problem is None and path in self._unreadable:
             return  # structure that can be read now: what it says is for the next check
         self.unchecked = [fault for fault in self.unchecked if fault.path != path]
@@ -274,10 +276,16 @@ class ObjectLook:
             yield
         except StoreUnavailable as failure:
             self.unchecked.append(Fault(path=path, reason=f"{self._store.name} could not be read: {failure}"))
-            self._unreadable.append(path)
+            if not isinstance(failure, NotReadableNow):
+                self._unreadable.append(path)
 
     def _damage(self, path: str, reason: str, files: Sequence[str] = ()) -> None:
         self.damaged.append(Fault(path=path, reason=reason, files=tuple(files)))
+
+
+def _is_doubtful(got: Reread) -> bool:
+    """Tell whether a file that could not be read may be damaged; one in a far storage class is only far away."""
+    return got.problem is not None and not got.is_frozen
 
 
 def fault_of_version(body: bytes, number: int, root: HeldObject) -> str | None:

@@ -83,6 +83,9 @@ def _points(admin: BucketAdmin, plan: BucketPlan) -> Iterator[_Point]:
         make = partial(admin.keep_replaced, days=days)
         so, not_so = "kept for {} days", "kept by no rule"
         yield _Point("replaced objects", days, admin.replaced_days, make, so, not_so)
+    for storage_class in plan.tiers:
+        found, make = partial(admin.moves_to, storage_class), partial(admin.move_to, storage_class)
+        yield _Point(f"tier {storage_class}", True, found, make, "what is marked for it is moved", "nothing is moved")
     if plan.refuses_deletion:
         yield _Point(
             "deletion of the bucket", True, admin.refuses_deletion, admin.refuse_deletion, "refused", "possible"

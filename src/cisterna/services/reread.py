@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from cisterna.domain.delivered import Tally
-from cisterna.domain.errors import ObjectNotFound, StoreUnavailable
+from cisterna.domain.errors import NotReadableNow, ObjectNotFound, StoreUnavailable
 from cisterna.ports.object_store import ObjectStore
 from cisterna.services.crew import work_through
 
@@ -21,6 +21,7 @@ class Reread:
         sha512: Of the bytes that came; None when they could not be read.
         is_missing: Whether the store has no such file, which is damage and not a failure to look.
         problem: Why it could not be read.
+        is_frozen: Whether it lies in a storage class that it must be restored from first: no word on its bytes.
         digests: Further ones that were asked for, by algorithm.
     """
 
@@ -29,6 +30,7 @@ class Reread:
     size_bytes: int = 0
     is_missing: bool = False
     problem: str | None = None
+    is_frozen: bool = False
     digests: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -72,7 +74,7 @@ def reread(
         except StoreUnavailable as failure:
             if not gather:
                 raise
-            results[path] = Reread(path, problem=str(failure))
+            results[path] = Reread(path, problem=str(failure), is_frozen=isinstance(failure, NotReadableNow))
 
     work_through(content_paths, lambda: look_at, workers=readers, stop=threading.Event())
     return results

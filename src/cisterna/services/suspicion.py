@@ -16,7 +16,7 @@ from contextlib import suppress
 from pydantic import Field
 
 from cisterna.domain.base import Value
-from cisterna.domain.errors import ObjectNotFound, StoreUnavailable
+from cisterna.domain.errors import NotReadableNow, ObjectNotFound, StoreUnavailable
 from cisterna.ports.object_store import ObjectStore
 from cisterna.services.reread import Reread, read_back
 
@@ -71,7 +71,7 @@ def look_again(
             try:
                 found[path] = read_back(path, object_root=object_root, store=store, taken=None)
             except StoreUnavailable as failure:
-                found[path] = Reread(path, problem=str(failure))
+                found[path] = Reread(path, problem=str(failure), is_frozen=isinstance(failure, NotReadableNow))
         if not _answers(others, store=store):
             return None
         is_settled = all(got.problem is None for got in found.values())

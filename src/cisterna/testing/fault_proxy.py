@@ -193,7 +193,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._reset()
             return
         if rule.effect is Effect.ANSWER:
-            self._answer(rule.status, [], _said(rule.code))
+            said_as = [("Content-Type", "application/xml")] if rule.code else []
+            self._answer(rule.status, said_as, _said(rule.code))
             return
         is_torn = rule.effect is Effect.TORN
         status, headers, answer = self._tear(body) if is_torn else self._forward(body)

@@ -133,7 +133,13 @@ def list_review(parts: Parts, person: ApiPerson) -> Sequence[Overview]:
 @router.get("/datasets/{identifier:path}")
 def show_dataset(parts: Parts, person: ApiPerson, identifier: str) -> Detail:
     """Show all that is known, by the id of an acquisition, dataset or version, or by an ARK."""
-    return detail_of(identifier, catalogue=parts.catalogue, bucket=parts.store.bucket, account=person.account)
+    return detail_of(
+        identifier,
+        catalogue=parts.catalogue,
+        bucket=parts.store.bucket,
+        account=person.account,
+        clock=parts.clock,
+    )
 
 
 @router.post("/versions/{version_id}/decisions", status_code=201)

@@ -87,7 +87,9 @@ def show_dataset(
 ) -> Response:
     """Show the newest version, or the one named."""
     wanted = f"{dataset_id}:{version}" if version else dataset_id
-    found = detail_of(wanted, catalogue=parts.catalogue, bucket=parts.store.bucket, account=person.account)
+    found = detail_of(
+        wanted, catalogue=parts.catalogue, bucket=parts.store.bucket, account=person.account, clock=parts.clock
+    )
     if found.dataset_id is None or not dataset_id.startswith("ds-"):
         raise NotFound(say("problem.404.detail"))
     newest = found.versions[0].label if found.versions else None

@@ -44,6 +44,7 @@ STATUS: Mapping[str, int] = {
     "store-not-distinct": 500,
     "error": 500,
     "store-unavailable": 503,
+    "not-readable-now": 409,
     "catalogue-unavailable": 503,
     "source-unavailable": 503,
     "gate-unavailable": 503,

@@ -30,6 +30,10 @@ EVENT_NAMES = (
     "release.begun",
     "release.stopped",
     "release.done",
+    "erasure.announced",
+    "erasure.begun",
+    "erasure.incomplete",
+    "erasure.done",
 )
 """Every event's name; sinks map them to their own words."""
 

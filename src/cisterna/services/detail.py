@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from cisterna.domain.account import Account
 from cisterna.domain.dataset import Version
+from cisterna.domain.erasure import Erasure
 from cisterna.domain.errors import NotFound
 from cisterna.domain.event import Event
 from cisterna.domain.finding import Finding, Outcome
@@ -33,6 +34,7 @@ class Detail(Overview):
         work: What is to be done or was done about it, newest first.
         stores: What is known of the object in each store, the first store first.
         stores_missing: Those that are to keep a copy of what is archived and were never tried.
+        erasure: The decision by which its data were erased, and what could not be erased.
     """
 
     shown: Version | None = None
@@ -46,6 +48,7 @@ class Detail(Overview):
     work: tuple[Work, ...] = ()
     stores: tuple[StoredCopy, ...] = ()
     stores_missing: tuple[str, ...] = ()
+    erasure: Erasure | None = None
 
 
 def detail_of(identifier: str, *, catalogue: Catalogue, bucket: str, account: Account | None = None) -> Detail:
@@ -74,6 +77,7 @@ def detail_of(identifier: str, *, catalogue: Catalogue, bucket: str, account: Ac
         }
         if row.dataset_id is not None:
             facts["stores"] = tuple(tx.copies.of(row.dataset_id))
+            facts["erasure"] = tx.erasures.of(row.dataset_id)
         if row.version_id is not None:
             facts |= _of_version(tx, row.version_id)
         detail = Detail.model_validate(facts)

@@ -17,6 +17,7 @@ from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.ports.clock import Clock
 from cisterna.ports.hold import SourceHold
 from cisterna.services.attempt import error_words
+from cisterna.services.erased import require_not_erased
 from cisterna.services.person import require_account
 from cisterna.services.transition import announce
 
@@ -36,6 +37,7 @@ def place_hold(target: str, *, person: str, reason: str, catalogue: Catalogue, c
     Raises:
         InvalidInput: There is no reason.
         NotFound: There is no such thing, or the person may not know of it.
+        Erased: It is gone for good.
         Forbidden: There is no such person.
     """
     words = _words(reason)
@@ -43,6 +45,7 @@ def place_hold(target: str, *, person: str, reason: str, catalogue: Catalogue, c
         account = require_account(tx, person)
         scope, identity, project = _resolve(tx, target)
         _require_visible(tx, account, project, target)
+        require_not_erased(tx, identity)
         hold = Hold(
             hold_id=clock.new_id(),
             scope=scope,

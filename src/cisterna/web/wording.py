@@ -236,6 +236,10 @@ TEXT: dict[str, str] = {
     "event.release.begun": "Deletion of the source began",
     "event.release.stopped": "Deletion of the source stopped",
     "event.release.done": "Source released",
+    "event.erasure.announced": "Erasure decided by {person}",
+    "event.erasure.begun": "Erasure began",
+    "event.erasure.incomplete": "Erased, not yet everywhere",
+    "event.erasure.done": "Erased",
     # acts
     "acts.label": "What you can do",
     "decide.title": "Decide",

@@ -89,8 +89,10 @@ _ERASED = tuple(
         ("'works'", "content::json ->> 'subject'"),
         (
             "'events'",
-            "CASE WHEN content::json ->> 'name' NOT LIKE 'erasure.%' THEN "
-            "coalesce(content::json #>> '{data,dataset_id}', content::json ->> 'subject') END",
+            (
+                "CASE WHEN content::json ->> 'name' NOT LIKE 'erasure.%' THEN "
+                "coalesce(content::json #>> '{data,dataset_id}', content::json ->> 'subject') END"
+            ),
         ),
     )
 )

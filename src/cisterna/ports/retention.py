@@ -9,7 +9,7 @@ from cisterna.domain.identifier import DatasetId
 
 
 class EndOfLife(Protocol):
-    """Tells whether a dataset's time is over. Whoever deletes asks here first, and is told nothing that is uncertain."""
+    """Tells whether a dataset's time is over. Whoever deletes asks here first and is told nothing that is uncertain."""
 
     def due(self, dataset_id: DatasetId) -> datetime | None:
         """Give the moment at which its life ended, or None: not yet, deferred, never, or it could not be found out.

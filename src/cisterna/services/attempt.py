@@ -51,8 +51,8 @@ def start_attempt(
     """Take the next piece of work, or the one named, and tell that it was begun, in one transaction.
 
     None means that nothing is ready. Attempts whose lease ran out are ended first, so that their end is told before
-    the work begins anew. Work on data that were erased, or are about to be, is ended unbegun. Work that was begun too often without an end (it kills its worker each time) is given up at
-    once instead of handed out again.
+    the work begins anew. Work on data that were erased, or are about to be, is ended unbegun. Work that was begun too
+    often without an end (it kills its worker each time) is given up at once instead of handed out again.
 
     Killed before the commit, nothing has happened; after it, the lease runs out and `abort_expired` tells the end.
     """

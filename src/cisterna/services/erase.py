@@ -232,7 +232,7 @@ def _take_back(one: ErasedObject, site: ErasureSite) -> tuple[int, list[Remainde
 
 def _end(erasure: Erasure, *, person: str, removed: int, remains: list[Remainder], site: ErasureSite) -> Erasure:
     """Write how it ended. The dispatcher's next round writes into the archive's record that the rows are gone."""
-    remains = [*remains, *_told_everywhere(erasure, site), *mentions(erasure.objects, store=site.store)]
+    remains = [*remains, *_told_everywhere(site), *mentions(erasure.objects, store=site.store)]
     with site.catalogue.begin() as tx:
         remains += beyond(tx, tx.datasets.get(erasure.target), site)
         ended = tx.erasures.save(
@@ -249,7 +249,7 @@ def _end(erasure: Erasure, *, person: str, removed: int, remains: list[Remainder
     return ended
 
 
-def _told_everywhere(erasure: Erasure, site: ErasureSite) -> Iterator[Remainder]:
+def _told_everywhere(site: ErasureSite) -> Iterator[Remainder]:
     """Bring the tombstone to each store of copies: a catalogue rebuilt from one must know of it."""
     for name, copy in site.copies.items():
         try:

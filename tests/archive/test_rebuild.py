@@ -37,7 +37,7 @@ def reasons(found: Rebuilt) -> dict[str, str]:
 
 @pytest.fixture
 def life(told: Told) -> Told:
-    """An archive in a real store: one run decided and held, one published and withdrawn, one undecided, one derived."""
+    """An archive in a real store: runs decided, held, published, withdrawn, undecided, derived and erased."""
     return _lived(told)
 
 
@@ -51,6 +51,7 @@ def _lived(told: Told) -> Told:
     told.hold_and_release(told.ingest("sharp"))
     told.publish(told.ingest("shown"))
     told.derive(told.ingest("blurred", decided=False))
+    told.erase(told.ingest("gone"))
     told.record()
     return told
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -114,3 +115,24 @@ def test_a_store_that_is_away_and_keys_that_are_wrong_are_told(s3_endpoint: S3Ac
         with pytest.raises(expected):
             made.remove(ROOT, pid=PID)
         made.close()
+
+
+def test_keys_that_may_not_see_versions_hide_what_everybody_sees_and_say_so(eraser: S3Eraser, raw: S3Bucket) -> None:
+    """SeaweedFS holds a policy on `s3:ListBucketVersions`, and not one on `s3:DeleteObjectVersion`."""
+    resources = [f"arn:aws:s3:::{raw.bucket}", f"arn:aws:s3:::{raw.bucket}/*"]
+    statement = {"Effect": "Deny", "Principal": "*", "Action": ["s3:ListBucketVersions"], "Resource": resources}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [{"Sid": "Everyday", **statement}]})
+    raw.client.put_bucket_policy(Bucket=raw.bucket, Policy=policy)
+    try:
+        found = eraser.remove(ROOT, pid=PID)
+        again = eraser.remove(ROOT, pid=PID)
+    finally:
+        raw.client.delete_bucket_policy(Bucket=raw.bucket)
+
+    visible: Any = raw.client.list_objects_v2(Bucket=raw.bucket, Prefix=f"{ROOT}/")
+    assert visible["KeyCount"] == 0
+    assert found.removed >= 1
+    assert again.removed == 0
+    assert "may not list versions" in (found.left.unseen or "")
+    assert versions(raw, f"{ROOT}/")
+    assert eraser.remove(ROOT, pid=PID).left.is_nothing

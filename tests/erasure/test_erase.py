@@ -10,6 +10,7 @@ from datetime import timedelta
 import pytest
 
 from cisterna.adapters.catalogue_sql import SqlCatalogue
+from cisterna.domain.acquisition import AcquisitionState
 from cisterna.domain.erasure import ERASED_TITLE, Erasure, ErasureState, Order, RemovalKind
 from cisterna.domain.errors import (
     AlreadyExists,
@@ -359,7 +360,7 @@ def strikes(at: int) -> Callable[[], None]:
     return strike
 
 
-@pytest.mark.parametrize("at", [0, 1, 3, 6, 9])
+@pytest.mark.parametrize("at", [0, 1, 4, 8])
 def test_killed_at_any_removal_the_next_run_brings_it_to_the_same_end(yard: Yard, at: int) -> None:
     doomed = yard.archived(published=True)
     derived = yard.derive(doomed)
@@ -495,7 +496,9 @@ def test_the_same_run_is_known_again_and_not_taken_in(yard: Yard) -> None:
     with yard.catalogue.begin() as tx:
         seen = tx.acquisitions.get(acquisition)
         assert "not taken in again" in (seen.held or "")
-        changed = seen.model_copy(update={"held": None, "fingerprint": "another", "state": "complete", "name": SECRET})
+        changed = seen.model_copy(
+            update={"held": None, "fingerprint": "another", "state": AcquisitionState.COMPLETE, "name": SECRET}
+        )
         saved, is_new = record_acquisition(tx, seen, changed, clock=yard.facility.clock)
 
     assert not is_new

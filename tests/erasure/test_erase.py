@@ -25,6 +25,7 @@ from cisterna.domain.hold import HoldScope
 from cisterna.domain.work import WorkKind, WorkState
 from cisterna.ports.erasure import Content, Eraser, Removed
 from cisterna.services.acquisition_record import record_acquisition
+from cisterna.services.attempt import start_attempt
 from cisterna.services.check import archived_datasets, check_object
 from cisterna.services.detail import detail_of
 from cisterna.services.erase import erase_dataset
@@ -38,6 +39,7 @@ from cisterna.services.restore import restore_version
 from cisterna.testing.factory import make_work
 from tests.archive.told import dump
 from tests.erasure.yard import ORDER, SECRET, Away, Killed, Yard
+from tests.services.world import PLACE
 
 
 def erase(yard: Yard, identifier: str, *, order: Order | None = ORDER, person: str = "anna") -> Erasure:
@@ -535,3 +537,27 @@ def test_a_disposal_wants_the_end_of_life_and_leaves_what_was_derived(yard: Yard
     assert yard.below(yard.archive, yard.root(derived.dataset_id))
     with yard.catalogue.begin() as tx:
         assert tx.datasets.versions(derived.dataset_id)
+
+
+def test_work_that_was_asked_for_too_late_is_ended_unbegun(yard: Yard) -> None:
+    doomed = yard.archived()
+    erase(yard, doomed.dataset_id)
+    with yard.catalogue.begin() as tx:
+        acquisition = tx.datasets.get(doomed.dataset_id).acquisition_id or ""
+        for kind, subject in ((WorkKind.COPY, doomed.version_id), (WorkKind.INGEST, acquisition)):
+            tx.inbox.request(make_work(kind.value, kind=kind, subject=subject))
+
+    begun = start_attempt(
+        catalogue=yard.catalogue,
+        clock=yard.facility.clock,
+        owner="worker",
+        lease=timedelta(minutes=1),
+        place=PLACE,
+        attempts_max=3,
+    )
+
+    assert begun is None
+    with yard.catalogue.begin() as tx:
+        told = [(one.state, one.outcome or "") for one in tx.inbox.list()]
+    assert len(told) == 2
+    assert all(state is WorkState.DONE and "not begun: it was erased" in outcome for state, outcome in told)

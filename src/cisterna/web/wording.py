@@ -436,6 +436,8 @@ TEXT: dict[str, str] = {
     "verify.list": "List of safe files",
     "verify.rest": "List of all others",
     "column.answer": "In the archive",
+    # erasures
+    "erased.alert": "The data are gone for good:",
     # releases
     "release.title": "Release of the source",
     "release.announced": "The instrument's copy of this run will be deleted on",

@@ -101,7 +101,7 @@ def test_a_filled_catalogue_that_differs_is_refused_and_not_changed(life: Told) 
 def test_a_dry_run_says_what_would_be_and_writes_nothing(life: Told, empty_catalogue: SqlCatalogue) -> None:
     found = rebuild_catalogue(catalogue=Rehearsal(empty_catalogue), store=life.store)
 
-    assert found.rows["datasets"] == 4
+    assert found.rows["datasets"] == 5
     assert not any(dump(empty_catalogue).values())
 
 

@@ -19,7 +19,7 @@ from cisterna.domain.erasure import (
     RemovalKind,
     objections,
 )
-from cisterna.domain.errors import CisternaError, Forbidden, NotFound, StoreForbids, StoreUnavailable
+from cisterna.domain.errors import Forbidden, InvalidInput, NotFound, StoreForbids, StoreUnavailable
 from cisterna.domain.hold import HoldScope
 from cisterna.domain.release import ReleaseState
 from cisterna.domain.work import WorkKind, WorkState
@@ -157,7 +157,7 @@ def find_dataset(tx: Transaction, identifier: str) -> Dataset:
         elif identifier.startswith("acq-"):
             seen = tx.acquisitions.get(identifier)
             found = tx.datasets.get(seen.dataset_id) if seen.dataset_id else None
-    except CisternaError:
+    except (NotFound, InvalidInput):  # what no catalogue can hold names nothing
         found = None
     if found is None:
         shown = ascii(identifier[:200])

@@ -209,7 +209,7 @@ def test_the_segments_of_the_record_that_tell_of_it_are_named(yard: Yard) -> Non
     done = erase(yard, doomed.dataset_id)
 
     named = next(one for one in done.remains if one.what == "the record of the catalogue")
-    assert "1 segments tell rows as they were" in named.reason
+    assert "rows as they were, titles and metadata among them: 1, first" in named.reason
     assert not named.is_open
 
 

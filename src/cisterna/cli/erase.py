@@ -81,7 +81,7 @@ def _answer_plan(plan: ErasurePlan, *, as_json: bool) -> None:
     elif plan.objections:
         reason = "; ".join(one.words for one in plan.objections)
     else:
-        reason = f"{len(plan.objects)} datasets would go; nothing was deleted, --execute erases"
+        reason = f"datasets that would go: {len(plan.objects)}; nothing was deleted, --execute erases"
     told = [reason, "", "goes:"]
     told += [f"  {one.dataset_id}  {one.pid}  {', '.join(one.versions)}  {one.object_root}/" for one in plan.objects]
     for one in plan.stores:

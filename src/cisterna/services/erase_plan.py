@@ -275,6 +275,11 @@ def beyond(tx: Transaction, target: Dataset, site: ErasureSite) -> list[Remainde
     ][:1]
     told += [
         ("backups, and logs of programs", "the database's backups, `logs` of the home, Prefect's history", _ROTATE),
+        (
+            "previews that were shown lately",
+            "the memory of the web process",
+            "no page reaches them; a restart drops them",
+        ),
         ("copies that people took", "wherever they are", "restored or downloaded files are not ours; ask who has them"),
     ]
     return [Remainder(what=what, where=where, reason=reason, is_open=False) for what, where, reason in told]

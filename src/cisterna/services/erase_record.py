@@ -89,7 +89,7 @@ def mentions(objects: Sequence[ErasedObject], *, store: ObjectStore) -> tuple[Re
     if not named:
         return ()
     reason = (
-        f"{len(named)} segments tell rows as they were, titles and metadata among them, the first {named[0]}: each is "
+        f"segments that tell rows as they were, titles and metadata among them: {len(named)}, first {named[0]}; each is "
         "named by its digest and named by the next, so none can be changed; no rebuild reads them for this dataset"
     )
     where = f"{SEGMENTS} in {store.name} and its copies"

@@ -89,8 +89,8 @@ def mentions(objects: Sequence[ErasedObject], *, store: ObjectStore) -> tuple[Re
     if not named:
         return ()
     reason = (
-        f"segments that tell rows as they were, titles and metadata among them: {len(named)}, first {named[0]}; each is "
-        "named by its digest and named by the next, so none can be changed; no rebuild reads them for this dataset"
+        f"segments that tell rows as they were, titles and metadata among them: {len(named)}, first {named[0]}; each "
+        "is named by its digest and by the next, so none can be changed; no rebuild reads them for this dataset"
     )
     where = f"{SEGMENTS} in {store.name} and its copies"
     return (Remainder(what="the record of the catalogue", where=where, reason=reason, is_open=False),)

@@ -37,7 +37,7 @@ def reasons(found: Rebuilt) -> dict[str, str]:
 
 @pytest.fixture
 def life(told: Told) -> Told:
-    """An archive in a real store: one run decided and held, one published and withdrawn, one undecided, one derived."""
+    """An archive in a real store: runs decided, held, published, withdrawn, undecided, derived and erased."""
     return _lived(told)
 
 
@@ -53,6 +53,7 @@ def _lived(told: Told) -> Told:
     told.keep_by_rule(sharp)
     told.publish(told.ingest("shown"))
     told.derive(told.ingest("blurred", decided=False))
+    told.erase(told.ingest("gone"))
     told.record()
     return told
 
@@ -102,7 +103,7 @@ def test_a_filled_catalogue_that_differs_is_refused_and_not_changed(life: Told) 
 def test_a_dry_run_says_what_would_be_and_writes_nothing(life: Told, empty_catalogue: SqlCatalogue) -> None:
     found = rebuild_catalogue(catalogue=Rehearsal(empty_catalogue), store=life.store)
 
-    assert found.rows["datasets"] == 4
+    assert found.rows["datasets"] == 5
     assert not any(dump(empty_catalogue).values())
 
 

@@ -17,6 +17,7 @@ from cisterna.adapters.catalogue_sql import SqlCatalogue
 from cisterna.adapters.sink_archive_log import ArchiveLogSink
 from cisterna.domain.account import ApiToken, SetupLink
 from cisterna.domain.dataset import Dataset, Relation, Stage
+from cisterna.domain.erasure import ERASED_TITLE, ErasedObject, Erasure, ErasureState, Order
 from cisterna.domain.finding import Finding, Outcome
 from cisterna.domain.hold import Hold, HoldScope
 from cisterna.domain.project import Binding, BindingKind
@@ -209,6 +210,27 @@ class Told:
             derived: Dataset = tx.datasets.get(version.dataset_id)
             tx.datasets.save(derived.model_copy(update={"relations": (relation,), "model": "nuclei@1"}))
         return version.version_id
+
+    def erase(self, version: str) -> None:
+        """Erase a version's dataset from the catalogue; its object is still in the archive, as a copy's would be."""
+        clock = self.facility.clock
+        with self.catalogue.begin() as tx:
+            dataset = tx.datasets.get(tx.datasets.get_version(version).dataset_id)
+            one = ErasedObject(dataset_id=dataset.dataset_id, pid=dataset.pid, object_root=dataset.object_root)
+            erasure = Erasure(
+                erasure_id=f"erasure of {version}",
+                target=dataset.dataset_id,
+                acquisition_id=dataset.acquisition_id,
+                objects=(one,),
+                stores=("archive",),
+                person="rosa",
+                order=Order(controller="Example University", basis="GDPR Art. 17", decision="12/2026"),
+                announced_at=clock.now(),
+            )
+            tx.erasures.add(erasure)
+            tx.erasures.purge(erasure)
+            tx.datasets.save(dataset.model_copy(update={"title": ERASED_TITLE}))
+            tx.erasures.save(erasure.model_copy(update={"state": ErasureState.DONE, "ended_at": clock.now()}))
 
     def record(self) -> int:
         """Write the record, and every log that is due."""

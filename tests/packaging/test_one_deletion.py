@@ -86,3 +86,66 @@ def test_one_function_calls_the_landing_zone_to_delete() -> None:
                 found.append((name, node.id))
 
     assert found == [("services/release.py", "zone")]
+
+
+ARCHIVE_DELETES = {
+    "adapters/s3_boto.py": "the port's `delete`, for what no inventory names; over obstore it is this one as well",
+    "adapters/s3_erasure.py": "the one place that deletes an archived object, with every version of it",
+    "adapters/s3_minio.py": "the port's `delete` over the MinIO SDK",
+}
+"""Adapters that send a store a request to delete objects."""
+
+STORE_DELETES = {
+    "adapters/embedded_seaweedfs.py": "the probe of a new store",
+    "adapters/proven_store.py": "passes the port's `delete` on",
+    "adapters/s3_probe.py": "keys of the probe's own",
+    "services/archive.py": "files of a version's staging folder that its inventory does not name",
+    "services/health.py": "what a stranger could write, to show that a door is open",
+    "services/recover.py": "what dead attempts left, and no inventory names",
+    "services/staging.py": "a staging folder that was taken off the record",
+    "testing/object_store_contract.py": "keys that the kit wrote itself",
+}
+"""Who calls a store's `delete`, and for what: none of it is archived."""
+
+
+def _store_deletes(file: Path) -> list[str]:
+    found = []
+    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "delete":
+            holder = ast.unparse(node.func.value)
+            if "store" in holder.lower():
+                found.append(holder)
+    return found
+
+
+def _requests(file: Path) -> list[str]:
+    words = ("delete_objects", "delete_object", "remove_object", "remove_objects", "delete_async")
+    nodes = ast.walk(ast.parse(file.read_text("utf-8")))
+    return [one.attr for one in nodes if isinstance(one, ast.Attribute) and one.attr in words]
+
+
+def test_one_function_erases_from_the_archive_for_the_whole_product() -> None:
+    """`erase_dataset` is the way there: its module alone calls an eraser, in one place a kind."""
+    found = []
+    for name, file in modules():
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+                continue
+            if node.func.attr in {"remove", "remove_replaced"} and "eraser" in ast.unparse(node.func.value).lower():
+                found.append((name, node.func.attr))
+
+    assert sorted(found) == [("services/erase.py", "remove"), ("services/erase.py", "remove_replaced")]
+
+
+def test_versions_are_deleted_in_one_place() -> None:
+    named = {name for name, file in modules() if '"VersionId"' in file.read_text("utf-8")}
+
+    assert named == {"adapters/s3_erasure.py"}
+
+
+def test_whoever_deletes_in_a_store_is_named() -> None:
+    asking = {name for name, file in modules() if _requests(file)}
+    calls_of = {name: _store_deletes(file) for name, file in modules()}
+
+    assert asking == ARCHIVE_DELETES.keys()
+    assert {name for name, found in calls_of.items() if found} == STORE_DELETES.keys()

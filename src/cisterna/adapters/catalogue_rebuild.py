@@ -15,6 +15,7 @@ from cisterna.adapters.catalogue_connection import Statements
 from cisterna.adapters.catalogue_record import kept_tables, key_of
 from cisterna.adapters.catalogue_row import gathered_row
 from cisterna.adapters.catalogue_tables import segments
+from cisterna.domain.erasure import ERASED_TITLE
 from cisterna.domain.errors import CisternaError
 from cisterna.domain.rebuild import FoundObject, Gathered, RebuildFault, Source, TableDifference
 from cisterna.domain.record import KINDS
@@ -69,6 +70,39 @@ _SUPERSEDED = sql_text(
 )
 _FLAWED = sql_text("DELETE FROM gathered WHERE flaw IS NOT NULL RETURNING kind, key, origin, flaw")
 _COUNTS = sql_text("SELECT kind, count(content) AS rows FROM gathered GROUP BY kind")
+
+_GONE = """
+    SELECT jsonb_array_elements_text(content::jsonb -> 'dataset_ids') FROM gathered
+    WHERE kind = 'erasures' AND content::json ->> 'state' <> 'announced'
+"""
+_ERASED = tuple(
+    sql_text(
+        f"DELETE FROM gathered WHERE kind IN ({kinds}) AND content IS NOT NULL "  # noqa: S608 - words of ours
+        f"AND split_part(coalesce({place}), ':', 1) IN ({_GONE})"
+    )
+    for kinds, place in (
+        ("'versions', 'copies', 'protections'", "content::json ->> 'dataset_id'"),
+        (
+            "'findings', 'receipts', 'decisions', 'publications', 'releases'",
+            "content::json ->> 'version_id'",
+        ),
+        ("'works'", "content::json ->> 'subject'"),
+        (
+            "'events'",
+            (
+                "CASE WHEN content::json ->> 'name' NOT LIKE 'erasure.%' THEN "
+                "coalesce(content::json #>> '{data,dataset_id}', content::json ->> 'subject') END"
+            ),
+        ),
+    )
+)
+"""What an older record, or the logs of an object that is not quite gone, still tells of what was erased."""
+_UNTITLED = sql_text(
+    f"""
+    UPDATE gathered SET content = jsonb_set(content::jsonb, '{{body,title}}', to_jsonb(CAST(:title AS text)))::text
+    WHERE kind = 'datasets' AND content IS NOT NULL AND content::json ->> 'dataset_id' IN ({_GONE})
+    """  # noqa: S608 - words of ours
+).bindparams(title=ERASED_TITLE)
 
 _FIND = sql_text("INSERT INTO found (object_root, pid, head) VALUES (:object_root, :pid, :head) ON CONFLICT DO NOTHING")
 _STRANGERS = sql_text(
@@ -137,6 +171,8 @@ class SqlRebuilding:
     def settle(self) -> Sequence[RebuildFault]:
         """Hold rows against each other, then against what they refer to, then against the objects."""
         self._sql.run(sql_text("ANALYZE gathered"))
+        for statement in (*_ERASED, _UNTITLED):
+            self._sql.run(statement)
         self._sql.run(_CONTRADICTED)
         self._sql.run(_SUPERSEDED)
         faults = [

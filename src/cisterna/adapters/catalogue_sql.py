@@ -16,6 +16,7 @@ from cisterna.adapters.catalogue_acquisition import SqlAcquisitions
 from cisterna.adapters.catalogue_connection import CHANNEL, CONNECT, Statements, connect_engine, translated
 from cisterna.adapters.catalogue_copy import SqlCopies
 from cisterna.adapters.catalogue_dataset import SqlDatasets
+from cisterna.adapters.catalogue_erasure import SqlErasures
 from cisterna.adapters.catalogue_hold import SqlHolds
 from cisterna.adapters.catalogue_inbox import SqlInbox
 from cisterna.adapters.catalogue_instrument import SqlInstruments
@@ -32,6 +33,7 @@ from cisterna.ports.catalogue import (
     Acquisitions,
     Copies,
     Datasets,
+    Erasures,
     Holds,
     Inbox,
     Instruments,
@@ -59,6 +61,7 @@ class SqlTransaction:
         self.releases: Releases = SqlReleases(statements)
         self.retention_rules: RetentionRules = SqlRetentionRules(statements)
         self.protections: Protections = SqlProtections(statements)
+        self.erasures: Erasures = SqlErasures(statements)
         self.inbox: Inbox = SqlInbox(statements)
         self.outbox: Outbox = SqlOutbox(statements)
         self.accounts: Accounts = SqlAccounts(statements)

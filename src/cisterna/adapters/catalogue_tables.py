@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSON, JSONB, TIMESTAMP
 
-SCHEMA_REVISION = "0007"
+SCHEMA_REVISION = "0008"
 """The newest migration; a database that is there already needs no Alembic at start."""
 
 metadata = MetaData(
@@ -330,6 +330,24 @@ protections = Table(
     Column("dataset_id", Text, ForeignKey("datasets.dataset_id"), primary_key=True),
     Column("store", Text, primary_key=True),
     _body(),
+)
+
+erasures = Table(
+    "erasures",
+    metadata,
+    Column("erasure_id", Text, primary_key=True),
+    Column("state", Text, nullable=False),
+    Column("dataset_ids", JSONB, nullable=False),
+    _moment("announced_at"),
+    Column("record", Integer, nullable=False),
+    _body(),
+    CheckConstraint("state IN ('announced', 'begun', 'incomplete', 'done')", name="state_is_known"),
+)
+Index(
+    "ix_erasures_dataset_ids",
+    erasures.c.dataset_ids,
+    postgresql_using="gin",
+    postgresql_ops={"dataset_ids": "jsonb_path_ops"},
 )
 
 accounts = Table("accounts", metadata, Column("name", Text, primary_key=True), _body())

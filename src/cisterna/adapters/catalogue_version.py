@@ -9,8 +9,10 @@ from sqlalchemy import bindparam, delete, exists, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from cisterna.adapters.catalogue_connection import Statements, body_of
+from cisterna.adapters.catalogue_erasure import erasure_of
 from cisterna.adapters.catalogue_tables import decisions, publications, receipts, versions
 from cisterna.domain.dataset import Stage, Version
+from cisterna.domain.erasure import erased_error
 from cisterna.domain.errors import AlreadyExists, Conflict, NotFound
 
 # Built once: building a statement anew costs three times as much as running it.
@@ -62,9 +64,12 @@ class SqlVersions:
             raise self._changed(version)
 
     def get_version(self, version_id: str) -> Version:
-        """Read one."""
+        """Read one. Raises `Erased` for one of a dataset that is gone for good."""
         body = self._sql.run(_GET, {"the_id": version_id}).scalar()
         if body is None:
+            erased = erasure_of(self._sql, version_id.partition(":")[0])
+            if erased is not None:
+                raise erased_error(erased, version_id)
             raise NotFound(f"no version {version_id}; `cisterna show` lists those of a dataset", version_id=version_id)
         return Version.model_validate_json(body)
 

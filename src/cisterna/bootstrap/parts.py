@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from cisterna.adapters.landing_folder import LandingFolder, read_outside
 from cisterna.adapters.system_clock import SystemClock
 from cisterna.bootstrap.home import Endpoints, Home
-from cisterna.bootstrap.stores import Stores
+from cisterna.bootstrap.stores import PUBLIC, Keys, Stores
 from cisterna.domain.acquisition import Acquisition
 from cisterna.domain.errors import NotFound, SettingsInvalid, StoreUnavailable
 from cisterna.domain.event import Event
@@ -27,6 +27,7 @@ from cisterna.domain.stored_copy import ARCHIVE
 from cisterna.ports.booking import BookingTables
 from cisterna.ports.catalogue import Catalogue
 from cisterna.ports.clock import Clock
+from cisterna.ports.erasure import Eraser
 from cisterna.ports.hold import SourceHold
 from cisterna.ports.inference import InferenceRunner
 from cisterna.ports.object_store import ObjectStore
@@ -37,6 +38,7 @@ from cisterna.ports.quality import ImageMeter, QualityGate, TableFile
 from cisterna.ports.sink import EventSink
 from cisterna.ports.source import LandingZone, OutsideReader
 from cisterna.ports.view import ViewWriter
+from cisterna.services.erase_plan import ErasureSite
 from cisterna.services.release_facts import ReleaseSite
 from cisterna.services.retention import CatalogueEndOfLife
 from cisterna.services.verify_copy import ArchivedDigests
@@ -321,6 +323,34 @@ class Parts:
                 undo_hours=rules.undo_hours,
             ),
             ask_seconds=self.settings.holds.ask_seconds,
+        )
+
+    def erasure_site(self, *, keys: Mapping[str, Keys] | None = None) -> ErasureSite:
+        """Give what erasures stand on.
+
+        Args:
+            keys: Of those who may delete versions, by store; a store that is not named is opened with its own.
+        """
+        given = keys or {}
+        lineage = self.settings.lineage
+        told = str(lineage.url) if lineage.transport is LineageTransport.HTTP else str(self.home.lineage)
+        erasers: dict[str, Eraser] = {}
+
+        def eraser_of(name: str) -> Eraser:
+            if name not in erasers:
+                erasers[name] = self.stores.eraser(name, clock=self.clock, keys=given.get(name))
+            return erasers[name]
+
+        return ErasureSite(
+            catalogue=self.catalogue,
+            store=self.archive_store,
+            copies=self.copy_stores,
+            eraser_of=eraser_of,
+            public=self.publisher,
+            public_store=PUBLIC,
+            clock=self.clock,
+            lineage=(told,),
+            end_of_life=self.end_of_life,
         )
 
     @cached_property

@@ -11,6 +11,8 @@ from pydantic import SecretStr
 from cisterna.domain.errors import NotFound, SettingsInvalid
 from cisterna.domain.stored_copy import ARCHIVE
 from cisterna.ports.bucket import BucketAdmin, BucketPlan, Stranger
+from cisterna.ports.clock import Clock
+from cisterna.ports.erasure import Eraser
 from cisterna.ports.object_store import ObjectStore
 from cisterna.ports.protection import ObjectKeeper
 from cisterna.settings import Settings, StoreClient
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 Keys = tuple[str, SecretStr]
 """Access key id and secret key."""
 PUBLIC = "public"
+_ERASING_ATTEMPTS = 2
+"""A store that is away is told as away, and asked again when the erasure is run again."""
 
 
 class Stores:
@@ -125,6 +129,25 @@ class Stores:
         keeper = S3ObjectKeeper(access, bucket=bucket, store=name)
         self._stack.callback(keeper.close)
         return keeper
+
+    def eraser(self, name: str, *, clock: Clock, keys: Keys | None = None) -> Eraser:
+        """Open a store for deletion. Raises `NotFound`.
+
+        Args:
+            name: The store.
+            clock: Tells whether a lock has ended.
+            keys: Of somebody who may delete versions; by default the store's own, which in a bucket as Cisterna
+                provisions it may not.
+        """
+        from cisterna.adapters.s3_access import Patience
+        from cisterna.adapters.s3_erasure import S3Eraser
+
+        access, bucket = self._place(name)
+        if keys is not None:
+            access = access.model_copy(update={"access_key_id": keys[0], "secret_access_key": keys[1]})
+        eraser = S3Eraser(access, bucket=bucket, store=name, clock=clock, patience=Patience(attempts=_ERASING_ATTEMPTS))
+        self._stack.callback(eraser.close)
+        return eraser
 
     def strangers(self, name: str) -> Sequence[Stranger]:
         """Name those who must not reach the bucket of a store: whoever has no keys, and the public keys."""

@@ -73,6 +73,11 @@ COMMANDS = {
         "verify_copy",
         "Digest every file below a folder and say which are safe in the archive; deletes nothing.",
     ),
+    "erase": Place(
+        "erase",
+        "erase",
+        "Erase a dataset for good: every version, every copy, what was derived from it; only lists without --execute.",
+    ),
     "hold": Place("hold", "app", "Data that must not be deleted, and who says so."),
     "retention": Place("retention", "app", "How long datasets are kept, by which rule, and what has come to its end."),
     "instrument": Place("instrument", "app", "Instruments and their landing zones."),

@@ -17,7 +17,7 @@ from cisterna.cli.config import HomeOption
 from cisterna.cli.dossier import dossier
 from cisterna.cli.opened import opened
 from cisterna.cli.review import Identifier
-from cisterna.domain.errors import InvalidInput, NotFound
+from cisterna.domain.errors import Erased, InvalidInput, NotFound
 from cisterna.services.ancestry import Branch
 from cisterna.services.detail import detail_of
 from cisterna.services.overview import Overview, list_overviews, overview_of
@@ -141,6 +141,8 @@ def _drawn(branch: Branch) -> Tree:
 def archived_row(identifier: str, parts: Parts) -> Overview:
     """Find a dataset that holds something archived. Raises `InvalidInput`, `NotFound`."""
     row = overview_of(identifier, catalogue=parts.catalogue, bucket=parts.archive_store.bucket)
+    if row.erased is not None:
+        raise Erased(f"{identifier}: {row.erased}", identifier=identifier)
     if row.dataset_id is None or row.object_url is None:
         msg = f"{identifier} is not archived yet: {row.reason}"
         raise InvalidInput(msg, identifier=identifier)

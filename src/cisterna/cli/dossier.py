@@ -83,6 +83,15 @@ def _sections(detail: Detail) -> Iterator[tuple[str, list[str]]]:
             for one in detail.publications
         ],
     )
+    if detail.erasure is not None:
+        yield "erasure", [detail.erasure.words, f"{detail.erasure.removed} keys, versions, marks and uploads removed"]
+        yield (
+            "not erased",
+            [
+                f"{one.what}, {one.where}{' (run it again)' if one.is_open else ''}: {one.reason}"
+                for one in detail.erasure.remains
+            ],
+        )
     yield "related", [f"{one.identifier}  {one.title}" for one in detail.related]
     yield "work", [f"{one.kind.value}  {one.state.value}: {one.outcome or 'not done yet'}" for one in detail.work]
     latest = [_told(event) for event in detail.history[:_HISTORY_MOST]]

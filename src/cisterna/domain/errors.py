@@ -33,6 +33,12 @@ class NotFound(CisternaError):
     code = "not-found"
 
 
+class Erased(NotFound):
+    """The thing was there and was erased for good, under a decision that the message names."""
+
+    code = "erased"
+
+
 class AlreadyExists(CisternaError):
     """A thing of that name is there already and differs from the one given."""
 
@@ -225,6 +231,12 @@ class ReleaseRefused(CisternaError):
     """The instrument's own copy may not be deleted; the message names every condition that is not met."""
 
     code = "release-refused"
+
+
+class ErasureRefused(CisternaError):
+    """The dataset may not be erased now; the message names every condition that is not met."""
+
+    code = "erasure-refused"
 
 
 class NotReady(CisternaError):

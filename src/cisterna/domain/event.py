@@ -32,6 +32,10 @@ EVENT_NAMES = (
     "release.done",
     "retention.set",
     "retention.removed",
+    "erasure.announced",
+    "erasure.begun",
+    "erasure.incomplete",
+    "erasure.done",
 )
 """Every event's name; sinks map them to their own words."""
 

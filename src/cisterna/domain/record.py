@@ -16,6 +16,7 @@ from cisterna.domain.account import Account, ApiToken, SetupLink
 from cisterna.domain.acquisition import Acquisition
 from cisterna.domain.base import Moment, Value
 from cisterna.domain.dataset import Dataset, Version
+from cisterna.domain.erasure import Erasure
 from cisterna.domain.errors import InvalidInput
 from cisterna.domain.event import Event
 from cisterna.domain.finding import Finding
@@ -105,6 +106,9 @@ KINDS: Mapping[str, Kind] = {
     "releases": Kind(Release),
     "retention_rules": Kind(RetentionRule),
     "protections": Kind(Protection),
+    "erasures": Kind(
+        Erasure, columns={"state": lambda one: one.state.value, "dataset_ids": lambda one: list(one.dataset_ids)}
+    ),
     "lanes": Kind(Lane),
     "works": Kind(Work, settle=_unleased),
     "events": Kind(KeptEvent, is_final=True),

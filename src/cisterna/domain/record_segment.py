@@ -70,6 +70,15 @@ def segment_digest(name: str) -> str | None:
     return found["digest"] if found else None
 
 
+def segment_mentions(body: bytes, words: Sequence[str]) -> bool:
+    """Tell whether any of some words stands anywhere in a segment; one that cannot be read to its end may hold it."""
+    wanted = [word.encode() for word in words]
+    try:
+        return any(word in line for line in _lines(body) for word in wanted)
+    except InvalidInput:
+        return True
+
+
 def open_segment(name: str, body: bytes) -> tuple[SegmentHeader, str, Iterator[Record | InvalidInput]]:
     """Read a segment; a line that is no record comes as the reason why.
 

@@ -17,6 +17,7 @@ from typing import Protocol
 from cisterna.domain.account import Account, ApiToken, Session, SetupLink
 from cisterna.domain.acquisition import Acquisition, AcquisitionState
 from cisterna.domain.dataset import Dataset, Stage, Version
+from cisterna.domain.erasure import Erasure
 from cisterna.domain.event import Delivery, Event
 from cisterna.domain.finding import Finding
 from cisterna.domain.hold import Hold, HoldScope
@@ -302,6 +303,45 @@ class Releases(Protocol):
         ...
 
 
+class Erasures(Protocol):
+    """What was erased for good, and under which decision; none is ever removed."""
+
+    def add(self, erasure: Erasure) -> None:
+        """Add an announced one. Raises `AlreadyExists` when one of its datasets has one."""
+        ...
+
+    def save(self, erasure: Erasure) -> Erasure:
+        """Raises `Conflict`, `NotFound`."""
+        ...
+
+    def get(self, erasure_id: str) -> Erasure:
+        """Raises `NotFound`."""
+        ...
+
+    def of(self, dataset_id: str) -> Erasure | None:
+        """The one that names the dataset, whatever its state."""
+        ...
+
+    def list(self) -> Sequence[Erasure]:
+        """Oldest first."""
+        ...
+
+    def halt_work(self, subjects: Sequence[str], *, datasets: Sequence[str], outcome: str) -> Sequence[str]:
+        """End work on these subjects, and on versions of these datasets, that nobody has begun.
+
+        Returns what somebody has begun, in words: kind and subject. Whoever is taking a piece of work is waited for.
+        """
+        ...
+
+    def purge(self, erasure: Erasure) -> int:
+        """Remove every row that tells of its datasets: versions and all about them, events, work; count them.
+
+        The datasets' own rows stay, and the acquisition's; so do holds and what the erasure itself told. The erasure
+        must be on record and not done. Again is harmless.
+        """
+        ...
+
+
 class Inbox(Protocol):
     """Work to be done, and the leases on it."""
 
@@ -502,6 +542,7 @@ class Transaction(Protocol):
     releases: Releases
     retention_rules: RetentionRules
     protections: Protections
+    erasures: Erasures
     inbox: Inbox
     outbox: Outbox
     accounts: Accounts

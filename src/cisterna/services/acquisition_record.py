@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pydantic import JsonValue
 
 from cisterna.domain.acquisition import Acquisition, AcquisitionState, Assessment, SourceState
+from cisterna.domain.erasure import ERASED_TITLE, Erasure
 from cisterna.domain.identifier import acquisition_id
 from cisterna.domain.instrument import Instrument
 from cisterna.domain.listing import Listing
@@ -14,6 +15,7 @@ from cisterna.domain.work import Work, WorkKind
 from cisterna.ports.catalogue import Transaction
 from cisterna.ports.clock import Clock
 from cisterna.ports.profile import Described
+from cisterna.services.erased import erasure_on
 from cisterna.services.inspection import UNBOUND, Inspection, held_text
 from cisterna.services.transition import announce
 
@@ -34,12 +36,21 @@ def record_acquisition(
     Raises:
         Conflict: Somebody else wrote it since it was read.
     """
+    erased = erasure_on(tx, after.acquisition_id)
+    if erased is not None:
+        after = kept_out(after, erased)
     if before is not None and not differs(before, after):
         return before, request_ingest(tx, before, clock=clock)
     saved = tx.acquisitions.save(after)
     for name in _news(before, saved):
         announce(tx, name, saved.acquisition_id, project=saved.project, clock=clock, data=_told(before, saved))
     return saved, request_ingest(tx, saved, clock=clock)
+
+
+def kept_out(seen: Acquisition, erasure: Erasure) -> Acquisition:
+    """Say that a run whose data were erased is not taken in again, and keep nothing of what it says of itself."""
+    told = {"held": f"its data are not taken in again: {erasure.words}", "name": ERASED_TITLE, "reason": "erased"}
+    return seen.model_copy(update={**told, "end_reason": None, "progress": None})
 
 
 def request_ingest(tx: Transaction, acquisition: Acquisition, *, clock: Clock) -> bool:

@@ -11,6 +11,7 @@ from cisterna.domain.errors import CisternaError, Conflict, LeaseLost, Precondit
 from cisterna.domain.work import Claim, WorkKind, WorkState
 from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.ports.clock import Clock
+from cisterna.services.erased import erasure_on
 from cisterna.services.lineage import Place, RunFacts, Subject, look_up, parent_of, run_facts, written_since
 from cisterna.services.transition import announce
 
@@ -50,8 +51,8 @@ def start_attempt(
     """Take the next piece of work, or the one named, and tell that it was begun, in one transaction.
 
     None means that nothing is ready. Attempts whose lease ran out are ended first, so that their end is told before
-    the work begins anew. Work that was begun too often without an end (it kills its worker each time) is given up at
-    once instead of handed out again.
+    the work begins anew. Work on data that were erased, or are about to be, is ended unbegun. Work that was begun too
+    often without an end (it kills its worker each time) is given up at once instead of handed out again.
 
     Killed before the commit, nothing has happened; after it, the lease runs out and `abort_expired` tells the end.
     """
@@ -62,6 +63,10 @@ def start_attempt(
             claim = tx.inbox.claim(owner=owner, run_id=run_id, now=now, lease=lease, kinds=kinds, work_id=work_id)
             if claim is None:
                 return None
+            erased = erasure_on(tx, claim.work.subject)
+            if erased is not None:  # asked for by who did not know yet
+                tx.inbox.finish(claim.attempt, outcome=f"not begun: {erased.words}")
+                continue
             subject = look_up(tx, claim.work, place=place)
             facts = run_facts(claim, subject, parent=parent_of(tx, claim.work))
             _tell(tx, "attempt.started", claim, facts, restricted=subject.restricted, clock=clock)

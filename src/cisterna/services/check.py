@@ -10,6 +10,7 @@ from cisterna.domain.fixity import Fault, Fixity, ObjectCheck, Subset
 from cisterna.domain.ocfl import INVENTORY
 from cisterna.ports.catalogue import Catalogue
 from cisterna.ports.object_store import ObjectStore
+from cisterna.services.erased import require_not_erased
 from cisterna.services.object_look import ObjectLook
 from cisterna.services.suspicion import Suspicion
 
@@ -56,11 +57,13 @@ def check_object(
 
     Raises:
         NotFound: There is no such dataset, or nothing of it is archived yet.
+        Erased: It is gone for good, which is no damage.
         CatalogueUnavailable: What must be there could not be asked.
     """
     with catalogue.begin() as tx:
         dataset = tx.datasets.get(dataset_id)
         versions = tx.datasets.versions(dataset_id)
+        require_not_erased(tx, dataset_id)
     if not any(version.is_archived for version in versions):
         msg = f"nothing of {dataset_id} is archived yet; there is nothing to check"
         raise NotFound(msg, dataset_id=dataset_id)

@@ -13,6 +13,7 @@ from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.ports.clock import Clock
 from cisterna.ports.profile import Described, Profile
 from cisterna.ports.source import LandingZone
+from cisterna.services.erased import require_not_erased
 from cisterna.services.judgement import assess
 from cisterna.services.look import FolderLook
 from cisterna.services.transition import announce_opened
@@ -47,6 +48,7 @@ def open_version(
     Raises:
         SourceChanged: The run is no longer the one that was judged complete. The sweep sees that as well and asks anew.
         SourceUnavailable: The landing zone cannot be looked at now.
+        Erased: Its data were erased; the same run is never taken in again.
         LeaseLost: Somebody else does the work.
     """
     with catalogue.begin() as tx:
@@ -55,6 +57,7 @@ def open_version(
     described = profile.describe(FolderLook(seen.folder, listing, zone))
     with catalogue.begin() as tx:
         tx.inbox.require_lease(lease)
+        require_not_erased(tx, acquisition_id)
         acquisition = tx.acquisitions.get(acquisition_id)
         _require_the_one_judged(acquisition, listing)
         dataset = _dataset(tx, acquisition, described, naan=naan, clock=clock)

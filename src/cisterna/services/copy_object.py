@@ -18,6 +18,7 @@ from cisterna.ports.object_store import IfAbsent, IfMatch, ObjectStore
 from cisterna.services.carry import carry_file
 from cisterna.services.crew import work_through
 from cisterna.services.distinct_store import require_distinct
+from cisterna.services.erased import require_not_erased
 from cisterna.services.held_object import HeldObject, read_held, read_optional
 from cisterna.services.keep_object import Kept, keep_object
 from cisterna.services.object_look import fault_of_version, is_record
@@ -64,6 +65,7 @@ def copy_object(
     """
     with catalogue.begin() as tx:
         tx.inbox.require_lease(lease)
+        require_not_erased(tx, dataset_id)
         dataset = tx.datasets.get(dataset_id)
         versions = tx.datasets.versions(dataset_id)
         vouched = {one.inventory_sha512 for version in versions for one in tx.datasets.receipts(version.version_id)}

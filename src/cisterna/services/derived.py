@@ -18,6 +18,7 @@ from cisterna.ports.clock import Clock
 from cisterna.ports.object_store import ObjectStore
 from cisterna.ports.quality import TableFile
 from cisterna.services.data_manifest import MANIFEST_PATH, load_manifest
+from cisterna.services.erased import require_not_erased
 from cisterna.services.measurement import METRICS_PATH
 from cisterna.services.staging import drop_staging, read_staged
 from cisterna.services.transition import advance, announce_opened, write_beside_others
@@ -107,12 +108,17 @@ def open_derived(
 
     Its id is made from the source version and the way, so that a second run finds it; one that has come past
     `detected` is returned as it is.
+
+    Raises:
+        Erased: It was erased, or what it is derived from was.
     """
     origin = f"{source.version.version_id}\n{derivation.how}"
     identifier = dataset_id(origin=origin)
     pid = ark(identifier, naan=naan)
     with catalogue.begin() as tx:
         tx.inbox.require_lease(lease)
+        require_not_erased(tx, source.dataset.dataset_id)
+        require_not_erased(tx, identifier)
         now = clock.now()
         relation = Relation(kind="IsDerivedFrom", dataset_id=source.dataset.dataset_id, version=source.version.label)
         dataset = tx.datasets.add(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from cisterna.domain.account import Account
 from cisterna.domain.dataset import Version
+from cisterna.domain.erasure import Erasure
 from cisterna.domain.errors import NotFound
 from cisterna.domain.event import Event
 from cisterna.domain.finding import Finding, Outcome
@@ -39,6 +40,7 @@ class Detail(Overview):
         stores_missing: Those that are to keep a copy of what is archived and were never tried.
         retention: How long it is kept and why, where the moment of asking is known.
         protections: What stores were asked to keep by themselves, and how that stands.
+        erasure: The decision by which its data were erased, and what could not be erased.
     """
 
     shown: Version | None = None
@@ -54,6 +56,7 @@ class Detail(Overview):
     stores_missing: tuple[str, ...] = ()
     retention: Retention | None = None
     protections: tuple[Protection, ...] = ()
+    erasure: Erasure | None = None
 
 
 def detail_of(
@@ -94,6 +97,7 @@ def detail_of(
             if clock is not None:
                 dataset = tx.datasets.get(row.dataset_id)
                 facts["retention"] = judge_dataset(tx, dataset, rules=None, now=clock.now())
+            facts["erasure"] = tx.erasures.of(row.dataset_id)
         if row.version_id is not None:
             facts |= _of_version(tx, row.version_id)
         detail = Detail.model_validate(facts)

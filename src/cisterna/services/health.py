@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from cisterna.domain.base import Value
+from cisterna.domain.erasure import ErasureState
 from cisterna.domain.errors import CisternaError, StoreForbids, StoreLacks, StoreUnavailable, StoreUnfit
 from cisterna.domain.recovery import ObjectState
 from cisterna.domain.work import WorkState
@@ -233,6 +234,24 @@ def look_at_recoveries(catalogue: Catalogue) -> Diagnosis:
         condition=Condition.WARNING,
         message=f"{', '.join(f'{counts[one]} {one}' for one in sorted(counts))}; {first.object_root}: {first.reason}",
         fix="run `cisterna check` on what is refused; find out who wrote what is strange",
+    )
+
+
+def look_at_erasures(catalogue: Catalogue) -> Diagnosis:
+    """Find erasures that have not come to their end."""
+    with catalogue.begin() as tx:
+        every = tx.erasures.list()
+    waiting = [one for one in every if one.state is not ErasureState.DONE]
+    if not waiting:
+        return Diagnosis(part="erasures", condition=Condition.OK, message=f"{len(every)} came to their end")
+    first = waiting[0]
+    left = next((one for one in first.remains if one.is_open), None)
+    return Diagnosis(
+        part="erasures",
+        condition=Condition.WARNING,
+        message=f"{len(waiting)} have not come to their end; {first.target}: {first.words}"
+        + (f"; {left.what} in {left.where}: {left.reason}" if left else ""),
+        fix=f"run `cisterna erase {first.target} --execute` again",
     )
 
 

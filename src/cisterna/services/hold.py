@@ -17,6 +17,7 @@ from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.ports.clock import Clock
 from cisterna.ports.hold import SourceHold
 from cisterna.services.attempt import error_words
+from cisterna.services.erased import require_not_erased
 from cisterna.services.person import require_account
 from cisterna.services.transition import announce
 
@@ -40,6 +41,7 @@ def place_hold(
     Raises:
         InvalidInput: There is no reason.
         NotFound: There is no such thing, or the person may not know of it.
+        Erased: It is gone for good.
         Forbidden: There is no such person, or they may not place a legal hold.
     """
     words = _words(reason)
@@ -49,6 +51,7 @@ def place_hold(
         _require_visible(tx, account, project, target)
         if legal:
             _require_steward(account, project, f"place a legal hold on {identity}")
+        require_not_erased(tx, identity)
         hold = Hold(
             hold_id=clock.new_id(),
             scope=scope,

@@ -33,6 +33,7 @@ class Overview(Value):
         reading: How far an attempt that goes on now has come with the bytes, how fast, and when it was asked.
         published_url: Of the publication that stands.
         derived: Ids of datasets made from this one.
+        erased: When its data were erased, by whom and under which decision; None while they are there.
         fixity: The worst that was found of the object in any store, until it is repaired; `fixity_reason` says where.
         copies: Stores that proved to hold the newest archived version, of `copies_wanted`.
     """
@@ -67,6 +68,7 @@ class Overview(Value):
     assignee: str | None = None
     cause: str | None = None
     derived: tuple[str, ...] = ()
+    erased: str | None = None
     derived_from: tuple[str, ...] = ()
     fixity: Fixity | None = None
     fixity_reason: str | None = None
@@ -324,6 +326,9 @@ def _with_reading(row: Overview, reading: Mapping[str, Progress]) -> Overview:
 
 
 def _completed(tx: Transaction, row: Overview, kept: CopySummary) -> Overview:
+    erasure = tx.erasures.of(row.dataset_id) if row.dataset_id and row.version_id is None else None
+    if erasure is not None:
+        return row.model_copy(update={"erased": erasure.words, "reason": erasure.words})
     row = row.model_copy(update=kept.facts(row.dataset_id))
     if row.version_id is None or row.stage is not Stage.PUBLISHED:
         return row

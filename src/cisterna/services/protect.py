@@ -48,7 +48,8 @@ def protect_all(
         held = {one.target for one in tx.holds.list(standing=True) if one.legal}
         if not known and not held and not any(rule.lock or rule.tier for rule in rules):
             return
-        datasets = tx.datasets.list()
+        erased = {one for erasure in tx.erasures.list() for one in erasure.dataset_ids}
+        datasets = [one for one in tx.datasets.list() if one.dataset_id not in erased]
     for dataset in datasets:
         if dataset.dataset_id in known or _may_want(dataset, rules=rules, held=held):
             yield from protect_dataset(

@@ -8,14 +8,15 @@ from cisterna.domain.errors import AlreadyExists, NotFound
 from cisterna.domain.rebuild import FAULTS_SHOWN, RebuildOutcome, Rebuilt, TableDifference
 from cisterna.ports.catalogue import Catalogue
 from cisterna.ports.object_store import ObjectStore
-from cisterna.services.rebuild_read import Gathering, read_objects, read_record
+from cisterna.services.rebuild_read import Gathering, read_erasures, read_objects, read_record
 
 
 def rebuild_catalogue(*, catalogue: Catalogue, store: ObjectStore, readers: int = 8) -> Rebuilt:
     """Fill an empty catalogue with what the archive tells: its record, and the `logs/` of every object.
 
     The record holds; an object's own logs tell what the record lacks. What is damaged, foreign, contradicts itself or
-    refers to what nothing tells of is named and left out; nothing is guessed. The archive is only read. All is one
+    refers to what nothing tells of is named and left out; nothing is guessed. What a tombstone says was erased is not
+    brought back, however much still tells of it. The archive is only read. All is one
     transaction: a run that is killed leaves the catalogue as empty as it was, and the next run begins anew.
 
     A catalogue that is filled already is held against the archive, and not changed.
@@ -35,6 +36,7 @@ def rebuild_catalogue(*, catalogue: Catalogue, store: ObjectStore, readers: int 
         rebuilding.begin()
         gathering = Gathering(rebuilding)
         record = read_record(gathering, store=store, readers=readers)
+        read_erasures(gathering, store=store)
         objects = read_objects(gathering, store=store, readers=readers)
         gathering.flush()
         faults = [*gathering.faults, *rebuilding.settle()]

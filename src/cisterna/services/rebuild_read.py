@@ -29,8 +29,9 @@ from cisterna.domain.record_segment import LARGEST_SEGMENT_BYTES, open_segment, 
 from cisterna.ports.object_store import ObjectStore, StoredObject
 from cisterna.ports.record import Rebuilding
 from cisterna.services.crew import work_through
+from cisterna.services.erase_record import read_tombstones
 from cisterna.services.held_object import sidecar_agrees
-from cisterna.services.record import RECORD_ROOT, SEGMENTS
+from cisterna.services.record import RECORD_ROOT, SEGMENTS, TOMBSTONES
 
 LOGGED = {
     "instrument": "instruments",
@@ -116,6 +117,8 @@ def read_record(gathering: Gathering, *, store: ObjectStore, readers: int) -> Re
 
     def read(found: StoredObject) -> None:
         name = found.key.removeprefix(SEGMENTS)
+        if found.key.startswith(TOMBSTONES):
+            return
         if segment_digest(name) is None:
             gathering.blame(found.key, "it is not called as segments of the record are, and was not read")
             return
@@ -132,6 +135,28 @@ def read_record(gathering: Gathering, *, store: ObjectStore, readers: int) -> Re
             "before; take it from another copy of the archive and rebuild again",
         )
     return ReadRecord(segments=len(chain.numbers), end=chain.end())
+
+
+def read_erasures(gathering: Gathering, *, store: ObjectStore) -> None:
+    """Read every tombstone: what it names is not rebuilt, whatever else lies in the archive.
+
+    Raises:
+        StoreUnavailable: One could not be read, which is not the same as damaged.
+    """
+    for key, found in read_tombstones(store):
+        if isinstance(found, InvalidInput):
+            gathering.blame(key, f"this tombstone was not believed: {found}; what it names may be rebuilt, look at it")
+            continue
+        row = Gathered(
+            source=Source.LOGS,
+            kind="erasures",
+            key=None,
+            sequence=found.record,
+            value=found,
+            origin=key,
+            is_counted=False,
+        )
+        gathering.take([row])
 
 
 class _Chain:

@@ -36,6 +36,9 @@ RECORD_PID = "urn:x-cisterna:record"
 RECORD_ROOT = object_root(RECORD_PID)
 SEGMENTS = f"{RECORD_ROOT}/{LOGS}/"
 
+TOMBSTONES = f"{SEGMENTS}erasures/"
+"""Where it stands for ever that something was erased. The record's copies bring it to every store."""
+
 ROUND = 5000
 """Changes that one segment holds at most."""
 
@@ -49,6 +52,9 @@ of JSON lines (`zcat` shows it). Its name ends with the SHA-256 of its bytes. Th
 and the digest of the one before. Each further line is one row as it was at `changed_at`: `kind` is its table, `key`
 its primary key, `content` what it held, or null when it was removed. Of several lines with one kind and key the one
 with the highest `sequence` holds.
+
+`{LOGS}/erasures/` says which datasets were erased, when, by whom and under which decision: nothing else that lies here
+or in a copy brings them back.
 
 Segments are only ever added. They hold names, addresses and the digests of passwords: keep them as private as the data.
 """.encode()

@@ -57,12 +57,16 @@ def recover_object(dataset_id: str, *, lease: Attempt | None, catalogue: Catalog
     Harmless to run twice or to be killed: each step leads to a state that the next run starts from. Without a lease it
     touches only what no version on its way can need.
 
+    An object that was erased is never touched.
+
     Raises:
         ObjectInvalid: The object is damaged; nothing was changed that could matter.
         LeaseLost: Somebody else holds the work.
     """
     with catalogue.begin() as tx:
         dataset = tx.datasets.get(dataset_id)
+        if tx.erasures.of(dataset_id) is not None:  # what is left of it is the erasure's to remove, and none's to mend
+            return Recovery(dataset_id, None, {}, (), ())
     # Listed before the catalogue is asked: a staging folder is on record before the first byte goes there.
     sizes = list_object(dataset.object_root, store=store)
     uploads = list(store.unfinished_uploads(f"{dataset.object_root}/"))

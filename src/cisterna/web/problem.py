@@ -25,6 +25,8 @@ STATUS: Mapping[str, int] = {
     "decision-refused": 409,
     "publication-refused": 409,
     "release-refused": 409,
+    "erasure-refused": 409,
+    "erased": 410,
     "lease-lost": 409,
     "precondition-failed": 409,
     "forbidden": 403,

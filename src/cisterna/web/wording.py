@@ -243,6 +243,10 @@ TEXT: dict[str, str] = {
     "event.release.done": "Source released",
     "event.retention.set": "Retention rule set by {person}",
     "event.retention.removed": "Retention rule removed by {person}",
+    "event.erasure.announced": "Erasure decided by {person}",
+    "event.erasure.begun": "Erasure began",
+    "event.erasure.incomplete": "Erased, not yet everywhere",
+    "event.erasure.done": "Erased",
     # acts
     "acts.label": "What you can do",
     "decide.title": "Decide",
@@ -439,6 +443,8 @@ TEXT: dict[str, str] = {
     "verify.list": "List of safe files",
     "verify.rest": "List of all others",
     "column.answer": "In the archive",
+    # erasures
+    "erased.alert": "The data are gone for good:",
     # releases
     "release.title": "Release of the source",
     "release.announced": "The instrument's copy of this run will be deleted on",

@@ -1,0 +1,63 @@
+"""The page of an erased dataset says so, and nothing that hung on it can be reached."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from cisterna.domain.dataset import Version
+from cisterna.domain.erasure import ERASED_TITLE, ErasedObject, Erasure, ErasureState, Order
+from cisterna.domain.ocfl import object_root
+from tests.web.client import Browser
+from tests.web.site import Site
+
+Visit = Callable[..., Browser]
+
+
+@pytest.fixture
+def erased(site: Site) -> Version:
+    version = site.lay_version("plate-1", title="Patient Zero")
+    with site.catalogue.begin() as tx:
+        dataset = tx.datasets.get(version.dataset_id)
+        one = ErasedObject(
+            dataset_id=dataset.dataset_id, pid=dataset.pid, object_root=object_root(dataset.pid), versions=("v1",)
+        )
+        erasure = Erasure(
+            erasure_id="e1",
+            target=dataset.dataset_id,
+            acquisition_id=dataset.acquisition_id,
+            objects=(one,),
+            stores=("archive",),
+            person="root",
+            order=Order(controller="Example University", basis="GDPR Art. 17", decision="12/2026"),
+            announced_at=site.clock.now(),
+        )
+        tx.erasures.add(erasure)
+        tx.erasures.purge(erasure)
+        tx.datasets.save(dataset.model_copy(update={"title": ERASED_TITLE}))
+        tx.erasures.save(erasure.model_copy(update={"state": ErasureState.DONE, "ended_at": site.clock.now()}))
+    return version
+
+
+def test_its_page_says_when_by_whom_and_under_which_decision(site: Site, visit: Visit, erased: Version) -> None:
+    del site
+    shown = visit("root").get(f"/datasets/{erased.dataset_id}")
+
+    assert shown.status_code == 200
+    assert "by root, decision 12/2026 of Example University (GDPR Art. 17)" in shown.text
+    assert "Patient Zero" not in shown.text
+    assert visit("root").get("/").status_code == 200
+    assert visit("otto").get(f"/datasets/{erased.dataset_id}").status_code == 404
+
+
+def test_its_versions_and_files_are_gone_and_programs_are_told_so(site: Site, visit: Visit, erased: Version) -> None:
+    del site
+    browser = visit("root")
+
+    assert browser.get(f"/datasets/{erased.dataset_id}?version=v1").status_code == 404
+    answer = browser.get(f"/api/v1/datasets/{erased.dataset_id}")
+
+    assert answer.status_code == 200
+    assert "12/2026" in answer.json()["erased"]
+    assert answer.json()["erasure"]["state"] == "done"

@@ -32,5 +32,6 @@ def derive(make: Callable[..., Version], source_id: str, *which: str, **further:
         submitter=str(person) if person else None,
         cause=str(reason) if reason else None,
         naan=core.settings.identity.naan,
+        digest=core.settings.archive.digest,
         **further,
     )

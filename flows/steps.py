@@ -50,6 +50,7 @@ def measure(version_id: str) -> Version | None:
         clock=core.clock,
         image_limit_bytes=core.settings.measure.image_limit_bytes,
         readers=core.settings.measure.readers,
+        digest=core.settings.archive.digest,
     )
 
 

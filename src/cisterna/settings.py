@@ -21,6 +21,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from cisterna.domain.digest import DIGEST_ALGORITHM, DigestAlgorithm
 from cisterna.domain.errors import SettingsInvalid
 from cisterna.domain.work import INLINE_ONLY, KEEPING, WorkKind
 
@@ -126,6 +127,10 @@ class Store(_Section):
 class Archive(_Section):
     """How what is archived is kept: checked, repaired from another copy, and brought to rest after a crash."""
 
+    digest: DigestAlgorithm = Field(
+        DIGEST_ALGORITHM,
+        description="What new OCFL objects are made of; one that is there stays with what it was begun with.",
+    )
     check_cycle_days: int = Field(
         90, ge=1, le=3650, description="Every object is read again in every store within so many days."
     )

@@ -14,6 +14,7 @@ from cisterna.adapters.table_parquet import ParquetTables
 from cisterna.domain.acquisition import Evidence
 from cisterna.domain.dataset import Stage, Version
 from cisterna.domain.delivered import DeliveredDigests
+from cisterna.domain.digest import DIGEST_ALGORITHM, DigestAlgorithm
 from cisterna.domain.finding import Verdict
 from cisterna.domain.ocfl import object_root
 from cisterna.domain.receipt import CopyReceipt
@@ -97,6 +98,7 @@ class Facility:
     profile: Profile = field(default_factory=TiffProfile)
     image_limit_bytes: int = 4096
     readers: int = 2
+    digest: DigestAlgorithm = DIGEST_ALGORITHM
     leases: dict[str, Attempt] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -154,6 +156,7 @@ class Facility:
             clock=self.clock,
             image_limit_bytes=self.image_limit_bytes,
             readers=self.readers,
+            digest=self.digest,
         )
 
     def describe(self, version: str, lease: Attempt) -> Version:

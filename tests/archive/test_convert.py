@@ -17,6 +17,7 @@ from cisterna.adapters.catalogue_sql import SqlCatalogue
 from cisterna.adapters.view_zarr import ZarrViews
 from cisterna.domain.dataset import Dataset, Stage, Version
 from cisterna.domain.errors import ChecksumMismatch, IllegalTransition, InvalidInput, LeaseLost, StoreUnavailable
+from cisterna.domain.ocfl_parse import parse_inventory
 from cisterna.domain.work import Attempt
 from cisterna.ports.object_store import StoredObject
 from cisterna.ports.profile import Plane
@@ -315,3 +316,15 @@ def test_a_view_goes_the_whole_way_into_an_object_of_its_own(facility: Facility)
     assert facility.keys(source.version_id) == before
     again = convert(facility, source, facility.lease())
     assert (again.version_id, again.stage) == (version.version_id, Stage.VERIFIED)
+
+
+def test_a_view_is_made_of_what_the_archive_s_profile_says(facility: Facility) -> None:
+    source, lease = archived(facility), facility.lease()
+
+    version = convert(facility, source, lease, digest="sha256")
+    facility.describe(version.version_id, lease)
+    facility.archive(version.version_id, lease)
+    facility.verify(version.version_id, lease)
+
+    found = parse_inventory(facility.keys(version.version_id)["inventory.json"])
+    assert (found.algorithm, found.sha256.keys()) == ("sha256", found.manifest.keys())

@@ -28,9 +28,9 @@ def require_whole(facility: Facility, version: str) -> None:
     """
     keys = facility.keys(version)
     inventory = parse_inventory(keys["inventory.json"])
-    own = {"0=ocfl_object_1.1", "inventory.json", "inventory.json.sha512"}
-    folders = [f"v{number}" for number in range(1, inventory.head + 1)]
-    own |= {f"{folder}/{name}" for folder in folders for name in ("inventory.json", "inventory.json.sha512")}
+    pair = ("inventory.json", f"inventory.json.{facility.digest}")
+    folders = ["", *(f"v{number}/" for number in range(1, inventory.head + 1))]
+    own = {"0=ocfl_object_1.1", *(folder + name for folder in folders for name in pair)}
     assert {path for path in keys if not path.startswith("logs/")} == own | inventory.content_paths
     assert len(inventory.content_paths) == len(inventory.manifest)
     found = facility.version(version)

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cisterna.domain.digest import DigestAlgorithm
 from cisterna.domain.errors import ObjectInvalid
 from cisterna.domain.ocfl import (
     MOST_FILES,
@@ -35,14 +36,18 @@ def digest_of(content: str) -> str:
     return hashlib.sha512(content.encode()).hexdigest()
 
 
+def sha256_of(content: str) -> str:
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
 def placed(number: int, files: dict[str, str]) -> list[Placed]:
     return [
-        Placed(path, digest_of(content), f"v{number}/content/token/{digest_of(content)[:40]}")
-        for path, content in files.items()
+        Placed(path, digest_of(text), f"v{number}/content/token/{digest_of(text)[:40]}", sha256=sha256_of(text))
+        for path, text in files.items()
     ]
 
 
-def grow(previous: Inventory | None, files: dict[str, str]) -> Inventory:
+def grow(previous: Inventory | None, files: dict[str, str], *, algorithm: DigestAlgorithm = "sha512") -> Inventory:
     number = previous.head + 1 if previous else 1
     return next_version(
         previous,
@@ -51,6 +56,7 @@ def grow(previous: Inventory | None, files: dict[str, str]) -> Inventory:
         created=NOON + timedelta(hours=number),
         message=f"version {number}",
         user=Agent(name="squid-1"),
+        algorithm=algorithm,
     )
 
 
@@ -95,13 +101,16 @@ def test_bytes_are_stored_once_and_in_the_version_that_brought_them(history: lis
     assert all(len(paths) == 1 for paths in inventory.manifest.values())
 
 
-@given(_history)
-def test_an_inventory_read_back_is_the_same_and_gives_the_same_bytes(history: list[dict[str, str]]) -> None:
+@given(_history, st.sampled_from(["sha512", "sha256"]))
+def test_an_inventory_read_back_is_the_same_and_gives_the_same_bytes(
+    history: list[dict[str, str]], algorithm: DigestAlgorithm
+) -> None:
     inventory = None
     for files in history:
-        inventory = grow(inventory, files)
+        inventory = grow(inventory, files, algorithm=algorithm if inventory is None else "sha512")
 
     assert inventory is not None
+    assert inventory.algorithm == algorithm
     again = parse_inventory(inventory.body, pid=PID)
     assert again == inventory
     assert again.body == inventory.body
@@ -208,6 +217,7 @@ def test_a_sidecar_says_the_digest_it_was_made_with() -> None:
     digest = digest_of("x")
 
     assert read_sidecar(sidecar(digest)) == digest
+    assert read_sidecar(sidecar(digest[:64])) == digest[:64]
 
 
 @pytest.mark.parametrize(
@@ -287,6 +297,52 @@ HOSTILE: dict[str, tuple[Any, str]] = {
     "address is a number": (version_with(user={"name": "x", "address": 7}), "address"),
     "unknown key in a version": (version_with(extra=1), "does not know"),
 }
+
+
+A256, B256 = sha256_of("a"), sha256_of("b")
+
+
+def of_sha256(**changes: Any) -> dict[str, Any]:
+    first = grow(None, {"data/a": "a"}, algorithm="sha256")
+    return {**json.loads(grow(first, {"data/a": "a", "data/b": "b"}).body), **changes}
+
+
+def test_an_object_of_sha256_names_its_bytes_by_it_and_by_sha512_in_its_fixity_block() -> None:
+    said = of_sha256()
+
+    assert (said["digestAlgorithm"], said["manifest"].keys()) == ("sha256", {A256, B256})
+    assert said["versions"]["v2"]["state"] == {A256: ["data/a"], B256: ["data/b"]}
+    assert said["fixity"] == {"sha512": {A: said["manifest"][A256], B: said["manifest"][B256]}}
+
+
+def test_new_bytes_without_the_digest_that_the_object_is_made_of_are_refused() -> None:
+    first = grow(None, {"data/a": "a"}, algorithm="sha256")
+    new = Placed("data/b", B, "v2/content/t/b")
+
+    with pytest.raises(ObjectInvalid, match="none is on record of data/b"):
+        next_version(first, pid=PID, files=[new], created=NOON, message="", user=Agent(name="a"))
+
+
+_AT = {"a": "v1/content/token/" + A[:40], "b": "v2/content/token/" + B[:40]}
+
+HOSTILE_256: dict[str, tuple[Any, str]] = {
+    "digests of the other length": (of_sha256(digestAlgorithm="sha512"), "not a SHA-512"),
+    "no fixity block": ({k: v for k, v in of_sha256().items() if k != "fixity"}, "one SHA-512 for"),
+    "a fixity block of other digests": (of_sha256(fixity={"md5": {"0" * 32: [_AT["a"]]}}), "one SHA-512 for"),
+    "a file without SHA-512": (of_sha256(fixity={"sha512": {A: [_AT["a"]]}}), f"one SHA-512 for {B256}"),
+    "a SHA-512 that is none": (of_sha256(fixity={"sha512": {"ab": [_AT["a"]]}}), "no sha512 digest"),
+    "two SHA-512 of one file": (
+        of_sha256(fixity={"sha512": {A: [_AT["a"]], B: [_AT["b"]], "0" * 128: [_AT["b"]]}}),
+        "two SHA-512",
+    ),
+    "one SHA-512 of two files": (of_sha256(fixity={"sha512": {A: [_AT["a"], _AT["b"]]}}), "for two SHA-256"),
+    "one digest in two cases": (
+        of_sha256(manifest={A256: [_AT["a"]], B256: [_AT["b"]], A256.upper(): ["v1/content/c"]}),
+        "twice",
+    ),
+}
+
+HOSTILE |= {f"SHA-256: {name}": case for name, case in HOSTILE_256.items()}
 
 
 @pytest.mark.parametrize(("document", "said"), HOSTILE.values(), ids=HOSTILE.keys())

@@ -22,9 +22,10 @@ from cisterna.domain.work import Work, WorkKind, WorkState
 from cisterna.ports.profile import Profile
 from cisterna.profiles.squid import Squid
 from cisterna.services.detect import sweep_instrument
+from cisterna.services.held_object import read_held
 from cisterna.services.instrument import declare_instrument
 from cisterna.services.project import ensure_test_project
-from cisterna.settings import Dispatch, Settings
+from cisterna.settings import Archive, Dispatch, Settings
 from cisterna.testing.limit_gate import LimitGate
 from cisterna.testing.memory_store import MemoryStore
 from cisterna.testing.virtual_squid import VirtualSquid
@@ -200,3 +201,16 @@ def test_the_same_work_again_after_its_end_does_nothing(facility: Facility, work
 
     assert facility.work(repeated).state is WorkState.DONE
     assert facility.version() == rested
+
+
+def test_a_new_object_is_made_of_what_the_settings_say(facility: Facility, worker: Worker) -> None:
+    facility.settings = facility.settings.model_copy(update={"archive": Archive(digest="sha256")})
+    facility.receive()
+
+    worker.take_all()
+
+    with facility.catalogue.begin() as tx:
+        dataset = tx.datasets.get(facility.version().dataset_id)
+    held = read_held(dataset.object_root, pid=dataset.pid, store=facility.archive_store)
+    assert held is not None
+    assert held.inventory.algorithm == "sha256"

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field, JsonValue
 
 from cisterna.domain.base import Moment, Value
-from cisterna.domain.digest import Sha512
+from cisterna.domain.digest import Sha256, Sha512
 from cisterna.domain.errors import IllegalTransition
 from cisterna.domain.finding import Verdict
 from cisterna.domain.identifier import AcquisitionId, Ark, DatasetId, Slug
@@ -98,11 +98,13 @@ class StagedFile(Value):
 
     Attributes:
         content_path: Relative to the OCFL object's root.
+        sha256: None on records from before objects could be made of it.
     """
 
     content_path: str
     sha512: Sha512
     size_bytes: int = Field(ge=0)
+    sha256: Sha256 | None = None
 
 
 class Version(Value):

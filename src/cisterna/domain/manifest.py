@@ -14,7 +14,7 @@ from pydantic import Field, field_validator, model_validator
 
 from cisterna.domain.base import Moment, Value
 from cisterna.domain.delivered import DIGITS
-from cisterna.domain.digest import Sha512
+from cisterna.domain.digest import DIGEST_ALGORITHM, DigestAlgorithm, Sha256, Sha512
 from cisterna.domain.path import RelativePath
 from cisterna.domain.source_name import is_written_otherwise, logical_path, source_path
 
@@ -32,6 +32,7 @@ class FileEntry(Value):
         content_path: Where its bytes lie, relative to the OCFL object's root; ours, and no part of the digest either.
         source_path_base64: The path's own bytes as acquired, where they are not those of `path`.
         delivered: Digests that came with the file and were found to hold, by algorithm.
+        sha256: Of the bytes read, where the object that takes them is made of SHA-256.
     """
 
     path: RelativePath
@@ -41,6 +42,7 @@ class FileEntry(Value):
     content_path: RelativePath | None = None
     source_path_base64: str | None = None
     delivered: Mapping[str, str] = Field(default_factory=dict)
+    sha256: Sha256 | None = None
 
     @model_validator(mode="after")
     def _written_by_the_rule(self) -> FileEntry:
@@ -100,6 +102,11 @@ class Manifest(Value):
             mark = "\\" if entry.source_path_base64 else ""
             digest.update(f"{mark}{entry.sha512} {entry.size_bytes} {entry.path}\n".encode())
         return digest.hexdigest()
+
+    @cached_property
+    def algorithm(self) -> DigestAlgorithm:
+        """What an object can be made of that begins with these files: SHA-256 when it was made of each."""
+        return "sha256" if self.files and all(entry.sha256 for entry in self.files) else DIGEST_ALGORITHM
 
     @cached_property
     def written_otherwise(self) -> int:

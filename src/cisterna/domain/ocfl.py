@@ -20,11 +20,13 @@ from typing import NamedTuple
 from pydantic_core import to_json
 
 from cisterna.domain.delivered import FIXITY_ALGORITHMS
-from cisterna.domain.digest import DIGEST_ALGORITHM
+from cisterna.domain.digest import DIGEST_ALGORITHM, DigestAlgorithm, digest_of
 from cisterna.domain.errors import ObjectInvalid
 
 INVENTORY = "inventory.json"
 SIDECAR = f"{INVENTORY}.{DIGEST_ALGORITHM}"
+SIDECARS: Mapping[DigestAlgorithm, str] = {"sha512": SIDECAR, "sha256": f"{INVENTORY}.sha256"}
+"""The sidecar's name follows from the algorithm that an object is made of."""
 CONTENT = "content"
 LOGS = "logs"
 MOST_FILES = 100_000
@@ -39,7 +41,7 @@ ROOT_DECLARATION = "0=ocfl_1.1"
 _TUPLE_CHARACTERS, _TUPLES = 3, 3
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]")
 _LONGEST_ID = 100
-_SIDECAR = re.compile(rb"([0-9a-fA-F]{128})[ \t]+inventory\.json\s*")
+_SIDECAR = re.compile(rb"([0-9a-fA-F]{128}|[0-9a-fA-F]{64})[ \t]+inventory\.json\s*")
 
 
 class Placed(NamedTuple):
@@ -50,12 +52,14 @@ class Placed(NamedTuple):
         content_path: Relative to the object's root; below the new version's content folder unless the object has the
             digest already.
         delivered: Further digests of the same bytes, by algorithm; those that OCFL has go into the fixity block.
+        sha256: Of the same bytes, where the object is made of SHA-256.
     """
 
     path: str
     sha512: str
     content_path: str
     delivered: Mapping[str, str] = MappingProxyType({})
+    sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +84,16 @@ class VersionEntry:
 class Inventory:
     """All that an OCFL object says of itself.
 
+    Bytes are known by their SHA-512 here, whatever the object is made of. In one of SHA-256 the fixity block has the
+    SHA-512 of every file, so that its manifest and ours say the same.
+
     Attributes:
         pid: The object's id, an ARK.
-        manifest: Content paths by digest; a digest is stored once, whichever versions use it.
+        manifest: Content paths by SHA-512; a digest is stored once, whichever versions use it.
         versions: `v1` first.
         fixity: Content paths by digest by algorithm: digests that came with the data, beside those of the manifest.
+        algorithm: What the object is made of, from its first version to its last.
+        sha256: SHA-256 by SHA-512 of all that the manifest has, in an object that is made of it.
     """
 
     pid: str
@@ -92,6 +101,20 @@ class Inventory:
     versions: tuple[VersionEntry, ...]
     content_directory: str = CONTENT
     fixity: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
+    algorithm: DigestAlgorithm = DIGEST_ALGORITHM
+    sha256: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def sidecar_name(self) -> str:
+        """What the sidecar of this inventory, and of each version's own, is called."""
+        return SIDECARS[self.algorithm]
+
+    @property
+    def own_files(self) -> frozenset[str]:
+        """What lies beside the content: declaration, inventories and sidecars, relative to the object's root."""
+        pair = (INVENTORY, self.sidecar_name)
+        folders = (f"v{number}/" for number in range(1, self.head + 1))
+        return frozenset({OBJECT_DECLARATION, *pair, *(folder + name for folder in folders for name in pair)})
 
     @property
     def head(self) -> int:
@@ -102,6 +125,13 @@ class Inventory:
     def content_paths(self) -> frozenset[str]:
         """Every content path there must be, in any version's folder."""
         return frozenset(chain.from_iterable(self.manifest.values()))
+
+    @cached_property
+    def sha256_at(self) -> Mapping[str, str]:
+        """SHA-256 by content path, in an object that is made of it: a second digest of the same bytes."""
+        if not self.sha256:
+            return {}
+        return {path: self.sha256[digest] for digest, paths in self.manifest.items() for path in paths}
 
     def files(self, number: int) -> dict[str, str]:
         """Give the digest of each logical path of a version. Raises `ObjectInvalid` when there is no such version."""
@@ -121,40 +151,67 @@ class Inventory:
         document: dict[str, object] = {
             "id": self.pid,
             "type": INVENTORY_TYPE,
-            "digestAlgorithm": DIGEST_ALGORITHM,
+            "digestAlgorithm": self.algorithm,
             "head": f"v{self.head}",
             "contentDirectory": self.content_directory,
-            "manifest": dict(self.manifest),
-            "versions": {f"v{number}": _entry(entry) for number, entry in enumerate(self.versions, 1)},
+            "manifest": self._named(self.manifest),
+            "versions": {
+                f"v{number}": _entry(entry, state=self._named(entry.state))
+                for number, entry in enumerate(self.versions, 1)
+            },
         }
-        if self.fixity:
-            document["fixity"] = {name: dict(digests) for name, digests in self.fixity.items()}
+        fixity = {name: dict(digests) for name, digests in self.fixity.items()}
+        if self.algorithm != DIGEST_ALGORITHM:
+            fixity[DIGEST_ALGORITHM] = dict(self.manifest)
+        if fixity:
+            document["fixity"] = fixity
         return to_json(document) + b"\n"  # a tenth of the time that json.dumps takes
 
     @cached_property
     def sha512(self) -> str:
-        """Digest of `body`."""
+        """Digest of `body`, by which receipts know it, whatever the object is made of."""
         return hashlib.sha512(self.body).hexdigest()
+
+    @cached_property
+    def digest(self) -> str:
+        """Digest of `body` that the sidecar holds."""
+        return self.sha512 if self.algorithm == DIGEST_ALGORITHM else digest_of(self.body, algorithm=self.algorithm)
+
+    def _named(self, paths: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+        """Give paths by digest as the object itself names digests."""
+        if self.algorithm == DIGEST_ALGORITHM:
+            return dict(paths)
+        return {self.sha256[digest]: some for digest, some in paths.items()}
 
 
 def next_version(
-    previous: Inventory | None, *, pid: str, files: Iterable[Placed], created: datetime, message: str, user: Agent
+    previous: Inventory | None,
+    *,
+    pid: str,
+    files: Iterable[Placed],
+    created: datetime,
+    message: str,
+    user: Agent,
+    algorithm: DigestAlgorithm = DIGEST_ALGORITHM,
 ) -> Inventory:
     """Make the inventory of the version after `previous` (or of v1) whose logical state is exactly these files.
 
     Bytes whose digest the object has already are not named again: the version refers to them where they lie. Of two
-    files with the same new bytes, the content path of the one that comes first is taken.
+    files with the same new bytes, the content path of the one that comes first is taken. An object stays with the
+    algorithm that it was begun with; `algorithm` is that of a new one.
 
     Raises:
         ObjectInvalid: A logical path comes twice or is also a folder, new bytes are not below the new version's
-            content folder, or `previous` is of another object.
+            content folder or lack the digest that the object is made of, or `previous` is of another object.
     """
     if previous is not None and previous.pid != pid:
         msg = f"the object at hand is {previous.pid}, not {pid}; look for two datasets with one object root"
         raise ObjectInvalid(msg, expected=pid, found=previous.pid)
     number = 1 if previous is None else previous.head + 1
+    algorithm = algorithm if previous is None else previous.algorithm
     manifest = {} if previous is None else dict(previous.manifest)
-    fixity = _Fixity({} if previous is None else previous.fixity)
+    sha256 = {} if previous is None else dict(previous.sha256)
+    fixity = _Fixity({} if previous is None else previous.fixity, algorithm)
     state: dict[str, list[str]] = {}
     folder = f"v{number}/{CONTENT}/"
     for file in files:
@@ -163,6 +220,8 @@ def next_version(
                 msg = f"new bytes of {file.path} lie at {file.content_path}, which is not below {folder}"
                 raise ObjectInvalid(msg, pid=pid, path=file.path, content_path=file.content_path)
             manifest[file.sha512] = (file.content_path,)
+            if algorithm == "sha256":
+                sha256[file.sha512] = _sha256_of(file, pid=pid)
         state.setdefault(file.sha512, []).append(file.path)
         if file.delivered:
             fixity.add(manifest[file.sha512][0], file.delivered)
@@ -174,18 +233,33 @@ def next_version(
         state={digest: tuple(sorted(paths)) for digest, paths in state.items()},
     )
     earlier = () if previous is None else previous.versions
-    return Inventory(pid=pid, manifest=manifest, versions=(*earlier, entry), fixity=fixity.block)
+    return Inventory(
+        pid=pid,
+        manifest=manifest,
+        versions=(*earlier, entry),
+        fixity=fixity.block,
+        algorithm=algorithm,
+        sha256=sha256,
+    )
+
+
+def _sha256_of(file: Placed, *, pid: str) -> str:
+    if file.sha256 is None:
+        msg = f"{pid} is made of SHA-256, and none is on record of {file.path}; reprocess the acquisition"
+        raise ObjectInvalid(msg, pid=pid, path=file.path)
+    return file.sha256
 
 
 class _Fixity:
     """A fixity block that grows; what it says already stays."""
 
-    def __init__(self, block: Mapping[str, Mapping[str, tuple[str, ...]]]) -> None:
+    def __init__(self, block: Mapping[str, Mapping[str, tuple[str, ...]]], algorithm: DigestAlgorithm) -> None:
+        self._names = tuple(name for name in FIXITY_ALGORITHMS if name != algorithm)
         self._block = {name: {digest: list(paths) for digest, paths in some.items()} for name, some in block.items()}
         self._said = {(name, path) for name, some in block.items() for paths in some.values() for path in paths}
 
     def add(self, content_path: str, delivered: Mapping[str, str]) -> None:
-        for name in FIXITY_ALGORITHMS:
+        for name in self._names:
             if name in delivered and (name, content_path) not in self._said:
                 self._said.add((name, content_path))
                 self._block.setdefault(name, {}).setdefault(delivered[name], []).append(content_path)
@@ -252,9 +326,9 @@ def storage_root_files() -> dict[str, bytes]:
     }
 
 
-def sidecar(sha512: str) -> bytes:
+def sidecar(digest: str) -> bytes:
     """Give the content of the inventory's sidecar."""
-    return f"{sha512} {INVENTORY}\n".encode()
+    return f"{digest} {INVENTORY}\n".encode()
 
 
 def read_sidecar(body: bytes) -> str | None:
@@ -263,11 +337,11 @@ def read_sidecar(body: bytes) -> str | None:
     return found[1].decode().lower() if found else None
 
 
-def _entry(entry: VersionEntry) -> dict[str, object]:
+def _entry(entry: VersionEntry, *, state: Mapping[str, tuple[str, ...]]) -> dict[str, object]:
     user = {"name": entry.user.name} | ({"address": entry.user.address} if entry.user.address else {})
     return {
         "created": entry.created.astimezone(UTC).isoformat().replace("+00:00", "Z"),
         "message": entry.message,
         "user": user,
-        "state": dict(entry.state),
+        "state": state,
     }

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from itertools import chain
-from typing import Any
+from typing import Any, get_args
 
 from cisterna.domain.delivered import DIGITS
-from cisterna.domain.digest import DIGEST_ALGORITHM
+from cisterna.domain.digest import DIGEST_ALGORITHM, DigestAlgorithm
 from cisterna.domain.errors import HostileInput, ObjectInvalid
 from cisterna.domain.ocfl import CONTENT, INVENTORY_TYPE, Agent, Inventory, VersionEntry, require_distinct
 from cisterna.domain.path import relative_path
 
-_DIGEST = re.compile(r"[0-9a-fA-F]{128}")
 _HEX = re.compile(r"[0-9a-fA-F]+")
 _VERSION = re.compile(r"v([1-9][0-9]{0,8})")
 _REQUIRED = frozenset({"id", "type", "digestAlgorithm", "head", "manifest", "versions"})
@@ -45,18 +46,65 @@ def parse_inventory(body: bytes, *, pid: str | None = None) -> Inventory:
         raise ObjectInvalid(msg, expected=pid, found=document["id"])
     if document["type"] != INVENTORY_TYPE:
         raise _broken(f"type is {document['type']!r}, expected {INVENTORY_TYPE}")
-    if document["digestAlgorithm"] != DIGEST_ALGORITHM:
-        raise _broken(f"digestAlgorithm is {document['digestAlgorithm']!r}, this archive keeps {DIGEST_ALGORITHM}")
+    algorithm = _algorithm(document["digestAlgorithm"])
     content = _content_directory(document.get("contentDirectory", CONTENT))
     head = _head(document["head"], document["versions"])
-    manifest = _paths_by_digest(document["manifest"], "manifest")
+    manifest = _paths_by_digest(document["manifest"], "manifest", algorithm)
     _require_content_paths(manifest, head=head, content=content)
-    versions = tuple(_version(document["versions"][f"v{n}"], f"v{n}", manifest) for n in range(1, head + 1))
+    versions = tuple(_version(document["versions"][f"v{n}"], f"v{n}", manifest, algorithm) for n in range(1, head + 1))
     unused = manifest.keys() - set().union(*(entry.state for entry in versions))
     if unused:
         raise _broken(f"manifest has {min(unused)}, which no version uses")
     fixity = _fixity(document.get("fixity", {}), manifest)
-    return Inventory(pid=document["id"], manifest=manifest, versions=versions, content_directory=content, fixity=fixity)
+    sha256: dict[str, str] = {}
+    if algorithm != DIGEST_ALGORITHM:
+        known = _sha512_of(manifest, fixity.pop(DIGEST_ALGORITHM, {}))
+        sha256 = {known[digest]: digest for digest in manifest}
+        manifest = _renamed(manifest, known)
+        versions = tuple(replace(entry, state=_renamed(entry.state, known)) for entry in versions)
+    return Inventory(
+        pid=document["id"],
+        manifest=manifest,
+        versions=versions,
+        content_directory=content,
+        fixity=fixity,
+        algorithm=algorithm,
+        sha256=sha256,
+    )
+
+
+def _algorithm(name: object) -> DigestAlgorithm:
+    known: tuple[DigestAlgorithm, ...] = get_args(DigestAlgorithm)
+    found = next((one for one in known if one == name), None)
+    if found is None:
+        raise _broken(f"digestAlgorithm is {name!r}, this archive keeps {' and '.join(known)}")
+    return found
+
+
+def _sha512_of(manifest: dict[str, tuple[str, ...]], said: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
+    """Give the SHA-512 by the SHA-256 of all bytes of an object that is made of the latter: its fixity block says it.
+
+    Bytes that are one by one digest must be one by the other, or the two would not tell of the same object.
+    """
+    of_path = {path: digest for digest, paths in said.items() for path in paths}
+    if len(of_path) != sum(map(len, said.values())):
+        raise _broken("fixity has two SHA-512 digests for one path")
+    known: dict[str, str] = {}
+    for digest, paths in manifest.items():
+        found = {of_path.get(path) for path in paths}
+        sha512 = found.pop()
+        if sha512 is None or found:
+            raise _broken(
+                f"fixity does not have one SHA-512 for {digest}, which every file here has beside its SHA-256"
+            )
+        known[digest] = sha512
+    if len(set(known.values())) != len(known):
+        raise _broken("fixity has one SHA-512 for two SHA-256 digests")
+    return known
+
+
+def _renamed(paths: Mapping[str, tuple[str, ...]], names: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    return {names[digest]: some for digest, some in paths.items()}
 
 
 def _broken(what: str) -> ObjectInvalid:
@@ -102,13 +150,13 @@ def _head(head: object, versions: object) -> int:
     return number
 
 
-def _paths_by_digest(found: object, where: str) -> dict[str, tuple[str, ...]]:
+def _paths_by_digest(found: object, where: str, algorithm: DigestAlgorithm) -> dict[str, tuple[str, ...]]:
     if not isinstance(found, dict):
         raise _broken(f"{where} is not an object")
     result: dict[str, tuple[str, ...]] = {}
     for digest, paths in found.items():
-        if _DIGEST.fullmatch(digest) is None:
-            raise _broken(f"{where} has {digest[:140]!r}, which is not a SHA-512 digest")
+        if len(digest) != DIGITS[algorithm] or _HEX.fullmatch(digest) is None:
+            raise _broken(f"{where} has {digest[:140]!r}, which is not a SHA-{algorithm[3:]} digest")
         if not isinstance(paths, list) or not paths:
             raise _broken(f"{where} has no list of paths for {digest}")
         for path in paths:
@@ -157,11 +205,13 @@ def _fixity(found: object, manifest: dict[str, tuple[str, ...]]) -> dict[str, di
     return block
 
 
-def _version(found: object, label: str, manifest: dict[str, tuple[str, ...]]) -> VersionEntry:
+def _version(
+    found: object, label: str, manifest: dict[str, tuple[str, ...]], algorithm: DigestAlgorithm
+) -> VersionEntry:
     if not isinstance(found, dict):
         raise _broken(f"{label} is not an object")
     _require_keys(found, frozenset({"created", "state"}), frozenset({"created", "state", "message", "user"}), label)
-    state = _paths_by_digest(found["state"], f"the state of {label}")
+    state = _paths_by_digest(found["state"], f"the state of {label}", algorithm)
     if unknown := state.keys() - manifest.keys():
         raise _broken(f"{label} uses {min(unknown)}, which the manifest does not have")
     message = found.get("message", "")

@@ -16,7 +16,6 @@ from cisterna.domain.ocfl import (
     INVENTORY,
     OBJECT_DECLARATION,
     OBJECT_DECLARATION_BODY,
-    SIDECAR,
     Agent,
     Inventory,
     Placed,
@@ -133,6 +132,7 @@ def _plan(version: Version, dataset: Dataset, recovered: Recovery, *, store: Obj
         created=version.stage_at,  # on record, so that every attempt makes the same bytes
         message=f"{version.label}: {version.cause}",
         user=Agent(name=version.submitter, address=f"urn:x-cisterna:{quote(version.submitter, safe='')}"),
+        algorithm=manifest.algorithm,
     )
     sizes = {entry.content_path or "": entry.size_bytes for entry in manifest.files}
     sizes |= {staged.content_path: staged.size_bytes for staged in version.staged.values()}
@@ -166,9 +166,9 @@ def _inventory_of(dataset: Dataset, number: int, *, store: ObjectStore) -> Inven
 def _placed(version: Version, manifest: Manifest) -> Iterator[Placed]:
     """Give the data first, so that the content paths which the manifest names are those that are kept."""
     for entry in manifest.files:
-        yield Placed(f"{DATA}{entry.path}", entry.sha512, entry.content_path or "", entry.delivered)
+        yield Placed(f"{DATA}{entry.path}", entry.sha512, entry.content_path or "", entry.delivered, entry.sha256)
     for path, staged in sorted(version.staged.items()):
-        yield Placed(path, staged.sha512, staged.content_path)
+        yield Placed(path, staged.sha512, staged.content_path, sha256=staged.sha256)
 
 
 @dataclass(slots=True)
@@ -210,7 +210,7 @@ class _Commit:
     def write_version_inventory(self) -> None:
         """Write the version's own inventory and its sidecar."""
         put_exactly(f"{self._folder}/{INVENTORY}", self.inventory.body, store=self.store)
-        put_exactly(f"{self._folder}/{SIDECAR}", sidecar(self.inventory.sha512), store=self.store)
+        put_exactly(f"{self._folder}/{self.inventory.sidecar_name}", sidecar(self.inventory.digest), store=self.store)
 
     def write_root_inventory(self) -> None:
         """Make the version part of the object: root inventory, sidecar and, for v1, the declaration.
@@ -219,7 +219,8 @@ class _Commit:
             Conflict: Another version was faster.
         """
         root = self.dataset.object_root
-        seen = self.store.head(f"{root}/{SIDECAR}")
+        beside = f"{root}/{self.inventory.sidecar_name}"
+        seen = self.store.head(beside)
         condition = IfMatch(etag=self.previous.etag) if self.previous else IfAbsent()
         try:
             self.store.put(f"{root}/{INVENTORY}", self.inventory.body, condition=condition)
@@ -229,7 +230,7 @@ class _Commit:
             if found is None or found.sha512 != self.inventory.sha512:
                 self.leave_nothing()
                 raise _lost(self.version, self.dataset, self.inventory.head) from lost
-        put_sidecar(f"{root}/{SIDECAR}", self.inventory.sha512, seen=seen.etag if seen else None, store=self.store)
+        put_sidecar(beside, self.inventory.digest, seen=seen.etag if seen else None, store=self.store)
         if self.previous is None:
             self.store.put(f"{root}/{OBJECT_DECLARATION}", OBJECT_DECLARATION_BODY)
 
@@ -239,7 +240,7 @@ class _Commit:
         key = f"{self._folder}/{INVENTORY}"
         found = read_optional(key, store=self.store)
         if found is not None and found[0] == self.inventory.body:
-            self.store.delete([key, f"{self._folder}/{SIDECAR}"])
+            self.store.delete([key, f"{self._folder}/{self.inventory.sidecar_name}"])
 
     @property
     def _folder(self) -> str:

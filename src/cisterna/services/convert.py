@@ -9,6 +9,7 @@ from itertools import product
 from typing import Any
 
 from cisterna.domain.dataset import Stage, Version
+from cisterna.domain.digest import DIGEST_ALGORITHM, DigestAlgorithm
 from cisterna.domain.errors import CatalogueUnavailable, ChecksumMismatch, CisternaError, InvalidInput
 from cisterna.domain.identifier import TEST_NAAN
 from cisterna.domain.project import ViewFormat
@@ -54,6 +55,7 @@ def convert_version(
     submitter: str | None = None,
     cause: str | None = None,
     naan: str = TEST_NAAN,
+    digest: DigestAlgorithm = DIGEST_ALGORITHM,
 ) -> Version:
     """Write every field of view as an OME-Zarr image, and bring the derived version to `measured`; the rest follows.
 
@@ -73,6 +75,7 @@ def convert_version(
         submitter: Who asked for it; the source's own submitter when the project's policy did.
         cause: Their reason.
         naan: Of the derived dataset's ARK.
+        digest: What its object is to be made of.
 
     Raises:
         ChecksumMismatch: What came back is not what the images hold; it names the image, and nothing stays staged.
@@ -94,7 +97,7 @@ def convert_version(
     )
     if version.stage is not Stage.DETECTED:
         return version
-    files = DataFiles(version, dataset, store)
+    files = DataFiles(version, dataset, store, digest=digest)
     watch = LeaseWatch(lease, catalogue=catalogue, clock=clock)
     made = _Made(source, files, store, views, watch)
     try:

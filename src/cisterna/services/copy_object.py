@@ -8,9 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from cisterna.domain.dataset import Dataset
-from cisterna.domain.digest import sha512_of
+from cisterna.domain.digest import digest_of, sha512_of
 from cisterna.domain.errors import NotReady, ObjectInvalid, PreconditionFailed
-from cisterna.domain.ocfl import INVENTORY, LOGS, OBJECT_DECLARATION, OBJECT_DECLARATION_BODY, SIDECAR, sidecar
+from cisterna.domain.ocfl import INVENTORY, LOGS, OBJECT_DECLARATION, OBJECT_DECLARATION_BODY, sidecar
 from cisterna.domain.work import Attempt
 from cisterna.ports.catalogue import Catalogue
 from cisterna.ports.clock import Clock
@@ -166,7 +166,9 @@ class _Copy:
                 msg = f"v{number}/{INVENTORY} of {self.dataset.pid} in {self.source.name}: {fault}"
                 raise ObjectInvalid(msg, pid=self.dataset.pid, path=f"v{number}/{INVENTORY}")
             put_exactly(f"{folder}/{INVENTORY}", body, store=self.target)
-            put_exactly(f"{folder}/{SIDECAR}", sidecar(sha512_of(body)), store=self.target)
+            inventory = self.held.inventory
+            digest = digest_of(body, algorithm=inventory.algorithm)
+            put_exactly(f"{folder}/{inventory.sidecar_name}", sidecar(digest), store=self.target)
 
     def write_root(self) -> None:
         """Make the versions part of the copy: root inventory, sidecar and, for a new object, the declaration.
@@ -180,8 +182,9 @@ class _Copy:
         if there is None or there.sha512 != self.held.sha512:
             condition = IfMatch(etag=there.etag) if there else IfAbsent()
             self.target.put(f"{root}/{INVENTORY}", self.held.body, condition=condition)
-        seen = self.target.head(f"{root}/{SIDECAR}")
-        put_sidecar(f"{root}/{SIDECAR}", self.held.sha512, seen=seen.etag if seen else None, store=self.target)
+        beside = f"{root}/{self.held.inventory.sidecar_name}"
+        seen = self.target.head(beside)
+        put_sidecar(beside, self.held.digest, seen=seen.etag if seen else None, store=self.target)
         put_exactly(f"{root}/{OBJECT_DECLARATION}", OBJECT_DECLARATION_BODY, store=self.target)
 
     def _there(self) -> HeldObject | None:

@@ -19,6 +19,8 @@ _COLUMNS = ("path", "size_bytes", "sha512", "modified", "content_path")
 _SOURCE_PATH = "source_path_base64"
 """A column that is there only where a path is not written as it was acquired."""
 
+_SHA256 = "sha256"
+"""A column that is there only where the object is made of SHA-256."""
 
 _DELIVERED = "delivered_"
 """What the names of columns begin with that hold a digest which came with the data, such as `delivered_md5`."""
@@ -29,6 +31,8 @@ def dump_manifest(manifest: Manifest, *, tables: TableFile) -> bytes:
     files = manifest.files
     names = (*_COLUMNS, _SOURCE_PATH) if manifest.written_otherwise else _COLUMNS
     columns: dict[str, list[object]] = {name: [getattr(entry, name) for entry in files] for name in names}
+    if any(entry.sha256 for entry in files):
+        columns[_SHA256] = [entry.sha256 for entry in files]
     for algorithm in sorted({name for entry in files for name in entry.delivered}):
         columns[_DELIVERED + algorithm] = [entry.delivered.get(algorithm) for entry in files]
     return tables.dump(columns)
@@ -47,7 +51,8 @@ def load_manifest(body: bytes, *, tables: TableFile) -> Manifest:
         raise ObjectInvalid(f"{MANIFEST_PATH} lacks the columns {', '.join(missing)}", missing=missing)
     try:
         sources = columns.get(_SOURCE_PATH) or [None] * len(columns["path"])
-        rows = zip(*(columns[name] for name in _COLUMNS), sources, _delivered(columns), strict=True)
+        sha256 = columns.get(_SHA256) or [None] * len(columns["path"])
+        rows = zip(*(columns[name] for name in _COLUMNS), sources, _delivered(columns), sha256, strict=True)
         files = tuple(
             FileEntry(
                 path=path,
@@ -57,8 +62,9 @@ def load_manifest(body: bytes, *, tables: TableFile) -> Manifest:
                 content_path=content,
                 source_path_base64=source,
                 delivered=delivered,
+                sha256=also,
             )
-            for path, size, digest, modified, content, source, delivered in rows
+            for path, size, digest, modified, content, source, delivered, also in rows
         )
         return Manifest(files=files)
     except (ValidationError, ValueError) as error:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from cisterna.domain.dataset import Dataset, Relation, Stage, Version, version_id
-from cisterna.domain.digest import sha512_of
+from cisterna.domain.digest import DIGEST_ALGORITHM, DigestAlgorithm, sha256_of, sha512_of
 from cisterna.domain.errors import IllegalTransition
 from cisterna.domain.identifier import ark, dataset_id
 from cisterna.domain.manifest import FileEntry, Manifest
@@ -181,10 +181,20 @@ def finish_derived(
 
 
 class DataFiles:
-    """Takes derived data files one by one: their bytes go to the store at once, only their entries stay here."""
+    """Takes derived data files one by one: their bytes go to the store at once, only their entries stay here.
 
-    def __init__(self, version: Version, dataset: Dataset, store: ObjectStore) -> None:
+    Args:
+        version: The derived version.
+        dataset: Of the version.
+        store: The archive.
+        digest: What its object is to be made of.
+    """
+
+    def __init__(
+        self, version: Version, dataset: Dataset, store: ObjectStore, *, digest: DigestAlgorithm = DIGEST_ALGORITHM
+    ) -> None:
         self._version, self._dataset, self._store = version, dataset, store
+        self._digest = digest
         self._entries: dict[str, FileEntry] = {}
 
     @property
@@ -197,7 +207,13 @@ class DataFiles:
         digest = sha512_of(body)
         content_path = f"{self._version.staging}/{digest[:40]}"
         self._store.put(f"{self._dataset.object_root}/{content_path}", body)
-        self._entries[path] = FileEntry(path=path, size_bytes=len(body), sha512=digest, content_path=content_path)
+        self._entries[path] = FileEntry(
+            path=path,
+            size_bytes=len(body),
+            sha512=digest,
+            content_path=content_path,
+            sha256=sha256_of(body) if self._digest == "sha256" else None,
+        )
 
     def drop(self, folder: str) -> None:
         """Forget the files below a folder; their bytes are purged before the commit, as no inventory names them."""

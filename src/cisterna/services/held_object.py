@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 
+from cisterna.domain.digest import DigestAlgorithm, digest_of, sha512_of
 from cisterna.domain.errors import ObjectNotFound
-from cisterna.domain.ocfl import INVENTORY, SIDECAR, Inventory, read_sidecar
+from cisterna.domain.ocfl import INVENTORY, SIDECARS, Inventory, read_sidecar
 from cisterna.domain.ocfl_parse import parse_inventory
 from cisterna.ports.object_store import ObjectStore
 
@@ -26,6 +26,12 @@ class HeldObject:
     body: bytes
     sha512: str
 
+    @property
+    def digest(self) -> str:
+        """Of those bytes, in the algorithm that the object is made of: what the sidecar must name."""
+        algorithm = self.inventory.algorithm
+        return self.sha512 if algorithm == "sha512" else digest_of(self.body, algorithm=algorithm)
+
 
 def read_held(object_root: str, *, pid: str, store: ObjectStore) -> HeldObject | None:
     """Read the root inventory, or None when there is none yet. The sidecar is not looked at.
@@ -37,9 +43,7 @@ def read_held(object_root: str, *, pid: str, store: ObjectStore) -> HeldObject |
     if found is None:
         return None
     body, etag = found
-    return HeldObject(
-        inventory=parse_inventory(body, pid=pid), etag=etag, body=body, sha512=hashlib.sha512(body).hexdigest()
-    )
+    return HeldObject(inventory=parse_inventory(body, pid=pid), etag=etag, body=body, sha512=sha512_of(body))
 
 
 def read_optional(key: str, *, store: ObjectStore) -> tuple[bytes, str] | None:
@@ -51,7 +55,7 @@ def read_optional(key: str, *, store: ObjectStore) -> tuple[bytes, str] | None:
     return body, found.etag
 
 
-def sidecar_agrees(folder: str, *, sha512: str, store: ObjectStore) -> bool:
-    """Tell whether the sidecar in a folder names that digest."""
-    found = read_optional(f"{folder}/{SIDECAR}", store=store)
-    return found is not None and read_sidecar(found[0]) == sha512
+def sidecar_agrees(folder: str, body: bytes, *, algorithm: DigestAlgorithm, store: ObjectStore) -> bool:
+    """Tell whether the sidecar in a folder, of an object that is made of that algorithm, names the digest of bytes."""
+    found = read_optional(f"{folder}/{SIDECARS[algorithm]}", store=store)
+    return found is not None and read_sidecar(found[0]) == digest_of(body, algorithm=algorithm)

@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 
 from cisterna.domain.dataset import Stage, Version
+from cisterna.domain.digest import DIGEST_ALGORITHM, DigestAlgorithm
 from cisterna.domain.errors import CatalogueUnavailable, CisternaError, InferenceFailed, InvalidInput
 from cisterna.domain.identifier import TEST_NAAN
 from cisterna.domain.work import Attempt
@@ -54,6 +55,7 @@ def infer_version(
     submitter: str | None = None,
     cause: str | None = None,
     naan: str = TEST_NAAN,
+    digest: DigestAlgorithm = DIGEST_ALGORITHM,
 ) -> Version:
     """Run a model on every image it is for, and bring the derived version to `measured`; the other stages follow.
 
@@ -72,6 +74,7 @@ def infer_version(
         submitter: Who asked for it; the source's own submitter when the project's policy did.
         cause: Their reason.
         naan: Of the derived dataset's ARK.
+        digest: What its object is to be made of.
 
     Raises:
         IllegalTransition: The source is not archived, or withdrawn.
@@ -96,7 +99,7 @@ def infer_version(
     )
     if version.stage is not Stage.DETECTED:
         return version
-    files = DataFiles(version, dataset, store)
+    files = DataFiles(version, dataset, store, digest=digest)
     made = _Made(files)
     watch = LeaseWatch(lease, catalogue=catalogue, clock=clock)
     try:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from cisterna.domain.acquisition import Acquisition
 from cisterna.domain.dataset import Dataset, Stage, Version
+from cisterna.domain.digest import DIGEST_ALGORITHM, DigestAlgorithm
 from cisterna.domain.errors import (
     CatalogueUnavailable,
     CisternaError,
@@ -59,8 +60,11 @@ def measure_version(
     clock: Clock,
     image_limit_bytes: int = 256 * 1024 * 1024,
     readers: int = 4,
+    digest: DigestAlgorithm = DIGEST_ALGORITHM,
 ) -> Version | None:
     """Bring a detected version to `measured`, or remove it when the archive has its bytes already (then None).
+
+    `digest` is what a new object is to be made of; one that is there stays with what it was begun with.
 
     Harmless to run twice: a second run reads every file again, goes on in the folder of the first and sends what has
     not arrived there; a version that is measured already is returned as it is.
@@ -103,6 +107,7 @@ def measure_version(
         delivered=profile.delivered(
             FolderLook(begun.acquisition.folder, listing, zone, begun.instrument.settings),
         ),
+        algorithm=inventory.algorithm if inventory else digest,
         readers=readers,
         keep_on=watch.look,
         pace=pace.take,

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 
 from cisterna.domain.dataset import Dataset, Version
 from cisterna.domain.delivered import DIGITS, disagreement
-from cisterna.domain.digest import sha512_of
 from cisterna.domain.errors import NotReadableNow, ObjectInvalid, StoreUnavailable
 from cisterna.domain.fixity import Fault, Fixity, ObjectCheck, ReadVersion, Subset
 from cisterna.domain.ocfl import (
@@ -93,9 +92,9 @@ class ObjectLook:
         if self.held is None:
             return
         inventory = self.held.inventory
-        with self._reading(SIDECAR):
-            if not sidecar_agrees(self._root, sha512=self.held.sha512, store=self._store):
-                self._damage(SIDECAR, "the sidecar does not name the digest of the inventory")
+        with self._reading(inventory.sidecar_name):
+            if not sidecar_agrees(self._root, self.held.body, algorithm=inventory.algorithm, store=self._store):
+                self._damage(inventory.sidecar_name, "the sidecar does not name the digest of the inventory")
         with self._reading(INVENTORY):
             self._keys(inventory)
         for number in range(1, inventory.head + 1):
@@ -120,7 +119,7 @@ class ObjectLook:
             store=self._store,
             readers=readers,
             gather=True,
-            also=self._delivered,
+            also=_algorithms(self._delivered, inventory.sha256_at),
             taken=taken,
         )
         for path, got in sorted(self._read.items()):
@@ -141,7 +140,8 @@ class ObjectLook:
             return
         readable = (path for path, got in self._read.items() if got.sha512 is not None)
         witnesses = [f"{self._root}/{path}" for path, _ in zip(readable, range(_WITNESSES), strict=False)]
-        others = [f"{self._root}/{OBJECT_DECLARATION}", f"{self._root}/{SIDECAR}", ROOT_DECLARATION]
+        beside = self.held.inventory.sidecar_name if self.held else SIDECAR
+        others = [f"{self._root}/{OBJECT_DECLARATION}", f"{self._root}/{beside}", ROOT_DECLARATION]
         found = look_again(
             asked,
             object_root=self._root,
@@ -203,8 +203,7 @@ class ObjectLook:
             self._damage(INVENTORY, "it is not the inventory that was read back when the version was archived")
 
     def _keys(self, inventory: Inventory) -> None:
-        expected = {INVENTORY, SIDECAR, OBJECT_DECLARATION} | inventory.content_paths
-        expected |= {f"v{n}/{name}" for n in range(1, inventory.head + 1) for name in (INVENTORY, SIDECAR)}
+        expected = inventory.own_files | inventory.content_paths
         self._present = frozenset(list_object(self._root, store=self._store))
         self._records = tuple(sorted(path for path in self._present if _RECORD.fullmatch(path)))
         for path in sorted(self._present - expected):
@@ -232,9 +231,10 @@ class ObjectLook:
         if found is None:
             self._damage(f"{folder}/{INVENTORY}", "the version's inventory is missing")
             return
-        with self._reading(f"{folder}/{SIDECAR}"):
-            if not sidecar_agrees(f"{self._root}/{folder}", sha512=sha512_of(found[0]), store=self._store):
-                self._damage(f"{folder}/{SIDECAR}", "the sidecar does not name the digest of the version's inventory")
+        beside, algorithm = f"{folder}/{root.inventory.sidecar_name}", root.inventory.algorithm
+        with self._reading(beside):
+            if not sidecar_agrees(f"{self._root}/{folder}", found[0], algorithm=algorithm, store=self._store):
+                self._damage(beside, "the sidecar does not name the digest of the version's inventory")
         fault = fault_of_version(found[0], number, root)
         if fault is not None:
             self._damage(f"{folder}/{INVENTORY}", fault)
@@ -246,6 +246,10 @@ class ObjectLook:
             self._damage(path, "it is missing", _logical_paths(inventory, path))
         elif got.sha512 != self._wanted[path]:
             self._damage(path, "its bytes do not have the digest on record", _logical_paths(inventory, path))
+        elif got.digests and got.digests.get("sha256") != inventory.sha256_at.get(path, got.digests.get("sha256")):
+            self._damage(
+                path, "the inventory has another SHA-256 for it than its bytes have", _logical_paths(inventory, path)
+            )
         elif got.digests and (wrong := disagreement(self._delivered.get(path, {}), got.digests)) is not None:
             self._damage(path, f"the inventory's fixity block is wrong: {wrong}", _logical_paths(inventory, path))
 
@@ -296,8 +300,9 @@ def fault_of_version(body: bytes, number: int, root: HeldObject) -> str | None:
         earlier = parse_inventory(body, pid=root.inventory.pid)
     except ObjectInvalid as refusal:
         return str(refusal)
+    is_alike = earlier.algorithm == root.inventory.algorithm and earlier.sha256.items() <= root.inventory.sha256.items()
     same = earlier.head == number and earlier.versions == root.inventory.versions[:number]
-    if same and earlier.manifest.items() <= root.inventory.manifest.items():
+    if is_alike and same and earlier.manifest.items() <= root.inventory.manifest.items():
         return None
     return "it says another thing of its version than the object's inventory"
 
@@ -330,6 +335,11 @@ def _delivered(inventory: Inventory) -> dict[str, dict[str, str]]:
                 for path in paths:
                     found.setdefault(path, {})[name] = digest
     return found
+
+
+def _algorithms(fixity: Mapping[str, Mapping[str, str]], sha256_at: Mapping[str, str]) -> dict[str, Iterable[str]]:
+    """Give what each file is digested in beside SHA-512."""
+    return {**fixity, **{path: {"sha256", *fixity.get(path, ())} for path in sha256_at}}
 
 
 def _logical_paths(inventory: Inventory, content_path: str) -> tuple[str, ...]:

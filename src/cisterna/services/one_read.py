@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from cisterna.domain.delivered import DeliveredDigests, Tally, disagreement
+from cisterna.domain.digest import DIGEST_ALGORITHM, DigestAlgorithm
 from cisterna.domain.errors import ChecksumMismatch, SourceChanged
 from cisterna.domain.listing import Listing, SeenFile
 from cisterna.domain.manifest import FileEntry, source_path_base64
@@ -46,6 +47,7 @@ class ReadPlan:
         is_image: Tells which paths are to be measured.
         image_limit_bytes: Larger images are streamed, and not measured; other files are from 16 MiB on.
         delivered: Digests that came with the files, to be compared in the same read.
+        algorithm: What the object is made of; its digest is made in the same read, beside the manifest's.
         readers: Threads.
         keep_on: Called before each file and each piece of a large one; raises when the attempt must stop.
         pace: Told of bytes before they are read; returns when they may be.
@@ -62,6 +64,7 @@ class ReadPlan:
     is_image: Callable[[str], bool]
     image_limit_bytes: int
     delivered: DeliveredDigests
+    algorithm: DigestAlgorithm
     readers: int
     keep_on: Callable[[], None]
     pace: Callable[[int], None]
@@ -169,7 +172,7 @@ class _Reading:
             raise _changed(file, "it is shorter than it was")
         _require_same(file, source.still())
         delivered = self._plan.delivered.get(file.path, {})
-        tally = Tally({"sha512", *delivered})
+        tally = Tally({DIGEST_ALGORITHM, self._plan.algorithm, *delivered})
         tally.update(body)
         found = tally.found
         digest = found["sha512"]
@@ -178,7 +181,7 @@ class _Reading:
         if is_new and self._plan.arrivals.sizes.get(content_path) != file.size_bytes:
             self._store.put(f"{self._plan.object_root}/{content_path}", body)
         reading = self._meter.read(body, path=file.path) if is_image else None
-        return ReadFile(_entry(file, digest, content_path, delivered), reading)
+        return ReadFile(self._entry(file, found, content_path), reading)
 
     def _compare(self, file: SeenFile, delivered: Mapping[str, str], found: Mapping[str, str]) -> None:
         wrong = disagreement(delivered, found)
@@ -189,24 +192,25 @@ class _Reading:
     def _stream(self, index: int, file: SeenFile, source: SourceFile, *, is_image: bool) -> ReadFile:
         finished = self._plan.arrivals.finished.get(index)
         if finished is None:
-            digest, content_path = self._bring(index, file, source)
+            found, content_path = self._bring(index, file, source)
         else:
-            digest = self._digest(file, source)
-            _require_digest(file, finished.sha512, digest)
-            content_path, _ = self._place(digest, finished.content_path)
+            found = self._digest(file, source)
+            _require_digest(file, finished.sha512, found["sha512"])
+            content_path, _ = self._place(found["sha512"], finished.content_path)
         reading = None
         if is_image:
             limit = self._plan.image_limit_bytes
             reading = ImageReading(
                 problem=f"not measured: {file.size_bytes} bytes are more than the limit of {limit} for images"
             )
-        return ReadFile(_entry(file, digest, content_path, self._plan.delivered.get(file.path, {})), reading)
+        return ReadFile(self._entry(file, found, content_path), reading)
 
-    def _bring(self, index: int, file: SeenFile, source: SourceFile) -> tuple[str, str]:
-        """Upload a large file, or what of it has not arrived; give its digest and where it lies."""
+    def _bring(self, index: int, file: SeenFile, source: SourceFile) -> tuple[dict[str, str], str]:
+        """Upload a large file, or what of it has not arrived; give its digests and where it lies."""
         path, upload = self._open_upload(index)
         try:
-            digest = self._digest(file, source, upload)
+            found = self._digest(file, source, upload)
+            digest = found["sha512"]
             content_path, is_new = self._place(digest, path)
             if is_new:
                 upload.complete()
@@ -216,7 +220,7 @@ class _Reading:
         except BaseException:
             upload.leave()
             raise
-        return digest, content_path
+        return found, content_path
 
     def _open_upload(self, index: int) -> tuple[str, Upload]:
         begun = self._plan.arrivals.begun.get(index)
@@ -227,14 +231,14 @@ class _Reading:
         path = f"{self._plan.staging}/{upload_name(index, token=self._plan.token)}"
         return path, self._store.begin_upload(f"{self._plan.object_root}/{path}")
 
-    def _digest(self, file: SeenFile, source: SourceFile, upload: Upload | None = None) -> str:
+    def _digest(self, file: SeenFile, source: SourceFile, upload: Upload | None = None) -> dict[str, str]:
         """Read a large file piece by piece, straight into the upload's buffers where there is one.
 
         A piece is digested by another thread while the next is read. Nobody else has the buffer until then: an upload
         is told of the last piece of a part when the whole part is digested.
         """
         delivered = self._plan.delivered.get(file.path, {})
-        tally, size_bytes = Tally({"sha512", *delivered}), 0
+        tally, size_bytes = Tally({DIGEST_ALGORITHM, self._plan.algorithm, *delivered}), 0
         own = memoryview(bytearray(0 if upload else READ_BYTES))
         with ThreadPoolExecutor(1, thread_name_prefix="digest") as digester:
             digesting: list[Future[None]] = []
@@ -261,7 +265,19 @@ class _Reading:
         _require_same(file, source.still())
         found = tally.found
         self._compare(file, delivered, found)
-        return found["sha512"]
+        return found
+
+    def _entry(self, file: SeenFile, found: Mapping[str, str], content_path: str) -> FileEntry:
+        return FileEntry(
+            path=file.path,
+            size_bytes=file.size_bytes,
+            sha512=found["sha512"],
+            modified=_moment(file.mtime_ns),
+            content_path=content_path,
+            source_path_base64=source_path_base64(file.path),
+            delivered=self._plan.delivered.get(file.path, {}),
+            sha256=found["sha256"] if self._plan.algorithm == "sha256" else None,
+        )
 
     def _place(self, digest: str, wanted: str) -> tuple[str, bool]:
         """Tell where bytes with that digest go, and whether it is this reader that has to bring them there."""
@@ -299,18 +315,6 @@ def _require_digest(file: SeenFile, before: str, now: str) -> None:
 def _changed(file: SeenFile, how: str) -> SourceChanged:
     msg = f"{file.path} changed since the acquisition was declared complete: {how}; it is looked at again when it rests"
     return SourceChanged(msg, path=file.path)
-
-
-def _entry(file: SeenFile, digest: str, content_path: str, delivered: Mapping[str, str]) -> FileEntry:
-    return FileEntry(
-        path=file.path,
-        size_bytes=file.size_bytes,
-        sha512=digest,
-        modified=_moment(file.mtime_ns),
-        content_path=content_path,
-        source_path_base64=source_path_base64(file.path),
-        delivered=delivered,
-    )
 
 
 def _moment(mtime_ns: int) -> datetime | None:

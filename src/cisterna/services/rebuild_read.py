@@ -13,7 +13,6 @@ from itertools import groupby, product
 from pydantic import TypeAdapter, ValidationError
 
 from cisterna.domain.base import Moment, Value
-from cisterna.domain.digest import sha512_of
 from cisterna.domain.errors import InvalidInput, ObjectInvalid, ObjectNotFound
 from cisterna.domain.ocfl import (
     INVENTORY,
@@ -280,7 +279,7 @@ class _Object:
         except ObjectInvalid as refusal:
             self._blame(INVENTORY, str(refusal))
             return None
-        if not sidecar_agrees(self._root, sha512=sha512_of(body), store=self._store):
+        if not sidecar_agrees(self._root, body, algorithm=inventory.algorithm, store=self._store):
             self._blame(INVENTORY, "it does not have the digest of its sidecar; `cisterna check` looks closer")
         if object_root(inventory.pid) != self._root:
             self._blame(INVENTORY, f"it is of {inventory.pid[:200]!r}, whose place is another one")

@@ -20,7 +20,7 @@ from cisterna.domain.ocfl import (
     LOGS,
     OBJECT_DECLARATION,
     OBJECT_DECLARATION_BODY,
-    SIDECAR,
+    SIDECARS,
     Inventory,
     read_sidecar,
     sidecar,
@@ -30,7 +30,7 @@ from cisterna.ports.catalogue import Catalogue
 from cisterna.ports.object_store import IfAbsent, IfMatch, ObjectStore
 from cisterna.services.held_object import HeldObject, read_held, read_optional, sidecar_agrees
 
-_OURS = re.compile(rf"v([1-9][0-9]*)/(?:{CONTENT}/.+|{re.escape(INVENTORY)}|{re.escape(SIDECAR)})")
+_OURS = re.compile(rf"v([1-9][0-9]*)/(?:{CONTENT}/.+|{'|'.join(map(re.escape, (INVENTORY, *SIDECARS.values())))})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,19 +129,24 @@ class _Object:
             raise ObjectInvalid(msg, pid=self._dataset.pid, found=head, expected=self._known_head)
 
     def _complete_sidecar(self, held: HeldObject) -> None:
-        key = f"{self._root}/{SIDECAR}"
+        key = f"{self._root}/{held.inventory.sidecar_name}"
         found = read_optional(key, store=self._store)
-        if found is not None and read_sidecar(found[0]) == held.sha512:
+        if found is not None and read_sidecar(found[0]) == held.digest:
             return
         folder = f"{self._root}/v{held.inventory.head}"
         own = read_optional(f"{folder}/{INVENTORY}", store=self._store)
-        if own is None or own[0] != held.body or not sidecar_agrees(folder, sha512=held.sha512, store=self._store):
+        algorithm = held.inventory.algorithm
+        if (
+            own is None
+            or own[0] != held.body
+            or not sidecar_agrees(folder, own[0], algorithm=algorithm, store=self._store)
+        ):
             msg = (
                 f"the inventory of {self._dataset.pid} has not the digest of its sidecar, and v{held.inventory.head} "
                 "does not vouch for it; compare it with a copy"
             )
             raise ObjectInvalid(msg, pid=self._dataset.pid, path=INVENTORY)
-        put_sidecar(key, held.sha512, seen=found[1] if found else None, store=self._store)
+        put_sidecar(key, held.digest, seen=found[1] if found else None, store=self._store)
         self._actions.append("wrote the sidecar that belongs to the root inventory")
 
     def _complete_declaration(self, inventory: Inventory) -> None:
@@ -162,13 +167,13 @@ class _Object:
         """Tell whether a version on its way may need that key: its content, and its inventory while it is written."""
         folder = f"v{held.inventory.head + 1 if held else 1}/"
         live = [staging for staging in self._live if staging.startswith(folder)]
-        return path.startswith(tuple(live)) or (bool(live) and path in {f"{folder}{INVENTORY}", f"{folder}{SIDECAR}"})
+        own = {folder + name for name in (INVENTORY, *SIDECARS.values())}
+        return path.startswith(tuple(live)) or (bool(live) and path in own)
 
     def _remove_leftovers(self, held: HeldObject | None) -> tuple[str, ...]:
-        expected = {INVENTORY, SIDECAR, OBJECT_DECLARATION}
+        expected: frozenset[str] = frozenset({INVENTORY, OBJECT_DECLARATION, *SIDECARS.values()})
         if held is not None:
-            expected |= held.inventory.content_paths
-            expected |= {f"v{n}/{name}" for n in range(1, held.inventory.head + 1) for name in (INVENTORY, SIDECAR)}
+            expected = held.inventory.own_files | held.inventory.content_paths
         extra = [path for path in self._sizes if path not in expected and not path.startswith(f"{LOGS}/")]
         extra = [path for path in extra if not self._is_live(path, held)]
         leftovers = [path for path in extra if _OURS.fullmatch(path)]
@@ -181,13 +186,13 @@ class _Object:
         return tuple(path for path in extra if not _OURS.fullmatch(path))
 
 
-def put_sidecar(key: str, sha512: str, *, seen: str | None, store: ObjectStore) -> None:
+def put_sidecar(key: str, digest: str, *, seen: str | None, store: ObjectStore) -> None:
     """Write a sidecar in the place of the one that was seen, or of none.
 
     Raises:
         Conflict: Somebody wrote another one meanwhile.
     """
-    body = sidecar(sha512)
+    body = sidecar(digest)
     try:
         store.put(key, body, condition=IfMatch(etag=seen) if seen is not None else IfAbsent())
     except PreconditionFailed as lost:

@@ -218,7 +218,9 @@ def _ask_archive(rows: _Rows, *, site: ReleaseSite) -> tuple[Manifest | None, Ar
     dataset, version = rows.dataset, rows.version
     try:
         held = read_held(dataset.object_root, pid=dataset.pid, store=site.store)
-        if held is None or not sidecar_agrees(dataset.object_root, sha512=held.sha512, store=site.store):
+        if held is None or not sidecar_agrees(
+            dataset.object_root, held.body, algorithm=held.inventory.algorithm, store=site.store
+        ):
             return None, ArchiveFacts()
         body = read_staged(version, MANIFEST_PATH, dataset=dataset, store=site.store)
         if sha512_of(body) != version.staged[MANIFEST_PATH].sha512:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from cisterna.domain.dataset import Dataset
-from cisterna.domain.digest import sha512_of
+from cisterna.domain.digest import digest_of, sha512_of
 from cisterna.domain.errors import (
     ChecksumMismatch,
     Conflict,
@@ -28,7 +28,7 @@ from cisterna.domain.ocfl import (
     LOGS,
     OBJECT_DECLARATION,
     OBJECT_DECLARATION_BODY,
-    SIDECAR,
+    SIDECARS,
     Inventory,
     sidecar,
 )
@@ -42,7 +42,7 @@ from cisterna.services.copy_record import record_repair
 from cisterna.services.held_object import HeldObject, read_optional, sidecar_agrees
 from cisterna.services.object_look import fault_of_version, is_record
 
-_OF_VERSION = re.compile(rf"v([1-9][0-9]{{0,8}})/({re.escape(INVENTORY)}|{re.escape(SIDECAR)})")
+_OF_VERSION = re.compile(rf"v([1-9][0-9]{{0,8}})/({'|'.join(map(re.escape, (INVENTORY, *SIDECARS.values())))})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,12 +148,15 @@ class _Work:
         of_version = _OF_VERSION.fullmatch(path)
         if path == INVENTORY:
             self._replace(path, held.body)
-        elif path == SIDECAR:
+        elif path == held.inventory.sidecar_name:
             self._require_in_place(held)
-            self._replace(path, sidecar(held.sha512))
+            self._replace(path, sidecar(held.digest))
         elif of_version is not None:
             body, source = self._version_inventory(int(of_version[1]), held)
-            self._replace(path, body if of_version[2] == INVENTORY else sidecar(sha512_of(body)))
+            self._replace(
+                path,
+                body if of_version[2] == INVENTORY else sidecar(digest_of(body, algorithm=held.inventory.algorithm)),
+            )
         else:
             source = self._content(path, held.inventory)
         return source
@@ -162,7 +165,9 @@ class _Work:
         """Refuse a sidecar for another inventory than the one that is there: that one is repaired first."""
         present = read_optional(f"{self.dataset.object_root}/{INVENTORY}", store=self.store)
         if present is None or sha512_of(present[0]) != held.sha512:
-            raise ObjectInvalid("the inventory beside it is not one that was ever read back", path=SIDECAR)
+            raise ObjectInvalid(
+                "the inventory beside it is not one that was ever read back", path=held.inventory.sidecar_name
+            )
 
     def _content(self, path: str, inventory: Inventory) -> str:
         digest = next((digest for digest, paths in inventory.manifest.items() if path in paths), None)
@@ -201,10 +206,12 @@ class _Work:
                     found = read_optional(f"{folder}/{INVENTORY}", store=store)
                     if found is None:
                         continue
-                    digest = sha512_of(found[0])
-                    if digest not in self.vouched and not sidecar_agrees(folder, sha512=digest, store=store):
-                        continue
                     inventory = parse_inventory(found[0], pid=self.dataset.pid)
+                    digest = sha512_of(found[0])
+                    if digest not in self.vouched and not sidecar_agrees(
+                        folder, found[0], algorithm=inventory.algorithm, store=store
+                    ):
+                        continue
                 except (StoreUnavailable, ObjectInvalid):
                     continue
                 yield HeldObject(inventory, found[1], found[0], digest), store.name
@@ -229,8 +236,10 @@ class _Work:
                 found = read_optional(f"{folder}/{INVENTORY}", store=store)
                 if found is None or fault_of_version(found[0], number, held) is not None:
                     continue
-                digest = sha512_of(found[0])
-                if digest in self.vouched or sidecar_agrees(folder, sha512=digest, store=store):
+                algorithm = held.inventory.algorithm
+                if sha512_of(found[0]) in self.vouched or sidecar_agrees(
+                    folder, found[0], algorithm=algorithm, store=store
+                ):
                     return found[0], store.name
             except StoreUnavailable:
                 continue

@@ -122,7 +122,7 @@ def restore_object(
     if held is None:
         msg = f"the archive holds no object {pid}; look for it by `cisterna list`"
         raise NotFound(msg, pid=pid)
-    if not sidecar_agrees(object_root, sha512=held.sha512, store=store):
+    if not sidecar_agrees(object_root, held.body, algorithm=held.inventory.algorithm, store=store):
         msg = f"the inventory of {pid} does not have the digest of its sidecar; run `cisterna check` on it"
         raise ObjectInvalid(msg, pid=pid)
     chosen = number or held.inventory.head

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from cisterna.domain.dataset import Dataset, StagedFile, Version
-from cisterna.domain.digest import sha512_of
+from cisterna.domain.digest import sha256_of, sha512_of
 from cisterna.domain.errors import IllegalTransition, ObjectInvalid, ObjectNotFound, StoreUnavailable
 from cisterna.ports.object_store import ObjectStore
 from cisterna.services.held_object import read_held
@@ -31,7 +31,9 @@ def stage_files(version: Version, files: Mapping[str, bytes], *, dataset: Datase
         digest = sha512_of(body)
         content_path = f"{version.staging}/{digest[:40]}"
         store.put(f"{dataset.object_root}/{content_path}", body)
-        staged[path] = StagedFile(content_path=content_path, sha512=digest, size_bytes=len(body))
+        staged[path] = StagedFile(
+            content_path=content_path, sha512=digest, size_bytes=len(body), sha256=sha256_of(body)
+        )
     return version.model_copy(update={"staged": staged})
 
 

@@ -64,6 +64,7 @@ def verify_version(
         store=store,
         readers=readers,
         gather=False,
+        also=dict.fromkeys(inventory.sha256_at, ("sha256",)),
     )
     _require_all_equal(version, expected, inventory, found)
     receipt = CopyReceipt(
@@ -90,7 +91,7 @@ def _held(
     is_whole = (
         held is not None
         and held.inventory.head >= (version.ocfl_version or 0)
-        and sidecar_agrees(root, sha512=held.sha512, store=store)
+        and sidecar_agrees(root, held.body, algorithm=held.inventory.algorithm, store=store)
         and store.head(f"{root}/{OBJECT_DECLARATION}") is not None
     )
     if not is_whole:
@@ -138,11 +139,14 @@ def _require_all_equal(
 ) -> None:
     wrong: dict[str, str] = {}
     for path, wanted in expected.items():
-        got = found[inventory.content_path(wanted.sha512)]
+        content_path = inventory.content_path(wanted.sha512)
+        got = found[content_path]
         if got.is_missing:
             wrong[path] = "it is missing"
         elif got.sha512 != wanted.sha512:
             wrong[path] = "its bytes are not those that were archived"
+        elif got.digests.get("sha256") != inventory.sha256_at.get(content_path):
+            wrong[path] = "the inventory has another SHA-256 for it than its bytes have"
         elif got.size_bytes != wanted.size_bytes:
             wrong[path] = f"it has {got.size_bytes} bytes, not {wanted.size_bytes}"
     if wrong:

@@ -78,6 +78,11 @@ COMMANDS = {
         "erase",
         "Erase a dataset for good: every version, every copy, what was derived from it; only lists without --execute.",
     ),
+    "dispose": Place(
+        "erase",
+        "dispose",
+        "Delete a dataset whose end of life has come by a retention rule; only lists without --execute.",
+    ),
     "hold": Place("hold", "app", "Data that must not be deleted, and who says so."),
     "retention": Place("retention", "app", "How long datasets are kept, by which rule, and what has come to its end."),
     "instrument": Place("instrument", "app", "Instruments and their landing zones."),

@@ -1,4 +1,4 @@
-"""`cisterna erase`: data protection. What would go and what cannot, and letting it go."""
+"""`cisterna erase` and `cisterna dispose`: what would go and what cannot, and letting it go for good."""
 
 from __future__ import annotations
 
@@ -14,14 +14,28 @@ from cisterna.cli.config import HomeOption
 from cisterna.cli.opened import local_person, opened
 from cisterna.domain.erasure import Erasure, ErasureState, Remainder, RemovalKind, read_order
 from cisterna.domain.errors import InvalidInput, SettingsInvalid
+from cisterna.services.dispose import disposal_order
 from cisterna.services.erase import erase_dataset
 from cisterna.services.erase_plan import ErasurePlan, plan_erasure
 
+Identifier = Annotated[str, typer.Argument(metavar="ID", help="A dataset, an acquisition or a PID; all versions go.")]
+Execute = Annotated[
+    bool, typer.Option("--execute", help="Delete. Nothing brings it back; run it again to bring it to its end.")
+]
+KeysFromEnv = Annotated[
+    bool,
+    typer.Option(
+        "--keys-from-env",
+        help="At --store, use AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, of somebody who may delete versions.",
+    ),
+]
+Store = Annotated[
+    str | None, typer.Option("--store", help="Whose keys those are: archive, public, or the name of a copy.")
+]
+
 
 def erase(
-    identifier: Annotated[
-        str, typer.Argument(metavar="ID", help="A dataset, an acquisition or a PID; all versions go.")
-    ],
+    identifier: Identifier,
     *,
     controller: Annotated[str | None, typer.Option("--controller", help="Who is responsible for the data.")] = None,
     basis: Annotated[str | None, typer.Option("--basis", help="Legal basis, such as 'GDPR Art. 17(1)(b)'.")] = None,
@@ -29,42 +43,59 @@ def erase(
     reason: Annotated[
         str | None, typer.Option("--reason", help="Why; kept in the catalogue. Name nobody whose data it is.")
     ] = None,
-    execute: Annotated[
-        bool, typer.Option("--execute", help="Erase. Nothing brings it back; run it again to bring it to its end.")
-    ] = False,
-    keys_from_env: Annotated[
-        bool,
-        typer.Option(
-            "--keys-from-env",
-            help="At --store, use AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, of somebody who may delete versions.",
-        ),
-    ] = False,
-    store: Annotated[
-        str | None, typer.Option("--store", help="Whose keys those are: archive, public, or the name of a copy.")
-    ] = None,
+    execute: Execute = False,
+    keys_from_env: KeysFromEnv = False,
+    store: Store = None,
     home: HomeOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Erase a dataset for good: every version, every copy, what was derived from it; only lists without --execute."""
-    keys = _keys(store) if keys_from_env else None
-    if store is not None and keys is None:
-        raise InvalidInput("--store goes with --keys-from-env; an erasure is from every store")
+    keys = _keys(store, keys_from_env=keys_from_env)
     given = {"controller": controller, "basis": basis, "decision": decision, "reason": reason}
     order = None
     if any(one is not None for one in given.values()):
         order = read_order(kind=RemovalKind.ERASURE, **{name: one or "" for name, one in given.items()})
     with opened(home) as parts:
-        person = local_person(parts)
-        site = parts.erasure_site(keys={store: keys} if store and keys else {})
+        person, site = local_person(parts), parts.erasure_site(keys=keys)
         if not execute:
-            plan = plan_erasure(identifier, person=person, site=site)
-            _answer_plan(plan, as_json=as_json)
+            _answer_plan(plan_erasure(identifier, person=person, site=site), as_json=as_json)
             return
         erasure = erase_dataset(identifier, person=person, order=order, site=site)
     _answer_done(erasure, as_json=as_json)
 
 
-def _keys(store: str | None) -> Keys:
+def dispose(
+    identifier: Identifier,
+    *,
+    reason: Annotated[str | None, typer.Option("--reason", help="Why it may go; kept in the catalogue.")] = None,
+    execute: Execute = False,
+    keys_from_env: KeysFromEnv = False,
+    store: Store = None,
+    home: HomeOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Delete a dataset whose end of life has come by a retention rule; only lists without --execute."""
+    keys = _keys(store, keys_from_env=keys_from_env)
+    with opened(home) as parts:
+        person, site = local_person(parts), parts.erasure_site(keys=keys)
+        if not execute:
+            plan = plan_erasure(identifier, person=person, site=site, kind=RemovalKind.RETENTION)
+            _answer_plan(plan, as_json=as_json)
+            return
+        order = None
+        if reason is not None:
+            order = disposal_order(
+                identifier, person=person, reason=reason, catalogue=parts.catalogue, end_of_life=parts.end_of_life
+            )
+        erasure = erase_dataset(identifier, person=person, order=order, site=site)
+    _answer_done(erasure, as_json=as_json)
+
+
+def _keys(store: str | None, *, keys_from_env: bool) -> dict[str, Keys]:
+    if not keys_from_env:
+        if store is not None:
+            raise InvalidInput("--store goes with --keys-from-env; a deletion is from every store")
+        return {}
     if store is None:
         msg = "keys from the environment are those of one store; name it with --store"
         raise InvalidInput(msg)
@@ -72,7 +103,7 @@ def _keys(store: str | None) -> Keys:
     if not key or not secret:
         msg = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not both set; export them, or leave out --keys-from-env"
         raise SettingsInvalid(msg)
-    return key, SecretStr(secret)
+    return {store: (key, SecretStr(secret))}
 
 
 def _answer_plan(plan: ErasurePlan, *, as_json: bool) -> None:
@@ -81,7 +112,7 @@ def _answer_plan(plan: ErasurePlan, *, as_json: bool) -> None:
     elif plan.objections:
         reason = "; ".join(one.words for one in plan.objections)
     else:
-        reason = f"datasets that would go: {len(plan.objects)}; nothing was deleted, --execute erases"
+        reason = f"datasets that would go: {len(plan.objects)}; nothing was deleted, --execute deletes"
     told = [reason, "", "goes:"]
     told += [f"  {one.dataset_id}  {one.pid}  {', '.join(one.versions)}  {one.object_root}/" for one in plan.objects]
     for one in plan.stores:

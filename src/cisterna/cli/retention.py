@@ -18,7 +18,7 @@ from cisterna.services.retention import find_dataset, list_retentions, list_rule
 
 app = typer.Typer(no_args_is_help=True, help="How long datasets are kept, by which rule, and what has come to its end.")
 
-DECIDE = "a named person has to decide on each; nothing is deleted by itself"
+DECIDE = "a named person has to decide on each (cisterna dispose); nothing is deleted by itself"
 
 
 @app.command("set")

@@ -92,7 +92,7 @@ def erase_dataset(identifier: str, *, person: str, order: Order | None, site: Er
 
 def _required(order: Order | None, identifier: str) -> Order:
     if order is None:
-        msg = f"{identifier} has no erasure on record; give --controller, --basis, --decision and --reason"
+        msg = f"{identifier} has no decision on record; give --controller, --basis, --decision and --reason"
         raise InvalidInput(msg, identifier=identifier)
     return order
 

@@ -10,7 +10,7 @@ import pytest
 
 from cisterna.adapters.embedded_postgres import EmbeddedPostgres
 from cisterna.adapters.embedded_prefect import EmbeddedPrefect, client_environment
-from cisterna.adapters.free_port import spare_ports
+from cisterna.adapters.free_port import claim_port, spare_ports
 from cisterna.domain.errors import NotReady
 
 PATIENCE_SECONDS = 150.0
@@ -72,11 +72,12 @@ def _children_of(pid: int | None) -> list[int]:
 def test_clients_are_told_of_our_server_and_of_nobody_elses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PREFECT_API_KEY", "of another server")
     server = EmbeddedPrefect(tmp_path, log=tmp_path / "log", database_url="postgresql+asyncpg://u@/p?host=/x")
-    server._chosen = 4242
+    server._claim = claim = claim_port(4242, is_fixed=False, setting="prefect.port")
+    claim.release()
 
     environment = client_environment(server.api_url, home=tmp_path)
 
-    assert environment["PREFECT_API_URL"] == "http://127.0.0.1:4242/api"
+    assert environment["PREFECT_API_URL"] == f"http://127.0.0.1:{claim.port}/api"
     assert environment["PREFECT_SERVER_EPHEMERAL_ENABLED"] == "false"
     assert environment["DO_NOT_TRACK"] == "1"
     assert "PREFECT_SERVER_DATABASE_CONNECTION_URL" not in environment

@@ -91,6 +91,7 @@ def test_one_function_calls_the_landing_zone_to_delete() -> None:
 ARCHIVE_DELETES = {
     "adapters/s3_boto.py": "the port's `delete`, for what no inventory names; over obstore it is this one as well",
     "adapters/s3_erasure.py": "the one place that deletes an archived object, with every version of it",
+    "adapters/s3_keeper.py": "the object it made itself a moment ago, to see whether the store acts on a hold",
     "adapters/s3_minio.py": "the port's `delete` over the MinIO SDK",
 }
 """Adapters that send a store a request to delete objects."""
@@ -137,10 +138,14 @@ def test_one_function_erases_from_the_archive_for_the_whole_product() -> None:
     assert sorted(found) == [("services/erase.py", "remove"), ("services/erase.py", "remove_replaced")]
 
 
-def test_versions_are_deleted_in_one_place() -> None:
-    named = {name for name, file in modules() if '"VersionId"' in file.read_text("utf-8")}
+VERSION_DELETES = {"adapters/s3_erasure.py": {"delete_objects"}, "adapters/s3_keeper.py": {"delete_object"}}
+"""Adapters that send a store a request to delete versions: the eraser, and the probe of a hold."""
 
-    assert named == {"adapters/s3_erasure.py"}
+
+def test_versions_are_deleted_in_one_place_and_by_the_probe_of_a_hold() -> None:
+    naming = {name: set(_requests(file)) for name, file in modules() if "VersionId" in file.read_text("utf-8")}
+
+    assert {name: asked for name, asked in naming.items() if asked} == VERSION_DELETES
 
 
 def test_whoever_deletes_in_a_store_is_named() -> None:

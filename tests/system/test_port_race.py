@@ -49,7 +49,8 @@ def beside(thief: Thief, settings: Settings) -> EmbeddedStack:
     return thief.stack
 
 
-@pytest.mark.parametrize("part", ["web", pytest.param("prefect", marks=pytest.mark.torture)])
+@pytest.mark.torture
+@pytest.mark.parametrize("part", ["web", "prefect"])
 def test_a_port_of_our_choice_that_another_program_takes_is_chosen_anew(part: str) -> None:
     thief = Thief(part)
     with short_folder() as folder, thief.kept, ExitStack() as held:

@@ -502,6 +502,8 @@ TEXT: dict[str, str] = {
     "problem.405.next": "Go back and try again.",
     "problem.409.title": "It is not as it was",
     "problem.409.next": "Go back, look at what changed and decide anew.",
+    "problem.410.title": "It is gone for good",
+    "problem.410.next": "Nothing brings it back. Ask an administrator about the decision.",
     "problem.413.title": "That is too large",
     "problem.413.next": "Send less at once.",
     "problem.416.title": "That part of the file does not exist",

@@ -45,7 +45,7 @@ def require_whole(facility: Facility, version: str) -> None:
 
 
 def require_no_strangers(facility: Facility) -> None:
-    """The bucket holds the objects that the catalogue knows, the storage root's own files, and nothing else but probes."""
+    """The bucket holds the objects that the catalogue knows, the storage root's own files, and at most a probe."""
     with facility.catalogue.begin() as tx:
         roots = tuple(f"{dataset.object_root}/" for dataset in tx.datasets.list())
     known = (

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from typing import Annotated, Any
 
 import typer
-from pydantic import SecretStr
 
 from cisterna.bootstrap.stores import Keys
 from cisterna.cli.answer import AsJson, ExitCode, answer, human_bytes, lines
 from cisterna.cli.config import HomeOption
 from cisterna.cli.opened import local_person, opened
+from cisterna.cli.store import keys_from_environment
 from cisterna.domain.erasure import Erasure, ErasureState, Remainder, RemovalKind, read_order
-from cisterna.domain.errors import InvalidInput, SettingsInvalid
+from cisterna.domain.errors import InvalidInput
 from cisterna.services.dispose import disposal_order
 from cisterna.services.erase import erase_dataset
 from cisterna.services.erase_plan import ErasurePlan, plan_erasure
@@ -96,14 +95,8 @@ def _keys(store: str | None, *, keys_from_env: bool) -> dict[str, Keys]:
         if store is not None:
             raise InvalidInput("--store goes with --keys-from-env; a deletion is from every store")
         return {}
-    if store is None:
-        msg = "keys from the environment are those of one store; name it with --store"
-        raise InvalidInput(msg)
-    key, secret = os.environ.get("AWS_ACCESS_KEY_ID"), os.environ.get("AWS_SECRET_ACCESS_KEY")
-    if not key or not secret:
-        msg = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not both set; export them, or leave out --keys-from-env"
-        raise SettingsInvalid(msg)
-    return {store: (key, SecretStr(secret))}
+    keys = keys_from_environment(store)  # it refuses to be asked for no store
+    return {store: keys} if store else {}
 
 
 def _answer_plan(plan: ErasurePlan, *, as_json: bool) -> None:

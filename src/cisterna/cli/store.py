@@ -47,7 +47,7 @@ def provision(
 
     Nothing is turned off, and rules of others stay.
     """
-    keys = _keys(store) if keys_from_env else None
+    keys = keys_from_environment(store) if keys_from_env else None
     with opened(home) as parts:
         names = [store] if store else list(parts.stores.names)
         tiers = wanted_tiers(parts.catalogue)
@@ -84,7 +84,8 @@ def policy(
     answer(document, as_json=as_json, show=lines(*json.dumps(document, indent=2).split("\n")))
 
 
-def _keys(store: str | None) -> Keys:
+def keys_from_environment(store: str | None) -> Keys:
+    """Read the keys of one store from the environment. Raises `InvalidInput`, `SettingsInvalid`."""
     if store is None:
         msg = "keys from the environment are those of one store; name it with --store"
         raise InvalidInput(msg)

@@ -28,6 +28,7 @@ install: .stamps/$(INSTALL)  ## set up .venv from the hashed lock, with the fron
 
 .stamps/editable: .stamps/frontend pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . >&2
+	@$(BIN)/python -m compileall -qq src flows  # eight processes start at once, and some environments have Python keep nothing
 	@rm -f .stamps/wheel && touch $@
 
 .stamps/wheel: .stamps/frontend pyproject.toml $(shell git ls-files src flows expectations deployments models 2>/dev/null)

@@ -16,6 +16,7 @@ from datetime import timedelta
 from functools import partial
 from typing import NoReturn
 
+from cisterna.adapters.loading import begin_loading, end_loading
 from cisterna.bootstrap import Parts, open_parts
 from cisterna.domain.errors import CisternaError
 from cisterna.domain.instrument import Instrument
@@ -77,6 +78,7 @@ def serve(settings: Settings) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: keeper.stop())
         signal.signal(signal.SIGCHLD, lambda *_: keeper.nudge())
+        end_loading()
         keeper.run(ready=ready.touch)
 
 
@@ -91,7 +93,7 @@ def commands_of(parts: Parts) -> Sequence[Command]:
     if parts.settings.dispatch.keep == INLINE:
         flag = parts.home.run / "worker-keeping.ready"
         argv = [sys.executable, "-m", "flows.worker", "--keeping", "--ready", str(flag)]
-        workers.append(Command("worker-keeping", argv, flag))
+        workers.append(Command("worker-keeping", argv, flag, is_patient=True))
     return [*companions, *workers]
 
 
@@ -162,6 +164,7 @@ def _sweep(parts: Parts, instrument: Instrument, memory: SweepMemory) -> SweepRe
 
 def main() -> NoReturn:
     """Run the dispatcher of the home that the environment names."""
+    begin_loading()
     code = 0
     try:
         serve(load_settings())

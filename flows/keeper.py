@@ -49,11 +49,13 @@ class Command:
         name: Also of its log; one that begins with `worker` holds leases.
         argv: How it is started.
         ready: File that it makes when it can be used; a worker's holds its name as an owner.
+        is_patient: It is started only when all others are ready: nobody waits for it.
     """
 
     name: str
     argv: Sequence[str]
     ready: Path | None = None
+    is_patient: bool = False
 
 
 @dataclass(frozen=True)
@@ -141,23 +143,22 @@ class Keeper:
         """Keep everything going until `stop`. Children are started from this thread and die with it.
 
         Args:
-            ready: Called once, when every child has said that it can be used.
+            ready: Called once, when every child that is not patient has said that it can be used.
         """
         with self._catalogue.begin() as tx:
             tx.outbox.register([sink.name for sink in self._sinks])
         self._bury_dead_workers()
         try:
-            for command in self._commands:
-                child = Child(command.name, command.argv, log=self._logs / f"{command.name}.log", env=self._environ)
-                self._supervisor.add(child, ready=command.ready)
+            self._start_commands(patient=False)
             self._begin_threads()
             told = False
             while not self._stopping:
                 self._supervisor.tend()
                 if not told and self._supervisor.are_ready():
                     told = True
-                    self._begin_rounds()
                     ready()
+                    self._start_commands(patient=True)
+                    self._begin_rounds()
                 self._wake.wait(0.5 if told else 0.1)
                 self._wake.clear()
         finally:
@@ -179,6 +180,12 @@ class Keeper:
                 owner = command.ready.read_text("utf-8", errors="replace").strip()
                 if owner:
                     self._duties.end_leases(owner)
+
+    def _start_commands(self, *, patient: bool) -> None:
+        for command in self._commands:
+            if command.is_patient is patient:
+                child = Child(command.name, command.argv, log=self._logs / f"{command.name}.log", env=self._environ)
+                self._supervisor.add(child, ready=command.ready)
 
     def _begin_threads(self) -> None:
         duties = self._duties

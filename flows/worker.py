@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import structlog
 
+from cisterna.adapters.loading import begin_loading, end_loading
 from cisterna.domain.errors import CisternaError, LeaseLost, NotReady
 from cisterna.domain.work import WorkKind
 from cisterna.settings import INLINE, load_settings
@@ -221,6 +222,7 @@ def serve(
         owner = held.owner_name("worker")
         with open_core() as core, engine.opened(api_url) as connection:
             worker = Worker(core, flows=flows(), engine=connection, owner=owner)
+            end_loading()
             if ready is not None:
                 ready.write_text(owner, "utf-8")
             worker.serve()
@@ -280,6 +282,7 @@ class Absent:
 
 def main() -> NoReturn:
     """Run a worker on the home that the environment names."""
+    begin_loading()
     from cisterna.bootstrap import open_parts
 
     parser = argparse.ArgumentParser(prog="flows.worker", description="Takes work from the inbox and runs its flow.")

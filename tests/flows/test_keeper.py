@@ -79,6 +79,17 @@ def test_a_worker_that_dies_is_replaced_and_its_lease_ended_at_once(
     bench.wait_for(lambda: bench.states(work) == ["CRASHED", "COMPLETED"], what="Crashed, then Completed")
 
 
+def test_what_nobody_waits_for_is_started_when_all_others_are_ready(
+    bench: Bench, start_keeper: Callable[[], Child]
+) -> None:
+    start_keeper()
+    seen = bench.folder / "seen"
+
+    bench.wait_for(seen.exists, what="the patient child's look round")
+
+    assert {"keeper.ready", "worker-1.ready"} <= set(seen.read_text().split())
+
+
 def test_a_killed_keeper_leaves_no_child_and_the_next_one_carries_on(
     bench: Bench, start_keeper: Callable[[], Child]
 ) -> None:

@@ -59,6 +59,8 @@ def main() -> None:
 
     flag = folder / "worker-1.ready"
     trial = Path(__file__).with_name("trial.py")
+    trial_argv = [sys.executable, str(trial), dsn, api_url, place, str(flag), lease, "8"]
+    patient_argv = ["sh", "-c", f"ls {folder} > {folder}/seen.new; mv {folder}/seen.new {folder}/seen; exec sleep 1000"]
     keeper = Keeper(
         catalogue,
         duties=Duties(
@@ -69,7 +71,7 @@ def main() -> None:
             recover=lambda: note("recovered"),
             survey=lambda: note("surveyed"),
         ),
-        commands=[Command("worker-1", [sys.executable, str(trial), dsn, api_url, place, str(flag), lease, "8"], flag)],
+        commands=[Command("patient", patient_argv, is_patient=True), Command("worker-1", trial_argv, flag)],
         sinks=[FileSink(folder)],
         logs=folder,
         environ=os.environ,

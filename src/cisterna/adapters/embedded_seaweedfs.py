@@ -250,6 +250,9 @@ class EmbeddedSeaweedFS(Supervised):
             f"-master.port={ports.master}",
             f"-master.port.grpc={ports.master_grpc}",
             "-master.telemetry=false",
+            # With its state of last time it may elect itself after the volume server first called, which then waits for
+            # 5 s: once in 30 starts. It learns all of that state from the volumes, and is the only master there is.
+            "-master.resumeState=false",
             f"-volume.port={ports.volume}",
             f"-volume.port.grpc={ports.volume_grpc}",
             "-volume.preStopSeconds=0",

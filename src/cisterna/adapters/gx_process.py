@@ -20,6 +20,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from cisterna.adapters.loading import begin_loading, end_loading
 from cisterna.adapters.local_service import LocalService, Message, leave_on_signals, one_line, text_of
 from cisterna.adapters.suite_file import Rule, Suite, read_suite, unusable_columns
 from cisterna.domain.errors import InvalidInput
@@ -264,8 +265,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     parent = os.getppid()
     leave_on_signals()
+    begin_loading()
     engine = Engine(options.expectations)
     engine.warm()
+    end_loading()
     service = LocalService(
         options.socket, lambda request: Message(reply(engine, request.content)), limit_bytes=MESSAGE_LIMIT_BYTES
     )

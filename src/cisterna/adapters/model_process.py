@@ -22,6 +22,7 @@ from concurrent.futures import TimeoutError as NotInTime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cisterna.adapters.loading import begin_loading, end_loading
 from cisterna.adapters.local_service import LocalService, Message, leave_on_signals, one_line, text_of
 from cisterna.adapters.model_package import Package, find_package, list_packages
 from cisterna.domain.errors import CisternaError, Conflict, InferenceUnavailable, InvalidInput
@@ -119,7 +120,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     desk = Desk(options.models, threads=options.threads)
     service = LocalService(options.socket, desk.reply, limit_bytes=MESSAGE_LIMIT_BYTES, connections_max=CONNECTIONS_MAX)
     service.end_with_parent(parent)
+    begin_loading()
     desk.load()
+    end_loading()
     try:
         service.serve()
     finally:

@@ -88,7 +88,9 @@ class EmbeddedStack:
             SettingsInvalid: A port that was set explicitly is taken.
         """
         self._began = time.monotonic()
-        for tries_left in reversed(range(PORT_TRIES)):
+        tries_left = PORT_TRIES
+        while True:
+            tries_left -= 1
             try:
                 return self._start()
             except PortLost:  # of our own choice: the next start chooses among what is free by then
@@ -98,7 +100,6 @@ class EmbeddedStack:
             except BaseException:
                 self.stop()
                 raise
-        raise AssertionError
 
     @contextlib.contextmanager
     def ground(self) -> Iterator[None]:

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-PART_BYTES = 8 * 1024 * 1024
+PART_BYTES = 16 * 1024 * 1024
 """Size of the first thousand parts; each further thousand is larger by as much again."""
 MOST_PARTS = 10_000
 _PARTS_OF_A_SIZE = 1_000

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future
 from datetime import datetime
 from typing import Protocol
 
@@ -82,8 +83,14 @@ class Upload(Protocol):
         """
         ...
 
-    def fill(self, size_bytes: int) -> None:
-        """Take the first so many bytes of the room; waits while as many parts as allowed are on their way."""
+    def fill(self, size_bytes: int, *, after: Future[None] | None = None) -> None:
+        """Take the first so many bytes of the room; waits while as many parts as allowed are on their way.
+
+        Args:
+            size_bytes: How many.
+            after: Somebody else who reads these bytes: they are not sent, nor their buffer used for others, before that
+                has ended, and the upload fails if it did. Whoever leaves or aborts the upload has waited for it.
+        """
         ...
 
     def write(self, chunk: bytes | memoryview) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -20,8 +20,11 @@ from cisterna.ports.source import LandingZone, SourceFile
 from cisterna.services.arrival import Arrivals, finished_name, upload_name
 from cisterna.services.crew import GivenUp, work_through
 
-READ_BYTES = 2 * 1024 * 1024
-"""Most that is read of a large file at a time, while what was read before is digested."""
+READ_BYTES = 8 * 1024 * 1024
+"""Most that is read of a large file at a time, while what was read before is digested.
+
+Each piece costs the digesting thread a wait for the interpreter, which other threads hold for milliseconds.
+"""
 OWN_BUFFER_BYTES = 16 * 1024 * 1024
 """Largest buffer that a reader keeps; larger files take theirs from what all readers share."""
 
@@ -234,14 +237,12 @@ class _Reading:
     def _digest(self, file: SeenFile, source: SourceFile, upload: Upload | None = None) -> dict[str, str]:
         """Read a large file piece by piece, straight into the upload's buffers where there is one.
 
-        A piece is digested by another thread while the next is read. Nobody else has the buffer until then: an upload
-        is told of the last piece of a part when the whole part is digested.
+        A piece is digested by another thread while the next ones are read, as far ahead as the upload lends buffers.
         """
         delivered = self._plan.delivered.get(file.path, {})
         tally, size_bytes = Tally({DIGEST_ALGORITHM, self._plan.algorithm, *delivered}), 0
         own = memoryview(bytearray(0 if upload else READ_BYTES))
         with ThreadPoolExecutor(1, thread_name_prefix="digest") as digester:
-            digesting: list[Future[None]] = []
             while True:
                 rest = upload.room() if upload else own
                 room = rest[:READ_BYTES]
@@ -250,16 +251,14 @@ class _Reading:
                 self._plan.keep_on()
                 self._plan.pace(max(0, min(len(room), file.size_bytes - size_bytes)))
                 count = _fill(source, room)
-                if count:
-                    digesting.append(digester.submit(tally.update, room[:count]))
-                if count in {0, len(rest)}:
-                    while digesting:
-                        digesting.pop().result()
                 if count == 0:
                     break
                 size_bytes += count
+                digesting = digester.submit(tally.update, room[:count])
                 if upload:
-                    upload.fill(count)
+                    upload.fill(count, after=digesting)
+                else:
+                    digesting.result()
         if size_bytes != file.size_bytes:
             raise _changed(file, f"{size_bytes} bytes were read")
         _require_same(file, source.still())

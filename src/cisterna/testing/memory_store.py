@@ -7,6 +7,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -355,8 +356,10 @@ class MemoryUpload:
             raise StoreUnavailable(f"the upload of {self._key} is over; begin another", key=self._key)
         return memoryview(self._buffer)[self._filled :]
 
-    def fill(self, size_bytes: int) -> None:
-        """Take what was put into the room."""
+    def fill(self, size_bytes: int, *, after: Future[None] | None = None) -> None:
+        """Take what was put into the room, once nobody else reads it."""
+        if after is not None:
+            after.result()
         self._filled += size_bytes
         if self._filled == len(self._buffer):
             self._send()

@@ -10,18 +10,20 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+
+import pytest
 
 from cisterna.domain.errors import CisternaError, InvalidInput, ObjectNotFound, PreconditionFailed
 from cisterna.ports.object_store import PROBE_PREFIX, IfAbsent, IfMatch, ObjectStore, StoredObject
 
 RACERS = 16
 MIB = 1024 * 1024
-LARGE_BYTES = 12 * MIB + 7
+LARGE_BYTES = 20 * MIB + 7
 """More than two of the smallest parts S3 allows (5 MiB)."""
-RESUMED_BYTES = 36 * MIB + 7
+RESUMED_BYTES = 56 * MIB + 7
 """Two thirds of it are more than one part of any size that adapters use."""
 
 ODD_KEYS = (
@@ -314,6 +316,48 @@ class ObjectStoreContract:
             offset += count
         assert upload.complete().size_bytes == len(body)
         assert b"".join(store.stream(key)) == body
+
+    def test_bytes_are_sent_only_after_somebody_else_has_read_them(self, store: ObjectStore) -> None:
+        """Whoever digests a piece may still be reading it when the next one is filled."""
+        key, body = new_prefix() + "large", varied_bytes(LARGE_BYTES)
+        upload = store.begin_upload(key)
+        with ThreadPoolExecutor(1) as others:
+            offset, seen = 0, list[bytes]()
+
+            def read(piece: memoryview) -> None:
+                seen.append(bytes(piece))
+
+            while offset < len(body):
+                room = upload.room()
+                count = min(len(room), 3_000_001, len(body) - offset)
+                room[:count] = body[offset : offset + count]
+                upload.fill(count, after=others.submit(read, room[:count]))
+                offset += count
+            assert upload.complete().size_bytes == len(body)
+        assert b"".join(seen) == body
+        assert b"".join(store.stream(key)) == body
+
+    @pytest.mark.parametrize("size_bytes", [5, LARGE_BYTES])
+    def test_an_upload_fails_when_somebody_else_could_not_read_its_bytes(
+        self, store: ObjectStore, size_bytes: int
+    ) -> None:
+        """What was not digested is not archived."""
+        key, failed = new_prefix() + "large", Future[None]()
+        failed.set_exception(BufferError("not read"))
+        upload = store.begin_upload(key)
+
+        def bring(left: int) -> None:
+            while left:
+                count = min(len(upload.room()), left)
+                upload.fill(count, after=failed)
+                left -= count
+            upload.complete()
+
+        with pytest.raises(BufferError, match="not read"):
+            bring(size_bytes)
+        upload.abort()
+        assert list(store.list(key)) == []
+        assert list(store.unfinished_uploads(key)) == []
 
     def test_an_upload_that_was_left_is_resumed_from_the_parts_that_arrived(self, store: ObjectStore) -> None:
         """Who goes on gives all bytes again; what the store has is not sent again."""

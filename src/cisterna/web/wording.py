@@ -362,7 +362,7 @@ TEXT: dict[str, str] = {
     "people.add": "Add",
     "account.title": "Your account",
     "tokens.title": "Tokens",
-    "tokens.words": "A token lets a script act in your name, with your roles. Send it in the header “Authorization: Bearer …”.",
+    "tokens.words": "A token lets a script act in your name, with your roles. Its header is “Authorization: Bearer …”.",
     "tokens.once": "Copy it now; it is shown only this once.",
     "tokens.secret": "Token",
     "tokens.caption": "Your tokens; only their digests are kept.",

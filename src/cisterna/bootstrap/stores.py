@@ -12,7 +12,7 @@ from cisterna.domain.errors import NotFound, SettingsInvalid
 from cisterna.domain.stored_copy import ARCHIVE
 from cisterna.ports.bucket import BucketAdmin, BucketPlan, Stranger
 from cisterna.ports.clock import Clock
-from cisterna.ports.erasure import Eraser
+from cisterna.ports.erasure import Eraser, Onlooker
 from cisterna.ports.object_store import ObjectStore
 from cisterna.ports.protection import ObjectKeeper
 from cisterna.settings import Settings, StoreClient
@@ -148,6 +148,21 @@ class Stores:
         eraser = S3Eraser(access, bucket=bucket, store=name, clock=clock, patience=Patience(attempts=_ERASING_ATTEMPTS))
         self._stack.callback(eraser.close)
         return eraser
+
+    def onlooker(self, name: str, *, clock: Clock) -> Onlooker:
+        """Open a store for seeing what an erasure would take, with its own keys. Raises `NotFound`.
+
+        Args:
+            name: The store.
+            clock: Tells whether a lock has ended.
+        """
+        from cisterna.adapters.s3_access import Patience
+        from cisterna.adapters.s3_survey import S3Survey
+
+        access, bucket = self._place(name)
+        survey = S3Survey(access, bucket=bucket, store=name, clock=clock, patience=Patience(attempts=_ERASING_ATTEMPTS))
+        self._stack.callback(survey.close)
+        return survey
 
     def strangers(self, name: str) -> Sequence[Stranger]:
         """Name those who must not reach the bucket of a store: whoever has no keys, and the public keys."""

@@ -18,6 +18,7 @@ def paced(*limits: str, total_bytes: int = 100 * MB) -> tuple[Pace, SettableCloc
     clock = SettableClock()
     made = Pace(
         [parse_limit(one) for one in limits],
+        instrument="squid-1",
         total_bytes=total_bytes,
         clock=clock,
         keep_on=lambda: None,
@@ -75,7 +76,9 @@ def test_a_reader_that_waits_long_still_learns_that_it_must_stop() -> None:
             msg = "another has it"
             raise LeaseLost(msg)
 
-    pace = Pace([parse_limit("1kB/s")], total_bytes=1, clock=clock, keep_on=keep_on, wait=clock.advance)
+    pace = Pace(
+        [parse_limit("1kB/s")], instrument="squid-1", total_bytes=1, clock=clock, keep_on=keep_on, wait=clock.advance
+    )
 
     with pytest.raises(LeaseLost):
         pace.take(100 * MB)

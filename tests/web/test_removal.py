@@ -14,9 +14,11 @@ from cisterna.adapters.s3_access import S3Access
 from cisterna.adapters.s3_erasure import S3Eraser
 from cisterna.adapters.s3_obstore import S3Store
 from cisterna.adapters.s3_survey import S3Survey
+from cisterna.domain.account import Grant, Role
 from cisterna.domain.dataset import Stage, Version
 from cisterna.domain.erasure import Erasure, ErasureState
 from cisterna.domain.retention import RetentionRule
+from cisterna.domain.review import Act
 from cisterna.domain.work import WorkKind, WorkState
 from cisterna.services.api_token import issue_token
 from cisterna.services.erase import execute_erasure
@@ -128,7 +130,7 @@ def decided(site: Site) -> list[Erasure]:
 
 def expire(site: Site, version: Version) -> None:
     """Let the end of life of a settled version come."""
-    site.decide(version)
+    site.decide(version, Act.REJECT)
     with site.catalogue.begin() as tx:
         tx.retention_rules.add(
             RetentionRule(
@@ -138,8 +140,8 @@ def expire(site: Site, version: Version) -> None:
     site.clock.advance(timedelta(days=2))
 
 
-def a_body(version: Version, scope: str, **changes: str) -> dict[str, str]:
-    return {**ORDER, "scope": scope, "confirm": version.dataset_id, **changes}
+def a_body(version: Version, seen: str, **changes: str) -> dict[str, str]:
+    return {**ORDER, "scope": seen, "confirm": version.dataset_id, **changes}
 
 
 @pytest.mark.parametrize(("method", "path"), [(next(iter(one.methods)), one.path) for one in router.routes], ids=str)
@@ -177,10 +179,11 @@ def test_the_api_plans_decides_and_follows_to_the_end(
     assert call("root", "POST", f"/erasures/{erasure_id}/attempts").json()["is_under_way"] is False
 
 
-@pytest.mark.parametrize(("name", "status"), LESSER.items())
+@pytest.mark.parametrize("lesser", LESSER.items(), ids=lambda one: one[0])
 def test_nobody_but_an_administrator_plans_decides_or_follows(
-    site: Site, call: Call, visit: Visit, version: Version, name: str, status: int
+    site: Site, call: Call, visit: Visit, version: Version, lesser: tuple[str, int]
 ) -> None:
+    name, status = lesser
     scope = call("root", "GET", f"/datasets/{version.dataset_id}/erasure/plan").json()["scope"]
     path = f"/datasets/{version.dataset_id}"
     body, browser = a_body(version, scope), visit(name)
@@ -215,8 +218,6 @@ def test_nobody_but_an_administrator_plans_decides_or_follows(
 
 
 def test_an_administrator_of_another_project_learns_and_does_nothing(site: Site, call: Call, version: Version) -> None:
-    from cisterna.domain.account import Grant, Role
-
     with site.catalogue.begin() as tx:
         otto = tx.accounts.find("otto")
         assert otto is not None

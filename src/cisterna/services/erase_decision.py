@@ -19,6 +19,7 @@ from cisterna.domain.erasure import (
     scope_of,
 )
 from cisterna.domain.errors import Conflict, ErasureRefused, Forbidden, InvalidInput, NotFound
+from cisterna.domain.permission import may_see
 from cisterna.domain.work import Work, WorkKind, WorkState
 from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.ports.clock import Clock
@@ -221,7 +222,7 @@ def _of_administrator(tx: Transaction, erasure_id: str, account: Account) -> Era
     project = tx.datasets.get(erasure.target).project
     if account.has_role(Role.ADMIN, project=project):
         return erasure
-    if not account.has_role(Role.VIEWER, project=project):
+    if not may_see(account, tx.projects.get(project) if project else None):
         raise NotFound(f"no erasure '{erasure_id[:200]}'", erasure_id=erasure_id[:200])
     msg = f"{account.name} is no administrator of the data; only one can say whether they go"
     raise Forbidden(msg, person=account.name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
 from fastapi import APIRouter, Form, Request
@@ -180,22 +180,21 @@ def _titles(found: Detail) -> dict[str, str]:
     return {one.dataset_id: one.title for one in (found, *found.related) if one.dataset_id}
 
 
-def _by_store(looked: ErasurePlan) -> list[dict[str, object]]:
-    """Sum up what each store holds, one line a store."""
-    lines = []
+def _by_store(looked: ErasurePlan) -> list[dict[str, Any]]:
+    """Sum up what each store holds, one line a store; of one that could not be seen there is no number."""
+    lines: list[dict[str, Any]] = []
     for store in dict.fromkeys(one.store for one in looked.stores):
-        contents = [one.content for one in looked.stores if one.store == store and one.content]
+        looks = [one for one in looked.stores if one.store == store]
+        contents = [one.content for one in looks if one.content]
+        unseen = [one.problem or (one.content.unseen if one.content else None) for one in looks]
         lines.append(
             {
                 "store": store,
-                "keys": sum(one.keys for one in contents),
-                "replaced": sum(one.replaced for one in contents),
-                "uploads": sum(one.uploads for one in contents),
-                "size_bytes": sum(one.size_bytes for one in contents),
-                "problems": [
-                    *(one.problem for one in looked.stores if one.store == store and one.problem),
-                    *(one.unseen for one in contents if one.unseen),
-                ],
+                "objects": sum(one.keys for one in contents) if contents else None,
+                "replaced": sum(one.replaced for one in contents) if contents else None,
+                "uploads": sum(one.uploads for one in contents) if contents else None,
+                "size_bytes": sum(one.size_bytes for one in contents) if contents else None,
+                "problems": list(dict.fromkeys(one for one in unseen if one)),
             }
         )
     return lines

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from fastapi.testclient import TestClient
 from httpx import Response
 
 from cisterna.adapters.catalogue_sql import SqlCatalogue
+from cisterna.adapters.embedded_seaweedfs import EmbeddedSeaweedFS
 from cisterna.adapters.s3_access import S3Access
 from cisterna.adapters.s3_erasure import S3Eraser
 from cisterna.adapters.s3_obstore import S3Store
@@ -25,6 +28,8 @@ from cisterna.services.erase import execute_erasure
 from cisterna.services.erase_plan import ErasureSite
 from cisterna.services.hold import place_hold
 from cisterna.testing.clock import START, SettableClock
+from cisterna.testing.fault_proxy import FaultProxy
+from cisterna.web.app import create_app
 from cisterna.web.removal_api import router
 from tests.web.client import Browser
 from tests.web.site import Site
@@ -278,6 +283,34 @@ def test_a_version_names_no_dataset_since_all_of_them_go(site: Site, call: Call,
     assert call("root", "GET", f"{path}/plan").status_code == 404
     assert call("root", "POST", path, a_body(version, "x", confirm=version.version_id)).status_code == 404
     assert decided(site) == []
+
+
+def test_deciding_sends_the_archive_nothing_but_reads(
+    *, site: Site, s3_endpoint: S3Access, seaweedfs: EmbeddedSeaweedFS, version: Version, clock: SettableClock
+) -> None:
+    """So the web process may have keys that only read."""
+    bucket = site.parts.store.bucket
+    with FaultProxy(seaweedfs.endpoint) as proxy:
+        access = s3_endpoint.model_copy(update={"endpoint": proxy.url})
+        store = S3Store(access, bucket=bucket, name="archive")
+        survey = S3Survey(access, bucket=bucket, store="archive", clock=clock)
+        parts = replace(
+            site.parts, store=store, survey=replace(site.parts.survey, store=store, onlooker_of=lambda _name: survey)
+        )
+        browser = Browser(TestClient(create_app(parts), base_url=site.base_url, follow_redirects=False))
+        browser.sign_in("root")
+        path = f"/datasets/{version.dataset_id}/erasure"
+        assert browser.get(f"/datasets/{version.dataset_id}").status_code == 200
+        assert browser.get(path).status_code == 200
+        scope = browser.get(f"/api/v1{path}/plan").json()["scope"]
+        assert browser.submit(path, page=path, **a_body(version, scope)).status_code == 303
+        assert browser.get(path).status_code == 200
+        asked = [one for one in proxy.requests if bucket in one.path]
+        survey.close()
+        store.close()
+
+    assert {one.method for one in asked} <= {"GET", "HEAD"}
+    assert any("versions" in one.query for one in asked)
 
 
 def test_a_session_decides_only_by_a_form_of_its_own(site: Site, visit: Visit, version: Version) -> None:

@@ -95,11 +95,16 @@ class Stores:
         plans = read_plans()
         return plans[PUBLIC] if name == PUBLIC else plans[ARCHIVE].model_copy(update={"tiers": tuple(tiers)})
 
-    def identity_policy(self, name: str) -> dict[str, Any]:
-        """Write the policy of keys that reach the bucket of a store and nothing else. Raises `NotFound`."""
+    def identity_policy(self, name: str, *, reads_only: bool = False) -> dict[str, Any]:
+        """Write the policy of keys that reach the bucket of a store and nothing else. Raises `NotFound`.
+
+        Args:
+            name: The store.
+            reads_only: For the web process, which changes nothing in the archive.
+        """
         from cisterna.adapters.bucket_plan import read_policy
 
-        return read_policy("identity", bucket=self._place(name)[1])
+        return read_policy("reader" if reads_only else "identity", bucket=self._place(name)[1])
 
     def admin(self, name: str, *, keys: Keys | None = None) -> BucketAdmin:
         """Open the bucket of a store for arranging it. Raises `NotFound`.

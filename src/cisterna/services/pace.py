@@ -16,6 +16,8 @@ _BURST_SECONDS = 0.25
 _WAIT_SECONDS = 0.5
 """Longest wait without a look whether the attempt must stop."""
 _RATE_SECONDS = 10.0
+_HANGS_SECONDS = 30.0
+"""Whoever reads looks once a second."""
 _PART_OF_A_BYTE = 1e-3
 """Sums of fractions may miss a whole number by so little."""
 
@@ -127,12 +129,17 @@ class Pace:
         self._bucket.take(size_bytes)
 
     def share_beside(self, others: Sequence[Progress]) -> float | None:
-        """Tell what may be taken of the limit of this hour beside others; None without a limit."""
-        self._readers = len(others) + 1
+        """Tell what may be taken of the limit of this hour beside others; None without a limit.
+
+        One that has said nothing for long hangs in a read and takes nothing; once it goes on, it looks again first.
+        """
+        now = self._clock.now()
+        reading = [one for one in others if (now - one.at).total_seconds() < _HANGS_SECONDS]
+        self._readers = len(reading) + 1
         limit = self._limit()
         if limit is None or not self._is_reading:
             return None
-        return share_of(limit, [one.allowed_bytes_per_second for one in others])
+        return share_of(limit, [one.allowed_bytes_per_second for one in reading])
 
     def come_down_to(self, share: float | None) -> None:
         """Take less from now on, where that is less."""

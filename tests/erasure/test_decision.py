@@ -10,7 +10,7 @@ import pytest
 from cisterna.adapters.s3_survey import S3Survey
 from cisterna.domain.account import Role
 from cisterna.domain.erasure import Erasure, ErasureState
-from cisterna.domain.errors import Conflict, ErasureRefused, Forbidden, InvalidInput, LeaseLost, NotFound
+from cisterna.domain.errors import Conflict, Erased, ErasureRefused, Forbidden, InvalidInput, LeaseLost, NotFound
 from cisterna.domain.hold import HoldScope
 from cisterna.domain.work import Claim, WorkKind, WorkState
 from cisterna.ports.erasure import Content, Eraser, Removed
@@ -132,13 +132,19 @@ def test_nobody_decides_on_more_than_they_were_shown(yard: Yard) -> None:
     assert decide(yard, doomed.dataset_id).is_under_way
 
 
-def test_a_hold_that_came_after_the_decision_stops_it_before_anything_goes(yard: Yard) -> None:
+@pytest.mark.parametrize("scope", HoldScope)
+def test_a_hold_that_came_after_the_decision_stops_it_before_anything_goes(yard: Yard, scope: HoldScope) -> None:
     doomed = yard.archived()
     decided = decide(yard, doomed.dataset_id)
+    held = {
+        HoldScope.PROJECT: "cells",
+        HoldScope.DATASET: doomed.dataset_id,
+        HoldScope.ACQUISITION: decided.erasure.acquisition_id or "",
+    }
     hold = place_hold(
-        "cells", person="anna", reason="a court asked", catalogue=yard.catalogue, clock=yard.facility.clock
+        held[scope], person="anna", reason="a court asked", catalogue=yard.catalogue, clock=yard.facility.clock
     )
-    assert hold.scope is HoldScope.PROJECT
+    assert hold.scope is scope
     before = yard.everything(yard.archive)
     claim = take(yard)
 
@@ -161,6 +167,8 @@ def test_a_hold_that_came_after_the_decision_stops_it_before_anything_goes(yard:
     lift_hold(hold.hold_id, person="anna", reason="settled", catalogue=yard.catalogue, clock=yard.facility.clock)
     ask_again(decided.erasure.erasure_id, person="anna", catalogue=yard.catalogue, clock=yard.facility.clock)
     assert work(yard).state is ErasureState.DONE
+    with pytest.raises(Erased):
+        place_hold(doomed.dataset_id, person="anna", reason="x", catalogue=yard.catalogue, clock=yard.facility.clock)
 
 
 def test_what_a_store_that_was_away_keeps_goes_when_it_is_asked_for_again(yard: Yard) -> None:

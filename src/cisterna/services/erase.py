@@ -114,6 +114,7 @@ def _begin(erasure: Erasure, *, lease: Attempt | None, site: ErasureSite) -> Era
     with site.catalogue.begin() as tx:
         if lease is not None:
             tx.inbox.require_lease(lease)
+        datasets = [tx.datasets.lock(one) for one in erasure.dataset_ids]  # a hold takes these as well
         if erasure.state is ErasureState.ANNOUNCED:
             _refuse_under_hold(tx, erasure, site)
         begun = tx.erasures.save(
@@ -122,8 +123,8 @@ def _begin(erasure: Erasure, *, lease: Attempt | None, site: ErasureSite) -> Era
         names = [*begun.dataset_ids, *([begun.acquisition_id] if begun.acquisition_id else [])]
         tx.erasures.halt_work(names, datasets=begun.dataset_ids, outcome="erased")
         tx.erasures.purge(begun)
-        for one in begun.objects:
-            tx.datasets.save(_without_content(tx.datasets.lock(one.dataset_id)))
+        for one in datasets:
+            tx.datasets.save(_without_content(one))
         if begun.acquisition_id is not None:
             seen = tx.acquisitions.lock(begun.acquisition_id)
             if seen is not None:

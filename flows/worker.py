@@ -248,6 +248,7 @@ def keeping_flows_of(parts: Parts) -> Mapping[WorkKind, Flow[..., Any]]:
 def flows_of(parts: Parts) -> Mapping[WorkKind, Flow[..., Any]]:
     """Import the flow of each other kind of work that runs inline, and make the parts that they use."""
     from flows.convert import convert
+    from flows.erase import erase
     from flows.infer import infer
     from flows.ingest import ingest
     from flows.publish import publish
@@ -263,6 +264,7 @@ def flows_of(parts: Parts) -> Mapping[WorkKind, Flow[..., Any]]:
         WorkKind.REPROCESS: reprocess,
         WorkKind.CONVERT: convert,
         WorkKind.RETAIN: retain,
+        WorkKind.ERASE: erase,
     }
     return {kind: flow for kind, flow in every.items() if parts.settings.dispatch.executor_of(kind) == INLINE}
 

@@ -10,6 +10,7 @@ from xdist.scheduler import LoadFileScheduling
 TOGETHER = {
     "the shared stack": (
         "tests/system/test_commands.py",
+        "tests/system/test_erasure.py",
         "tests/system/test_ingest.py",
         "tests/system/test_kill.py",
         "tests/system/test_release.py",

@@ -48,6 +48,18 @@ def test_everyday_keys_reach_one_bucket_and_cannot_undo_its_nets() -> None:
     assert not [action for action in granted if "*" in action]
 
 
+def test_reading_keys_change_nothing() -> None:
+    statements = read_policy("reader", bucket="imaging")["Statement"]
+
+    assert {place for one in statements for place in one["Resource"]} == {
+        "arn:aws:s3:::imaging",
+        "arn:aws:s3:::imaging/*",
+    }
+    granted = [action for one in statements for action in one["Action"]]
+    assert [one for one in granted if not one.startswith(("s3:Get", "s3:List")) or "*" in one] == []
+    assert {one["Effect"] for one in statements} == {"Allow"}
+
+
 def test_the_bucket_policy_only_refuses() -> None:
     assert [one["Effect"] for one in read_policy("bucket", bucket="imaging")["Statement"]] == ["Deny"]
 

@@ -126,6 +126,11 @@ def test_events_are_valid_against_the_specification(case: str, *, inside: bool) 
     assert faults(translated(restricted, inside=inside)) == []
 
 
+@pytest.mark.parametrize("kind", list(WorkKind))
+def test_an_attempt_at_any_kind_of_work_is_told(kind: WorkKind) -> None:
+    assert faults(translated(an_event(kind=kind, job=kind.value))) == []
+
+
 def test_the_schemas_would_have_told() -> None:
     event = translated(CASES["failed"])
     event["run"]["runId"] = "no uuid"

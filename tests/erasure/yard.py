@@ -95,6 +95,7 @@ class Yard:
             catalogue=self.catalogue,
             store=self.archive,
             copies={"second": self.copy},
+            onlooker_of=self.eraser_of,
             eraser_of=self.eraser_of,
             public=self.portal,
             public_store="public",

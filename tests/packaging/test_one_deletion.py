@@ -138,6 +138,24 @@ def test_one_function_erases_from_the_archive_for_the_whole_product() -> None:
     assert sorted(found) == [("services/erase.py", "remove"), ("services/erase.py", "remove_replaced")]
 
 
+_ERASING = ("erase_dataset", "execute_erasure", "erasure_site", "eraser", "S3Eraser")
+
+
+def test_the_web_process_names_nothing_that_erases() -> None:
+    """It records decisions; a worker or an administrator in a terminal carries them out, with keys of their own."""
+    web = [file for name, file in modules() if name.startswith("web/")]
+    named = {
+        (file.name, word)
+        for file in web
+        for node in ast.walk(ast.parse(file.read_text("utf-8")))
+        for word in [getattr(node, "attr", None) or getattr(node, "id", None) or getattr(node, "name", None)]
+        if word in _ERASING
+    }
+
+    assert named == set()
+    assert any(file.name == "removal_api.py" for file in web)
+
+
 VERSION_DELETES = {"adapters/s3_erasure.py": {"delete_objects"}, "adapters/s3_keeper.py": {"delete_object"}}
 """Adapters that send a store a request to delete versions: the eraser, and the probe of a hold."""
 

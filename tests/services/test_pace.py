@@ -18,6 +18,7 @@ def paced(*limits: str, total_bytes: int = 100 * MB) -> tuple[Pace, SettableCloc
     clock = SettableClock()
     made = Pace(
         [parse_limit(one) for one in limits],
+        instrument="squid-1",
         total_bytes=total_bytes,
         clock=clock,
         keep_on=lambda: None,
@@ -75,7 +76,9 @@ def test_a_reader_that_waits_long_still_learns_that_it_must_stop() -> None:
             msg = "another has it"
             raise LeaseLost(msg)
 
-    pace = Pace([parse_limit("1kB/s")], total_bytes=1, clock=clock, keep_on=keep_on, wait=clock.advance)
+    pace = Pace(
+        [parse_limit("1kB/s")], instrument="squid-1", total_bytes=1, clock=clock, keep_on=keep_on, wait=clock.advance
+    )
 
     with pytest.raises(LeaseLost):
         pace.take(100 * MB)
@@ -101,6 +104,33 @@ def test_the_rate_is_of_the_last_seconds_and_nothing_is_promised_while_nothing_m
         clock.advance(1.0)
         told = pace.progress()
     assert (told.bytes_per_second, told.seconds_left, told.share) == (0.0, None, 0.5)
+
+
+def test_one_that_hangs_keeps_its_share_from_nobody() -> None:
+    pace, clock = paced("10MB/s")
+    other = pace.progress(10.0 * MB)
+    assert pace.share_beside([other]) == 0.0
+
+    clock.advance(60.0)
+
+    assert pace.share_beside([other]) == 10 * MB
+
+
+def test_what_others_take_counts_for_what_waits_already() -> None:
+    pace, clock = paced("10MB/s")
+    pace.take_share(10.0 * MB)
+    lowered: list[float] = []
+
+    def lower(seconds: float) -> None:
+        clock.advance(seconds)
+        if clock.monotonic() >= 5.0 and not lowered:
+            lowered.append(clock.monotonic())
+            pace.come_down_to(5.0 * MB)
+
+    pace._bucket._wait = lower
+    pace.take(100 * MB)
+
+    assert clock.monotonic() == pytest.approx(15.0, abs=0.6)
 
 
 def test_an_acquisition_without_bytes_is_done() -> None:

@@ -18,18 +18,29 @@ from cisterna.domain.account import Account, Grant, Role
 from cisterna.domain.acquisition import Acquisition, AcquisitionState
 from cisterna.domain.dataset import ORDER, Dataset, Relation, Stage, Version
 from cisterna.domain.digest import sha512_of
+from cisterna.domain.erasure import Order, require_object_root
+from cisterna.domain.errors import NotFound, StoreUnavailable
 from cisterna.domain.finding import Finding, Verdict
 from cisterna.domain.fixity import Fault, Fixity
 from cisterna.domain.manifest import FileEntry, Manifest
+from cisterna.domain.ocfl import object_root
 from cisterna.domain.progress import Progress
 from cisterna.domain.project import Access, Creator, HumanData, Policy, Project, PublishPolicy
 from cisterna.domain.publication import Publication
+from cisterna.domain.retention import RetentionRule
 from cisterna.domain.review import Act
 from cisterna.domain.stored_copy import StoredCopy
+from cisterna.domain.work import WorkKind
 from cisterna.metadata.record import Dates, ImagingFacts, InstrumentFacts, MetadataRecord, Origin
+from cisterna.ports.erasure import Content, Eraser, Onlooker
+from cisterna.ports.object_store import ObjectStore
 from cisterna.services.data_manifest import MANIFEST_PATH, dump_manifest
+from cisterna.services.erase import execute_erasure
+from cisterna.services.erase_decision import request_erasure
+from cisterna.services.erase_plan import ErasureSite, SurveySite, plan_erasure
 from cisterna.services.public_record import PREVIEWS
 from cisterna.services.publish import publish_version, withdraw_version
+from cisterna.services.retention import CatalogueEndOfLife
 from cisterna.services.review import decide
 from cisterna.services.staging import stage_files
 from cisterna.services.transition import advance
@@ -71,6 +82,24 @@ def draw_cells(seed: int, *, blur: float = 0) -> bytes:
     return kept.getvalue()
 
 
+def _away(name: str) -> Eraser:
+    raise StoreUnavailable(f"{name} did not answer; is the object store running?", store=name)
+
+
+class Counting:
+    """Implements `ports.erasure.Onlooker` over any store of ours, which keeps no earlier versions."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        self.store = store.name
+        self._store = store
+
+    def look(self, object_root: str, *, pid: str) -> Content:
+        """Count what a listing gives."""
+        require_object_root(object_root, pid=pid)
+        found = list(self._store.list(f"{object_root}/"))
+        return Content(keys=len(found), size_bytes=sum(one.size_bytes for one in found))
+
+
 @dataclass
 class Site:
     """The parts and the people of one site.
@@ -82,13 +111,15 @@ class Site:
     catalogue: SqlCatalogue
     clock: SettableClock
     base_url: str = BASE_URL
-    store: MemoryStore = field(default_factory=lambda: MemoryStore(name="archive", bucket="cisterna-archive"))
-    public: MemoryStore = field(default_factory=lambda: MemoryStore(name="public", bucket="cisterna-public"))
+    store: ObjectStore = field(default_factory=lambda: MemoryStore(name="archive", bucket="cisterna-archive"))
+    public: ObjectStore = field(default_factory=lambda: MemoryStore(name="public", bucket="cisterna-public"))
     tables: ParquetTables = field(default_factory=ParquetTables)
     passwords: Argon2Passwords = field(default_factory=quick_passwords)
 
     def __post_init__(self) -> None:
         self.portal = Portal(self.public, base_url=self.base_url)
+        self.onlookers: dict[str, Onlooker] = {"archive": Counting(self.store)}
+        self.end_of_life = CatalogueEndOfLife(catalogue=self.catalogue, clock=self.clock)
         self.parts = WebParts(
             catalogue=self.catalogue,
             store=self.store,
@@ -107,7 +138,25 @@ class Site:
                 clock=self.clock,
                 longest_age=timedelta(days=30),
             ),
+            survey=SurveySite(
+                catalogue=self.catalogue,
+                store=self.store,
+                copies=(),
+                onlooker_of=self.onlooker_of,
+                public=self.portal,
+                public_store="public",
+                clock=self.clock,
+                lineage=("the lineage file",),
+                end_of_life=self.end_of_life,
+            ),
+            end_of_life=self.end_of_life,
         )
+
+    def onlooker_of(self, name: str) -> Onlooker:
+        """Open a store for looking."""
+        if name not in self.onlookers:
+            raise NotFound(f"there is no store '{name}'", store=name)
+        return self.onlookers[name]
 
     def settle_people(self) -> None:
         """Add instruments, an open project, a foreign one, one of patients, and a person for each role."""
@@ -199,7 +248,7 @@ class Site:
             (Relation(kind="IsDerivedFrom", dataset_id=source.dataset_id, version=source.label),) if source else ()
         )
         dataset = make_dataset(name, acquisition=acquisition, title=title, relations=relations, model=model)
-        dataset = dataset.model_copy(update={"project": project})
+        dataset = dataset.model_copy(update={"project": project, "object_root": object_root(dataset.pid)})
         version = make_version(dataset, staging="v1/content/t1", submitter=submitter)
         version = self._stage(version, dataset, sorted(files), blurred)
         record = _record(dataset, version, title=title, missing=missing, access=access, human=human)
@@ -219,6 +268,57 @@ class Site:
             version = tx.datasets.add_version(version)
             tx.datasets.set_findings(version.version_id, findings)
         return self._bring_to(version, stage)
+
+    def lay_over(self, version: Version) -> None:
+        """Let the end of life of a version's dataset have come."""
+        self.decide(version, Act.REJECT, reason="Of no use any more.")
+        with self.catalogue.begin() as tx:
+            tx.retention_rules.add(
+                RetentionRule(
+                    rule_id=self.clock.new_id(),
+                    project=self.dataset(version).project,
+                    keep_days=1,
+                    person="olga",
+                    reason="Research data policy, section 4",
+                    set_at=self.clock.now() - timedelta(days=3),
+                )
+            )
+        self.clock.advance(timedelta(days=2))
+
+    def lay_erasure(self, version: Version) -> None:
+        """Let a version's dataset be erased, but for one store."""
+        plan = plan_erasure(version.dataset_id, person="root", site=self.parts.survey)
+        order = Order(
+            controller="Example University", basis="GDPR Art. 17(1)(b)", decision="12/2026", reason="Consent withdrawn"
+        )
+        request_erasure(version.dataset_id, person="root", order=order, site=self.parts.survey, seen=plan.scope)
+        self.end_erasure(version)
+
+    def end_erasure(self, version: Version) -> None:
+        """Let a worker have come to the end of an attempt, with a store away."""
+        with self.catalogue.begin() as tx:
+            claim = tx.inbox.claim(
+                owner="worker",
+                run_id=self.clock.new_id(),
+                now=self.clock.now(),
+                lease=timedelta(minutes=1),
+                kinds=[WorkKind.ERASE],
+            )
+            assert claim is not None
+        erasing = ErasureSite(
+            catalogue=self.catalogue,
+            store=self.store,
+            copies={},
+            onlooker_of=self.onlooker_of,
+            eraser_of=_away,
+            public=self.portal,
+            public_store="public",
+            clock=self.clock,
+        )
+        done = execute_erasure(claim.work.subject, person="root", lease=claim.attempt, site=erasing)
+        assert version.dataset_id in done.dataset_ids
+        with self.catalogue.begin() as tx:
+            tx.inbox.finish(claim.attempt, outcome=done.words)
 
     def lay_copies(self, version: Version, fixity: Fixity, *, mirrored: bool) -> None:
         """Let the archive's copy be as it was found, and a second store have one or not."""

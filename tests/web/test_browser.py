@@ -20,6 +20,7 @@ from cisterna.domain.finding import Outcome, Verdict
 from cisterna.domain.fixity import Fixity
 from cisterna.domain.review import Act
 from cisterna.services.data_manifest import MANIFEST_PATH, load_manifest
+from cisterna.services.hold import place_hold
 from cisterna.services.setup_link import issue_setup_link
 from cisterna.services.staging import read_staged
 from cisterna.testing.clock import SettableClock
@@ -98,6 +99,16 @@ def fill(site: Site) -> dict[str, str]:
     site.lay_acquisition("plate-12", state=AcquisitionState.WRITING, reason="17 of 48 images are there.", progress=0.35)
     read = site.lay_acquisition("plate-13", state=AcquisitionState.COMPLETE, reason="48 of 48 images are there.")
     site.lay_reading(read, done_bytes=31_200_000_000, total_bytes=104_000_000_000, rate=118e6)
+    doomed = site.lay_version("plate-4", title="Plate 04, consent withdrawn")
+    site.lay_version("labels-4", title="Nuclei of plate 04", source=doomed, model="nuclei@1")
+    over = site.lay_version("plate-1", title="Plate 01, of a pilot study nobody asks for")
+    site.lay_over(over)
+    stuck = site.lay_version("plate-5", title="Plate 05, a store was away")
+    site.lay_erasure(stuck)
+    held_back = site.lay_version("plate-6", title="Plate 06, before a court")
+    place_hold(
+        held_back.dataset_id, person="sten", reason="File 4711 of the court", catalogue=site.catalogue, clock=site.clock
+    )
     held = site.lay_acquisition("plate-10", state=AcquisitionState.ABORTED, held="The operator aborted the run.")
     return {
         "dashboard": "/",
@@ -110,6 +121,13 @@ def fill(site: Site) -> dict[str, str]:
         "new-project": "/projects/new",
         "instruments": "/instruments",
         "people": "/people",
+        "end-of-life": "/end-of-life",
+        "removable": f"/datasets/{over.dataset_id}",
+        "erasure-plan": f"/datasets/{doomed.dataset_id}/erasure",
+        "erasure-refused": f"/datasets/{held_back.dataset_id}/erasure",
+        "erasure-incomplete": f"/datasets/{stuck.dataset_id}/erasure",
+        "erased": f"/datasets/{stuck.dataset_id}",
+        "disposal-plan": f"/datasets/{over.dataset_id}/disposal",
         "account": "/account",
         "verify": "/verify",
         "problem": "/nothing-here",
@@ -136,7 +154,7 @@ def open_context(chromium: Browser, **options: object) -> BrowserContext:
     return chromium.new_context(**{"viewport": {"width": 1360, "height": 900}, **options})
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1360), ("dark", 1360), ("light", 390)])
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1360), ("dark", 1360), ("light", 390), ("dark", 390)])
 def test_no_page_has_a_serious_barrier_a_blocked_resource_or_a_sideways_scroll(
     chromium: Browser, site: Site, scheme: str, width: int
 ) -> None:
@@ -206,6 +224,41 @@ def test_a_steward_judges_from_the_queue_with_and_without_scripts(chromium: Brow
 
     expect(page.get_by_text("Your decision is recorded.")).to_be_visible()
     expect(page.locator(".decisions")).to_contain_text("Looked at every image.")
+    context.close()
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_an_administrator_sees_the_plan_types_the_id_and_follows_it(
+    chromium: Browser, site: Site, scripts: bool
+) -> None:
+    version = site.lay_version("plate-7", title="Plate 07")
+    context = open_context(chromium, java_script_enabled=scripts)
+    page = context.new_page()
+    sign_in(page, site, "root")
+    page.goto(f"{site.base_url}/datasets/{version.dataset_id}")
+    page.get_by_role("link", name="See what an erasure takes").click()
+    expect(page.get_by_role("heading", name="What stays, and why")).to_be_visible()
+    page.get_by_label("Controller").fill("Example University")
+    page.get_by_label("Legal basis").fill("GDPR Art. 17(1)(b)")
+    page.get_by_label("Number of the decision").fill("12/2026")
+    page.get_by_label("Reason").fill("consent withdrawn")
+    page.get_by_label("Type the dataset's id").fill("Plate 07")
+    page.get_by_role("button", name="Erase for good").click()
+    expect(page.get_by_text("Nothing was decided.")).to_be_visible()
+    expect(page.get_by_label("Controller")).to_have_value("Example University")
+
+    page.get_by_label("Type the dataset's id").fill(version.dataset_id)
+    page.get_by_role("button", name="Erase for good").click()
+
+    expect(page.get_by_text("The decision is on record.")).to_be_visible()
+    expect(page.get_by_text("under way")).to_be_visible()
+    with site.catalogue.begin() as tx:
+        erasure = tx.erasures.of(version.dataset_id)
+    assert erasure is not None
+    assert (erasure.person, erasure.order.decision) == ("root", "12/2026")
+    if scripts:
+        site.end_erasure(version)
+        expect(page.locator("#live .removal-incomplete")).to_be_visible(timeout=20_000)
     context.close()
 
 

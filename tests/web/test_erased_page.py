@@ -47,6 +47,8 @@ def test_its_page_says_when_by_whom_and_under_which_decision(site: Site, visit: 
     assert shown.status_code == 200
     assert "by root, decision 12/2026 of Example University (GDPR Art. 17)" in shown.text
     assert "Patient Zero" not in shown.text
+    for vacuous in ("Not described yet", "There are no previews", "no verdict yet", "no retention rule"):
+        assert vacuous not in shown.text
     assert visit("root").get("/").status_code == 200
     assert visit("otto").get(f"/datasets/{erased.dataset_id}").status_code == 404
 

@@ -33,7 +33,7 @@ def read_plans(*, infra: Path | None = None) -> Mapping[str, BucketPlan]:
 
 
 def read_policy(name: str, *, bucket: str, infra: Path | None = None) -> dict[str, Any]:
-    """Read a policy document, `identity` or `bucket`, for one bucket.
+    """Read a policy document, `identity`, `reader` or `bucket`, for one bucket.
 
     Raises:
         SettingsInvalid: The file is not what it must be.

@@ -74,6 +74,13 @@ _OVERDUE = (
 )
 
 
+_BANDWIDTH = sql_text("SELECT pg_advisory_xact_lock(hashtextextended('bandwidth ' || :instrument, 0))")
+_READING = sql_text(
+    "SELECT progress FROM attempts "
+    "WHERE ended IS NULL AND run_id <> :the_run AND progress ->> 'instrument' = :instrument"
+)
+
+
 class _Lease(NamedTuple):
     run_id: str
     work_id: str
@@ -189,6 +196,12 @@ class SqlInbox:
             .where(attempts.c.ended.is_(None), attempts.c.progress.is_not(None))
         )
         return {row.subject: Progress.model_validate_json(row.progress) for row in self._sql.run(wanted)}
+
+    def reading_beside(self, attempt: Attempt, *, instrument: str) -> Sequence[Progress]:
+        """Lock the instrument's bandwidth and read what the others noted."""
+        self._sql.run(_BANDWIDTH, {"instrument": instrument})
+        found = self._sql.run(_READING, {"instrument": instrument, "the_run": attempt.run_id}).scalars()
+        return [Progress.model_validate_json(body) for body in found]
 
     def finish(self, attempt: Attempt, *, outcome: str) -> None:
         """Mark the work as done."""

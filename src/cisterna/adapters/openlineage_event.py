@@ -54,6 +54,8 @@ _JOBS = {
     "reprocess": "Makes a new version or a derived dataset on request.",
     "copy": "Brings an archived object to a further store and reads it back there.",
     "check": "Reads an archived object back from one store, and repairs it from another.",
+    "retain": "Deletes the instrument's own copy of what the archive holds, proven anew.",
+    "erase": "Takes a dataset out of the archive for good, by a named person's decision.",
 }
 
 

@@ -142,8 +142,8 @@ FROZEN = "InvalidObjectState"
 def frozen(store: str, key: str) -> NotReadableNow:
     """Make the error for an object that lies in a storage class which gives nothing at once."""
     msg = (
-        f"{store} has '{key}' in a storage class that it must be restored from before it can be read; ask the store to "
-        "restore it (S3 RestoreObject), or read another copy"
+        f"{store} has '{key}' in a storage class that it must be restored from before it can be read; "
+        "`cisterna restore ID --thaw-days N` asks the store for it (S3 RestoreObject), `--store` reads another copy"
     )
     return NotReadableNow(msg, store=store, key=key, answer=FROZEN)
 

@@ -8,50 +8,22 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from datetime import datetime
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any
 
-from cisterna.adapters.s3_access import Patience, S3Access
-from cisterna.adapters.s3_bucket import S3Bucket, code_of, status_of
+from cisterna.adapters.s3_survey import S3Survey
 from cisterna.domain.erasure import require_object_root
 from cisterna.domain.errors import HostileInput, StoreForbids
-from cisterna.domain.ocfl import INVENTORY
-from cisterna.ports.clock import Clock
-from cisterna.ports.erasure import Content, Refused, Removed
+from cisterna.ports.erasure import Refused, Removed
 
 _AT_ONCE = 1000
 _REFUSED_KEPT = 100
 _ROUNDS = 3
 """Something may be put while it is listed; each round begins with a new list."""
 _ARK = re.compile(r"ark:/([0-9]{5})/([0-9a-z]{1,64})")
-_NO_LOCK = frozenset(
-    {
-        "NoSuchObjectLockConfiguration",
-        "NoSuchObjectLegalHold",
-        "ObjectLockConfigurationNotFoundError",
-        "NoSuchKey",
-        "NoSuchVersion",
-        "404",
-        "InvalidRequest",
-        "NotImplemented",
-        "MethodNotAllowed",
-    }
-)
 
 
-class _Stored(NamedTuple):
-    """One version of a key, or a mark of its deletion."""
-
-    key: str
-    version_id: str
-    is_latest: bool
-    is_mark: bool
-    size_bytes: int
-
-
-class S3Eraser:
+class S3Eraser(S3Survey):
     """Implements `ports.erasure.Eraser`.
 
     Args:
@@ -61,24 +33,6 @@ class S3Eraser:
         clock: Tells whether a lock has ended.
         patience: How long calls may take.
     """
-
-    def __init__(
-        self, access: S3Access, *, bucket: str, store: str, clock: Clock, patience: Patience | None = None
-    ) -> None:
-        self.store = store
-        self._clock = clock
-        self.bucket = bucket
-        self._s3 = S3Bucket(access, bucket=bucket, name=store, patience=patience or Patience())
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._s3.close()
-
-    def look(self, object_root: str, *, pid: str) -> Content:
-        """Count what is there."""
-        require_object_root(object_root, pid=pid)
-        prefix = f"{object_root}/"
-        return self._content(prefix, lock=self._lock(f"{prefix}{INVENTORY}"))
 
     def remove(self, object_root: str, *, pid: str) -> Removed:
         """Remove all of it, round by round until nothing more goes."""
@@ -160,91 +114,6 @@ class S3Eraser:
         for one in found:
             self._s3.abort_upload(one.key, one.upload_id)
         return len(found)
-
-    def _content(self, prefix: str, *, lock: str | None) -> Content:
-        uploads = sum(1 for _ in self._s3.uploads(prefix))
-        try:
-            every = list(self._versions(prefix))
-        except StoreForbids as refusal:
-            keys = list(self._keys(prefix))
-            size = sum(size for _, size in keys)
-            unseen = str(refusal) if self._keeps_versions() else None
-            return Content(keys=len(keys), uploads=uploads, size_bytes=size, unseen=unseen, lock=lock)
-        keys_now = sum(one.is_latest and not one.is_mark for one in every)
-        return Content(
-            keys=keys_now,
-            replaced=len(every) - keys_now,
-            uploads=uploads,
-            size_bytes=sum(one.size_bytes for one in every),
-            lock=lock,
-        )
-
-    def _versions(self, prefix: str) -> Iterator[_Stored]:
-        with self._translated("list versions", prefix):
-            pages = self._s3.client.get_paginator("list_object_versions").paginate(Bucket=self.bucket, Prefix=prefix)
-            for page in pages:
-                for kind in ("Versions", "DeleteMarkers"):
-                    found: Any = page.get(kind, [])
-                    for one in found:
-                        if one["Key"].startswith(prefix):
-                            yield _Stored(
-                                one["Key"],
-                                one["VersionId"],
-                                bool(one["IsLatest"]),
-                                kind == "DeleteMarkers",
-                                one.get("Size", 0),
-                            )
-
-    def _keys(self, prefix: str) -> Iterator[tuple[str, int]]:
-        with self._translated("list", prefix):
-            pages = self._s3.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
-            for page in pages:
-                for one in page.get("Contents", []):
-                    if one["Key"].startswith(prefix):
-                        yield one["Key"], one["Size"]
-
-    def _keeps_versions(self) -> bool:
-        """Tell whether the bucket has, or ever had, earlier versions; when that may not be asked, it may have."""
-        try:
-            with self._translated("read the versioning", self.bucket):
-                return "Status" in self._s3.client.get_bucket_versioning(Bucket=self.bucket)
-        except StoreForbids:
-            return True
-
-    def _lock(self, key: str) -> str | None:
-        """Ask for a lock on one key; a store without locks has none, and one that may not be asked says so later."""
-        client = self._s3.client
-        hold = self._asked(client.get_object_legal_hold, key).get("LegalHold", {})
-        if hold.get("Status") == "ON":
-            return "a legal hold of the store is on"
-        kept = self._asked(client.get_object_retention, key).get("Retention", {})
-        until = kept.get("RetainUntilDate")
-        if isinstance(until, datetime) and until > self._clock.now():
-            return f"its object lock ({kept.get('Mode', '')}) ends {until:%Y-%m-%d %H:%M} UTC"
-        return None
-
-    def _asked(self, call: Any, key: str) -> dict[str, Any]:
-        with self._s3.translated(key):
-            try:
-                answer: dict[str, Any] = call(Bucket=self.bucket, Key=key)
-            except self._s3.client.exceptions.ClientError as error:
-                if code_of(error) in _NO_LOCK or status_of(error) in {400, 403, 404, 405, 501}:
-                    return {}
-                raise
-        return answer
-
-    @contextmanager
-    def _translated(self, what: str, prefix: str) -> Iterator[None]:
-        from botocore.exceptions import ClientError
-
-        with self._s3.translated(prefix):
-            try:
-                yield
-            except ClientError as error:
-                if status_of(error) == 403:
-                    msg = f"these keys may not {what} in {self.store}: {self.bucket} answered {code_of(error)}"
-                    raise StoreForbids(msg, store=self.store, bucket=self.bucket, answer=code_of(error)) from error
-                raise
 
 
 def _require_below(prefix: str, keys: Iterable[str]) -> None:

@@ -1,18 +1,21 @@
-"""S3 legal hold, object lock and the tags that lifecycle rules move objects by, through boto3."""
+"""S3 legal hold, object lock, tags that lifecycle rules move objects by, and asking for them back, through boto3."""
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import Any
 
-from cisterna.adapters.s3_access import Patience, S3Access
+from cisterna.adapters.s3_access import FROZEN, Patience, S3Access
 from cisterna.adapters.s3_bucket import S3Bucket, code_of, status_of
-from cisterna.domain.errors import ObjectNotFound, StoreForbids, StoreLacks
+from cisterna.domain.errors import ObjectNotFound, StoreForbids, StoreLacks, StoreUnavailable
 from cisterna.domain.retention import LockMode
+from cisterna.domain.thaw import Reach, ThawSpeed
 from cisterna.ports.object_store import PROBE_PREFIX
 from cisterna.ports.protection import Enforcement, Kept, KeptObject
 
@@ -23,6 +26,10 @@ _FORBIDDEN = frozenset({"AccessDenied", "AllAccessDisabled"})
 _NO_VERSION = frozenset({"NoSuchVersion", "InvalidVersionId"})
 _NOTHING_SET = frozenset({"ObjectLockConfigurationNotFoundError", "NoSuchLifecycleConfiguration", "NoSuchBucketLock"})
 _TAGS_MOST = 10
+_COMING = frozenset({"RestoreAlreadyInProgress", FROZEN})
+"""S3 refuses to bring back what it brings already, and what is not far; neither is to be asked for."""
+_BUSY = frozenset({"GlacierExpeditedRetrievalNotAvailable", "SlowDown", "ServiceUnavailable"})
+_EXPIRY = re.compile(r'expiry-date="([^"]{1,80})"')
 
 
 def tier_rule_name(storage_class: str) -> str:
@@ -116,6 +123,44 @@ class S3ObjectKeeper:
         """Read our tag."""
         return next((one["Value"] for one in self._tags(key) if one["Key"] == TIER_TAG), None)
 
+    def reach(self, key: str) -> Reach:
+        """Get the first byte; S3 answers `InvalidObjectState` for what is far, and a HEAD tells the rest."""
+        client = self._s3.client
+        with self._translated("read an object", key):
+            try:
+                got: Any = client.get_object(Bucket=self._bucket, Key=key, Range="bytes=0-0")
+            except client.exceptions.ClientError as error:
+                if status_of(error) == 416:  # it has no byte
+                    return Reach(is_readable=True)
+                if code_of(error) != FROZEN:
+                    raise
+            else:
+                got["Body"].close()
+                return Reach(
+                    is_readable=True,
+                    storage_class=got.get("StorageClass"),
+                    readable_until=_expiry(got.get("Restore", "")),
+                )
+            said: Any = client.head_object(Bucket=self._bucket, Key=key)
+        is_coming = 'ongoing-request="true"' in said.get("Restore", "")
+        where = said.get("ArchiveStatus") or said.get("StorageClass")
+        return Reach(is_readable=False, is_coming=is_coming, storage_class=where)
+
+    def thaw(self, key: str, *, days: int, speed: ThawSpeed) -> None:
+        """Send RestoreObject."""
+        client = self._s3.client
+        asked: Any = {"Days": days, "GlacierJobParameters": {"Tier": speed.value.capitalize()}}
+        with self._translated("bring an object back (RestoreObject)", key):
+            try:
+                client.restore_object(Bucket=self._bucket, Key=key, RestoreRequest=asked)
+            except client.exceptions.ClientError as error:
+                if code_of(error) in _COMING:
+                    return
+                if code_of(error) in _BUSY:
+                    msg = f"{self.store} cannot bring '{key}' back so fast now ({code_of(error)}); ask again, or slower"
+                    raise StoreUnavailable(msg, store=self.store, key=key, answer=code_of(error)) from error
+                raise
+
     @cached_property
     def _enforcement(self) -> Enforcement:
         key = f"{PROBE_PREFIX}hold-{uuid.uuid4().hex}"
@@ -178,3 +223,12 @@ class S3ObjectKeeper:
                     msg = f"{self.store} cannot {what}: it answered {code or status} for '{key}'"
                     raise StoreLacks(msg, **facts) from error
                 raise
+
+
+def _expiry(restore: str) -> datetime | None:
+    """Read until when a copy stays from S3's header; None where it says nothing that is a date."""
+    found = _EXPIRY.search(restore)
+    try:
+        return parsedate_to_datetime(found[1]).astimezone(UTC) if found else None
+    except ValueError:
+        return None

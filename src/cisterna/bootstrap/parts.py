@@ -27,7 +27,7 @@ from cisterna.domain.stored_copy import ARCHIVE
 from cisterna.ports.booking import BookingTables
 from cisterna.ports.catalogue import Catalogue
 from cisterna.ports.clock import Clock
-from cisterna.ports.erasure import Eraser
+from cisterna.ports.erasure import Eraser, Onlooker
 from cisterna.ports.hold import SourceHold
 from cisterna.ports.inference import InferenceRunner
 from cisterna.ports.object_store import ObjectStore
@@ -38,7 +38,7 @@ from cisterna.ports.quality import ImageMeter, QualityGate, TableFile
 from cisterna.ports.sink import EventSink
 from cisterna.ports.source import LandingZone, OutsideReader
 from cisterna.ports.view import ViewWriter
-from cisterna.services.erase_plan import ErasureSite
+from cisterna.services.erase_plan import ErasureSite, SurveySite
 from cisterna.services.release_facts import ReleaseSite
 from cisterna.services.retention import CatalogueEndOfLife
 from cisterna.services.verify_copy import ArchivedDigests
@@ -50,6 +50,8 @@ if TYPE_CHECKING:
 _LONGEST_SOCKET_BYTES = 100  # sun_path holds 107
 _KEEPING_ATTEMPTS = 2
 """A file that a store cannot give is asked for again by the check itself, and each time may take the store long."""
+_SEGMENTS_SHOWN = 500
+"""Of the archive's record, segments that are read for a page; whoever carries an erasure out reads all."""
 SHIPPED_MODEL = "nuclei-unet"
 """Trained on synthetic images only; see its README."""
 
@@ -332,8 +334,6 @@ class Parts:
             keys: Of those who may delete versions, by store; a store that is not named is opened with its own.
         """
         given = keys or {}
-        lineage = self.settings.lineage
-        told = str(lineage.url) if lineage.transport is LineageTransport.HTTP else str(self.home.lineage)
         erasers: dict[str, Eraser] = {}
 
         def eraser_of(name: str) -> Eraser:
@@ -345,13 +345,42 @@ class Parts:
             catalogue=self.catalogue,
             store=self.archive_store,
             copies=self.copy_stores,
+            onlooker_of=eraser_of,
             eraser_of=eraser_of,
             public=self.publisher,
             public_store=PUBLIC,
             clock=self.clock,
-            lineage=(told,),
+            lineage=(self._lineage_place,),
             end_of_life=self.end_of_life,
         )
+
+    @cached_property
+    def survey_site(self) -> SurveySite:
+        """What deciding on an erasure stands on, for the web process: it opens nothing that deletes."""
+        onlookers: dict[str, Onlooker] = {}
+
+        def onlooker_of(name: str) -> Onlooker:
+            if name not in onlookers:
+                onlookers[name] = self.stores.onlooker(name, clock=self.clock)
+            return onlookers[name]
+
+        return SurveySite(
+            catalogue=self.catalogue,
+            store=self.archive_store,
+            copies=self.stores.copies,
+            onlooker_of=onlooker_of,
+            public=self.publisher,
+            public_store=PUBLIC,
+            clock=self.clock,
+            lineage=(self._lineage_place,),
+            end_of_life=self.end_of_life,
+            segments_most=_SEGMENTS_SHOWN,
+        )
+
+    @property
+    def _lineage_place(self) -> str:
+        lineage = self.settings.lineage
+        return str(lineage.url) if lineage.transport is LineageTransport.HTTP else str(self.home.lineage)
 
     @cached_property
     def archived_digests(self) -> ArchivedDigests:

@@ -12,7 +12,7 @@ from cisterna.domain.errors import NotFound, SettingsInvalid
 from cisterna.domain.stored_copy import ARCHIVE
 from cisterna.ports.bucket import BucketAdmin, BucketPlan, Stranger
 from cisterna.ports.clock import Clock
-from cisterna.ports.erasure import Eraser
+from cisterna.ports.erasure import Eraser, Onlooker
 from cisterna.ports.object_store import ObjectStore
 from cisterna.ports.protection import ObjectKeeper
 from cisterna.settings import Settings, StoreClient
@@ -95,11 +95,16 @@ class Stores:
         plans = read_plans()
         return plans[PUBLIC] if name == PUBLIC else plans[ARCHIVE].model_copy(update={"tiers": tuple(tiers)})
 
-    def identity_policy(self, name: str) -> dict[str, Any]:
-        """Write the policy of keys that reach the bucket of a store and nothing else. Raises `NotFound`."""
+    def identity_policy(self, name: str, *, reads_only: bool = False) -> dict[str, Any]:
+        """Write the policy of keys that reach the bucket of a store and nothing else. Raises `NotFound`.
+
+        Args:
+            name: The store.
+            reads_only: For the web process, which changes nothing in the archive.
+        """
         from cisterna.adapters.bucket_plan import read_policy
 
-        return read_policy("identity", bucket=self._place(name)[1])
+        return read_policy("reader" if reads_only else "identity", bucket=self._place(name)[1])
 
     def admin(self, name: str, *, keys: Keys | None = None) -> BucketAdmin:
         """Open the bucket of a store for arranging it. Raises `NotFound`.
@@ -148,6 +153,21 @@ class Stores:
         eraser = S3Eraser(access, bucket=bucket, store=name, clock=clock, patience=Patience(attempts=_ERASING_ATTEMPTS))
         self._stack.callback(eraser.close)
         return eraser
+
+    def onlooker(self, name: str, *, clock: Clock) -> Onlooker:
+        """Open a store for seeing what an erasure would take, with its own keys. Raises `NotFound`.
+
+        Args:
+            name: The store.
+            clock: Tells whether a lock has ended.
+        """
+        from cisterna.adapters.s3_access import Patience
+        from cisterna.adapters.s3_survey import S3Survey
+
+        access, bucket = self._place(name)
+        survey = S3Survey(access, bucket=bucket, store=name, clock=clock, patience=Patience(attempts=_ERASING_ATTEMPTS))
+        self._stack.callback(survey.close)
+        return survey
 
     def strangers(self, name: str) -> Sequence[Stranger]:
         """Name those who must not reach the bucket of a store: whoever has no keys, and the public keys."""

@@ -41,7 +41,7 @@ COMMANDS = {
         "check",
         "Read archived objects back from every store and compare every digest; never by HEAD or ETag.",
     ),
-    "restore": Place("dataset", "restore", "Write an object's logical content to a folder, digested as it lands."),
+    "restore": Place("restore", "restore", "Write an object's logical content to a folder, digested as it lands."),
     "rebuild": Place(
         "rebuild",
         "rebuild",

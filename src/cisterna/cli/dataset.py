@@ -1,10 +1,9 @@
-"""`cisterna list`, `show`, `restore` and `lineage`."""
+"""`cisterna list`, `show` and `lineage`."""
 
 from __future__ import annotations
 
 import json
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,12 +11,12 @@ from rich.text import Text
 from rich.tree import Tree
 
 from cisterna.bootstrap import Parts
-from cisterna.cli.answer import AsJson, DryRun, answer, human_bytes, lines, reading_words, table
+from cisterna.cli.answer import AsJson, answer, lines, reading_words, table
 from cisterna.cli.config import HomeOption
 from cisterna.cli.dossier import dossier
 from cisterna.cli.opened import opened
 from cisterna.cli.review import Identifier
-from cisterna.domain.errors import Erased, InvalidInput, NotFound
+from cisterna.domain.errors import Erased, InvalidInput
 from cisterna.services.ancestry import Branch
 from cisterna.services.detail import detail_of
 from cisterna.services.overview import Overview, list_overviews, overview_of
@@ -51,51 +50,6 @@ def show(identifier: Identifier, *, home: HomeOption = None, as_json: AsJson = F
     with opened(home) as parts:
         found = detail_of(identifier, catalogue=parts.catalogue, bucket=parts.archive_store.bucket, clock=parts.clock)
     answer(found.model_dump(mode="json"), as_json=as_json, show=dossier(found))
-
-
-def restore(
-    identifier: Identifier,
-    *,
-    to: Annotated[Path, typer.Option("--to", help="An empty or missing folder.", show_default=False)],
-    version: Annotated[str | None, typer.Option("--version", help="Such as v1; else the newest archived.")] = None,
-    file: Annotated[
-        list[str] | None,
-        typer.Option("--file", metavar="PATH", help="Only this file, or those that a shell pattern names; repeatable."),
-    ] = None,
-    store: Annotated[
-        str | None, typer.Option("--store", metavar="NAME", help="From the copy at this store; else the archive.")
-    ] = None,
-    readable_names: Annotated[
-        bool, typer.Option("--readable-names", help="Leave names that are no plain text as the archive writes them.")
-    ] = False,
-    dry_run: DryRun = False,
-    home: HomeOption = None,
-    as_json: AsJson = False,
-) -> None:
-    """Write an object's logical content to a folder, digested as it lands."""
-    from cisterna.services.restore import restore_version
-
-    with opened(home) as parts:
-        row = archived_row(identifier, parts)
-        chosen = _version(row, version, parts)
-        if dry_run:
-            what = f"of {row.file_count} files" if file else f"{row.file_count} files, {human_bytes(row.total_bytes)}"
-            what = f"{', '.join(file)} {what}" if file else what
-            text = f"would restore {chosen}, {what}, to {to}"
-            answer(row.model_dump(mode="json"), as_json=as_json, show=lines(text))
-            return
-        restored = restore_version(
-            chosen,
-            to=to.absolute(),
-            catalogue=parts.catalogue,
-            store=parts.store_named(store),
-            files=tuple(file or ()),
-            tables=parts.tables,
-            readable_names=readable_names,
-        )
-    document = {"version_id": chosen, **restored.model_dump(mode="json")}
-    text = f"{chosen}: {restored.files} files, {human_bytes(restored.bytes_read)}, in {to}; every digest agrees"
-    answer(document, as_json=as_json, show=lines(text))
 
 
 class LineageFormat(StrEnum):
@@ -147,16 +101,3 @@ def archived_row(identifier: str, parts: Parts) -> Overview:
         msg = f"{identifier} is not archived yet: {row.reason}"
         raise InvalidInput(msg, identifier=identifier)
     return row
-
-
-def _version(row: Overview, label: str | None, parts: Parts) -> str:
-    """Name the version to restore: the one asked for, or the newest that is archived."""
-    with parts.catalogue.begin() as tx:
-        kept = [one for one in tx.datasets.versions(row.dataset_id or "") if one.is_archived]
-    if label is None:
-        return row.version_id if row.version_id in {one.version_id for one in kept} else kept[-1].version_id
-    for one in kept:
-        if one.label == label:
-            return one.version_id
-    msg = f"{row.dataset_id} has no archived version '{label}'; it has {', '.join(one.label for one in kept)}"
-    raise NotFound(msg, version=label)

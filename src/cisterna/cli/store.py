@@ -75,12 +75,15 @@ def provision(
 def policy(
     store: Annotated[str, typer.Argument(help="archive, public, or the name of a copy.")],
     *,
+    reading: Annotated[
+        bool, typer.Option("--reading", help="For keys that only read, such as those of the web process.")
+    ] = False,
     home: HomeOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Print the policy for keys that reach the bucket of one store and nothing else."""
     with opened(home) as parts:
-        document = parts.stores.identity_policy(store)
+        document = parts.stores.identity_policy(store, reads_only=reading)
     answer(document, as_json=as_json, show=lines(*json.dumps(document, indent=2).split("\n")))
 
 

@@ -41,6 +41,21 @@ def limit_at(moment: datetime, limits: Sequence[BandwidthLimit]) -> int | None:
     return min((one.bytes_per_second for one in limits if one.holds_at(moment)), default=None)
 
 
+def share_of(limit: int, others: Sequence[float | None]) -> float:
+    """Give what one reader may take of a limit beside others, so that all together never take more than it.
+
+    An even share, once the others have made room for it; until then what they leave, which may be nothing. So whoever
+    comes begins only when those who are there have come down, and whoever stays goes up when one has gone.
+
+    Args:
+        limit: Of the instrument, bytes a second.
+        others: What each other reader has taken; None for one that knew of no limit yet, and keeps to an even share.
+    """
+    even = limit / (len(others) + 1)
+    taken = sum(even if one is None else one for one in others)
+    return max(0.0, min(even, limit - taken))
+
+
 def parse_limit(text: str) -> BandwidthLimit:
     """Read `20MB/s`, or `08-18=20MB/s` for the hours from 8 to before 18. Raises `InvalidInput`."""
     found = _GIVEN.fullmatch(text)

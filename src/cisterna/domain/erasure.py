@@ -6,6 +6,7 @@ period; `kind` says which, and a named person decides either.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -15,6 +16,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from cisterna.domain.base import Moment, Value
+from cisterna.domain.digest import sha512_of
 from cisterna.domain.errors import Erased, HostileInput, InvalidInput
 from cisterna.domain.hold import Hold
 from cisterna.domain.identifier import AcquisitionId, Ark, DatasetId
@@ -27,6 +29,7 @@ PUBLIC_WORDS = "The data were erased."
 
 _ROOT = re.compile(r"(?:[0-9a-f]{3}/){3}ark%3a%2f[0-9]{5}%2f[0-9a-z]+")
 _SHOWN = 3
+_SCOPE_DIGITS = 32
 
 
 class RemovalKind(StrEnum):
@@ -216,6 +219,15 @@ def _objections(obstacles: Obstacles, *, kind: RemovalKind, now: datetime) -> It
         elif obstacles.due_at > now:
             words = f"its retention ends {obstacles.due_at:%Y-%m-%d %H:%M} UTC; wait until then"
             yield Objection(condition="is-due", words=words)
+
+
+def scope_of(objects: Iterable[ErasedObject]) -> str:
+    """Name what a decision is about, so that nobody decides on more than they were shown.
+
+    A dataset that was derived meanwhile, or another version, gives another name.
+    """
+    told = sorted((one.dataset_id, one.pid, *one.versions) for one in objects)
+    return sha512_of(json.dumps(told).encode())[:_SCOPE_DIGITS]
 
 
 def state_after(remains: Iterable[Remainder]) -> ErasureState:

@@ -12,12 +12,16 @@ class Progress(Value):
 
     Attributes:
         bytes_per_second: Over the last seconds, not since the beginning; 0 while nothing moves.
+        instrument: Whose bandwidth is taken; None once nothing more is read from it.
+        allowed_bytes_per_second: What the attempt has taken of the instrument's limit; None while there is no limit.
     """
 
     at: Moment
     done_bytes: int = Field(ge=0)
     total_bytes: int = Field(ge=0)
     bytes_per_second: float = Field(ge=0, allow_inf_nan=False)
+    instrument: str | None = None
+    allowed_bytes_per_second: float | None = Field(default=None, ge=0, allow_inf_nan=False)
 
     @property
     def share(self) -> float:

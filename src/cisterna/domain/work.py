@@ -20,13 +20,14 @@ class WorkKind(StrEnum):
     COPY = "copy"
     CHECK = "check"
     RETAIN = "retain"
+    ERASE = "erase"
 
 
 KEEPING = frozenset({WorkKind.COPY, WorkKind.CHECK})
 """Work on what is archived already: it waits for nobody, takes long, and must not hold up an ingest."""
 
-INLINE_ONLY = frozenset({WorkKind.RETAIN})
-"""Work that never goes to a pool: it deletes source files, so it runs where the landing zones are mounted."""
+INLINE_ONLY = frozenset({WorkKind.RETAIN, WorkKind.ERASE})
+"""Work that never goes to a pool: it deletes, so it runs on our own machine, where the landing zones are mounted."""
 
 
 class WorkState(StrEnum):
@@ -44,8 +45,8 @@ class Work(Value):
 
     Attributes:
         key: The same key is the same work: a second request for it is a no-op.
-        subject: What it is about: an acquisition's id for `ingest`, a version's id otherwise; `copy` and `check` are of
-            that version's whole object.
+        subject: What it is about: an acquisition's id for `ingest`, an erasure's for `erase`, a version's otherwise;
+            `copy` and `check` are of that version's whole object.
         parameters: The rest of what the flow needs, JSON-able.
         fairness: What it takes turns with: the instrument's name.
         attempts: How often it was begun.

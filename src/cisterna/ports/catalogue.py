@@ -405,6 +405,15 @@ class Inbox(Protocol):
         """Tell of each open attempt that said so how far it has come, by the subject of its work."""
         ...
 
+    def reading_beside(self, attempt: Attempt, *, instrument: str) -> Sequence[Progress]:
+        """Tell what other open attempts said last that read from the instrument.
+
+        Whoever asks takes turns with all who ask for the same instrument, until this transaction ends: what they take
+        of its limit by the answer, and note, the next one knows. An attempt that was killed counts until its end is
+        told.
+        """
+        ...
+
     def finish(self, attempt: Attempt, *, outcome: str) -> None:
         """The work is done. Raises `LeaseLost`."""
         ...

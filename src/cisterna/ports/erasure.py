@@ -1,4 +1,7 @@
-"""Deleting a dataset's object from a store for good: the one place of the product that does."""
+"""Looking at what a store holds of a dataset, and deleting it for good: the one place of the product that does.
+
+The two are apart, so that whoever shows and decides holds nothing that deletes.
+"""
 
 from __future__ import annotations
 
@@ -59,11 +62,11 @@ class Removed(Value):
     left: Content
 
 
-class Eraser(Protocol):
-    """One bucket, seen by who may delete from it for good. Every call may be made again.
+class Onlooker(Protocol):
+    """One bucket, seen by who wants to know what it holds of an object. Nothing it has deletes.
 
-    It takes a PID and the root that the caller believes it has, and touches only keys below that root: whatever is not
-    exactly the root of that PID's object is refused before the store is asked anything.
+    It takes a PID and the root that the caller believes it has: whatever is not exactly the root of that PID's object
+    is refused before the store is asked anything.
 
     Every method raises `HostileInput` for such a root, `StoreForbids` when the keys in use may not even list, and
     `StoreUnavailable` when the store does not answer.
@@ -73,8 +76,15 @@ class Eraser(Protocol):
     """What receipts call the store."""
 
     def look(self, object_root: str, *, pid: str) -> Content:
-        """Count what the store holds of an object; deletes nothing."""
+        """Count what the store holds of an object."""
         ...
+
+
+class Eraser(Onlooker, Protocol):
+    """One bucket, seen by who may delete from it for good. Every call may be made again.
+
+    It touches only keys below the root that it was given, and raises what looking raises.
+    """
 
     def remove(self, object_root: str, *, pid: str) -> Removed:
         """Remove every key below the root, every earlier version and mark of it, and every unfinished upload.

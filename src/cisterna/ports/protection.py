@@ -1,4 +1,4 @@
-"""What a store can be asked to do itself for single objects: hold them, lock them until a date, move them to a tier."""
+"""What a store can be asked to do itself for single objects: hold them, lock them, move them to a tier and back."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Protocol
 
 from cisterna.domain.base import Moment, Value
 from cisterna.domain.retention import LockMode
+from cisterna.domain.thaw import Reach, ThawSpeed
 
 
 class Enforcement(StrEnum):
@@ -81,4 +82,15 @@ class ObjectKeeper(Protocol):
 
     def marked_for(self, key: str) -> str | None:
         """Tell the class that it is marked for. Raises `ObjectNotFound`."""
+        ...
+
+    def reach(self, key: str) -> Reach:
+        """Read a byte of the present version of a key; where that cannot be, ask why. Raises `ObjectNotFound`."""
+        ...
+
+    def thaw(self, key: str, *, days: int, speed: ThawSpeed) -> None:
+        """Ask for a copy of it that can be read for so many days; of what is coming or near, nothing is asked.
+
+        Raises `ObjectNotFound`.
+        """
         ...

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pydantic import JsonValue
-
 from cisterna.domain.dataset import Dataset
 from cisterna.domain.erasure import (
     ERASED_TITLE,
@@ -18,39 +16,22 @@ from cisterna.domain.erasure import (
     ErasedObject,
     Erasure,
     ErasureState,
-    Objection,
+    Obstacles,
     Order,
     Remainder,
+    RemovalKind,
     objections,
     state_after,
 )
-from cisterna.domain.errors import (
-    ChecksumMismatch,
-    CisternaError,
-    ErasureRefused,
-    InvalidInput,
-    NotFound,
-    StoreForbids,
-    StoreUnavailable,
-)
+from cisterna.domain.errors import ChecksumMismatch, CisternaError, NotFound, StoreForbids, StoreUnavailable
+from cisterna.domain.work import Attempt
 from cisterna.ports.catalogue import Transaction
-from cisterna.ports.clock import Clock
 from cisterna.ports.erasure import Removed
 from cisterna.services.acquisition_record import kept_out
-from cisterna.services.erase_plan import (
-    ErasureSite,
-    beyond,
-    doomed,
-    find_dataset,
-    look_at,
-    obstacles,
-    require_admin,
-    stores_of,
-    subjects_of,
-)
-from cisterna.services.erase_record import mentions, write_tombstone
+from cisterna.services.erase_decision import decide_erasure, erasure_refused
+from cisterna.services.erase_plan import ErasureSite, beyond, holds_on
+from cisterna.services.erase_record import mentions, tell_erasure, write_tombstone
 from cisterna.services.record import copy_record
-from cisterna.services.transition import announce
 
 _REFUSED_SHOWN = 3
 
@@ -74,96 +55,82 @@ def erase_dataset(identifier: str, *, person: str, order: Order | None, site: Er
         StoreUnavailable: The archive did not take the tombstone; nothing was deleted, and the same call goes on.
         Conflict: Somebody else carries the same erasure out at this moment.
     """
+    erasure = decide_erasure(identifier, person=person, order=order, site=site)
+    return _bring_to_its_end(erasure, person=person, lease=None, site=site)
+
+
+def execute_erasure(erasure_id: str, *, person: str, lease: Attempt, site: ErasureSite) -> Erasure:
+    """Carry out a decision that is on record, as a worker does; one that has come to its end is given as it is.
+
+    A second run passes over what is gone. What it cannot reach is told, and left to the next attempt.
+
+    Args:
+        erasure_id: Of the decision.
+        person: Account name of the administrator who asked for this attempt.
+        lease: Must be held; nothing more is deleted once it is lost.
+        site: Where data lie, with whatever keys this process has.
+
+    Raises:
+        ErasureRefused: A hold came between the decision and now; nothing was deleted.
+        Conflict, LeaseLost: Somebody else carries it out.
+        NotFound: There is no such decision.
+        StoreUnavailable: The archive did not take the tombstone; nothing was deleted.
+    """
     with site.catalogue.begin() as tx:
-        require_admin(tx, identifier, person)
-        erasure = tx.erasures.of(find_dataset(tx, identifier).dataset_id)
-    if erasure is None:
-        erasure = _announce(identifier, person=person, order=_required(order, identifier), site=site)
-    elif order is not None and _decision(order) != _decision(erasure.order):
-        msg = f"{identifier} has an erasure under another decision: {erasure.words}; leave the options out to go on"
-        raise InvalidInput(msg, identifier=identifier, erasure_id=erasure.erasure_id)
+        tx.inbox.require_lease(lease)
+        erasure = tx.erasures.get(erasure_id)
+    return _bring_to_its_end(erasure, person=person, lease=lease, site=site)
+
+
+def _bring_to_its_end(erasure: Erasure, *, person: str, lease: Attempt | None, site: ErasureSite) -> Erasure:
     if erasure.state is ErasureState.DONE:
         return erasure
+    _require_no_hold(erasure, site)
     write_tombstone(erasure, store=site.store, clock=site.clock)
-    erasure = _begin(erasure, site)
-    removed, remains = _carry_out(erasure, site)
-    return _end(erasure, person=person, removed=removed, remains=remains, site=site)
+    erasure = _begin(erasure, lease=lease, site=site)
+    removed, remains = _carry_out(erasure, lease=lease, site=site)
+    return _end(erasure, person=person, removed=removed, remains=remains, lease=lease, site=site)
 
 
-def _required(order: Order | None, identifier: str) -> Order:
-    if order is None:
-        msg = f"{identifier} has no decision on record; give --controller, --basis, --decision and --reason"
-        raise InvalidInput(msg, identifier=identifier)
-    return order
-
-
-def _decision(order: Order) -> tuple[str, ...]:
-    return (order.kind.value, order.controller, order.basis, order.decision)
-
-
-def _announce(identifier: str, *, person: str, order: Order, site: ErasureSite) -> Erasure:
-    """Put the decision on record, unless something speaks against it. From here on nobody begins work on the data."""
+def _require_no_hold(erasure: Erasure, site: ErasureSite) -> None:
+    """Refuse to begin under a hold that came after the decision; from the first deletion on there is only forward."""
+    if erasure.state is not ErasureState.ANNOUNCED:
+        return
     with site.catalogue.begin() as tx:
-        objects = doomed(tx, find_dataset(tx, identifier), kind=order.kind)
-        stores = stores_of(tx, objects, site)
-    contents = [look_at(store, one, site) for store in stores for one in objects]
-    locks = [(f"{one.dataset_id} in {one.store}", one.content.lock) for one in contents if one.content]
-    with site.catalogue.begin() as tx:
-        target = find_dataset(tx, identifier)
-        require_admin(tx, identifier, person)
-        objects = doomed(tx, target, kind=order.kind)
-        for one in objects:
-            tx.datasets.lock(one.dataset_id)
-        subjects = subjects_of(tx, objects)
-        found = obstacles(tx, objects, target, kind=order.kind, site=site)
-        begun = tx.erasures.halt_work(subjects, datasets=[one.dataset_id for one in objects], outcome="erased")
-        told = {
-            "locks": tuple((where, lock) for where, lock in locks if lock),
-            "under_way": tuple(sorted({*found.under_way, *begun})),
-        }
-        against = objections(found.model_copy(update=told), kind=order.kind, now=site.clock.now())
-        if against:
-            raise _refusal(identifier, against)
-        erasure = Erasure(
-            erasure_id=site.clock.new_id(),
-            target=target.dataset_id,
-            acquisition_id=target.acquisition_id,
-            objects=objects,
-            stores=stores,
-            person=person,
-            order=order,
-            announced_at=site.clock.now(),
-        )
-        tx.erasures.add(erasure)
-        _tell(tx, "erasure.announced", erasure, person=person, clock=site.clock)
-    return erasure
+        _refuse_under_hold(tx, erasure, site)
 
 
-def _refusal(identifier: str, against: tuple[Objection, ...]) -> ErasureRefused:
-    words = "; ".join(one.words for one in against)
-    conditions = [one.condition for one in against]
-    return ErasureRefused(f"{identifier} is not erased: {words}", identifier=identifier, conditions=conditions)
+def _refuse_under_hold(tx: Transaction, erasure: Erasure, site: ErasureSite) -> None:
+    found = Obstacles(holds=holds_on(tx, erasure.objects))
+    against = objections(found, kind=RemovalKind.ERASURE, now=site.clock.now())
+    if against:
+        raise erasure_refused(erasure.target, against)
 
 
-def _begin(erasure: Erasure, site: ErasureSite) -> Erasure:
+def _begin(erasure: Erasure, *, lease: Attempt | None, site: ErasureSite) -> Erasure:
     """Remove what the catalogue says of the datasets. With these rows goes every lease on them that somebody took
     between the announcement and now: whoever held one can write nothing any more.
     """
     with site.catalogue.begin() as tx:
+        if lease is not None:
+            tx.inbox.require_lease(lease)
+        datasets = [tx.datasets.lock(one) for one in erasure.dataset_ids]  # a hold takes these as well
+        if erasure.state is ErasureState.ANNOUNCED:
+            _refuse_under_hold(tx, erasure, site)
         begun = tx.erasures.save(
             erasure.model_copy(update={"state": ErasureState.BEGUN, "begun_at": erasure.begun_at or site.clock.now()})
         )
         names = [*begun.dataset_ids, *([begun.acquisition_id] if begun.acquisition_id else [])]
         tx.erasures.halt_work(names, datasets=begun.dataset_ids, outcome="erased")
         tx.erasures.purge(begun)
-        for one in begun.objects:
-            tx.datasets.save(_without_content(tx.datasets.lock(one.dataset_id)))
+        for one in datasets:
+            tx.datasets.save(_without_content(one))
         if begun.acquisition_id is not None:
             seen = tx.acquisitions.lock(begun.acquisition_id)
             if seen is not None:
                 tx.acquisitions.save(kept_out(seen, begun).model_copy(update={"release": None}))
         if erasure.state is ErasureState.ANNOUNCED:
-            _tell(tx, "erasure.begun", begun, person=begun.person, clock=site.clock)
+            tell_erasure(tx, "erasure.begun", begun, person=begun.person, clock=site.clock)
     return begun
 
 
@@ -171,18 +138,26 @@ def _without_content(dataset: Dataset) -> Dataset:
     return dataset.model_copy(update={"title": ERASED_TITLE})
 
 
-def _carry_out(erasure: Erasure, site: ErasureSite) -> tuple[int, list[Remainder]]:
+def _carry_out(erasure: Erasure, *, lease: Attempt | None, site: ErasureSite) -> tuple[int, list[Remainder]]:
     """Delete everywhere; what one store refuses stops no other."""
     removed = 0
     remains: list[Remainder] = []
     for one in erasure.objects:
+        _require_lease(lease, site)
         gone, left = _take_back(one, site)
         removed, remains = removed + gone, remains + left
     for store in erasure.stores:
         for one in erasure.objects:
+            _require_lease(lease, site)
             gone, left = _remove(one, store, site)
             removed, remains = removed + gone, remains + left
     return removed, remains
+
+
+def _require_lease(lease: Attempt | None, site: ErasureSite) -> None:
+    if lease is not None:
+        with site.catalogue.begin() as tx:
+            tx.inbox.require_lease(lease)
 
 
 def _remove(one: ErasedObject, store: str, site: ErasureSite) -> tuple[int, list[Remainder]]:
@@ -230,10 +205,20 @@ def _take_back(one: ErasedObject, site: ErasureSite) -> tuple[int, list[Remainde
     return found.removed, list(_left(found, what=what, where=site.public_store))
 
 
-def _end(erasure: Erasure, *, person: str, removed: int, remains: list[Remainder], site: ErasureSite) -> Erasure:
+def _end(
+    erasure: Erasure,
+    *,
+    person: str,
+    removed: int,
+    remains: list[Remainder],
+    lease: Attempt | None,
+    site: ErasureSite,
+) -> Erasure:
     """Write how it ended. The dispatcher's next round writes into the archive's record that the rows are gone."""
     remains = [*remains, *_told_everywhere(site), *mentions(erasure.objects, store=site.store)]
     with site.catalogue.begin() as tx:
+        if lease is not None:
+            tx.inbox.require_lease(lease)
         remains += beyond(tx, tx.datasets.get(erasure.target), site)
         ended = tx.erasures.save(
             erasure.model_copy(
@@ -245,7 +230,7 @@ def _end(erasure: Erasure, *, person: str, removed: int, remains: list[Remainder
                 }
             )
         )
-        _tell(tx, f"erasure.{ended.state.value}", ended, person=person, clock=site.clock)
+        tell_erasure(tx, f"erasure.{ended.state.value}", ended, person=person, clock=site.clock)
     return ended
 
 
@@ -257,21 +242,3 @@ def _told_everywhere(site: ErasureSite) -> Iterator[Remainder]:
         except (StoreUnavailable, ChecksumMismatch, StoreForbids) as failure:
             reason = f"it could not be written: {failure}; run this again"
             yield Remainder(what="the tombstone", where=name, reason=reason, is_open=True)
-
-
-def _tell(tx: Transaction, name: str, erasure: Erasure, *, person: str, clock: Clock) -> None:
-    """Say what happened, without a word on what the data were."""
-    dataset = tx.datasets.get(erasure.target)
-    data: dict[str, JsonValue] = {
-        "erasure_id": erasure.erasure_id,
-        "datasets": list(erasure.dataset_ids),
-        "kind": erasure.order.kind.value,
-        "person": person,
-        "controller": erasure.order.controller,
-        "basis": erasure.order.basis,
-        "decision": erasure.order.decision,
-        "state": erasure.state.value,
-        "removed": erasure.removed,
-        "remains": len(erasure.remains),
-    }
-    announce(tx, name, erasure.target, project=dataset.project, clock=clock, data=data, restricted=True)

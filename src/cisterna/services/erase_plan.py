@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -18,14 +18,15 @@ from cisterna.domain.erasure import (
     Remainder,
     RemovalKind,
     objections,
+    scope_of,
 )
 from cisterna.domain.errors import Forbidden, InvalidInput, NotFound, StoreForbids, StoreUnavailable
-from cisterna.domain.hold import HoldScope
+from cisterna.domain.hold import Hold, HoldScope
 from cisterna.domain.release import ReleaseState
 from cisterna.domain.work import WorkKind, WorkState
 from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.ports.clock import Clock
-from cisterna.ports.erasure import Content, Eraser
+from cisterna.ports.erasure import Content, Eraser, Onlooker
 from cisterna.ports.object_store import ObjectStore
 from cisterna.ports.publisher import PublicShelf, Publisher
 from cisterna.ports.retention import EndOfLife
@@ -39,29 +40,44 @@ class PublicPlace(Publisher, PublicShelf, Protocol):
     """A target whose records can be read back and turned into tombstones."""
 
 
-@dataclass(frozen=True)
-class ErasureSite:
-    """What erasures stand on.
+@dataclass(frozen=True, kw_only=True)
+class SurveySite:
+    """What looking at an erasure, and deciding on one, stands on. Nothing of it deletes.
 
     Attributes:
         store: The archive, which keeps the tombstone.
         copies: Stores of copies, by the name that receipts call them.
-        eraser_of: Opens a store for deletion by its name. Raises `NotFound` for one that is not configured any more.
+        onlooker_of: Opens a store for looking by its name. Raises `NotFound` for one that is not configured any more.
         public: Where versions are made public.
         public_store: Name of the store that it lies in.
         lineage: Where lineage events went, in words.
         end_of_life: Says when retention ends; None where no policies are kept.
+        segments_most: Of the archive's record, segments that are read for a plan; None reads all.
     """
 
     catalogue: Catalogue
     store: ObjectStore
-    copies: Mapping[str, ObjectStore]
-    eraser_of: Callable[[str], Eraser]
-    public: PublicPlace
+    copies: Collection[str]
+    onlooker_of: Callable[[str], Onlooker]
+    public: PublicShelf
     public_store: str
     clock: Clock
     lineage: Sequence[str] = ()
     end_of_life: EndOfLife | None = None
+    segments_most: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ErasureSite(SurveySite):
+    """What carrying an erasure out stands on.
+
+    Attributes:
+        eraser_of: Opens a store for deletion by its name. Raises `NotFound` for one that is not configured any more.
+    """
+
+    copies: Mapping[str, ObjectStore]
+    public: PublicPlace
+    eraser_of: Callable[[str], Eraser]
 
 
 class StoreContent(Value):
@@ -83,6 +99,7 @@ class ErasurePlan(Value):
         public: Public records that become tombstones, as `ark version`.
         remains: What no erasure reaches from here.
         objections: What speaks against beginning now.
+        scope: Names the datasets and versions that go; a decision repeats it, so that it is about these.
     """
 
     kind: RemovalKind
@@ -93,11 +110,12 @@ class ErasurePlan(Value):
     public: tuple[str, ...]
     remains: tuple[Remainder, ...]
     objections: tuple[Objection, ...]
+    scope: str
     erasure: Erasure | None = None
 
 
 def plan_erasure(
-    identifier: str, *, person: str, site: ErasureSite, kind: RemovalKind = RemovalKind.ERASURE
+    identifier: str, *, person: str, site: SurveySite, kind: RemovalKind = RemovalKind.ERASURE
 ) -> ErasurePlan:
     """Look at everything an erasure would touch, and delete nothing.
 
@@ -130,8 +148,9 @@ def plan_erasure(
         objects=objects,
         stores=tuple(contents),
         public=_public_records(objects, site),
-        remains=(*remains, *mentions(objects, store=site.store)),
+        remains=(*remains, *mentions(objects, store=site.store, most=site.segments_most)),
         objections=objections(found, kind=kind, now=site.clock.now()) if is_open else (),
+        scope=scope_of(objects),
         erasure=erasure,
     )
 
@@ -186,7 +205,7 @@ def doomed(tx: Transaction, target: Dataset, *, kind: RemovalKind) -> tuple[Eras
     )
 
 
-def stores_of(tx: Transaction, objects: Sequence[ErasedObject], site: ErasureSite) -> tuple[str, ...]:
+def stores_of(tx: Transaction, objects: Sequence[ErasedObject], site: SurveySite) -> tuple[str, ...]:
     """Name every store that may hold something: those there are, and those that ever gave a receipt."""
     told = [
         receipt.store
@@ -198,24 +217,31 @@ def stores_of(tx: Transaction, objects: Sequence[ErasedObject], site: ErasureSit
 
 
 def obstacles(
-    tx: Transaction, objects: Sequence[ErasedObject], target: Dataset, *, kind: RemovalKind, site: ErasureSite
+    tx: Transaction, objects: Sequence[ErasedObject], target: Dataset, *, kind: RemovalKind, site: SurveySite
 ) -> Obstacles:
     """Gather what the catalogue says against it."""
     datasets = [tx.datasets.get(one.dataset_id) for one in objects]
-    targets = [(HoldScope.DATASET, one.dataset_id) for one in datasets]
     acquisitions = {one.acquisition_id for one in datasets if one.acquisition_id}
-    targets += [(HoldScope.ACQUISITION, one) for one in sorted(acquisitions)]
-    targets += [(HoldScope.PROJECT, one) for one in sorted({one.project for one in datasets if one.project})]
     releases = [release for one in sorted(acquisitions) for release in tx.releases.of(one)]
     due = None
     if kind is RemovalKind.RETENTION and site.end_of_life is not None:
         due = site.end_of_life.due(target.dataset_id)
     return Obstacles(
-        holds=tuple(tx.holds.standing_on(targets)),
+        holds=holds_on(tx, objects),
         under_way=tuple(under_way(tx, objects)),
         release_begun=any(one.state is ReleaseState.BEGUN for one in releases),
         due_at=due,
     )
+
+
+def holds_on(tx: Transaction, objects: Sequence[ErasedObject]) -> tuple[Hold, ...]:
+    """Give the holds that stand on any of the datasets, on their acquisitions or on their projects."""
+    datasets = [tx.datasets.get(one.dataset_id) for one in objects]
+    targets = [(HoldScope.DATASET, one.dataset_id) for one in datasets]
+    acquisitions = {one.acquisition_id for one in datasets if one.acquisition_id}
+    targets += [(HoldScope.ACQUISITION, one) for one in sorted(acquisitions)]
+    targets += [(HoldScope.PROJECT, one) for one in sorted({one.project for one in datasets if one.project})]
+    return tuple(tx.holds.standing_on(targets))
 
 
 def under_way(tx: Transaction, objects: Sequence[ErasedObject]) -> list[str]:
@@ -244,16 +270,16 @@ def subjects_of(tx: Transaction, objects: Sequence[ErasedObject]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def look_at(store: str, one: ErasedObject, site: ErasureSite) -> StoreContent:
+def look_at(store: str, one: ErasedObject, site: SurveySite) -> StoreContent:
     """Count what a store holds of a dataset; a store that does not answer says so in words."""
     try:
-        content = site.eraser_of(store).look(one.object_root, pid=one.pid)
+        content = site.onlooker_of(store).look(one.object_root, pid=one.pid)
     except (StoreUnavailable, StoreForbids, NotFound) as failure:
         return StoreContent(store=store, dataset_id=one.dataset_id, problem=str(failure))
     return StoreContent(store=store, dataset_id=one.dataset_id, content=content)
 
 
-def beyond(tx: Transaction, target: Dataset, site: ErasureSite) -> list[Remainder]:
+def beyond(tx: Transaction, target: Dataset, site: SurveySite) -> list[Remainder]:
     """Name what no deletion of ours reaches, each with the reason."""
     told = []
     if target.acquisition_id is not None:
@@ -288,7 +314,7 @@ def beyond(tx: Transaction, target: Dataset, site: ErasureSite) -> list[Remainde
 _ROTATE = "they hold ids and messages and go with their own rotation"
 
 
-def _public_records(objects: Sequence[ErasedObject], site: ErasureSite) -> tuple[str, ...]:
+def _public_records(objects: Sequence[ErasedObject], site: SurveySite) -> tuple[str, ...]:
     try:
         return tuple(f"{one.pid} {record.version}" for one in objects for record in site.public.versions(one.pid))
     except StoreUnavailable:

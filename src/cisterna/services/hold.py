@@ -10,6 +10,7 @@ from pydantic import JsonValue
 from cisterna.domain.account import Account, Role
 from cisterna.domain.acquisition import Acquisition
 from cisterna.domain.dataset import Dataset
+from cisterna.domain.erasure import ErasureState, erased_error
 from cisterna.domain.errors import Forbidden, InvalidInput, NotFound
 from cisterna.domain.hold import Hold, HoldAnswer, HoldOutcome, HoldQuestion, HoldScope
 from cisterna.domain.permission import may_see
@@ -17,7 +18,7 @@ from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.ports.clock import Clock
 from cisterna.ports.hold import SourceHold
 from cisterna.services.attempt import error_words
-from cisterna.services.erased import require_not_erased
+from cisterna.services.erased import erasure_on
 from cisterna.services.person import require_account
 from cisterna.services.transition import announce
 
@@ -51,7 +52,7 @@ def place_hold(
         _require_visible(tx, account, project, target)
         if legal:
             _require_steward(account, project, f"place a legal hold on {identity}")
-        require_not_erased(tx, identity)
+        _require_there(tx, identity)
         hold = Hold(
             hold_id=clock.new_id(),
             scope=scope,
@@ -161,6 +162,22 @@ def _words(reason: str) -> str:
     if not words or len(words) > 10_000:
         raise InvalidInput("a hold needs a reason in words, of at most 10,000 characters")
     return words
+
+
+def _require_there(tx: Transaction, identity: str) -> None:
+    """Refuse a hold on what is going or gone. Until the first deletion a hold stops an erasure that was decided.
+
+    Raises:
+        Erased: Saying when, by whom and under which decision.
+    """
+    found = erasure_on(tx, identity)
+    if found is None:
+        return
+    for dataset in found.dataset_ids:
+        tx.datasets.lock(dataset)  # whoever begins to delete takes these as well
+    present = tx.erasures.get(found.erasure_id)
+    if present.state is not ErasureState.ANNOUNCED:
+        raise erased_error(present, identity)
 
 
 def _resolve(tx: Transaction, target: str) -> tuple[HoldScope, str, str | None]:

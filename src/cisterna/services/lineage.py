@@ -138,7 +138,7 @@ def written_since(tx: Transaction, work: Work, since: datetime) -> list[str]:
     """Name the versions that work of this kind makes and whose stage changed since a moment: what an attempt wrote."""
     if work.kind is WorkKind.INGEST:
         versions = list(tx.datasets.versions(dataset_id(origin=work.subject)))
-    elif work.kind in {WorkKind.PUBLISH, WorkKind.RETAIN} or work.kind in KEEPING:
+    elif work.kind in {WorkKind.PUBLISH, WorkKind.RETAIN, WorkKind.ERASE} or work.kind in KEEPING:
         return []
     else:
         try:

@@ -91,8 +91,13 @@ def measure_version(
         arrivals = find_arrivals(staging, object_root=root, sizes=recovered.sizes, store=store)
     watch = LeaseWatch(lease, catalogue=catalogue, clock=clock)
     limits = begun.instrument.bandwidth
-    pace = Pace(limits, total_bytes=listing.total_bytes, clock=clock, keep_on=watch.look)
-    watch.progress = pace.progress
+    pace = Pace(
+        limits,
+        instrument=begun.instrument.name,
+        total_bytes=listing.total_bytes,
+        clock=clock,
+        keep_on=watch.look,
+    )
     measurement = Measurement(listing, meter=meter, is_image=profile.is_image, plane=profile.plane)
     plan = ReadPlan(
         folder=begun.acquisition.folder,
@@ -114,7 +119,11 @@ def measure_version(
         taken=measurement.take,
     )
     try:
-        read_once(plan, zone=zone, store=store, meter=meter)
+        watch.begin(pace)
+        try:
+            read_once(plan, zone=zone, store=store, meter=meter)
+        finally:
+            watch.end()
         manifest = Manifest.of([file.entry for file in measurement.files()])
         if _is_known(begun, manifest):
             _remove(version, manifest, lease=lease, catalogue=catalogue, clock=clock)

@@ -87,6 +87,8 @@ def restore_version(
         InvalidInput: The folder cannot be written, or is full; the same call goes on once there is room.
         AlreadyExists: The folder holds other things.
         ChecksumMismatch: The archive gave other bytes than it should; those files are not in the folder.
+        NotReadableNow: Files lie in a storage class that gives nothing at once; `services.thaw` asks for them, and the
+            same call goes on with what is there.
         ObjectInvalid: The inventory is damaged; nothing is written.
     """
     with catalogue.begin() as tx:
@@ -95,7 +97,7 @@ def restore_version(
     return restore_object(
         dataset.object_root,
         pid=dataset.pid,
-        number=_number(version, dataset),
+        number=ocfl_number(version, dataset),
         to=to,
         store=store,
         files=files,
@@ -127,7 +129,7 @@ def restore_object(
         raise ObjectInvalid(msg, pid=pid)
     chosen = number or held.inventory.head
     present = held.inventory.files(chosen)
-    wanted = _chosen(present, files, pid=pid)
+    wanted = chosen_files(present, files, pid=pid)
     names: dict[str, str] = {}
     if not readable_names:
         acquired = _names(present, held.inventory, object_root=object_root, store=store, tables=tables)
@@ -175,15 +177,20 @@ def _names(
     return names
 
 
-def _number(version: Version, dataset: Dataset) -> int:
+def ocfl_number(version: Version, dataset: Dataset) -> int:
+    """Give the number of the OCFL version that a version is. Raises `NotFound` for one that is not archived."""
     if version.ocfl_version is None:
         msg = f"{version.version_id} of {dataset.title} is {version.stage.value}, not archived yet; try again later"
         raise NotFound(msg, version_id=version.version_id)
     return version.ocfl_version
 
 
-def _chosen(present: dict[str, str], wanted: Sequence[str], *, pid: str) -> dict[str, str]:
-    """Give the files that are asked for; a path is itself before it is a pattern, since names may hold any sign."""
+def chosen_files(present: dict[str, str], wanted: Sequence[str], *, pid: str) -> dict[str, str]:
+    """Give the files that are asked for; a path is itself before it is a pattern, since names may hold any sign.
+
+    Raises:
+        NotFound: A path or pattern names none.
+    """
     if not wanted:
         return present
     chosen: dict[str, str] = {}

@@ -8,7 +8,7 @@ import struct
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -46,12 +46,17 @@ class Effect(StrEnum):
 
 @dataclass(frozen=True)
 class Request:
-    """What a rule looks at."""
+    """What a rule looks at.
+
+    Attributes:
+        body: Only for `Rule.answer`; a rule is chosen before the body has come.
+    """
 
     method: str
     path: str
     query: str
     headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
 
 
 Answer = tuple[int, list[tuple[str, str]], bytes]
@@ -69,6 +74,7 @@ class Rule:
         skip: How many matching requests pass first.
         status: For `Effect.ANSWER`.
         code: For `Effect.ANSWER`: S3's name of the error, such as `SlowDown`; the answer then says it in XML.
+        answer: For `Effect.ANSWER`: makes the whole answer, in place of status and code.
         seconds: For `Effect.SILENCE`, `Effect.SLOW` and `Effect.TRICKLE`.
         before: Called with a request that is struck, before the server can see it.
         after: Called when the server has answered (of `Effect.TORN`, when it has half of the body), before the client
@@ -82,6 +88,7 @@ class Rule:
     skip: int = 0
     status: int = 503
     code: str = ""
+    answer: Callable[[Request], Answer] | None = None
     seconds: float = 0.0
     before: Callable[[Request], object] | None = None
     after: Callable[[Request], object] | None = None
@@ -191,6 +198,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.proxy.wait(rule.seconds)
         if rule.effect in {Effect.RESET, Effect.SILENCE}:
             self._reset()
+            return
+        if rule.effect is Effect.ANSWER and rule.answer is not None:
+            self._answer(*rule.answer(replace(request, body=body)))
             return
         if rule.effect is Effect.ANSWER:
             said_as = [("Content-Type", "application/xml")] if rule.code else []

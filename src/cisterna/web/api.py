@@ -16,8 +16,9 @@ from cisterna.domain.instrument import Instrument
 from cisterna.domain.project import MetadataDefaults, Policy, Project, ViewFormat
 from cisterna.domain.publication import Publication
 from cisterna.domain.review import Act
-from cisterna.domain.work import Work
+from cisterna.domain.work import Work, WorkKind
 from cisterna.services.detail import Detail, detail_of
+from cisterna.services.erase_decision import standing_of
 from cisterna.services.overview import Overview, list_overviews
 from cisterna.services.project import list_projects
 from cisterna.services.project_edit import add_project
@@ -203,6 +204,9 @@ def show_work(parts: Parts, person: ApiPerson, work_id: str) -> Work:
     """Show how far a request has come."""
     with parts.catalogue.begin() as tx:
         work = tx.inbox.get(work_id)
+    if work.kind is WorkKind.ERASE:
+        standing_of(work.subject, account=person.account, catalogue=parts.catalogue)
+        return work
     _require_visible(parts, person, work.subject)
     return work
 

@@ -22,6 +22,8 @@ from cisterna.web import (
     problem,
     project_page,
     release_page,
+    removal_api,
+    removal_page,
     verify_page,
 )
 from cisterna.web.live import LiveFeed
@@ -66,8 +68,10 @@ def create_app(parts: WebParts) -> FastAPI:
         people_page,
         account_page,
         release_page,
+        removal_page,
         verify_page,
         landing,
+        removal_api,  # before the rest of the API, whose dataset may be named by an ARK and takes whole paths
         api,
         operation,
     ):

@@ -32,6 +32,7 @@ from cisterna.services.review import OPEN_FOR, decide
 from cisterna.web.metadata_rows import metadata_rows
 from cisterna.web.parts import WebParts
 from cisterna.web.release_page import release_context
+from cisterna.web.removal_page import removal_context
 from cisterna.web.signed import FormPerson, Parts, Person
 from cisterna.web.view import page
 from cisterna.web.wording import TEXT, say
@@ -104,6 +105,7 @@ def show_dataset(
         **_images(parts, found),
         **_files(parts, found),
         **_what_may(parts, found, person.account),
+        **removal_context(parts, found, found.erasure, person.account),
     }
     return page(request, "dataset.html", context)
 

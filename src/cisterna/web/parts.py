@@ -12,6 +12,8 @@ from cisterna.ports.object_store import ObjectStore
 from cisterna.ports.password import Passwords
 from cisterna.ports.publisher import PublicShelf, Publisher
 from cisterna.ports.quality import TableFile
+from cisterna.services.erase_plan import SurveySite
+from cisterna.services.retention import CatalogueEndOfLife
 from cisterna.services.verify_copy import ArchivedDigests
 from cisterna.web.dataset_content import Content, ContentCache
 
@@ -37,6 +39,8 @@ class WebParts:
         hosts: More host names to answer to, without ports.
         prefect_url: Address of Prefect's pages, for operators; None hides the link.
         archived: Tells which bytes are safe in the archive.
+        survey: What erasures are decided on; nothing of it deletes.
+        end_of_life: Tells whose time is over, by the retention rules.
         release_copies: Stores that must hold a file before it counts as safe.
         models: Names the admitted models, for the form that asks for one.
         upload_limit_bytes: Largest body of a request.
@@ -53,6 +57,8 @@ class WebParts:
     base_url: str
     hosts: Sequence[str] = ("127.0.0.1", "localhost", "[::1]")
     archived: ArchivedDigests
+    survey: SurveySite
+    end_of_life: CatalogueEndOfLife
     release_copies: int = 2
     prefect_url: str | None = None
     models: Callable[[], Sequence[str]] = field(default=_no_models)

@@ -41,6 +41,8 @@ def _web_parts(parts: Parts) -> WebParts:
         prefect_url=parts.prefect_api_url.removesuffix("/api"),
         models=parts.models,
         archived=parts.archived_digests,
+        survey=parts.survey_site,
+        end_of_life=parts.end_of_life,
         release_copies=parts.settings.release.copies,
     )
 

@@ -40,6 +40,12 @@ class Signed:
         return self.account.has_role(Role.ADMIN, project=None)
 
     @property
+    def is_steward(self) -> bool:
+        """Whether they judge data anywhere."""
+        places = {None, *(grant.project for grant in self.account.grants)}
+        return any(self.account.has_role(Role.STEWARD, project=place) for place in places)
+
+    @property
     def is_operator(self) -> bool:
         """Whether they run the site."""
         return self.account.has_role(Role.OPERATOR, project=None)

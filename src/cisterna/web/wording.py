@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from cisterna.web.removal_wording import REMOVAL
+
 TEXT: dict[str, str] = {
     "language": "en",
     "product": "Cisterna",
@@ -21,6 +23,7 @@ TEXT: dict[str, str] = {
     "nav.projects": "Projects",
     "nav.instruments": "Instruments",
     "nav.verify": "Verify files",
+    "nav.end_of_life": "End of life",
     "nav.people": "People",
     "nav.prefect": "Flow runs",
     "nav.sign_in": "Sign in",
@@ -144,6 +147,7 @@ TEXT: dict[str, str] = {
     "work.copy": "copying",
     "work.check": "checking a copy",
     "work.retain": "releasing the source",
+    "work.erase": "erasing",
     "evidence.title": "What the checks found",
     "evidence.caption": "One line per check; what failed comes first.",
     "evidence.files": "({count} files)",
@@ -288,6 +292,7 @@ TEXT: dict[str, str] = {
     "flash.publishing": "Publication is on its way; this page says when it is done.",
     "flash.withdrawn": "Withdrawn. A tombstone stands in its place.",
     "flash.reprocessing": "The request is on its way; this page follows it.",
+    "flash.removing": "The decision is on record. A worker carries it out; this page follows it.",
     "flash.saved": "Saved.",
     "flash.revoked": "The token is revoked.",
     # acquisition
@@ -445,6 +450,7 @@ TEXT: dict[str, str] = {
     "column.answer": "In the archive",
     # erasures
     "erased.alert": "The data are gone for good:",
+    **REMOVAL,
     # releases
     "release.title": "Release of the source",
     "release.announced": "The instrument's copy of this run will be deleted on",

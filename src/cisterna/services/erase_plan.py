@@ -300,7 +300,7 @@ def beyond(tx: Transaction, target: Dataset, site: SurveySite) -> list[Remainder
         if hold.target in {target.dataset_id, target.acquisition_id}
     ][:1]
     told += [
-        ("backups, and logs of programs", "the database's backups, `logs` of the home, Prefect's history", _ROTATE),
+        ("backups, and logs of programs", "the database's backups, the home's folder logs, Prefect's history", _ROTATE),
         (
             "previews that were shown lately",
             "the memory of the web process",

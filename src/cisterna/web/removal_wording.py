@@ -81,7 +81,7 @@ REMOVAL: dict[str, str] = {
     "end_of_life.rule": "By the rule for",
     "end_of_life.look": "See what goes",
     "end_of_life.not_you": "an administrator decides",
-    "end_of_life.more": "and {count} more; `cisterna retention due` lists all.",
+    "end_of_life.more": "and {count} more; cisterna retention due lists all.",
     "end_of_life.gone": "Erased or let go",
     "end_of_life.gone.caption": "Decisions that data go; what is not at its end comes first.",
 }

@@ -90,7 +90,7 @@ TEXT: dict[str, str] = {
     "recent.title": "Settled",
     "recent.caption": "Accepted, rejected, published and withdrawn versions; the latest change comes first.",
     "recent.empty": "Nothing is settled yet.",
-    "recent.more": "and {count} more; `cisterna list` shows all.",
+    "recent.more": "and {count} more; cisterna list shows all.",
     # columns
     "column.acquisition": "Acquisition",
     "column.acquisitions": "Acquisitions",
@@ -430,7 +430,7 @@ TEXT: dict[str, str] = {
     "never a name or a byte. A file is safe when enough stores hold its very bytes and have been read back lately.",
     "verify.choose": "Choose a folder",
     "verify.drop": "or drop it here",
-    "verify.needs": "This page needs scripts to read your files. In a terminal, `cisterna verify-copy FOLDER` does the "
+    "verify.needs": "This page needs scripts to read your files. In a terminal, cisterna verify-copy FOLDER does the "
     "same.",
     "verify.progress": "Progress",
     "verify.reading": "Reading {done} of {total}: {path}",

@@ -53,7 +53,8 @@ def _graph(record: MetadataRecord, files: Sequence[ListedFile]) -> list[JsonValu
         "description": "The data files, by the names they were written with.",
         "hasPart": _references(file.path for file in data),
     }
-    entities = [_descriptor(), root, folder, *_licence(record), *people, *facts, *acts, *_context_of(record)]
+    held = [] if _parts(record) else [folder]
+    entities = [_descriptor(), root, *held, *_licence(record), *people, *facts, *acts, *_context_of(record)]
     return [*entities, *(_file(file) for file in ours), *(_file(file) for file in data)]
 
 
@@ -84,7 +85,7 @@ def _root(
         "license": {"@id": licence_url(record.licence) if record.licence else _NO_LICENCE},
         "version": record.version,
         "conditionsOfAccess": f"access: {record.access.value}; data from people: {record.human_data.value}",
-        "hasPart": [{"@id": DATA_FOLDER}, *_references(file.path for file in ours)],
+        "hasPart": [*(_parts(record) or [{"@id": DATA_FOLDER}]), *_references(file.path for file in ours)],
         "mentions": [{"@id": act["@id"]} for act in acts],
         "additionalProperty": [{"@id": fact["@id"]} for fact in facts],
     }
@@ -97,6 +98,8 @@ def _root(
         root["keywords"] = list[JsonValue](record.keywords)
     if sources := _sources(record):
         root["isBasedOn"] = sources
+    if whole := [related.pid for related in record.relations if related.kind == "IsPartOf"]:
+        root["isPartOf"] = {"@id": whole[0]}
     return root
 
 
@@ -189,7 +192,7 @@ def _acts(record: MetadataRecord, ours: set[str]) -> list[Entity]:
                 "@type": "AssessAction",
                 "name": f"Quality gate: {record.quality.verdict.value}",
                 "description": "\n".join(filter(None, (record.quality.reason, checks))) or "No check has been made.",
-                "object": {"@id": DATA_FOLDER},
+                "object": {"@id": _data(record)},
                 "result": [{"@id": "#fact-quality-verdict"}, *_references(reports)],
             }
         )
@@ -201,7 +204,7 @@ def _acquisition(record: MetadataRecord) -> Entity:
         "@id": "#acquisition",
         "@type": "CreateAction",
         "name": f"Acquisition of {record.name}",
-        "result": {"@id": DATA_FOLDER},
+        "result": {"@id": _data(record)},
     }
     if record.instrument:
         act["instrument"] = {"@id": "#instrument"}
@@ -248,7 +251,11 @@ def _context_of(record: MetadataRecord) -> list[Entity]:
         entities.append({**model_entity, **{name: value for name, value in said.items() if value}})
     for related in {related.pid: related for related in record.relations}.values():
         name = related.title or f"Dataset {related.pid}"
-        entities.append({"@id": related.pid, "@type": "CreativeWork", "name": name, "version": related.version})
+        entity: Entity = {"@id": related.pid, "@type": "CreativeWork", "name": name, "version": related.version}
+        if related.kind == "HasPart":
+            said = f"{name} of the data files: an object of its own in the same archive, under this identifier."
+            entity |= {"@type": "Dataset", "description": said}
+        entities.append(entity)
     return entities
 
 
@@ -272,6 +279,15 @@ def _references(paths: Iterable[str]) -> list[JsonValue]:
 
 def _sources(record: MetadataRecord) -> list[JsonValue]:
     return [{"@id": related.pid} for related in record.relations if related.kind == "IsDerivedFrom"]
+
+
+def _parts(record: MetadataRecord) -> list[JsonValue]:
+    return [{"@id": related.pid} for related in record.relations if related.kind == "HasPart"]
+
+
+def _data(record: MetadataRecord) -> str:
+    """Name what the data files are in: their folder, or the whole where it has parts."""
+    return "./" if _parts(record) else DATA_FOLDER
 
 
 def _time(moment: datetime) -> str:

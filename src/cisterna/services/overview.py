@@ -99,7 +99,7 @@ def list_overviews(
     instrument: str | None = None,
     limit: int | None = None,
 ) -> Sequence[Overview]:
-    """Give a row for each acquisition and each derived dataset, latest change first.
+    """Give a row for each acquisition and each derived dataset, latest change first; parts are in their whole's.
 
     Args:
         catalogue: What is true now.
@@ -125,7 +125,7 @@ def list_overviews(
         rows += [
             _row(None, dataset, newest, archived, children, bucket=bucket)
             for dataset in datasets
-            if dataset.acquisition_id is None and instrument in {None, dataset.instrument}
+            if dataset.acquisition_id is None and dataset.part_of is None and instrument in {None, dataset.instrument}
         ]
         reading = tx.inbox.progress()
         rows = [_with_reading(row, reading) for row in rows]

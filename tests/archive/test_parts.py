@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -403,10 +404,8 @@ def test_a_second_worker_finishes_what_any_write_to_the_store_interrupted(
         facility.write(f"run-{step}", RUN)
         version = facility.detect(f"run-{step}")
         fault = store.fail_on(WRITES, nth=step, after=after, error=Killed())
-        try:
+        with suppress(Killed):
             facility.ingest(version.version_id)
-        except Killed:
-            pass
         was_killed = fault.fired > 0
         store.heal()
         facility.ingest(version.version_id)

@@ -209,6 +209,11 @@ class Facts(Value):
     rules: ReleaseRules
     announced: Release | None = None
 
+    @property
+    def objects(self) -> tuple[Facts | PartFacts, ...]:
+        """What is known of each object: the one that people see, and each part."""
+        return (self, *self.parts)
+
 
 class Objection(Value):
     """One reason against a release.
@@ -243,7 +248,7 @@ class Judgement(Value):
 
 def judge(facts: Facts) -> Judgement:
     """Gather every objection; the same facts always give the same judgement."""
-    counted = [_counted(one, facts) for one in (facts, *facts.parts)]
+    counted = [_counted(one, facts) for one in facts.objects]
     everywhere = [store for store in counted[0] if all(store in one for one in counted)]
     objections = [
         *_about_version(facts),
@@ -338,7 +343,7 @@ def _about_parts(facts: Facts) -> Iterator[Objection]:
 
 
 def _about_copies(facts: Facts, counted: Sequence[str]) -> Iterator[Objection]:
-    for copy in (copy for one in (facts, *facts.parts) for copy in one.copies):
+    for copy in (copy for one in facts.objects for copy in one.copies):
         if copy.fixity is Fixity.DAMAGED:
             words = f"its copy in {copy.store} is damaged: {copy.reason}; repair it first, the source may be needed"
             yield Objection(condition="damage", words=words)
@@ -356,9 +361,7 @@ def _about_copies(facts: Facts, counted: Sequence[str]) -> Iterator[Objection]:
 
 def _about_time(facts: Facts) -> Iterator[Objection]:
     acquisition = facts.acquisition
-    verified = max(
-        min((receipt.verified_at for receipt in one.receipts), default=facts.now) for one in (facts, *facts.parts)
-    )
+    verified = max(min((receipt.verified_at for receipt in one.receipts), default=facts.now) for one in facts.objects)
     since = max(acquisition.settled_since, acquisition.completed_at or facts.now, verified)
     if facts.now - since < timedelta(days=facts.rules.rest_days) or since > facts.now:
         words = (

@@ -253,8 +253,8 @@ def _context_of(record: MetadataRecord) -> list[Entity]:
         name = related.title or f"Dataset {related.pid}"
         entity: Entity = {"@id": related.pid, "@type": "CreativeWork", "name": name, "version": related.version}
         if related.kind == "HasPart":
-            said = f"{name} of the data files: an object of its own in the same archive, under this identifier."
-            entity |= {"@type": "Dataset", "description": said}
+            words = f"{name} of the data files: an object of its own in the same archive, under this identifier."
+            entity = {**entity, "@type": "Dataset", "description": words}
         entities.append(entity)
     return entities
 

@@ -133,13 +133,13 @@ _LAYOUT = """\
 _LAYOUT_OF_PARTS = """\
 ## What is where
 
-The data files are too many for one object. They lie in {count} parts, each an OCFL object of its own in the same storage
-root: the first is `{first}`, and the others are counted up from it. The files are sorted by the bytes of
-their paths and cut into that many runs, so each file is in one part, below its `data/`.
+The data files are too many for one object. They lie in {count} parts, each an OCFL object of its own in the same
+storage root: the first is `{first}`, and the others are counted up from it. The files are sorted by the bytes of their
+paths and cut into that many runs, so each file is in one part, below its `data/`.
 
 | path | holds |
 | --- | --- |
-| `provenance/parts.parquet` | of every part: identifier, OCFL version, first and last file, how many, digest of their list |
+| `provenance/parts.parquet` | every part: identifier, OCFL version, first and last file, digest of its list |
 | `quality/` | measurements of each image of all parts, and what the checks said |
 | `metadata/` | this description for machines: the full record, DataCite, schema.org |
 | `ro-crate-metadata.json` | the same as an RO-Crate 1.2, with every part (https://w3id.org/ro/crate/1.2) |

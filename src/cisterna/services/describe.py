@@ -136,7 +136,8 @@ def _known(tx: Transaction, version_id: str) -> _Known:
     dataset = tx.datasets.get(version.dataset_id)
     acquisition = tx.acquisitions.find(dataset.acquisition_id) if dataset.acquisition_id else None
     earlier = [one for one in tx.datasets.versions(dataset.dataset_id) if one.version_id != version_id]
-    related, sources = [], []
+    related: list[Related] = []
+    sources: list[MetadataRecord | None] = []
     for relation in dataset.relations:
         other = tx.datasets.get(relation.dataset_id)
         related.append(

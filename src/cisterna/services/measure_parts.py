@@ -232,8 +232,8 @@ class _Gathered:
         known = {path: cell for path, cell in zip(columns["path"], cells, strict=True) if path in wanted}
         for path, png in zip(shown["path"], shown["png"], strict=True):
             cell = known.get(path)
-            is_known = isinstance(cell, float) and math.isfinite(cell)
-            self._previews.append((str(path), png, cell if is_known else math.inf))
+            sharpness = cell if isinstance(cell, float) and math.isfinite(cell) else math.inf
+            self._previews.append((str(path), png, sharpness))
 
     def files(self, *, tables: TableFile) -> dict[str, bytes]:
         """Encode both."""

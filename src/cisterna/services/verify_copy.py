@@ -105,7 +105,7 @@ class ArchivedDigests:
         oldest = self._clock.now() - self._longest_age
         with self._catalogue.begin() as tx:
             projects = {one.slug: one for one in tx.projects.list()}
-            rows = []
+            rows: list[tuple[Dataset, Version, frozenset[str]]] = []
             for dataset in tx.datasets.list():
                 if dataset.part_of is not None or not may_see(account, projects.get(dataset.project or "")):
                     continue

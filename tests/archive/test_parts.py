@@ -323,7 +323,13 @@ def test_a_part_that_is_damaged_or_gone_is_named_and_nothing_wrong_is_restored(
 ) -> None:
     version = ingest(facility)
     root = facility.root_of(version.parts[1].version_id)
-    key = next(one.key for one in facility.store.list(f"{root}/v1/content/") if one.size_bytes > 0)
+    with facility.catalogue.begin() as tx:
+        held, dataset = (
+            tx.datasets.get_version(version.parts[1].version_id),
+            tx.datasets.get(version.parts[1].dataset_id),
+        )
+    manifest = read_part_manifest(held, dataset=dataset, store=facility.store, tables=facility.tables)
+    key = f"{root}/{manifest.files[3].content_path}"
     body = facility.store.get(key)[0]
     facility.store.put(key, b"X" * len(body))
 

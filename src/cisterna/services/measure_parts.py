@@ -11,6 +11,7 @@ import hashlib
 import math
 
 from cisterna.domain.dataset import Dataset, Relation, Stage, Version, version_id
+from cisterna.domain.digest import Sha512
 from cisterna.domain.errors import (
     CatalogueUnavailable,
     CisternaError,
@@ -70,36 +71,41 @@ def measure_parts(begun: Begun, listing: Listing, *, means: Means, most_files: i
             _named(one, version, dataset, first=manifest.files[0].path, last=manifest.files[-1].path, means=means)
         )
         gathered.take(version, dataset, means=means)
-    digest = whole.hexdigest()
-    recovered = recover_object(
-        begun.dataset.dataset_id, lease=means.lease, catalogue=means.catalogue, store=means.store
-    )
+    return _measure_whole(begun, whole.hexdigest(), tuple(parts), gathered, means=means)
+
+
+def _measure_whole(
+    begun: Begun, digest: Sha512, parts: tuple[Part, ...], gathered: _Gathered, *, means: Means
+) -> Version | None:
+    """Stage what is said of all parts together, and name them in the version that people see."""
+    dataset, lease, catalogue, store, clock = begun.dataset, means.lease, means.catalogue, means.store, means.clock
+    recovered = recover_object(dataset.dataset_id, lease=lease, catalogue=catalogue, store=store)
     head = recovered.held.inventory.head if recovered.held else 0
-    version = name_staging(begun.version, head, lease=means.lease, catalogue=means.catalogue, clock=means.clock)
+    version = name_staging(begun.version, head, lease=lease, catalogue=catalogue, clock=clock)
     if is_known(begun, digest):
-        remove_known(version, digest, dataset=begun.dataset, means=means)
+        remove_known(version, digest, dataset=dataset, means=means)
         return None
     try:
         files = {PARTS_PATH: dump_parts(parts, tables=means.tables), **gathered.files(tables=means.tables)}
-        staged = stage_files(version, files, dataset=begun.dataset, store=means.store)
+        staged = stage_files(version, files, dataset=dataset, store=store)
         counted: dict[str, object] = {
             "manifest_digest": digest,
             "file_count": sum(part.file_count for part in parts),
             "total_bytes": sum(part.total_bytes for part in parts),
-            "parts": tuple(parts),
+            "parts": parts,
         }
         measured = staged.model_copy(update=counted)
-        return finish(measured, head=head, lease=means.lease, catalogue=means.catalogue, clock=means.clock)
+        return finish(measured, head=head, lease=lease, catalogue=catalogue, clock=clock)
     except (CatalogueUnavailable, StoreUnavailable, SourceUnavailable, LeaseLost):
-        raise
+        raise  # the next attempt stages the same once more
     except CisternaError:
-        forget_staging(version, dataset=begun.dataset, lease=means.lease, catalogue=means.catalogue, store=means.store)
+        forget_staging(version, dataset=dataset, lease=lease, catalogue=catalogue, store=store)
         raise
 
 
 def _bring(one: Slice, begun: Begun, *, means: Means) -> tuple[Version, Dataset]:
     """Bring one slice into its part and give the version that holds it, verified."""
-    fingerprint = one.listing.fingerprint
+    fingerprint, is_read = one.listing.fingerprint, False
     while True:
         means.watch.look()
         with means.catalogue.begin() as tx:
@@ -107,9 +113,11 @@ def _bring(one: Slice, begun: Begun, *, means: Means) -> tuple[Version, Dataset]
             dataset = _part(tx, one, begun, means=means)
             version = _newest(tx, dataset, begun, fingerprint=fingerprint, means=means)
         if version.stage is Stage.VERIFIED and version.source_fingerprint == fingerprint:
-            means.pace.pass_over(one.listing.total_bytes)
+            if not is_read:
+                means.pace.pass_over(one.listing.total_bytes)
             return version, dataset
         if version.stage is Stage.DETECTED:
+            is_read = True
             part = begin_measuring(version.version_id, lease=means.lease, catalogue=means.catalogue)
             if isinstance(part, Begun) and measure_object(part, one.listing, means=means) is None:
                 return _held(dataset, means=means), dataset

@@ -2,8 +2,8 @@
 
     PYTHONPATH=src:. python bench/parts.py --files 250000
 
-The store is a real SeaweedFS, the catalogue a real PostgreSQL. One process of its own does the whole of an ingest but the
-quality gate, which is another process: measure (each part read, described, archived and read back), describe, archive,
+The store is a real SeaweedFS, the catalogue a real PostgreSQL. One process of its own does the whole of an ingest but
+the quality gate, which is another process: measure (parts read, described, archived and read back), describe, archive,
 verify; then it restores all of it. Its peak is told after each step. With `--images` every file counts as an image with
 twenty values, by a meter that computes nothing. Prints one JSON document.
 """

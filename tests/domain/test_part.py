@@ -71,7 +71,7 @@ def test_the_lines_of_slices_one_after_another_are_those_of_the_whole(found: lis
         ("", False),
     ],
 )
-def test_a_part_may_hold_what_lies_between_its_first_and_last_file(path: str, may: bool) -> None:  # noqa: FBT001 - a case
+def test_a_part_may_hold_what_lies_between_its_first_and_last_file(path: str, may: bool) -> None:
     assert PART.may_hold(path) is may
 
 

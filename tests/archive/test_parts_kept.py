@@ -22,6 +22,7 @@ from cisterna.domain.rebuild import RebuildOutcome
 from cisterna.domain.recovery import ObjectState
 from cisterna.domain.review import Act
 from cisterna.domain.work import Work, WorkState
+from cisterna.services import rebuild_read
 from cisterna.services.check import archived_datasets, objects_of
 from cisterna.services.describe import describe_version
 from cisterna.services.detail import detail_of
@@ -192,6 +193,20 @@ def test_the_rebuilt_catalogue_is_equal_table_by_table(told: Told, empty_catalog
     assert after == before
     with empty_catalogue.begin() as tx:
         assert [one.part_of for one in tx.datasets.parts_of(version.dataset_id)] == [version.dataset_id] * 3
+
+
+def test_a_deletion_record_of_very_many_files_is_no_fault_of_the_archive(
+    told: Told, empty_catalogue: SqlCatalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = told.ingest("run")
+    told.record()
+    root = told.facility.root_of(version)
+    told.store.put(f"{root}/logs/20261122T103655.134538Z-release.begun-1.json", b"{" * 20_000)
+    monkeypatch.setattr(rebuild_read, "LARGEST_LOG_BYTES", 19_999)
+
+    found = rebuild_catalogue(catalogue=empty_catalogue, store=told.store, readers=3)
+
+    assert (found.outcome, found.faults) == (RebuildOutcome.REBUILT, ())
 
 
 def test_a_part_cut_short_in_its_commit_is_recovered_by_the_clock_and_left_alone_while_it_is_worked_on(

@@ -16,6 +16,7 @@ import multiprocessing
 import os
 import resource
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -149,6 +150,7 @@ class Watch:
             "cpu_seconds": round(cpu_s, 1),
             "peak_rss_mib": round(used.ru_maxrss / 1024),
         }
+        print(name, self.steps[name], file=sys.stderr, flush=True)
 
 
 def carry(task: dict[str, object], access: S3Access, told: multiprocessing.Queue[dict[str, dict[str, float]]]) -> None:

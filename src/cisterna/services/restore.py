@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pydantic import Field
@@ -15,7 +15,6 @@ from cisterna.domain.dataset import Dataset, Version
 from cisterna.domain.errors import AlreadyExists, ChecksumMismatch, InvalidInput, NotFound, ObjectNotFound
 from cisterna.domain.manifest import Manifest
 from cisterna.domain.ocfl import require_distinct
-from cisterna.domain.part import Part
 from cisterna.domain.source_name import is_written_otherwise
 from cisterna.ports.catalogue import Catalogue
 from cisterna.ports.object_store import ObjectStore
@@ -23,7 +22,7 @@ from cisterna.ports.quality import TableFile
 from cisterna.services.crew import work_through
 from cisterna.services.data_manifest import DATA, MANIFEST_PATH, load_manifest
 from cisterna.services.landing import PARTIAL, Landing, Target
-from cisterna.services.shelf import Shelf, choose, open_object, open_part, parts_of, read_verified
+from cisterna.services.shelf import Shelf, Shelves, choose, open_object, read_verified
 
 MARKER = ".cisterna-restore.json"
 """Says, in a folder that is not whole yet, what is being restored into it."""
@@ -116,15 +115,19 @@ def restore_object(
 ) -> Restored:
     """Like `restore_version`, from the archive alone; without a number the newest version."""
     own, chosen = open_object(object_root, pid=pid, number=number, store=store)
-    shelves = _Shelves(own, store=store, tables=tables)
+    shelves = Shelves(own, store=store, tables=tables)
     wanted = choose(own, shelves.parts, files, opened=shelves.open) if files else None
-    first = {} if readable_names else shelves.names(own, 0)
+    first = {} if readable_names else _names(own, shelves.manifest(0), store=store, tables=tables)
     _prepare(to, _marker(pid, chosen, files=files, readable_names=readable_names))
     with Target(to) as target:
         restore = _Restore(own, target, store)
         for place, shelf in shelves.needed(wanted):
             asked = shelf.files if wanted is None else wanted[place]
-            names = first if readable_names or not place else shelves.names(shelf, place)
+            names = (
+                first
+                if readable_names or not place
+                else _names(shelf, shelves.manifest(place), store=store, tables=tables)
+            )
             restore.take(asked, shelf=shelf, names=names, readers=readers)
         if restore.wrong:
             raise restore.mismatch(pid)
@@ -141,50 +144,24 @@ def restore_object(
     )
 
 
-class _Shelves:
-    """The objects that a version's files lie in, one open at a time."""
+def _names(shelf: Shelf, manifest: Manifest | None, *, store: ObjectStore, tables: TableFile) -> dict[str, str]:
+    """Give the names as acquired, as Python names files, of the paths that are written otherwise.
 
-    def __init__(self, own: Shelf, *, store: ObjectStore, tables: TableFile) -> None:
-        self._own = own
-        self._store = store
-        self._tables = tables
-        self._last: tuple[int, Shelf, Manifest] | None = None
-        self.parts = parts_of(own, store=store, tables=tables)
-
-    def open(self, part: Part) -> Shelf:
-        """Open a part, unless it is the one that is."""
-        if self._last is None or self._last[0] != part.number:
-            self._last = (part.number, *open_part(part, store=self._store, tables=self._tables))
-        return self._last[1]
-
-    def needed(self, wanted: Mapping[int, object] | None) -> Iterator[tuple[int, Shelf]]:
-        """Give each that something is wanted of, or all; 0 is the object itself."""
-        if wanted is None or 0 in wanted:
-            yield 0, self._own
-        for part in self.parts:
-            if wanted is None or part.number in wanted:
-                yield part.number, self.open(part)
-
-    def names(self, shelf: Shelf, number: int) -> dict[str, str]:
-        """Give the names as acquired, as Python names files, of the paths that are written otherwise.
-
-        The manifest says which those are. Paths that only look like it are left alone: of derived data, for example.
-        """
-        if not any(is_written_otherwise(path) for path in shelf.files):
+    The manifest says which those are. Paths that only look like it are left alone: of derived data, for example.
+    """
+    if not any(is_written_otherwise(path) for path in shelf.files):
+        return {}
+    if manifest is None:
+        if MANIFEST_PATH not in shelf.files:
             return {}
-        if self._last is not None and self._last[0] == number:
-            manifest = self._last[2]
-        elif MANIFEST_PATH in shelf.files:
-            manifest = load_manifest(read_verified(shelf, MANIFEST_PATH, store=self._store), tables=self._tables)
-        else:
-            return {}
-        names = {
-            f"{DATA}{entry.path}": DATA + os.fsdecode(entry.source_path)
-            for entry in manifest.files
-            if entry.source_path_base64 is not None and f"{DATA}{entry.path}" in shelf.files
-        }
-        require_distinct((names.get(path, path) for path in shelf.files), what=f"the restored {shelf.inventory.pid}")
-        return names
+        manifest = load_manifest(read_verified(shelf, MANIFEST_PATH, store=store), tables=tables)
+    names = {
+        f"{DATA}{entry.path}": DATA + os.fsdecode(entry.source_path)
+        for entry in manifest.files
+        if entry.source_path_base64 is not None and f"{DATA}{entry.path}" in shelf.files
+    }
+    require_distinct((names.get(path, path) for path in shelf.files), what=f"the restored {shelf.inventory.pid}")
+    return names
 
 
 def ocfl_number(version: Version, dataset: Dataset) -> int:

@@ -86,6 +86,35 @@ def open_part(part: Part, *, store: ObjectStore, tables: TableFile) -> tuple[She
     return shelf._replace(files=data), manifest
 
 
+class Shelves:
+    """The objects that a version's files lie in, one open at a time."""
+
+    def __init__(self, own: Shelf, *, store: ObjectStore, tables: TableFile) -> None:
+        self._own = own
+        self._store = store
+        self._tables = tables
+        self._last: tuple[int, Shelf, Manifest] | None = None
+        self.parts = parts_of(own, store=store, tables=tables)
+
+    def open(self, part: Part) -> Shelf:
+        """Open a part, unless it is the one that is."""
+        if self._last is None or self._last[0] != part.number:
+            self._last = (part.number, *open_part(part, store=self._store, tables=self._tables))
+        return self._last[1]
+
+    def needed(self, wanted: Mapping[int, object] | None) -> Iterator[tuple[int, Shelf]]:
+        """Give each that something is wanted of, or all; 0 is the object itself."""
+        if wanted is None or 0 in wanted:
+            yield 0, self._own
+        for part in self.parts:
+            if wanted is None or part.number in wanted:
+                yield part.number, self.open(part)
+
+    def manifest(self, number: int) -> Manifest | None:
+        """Give the manifest of the part that is open; None for another one, and for the object itself."""
+        return self._last[2] if self._last is not None and self._last[0] == number else None
+
+
 def choose(
     own: Shelf, parts: Sequence[Part], wanted: Sequence[str], *, opened: Callable[[Part], Shelf]
 ) -> dict[int, dict[str, str]]:

@@ -65,7 +65,7 @@ torture: .stamps/$(INSTALL) $(VALIDATORS)  ## kill workers, stores and parts of 
 	@CISTERNA_OCFL_PY=$(CURDIR)/.venv-ocfl/bin/python CISTERNA_ROCRATE_VALIDATOR=$(CURDIR)/.venv-crate/bin/python \
 	  $(BIN)/pytest -m "torture and not large" -s $(ARGS)
 
-large: .stamps/$(INSTALL)  ## archive a sparse file of 100 GiB: takes its room and some hours (ARGS="--sparse-gib 10")
+large: .stamps/$(INSTALL)  ## list a million names, archive a sparse file of 100 GiB: takes its room and some hours (ARGS="--sparse-gib 10")
 	@$(BIN)/pytest -m large -s --sparse-gib 100 $(ARGS)
 
 bench: .stamps/$(INSTALL)  ## copy into the archive's store beside rclone, s5cmd, obstore and boto3 (ARGS="--scale 0.1 --repeats 3")

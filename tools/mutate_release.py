@@ -23,7 +23,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PARTS = {
-    "judge": ("cisterna.domain.release", ["--noconftest", "tests/domain/test_release.py"]),
+    "judge": (
+        "cisterna.domain.release",
+        ["--noconftest", "tests/domain/test_release.py", "tests/domain/test_release_parts.py"],
+    ),
     "deletion": ("cisterna.adapters.landing_deletion", ["--noconftest", "tests/adapters/test_landing_deletion.py"]),
     "execution": ("cisterna.services.release", ["tests/release"]),
     "facts": ("cisterna.services.release_facts", ["tests/release"]),

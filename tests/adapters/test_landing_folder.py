@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
 import stat
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -307,3 +310,33 @@ def _bind_socket(path: Path) -> None:
         listener.close()
     finally:
         os.chdir(here)
+
+
+_LIST = """
+import json, resource, sys
+from cisterna.adapters.landing_folder import LandingFolder
+from cisterna.domain.part import slices
+
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+listing = LandingFolder(sys.argv[1]).listing("run")
+cut = [len(one.listing.files) for one in slices(listing, most_files=100_000)]
+grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+names = [file.path for file in listing.files]
+print(json.dumps({"files": len(names), "sorted": names == sorted(names), "slices": cut, "grown_mib": grown // 1024}))
+"""
+
+
+@pytest.mark.large
+@pytest.mark.timeout(3_600)
+def test_a_million_names_in_one_folder_are_listed_in_order_and_in_bounded_memory(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    for number in range(1_000_000):
+        os.close(os.open(run / f"A1_{number:07d}_0_Fluorescence_488_nm_Ex.tiff", os.O_CREAT | os.O_WRONLY))
+
+    child = subprocess.run([sys.executable, "-c", _LIST, str(tmp_path)], capture_output=True, check=True, timeout=1_800)
+
+    told = json.loads(child.stdout)
+    print(told)  # noqa: T201 - `make large` shows it
+    assert (told["files"], told["sorted"], told["slices"]) == (1_000_000, True, [100_000] * 10)
+    assert told["grown_mib"] < 700

@@ -16,7 +16,8 @@ from cisterna.domain.dataset import Stage, Version
 from cisterna.domain.delivered import DeliveredDigests
 from cisterna.domain.digest import DIGEST_ALGORITHM, DigestAlgorithm
 from cisterna.domain.finding import Verdict
-from cisterna.domain.ocfl import object_root
+from cisterna.domain.ocfl import MOST_FILES, object_root
+from cisterna.domain.part import Part
 from cisterna.domain.receipt import CopyReceipt
 from cisterna.domain.work import Attempt, WorkKind
 from cisterna.ports.catalogue import Catalogue
@@ -99,6 +100,7 @@ class Facility:
     image_limit_bytes: int = 4096
     readers: int = 2
     digest: DigestAlgorithm = DIGEST_ALGORITHM
+    most_files: int = MOST_FILES
     leases: dict[str, Attempt] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -157,6 +159,7 @@ class Facility:
             image_limit_bytes=self.image_limit_bytes,
             readers=self.readers,
             digest=self.digest,
+            most_files=self.most_files,
         )
 
     def describe(self, version: str, lease: Attempt) -> Version:
@@ -203,6 +206,9 @@ class Facility:
     def version(self, version: str) -> Version:
         with self.catalogue.begin() as tx:
             return tx.datasets.get_version(version)
+
+    def parts(self, version: str) -> tuple[Part, ...]:
+        return self.version(version).parts
 
     def root_of(self, version: str) -> str:
         with self.catalogue.begin() as tx:

@@ -128,7 +128,15 @@ def moved(vault: Vault, tier: FarTier) -> str:
 
 def thaw(vault: Vault, dataset: str, keeper: ObjectKeeper, **more: Any) -> Thawing:
     asked = {"days": 7, "speed": ThawSpeed.STANDARD, **more}
-    return thaw_version(f"{dataset}:v1", catalogue=vault.facility.catalogue, store=vault.first, keeper=keeper, **asked)
+    facility = vault.facility
+    return thaw_version(
+        f"{dataset}:v1",
+        catalogue=facility.catalogue,
+        store=vault.first,
+        keeper=keeper,
+        tables=facility.tables,
+        **asked,
+    )
 
 
 def restore(vault: Vault, dataset: str, to: Path) -> Restored:
@@ -266,3 +274,23 @@ def test_how_long_it_takes_is_said_where_it_is_documented(
     classes: tuple[str, ...], speed: ThawSpeed, words: str
 ) -> None:
     assert words in takes(classes, speed)
+
+
+def test_what_lies_in_parts_is_brought_back_from_each_of_them(
+    *, vault: Vault, keeper: S3ObjectKeeper, tier: FarTier, clock: SettableClock, tmp_path: Path
+) -> None:
+    vault.facility.most_files = 1
+    dataset = vault.archive("far", **FILES)
+    keys = {}
+    for part, name in zip(vault.facility.parts(f"{dataset}:v1"), FILES, strict=True):
+        keys[name] = vault.key_of(part.dataset_id, FILES[name])
+    tier.move([keys["a"], keys["c"]])
+
+    assert thaw(vault, dataset, keeper, files=["c.txt"]).asked == 1
+    assert {key for key, _, _ in tier.asked} == {keys["c"]}
+    assert thaw(vault, dataset, keeper).asked == 1
+    clock.advance(timedelta(hours=6))
+
+    assert thaw(vault, dataset, keeper).is_ready
+    restore(vault, dataset, tmp_path / "out")
+    assert {name: (tmp_path / "out/data" / f"{name}.txt").read_bytes() for name in FILES} == FILES

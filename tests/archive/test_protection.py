@@ -162,6 +162,29 @@ def test_a_legal_hold_is_on_every_object_and_the_store_refuses_its_deletion(
     assert "refused to delete" in archive.hold.words
 
 
+def test_a_legal_hold_and_a_lock_on_a_whole_reach_every_part_and_go_with_it(
+    vault: Vault, keepers: Keepers, locking: S3Bucket
+) -> None:
+    vault.facility.most_files = 2
+    whole = vault.archive("held-in-parts", a=b"alpha", b=b"beta", c=b"gamma")
+    parts = [part.dataset_id for part in vault.facility.parts(f"{whole}:v1")]
+    held = hold(vault, whole)
+
+    asked = round_of(vault, keepers)
+
+    of_archive = {one.dataset_id: one for one in asked if one.store == "archive"}
+    assert of_archive.keys() == {whole, *parts}
+    for dataset in (whole, *parts):
+        told = of_archive[dataset].hold
+        assert told is not None
+        assert told.standing is Standing.DONE
+        assert not any(deletable(locking, one) for one in versions(vault, locking, dataset))
+    lift(vault, held)
+    round_of(vault, keepers)
+    for part in parts:
+        assert all(deletable(locking, one) for one in versions(vault, locking, part))
+
+
 def test_where_the_store_has_no_lock_it_is_said_plainly_and_our_own_hold_stands(vault: Vault, keepers: Keepers) -> None:
     dataset = vault.archive("held-2", a=b"alpha")
     vault.copy(dataset)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,12 +25,13 @@ from cisterna.profiles.squid import Squid
 from cisterna.services.detect import sweep_instrument
 from cisterna.services.held_object import read_held
 from cisterna.services.instrument import declare_instrument
+from cisterna.services.measure import measure_version
 from cisterna.services.project import ensure_test_project
 from cisterna.settings import Archive, Dispatch, Settings
 from cisterna.testing.limit_gate import LimitGate
 from cisterna.testing.memory_store import MemoryStore
 from cisterna.testing.virtual_squid import VirtualSquid
-from flows import engine
+from flows import engine, steps
 from flows.ingest import ingest
 from flows.parts import use_parts
 from flows.worker import Worker
@@ -130,6 +132,30 @@ def steps_of(prefect: PrefectServer, work: Work) -> list[list[str]]:
 
 
 ALL_STEPS = ["complete", "measure", "gate", "describe", "archive", "verify", "settle"]
+
+
+def test_a_run_of_more_files_than_one_object_takes_rests_as_one_dataset_in_the_same_steps(
+    facility: Facility, worker: Worker, prefect: PrefectServer, bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(steps, "measure_version", partial(measure_version, most_files=4))
+    work = facility.receive(wells=("A1", "B2"))
+
+    worker.take_all()
+
+    with facility.catalogue.begin() as tx:
+        (whole,) = [one for one in tx.datasets.list() if one.part_of is None]
+        (version,) = tx.datasets.versions(whole.dataset_id)
+        acquisition = tx.acquisitions.get(work.subject)
+    assert facility.work(work).state is WorkState.DONE
+    assert (version.stage, version.verdict) == (Stage.ACCEPTED, Verdict.PASSED)
+    assert len(version.parts) > 2
+    assert version.file_count == acquisition.file_count
+    assert acquisition.ingested_fingerprint == acquisition.fingerprint
+    assert version.metadata is not None
+    imaging: Any = version.metadata["imaging"]
+    assert imaging["regions"] == 2, "the profile has seen the files of all parts"
+    assert imaging["pixel_size_um"] is not None, "and has read what describes the run"
+    bench.wait_for(lambda: steps_of(prefect, work) == [ALL_STEPS], what="seven task runs")
 
 
 def test_a_finished_run_is_carried_to_where_it_rests_in_seven_steps(

@@ -9,11 +9,13 @@ from html import escape
 import pytest
 
 from cisterna.domain.acquisition import AcquisitionState
-from cisterna.domain.dataset import Stage
+from cisterna.domain.dataset import Relation, Stage
 from cisterna.domain.finding import Outcome, Verdict
+from cisterna.domain.ocfl import object_root
+from cisterna.domain.part import Part, part_pid
 from cisterna.domain.review import Act
 from cisterna.domain.work import WorkKind
-from cisterna.testing.factory import make_finding
+from cisterna.testing.factory import make_dataset, make_finding, make_sha512, make_version
 from tests.web.client import Browser
 from tests.web.site import Site
 
@@ -374,3 +376,47 @@ def test_a_project_with_a_wrong_field_is_refused_and_the_form_keeps_what_was_typ
     assert answer.status_code == 422
     assert 'role="alert"' in answer.text
     assert fields.get("title", "Lungs of mice") in answer.text
+
+
+def test_the_page_names_the_parts_that_hold_the_files_and_lists_show_one_dataset(site: Site, visit: Visit) -> None:
+    version = site.lay_version("plate-7", title="Plate 7")
+    with site.catalogue.begin() as tx:
+        whole = tx.datasets.get(version.dataset_id)
+        parts = []
+        for number, (first, last) in enumerate([("0/a.tiff", "0/<b>&.tiff"), ("1/a.tiff", "1/b.tiff")], start=1):
+            relation = Relation(kind="IsPartOf", dataset_id=whole.dataset_id, version="v1")
+            pid = part_pid(whole.pid, number)
+            dataset = make_dataset(f"part {number}", title=f"Part {number}", relations=(relation,))
+            dataset = dataset.model_copy(update={"pid": pid, "object_root": object_root(pid), "project": "atlas"})
+            tx.datasets.add(dataset)
+            held = tx.datasets.add_version(make_version(dataset, stage=Stage.VERIFIED, ocfl_version=1))
+            parts.append(
+                Part(
+                    number=number,
+                    dataset_id=dataset.dataset_id,
+                    version_id=held.version_id,
+                    pid=pid,
+                    ocfl_version=1,
+                    algorithm="sha512",
+                    manifest_digest=make_sha512(pid),
+                    file_count=100_000,
+                    total_bytes=12_000_000,
+                    first=first,
+                    last=last,
+                )
+            )
+        fresh = tx.datasets.get_version(version.version_id)
+        tx.datasets.save_version(fresh.model_copy(update={"parts": tuple(parts)}))
+
+    sten = visit("sten")
+    page = sten.get(f"/datasets/{version.dataset_id}").text
+    dashboard = sten.get("/").text
+
+    for part in parts:
+        assert part.pid in page
+    assert escape("0/<b>&.tiff") in page
+    assert "Parts" in page
+    assert "Part 1" not in dashboard
+    assert "Plate 7" in dashboard
+    rows = sten.get("/api/v1/datasets").text
+    assert parts[0].dataset_id not in rows

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Executable, bindparam, cast, select, update
+from sqlalchemy import ColumnElement, Executable, bindparam, cast, select, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from cisterna.adapters.catalogue_connection import Statements, body_of
@@ -83,12 +83,15 @@ class SqlDatasets(SqlVersions, SqlEvidence):
 
     def derived_from(self, dataset_id: str) -> Sequence[Dataset]:
         """Find what was made from it, oldest first."""
-        relation = json.dumps([{"kind": "IsDerivedFrom", "dataset_id": dataset_id}])
-        wanted = (
-            select(datasets.c.body)
-            .where(datasets.c.relations.contains(cast(relation, JSONB)))
-            .order_by(datasets.c.created_at, datasets.c.dataset_id)
-        )
+        return self._related("IsDerivedFrom", dataset_id, datasets.c.created_at, datasets.c.dataset_id)
+
+    def parts_of(self, dataset_id: str) -> Sequence[Dataset]:
+        """Find its parts, by their numbers."""
+        return self._related("IsPartOf", dataset_id, datasets.c.pid)
+
+    def _related(self, kind: str, dataset_id: str, *order: ColumnElement[Any]) -> Sequence[Dataset]:
+        relation = json.dumps([{"kind": kind, "dataset_id": dataset_id}])
+        wanted = select(datasets.c.body).where(datasets.c.relations.contains(cast(relation, JSONB))).order_by(*order)
         return [Dataset.model_validate_json(body) for body in self._sql.run(wanted).scalars()]
 
 

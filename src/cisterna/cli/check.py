@@ -16,7 +16,7 @@ from cisterna.cli.opened import opened
 from cisterna.domain.errors import InvalidInput, NotFound, StoreUnavailable
 from cisterna.domain.fixity import Fault, Fixity, Subset, parse_subset
 from cisterna.ports.object_store import ObjectStore
-from cisterna.services.check import archived_datasets, check_object
+from cisterna.services.check import archived_datasets, check_object, objects_of
 from cisterna.services.crew import work_through
 from cisterna.services.distinct_store import require_distinct
 from cisterna.services.keep_object import Kept, keep_object
@@ -47,7 +47,7 @@ def check(
         chosen = _chosen(parts, store)
         datasets = archived_datasets(parts.catalogue)
         if identifier is not None:
-            datasets = [archived_row(identifier, parts).dataset_id or ""]
+            datasets = objects_of(archived_row(identifier, parts).dataset_id or "", catalogue=parts.catalogue)
         results = _check(datasets, chosen, parts, subset=subset, repair=repair, dry_run=dry_run)
     code, reason = _sum_up(results)
     rows = [_row(one) for one in results]

@@ -36,6 +36,7 @@ def _row(detail: Detail) -> dict[str, Any]:
     del fields["total_bytes"], fields["held"]
     wanted = fields.pop("copies_wanted")
     fields["copies"] = f"{detail.copies} of {wanted}" if detail.copies or wanted > 1 else None
+    fields["parts"] = detail.parts or None
     share = fields.pop("progress")
     shown = {name: _at(value) if isinstance(value, datetime) else value for name, value in fields.items()}
     shown["reading"] = reading_words(detail.reading)
@@ -61,6 +62,14 @@ def _sections(detail: Detail) -> Iterator[tuple[str, list[str]]]:
         [
             f"{_at(one.verified_at)}  {one.store}: {one.files_read} files, {human_bytes(one.bytes_read)}, read back"
             for one in detail.receipts
+        ],
+    )
+    yield (
+        "parts",
+        [
+            f"{one.pid}  v{one.ocfl_version}: {one.file_count:,} files, {human_bytes(one.total_bytes)}, "
+            f"from {one.first} to {one.last}"
+            for one in (detail.shown.parts if detail.shown else ())
         ],
     )
     yield (

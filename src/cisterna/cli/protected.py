@@ -23,6 +23,8 @@ def protected_now(hold: Hold, parts: Parts) -> Sequence[Protection]:
                 datasets = [one.dataset_id for one in tx.datasets.list(acquisition_id=hold.target)]
             case HoldScope.PROJECT:
                 datasets = [one.dataset_id for one in tx.datasets.list(project=hold.target, limit=_AT_ONCE_MOST)]
+        if hold.scope is not HoldScope.PROJECT:
+            datasets += [part.dataset_id for one in datasets for part in tx.datasets.parts_of(one)]
     return [one for dataset_id in datasets for one in protected(dataset_id, parts)]
 
 

@@ -120,6 +120,7 @@ class _Asked:
             self._version_id,
             days=self._days,
             speed=self._speed,
+            tables=self._parts.tables,
             catalogue=self._parts.catalogue,
             store=self._store,
             keeper=self._keeper,

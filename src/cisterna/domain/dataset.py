@@ -12,6 +12,7 @@ from cisterna.domain.digest import Sha256, Sha512
 from cisterna.domain.errors import IllegalTransition
 from cisterna.domain.finding import Verdict
 from cisterna.domain.identifier import AcquisitionId, Ark, DatasetId, Slug
+from cisterna.domain.part import Part
 
 
 class Stage(StrEnum):
@@ -63,7 +64,7 @@ def require_transition(present: Stage, wanted: Stage, *, version_id: str) -> Non
 class Relation(Value):
     """How a dataset relates to another (DataCite relationType)."""
 
-    kind: Literal["IsDerivedFrom", "IsSourceOf", "IsVersionOf"]
+    kind: Literal["IsDerivedFrom", "IsSourceOf", "IsVersionOf", "IsPartOf"]
     dataset_id: DatasetId
     version: str
 
@@ -91,6 +92,11 @@ class Dataset(Value):
     pid: Ark
     object_root: str
     created_at: Moment
+
+    @property
+    def part_of(self) -> DatasetId | None:
+        """The dataset that people see, where this is a part of it; None for one that stands by itself."""
+        return next((one.dataset_id for one in self.relations if one.kind == "IsPartOf"), None)
 
 
 class StagedFile(Value):
@@ -121,6 +127,7 @@ class Version(Value):
         staged: Files of ours uploaded there, by logical path. The data files are in the staged
             `provenance/manifest.parquet`.
         manifest_digest: Of the data files; known from `measured` on.
+        parts: Which versions of its parts hold the data files; empty when its own object does.
         verdict, reason: What the gate said and why, in words.
         metadata: The record that was described, as JSON.
         metadata_missing: Names of the mandatory fields that are empty.
@@ -145,6 +152,7 @@ class Version(Value):
     manifest_digest: Sha512 | None = None
     file_count: int = Field(default=0, ge=0)
     total_bytes: int = Field(default=0, ge=0)
+    parts: tuple[Part, ...] = ()
     ocfl_version: int | None = None
     verdict: Verdict | None = None
     reason: str | None = None

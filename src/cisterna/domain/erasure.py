@@ -27,7 +27,7 @@ ERASED_TITLE = "(erased)"
 PUBLIC_WORDS = "The data were erased."
 """For the public to read on the landing page that stays: it names nobody and nothing."""
 
-_ROOT = re.compile(r"(?:[0-9a-f]{3}/){3}ark%3a%2f[0-9]{5}%2f[0-9a-z]+")
+_ROOT = re.compile(r"(?:[0-9a-f]{3}/){3}ark%3a%2f[0-9]{5}%2f[0-9a-z]+(?:%2fpart-[0-9]{4})?")
 _SHOWN = 3
 _SCOPE_DIGITS = 32
 

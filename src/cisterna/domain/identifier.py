@@ -11,7 +11,8 @@ AcquisitionId = Annotated[str, StringConstraints(pattern=r"^acq-[0-9a-z]{26}$")]
 DatasetId = Annotated[str, StringConstraints(pattern=r"^ds-[0-9a-z]{26}$")]
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
 """A short name that people type: instruments, projects, models."""
-Ark = Annotated[str, StringConstraints(pattern=r"^ark:/[0-9]{5}/[0-9a-z]+$")]
+Ark = Annotated[str, StringConstraints(pattern=r"^ark:/[0-9]{5}/[0-9a-z]+(/part-[0-9]{4})?$")]
+"""A dataset's, or that of a part below it."""
 
 TEST_NAAN = "99999"
 """The Name Assigning Authority Number that the ARK Alliance reserves for tests."""

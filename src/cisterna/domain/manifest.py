@@ -6,7 +6,7 @@ import base64
 import binascii
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from itertools import pairwise
 
@@ -98,10 +98,15 @@ class Manifest(Value):
         differs from that of a file which really has such a name.
         """
         digest = hashlib.sha512()
+        for line in self.lines():
+            digest.update(line)
+        return digest.hexdigest()
+
+    def lines(self) -> Iterator[bytes]:
+        """Give the lines that the digest is made of: one manifest's after another's are those of both."""
         for entry in self.files:
             mark = "\\" if entry.source_path_base64 else ""
-            digest.update(f"{mark}{entry.sha512} {entry.size_bytes} {entry.path}\n".encode())
-        return digest.hexdigest()
+            yield f"{mark}{entry.sha512} {entry.size_bytes} {entry.path}\n".encode()
 
     @cached_property
     def algorithm(self) -> DigestAlgorithm:

@@ -30,7 +30,7 @@ SIDECARS: Mapping[DigestAlgorithm, str] = {"sha512": SIDECAR, "sha256": f"{INVEN
 CONTENT = "content"
 LOGS = "logs"
 MOST_FILES = 100_000
-"""Data files that one object takes: its inventory is read and written whole at every commit."""
+"""Data files that one object takes, since its inventory is read and written whole at every commit; more: parts."""
 INVENTORY_TYPE = "https://ocfl.io/1.1/spec/#inventory"
 LAYOUT = "0003-hash-and-id-n-tuple-storage-layout"
 

@@ -54,9 +54,7 @@ def publication_bars(
     if not _is_accepted(version, decisions):
         remedy = "a steward has to accept this version with the evidence it has now"
         bars.append(Bar(condition="nobody who may has accepted it as it is", remedy=remedy))
-    if not _is_verified(version, receipts):
-        remedy = "its archived copy has to be read back first; run `cisterna check`"
-        bars.append(Bar(condition="no receipt proves its archived copy", remedy=remedy))
+    bars.extend(_about_object(version, receipts))
     if not version.metadata or version.metadata_missing:
         missing = ", ".join(version.metadata_missing) or "all of them"
         bars.append(Bar(condition=f"metadata are missing: {missing}", remedy="fill them in first"))
@@ -76,6 +74,15 @@ def publication_bars(
             remedy = f"the policy of project {project.slug} is to publish nothing; its owner can change that"
         bars.append(Bar(condition="nobody has agreed to it", remedy=remedy))
     return tuple(bars)
+
+
+def _about_object(version: Version, receipts: Iterable[CopyReceipt]) -> Iterable[Bar]:
+    if not _is_verified(version, receipts):
+        remedy = "its archived copy has to be read back first; run `cisterna check`"
+        yield Bar(condition="no receipt proves its archived copy", remedy=remedy)
+    if version.parts:
+        remedy = "what lies in parts cannot be made public yet; hand it over by `cisterna restore`"
+        yield Bar(condition=f"its files lie in {len(version.parts)} parts", remedy=remedy)
 
 
 def consent_given(version: Version, project: Project, *, consent: str | None) -> str | None:

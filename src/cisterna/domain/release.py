@@ -6,7 +6,7 @@ be found out is a reason.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -169,6 +169,15 @@ class ArchiveFacts(Value):
     holds_manifest: bool = False
 
 
+class PartFacts(Value):
+    """What is known of one part: what is asked of the object that people see is asked of each that holds its files."""
+
+    version: Version
+    copies: tuple[StoredCopy, ...]
+    receipts: tuple[CopyReceipt, ...]
+    archive: ArchiveFacts
+
+
 class Facts(Value):
     """All that a judgement is made on.
 
@@ -176,6 +185,7 @@ class Facts(Value):
         newest_version_id: Of the acquisition's dataset.
         stores: Names of the stores that are configured now.
         copies: What is known of the object in each of them; a receipt does not outweigh what was found later.
+        parts: What is known of each part that the version names, in their order.
         open_work: Kinds of work on the acquisition or its versions that have not come to an end.
         announced: The release that is to be carried out; None before it is announced.
     """
@@ -195,8 +205,14 @@ class Facts(Value):
     open_work: tuple[str, ...]
     source: SourceFacts
     archive: ArchiveFacts
+    parts: tuple[PartFacts, ...] = ()
     rules: ReleaseRules
     announced: Release | None = None
+
+    @property
+    def objects(self) -> tuple[Facts | PartFacts, ...]:
+        """What is known of each object: the one that people see, and each part."""
+        return (self, *self.parts)
 
 
 class Objection(Value):
@@ -232,18 +248,12 @@ class Judgement(Value):
 
 def judge(facts: Facts) -> Judgement:
     """Gather every objection; the same facts always give the same judgement."""
-    doubtful = {one.store for one in facts.copies if one.fixity not in {Fixity.OK, None}}
-    counted = counted_receipts(
-        facts.receipts,
-        version=facts.version,
-        inventory_sha512=facts.archive.inventory_sha512,
-        stores=[one for one in facts.stores if one not in doubtful],
-        now=facts.now,
-        longest_age=timedelta(days=facts.rules.receipt_days),
-    )
+    counted = [_counted(one, facts) for one in facts.objects]
+    everywhere = [store for store in counted[0] if all(store in one for one in counted)]
     objections = [
         *_about_version(facts),
-        *_about_copies(facts, counted),
+        *_about_parts(facts),
+        *_about_copies(facts, everywhere),
         *_about_time(facts),
         *_about_holds(facts),
         *_about_acquisition(facts),
@@ -251,7 +261,22 @@ def judge(facts: Facts) -> Judgement:
         *_about_archive(facts.archive),
         *_about_announcement(facts),
     ]
-    return Judgement(objections=tuple(objections), receipts=tuple(counted.values()))
+    return Judgement(
+        objections=tuple(objections), receipts=tuple(receipt for one in counted for receipt in one.values())
+    )
+
+
+def _counted(one: Facts | PartFacts, facts: Facts) -> Mapping[str, CopyReceipt]:
+    """Give the receipts of one object that count; of a store in which it was found in doubt since, none does."""
+    doubtful = {copy.store for copy in one.copies if copy.fixity not in {Fixity.OK, None}}
+    return counted_receipts(
+        one.receipts,
+        version=one.version,
+        inventory_sha512=one.archive.inventory_sha512,
+        stores=[store for store in facts.stores if store not in doubtful],
+        now=facts.now,
+        longest_age=timedelta(days=facts.rules.receipt_days),
+    )
 
 
 def counted_receipts(
@@ -302,8 +327,23 @@ def _about_version(facts: Facts) -> Iterator[Objection]:
         yield Objection(condition="review", words=words)
 
 
-def _about_copies(facts: Facts, counted: Mapping[str, CopyReceipt]) -> Iterator[Objection]:
-    for copy in facts.copies:
+def _about_parts(facts: Facts) -> Iterator[Objection]:
+    """Ask of every part what is asked of the whole's own object; the copies are counted for all of them together."""
+    named = [(one.version_id, one.manifest_digest, one.ocfl_version) for one in facts.version.parts]
+    known = [(one.version.version_id, one.version.manifest_digest, one.version.ocfl_version) for one in facts.parts]
+    if named != known:
+        words = f"it names {len(named)} parts, and the catalogue knows other ones; run `cisterna check`"
+        yield Objection(condition="parts", words=words)
+    for one in facts.parts:
+        if ORDER.index(one.version.stage) < ORDER.index(Stage.VERIFIED):
+            words = f"its part {one.version.version_id} is {one.version.stage.value}; it has to be verified first"
+            yield Objection(condition="parts", words=words)
+        for objection in _about_archive(one.archive):
+            yield objection.model_copy(update={"words": f"of its part {one.version.version_id}: {objection.words}"})
+
+
+def _about_copies(facts: Facts, counted: Sequence[str]) -> Iterator[Objection]:
+    for copy in (copy for one in facts.objects for copy in one.copies):
         if copy.fixity is Fixity.DAMAGED:
             words = f"its copy in {copy.store} is damaged: {copy.reason}; repair it first, the source may be needed"
             yield Objection(condition="damage", words=words)
@@ -321,7 +361,7 @@ def _about_copies(facts: Facts, counted: Mapping[str, CopyReceipt]) -> Iterator[
 
 def _about_time(facts: Facts) -> Iterator[Objection]:
     acquisition = facts.acquisition
-    verified = min((one.verified_at for one in facts.receipts), default=facts.now)
+    verified = max(min((receipt.verified_at for receipt in one.receipts), default=facts.now) for one in facts.objects)
     since = max(acquisition.settled_since, acquisition.completed_at or facts.now, verified)
     if facts.now - since < timedelta(days=facts.rules.rest_days) or since > facts.now:
         words = (

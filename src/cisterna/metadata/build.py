@@ -94,7 +94,7 @@ def build_record(
         pid=dataset.pid,
         dataset_id=dataset.dataset_id,
         version=version.label,
-        derived=dataset.acquisition_id is None,
+        derived=dataset.acquisition_id is None and dataset.part_of is None,
         publication_year=described_at.year,
         manifest_digest=version.manifest_digest,
         file_count=version.file_count,

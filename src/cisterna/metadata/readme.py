@@ -24,14 +24,16 @@ def readme_text(record: MetadataRecord, *, written_otherwise: int = 0) -> str:
         record: What is described.
         written_otherwise: How many data files have a path that is not written as it was acquired.
     """
+    in_parts = [one.pid for one in record.relations if one.kind == "HasPart"]
+    checking = _CHECKING_PARTS if in_parts else _CHECKING
     parts = [
         f"# {_plain(record.name)}\n",
         _paragraphs(record.summary),
         _table(record),
         _incomplete(record),
-        _LAYOUT,
+        _LAYOUT_OF_PARTS.format(count=len(in_parts), first=in_parts[0]) if in_parts else _LAYOUT,
         _NAMES.format(count=f"{written_otherwise:,}", encoding=ENCODING) if written_otherwise else "",
-        _CHECKING.format(checksums=CHECKSUMS, digest=record.manifest_digest),
+        checking.format(checksums=CHECKSUMS, digest=record.manifest_digest),
         _WITHOUT_CISTERNA,
     ]
     return "\n".join(part for part in parts if part)
@@ -126,6 +128,32 @@ _LAYOUT = """\
 | `provenance/` | the list of the data files with sizes and digests |
 | `metadata/` | this description for machines: the full record, DataCite, schema.org |
 | `ro-crate-metadata.json` | the same as an RO-Crate 1.2, with every file (https://w3id.org/ro/crate/1.2) |
+"""
+
+_LAYOUT_OF_PARTS = """\
+## What is where
+
+The data files are too many for one object. They lie in {count} parts, each an OCFL object of its own in the same
+storage root: the first is `{first}`, and the others are counted up from it. The files are sorted by the bytes of their
+paths and cut into that many runs, so each file is in one part, below its `data/`.
+
+| path | holds |
+| --- | --- |
+| `provenance/parts.parquet` | every part: identifier, OCFL version, first and last file, digest of its list |
+| `quality/` | measurements of each image of all parts, and what the checks said |
+| `metadata/` | this description for machines: the full record, DataCite, schema.org |
+| `ro-crate-metadata.json` | the same as an RO-Crate 1.2, with every part (https://w3id.org/ro/crate/1.2) |
+"""
+
+_CHECKING_PARTS = """\
+## How to check the data
+
+Take each part out of the archive and follow its own `README.md`: it has the digests of its files in `{checksums}`.
+Put together in the order of the parts, their files are the whole. The digest of the whole list is
+
+    {digest}
+
+which is the SHA-512 of one line a file, `<sha512> <size in bytes> <path below data/>`, sorted by the bytes of the path.
 """
 
 _NAMES = """\

@@ -92,7 +92,7 @@ class ModelFacts(Value):
 class Related(Value):
     """Another dataset of ours (DataCite relationType)."""
 
-    kind: Literal["IsDerivedFrom", "IsSourceOf", "IsVersionOf"]
+    kind: Literal["IsDerivedFrom", "IsSourceOf", "IsVersionOf", "IsPartOf", "HasPart"]
     pid: Ark
     version: str
     title: Line | None = None

@@ -154,6 +154,10 @@ class Datasets(Protocol):
         """Datasets with an `IsDerivedFrom` relation to this one."""
         ...
 
+    def parts_of(self, dataset_id: str) -> Sequence[Dataset]:
+        """Parts that were ever begun for this one, by their numbers; a version says which of them it has."""
+        ...
+
     def add_version(self, version: Version) -> Version:
         """Add it. Raises `AlreadyExists` for a taken number."""
         ...

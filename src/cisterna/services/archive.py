@@ -30,6 +30,7 @@ from cisterna.ports.object_store import IfAbsent, IfMatch, ObjectStore
 from cisterna.ports.quality import TableFile
 from cisterna.services.data_manifest import DATA, MANIFEST_PATH, load_manifest
 from cisterna.services.held_object import HeldObject, read_held, read_optional
+from cisterna.services.part_table import PARTS_PATH
 from cisterna.services.recover import Recovery, put_sidecar, recover_object
 from cisterna.services.source_record import note_ingested
 from cisterna.services.staging import drop_staging
@@ -54,7 +55,7 @@ def archive_version(
         ObjectInvalid, ChecksumMismatch: What was staged is not there any more or is not what was staged.
         StoreUnavailable, CatalogueUnavailable, LeaseLost: As said there.
     """
-    begun = _begin(version_id, lease=lease, catalogue=catalogue)
+    begun = _begin(version_id, lease=lease, catalogue=catalogue, store=store)
     if isinstance(begun, Version):
         return begun
     version, dataset = begun
@@ -70,7 +71,9 @@ def archive_version(
     return _finish(version, commit.inventory, lease=lease, catalogue=catalogue, clock=clock)
 
 
-def _begin(version_id: str, *, lease: Attempt, catalogue: Catalogue) -> tuple[Version, Dataset] | Version:
+def _begin(
+    version_id: str, *, lease: Attempt, catalogue: Catalogue, store: ObjectStore
+) -> tuple[Version, Dataset] | Version:
     with catalogue.begin() as tx:
         tx.inbox.require_lease(lease)
         version = tx.datasets.get_version(version_id)
@@ -83,15 +86,33 @@ def _begin(version_id: str, *, lease: Attempt, catalogue: Catalogue) -> tuple[Ve
             for one in tx.datasets.versions(dataset.dataset_id)
             if (one.number, one.revision) < (version.number, version.revision) and one.stage in _ON_THE_WAY
         ]
+        _require_parts(tx, version, store=store)
     if earlier:
         msg = f"{version_id} waits until {earlier[0].label}, which is {earlier[0].stage.value}, is archived"
         raise NotReady(msg, version_id=version_id, waits_for=earlier[0].version_id)
     return version, dataset
 
 
+def _require_parts(tx: Transaction, version: Version, *, store: ObjectStore) -> None:
+    """Refuse to name parts that were not all read back from this store: an object that names them proves them whole."""
+    for part in version.parts:
+        found = tx.datasets.get_version(part.version_id)
+        proven = any(
+            one.store == store.name
+            and (one.manifest_digest, one.ocfl_version) == (part.manifest_digest, part.ocfl_version)
+            for one in tx.datasets.receipts(part.version_id)
+        )
+        if not proven or (found.manifest_digest, found.ocfl_version) != (part.manifest_digest, part.ocfl_version):
+            msg = f"{version.version_id} waits until {part.pid} was read back from {store.name}; reprocess it"
+            raise NotReady(msg, version_id=version.version_id, waits_for=part.version_id)
+
+
 def _staged_manifest(
     version: Version, dataset: Dataset, held: Inventory | None, *, store: ObjectStore, tables: TableFile
 ) -> Manifest:
+    """Give the manifest of the files that this object takes, which are none where parts have them."""
+    if version.parts:
+        return Manifest(files=())
     staged = version.staged.get(MANIFEST_PATH)
     if staged is None:
         msg = f"{version.version_id} has no {MANIFEST_PATH}; reprocess the acquisition"
@@ -132,7 +153,7 @@ def _plan(version: Version, dataset: Dataset, recovered: Recovery, *, store: Obj
         created=version.stage_at,  # on record, so that every attempt makes the same bytes
         message=f"{version.label}: {version.cause}",
         user=Agent(name=version.submitter, address=f"urn:x-cisterna:{quote(version.submitter, safe='')}"),
-        algorithm=manifest.algorithm,
+        algorithm=version.parts[0].algorithm if version.parts else manifest.algorithm,
     )
     sizes = {entry.content_path or "": entry.size_bytes for entry in manifest.files}
     sizes |= {staged.content_path: staged.size_bytes for staged in version.staged.values()}
@@ -146,7 +167,7 @@ def _plan(version: Version, dataset: Dataset, recovered: Recovery, *, store: Obj
 
 def _may_be_ours(version: Version, inventory: Inventory | None) -> bool:
     """Tell whether the version that stands in this one's place knows this one's manifest, as its own commit would."""
-    staged = version.staged.get(MANIFEST_PATH)
+    staged = version.staged.get(PARTS_PATH if version.parts else MANIFEST_PATH)
     return inventory is not None and staged is not None and staged.sha512 in inventory.manifest
 
 

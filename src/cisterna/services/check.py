@@ -22,6 +22,13 @@ def archived_datasets(catalogue: Catalogue) -> list[str]:
         return [dataset.dataset_id for dataset in tx.datasets.list() if dataset.dataset_id in archived]
 
 
+def objects_of(dataset_id: str, *, catalogue: Catalogue) -> list[str]:
+    """Name the datasets whose objects a dataset lies in: itself, and those of its parts that hold something."""
+    archived = set(archived_datasets(catalogue))
+    with catalogue.begin() as tx:
+        return [dataset_id, *(one.dataset_id for one in tx.datasets.parts_of(dataset_id) if one.dataset_id in archived)]
+
+
 def check_archive(
     *, catalogue: Catalogue, store: ObjectStore, subset: Subset | None = None, readers: int = 4
 ) -> Iterator[ObjectCheck]:

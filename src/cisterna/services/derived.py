@@ -86,6 +86,9 @@ def read_source(source_id: str, *, catalogue: Catalogue, store: ObjectStore, tab
     if not version.is_archived or version.stage is Stage.WITHDRAWN:
         msg = f"{source_id} is {version.stage.value}; what is archived and not withdrawn can be derived from"
         raise IllegalTransition(msg, version_id=source_id, present=version.stage.value)
+    if version.parts:
+        msg = f"the files of {source_id} lie in {len(version.parts)} parts, from which nothing can be derived yet"
+        raise IllegalTransition(msg, version_id=source_id, parts=len(version.parts))
     manifest = load_manifest(read_staged(version, MANIFEST_PATH, dataset=dataset, store=store), tables=tables)
     metrics = tables.load(read_staged(version, METRICS_PATH, dataset=dataset, store=store))
     rows = [dict(zip(metrics, values, strict=True)) for values in zip(*metrics.values(), strict=True)]

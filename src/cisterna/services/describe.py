@@ -15,6 +15,7 @@ from cisterna.domain.errors import ChecksumMismatch, InvalidInput, NotFound
 from cisterna.domain.finding import Finding
 from cisterna.domain.instrument import Instrument
 from cisterna.domain.manifest import Manifest
+from cisterna.domain.part import Part
 from cisterna.domain.project import Project
 from cisterna.domain.work import Attempt
 from cisterna.metadata import crate, given, readme
@@ -32,6 +33,7 @@ from cisterna.ports.profile import Profile
 from cisterna.ports.quality import TableFile
 from cisterna.services.archived_look import ArchivedLook
 from cisterna.services.data_manifest import MANIFEST_PATH, load_manifest
+from cisterna.services.parts_look import PartsLook
 from cisterna.services.staging import read_staged, stage_files
 from cisterna.services.transition import advance
 
@@ -53,6 +55,7 @@ class _Known:
     related: tuple[Related, ...]
     sources: tuple[MetadataRecord | None, ...]
     before: MetadataRecord | None
+    parts: tuple[tuple[Part, Version, Dataset], ...]
 
 
 def describe_version(
@@ -94,8 +97,9 @@ def describe_version(
     if ORDER.index(known.version.stage) >= ORDER.index(Stage.DESCRIBED):
         return known.version
     require_transition(known.version.stage, Stage.DESCRIBED, version_id=version_id)
-    manifest = _manifest(known, store=store, tables=tables)
-    record = _record(known, manifest, profile=profile, store=store, clock=clock, edits=edits, model=model)
+    manifest = Manifest(files=()) if known.version.parts else _manifest(known, store=store, tables=tables)
+    look = _look(known, manifest, store=store, tables=tables)
+    record = _record(known, look, profile=profile, clock=clock, edits=edits, model=model)
     staged = stage_files(known.version, _files(known.version, record, manifest), dataset=known.dataset, store=store)
     described = staged.model_copy(
         update={
@@ -132,15 +136,24 @@ def _known(tx: Transaction, version_id: str) -> _Known:
     dataset = tx.datasets.get(version.dataset_id)
     acquisition = tx.acquisitions.find(dataset.acquisition_id) if dataset.acquisition_id else None
     earlier = [one for one in tx.datasets.versions(dataset.dataset_id) if one.version_id != version_id]
-    related, sources = [], []
+    related: list[Related] = []
+    sources: list[MetadataRecord | None] = []
     for relation in dataset.relations:
         other = tx.datasets.get(relation.dataset_id)
         related.append(
             Related(kind=relation.kind, pid=other.pid, version=relation.version, title=cut_line(other.title))
         )
+        if relation.kind == "IsPartOf":
+            sources.append(None)  # what its whole is becomes known last: until then, and in here, it counts as closed
         if relation.kind == "IsDerivedFrom":
             labelled = [one for one in tx.datasets.versions(other.dataset_id) if one.label == relation.version]
             sources.append(_record_of(labelled[0]) if labelled else None)
+    related += [
+        Related(
+            kind="HasPart", pid=part.pid, version=part.version_id.partition(":")[2], title=f"Part {part.number:04d}"
+        )
+        for part in version.parts
+    ]
     return _Known(
         version=version,
         dataset=dataset,
@@ -151,6 +164,9 @@ def _known(tx: Transaction, version_id: str) -> _Known:
         related=tuple(related),
         sources=tuple(sources),
         before=next((record for one in reversed(earlier) if (record := _record_of(one)) is not None), None),
+        parts=tuple(
+            (one, tx.datasets.get_version(one.version_id), tx.datasets.get(one.dataset_id)) for one in version.parts
+        ),
     )
 
 
@@ -172,21 +188,25 @@ def _manifest(known: _Known, *, store: ObjectStore, tables: TableFile) -> Manife
     return manifest
 
 
+def _look(known: _Known, manifest: Manifest, *, store: ObjectStore, tables: TableFile) -> ArchivedLook | PartsLook:
+    folder = known.acquisition.folder if known.acquisition else known.dataset.title
+    settings = known.instrument.settings if known.instrument else {}
+    if known.version.parts:
+        return PartsLook(folder, known.parts, store=store, tables=tables, settings=settings)
+    return ArchivedLook(folder, manifest, dataset=known.dataset, store=store, settings=settings)
+
+
 def _record(
     known: _Known,
-    manifest: Manifest,
+    look: ArchivedLook | PartsLook,
     *,
     profile: Profile | None,
-    store: ObjectStore,
     clock: Clock,
     edits: Given | None,
     model: ModelCard | None,
 ) -> MetadataRecord:
     acquired = known.dataset.acquisition_id is not None
-    folder = known.acquisition.folder if known.acquisition else known.dataset.title
-    settings = known.instrument.settings if known.instrument else {}
-    look = ArchivedLook(folder, manifest, dataset=known.dataset, store=store, settings=settings)
-    images = [entry.path for entry in manifest.files if profile and profile.is_image(entry.path)]
+    images = [file.path for file in look.listing.files if profile and profile.is_image(file.path)]
     said, problems = _given(look) if acquired else (None, [])
     own = steward_said(known.before) if known.before else None
     present = _record_of(known.version)
@@ -198,7 +218,7 @@ def _record(
         project=known.project,
         instrument=known.instrument if acquired else None,
         described=profile.describe(look) if profile and acquired else None,
-        planes=[plane for path in images if profile and (plane := profile.plane(path)) is not None],
+        planes=(plane for path in images if profile and (plane := profile.plane(path)) is not None),
         images=len(images) if profile else None,
         acquired_to=known.acquisition.completed_at if known.acquisition else None,
         given=said,
@@ -211,7 +231,7 @@ def _record(
     )
 
 
-def _given(look: ArchivedLook) -> tuple[Given | None, list[str]]:
+def _given(look: ArchivedLook | PartsLook) -> tuple[Given | None, list[str]]:
     """Read `metadata.yaml`; what is wrong with it is a problem on the record and keeps no byte from the archive."""
     try:
         return given.read_given(look.read(given.FILE_NAME, limit_bytes=given.SIZE_LIMIT_BYTES)), []
@@ -250,7 +270,7 @@ def _files(version: Version, record: MetadataRecord, manifest: Manifest) -> dict
     ]
     ours = {
         readme.FILE_NAME: readme.readme_text(record, written_otherwise=manifest.written_otherwise).encode(),
-        readme.CHECKSUMS: readme.checksum_lines(data),
+        **({} if version.parts else {readme.CHECKSUMS: readme.checksum_lines(data)}),
         RECORD_PATH: _pretty(record.model_dump(mode="json")),
         DATACITE_PATH: _pretty(datacite_document(record)),
         SCHEMA_ORG_PATH: as_script_text(schema_org_document(record)).encode() + b"\n",

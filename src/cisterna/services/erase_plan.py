@@ -31,7 +31,7 @@ from cisterna.ports.object_store import ObjectStore
 from cisterna.ports.publisher import PublicShelf, Publisher
 from cisterna.ports.retention import EndOfLife
 from cisterna.services.erase_record import mentions
-from cisterna.services.person import require_account
+from cisterna.services.person import require_account, require_no_part
 
 _MAKES = frozenset({WorkKind.INFER, WorkKind.CONVERT})
 
@@ -182,15 +182,21 @@ def find_dataset(tx: Transaction, identifier: str) -> Dataset:
         shown = ascii(identifier[:200])
         msg = f"{shown} is no dataset, acquisition with a dataset, or PID; all versions go, so name no version"
         raise NotFound(msg, identifier=identifier[:200])
+    require_no_part(tx, found)
     return found
 
 
 def doomed(tx: Transaction, target: Dataset, *, kind: RemovalKind) -> tuple[ErasedObject, ...]:
-    """Name the dataset and, for data protection, all that was made from it; what has an erasure of its own has gone."""
+    """Name the dataset with its parts and, for data protection, all that was made from it.
+
+    What has an erasure of its own has gone.
+    """
     found = {target.dataset_id: target}
-    waiting = [target] if kind is RemovalKind.ERASURE else []
+    waiting = [target]
     while waiting:
-        for one in tx.datasets.derived_from(waiting.pop().dataset_id):
+        source = waiting.pop().dataset_id
+        derived = tx.datasets.derived_from(source) if kind is RemovalKind.ERASURE else ()
+        for one in (*tx.datasets.parts_of(source), *derived):
             if one.dataset_id not in found and tx.erasures.of(one.dataset_id) is None:
                 found[one.dataset_id] = one
                 waiting.append(one)

@@ -19,7 +19,7 @@ from cisterna.ports.clock import Clock
 from cisterna.ports.hold import SourceHold
 from cisterna.services.attempt import error_words
 from cisterna.services.erased import erasure_on
-from cisterna.services.person import require_account
+from cisterna.services.person import require_account, require_no_part
 from cisterna.services.transition import announce
 
 
@@ -40,7 +40,7 @@ def place_hold(
             `services.protect`, now or in its next round.
 
     Raises:
-        InvalidInput: There is no reason.
+        InvalidInput: There is no reason, or it is a part.
         NotFound: There is no such thing, or the person may not know of it.
         Erased: It is gone for good.
         Forbidden: There is no such person, or they may not place a legal hold.
@@ -50,6 +50,8 @@ def place_hold(
         account = require_account(tx, person)
         scope, identity, project = _resolve(tx, target)
         _require_visible(tx, account, project, target)
+        if scope is HoldScope.DATASET:
+            require_no_part(tx, tx.datasets.get(identity))
         if legal:
             _require_steward(account, project, f"place a legal hold on {identity}")
         _require_there(tx, identity)

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from cisterna.domain.acquisition import AcquisitionState, Assessment, EndReason, Evidence
 from cisterna.domain.base import Value
 from cisterna.domain.listing import Listing, Obstacle
-from cisterna.domain.ocfl import MOST_FILES
 from cisterna.ports.profile import Profile
 from cisterna.services.judgement import Patience, assess, seconds_to_next_change
 from cisterna.services.look import FolderLook
@@ -96,23 +95,13 @@ def unclaimed(profile: str, obstacles: tuple[Obstacle, ...], *, is_quiet: bool) 
     return Assessment(state=AcquisitionState.WRITING, reason=f"{words} yet"[:4000])
 
 
-def too_many_files(count: int) -> str | None:
-    """Say why so many files cannot be archived, or None when they can."""
-    if count <= MOST_FILES:
-        return None
-    return (
-        f"it has {count:,} files, and an object of the archive takes {MOST_FILES:,}; "
-        "split it into several folders, or pack the small files at the instrument"
-    )
-
-
 def held_text(assessment: Assessment, listing: Listing, *, project: str | None) -> str | None:
     """Say why the acquisition is not on its way to the archive; None while it is written, or when it is on its way."""
     match assessment.state:
         case AcquisitionState.WRITING:
-            return assessment.reason if listing.obstacles else too_many_files(len(listing.files))
+            return assessment.reason if listing.obstacles else None
         case AcquisitionState.COMPLETE:
-            return too_many_files(len(listing.files)) or (UNBOUND if project is None else None)
+            return UNBOUND if project is None else None
         case _:
             return assessment.reason
 

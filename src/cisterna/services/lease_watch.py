@@ -47,6 +47,7 @@ class LeaseWatch:
     def begin(self, pace: Pace) -> None:
         """Say that reading begins: before the first byte the others know of it. Raises `LeaseLost`."""
         self._pace = pace
+        pace.enter()
         self._note()
 
     def end(self) -> None:

@@ -16,7 +16,7 @@ PREVIEWS_PATH = "quality/previews.parquet"
 EVEN_PREVIEWS = 96
 WORST_PREVIEWS = 24
 _PLANE = ("region", "field", "channel", "z", "t")
-_FOCUS = "focus"
+FOCUS = "focus"
 """What the names of focus metrics begin with; less is worse."""
 
 
@@ -37,7 +37,7 @@ class Measurement:
         images = [index for index, file in enumerate(listing.files) if is_image(file.path)]
         self._names = meter.names
         self._plane = plane
-        self._focus = next((name for name in meter.names if name.startswith(_FOCUS)), None)
+        self._focus = next((name for name in meter.names if name.startswith(FOCUS)), None)
         self._even = set(images[:: max(1, -(-len(images) // EVEN_PREVIEWS))])
         self._files: list[ReadFile | None] = [None] * len(listing.files)
         self._previews: dict[int, bytes] = {}

@@ -32,6 +32,7 @@ class Overview(Value):
         progress: Share of the expected files that are there, 0 to 1.
         reading: How far an attempt that goes on now has come with the bytes, how fast, and when it was asked.
         published_url: Of the publication that stands.
+        parts: How many parts hold its files; 0 where its own object does.
         derived: Ids of datasets made from this one.
         erased: When its data were erased, by whom and under which decision; None while they are there.
         fixity: The worst that was found of the object in any store, until it is repaired; `fixity_reason` says where.
@@ -61,6 +62,7 @@ class Overview(Value):
     reading: Progress | None = None
     file_count: int = 0
     total_bytes: int = 0
+    parts: int = 0
     manifest_digest: str | None = None
     evidence_digest: str | None = None
     metadata_missing: tuple[str, ...] = ()
@@ -99,7 +101,7 @@ def list_overviews(
     instrument: str | None = None,
     limit: int | None = None,
 ) -> Sequence[Overview]:
-    """Give a row for each acquisition and each derived dataset, latest change first.
+    """Give a row for each acquisition and each derived dataset, latest change first; parts are in their whole's.
 
     Args:
         catalogue: What is true now.
@@ -125,7 +127,7 @@ def list_overviews(
         rows += [
             _row(None, dataset, newest, archived, children, bucket=bucket)
             for dataset in datasets
-            if dataset.acquisition_id is None and instrument in {None, dataset.instrument}
+            if dataset.acquisition_id is None and dataset.part_of is None and instrument in {None, dataset.instrument}
         ]
         reading = tx.inbox.progress()
         rows = [_with_reading(row, reading) for row in rows]
@@ -274,7 +276,11 @@ def _of_version(version: Version | None) -> dict[str, object]:
         "changed_at": version.stage_at,
     }
     if version.manifest_digest is not None:
-        facts |= {"file_count": version.file_count, "total_bytes": version.total_bytes}
+        facts |= {
+            "file_count": version.file_count,
+            "total_bytes": version.total_bytes,
+            "parts": len(version.parts),
+        }
     return facts
 
 

@@ -128,6 +128,11 @@ class Pace:
             self._done_bytes += size_bytes
         self._bucket.take(size_bytes)
 
+    def pass_over(self, size_bytes: int) -> None:
+        """Count bytes as done that an attempt before has brought; nothing waits for them."""
+        with self._lock:
+            self._done_bytes += size_bytes
+
     def share_beside(self, others: Sequence[Progress]) -> float | None:
         """Tell what may be taken of the limit of this hour beside others; None without a limit.
 
@@ -149,6 +154,10 @@ class Pace:
     def take_share(self, share: float | None) -> None:
         """Take what was settled."""
         self._share = share
+
+    def enter(self) -> None:
+        """Say that something is read, perhaps again."""
+        self._is_reading = True
 
     def leave(self) -> None:
         """Say that nothing more is read."""

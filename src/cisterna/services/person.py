@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cisterna.domain.account import Account, Role
 from cisterna.domain.dataset import Dataset, Version
-from cisterna.domain.errors import Forbidden, NotFound
+from cisterna.domain.errors import Forbidden, InvalidInput, NotFound
 from cisterna.domain.permission import may_see
 from cisterna.domain.project import Project
 from cisterna.ports.catalogue import Transaction
@@ -24,6 +24,7 @@ def visible_version(tx: Transaction, version_id: str, account: Account) -> tuple
 
     Raises:
         NotFound: There is none, or they may not see it; both are told in the same words.
+        InvalidInput: It is of a part, with which nothing is done by itself.
     """
     try:
         version = tx.datasets.get_version(version_id)
@@ -33,7 +34,17 @@ def visible_version(tx: Transaction, version_id: str, account: Account) -> tuple
         raise _no_version(version_id) from unknown
     if not may_see(account, project):
         raise _no_version(version_id)
+    require_no_part(tx, dataset)
     return version, dataset, project
+
+
+def require_no_part(tx: Transaction, dataset: Dataset) -> None:
+    """Refuse an act on a part: people decide on, publish, hold and erase the whole. Raises `InvalidInput`."""
+    if dataset.part_of is None:
+        return
+    whole = tx.datasets.get(dataset.part_of)
+    msg = f"{dataset.pid} is a part of {whole.pid} ({whole.dataset_id}), and nothing is done to a part alone: name that"
+    raise InvalidInput(msg, dataset_id=dataset.dataset_id, part_of=whole.dataset_id)
 
 
 def _no_version(version_id: str) -> NotFound:

@@ -50,8 +50,10 @@ def protect_all(
             return
         erased = {one for erasure in tx.erasures.list() for one in erasure.dataset_ids}
         datasets = [one for one in tx.datasets.list() if one.dataset_id not in erased]
+    by_id = {one.dataset_id: one for one in datasets}
     for dataset in datasets:
-        if dataset.dataset_id in known or _may_want(dataset, rules=rules, held=held):
+        whole = by_id.get(dataset.part_of or "", dataset)
+        if dataset.dataset_id in known or _may_want(whole, rules=rules, held=held):
             yield from protect_dataset(
                 dataset.dataset_id, keepers=keepers, stores=stores, catalogue=catalogue, clock=clock
             )
@@ -124,7 +126,8 @@ class _Case:
 
 def _case(tx: Transaction, dataset_id: str, store: str, *, first: str, clock: Clock) -> _Case:
     dataset, now = tx.datasets.get(dataset_id), clock.now()
-    retention = judge_dataset(tx, dataset, rules=None, now=now)
+    whole = tx.datasets.get(dataset.part_of) if dataset.part_of else dataset  # a part is kept as long as its whole
+    retention = judge_dataset(tx, whole, rules=None, now=now)
     is_held = any(hold.legal for hold in holds_on(tx, dataset))
     archived = [one.version_id for one in tx.datasets.versions(dataset_id) if one.is_archived]
     if store != first:

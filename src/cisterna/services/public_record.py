@@ -18,6 +18,7 @@ from cisterna.ports.object_store import ObjectStore
 from cisterna.ports.publisher import PublicFile, PublicRecord
 from cisterna.ports.quality import TableFile
 from cisterna.services.data_manifest import DATA, MANIFEST_PATH, load_manifest
+from cisterna.services.part_table import PARTS_PATH
 from cisterna.services.staging import read_staged
 
 PREVIEWS = "quality/previews.parquet"
@@ -83,14 +84,19 @@ def public_record(
 def object_files(
     version: Version, dataset: Dataset, *, store: ObjectStore, tables: TableFile
 ) -> tuple[PublicFile, ...]:
-    """List the logical content of a version, in the order of its paths' bytes; empty before it is measured."""
-    if MANIFEST_PATH not in version.staged:
+    """List the logical content of a version, in the order of its paths' bytes; empty before it is measured.
+
+    Of a version in parts it is what its own object has; the data files are its parts'.
+    """
+    if not version.staged.keys() & {MANIFEST_PATH, PARTS_PATH}:
         return ()
-    manifest = load_manifest(_verified(version, MANIFEST_PATH, dataset=dataset, store=store), tables=tables)
-    files = [
-        _file(dataset, f"{DATA}{entry.path}", entry.size_bytes, entry.sha512, entry.content_path or "")
-        for entry in manifest.files
-    ]
+    files = []
+    if not version.parts:
+        manifest = load_manifest(_verified(version, MANIFEST_PATH, dataset=dataset, store=store), tables=tables)
+        files += [
+            _file(dataset, f"{DATA}{entry.path}", entry.size_bytes, entry.sha512, entry.content_path or "")
+            for entry in manifest.files
+        ]
     files += [
         _file(dataset, path, staged.size_bytes, staged.sha512, staged.content_path)
         for path, staged in version.staged.items()

@@ -46,6 +46,8 @@ LOGGED = {
 """What a file of an object's `logs/` may hold whole, and the kind of row that it is. Lists hold several."""
 
 LARGEST_LOG_BYTES = 64 * 1024 * 1024
+_DELETION = "-release.begun-"
+"""In the name of a deletion record: of a run of some 200,000 files and more it is larger than that."""
 _BATCH = 500
 _PREFIXES = tuple("".join(two) for two in product("0123456789abcdef", repeat=2))
 _KEY = re.compile(r"(?P<root>[0-9a-f]{3}/[0-9a-f]{3}/[0-9a-f]{3}/[^/]+)/(?P<path>.+)")
@@ -288,6 +290,8 @@ class _Object:
 
     def _log(self, found: StoredObject) -> None:
         if found.size_bytes > LARGEST_LOG_BYTES:
+            if _DELETION in found.key.rpartition("/")[2]:
+                return  # it names every file that was to go, and its rows are told by the logs around it
             self._gathering.blame(found.key, f"it has {found.size_bytes:,} bytes, more than a log may have")
             return
         try:

@@ -124,7 +124,9 @@ class _Known:
         dataset = tx.datasets.get(dataset_id)
         versions = tx.datasets.versions(dataset_id)
         subjects = [version.version_id for version in versions]
-        subjects += [dataset.acquisition_id] if dataset.acquisition_id else []
+        # A part is brought by the work on its whole's acquisition.
+        whole = tx.datasets.get(dataset.part_of) if dataset.part_of else dataset
+        subjects += [whole.acquisition_id] if whole.acquisition_id else []
         # A model's work is on the version that it runs on, and what it stages is the derived dataset's.
         subjects += [f"{source.dataset_id}:{source.version}" for source in dataset.relations]
         works = [work for subject in subjects for work in tx.inbox.list(subject=subject)]

@@ -26,11 +26,13 @@ from cisterna.domain.hold import Hold, HoldAnswer, HoldQuestion
 from cisterna.domain.instrument import Instrument
 from cisterna.domain.listing import Listing, SeenFile
 from cisterna.domain.manifest import Manifest
+from cisterna.domain.part import Part
 from cisterna.domain.receipt import CopyReceipt
 from cisterna.domain.release import (
     ArchiveFacts,
     Facts,
     Judgement,
+    PartFacts,
     ProvenFile,
     Release,
     ReleaseRules,
@@ -47,8 +49,9 @@ from cisterna.ports.object_store import ObjectStore
 from cisterna.ports.quality import TableFile
 from cisterna.ports.source import LandingZone
 from cisterna.services.data_manifest import DATA, MANIFEST_PATH, load_manifest
-from cisterna.services.held_object import read_held, sidecar_agrees
+from cisterna.services.held_object import HeldObject, read_held, sidecar_agrees
 from cisterna.services.hold import ask_holds, standing_holds
+from cisterna.services.part_table import PARTS_PATH, read_parts
 from cisterna.services.staging import read_staged
 
 _CHUNK_BYTES = 1024 * 1024
@@ -90,6 +93,13 @@ class Case(NamedTuple):
     files: tuple[ProvenFile, ...]
 
 
+class _PartRows(NamedTuple):
+    dataset: Dataset
+    version: Version
+    copies: tuple[StoredCopy, ...]
+    receipts: tuple[CopyReceipt, ...]
+
+
 class _Rows(NamedTuple):
     acquisition: Acquisition
     instrument: Instrument
@@ -97,6 +107,7 @@ class _Rows(NamedTuple):
     version: Version
     copies: tuple[StoredCopy, ...]
     receipts: tuple[CopyReceipt, ...]
+    parts: tuple[_PartRows, ...]
     decisions: tuple[Decision, ...]
     holds: tuple[Hold, ...]
     open_work: tuple[str, ...]
@@ -132,14 +143,14 @@ def gather(
     """
     with site.catalogue.begin() as tx:
         first = _rows(tx, acquisition_id, site=site, own_work=own_work)
-    manifest, archive = _ask_archive(first, site=site)
-    source, files = _look_at_source(first, manifest, step=step, proven=proven, site=site, keep_on=keep_on)
+    held, archive, parts = _ask_archive(first, site=site)
+    source, files = _look_at_source(first, held, step=step, proven=proven, site=site, keep_on=keep_on)
     if step is not Step.ANNOUNCE:
-        _, archive = _ask_archive(first, site=site)
+        _, archive, parts = _ask_archive(first, site=site)
     answers = _ask_systems(first, site=site)
     with site.catalogue.begin() as tx:
         rows = _rows(tx, acquisition_id, site=site, own_work=own_work)
-    if (rows.acquisition, rows.version) != (first.acquisition, first.version):
+    if _identity(rows) != _identity(first):
         msg = f"{acquisition_id} or its newest version changed while it was looked at; try again"
         raise Conflict(msg, acquisition_id=acquisition_id)
     facts = Facts(
@@ -158,6 +169,10 @@ def gather(
         open_work=rows.open_work,
         source=source,
         archive=archive,
+        parts=tuple(
+            PartFacts(version=one.version, copies=one.copies, receipts=one.receipts, archive=seen)
+            for one, seen in zip(rows.parts, parts, strict=True)
+        ),
         rules=rows.rules,
         announced=announced,
     )
@@ -173,6 +188,7 @@ def _rows(tx: Transaction, acquisition_id: str, *, site: ReleaseSite, own_work: 
     dataset, version = tx.datasets.get(acquisition.dataset_id), versions[-1]
     project = tx.projects.get(dataset.project) if dataset.project else None
     subjects = [acquisition_id, *(one.version_id for one in versions)]
+    subjects += [part.version_id for part in version.parts]
     works = [work for subject in subjects for work in tx.inbox.list(subject=subject)]
     return _Rows(
         acquisition=acquisition,
@@ -181,6 +197,7 @@ def _rows(tx: Transaction, acquisition_id: str, *, site: ReleaseSite, own_work: 
         version=version,
         copies=_copies(tx, dataset, site.stores),
         receipts=tuple(tx.datasets.receipts(version.version_id)),
+        parts=tuple(_part_rows(tx, part, stores=site.stores) for part in version.parts),
         decisions=tuple(tx.datasets.decisions(version.version_id)),
         holds=tuple(standing_holds(tx, acquisition, dataset)),
         open_work=tuple(
@@ -191,6 +208,21 @@ def _rows(tx: Transaction, acquisition_id: str, *, site: ReleaseSite, own_work: 
             and work.kind not in KEEPING
         ),
         rules=site.rules.model_copy(update={"single_copy": project.policy.release_copy if project else None}),
+    )
+
+
+def _identity(rows: _Rows) -> tuple[object, ...]:
+    """What must not change between the looks at the archive and at the catalogue."""
+    return rows.acquisition, rows.version, tuple(one.version for one in rows.parts)
+
+
+def _part_rows(tx: Transaction, part: Part, *, stores: Sequence[str]) -> _PartRows:
+    dataset = tx.datasets.get(part.dataset_id)
+    return _PartRows(
+        dataset=dataset,
+        version=tx.datasets.get_version(part.version_id),
+        copies=_copies(tx, dataset, stores),
+        receipts=tuple(tx.datasets.receipts(part.version_id)),
     )
 
 
@@ -213,14 +245,67 @@ def _ask_systems(rows: _Rows, *, site: ReleaseSite) -> tuple[HoldAnswer, ...]:
     return ask_holds(question, systems=site.systems, patience_seconds=site.ask_seconds, clock=site.clock)
 
 
-def _ask_archive(rows: _Rows, *, site: ReleaseSite) -> tuple[Manifest | None, ArchiveFacts]:
-    """Read inventory and manifest from the archive itself; the catalogue's word on what lies there is not enough."""
+_Expected = Mapping[str, tuple[int, str]]
+"""Size and SHA-512 of each file, by its path."""
+
+
+def _ask_archive(rows: _Rows, *, site: ReleaseSite) -> tuple[_Expected, ArchiveFacts, tuple[ArchiveFacts, ...]]:
+    """Ask the archive itself what it holds: of the version's own object and of each part, in their order.
+
+    The files of parts count only when all of them together are the version's manifest.
+    """
+    if not rows.version.parts:
+        manifest, archive = _ask_object(rows.dataset, rows.version, site=site)
+        return _sizes(manifest), archive, ()
+    expected: dict[str, tuple[int, str]] = {}
+    whole, parts = hashlib.sha512(), []
+    for one in rows.parts:
+        manifest, seen = _ask_object(one.dataset, one.version, site=site)
+        parts.append(seen)
+        expected |= _sizes(manifest)
+        for line in manifest.lines() if manifest else ():
+            whole.update(line)
+    archive = _ask_naming_object(rows, site=site)
+    if whole.hexdigest() != rows.version.manifest_digest:
+        archive = archive.model_copy(update={"holds_manifest": False})
+    return expected, archive, tuple(parts)
+
+
+def _sizes(manifest: Manifest | None) -> dict[str, tuple[int, str]]:
+    return {file.path: (file.size_bytes, file.sha512) for file in (manifest.files if manifest else ())}
+
+
+def _ask_naming_object(rows: _Rows, *, site: ReleaseSite) -> ArchiveFacts:
+    """Tell whether the object that people see names exactly the parts that the catalogue has."""
     dataset, version = rows.dataset, rows.version
     try:
-        held = read_held(dataset.object_root, pid=dataset.pid, store=site.store)
-        if held is None or not sidecar_agrees(
-            dataset.object_root, held.body, algorithm=held.inventory.algorithm, store=site.store
-        ):
+        held = _held(dataset, site=site)
+        if held is None:
+            return ArchiveFacts()
+        read_parts(version, dataset=dataset, store=site.store, tables=site.tables)
+        files = held.inventory.files(version.ocfl_version) if version.ocfl_version else {}
+    except StoreUnavailable as away:
+        return ArchiveFacts(problem=str(away))
+    except (InvalidInput, ObjectInvalid, ObjectNotFound):
+        return ArchiveFacts()
+    names = files.get(PARTS_PATH) == version.staged[PARTS_PATH].sha512
+    return ArchiveFacts(inventory_sha512=held.sha512, holds_manifest=names)
+
+
+def _held(dataset: Dataset, *, site: ReleaseSite) -> HeldObject | None:
+    """Read an object's inventory; None when there is none, or none that its sidecar vouches for."""
+    held = read_held(dataset.object_root, pid=dataset.pid, store=site.store)
+    if held is None:
+        return None
+    agrees = sidecar_agrees(dataset.object_root, held.body, algorithm=held.inventory.algorithm, store=site.store)
+    return held if agrees else None
+
+
+def _ask_object(dataset: Dataset, version: Version, *, site: ReleaseSite) -> tuple[Manifest | None, ArchiveFacts]:
+    """Read inventory and manifest from the archive itself; the catalogue's word on what lies there is not enough."""
+    try:
+        held = _held(dataset, site=site)
+        if held is None:
             return None, ArchiveFacts()
         body = read_staged(version, MANIFEST_PATH, dataset=dataset, store=site.store)
         if sha512_of(body) != version.staged[MANIFEST_PATH].sha512:
@@ -239,7 +324,7 @@ def _ask_archive(rows: _Rows, *, site: ReleaseSite) -> tuple[Manifest | None, Ar
 
 def _look_at_source(
     rows: _Rows,
-    manifest: Manifest | None,
+    held: _Expected,
     *,
     step: Step,
     proven: Sequence[ProvenFile],
@@ -247,7 +332,7 @@ def _look_at_source(
     keep_on: Callable[[], None],
 ) -> tuple[SourceFacts, tuple[ProvenFile, ...]]:
     zone, folder = site.zone_of(rows.instrument), rows.acquisition.folder
-    expected = {file.path: (file.size_bytes, file.sha512) for file in (manifest.files if manifest else ())}
+    expected = held
     if step is Step.RESUME:
         expected = {file.path: (file.size_bytes, file.sha512) for file in proven}
     try:

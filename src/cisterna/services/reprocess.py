@@ -22,7 +22,14 @@ FROM_STAGES: tuple[Stage, ...] = (Stage.MEASURED, Stage.GATED, Stage.DESCRIBED)
 _BEFORE = {Stage.MEASURED: Stage.DETECTED, Stage.GATED: Stage.MEASURED, Stage.DESCRIBED: Stage.GATED}
 _KEPT = {
     Stage.MEASURED: frozenset[str](),
-    Stage.GATED: frozenset({"provenance/manifest.parquet", "quality/metrics.parquet", "quality/previews.parquet"}),
+    Stage.GATED: frozenset(
+        {
+            "provenance/manifest.parquet",
+            "provenance/parts.parquet",
+            "quality/metrics.parquet",
+            "quality/previews.parquet",
+        }
+    ),
 }
 """Which files of ours stay as they are when work begins at a stage; `described` keeps all it does not write itself."""
 
@@ -91,6 +98,7 @@ def request_reprocess(
         account = require_account(tx, person)
         base, dataset, project = visible_version(tx, version, account)
         _require_allowed(account, base, project)
+        _require_possible(base, begin=begin, derives=bool(derived))
         if derived:
             asked = {**derived, "person": person, "reason": words}
             work = _ask_to_derive(tx, base, dataset, asked=asked, clock=clock)
@@ -121,6 +129,17 @@ def _require_allowed(account: Account, base: Version, project: Project | None) -
     if base.ocfl_version is None:
         msg = f"{base.version_id} is {base.stage.value} and not archived yet; wait until it is"
         raise IllegalTransition(msg, version_id=base.version_id, present=base.stage.value)
+
+
+def _require_possible(base: Version, *, begin: Stage, derives: bool) -> None:
+    """Refuse what cannot be done yet with a version whose files lie in parts."""
+    if base.parts and (derives or begin is Stage.MEASURED):
+        what = "derived from" if derives else "read again by hand"
+        msg = (
+            f"the files of {base.version_id} lie in {len(base.parts)} parts, and such a version cannot be {what} yet; "
+            "it can be judged and described anew (gated, described)"
+        )
+        raise InvalidInput(msg, version_id=base.version_id)
 
 
 def _open_revision(
@@ -158,6 +177,7 @@ def _open_revision(
             manifest_digest=None if begin is Stage.MEASURED else base.manifest_digest,
             file_count=base.file_count,
             total_bytes=base.total_bytes,
+            parts=base.parts,
             verdict=base.verdict if is_judged else None,
             reason=base.reason if is_judged else None,
         )

@@ -6,31 +6,23 @@ import json
 import os
 import threading
 from collections.abc import Mapping, Sequence
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 from pydantic import Field
 
 from cisterna.domain.base import Value
 from cisterna.domain.dataset import Dataset, Version
-from cisterna.domain.digest import sha512_of
-from cisterna.domain.errors import (
-    AlreadyExists,
-    ChecksumMismatch,
-    InvalidInput,
-    NotFound,
-    ObjectInvalid,
-    ObjectNotFound,
-)
-from cisterna.domain.ocfl import Inventory, require_distinct
+from cisterna.domain.errors import AlreadyExists, ChecksumMismatch, InvalidInput, NotFound, ObjectNotFound
+from cisterna.domain.manifest import Manifest
+from cisterna.domain.ocfl import require_distinct
 from cisterna.domain.source_name import is_written_otherwise
 from cisterna.ports.catalogue import Catalogue
 from cisterna.ports.object_store import ObjectStore
 from cisterna.ports.quality import TableFile
 from cisterna.services.crew import work_through
 from cisterna.services.data_manifest import DATA, MANIFEST_PATH, load_manifest
-from cisterna.services.held_object import read_held, sidecar_agrees
 from cisterna.services.landing import PARTIAL, Landing, Target
+from cisterna.services.shelf import Shelf, Shelves, choose, open_object, read_verified
 
 MARKER = ".cisterna-restore.json"
 """Says, in a folder that is not whole yet, what is being restored into it."""
@@ -82,6 +74,8 @@ def restore_version(
         readable_names: Leave names as the archive writes them, instead of giving them their own bytes back.
         readers: Threads.
 
+    Files that lie in parts come together in the same `data/`, one part after the other.
+
     Raises:
         NotFound: There is no such version, it is not archived, or a path or pattern names none of its files.
         InvalidInput: The folder cannot be written, or is full; the same call goes on once there is room.
@@ -120,24 +114,21 @@ def restore_object(
     readers: int = 4,
 ) -> Restored:
     """Like `restore_version`, from the archive alone; without a number the newest version."""
-    held = read_held(object_root, pid=pid, store=store)
-    if held is None:
-        msg = f"the archive holds no object {pid}; look for it by `cisterna list`"
-        raise NotFound(msg, pid=pid)
-    if not sidecar_agrees(object_root, held.body, algorithm=held.inventory.algorithm, store=store):
-        msg = f"the inventory of {pid} does not have the digest of its sidecar; run `cisterna check` on it"
-        raise ObjectInvalid(msg, pid=pid)
-    chosen = number or held.inventory.head
-    present = held.inventory.files(chosen)
-    wanted = chosen_files(present, files, pid=pid)
-    names: dict[str, str] = {}
-    if not readable_names:
-        acquired = _names(present, held.inventory, object_root=object_root, store=store, tables=tables)
-        names = {path: name for path, name in acquired.items() if path in wanted}
+    own, chosen = open_object(object_root, pid=pid, number=number, store=store)
+    shelves = Shelves(own, store=store, tables=tables)
+    wanted = choose(own, shelves.parts, files, opened=shelves.open) if files else None
+    first = {} if readable_names else _names(own, shelves.manifest(0), store=store, tables=tables)
     _prepare(to, _marker(pid, chosen, files=files, readable_names=readable_names))
     with Target(to) as target:
-        restore = _Restore(object_root, held.inventory, names, target, store)
-        work_through(sorted(wanted.items()), lambda: restore.file, workers=readers, stop=threading.Event())
+        restore = _Restore(own, target, store)
+        for place, shelf in shelves.needed(wanted):
+            asked = shelf.files if wanted is None else wanted[place]
+            names = (
+                first
+                if readable_names or not place
+                else _names(shelf, shelves.manifest(place), store=store, tables=tables)
+            )
+            restore.take(asked, shelf=shelf, names=names, readers=readers)
         if restore.wrong:
             raise restore.mismatch(pid)
         os.sync()  # once, and not file by file: until the marker goes, the next run digests all that is there
@@ -146,34 +137,30 @@ def restore_object(
         pid=pid,
         ocfl_version=chosen,
         folder=str(to),
-        files=len(wanted),
+        files=restore.files,
         bytes_read=restore.bytes_read,
         files_present=restore.files_present,
-        files_renamed=len(names),
+        files_renamed=restore.files_renamed,
     )
 
 
-def _names(
-    files: Mapping[str, str], inventory: Inventory, *, object_root: str, store: ObjectStore, tables: TableFile
-) -> dict[str, str]:
+def _names(shelf: Shelf, manifest: Manifest | None, *, store: ObjectStore, tables: TableFile) -> dict[str, str]:
     """Give the names as acquired, as Python names files, of the paths that are written otherwise.
 
     The manifest says which those are. Paths that only look like it are left alone: of derived data, for example.
     """
-    if MANIFEST_PATH not in files or not any(is_written_otherwise(path) for path in files):
+    if not any(is_written_otherwise(path) for path in shelf.files):
         return {}
-    digest = files[MANIFEST_PATH]
-    body, _ = store.get(f"{object_root}/{inventory.content_path(digest)}")
-    if sha512_of(body) != digest:
-        msg = f"{MANIFEST_PATH} of {inventory.pid} has other bytes than it should; run `cisterna check` on it"
-        raise ChecksumMismatch(msg, pid=inventory.pid, paths=[MANIFEST_PATH])
-    manifest = load_manifest(body, tables=tables)
+    if manifest is None:
+        if MANIFEST_PATH not in shelf.files:
+            return {}
+        manifest = load_manifest(read_verified(shelf, MANIFEST_PATH, store=store), tables=tables)
     names = {
         f"{DATA}{entry.path}": DATA + os.fsdecode(entry.source_path)
         for entry in manifest.files
-        if entry.source_path_base64 is not None and f"{DATA}{entry.path}" in files
+        if entry.source_path_base64 is not None and f"{DATA}{entry.path}" in shelf.files
     }
-    require_distinct((names.get(path, path) for path in files), what=f"the restored {inventory.pid}")
+    require_distinct((names.get(path, path) for path in shelf.files), what=f"the restored {shelf.inventory.pid}")
     return names
 
 
@@ -183,25 +170,6 @@ def ocfl_number(version: Version, dataset: Dataset) -> int:
         msg = f"{version.version_id} of {dataset.title} is {version.stage.value}, not archived yet; try again later"
         raise NotFound(msg, version_id=version.version_id)
     return version.ocfl_version
-
-
-def chosen_files(present: dict[str, str], wanted: Sequence[str], *, pid: str) -> dict[str, str]:
-    """Give the files that are asked for; a path is itself before it is a pattern, since names may hold any sign.
-
-    Raises:
-        NotFound: A path or pattern names none.
-    """
-    if not wanted:
-        return present
-    chosen: dict[str, str] = {}
-    for one in wanted:
-        exact = {path for path in (one, f"{DATA}{one}") if path in present}
-        found = exact or {path for path in present if fnmatchcase(path, one) or fnmatchcase(path, f"{DATA}{one}")}
-        if not found:
-            msg = f"{pid} has no file '{one}' in that version; paths are as in data/, and * stands for anything"
-            raise NotFound(msg, pid=pid, path=one)
-        chosen |= {path: present[path] for path in found}
-    return chosen
 
 
 def _marker(pid: str, number: int, *, files: Sequence[str], readable_names: bool) -> dict[str, object]:
@@ -243,20 +211,24 @@ def _read_marker(file: Path) -> object:
 
 
 class _Restore:
-    """One restore by several threads."""
+    """One restore by several threads, from one object after the other."""
 
-    def __init__(
-        self, object_root: str, inventory: Inventory, names: Mapping[str, str], target: Target, store: ObjectStore
-    ) -> None:
-        self._root = object_root
-        self._inventory = inventory
-        self._names = names
+    def __init__(self, shelf: Shelf, target: Target, store: ObjectStore) -> None:
+        self._shelf = shelf
+        self._names: Mapping[str, str] = {}
         self._target = target
         self._store = store
         self._lock = threading.Lock()
-        self.bytes_read = 0
-        self.files_present = 0
+        self.files = self.files_renamed = self.bytes_read = self.files_present = 0
         self.wrong: dict[str, str] = {}
+
+    def take(self, wanted: Mapping[str, str], *, shelf: Shelf, names: Mapping[str, str], readers: int) -> None:
+        """Write the files that are wanted of an object."""
+        self._shelf = shelf
+        self._names = {path: name for path, name in names.items() if path in wanted}
+        self.files += len(wanted)
+        self.files_renamed += len(self._names)
+        work_through(sorted(wanted.items()), lambda: self.file, workers=readers, stop=threading.Event())
 
     def file(self, item: tuple[str, str]) -> None:
         path, digest = item
@@ -283,7 +255,7 @@ class _Restore:
         return ChecksumMismatch(msg, pid=pid, paths=paths[:100])
 
     def _write(self, path: str, digest: str) -> None:
-        key = f"{self._root}/{self._inventory.content_path(digest)}"
+        key = f"{self._shelf.object_root}/{self._shelf.inventory.content_path(digest)}"
         with self._target.writing(self._names.get(path, path)) as landing:
             was_begun = landing.size_bytes > 0
             self._fill(landing, key)

@@ -133,7 +133,11 @@ def list_retentions(
         rules = tuple(tx.retention_rules.list(standing=True))
         if due_only and all(rule.is_forever for rule in rules):
             return []  # nothing ends, however much there is
-        datasets = [one for one in tx.datasets.list() if (one.project in visible if one.project else sees_unclaimed)]
+        datasets = [
+            one
+            for one in tx.datasets.list()
+            if one.part_of is None and (one.project in visible if one.project else sees_unclaimed)
+        ]
     found = []
     for dataset in datasets:  # a transaction each: a long list must not hold a snapshot open
         with catalogue.begin() as tx:
@@ -208,7 +212,12 @@ def judge_dataset(
 
 
 def holds_on(tx: Transaction, dataset: Dataset) -> Sequence[Hold]:
-    """Give every hold that stands on a dataset: its own, its acquisition's, and those of the projects of both."""
+    """Give every hold that stands on a dataset: its own, its acquisition's, and those of the projects of both.
+
+    What stands on a dataset stands on its parts.
+    """
+    if dataset.part_of is not None:
+        return holds_on(tx, tx.datasets.get(dataset.part_of))
     targets = {(HoldScope.DATASET, dataset.dataset_id)}
     if dataset.project is not None:
         targets.add((HoldScope.PROJECT, dataset.project))

@@ -7,16 +7,16 @@ classes are labels. Asking twice is harmless: what is coming or there is not ask
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
-from cisterna.domain.errors import NotFound
 from cisterna.domain.thaw import Reach, Thawing, ThawSpeed, require_days
 from cisterna.ports.catalogue import Catalogue
 from cisterna.ports.object_store import ObjectStore
 from cisterna.ports.protection import ObjectKeeper
+from cisterna.ports.quality import TableFile
 from cisterna.services.crew import work_through
-from cisterna.services.held_object import read_held
-from cisterna.services.restore import chosen_files, ocfl_number
+from cisterna.services.restore import ocfl_number
+from cisterna.services.shelf import Shelf, Shelves, choose, open_object
 
 
 def thaw_version(
@@ -27,6 +27,7 @@ def thaw_version(
     catalogue: Catalogue,
     store: ObjectStore,
     keeper: ObjectKeeper,
+    tables: TableFile,
     files: Sequence[str] = (),
     asks: bool = True,
     readers: int = 4,
@@ -40,6 +41,7 @@ def thaw_version(
         catalogue: Says where the object lies.
         store: The archive, or a store that keeps a copy of it.
         keeper: Of the same store.
+        tables: Reads which parts there are.
         files: Only these, as `restore_version` takes them.
         asks: Whether to ask, and not only to look.
         readers: Threads.
@@ -55,12 +57,9 @@ def thaw_version(
     with catalogue.begin() as tx:
         version = tx.datasets.get_version(version_id)
         dataset = tx.datasets.get(version.dataset_id)
-    held = read_held(dataset.object_root, pid=dataset.pid, store=store)
-    if held is None:
-        raise NotFound(f"{store.name} holds no object {dataset.pid}; look for it by `cisterna list`", pid=dataset.pid)
-    present = held.inventory.files(ocfl_number(version, dataset))
-    wanted = chosen_files(present, files, pid=dataset.pid)
-    keys = sorted({f"{dataset.object_root}/{held.inventory.content_path(digest)}" for digest in wanted.values()})
+    number = ocfl_number(version, dataset)
+    own, _ = open_object(dataset.object_root, pid=dataset.pid, number=number, store=store)
+    keys = sorted(_keys(own, files, store=store, tables=tables))
     seen = _Seen()
 
     def thaw_one(key: str) -> None:
@@ -81,6 +80,18 @@ def thaw_version(
         far=seen.far,
         storage_classes=tuple(sorted(seen.classes)),
     )
+
+
+def _keys(own: Shelf, files: Sequence[str], *, store: ObjectStore, tables: TableFile) -> Iterator[str]:
+    """Name the keys of the files that are asked for, in the object itself and in its parts.
+
+    What names parts and their files lies near whatever the rule for the data says.
+    """
+    shelves = Shelves(own, store=store, tables=tables)
+    wanted = choose(own, shelves.parts, files, opened=shelves.open) if files else None
+    for place, shelf in shelves.needed(wanted):
+        digests = set((shelf.files if wanted is None else wanted[place]).values())
+        yield from (f"{shelf.object_root}/{shelf.inventory.content_path(digest)}" for digest in digests)
 
 
 def await_thaw(

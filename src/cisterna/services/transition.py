@@ -181,5 +181,7 @@ def _is_restricted(tx: Transaction, version: Version) -> bool:
         return version.is_restricted
     # Not described yet: what it is made from speaks for it, and what cannot be found does not say that it is open.
     relations = tx.datasets.get(version.dataset_id).relations
+    if any(one.kind == "IsPartOf" for one in relations):
+        return True  # what its whole is becomes known last
     sources = [f"{one.dataset_id}:{one.version}" for one in relations if one.kind == "IsDerivedFrom"]
     return any(source is None or source.is_restricted for source in (_version_of(tx, one) for one in sources))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from cisterna.domain.dataset import Dataset, Stage, Version, require_transition
 from cisterna.domain.digest import sha512_of
 from cisterna.domain.errors import ChecksumMismatch, ObjectInvalid
+from cisterna.domain.manifest import Manifest
 from cisterna.domain.ocfl import OBJECT_DECLARATION, Inventory
 from cisterna.domain.receipt import CopyReceipt
 from cisterna.domain.work import Attempt
@@ -18,6 +19,7 @@ from cisterna.ports.quality import TableFile
 from cisterna.services.copy_record import issue_receipt
 from cisterna.services.data_manifest import DATA, MANIFEST_PATH, load_manifest
 from cisterna.services.held_object import HeldObject, read_held, sidecar_agrees
+from cisterna.services.part_table import PARTS_PATH, read_parts
 from cisterna.services.recover import recover_object
 from cisterna.services.reread import Reread, reread
 from cisterna.services.staging import read_staged
@@ -116,12 +118,7 @@ def _expected(
     version: Version, dataset: Dataset, inventory: Inventory, *, store: ObjectStore, tables: TableFile
 ) -> dict[str, _Expected]:
     """Tell what each logical path must be: by the manifest and the catalogue, which the inventory must agree with."""
-    body = read_staged(version, MANIFEST_PATH, dataset=dataset, store=store)
-    if sha512_of(body) != version.staged[MANIFEST_PATH].sha512:
-        raise _mismatch(version, {MANIFEST_PATH: "its bytes are not those that were archived"})
-    manifest = load_manifest(body, tables=tables)
-    if manifest.digest != version.manifest_digest:
-        raise _mismatch(version, {MANIFEST_PATH: "it is not the manifest that was measured"})
+    manifest = _manifest(version, dataset, store=store, tables=tables)
     expected = {f"{DATA}{file.path}": _Expected(file.sha512, file.size_bytes) for file in manifest.files}
     expected |= {path: _Expected(one.sha512, one.size_bytes) for path, one in version.staged.items()}
     state = inventory.files(version.ocfl_version or 0)
@@ -132,6 +129,23 @@ def _expected(
     if wrong:
         raise _mismatch(version, wrong)
     return expected
+
+
+def _manifest(version: Version, dataset: Dataset, *, store: ObjectStore, tables: TableFile) -> Manifest:
+    """Give the manifest of the files that this object has; where parts have them, those have receipts of their own."""
+    if version.parts:
+        try:
+            read_parts(version, dataset=dataset, store=store, tables=tables)
+        except ObjectInvalid as wrong:
+            raise _mismatch(version, {PARTS_PATH: str(wrong)}) from wrong
+        return Manifest(files=())
+    body = read_staged(version, MANIFEST_PATH, dataset=dataset, store=store)
+    if sha512_of(body) != version.staged[MANIFEST_PATH].sha512:
+        raise _mismatch(version, {MANIFEST_PATH: "its bytes are not those that were archived"})
+    manifest = load_manifest(body, tables=tables)
+    if manifest.digest != version.manifest_digest:
+        raise _mismatch(version, {MANIFEST_PATH: "it is not the manifest that was measured"})
+    return manifest
 
 
 def _require_all_equal(

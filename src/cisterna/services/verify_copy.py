@@ -6,7 +6,7 @@ import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Collection, Iterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from pydantic import Field
 
@@ -24,7 +24,7 @@ from cisterna.domain.errors import (
 )
 from cisterna.domain.listing import Listing, SeenFile
 from cisterna.domain.permission import may_see
-from cisterna.ports.catalogue import Catalogue
+from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.ports.clock import Clock
 from cisterna.ports.object_store import ObjectStore
 from cisterna.ports.quality import TableFile
@@ -105,21 +105,36 @@ class ArchivedDigests:
         oldest = self._clock.now() - self._longest_age
         with self._catalogue.begin() as tx:
             projects = {one.slug: one for one in tx.projects.list()}
-            rows = []
+            rows: list[tuple[Dataset, Version, frozenset[str]]] = []
             for dataset in tx.datasets.list():
-                if not may_see(account, projects.get(dataset.project or "")):
+                if dataset.part_of is not None or not may_see(account, projects.get(dataset.project or "")):
                     continue
                 for version in tx.datasets.versions(dataset.dataset_id):
-                    stores = frozenset(
-                        one.store
-                        for one in tx.datasets.receipts(version.version_id)
-                        if one.store in self._stores
-                        and one.manifest_digest == version.manifest_digest
-                        and one.verified_at >= oldest
-                    )
+                    stores = self._proven(tx, version, oldest=oldest)
                     if version.is_archived and stores:
-                        rows.append((dataset, version, stores))
+                        rows += self._holding(tx, dataset, version, stores, oldest=oldest)
         yield from rows
+
+    def _holding(
+        self, tx: Transaction, dataset: Dataset, version: Version, stores: frozenset[str], *, oldest: datetime
+    ) -> Iterator[tuple[Dataset, Version, frozenset[str]]]:
+        """Give what holds the files of a version: itself, or each of its parts where both are proven."""
+        if not version.parts:
+            yield dataset, version, stores
+        for part in version.parts:
+            held = tx.datasets.get_version(part.version_id)
+            both = stores & self._proven(tx, held, oldest=oldest)
+            if both and held.manifest_digest == part.manifest_digest:
+                yield tx.datasets.get(part.dataset_id), held, both
+
+    def _proven(self, tx: Transaction, version: Version, *, oldest: datetime) -> frozenset[str]:
+        return frozenset(
+            one.store
+            for one in tx.datasets.receipts(version.version_id)
+            if one.store in self._stores
+            and one.manifest_digest == version.manifest_digest
+            and one.verified_at >= oldest
+        )
 
     def _digests(self, dataset: Dataset, version: Version) -> frozenset[bytes]:
         """Read a manifest, or remember it; one that is damaged vouches for nothing."""

@@ -58,8 +58,10 @@ def _count(registry: CollectorRegistry, tx: Transaction) -> None:
     seen = tx.acquisitions.list()
     versions = tx.datasets.list_versions()
     states = Counter(one.state for one in seen)
-    stages = Counter(one.stage for one in versions)
-    verdicts = Counter(one.verdict.value if one.verdict else "none" for one in versions)
+    parts = {one.dataset_id for one in tx.datasets.list() if one.part_of is not None}
+    seen_by_people = [one for one in versions if one.dataset_id not in parts]
+    stages = Counter(one.stage for one in seen_by_people)
+    verdicts = Counter(one.verdict.value if one.verdict else "none" for one in seen_by_people)
     work = {state: len(tx.inbox.list(state=state)) for state in WorkState if state is not WorkState.DONE}
     _gauge(
         registry, "cisterna_acquisitions", "Acquisitions by state.", "state", {s: states[s] for s in AcquisitionState}
@@ -83,7 +85,7 @@ def _count(registry: CollectorRegistry, tx: Transaction) -> None:
     Gauge("cisterna_recoveries", "Commits that were rolled forward or back.", registry=registry).set(
         sum(one.recoveries for one in notes)
     )
-    archived = sum(one.total_bytes for one in versions if one.ocfl_version is not None and not one.revision)
+    archived = sum(one.total_bytes for one in seen_by_people if one.ocfl_version is not None and not one.revision)
     Gauge("cisterna_archived_bytes", "Bytes of archived versions.", registry=registry).set(archived)
 
 

@@ -1,0 +1,252 @@
+"""Brings a run of more files than one object takes into parts, and measures the version that will name them.
+
+Each part goes its whole way - read, described, archived, read back - before the next one is begun, so that at any time
+the memory is that of the listing and of one part. Only when all have a receipt does the version that people see get its
+manifest digest, and its own object is written after that: what names parts names whole ones.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+
+from cisterna.domain.dataset import Dataset, Relation, Stage, Version, version_id
+from cisterna.domain.digest import Sha512
+from cisterna.domain.errors import (
+    CatalogueUnavailable,
+    CisternaError,
+    HostileInput,
+    LeaseLost,
+    ObjectInvalid,
+    SourceUnavailable,
+    StoreUnavailable,
+)
+from cisterna.domain.listing import Listing
+from cisterna.domain.ocfl import object_root
+from cisterna.domain.part import MOST_PARTS, Part, Slice, part_origin, part_pid, slices
+from cisterna.ports.catalogue import Transaction
+from cisterna.ports.quality import TableFile
+from cisterna.services.archive import archive_version
+from cisterna.services.describe import describe_version
+from cisterna.services.erased import require_not_erased
+from cisterna.services.held_object import read_held
+from cisterna.services.measure_object import (
+    Begun,
+    Means,
+    begin_measuring,
+    finish,
+    forget_staging,
+    is_known,
+    measure_object,
+    name_staging,
+    remove_known,
+)
+from cisterna.services.measurement import EVEN_PREVIEWS, FOCUS, METRICS_PATH, PREVIEWS_PATH, WORST_PREVIEWS
+from cisterna.services.part_table import PARTS_PATH, dump_parts, part_dataset_id, read_part_manifest
+from cisterna.services.recover import recover_object
+from cisterna.services.staging import read_staged, stage_files
+from cisterna.services.transition import advance, announce_opened
+from cisterna.services.verify import verify_version
+
+
+def measure_parts(begun: Begun, listing: Listing, *, means: Means, most_files: int) -> Version | None:
+    """Bring every slice into a part, then the version to `measured`; None when the archive has exactly these files.
+
+    Harmless to run twice: a part that was verified with this very slice is not read again, and one that was cut short
+    goes on where it was. A file that changed ends it, and nothing names the parts that were brought before.
+
+    Raises:
+        HostileInput: There are more files than parts can be counted for.
+    """
+    if math.ceil(len(listing.files) / most_files) > MOST_PARTS:
+        msg = f"{begun.acquisition.folder} has more files than {MOST_PARTS:,} parts of {most_files:,} take"
+        raise HostileInput(msg, acquisition_id=begun.acquisition.acquisition_id)
+    whole, parts, gathered = hashlib.sha512(), [], _Gathered()
+    for one in slices(listing, most_files=most_files):
+        version, dataset = _bring(one, begun, means=means)
+        manifest = read_part_manifest(version, dataset=dataset, store=means.store, tables=means.tables)
+        for line in manifest.lines():
+            whole.update(line)
+        parts.append(
+            _named(one, version, dataset, first=manifest.files[0].path, last=manifest.files[-1].path, means=means)
+        )
+        gathered.take(version, dataset, means=means)
+    return _measure_whole(begun, whole.hexdigest(), tuple(parts), gathered, means=means)
+
+
+def _measure_whole(
+    begun: Begun, digest: Sha512, parts: tuple[Part, ...], gathered: _Gathered, *, means: Means
+) -> Version | None:
+    """Stage what is said of all parts together, and name them in the version that people see."""
+    dataset, lease, catalogue, store, clock = begun.dataset, means.lease, means.catalogue, means.store, means.clock
+    recovered = recover_object(dataset.dataset_id, lease=lease, catalogue=catalogue, store=store)
+    head = recovered.held.inventory.head if recovered.held else 0
+    version = name_staging(begun.version, head, lease=lease, catalogue=catalogue, clock=clock)
+    if is_known(begun, digest):
+        remove_known(version, digest, dataset=dataset, means=means)
+        return None
+    try:
+        files = {PARTS_PATH: dump_parts(parts, tables=means.tables), **gathered.files(tables=means.tables)}
+        staged = stage_files(version, files, dataset=dataset, store=store)
+        counted: dict[str, object] = {
+            "manifest_digest": digest,
+            "file_count": sum(part.file_count for part in parts),
+            "total_bytes": sum(part.total_bytes for part in parts),
+            "parts": parts,
+        }
+        measured = staged.model_copy(update=counted)
+        return finish(measured, head=head, lease=lease, catalogue=catalogue, clock=clock)
+    except (CatalogueUnavailable, StoreUnavailable, SourceUnavailable, LeaseLost):
+        raise  # the next attempt stages the same once more
+    except CisternaError:
+        forget_staging(version, dataset=dataset, lease=lease, catalogue=catalogue, store=store)
+        raise
+
+
+def _bring(one: Slice, begun: Begun, *, means: Means) -> tuple[Version, Dataset]:
+    """Bring one slice into its part and give the version that holds it, verified."""
+    fingerprint, is_read = one.listing.fingerprint, False
+    while True:
+        means.watch.look()
+        with means.catalogue.begin() as tx:
+            tx.inbox.require_lease(means.lease)
+            dataset = _part(tx, one, begun, means=means)
+            version = _newest(tx, dataset, begun, fingerprint=fingerprint, means=means)
+        if version.stage is Stage.VERIFIED and version.source_fingerprint == fingerprint:
+            if not is_read:
+                means.pace.pass_over(one.listing.total_bytes)
+            return version, dataset
+        if version.stage is Stage.DETECTED:
+            is_read = True
+            part = begin_measuring(version.version_id, lease=means.lease, catalogue=means.catalogue)
+            if isinstance(part, Begun) and measure_object(part, one.listing, means=means) is None:
+                return _held(dataset, means=means), dataset
+        _carry(version.version_id, means=means)
+
+
+def _part(tx: Transaction, one: Slice, begun: Begun, *, means: Means) -> Dataset:
+    """Add the part's dataset, or find it; nothing of it is named to anybody but by its whole."""
+    whole = begun.dataset
+    require_not_erased(tx, whole.dataset_id)
+    pid = part_pid(whole.pid, one.number)
+    return tx.datasets.add(
+        Dataset(
+            dataset_id=part_dataset_id(whole.dataset_id, one.number),
+            origin=part_origin(whole.dataset_id, one.number),
+            title=f"Part {one.number:04d} of {whole.pid}",
+            data_type=whole.data_type,
+            project=whole.project,
+            instrument=whole.instrument,
+            relations=(Relation(kind="IsPartOf", dataset_id=whole.dataset_id, version=begun.version.label),),
+            pid=pid,
+            object_root=object_root(pid),
+            created_at=means.clock.now(),
+        )
+    )
+
+
+def _newest(tx: Transaction, dataset: Dataset, begun: Begun, *, fingerprint: str, means: Means) -> Version:
+    """Give the part's version to go on with: the one of this slice, one on its way, or one that is opened now."""
+    tx.datasets.lock(dataset.dataset_id)
+    versions = tx.datasets.versions(dataset.dataset_id)
+    newest = versions[-1] if versions else None
+    if newest is not None and newest.source_fingerprint == fingerprint:
+        return newest
+    if newest is not None and newest.stage is Stage.DETECTED:
+        turned: dict[str, object] = {"source_fingerprint": fingerprint, "staging": None, "staged": {}}
+        return tx.datasets.save_version(newest.model_copy(update=turned))
+    if newest is not None and newest.stage is not Stage.VERIFIED:
+        return newest  # of a listing that is no more: it comes to rest first
+    number, now = (newest.number if newest else 0) + 1, means.clock.now()
+    opened = tx.datasets.add_version(
+        Version(
+            version_id=version_id(dataset.dataset_id, number),
+            dataset_id=dataset.dataset_id,
+            number=number,
+            stage_at=now,
+            created_at=now,
+            submitter=begun.version.submitter,
+            source_fingerprint=fingerprint,
+        )
+    )
+    announce_opened(tx, opened, dataset, clock=means.clock, restricted=True)
+    return opened
+
+
+def _held(dataset: Dataset, *, means: Means) -> Version:
+    """Give the newest version, which turned out to have the very files of the slice."""
+    with means.catalogue.begin() as tx:
+        return tx.datasets.versions(dataset.dataset_id)[-1]
+
+
+def _carry(identifier: str, *, means: Means) -> None:
+    """Take a part that was read on to `verified`. Nothing judges it: quality is judged, and told, of the whole."""
+    lease, catalogue, store, tables, clock = means.lease, means.catalogue, means.store, means.tables, means.clock
+    with catalogue.begin() as tx:
+        tx.inbox.require_lease(lease)
+        version = tx.datasets.get_version(identifier)
+        if version.stage is Stage.MEASURED:
+            version = advance(tx, version, Stage.GATED, clock=clock)
+    if version.stage is Stage.GATED:
+        version = describe_version(
+            identifier, lease=lease, catalogue=catalogue, store=store, tables=tables, profile=None, clock=clock
+        )
+    if version.stage is Stage.DESCRIBED:
+        version = archive_version(identifier, lease=lease, catalogue=catalogue, store=store, tables=tables, clock=clock)
+    if version.stage is Stage.ARCHIVED:
+        verify_version(
+            identifier, lease=lease, catalogue=catalogue, store=store, tables=tables, clock=clock, readers=means.readers
+        )
+
+
+def _named(one: Slice, version: Version, dataset: Dataset, *, first: str, last: str, means: Means) -> Part:
+    held = read_held(dataset.object_root, pid=dataset.pid, store=means.store)
+    if held is None or version.ocfl_version is None or version.manifest_digest is None:
+        msg = f"{dataset.pid} was verified and is not in the archive; run `cisterna check` on it"
+        raise ObjectInvalid(msg, pid=dataset.pid)
+    return Part(
+        number=one.number,
+        dataset_id=dataset.dataset_id,
+        version_id=version.version_id,
+        pid=dataset.pid,
+        ocfl_version=version.ocfl_version,
+        algorithm=held.inventory.algorithm,
+        manifest_digest=version.manifest_digest,
+        file_count=version.file_count,
+        total_bytes=version.total_bytes,
+        first=first,
+        last=last,
+    )
+
+
+class _Gathered:
+    """The tables of quality of every part, put together: metrics of all images, and as many previews as of one part."""
+
+    def __init__(self) -> None:
+        self._metrics: dict[str, list[object]] = {}
+        self._previews: list[tuple[str, object, float]] = []
+
+    def take(self, version: Version, dataset: Dataset, *, means: Means) -> None:
+        """Take a part's tables, after those of the parts before it."""
+        columns = means.tables.load(read_staged(version, METRICS_PATH, dataset=dataset, store=means.store))
+        before, rows = len(self._metrics.get("path", ())), len(columns["path"])
+        for name in dict.fromkeys([*self._metrics, *columns]):
+            column = self._metrics.setdefault(name, [None] * before)
+            column += columns.get(name, [None] * rows)
+        shown = means.tables.load(read_staged(version, PREVIEWS_PATH, dataset=dataset, store=means.store))
+        focus = next((name for name in columns if name.startswith(FOCUS)), None)
+        wanted = frozenset(shown["path"])
+        cells = columns[focus] if focus is not None else [None] * rows
+        known = {path: cell for path, cell in zip(columns["path"], cells, strict=True) if path in wanted}
+        for path, png in zip(shown["path"], shown["png"], strict=True):
+            cell = known.get(path)
+            sharpness = cell if isinstance(cell, float) and math.isfinite(cell) else math.inf
+            self._previews.append((str(path), png, sharpness))
+
+    def files(self, *, tables: TableFile) -> dict[str, bytes]:
+        """Encode both."""
+        even = range(0, len(self._previews), max(1, math.ceil(len(self._previews) / EVEN_PREVIEWS)))
+        by_focus = sorted(range(len(self._previews)), key=lambda place: self._previews[place][2])
+        chosen = [self._previews[place] for place in sorted({*even, *by_focus[:WORST_PREVIEWS]})]
+        previews = {"path": [path for path, _, _ in chosen], "png": [png for _, png, _ in chosen]}
+        return {METRICS_PATH: tables.dump(self._metrics), PREVIEWS_PATH: tables.dump(previews)}

@@ -26,7 +26,7 @@ from tests.archive.whole import require_nothing_lost
 from tests.archive.worker_nursery import DONE, FAILED, Nursery, Task
 from tests.release.world import ReleaseWorld
 
-LARGE = {**RUN, "0/large.avi": b"large" * (9 * 1024 * 1024 // 5), "0/two\nlines.txt": b"a name over two lines"}
+LARGE = {**RUN, "0/large.avi": b"large" * (17 * 1024 * 1024 // 5), "0/two\nlines.txt": b"a name over two lines"}
 """More than one part of an upload: its parts, its completion and its abortion are writes too."""
 SECOND = {"0/A1_0_BF.tiff": b"new pixels" * 30, "0/A1_9_BF.tiff": b"one more", "0/late.avi": b"F" * 9_000}
 

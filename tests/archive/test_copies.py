@@ -56,6 +56,36 @@ def test_a_large_file_goes_in_parts_and_arrives_whole(vault: Vault) -> None:
     assert memory(vault.second).calls["complete"] == 1
 
 
+def test_what_has_arrived_of_a_large_file_is_not_sent_again(vault: Vault) -> None:
+    dataset = vault.archive("run", large=LARGE)
+    mirror = memory(vault.second)
+    mirror.fail_on({"write"}, nth=3)
+    with pytest.raises(StoreUnavailable):
+        vault.copy(dataset)
+    assert len(list(mirror.unfinished_uploads(""))) == 1
+    sent = mirror.calls["write"]
+
+    vault.copy(dataset)
+
+    assert LARGE in vault.content(dataset, mirror).values()
+    assert (sent, mirror.calls["write"] - sent) == (3, 1)
+    assert list(mirror.unfinished_uploads("")) == []
+
+
+def test_uploads_that_nobody_goes_on_with_are_gone_when_the_copy_is_whole(vault: Vault) -> None:
+    dataset = vault.archive("run", a=b"alpha")
+    stranger = vault.second.begin_upload("another/program's")
+    stranger.write(b"its bytes")
+    stranger.leave()
+    overtaken = vault.second.begin_upload(f"{vault.root(dataset)}/v1/content/0/large")
+    overtaken.write(LARGE)
+    overtaken.leave()
+
+    vault.copy(dataset)
+
+    assert list(vault.second.unfinished_uploads("")) == ["another/program's"]
+
+
 def test_a_later_version_is_added_to_the_copy(vault: Vault) -> None:
     dataset = vault.archive("run", a=b"alpha")
     vault.copy(dataset)
@@ -98,6 +128,7 @@ def test_a_copy_killed_at_any_write_is_finished_by_the_next_one(
             vault.copy(dataset)
 
         assert vault.content(dataset, vault.second) == wanted
+        assert list(vault.second.unfinished_uploads("")) == []
         assert len(vault.receipts(dataset, vault.second)) == 1
         if not fault.fired:
             break

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
+import psutil
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
@@ -148,7 +149,9 @@ def test_a_killed_server_is_unavailable_and_what_was_acknowledged_is_there_after
         tx.inbox.require_lease(taken.attempt)
         tx.datasets.save_version(measured.model_copy(update={"stage": Stage.GATED}))
         tx.outbox.append(make_event("gated", subject=version.version_id))
+        backends = psutil.Process(own_server.pid).children()
         own_server.kill()
+        psutil.wait_procs(backends, timeout=30)  # one that has not noticed yet would still commit
         tx.inbox.finish(taken.attempt, outcome="not acknowledged")
     with pytest.raises(CatalogueUnavailable), own_catalogue.begin():
         pytest.fail("a transaction began on a dead server")

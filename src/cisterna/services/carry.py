@@ -25,7 +25,8 @@ def carry_file(
 
     A large file cannot be written under a condition (see `ports.object_store.Upload`). It is completed only when all of
     its bytes were digested and the key still is what was seen; should somebody write it in that moment, it is replaced
-    by bytes with the digest that the inventory names for this key, and no others belong there.
+    by bytes with the digest that the inventory names for this key, and no others belong there. What has arrived of one
+    that was cut short is not sent again.
 
     Args:
         key: The same in both stores.
@@ -84,7 +85,7 @@ def _carry_in_parts(
     target: ObjectStore,
     taken: Callable[[bytes], object] | None,
 ) -> bool:
-    digest, upload = hashlib.sha512(), target.begin_upload(key)
+    digest, upload = hashlib.sha512(), target.resume_upload(key) or target.begin_upload(key)
     try:
         for chunk in source.stream(key):
             digest.update(chunk)
@@ -94,8 +95,11 @@ def _carry_in_parts(
         _require_digest(key, digest.hexdigest(), sha512, source=source)
         _require_seen(key, seen, target=target)
         upload.complete()
-    except BaseException:
+    except (ChecksumMismatch, PreconditionFailed):
         upload.abort()
+        raise
+    except BaseException:
+        upload.leave()
         raise
     return True
 

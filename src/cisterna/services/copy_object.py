@@ -155,6 +155,7 @@ class _Copy:
             carry_file(key, sha512=digest, source=self.source, target=self.target, taken=self.taken)
 
         work_through(wanted, lambda: carry, workers=readers, stop=threading.Event())
+        self.target.abort_unfinished(f"{root}/")  # of attempts that were overtaken: everything is there
 
     def write_version_inventories(self) -> None:
         """Write each version's own inventory and sidecar; each must fit the object's."""

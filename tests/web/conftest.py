@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from httpx import Response
 
 from cisterna.adapters.catalogue_sql import SqlCatalogue
+from cisterna.services.api_token import issue_token
 from cisterna.testing.clock import SettableClock
 from cisterna.web.app import create_app
 from tests.web.client import Browser
@@ -35,3 +38,21 @@ def visit(site: Site) -> Callable[..., Browser]:
         return browser
 
     return opened
+
+
+@pytest.fixture
+def call(site: Site, visit: Callable[..., Browser]) -> Callable[..., Response]:
+    """Call the API with a token of a person."""
+
+    def called(name: str, method: str, path: str, body: Any = None) -> Response:
+        with site.catalogue.begin() as tx:
+            account = tx.accounts.find(name)
+        assert account is not None
+        secret, _token = issue_token(
+            name, label="test", by=account, catalogue=site.catalogue, clock=site.clock, passwords=site.passwords
+        )
+        return visit().client.request(
+            method, f"/api/v1{path}", json=body, headers={"authorization": f"Bearer {secret}"}
+        )
+
+    return called

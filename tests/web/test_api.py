@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 from httpx import Response
@@ -11,7 +10,6 @@ from httpx import Response
 from cisterna.domain.dataset import Stage, Version
 from cisterna.domain.finding import Verdict
 from cisterna.domain.recovery import ObjectNote, ObjectState
-from cisterna.services.api_token import issue_token
 from cisterna.testing.clock import START
 from cisterna.web.api import router
 from tests.web.client import Browser
@@ -32,24 +30,6 @@ SHARED = [
     "source_state",
     "object_url",
 ]
-
-
-@pytest.fixture
-def call(site: Site, visit: Visit) -> Call:
-    """Call the API with a token of a person."""
-
-    def called(name: str, method: str, path: str, body: Any = None) -> Response:
-        with site.catalogue.begin() as tx:
-            account = tx.accounts.find(name)
-        assert account is not None
-        secret, _token = issue_token(
-            name, label="test", by=account, catalogue=site.catalogue, clock=site.clock, passwords=site.passwords
-        )
-        return visit().client.request(
-            method, f"/api/v1{path}", json=body, headers={"authorization": f"Bearer {secret}"}
-        )
-
-    return called
 
 
 def every_route() -> list[tuple[str, str]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
@@ -23,7 +22,6 @@ from cisterna.domain.erasure import Erasure, ErasureState
 from cisterna.domain.retention import RetentionRule
 from cisterna.domain.review import Act
 from cisterna.domain.work import WorkKind, WorkState
-from cisterna.services.api_token import issue_token
 from cisterna.services.erase import execute_erasure
 from cisterna.services.erase_plan import ErasureSite
 from cisterna.services.hold import place_hold
@@ -104,24 +102,6 @@ def worker(site: Site, s3_endpoint: S3Access) -> Iterator[Callable[[], Erasure]]
 @pytest.fixture
 def version(site: Site) -> Version:
     return site.lay_version("plate-7", title="Plate 07", stage=Stage.IN_REVIEW)
-
-
-@pytest.fixture
-def call(site: Site, visit: Visit) -> Call:
-    """Call the API with a token of a person."""
-
-    def called(name: str, method: str, path: str, body: Any = None) -> Response:
-        with site.catalogue.begin() as tx:
-            account = tx.accounts.find(name)
-        assert account is not None
-        secret, _token = issue_token(
-            name, label="test", by=account, catalogue=site.catalogue, clock=site.clock, passwords=site.passwords
-        )
-        return visit().client.request(
-            method, f"/api/v1{path}", json=body, headers={"authorization": f"Bearer {secret}"}
-        )
-
-    return called
 
 
 def below(site: Site, version: Version) -> list[str]:

@@ -60,7 +60,7 @@ def serve(settings: Settings) -> None:
 
         doorbell = PrefectEvents(parts.prefect_api_url)
         stack.callback(doorbell.close)
-        require_all_distinct(list(parts.keeping_stores.values()))
+        require_all_distinct(list(parts.keeping_stores.values()), clock=parts.clock)
         with parts.catalogue.begin() as tx:
             tx.copies.register(list(parts.keeping_stores))
         keeper = Keeper(
@@ -116,6 +116,7 @@ def duties_of(parts: Parts) -> Duties:
         copy_record=(lambda: _copy_record(parts)) if parts.copy_stores else None,
         recover=rounds.recover,
         survey=rounds.survey,
+        collect_probes=rounds.collect_probes,
         protect=rounds.protect,
         plan=lambda: plan_releases(site=parts.release_site),
     )

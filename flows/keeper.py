@@ -74,6 +74,7 @@ class Duties:
         upkeep: Asks for what is to be done about the copies in each store, by its name.
         recover: Brings objects of the archive to rest that a killed worker left in the middle.
         survey: Looks at the whole archive when that is due; slow.
+        collect_probes: Removes what killed probes left in the stores.
         protect: Has the stores hold, lock and mark what holds and retention rules ask for.
         plan: Announces the releases that projects' policies ask for.
     """
@@ -89,6 +90,7 @@ class Duties:
     upkeep: Mapping[str, Callable[[], object]] = field(default_factory=dict)
     recover: Callable[[], object] | None = None
     survey: Callable[[], object] | None = None
+    collect_probes: Callable[[], object] | None = None
     protect: Callable[[], object] | None = None
     plan: Callable[[], object] | None = None
 
@@ -215,6 +217,7 @@ class Keeper:
         rounds = (
             ("recovery", self._duties.recover),
             ("survey", self._duties.survey),
+            ("probes", self._duties.collect_probes),
             ("protect", self._duties.protect),
         )
         every = self._recovery_seconds

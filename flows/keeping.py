@@ -45,7 +45,7 @@ class Keeping:
         """Refuse a store of copies that is the archive itself; one that answers while the archive does not is not."""
         if self._store in self._core.copy_stores:
             with suppress(StoreUnavailable):
-                require_distinct(self._core.archive_store, self._core.copy_stores[self._store])
+                require_distinct(self._core.archive_store, self._core.copy_stores[self._store], clock=self._core.clock)
 
     def carry_records(self) -> None:
         """Let each store have the records that another one has; whichever is away gets them another time."""

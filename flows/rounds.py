@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from cisterna.domain.errors import CisternaError
 from cisterna.domain.protection import Standing
 from cisterna.domain.recovery import ObjectNote, ObjectState
+from cisterna.services.probe_left import collect_probes
 from cisterna.services.protect import protect_all
 from cisterna.services.recovery_round import RoundMemory, recover_interrupted, survey_archive
 
@@ -37,6 +39,18 @@ class Rounds:
             catalogue=parts.catalogue, store=parts.archive_store, clock=parts.clock, memory=self._memory
         ):
             _tell(note)
+
+    def collect_probes(self) -> None:
+        """Remove what killed probes left in any store; one that is away keeps no other one waiting."""
+        parts = self._parts
+        for store in (*parts.keeping_stores.values(), parts.public_store):
+            try:
+                left = collect_probes(store, clock=parts.clock)
+            except CisternaError as refusal:
+                _log.warning("probes.wait", store=store.name, code=refusal.code, reason=str(refusal))
+                continue
+            if left:
+                _log.info("probes.collected", store=store.name, keys=len(left))
 
     def protect(self) -> None:
         """Have the stores keep what holds and rules ask of them, and say what stands otherwise than wanted."""

@@ -19,8 +19,9 @@ from cisterna.adapters.s3_bucket import S3Bucket
 from cisterna.adapters.s3_obstore import S3Store
 from cisterna.adapters.system_clock import SystemClock
 from cisterna.domain.errors import StoreUnavailable
+from cisterna.domain.probe_key import PROBE_PREFIX
 from cisterna.ports.bucket import BucketPlan
-from cisterna.ports.object_store import PROBE_PREFIX, ObjectStore
+from cisterna.ports.object_store import ObjectStore
 from cisterna.services.health import Condition, look_at_bucket, look_at_clock, look_at_doors
 from cisterna.services.provision import Outcome, provision_bucket
 from cisterna.testing.clock import SettableClock
@@ -246,7 +247,7 @@ def allow(raw: S3Bucket, action: str) -> None:
 
 
 def test_shut_doors_are_shut_and_nothing_is_left_behind(shut: S3Store, strangers: list[S3Stranger]) -> None:
-    found = look_at_doors(shut, strangers, token="1", is_public=False)
+    found = look_at_doors(shut, strangers, token=SystemClock().new_id(), is_public=False)
 
     assert found.condition is Condition.OK
     assert "no keys at all" in found.message
@@ -266,7 +267,7 @@ def test_an_open_door_is_named_with_who_came_in(
 ) -> None:
     allow(raw, action)
 
-    found = look_at_doors(shut, strangers, token="1", is_public=False)
+    found = look_at_doors(shut, strangers, token=SystemClock().new_id(), is_public=False)
 
     assert found.condition is Condition.FAILED
     assert found.message.endswith(f" can be {came_in}")
@@ -277,9 +278,9 @@ def test_reading_is_open_to_all_in_a_public_bucket_and_writing_is_not(
     raw: S3Bucket, shut: S3Store, strangers: list[S3Stranger]
 ) -> None:
     allow(raw, "s3:GetObject")
-    assert look_at_doors(shut, strangers, token="1", is_public=True).condition is Condition.OK
+    assert look_at_doors(shut, strangers, token=SystemClock().new_id(), is_public=True).condition is Condition.OK
     allow(raw, "s3:PutObject")
-    assert look_at_doors(shut, strangers, token="1", is_public=True).condition is Condition.FAILED
+    assert look_at_doors(shut, strangers, token=SystemClock().new_id(), is_public=True).condition is Condition.FAILED
 
 
 def test_a_door_that_does_not_answer_is_not_shut(
@@ -289,7 +290,7 @@ def test_a_door_that_does_not_answer_is_not_shut(
         proxy.add(Rule(Effect.ANSWER, status=500, times=1_000))
         access = s3_endpoint.model_copy(update={"endpoint": proxy.url})
         stranger = S3Stranger(access, bucket=shut.bucket, name="no keys at all", anonymous=True, patience=SHORT)
-        found = look_at_doors(shut, [stranger], token="1", is_public=False)
+        found = look_at_doors(shut, [stranger], token=SystemClock().new_id(), is_public=False)
         stranger.close()
 
     assert found.condition is Condition.COULD_NOT_CHECK

@@ -16,7 +16,7 @@ from cisterna.adapters.s3_boto import S3BotoStore
 from cisterna.adapters.s3_obstore import S3Store
 from cisterna.bootstrap import Parts
 from cisterna.domain.errors import StoreUnavailable, StoreUnfit
-from cisterna.ports.object_store import PROBE_PREFIX
+from cisterna.domain.probe_key import PROBE_PREFIX
 from cisterna.settings import Settings
 from cisterna.testing.fault_proxy import Answer, Effect, FaultProxy, Request, Rule
 from cisterna.testing.memory_store import MemoryStore

@@ -16,6 +16,7 @@ import pytest
 from cisterna.adapters.embedded_seaweedfs import EmbeddedSeaweedFS
 from cisterna.adapters.s3_access import Patience
 from cisterna.adapters.s3_obstore import S3Store
+from cisterna.adapters.system_clock import SystemClock
 from cisterna.domain.errors import CisternaError, StoreNotDistinct
 from cisterna.domain.fixity import Fixity
 from cisterna.services.distinct_store import require_distinct
@@ -115,8 +116,8 @@ def test_another_name_of_the_archives_bucket_is_no_second_store(
     alias = S3Store(other_name, bucket=first.bucket, name="mirror", patience=SHORT)
 
     with pytest.raises(StoreNotDistinct):
-        require_distinct(first, alias)
-    require_distinct(first, open_store(mirror, "mirror"))
+        require_distinct(first, alias, clock=SystemClock())
+    require_distinct(first, open_store(mirror, "mirror"), clock=SystemClock())
     alias.close()
 
 

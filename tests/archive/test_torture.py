@@ -10,6 +10,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -19,6 +20,9 @@ import pytest
 
 from cisterna.adapters.embedded_seaweedfs import EmbeddedSeaweedFS
 from cisterna.adapters.s3_obstore import S3Store
+from cisterna.domain.probe_key import PROBE_GRACE
+from cisterna.services.probe_left import collect_probes
+from cisterna.testing.clock import SettableClock
 from cisterna.testing.fault_proxy import FaultProxy
 from tests.archive.facility import Facility
 from tests.archive.ocfl_judge import dump, judge
@@ -40,6 +44,8 @@ class Trials:
     Attributes:
         writes, seconds: Of each step, undisturbed.
         expected: What each version must come to.
+        valid: Objects that ocfl-py found valid.
+        probes_left: Keys that killed probes had left, and that were collected.
     """
 
     torture: Torture
@@ -49,6 +55,7 @@ class Trials:
     writes: list[int] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     valid: int = 0
+    probes_left: int = 0
     _runs: list[str] = field(default_factory=list)
 
     def undisturbed(self) -> None:
@@ -89,6 +96,9 @@ class Trials:
     def judge(self) -> None:
         """Let ocfl-py judge every object of the bucket and every copy, and begin others."""
         torture, count_of = self.torture, len(self._runs)
+        later = SettableClock(datetime.now(UTC) + 2 * PROBE_GRACE)  # keys of probes tell the machine's time
+        for store in (torture.store, torture.second):
+            self.probes_left += len(collect_probes(store, clock=later))
         require_no_strangers(torture.facility)
         assert not list(torture.second.unfinished_uploads(""))
         for store in (torture.store, torture.second):
@@ -201,6 +211,7 @@ def test_kills_at_every_write_and_at_random_change_nothing(trials: Trials, reque
     print(  # noqa: T201 - the figures are what this is run for
         f"{torture.done.total()} kills in {time.monotonic() - began:.0f} s, {at_writes} of them at each of "
         f"{trials.writes} writes (v1, v2, copy, release): {dict(torture.done)}; struck writes: {dict(torture.writes)}; "
-        f"{trials.valid} objects valid by ocfl-py, 0 corrupt, 0 missing, 0 duplicated"
+        f"{trials.valid} objects valid by ocfl-py, 0 corrupt, 0 missing, 0 duplicated; "
+        f"{trials.probes_left} keys of killed probes collected"
     )
     assert at_writes >= 5 * sum(trials.writes)

@@ -11,7 +11,7 @@ from cisterna.domain.ocfl import storage_root_files
 from cisterna.domain.ocfl_parse import parse_inventory
 from cisterna.domain.release import Release, ReleaseState
 from cisterna.domain.source_name import logical_path
-from cisterna.ports.object_store import PROBE_PREFIX, ObjectStore
+from cisterna.ports.object_store import ObjectStore
 from cisterna.services.check import check_object
 from cisterna.services.release_record import DeletionRecord
 from tests.archive.facility import Facility
@@ -46,14 +46,10 @@ def require_whole(facility: Facility, version: str) -> None:
 
 
 def require_no_strangers(facility: Facility) -> None:
-    """The bucket holds the objects that the catalogue knows, the storage root's own files, and at most a probe."""
+    """The bucket holds the objects that the catalogue knows and the storage root's own files."""
     with facility.catalogue.begin() as tx:
         roots = tuple(f"{dataset.object_root}/" for dataset in tx.datasets.list())
-    known = (
-        *roots,
-        PROBE_PREFIX,
-    )  # whoever is killed while it tells two stores apart leaves a key of a few bytes there
-    others = {one.key for one in facility.store.list("") if not one.key.startswith(known)}
+    others = {one.key for one in facility.store.list("") if not one.key.startswith(roots)}
     assert others == storage_root_files().keys(), others ^ storage_root_files().keys()
     assert not list(facility.store.unfinished_uploads(""))
 

@@ -22,9 +22,10 @@ from cisterna.adapters.child import Child, Supervised
 from cisterna.adapters.free_port import HOST, PortClaim, are_free, await_listening, claim_port, spare_ports
 from cisterna.adapters.s3_access import Patience, S3Access
 from cisterna.adapters.s3_boto import S3BotoStore
+from cisterna.adapters.system_clock import SystemClock
 from cisterna.domain.base import Value
 from cisterna.domain.errors import NotReady, SettingsInvalid, StoreUnavailable
-from cisterna.ports.object_store import PROBE_PREFIX
+from cisterna.domain.probe_key import probe_key
 
 _GRPC_OFFSET = 10_000
 """SeaweedFS's own worker expects the admin server's gRPC there and nowhere else."""
@@ -309,7 +310,7 @@ def find_weed(*, environ: Mapping[str, str] = os.environ) -> Path:
 
 def _write_and_read(store: S3BotoStore) -> None:
     # The gateway answers before a volume can be written, so only a write tells.
-    key = f"{PROBE_PREFIX}ready"
+    key = probe_key(SystemClock().new_id(), "ready")
     store.create_bucket()
     store.put(key, b"ready")
     store.get(key)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -13,10 +12,11 @@ from typing import Any
 
 from cisterna.adapters.s3_access import FROZEN, Patience, S3Access
 from cisterna.adapters.s3_bucket import S3Bucket, code_of, status_of
+from cisterna.adapters.system_clock import SystemClock
 from cisterna.domain.errors import ObjectNotFound, StoreForbids, StoreLacks, StoreUnavailable
+from cisterna.domain.probe_key import probe_key
 from cisterna.domain.retention import LockMode
 from cisterna.domain.thaw import Reach, ThawSpeed
-from cisterna.ports.object_store import PROBE_PREFIX
 from cisterna.ports.protection import Enforcement, Kept, KeptObject
 
 TIER_TAG = "cisterna-tier"
@@ -163,7 +163,7 @@ class S3ObjectKeeper:
 
     @cached_property
     def _enforcement(self) -> Enforcement:
-        key = f"{PROBE_PREFIX}hold-{uuid.uuid4().hex}"
+        key = probe_key(SystemClock().new_id(), "hold")
         client = self._s3.client
         with self._translated("try a legal hold", key):
             version = client.put_object(Bucket=self._bucket, Key=key, Body=b"held").get("VersionId") or "null"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import uuid
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -12,8 +11,10 @@ from typing import Any
 
 from cisterna.adapters.s3_bucket import S3Bucket, status_of
 from cisterna.adapters.s3_checksum import crc64nvme, in_s3_form
+from cisterna.adapters.system_clock import SystemClock
 from cisterna.domain.errors import CisternaError, ObjectNotFound, PreconditionFailed, StoreUnavailable, StoreUnfit
-from cisterna.ports.object_store import PROBE_PREFIX, Condition, IfAbsent, IfMatch, ObjectStore
+from cisterna.domain.probe_key import probe_key
+from cisterna.ports.object_store import Condition, IfAbsent, IfMatch, ObjectStore
 
 _LACKING = frozenset({"NotImplemented", "MethodNotAllowed", "501", "405"})
 _RACERS = 4  # SeaweedFS lets each loser of a race wait a second for its lock
@@ -30,7 +31,7 @@ def probe_store(store: ObjectStore, bucket: S3Bucket) -> None:
         StoreUnfit: The first guarantee that does not hold.
         StoreUnavailable: The store did not answer.
     """
-    prefix = f"{PROBE_PREFIX}{uuid.uuid4().hex}"
+    prefix = probe_key(SystemClock().new_id(), "store")
     try:
         try:
             _require_guarantees(store, bucket, prefix)

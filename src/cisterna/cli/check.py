@@ -127,7 +127,7 @@ def _check(
 def _require_distinct(parts: Parts, store: ObjectStore) -> None:
     """Refuse a copy that is the archive itself; when one of them does not answer, the check tells."""
     try:
-        require_distinct(parts.archive_store, store)
+        require_distinct(parts.archive_store, store, clock=parts.clock)
     except StoreUnavailable:
         return
 

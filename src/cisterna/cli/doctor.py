@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import uuid
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -86,7 +85,7 @@ def _look_at_stores(parts: Parts) -> Iterator[Diagnosis]:
         admin = parts.stores.admin(name)
         yield health.look_at_bucket(admin, parts.stores.plan(name))
         yield health.look_at_doors(
-            store, parts.stores.strangers(name), token=uuid.uuid4().hex, is_public=name == "public"
+            store, parts.stores.strangers(name), token=parts.clock.new_id(), is_public=name == "public"
         )
         yield health.look_at_clock(admin, parts.clock)
     yield health.look_at_keys(parts.stores.with_public_keys())
@@ -94,7 +93,7 @@ def _look_at_stores(parts: Parts) -> Iterator[Diagnosis]:
 
 def _look_at_copy(parts: Parts, store: ObjectStore) -> str:
     told = health.look_at_store(store)
-    require_distinct(parts.archive_store, store)
+    require_distinct(parts.archive_store, store, clock=parts.clock)
     return f"{told}, and is another one than the archive"
 
 

@@ -16,7 +16,6 @@ KEY_LIMIT_BYTES = 1024
 
 _ODD_SIGN = re.compile(r"[\x00-\x1f\x7f\\]")
 
-PROBE_PREFIX = ".cisterna-probe/"
 """Where `probe` works."""
 
 

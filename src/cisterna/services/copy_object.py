@@ -69,7 +69,7 @@ def copy_object(
         dataset = tx.datasets.get(dataset_id)
         versions = tx.datasets.versions(dataset_id)
         vouched = {one.inventory_sha512 for version in versions for one in tx.datasets.receipts(version.version_id)}
-    require_distinct(source, target)
+    require_distinct(source, target, clock=clock)
     held = _vouched_object(dataset, frozenset(vouched), source)
     ensure_storage_root(target)
     copy = _Copy(dataset, held, source, target, taken)

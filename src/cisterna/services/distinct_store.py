@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import secrets
-import uuid
 from collections.abc import Sequence
 from contextlib import suppress
 from itertools import combinations
 
 from cisterna.domain.errors import StoreNotDistinct, StoreUnavailable
-from cisterna.ports.object_store import PROBE_PREFIX, ObjectStore
+from cisterna.domain.probe_key import probe_key
+from cisterna.ports.clock import Clock
+from cisterna.ports.object_store import ObjectStore
 from cisterna.services.held_object import read_optional
 
 
-def require_all_distinct(stores: Sequence[ObjectStore]) -> None:
+def require_all_distinct(stores: Sequence[ObjectStore], *, clock: Clock) -> None:
     """Compare each two stores of an installation; one that does not answer now is compared again with every copy.
 
     Raises:
@@ -21,20 +22,20 @@ def require_all_distinct(stores: Sequence[ObjectStore]) -> None:
     """
     for first, other in combinations(stores, 2):
         with suppress(StoreUnavailable):
-            require_distinct(first, other)
+            require_distinct(first, other, clock=clock)
 
 
-def require_distinct(first: ObjectStore, other: ObjectStore) -> None:
+def require_distinct(first: ObjectStore, other: ObjectStore, *, clock: Clock) -> None:
     """Write a key into one store and look for it in the other, whatever their addresses say.
 
     Two names of one host, a proxy, a gateway: only the store itself tells. Killed in between, a key of a few bytes is
-    left below the probes' prefix, which no object uses.
+    left below the probes' prefix, for `collect_probes`.
 
     Raises:
         StoreNotDistinct: The other one has the key.
         StoreUnavailable: One of them did not answer; nothing is known.
     """
-    key, mark = f"{PROBE_PREFIX}distinct-{uuid.uuid4().hex}", secrets.token_bytes(16)
+    key, mark = probe_key(clock.new_id(), "distinct"), secrets.token_bytes(16)
     first.put(key, mark)
     try:
         found = read_optional(key, store=other)

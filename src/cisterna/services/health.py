@@ -10,12 +10,13 @@ from enum import StrEnum
 from cisterna.domain.base import Value
 from cisterna.domain.erasure import ErasureState
 from cisterna.domain.errors import CisternaError, StoreForbids, StoreLacks, StoreUnavailable, StoreUnfit
+from cisterna.domain.probe_key import probe_key
 from cisterna.domain.recovery import ObjectState
 from cisterna.domain.work import WorkState
 from cisterna.ports.bucket import BucketAdmin, BucketPlan, Stranger
 from cisterna.ports.catalogue import Catalogue
 from cisterna.ports.clock import Clock
-from cisterna.ports.object_store import PROBE_PREFIX, ObjectStore
+from cisterna.ports.object_store import ObjectStore
 from cisterna.ports.source import LandingZone
 from cisterna.services.provision import Outcome, Provision, provision_bucket
 
@@ -99,11 +100,11 @@ def look_at_doors(store: ObjectStore, strangers: Sequence[Stranger], *, token: s
     Args:
         store: The bucket, with its own keys.
         strangers: Those who try.
-        token: Makes the keys of this look its own.
+        token: A new UUID of version 7: makes the keys of this look its own.
         is_public: Whether reading is nobody's business to refuse.
     """
     part = f"doors of {store.name}"
-    bait, gift = f"{PROBE_PREFIX}door-{token}", f"{PROBE_PREFIX}door-{token}-written"
+    bait, gift = probe_key(token, "door"), probe_key(token, "gift")
     try:
         store.put(bait, b"only the bucket's own keys read this")
         try:

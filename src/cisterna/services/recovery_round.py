@@ -17,11 +17,12 @@ from itertools import islice
 from cisterna.domain.dataset import Dataset, Stage, Version
 from cisterna.domain.errors import Conflict, ObjectInvalid, StoreUnavailable
 from cisterna.domain.ocfl import CONTENT, storage_root_files
+from cisterna.domain.probe_key import probed_at
 from cisterna.domain.recovery import ObjectNote, ObjectState
 from cisterna.domain.work import Work, WorkState
 from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.ports.clock import Clock
-from cisterna.ports.object_store import PROBE_PREFIX, ObjectStore
+from cisterna.ports.object_store import ObjectStore
 from cisterna.services.record import RECORD_ROOT
 from cisterna.services.recover import recover_object
 
@@ -256,9 +257,9 @@ def _note_strangers(*, catalogue: Catalogue, store: ObjectStore, clock: Clock) -
 def _keys_and_uploads(store: ObjectStore) -> Iterator[str]:
     ours = storage_root_files().keys()
     for one in store.list(""):
-        if one.key not in ours and not one.key.startswith(PROBE_PREFIX):
+        if one.key not in ours and probed_at(one.key) is None:
             yield one.key
-    yield from (key for key in store.unfinished_uploads("") if not key.startswith(PROBE_PREFIX))
+    yield from (key for key in store.unfinished_uploads("") if probed_at(key) is None)
 
 
 def _by_root(

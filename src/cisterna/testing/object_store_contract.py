@@ -17,7 +17,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from cisterna.domain.errors import CisternaError, InvalidInput, ObjectNotFound, PreconditionFailed
-from cisterna.ports.object_store import PROBE_PREFIX, IfAbsent, IfMatch, ObjectStore, StoredObject
+from cisterna.domain.probe_key import PROBE_PREFIX
+from cisterna.ports.object_store import IfAbsent, IfMatch, ObjectStore, StoredObject
 
 RACERS = 16
 MIB = 1024 * 1024

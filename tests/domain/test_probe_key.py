@@ -1,0 +1,50 @@
+"""Keys of probes tell their age, and nothing else passes for one."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from cisterna.adapters.system_clock import SystemClock
+from cisterna.domain.probe_key import PROBE_GRACE, PROBE_PREFIX, is_left_over, probe_key, probed_at
+
+
+def test_a_key_tells_when_it_was_made() -> None:
+    before = datetime.now(UTC) - timedelta(milliseconds=2)
+    made = probed_at(probe_key(SystemClock().new_id(), "store") + "-race")
+
+    assert made is not None
+    assert before <= made <= datetime.now(UTC)
+
+
+def test_a_key_is_left_over_when_no_probe_can_be_at_it_any_more() -> None:
+    key, now = probe_key(SystemClock().new_id(), "distinct"), datetime.now(UTC)
+
+    assert not is_left_over(key, now=now)
+    assert not is_left_over(key, now=now + PROBE_GRACE / 2)
+    assert not is_left_over(key, now=now - PROBE_GRACE), "made by a clock that is ahead of ours"
+    assert is_left_over(key, now=now + PROBE_GRACE + timedelta(seconds=1))
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "",
+        PROBE_PREFIX,
+        f"{PROBE_PREFIX}ready",
+        f"{PROBE_PREFIX}{uuid.UUID(int=0)}-store",
+        f"{PROBE_PREFIX}{uuid.uuid4()}-store",
+        f"{PROBE_PREFIX}{SystemClock().new_id()}",
+        f"{PROBE_PREFIX}{SystemClock().new_id().upper()}-store",
+        f"{PROBE_PREFIX}{uuid.UUID(SystemClock().new_id()).hex}-store",
+        f"{PROBE_PREFIX}folder/{SystemClock().new_id()}-store",
+        f"x{probe_key(SystemClock().new_id(), 'store')}",
+        f"{SystemClock().new_id()}-store",
+        "abc/def/012/object/inventory.json",
+    ],
+)
+def test_what_no_probe_made_is_never_left_over(key: str) -> None:
+    assert probed_at(key) is None
+    assert not is_left_over(key, now=datetime.max.replace(tzinfo=UTC))

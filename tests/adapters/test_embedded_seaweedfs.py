@@ -30,6 +30,7 @@ def server(tmp_path: Path) -> Iterator[EmbeddedSeaweedFS]:
     made = new_seaweedfs(tmp_path)
     yield made
     made.kill()
+    made.stop()
 
 
 @pytest.fixture

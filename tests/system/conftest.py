@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 
@@ -10,6 +10,23 @@ from tests.system.running import RunningStack, short_folder
 
 QUICK_RELEASES = {"CISTERNA_RELEASE__UNDO_HOURS": "0.002", "CISTERNA_RELEASE__REST_DAYS": "0"}
 """An undo window of seconds; only a project that lets its sources go is concerned."""
+
+
+LOG_CHARACTERS = 3000
+"""The end of each log that a failure shows."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show with a failure what the processes of its stack said last: their home is gone when somebody reads of it."""
+    report = yield
+    running = getattr(item, "funcargs", {}).get("stack")
+    if report.failed and isinstance(running, RunningStack):
+        report.sections.append(("processes", "\n".join(running.named())))
+        for log in [running.up_log, *sorted(running.home.logs.glob("*.log"))]:
+            if log.is_file():
+                report.sections.append((log.name, log.read_text("utf-8", errors="replace")[-LOG_CHARACTERS:]))
+    return report
 
 
 @pytest.fixture(scope="session")

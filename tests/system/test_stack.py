@@ -9,10 +9,13 @@ import stat
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil
 import pytest
 
+from cisterna.bootstrap import Endpoints
+from cisterna.domain.errors import NotReady
 from tests.system.running import MODULES, RunningStack, digests, short_folder, until, write_run
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
@@ -65,6 +68,15 @@ def stack() -> Iterator[RunningStack]:
         finally:
             assert running.stop() == 0, running.up_log.read_text()
             assert not running.named()
+
+
+def is_elsewhere(stack: RunningStack, before: Endpoints) -> bool:
+    """Tell whether everything answers again, and not where it did."""
+    try:
+        stack.home.require_ready()
+        return stack.home.endpoints() != before
+    except NotReady:
+        return False
 
 
 def connections(stack: RunningStack) -> list[tuple[str, object]]:
@@ -181,6 +193,26 @@ def test_after_a_clean_stop_the_second_start_goes_on_with_all_that_was_there(sta
 
     assert before <= {row["version_id"] for row in stack.rows()}
     assert stack.ok("check")["fixity"] == "ok"
+
+
+def test_a_part_that_lost_its_port_takes_everything_to_another_address(stack: RunningStack, tmp_path: Path) -> None:
+    """A killed server's port is anybody's: what came up elsewhere and was told to nobody would stop all work."""
+    before = stack.home.endpoints()
+    port = urlsplit(before.prefect_api_url).port or 0
+
+    def take(held: contextlib.ExitStack) -> bool:
+        return held.enter_context(taken(port))
+
+    with contextlib.ExitStack() as held:
+        stack.kill("prefect")
+        until(lambda: take(held), seconds=5, what=f"port {port} for another program", every=0.001)
+        until(lambda: is_elsewhere(stack, before), seconds=180, what="another address", every=0.2)
+
+        assert stack.home.endpoints().prefect_api_url != before.prefect_api_url
+        answer = stack.ingest(write_run(tmp_path / "zone", seed=7))
+        assert answer.code == 0, answer.out
+        stack.await_healthy()
+        assert "everything starts anew" in stack.up_log.read_text()
 
 
 def test_a_name_in_the_environment_that_is_no_setting_is_refused_by_name(home: RunningStack) -> None:

@@ -10,7 +10,7 @@ from http import HTTPStatus
 from pathlib import Path
 
 from cisterna.adapters.child import Child, Supervised
-from cisterna.adapters.free_port import HOST, PortClaim, await_listening, claim_port
+from cisterna.adapters.free_port import HOST, PortClaim, PortLost, await_listening, claim_again, claim_port
 from cisterna.domain.errors import NotReady
 
 _QUIET = {
@@ -83,6 +83,7 @@ class EmbeddedPrefect(Supervised):
         self._port = port
         self._port_is_fixed = port_is_fixed
         self._claim: PortClaim | None = None
+        self._is_known = False  # to clients, by its address
 
     @property
     def api_url(self) -> str:
@@ -92,15 +93,18 @@ class EmbeddedPrefect(Supervised):
     def begin(self) -> None:
         """Start the process and return at once, so that other parts may start meanwhile; harmless while it runs.
 
+        Until `stop`, it is started again at the same address.
+
         Raises:
+            PortLost: Another program took that port since the last start.
             SettingsInvalid: The port that was set explicitly is taken.
         """
         if self.pid is not None:
             return
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        preferred = self._claim.port if self._claim else self._port  # clients know that address already
-        self._release()
-        self._claim = claim_port(preferred, is_fixed=self._port_is_fixed, setting="prefect.port")
+        self._claim = claim_again(self._claim) or claim_port(
+            self._port, is_fixed=self._port_is_fixed, setting="prefect.port"
+        )
         argv = [sys.executable, "-c", _LAUNCH, "server", "start", "--host", HOST, "--port", str(self._claim.port)]
         self._child = Child(
             "the Prefect server", argv, log=self._log, env=self.environment(), stop_signal=signal.SIGINT
@@ -120,9 +124,12 @@ class EmbeddedPrefect(Supervised):
             raise NotReady("the embedded Prefect server was not started")
         try:
             await_listening(self._child, claim, self.is_healthy, timeout_seconds=timeout_seconds)
-        except BaseException:
-            self.stop()
+        except BaseException as failure:
+            self._child.stop()
+            if isinstance(failure, PortLost) or not self._is_known:
+                claim.release()
             raise
+        self._is_known = True
 
     def start(self, *, timeout_seconds: float = 90.0) -> None:
         """Start it and wait until it is healthy; the first time it makes its tables."""
@@ -144,13 +151,13 @@ class EmbeddedPrefect(Supervised):
         """Stop it politely, then by force; harmless when it does not run."""
         if self._child is not None:
             self._child.stop(timeout_seconds=timeout_seconds)
-        self._release()
+        if self._claim is not None:
+            self._claim.release()
 
     def kill(self) -> None:
         """End it at once, as a power cut would; `start` brings it back."""
         if self._child is not None:
             self._child.kill()
-        self._release()
 
     def environment(self) -> dict[str, str]:
         """Give the server's environment: ours without any Prefect setting, and then what this server is to be."""
@@ -163,7 +170,3 @@ class EmbeddedPrefect(Supervised):
         if self._claim is None:
             raise NotReady("the embedded Prefect server was not started")
         return self._claim
-
-    def _release(self) -> None:
-        if self._claim is not None:
-            self._claim.release()

@@ -19,7 +19,16 @@ from typing import Any
 from pydantic import SecretStr, ValidationError
 
 from cisterna.adapters.child import Child, Supervised
-from cisterna.adapters.free_port import HOST, PortClaim, are_free, await_listening, claim_port, spare_ports
+from cisterna.adapters.free_port import (
+    HOST,
+    PortClaim,
+    PortLost,
+    are_free,
+    await_listening,
+    claim_again,
+    claim_port,
+    spare_ports,
+)
 from cisterna.adapters.s3_access import Patience, S3Access
 from cisterna.adapters.s3_boto import S3BotoStore
 from cisterna.adapters.system_clock import SystemClock
@@ -104,6 +113,7 @@ class EmbeddedSeaweedFS(Supervised):
         self._keys: _Keys | None = None
         self._ports: _Ports | None = None
         self._claim: PortClaim | None = None
+        self._is_known = False  # to clients, by its address
 
     @property
     def endpoint(self) -> str:
@@ -125,26 +135,32 @@ class EmbeddedSeaweedFS(Supervised):
     def start(self, *, timeout_seconds: float = 30.0) -> None:
         """Start it and return when signed requests write and read in both buckets; harmless while it runs.
 
+        Until `stop`, it is started again at the same address.
+
         Raises:
             NotReady: It did not get there in time; the message ends with its log.
-            PortLost: Another program took one of its ports meanwhile.
+            PortLost: Another program took one of its ports meanwhile, or since the last start.
             SettingsInvalid: The port that was set explicitly is taken, or the binary is missing.
         """
         if self.pid is not None:
             return
         _make_private(self._folder)
         self._keys = self._kept_keys()
-        self._release()
         try:
             self._launch(self._keys, timeout_seconds=timeout_seconds)
-        except BaseException:
-            self.stop()
+        except BaseException as failure:
+            self._end_child(timeout_seconds=5.0)
+            if isinstance(failure, PortLost) or not self._is_known:
+                self._release()
             raise
+        self._is_known = True
 
     def _launch(self, keys: _Keys, *, timeout_seconds: float) -> None:
         last = self._last_ports()
         preferred = last.s3 if last and not self._port_is_fixed else self._port
-        self._claim = claim_port(preferred, is_fixed=self._port_is_fixed, setting="store.port")
+        self._claim = claim_again(self._claim) or claim_port(
+            preferred, is_fixed=self._port_is_fixed, setting="store.port"
+        )
         self._ports = self._free_ports(self._claim.port, last=last)
         config = self._folder / "identities.json"
         _write_private(config, json.dumps(self._identities(keys)))
@@ -158,16 +174,18 @@ class EmbeddedSeaweedFS(Supervised):
 
         It may wait long for idle connections of clients.
         """
-        if self._child is not None:
-            self._child.stop(timeout_seconds=timeout_seconds)
-            self._remove_sockets()
+        self._end_child(timeout_seconds=timeout_seconds)
         self._release()
 
     def kill(self) -> None:
         """End it at once, as a power cut would; `start` brings it back."""
         if self._child is not None:
             self._child.kill()
-        self._release()
+
+    def _end_child(self, *, timeout_seconds: float) -> None:
+        if self._child is not None:
+            self._child.stop(timeout_seconds=timeout_seconds)
+            self._remove_sockets()
 
     def _release(self) -> None:
         if self._claim is not None:

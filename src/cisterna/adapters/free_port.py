@@ -45,6 +45,11 @@ class PortClaim:
         self._is_fixed = is_fixed
         self._setting = setting
 
+    @property
+    def is_held(self) -> bool:
+        """Whether no other home may choose it."""
+        return self._name.fileno() != -1
+
     def release(self) -> None:
         """Let others choose it; harmless when done before."""
         self._name.close()
@@ -59,6 +64,22 @@ class PortClaim:
             return _taken(self.port, host=self._host, setting=self._setting)
         msg = f"another program took port {self.port} on {self._host} before our server listened on it; start again"
         return PortLost(msg, port=self.port)
+
+
+def claim_again(claim: PortClaim | None) -> PortClaim | None:
+    """Give the claim of a server that is started again at the address that its clients know; None when it has none.
+
+    Raises:
+        PortLost: Another program took the port meanwhile. The claim is given up: the next start chooses anew, and the
+            clients have to be told.
+        SettingsInvalid: The same, and it is the port that the user named.
+    """
+    if claim is None or not claim.is_held:
+        return None
+    if claim.is_free():
+        return claim
+    claim.release()
+    raise claim.loss()
 
 
 def claim_port(preferred: int, *, is_fixed: bool, setting: str, host: str = HOST) -> PortClaim:

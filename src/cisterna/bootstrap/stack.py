@@ -128,8 +128,16 @@ class EmbeddedStack:
         for socket_left in self.home.run.glob("*.sock"):  # of a companion that was ended while it was still loading
             socket_left.unlink(missing_ok=True)
 
-    def tend(self) -> None:
-        """Start again what has died; call it about twice a second."""
+    def tend(self) -> Endpoints | None:
+        """Start again what has died; call it about twice a second.
+
+        Returns:
+            Where everything answers from now on, when another program took the address of a part that had died: then
+            everything was started anew, since each process was told at its start where the others are.
+
+        Raises:
+            NotReady, PortLost, SettingsInvalid: As `start`, when that did not succeed.
+        """
         now = time.monotonic()
         for name, part in self._parts:
             status = self.status[name]
@@ -139,12 +147,23 @@ class EmbeddedStack:
                 pause = RESTART_SECONDS[min(status.deaths, len(RESTART_SECONDS) - 1)]
                 status.deaths, status.next_start = status.deaths + 1, now + pause
                 self._say(name, "died", f"code {part.exit_code}; starts again in {pause:.0f} s")
-            if now >= status.next_start:
+            if now < status.next_start:
+                continue
+            try:
                 self._restart(name, part, status)
+            except PortLost as loss:
+                self._say(name, "died", f"{loss}; everything starts anew")
+                self.stop()
+                endpoints = self.start()
+                self.home.announce_ready()
+                return endpoints
+        return None
 
     def _restart(self, name: str, part: Part, status: PartStatus) -> None:
         try:
             part.start()
+        except PortLost:
+            raise
         except CisternaError as error:
             pause = RESTART_SECONDS[min(status.deaths, len(RESTART_SECONDS) - 1)]
             status.deaths, status.next_start = status.deaths + 1, time.monotonic() + max(pause, 0.5)

@@ -80,7 +80,9 @@ def _run(
             if running:
                 running.begin()
             while not stop.wait(TEND_SECONDS):
-                stack.tend()
+                moved = stack.tend()
+                if moved is not None:
+                    screen.ready(moved, setup_url=setup_url)
                 if running:
                     with _tolerating_a_restart():
                         screen.runs(running.look())

@@ -83,17 +83,18 @@ def serve(settings: Settings) -> None:
 
 
 def commands_of(parts: Parts) -> Sequence[Command]:
-    """Say how companions and workers are started, and where each says that it is ready."""
-    companions = [Command(name, argv, ready) for name, argv, ready in parts.companions()]
+    """Say how companions and workers are started, and where each says that it is ready and lives."""
+    companions = [Command(name, argv, sign=socket) for name, argv, socket in parts.companions()]
     workers = []
     for number in range(1, parts.settings.dispatch.workers + 1):
         flag = parts.home.run / f"worker-{number}.ready"
         argv = [sys.executable, "-m", "flows.worker", "--ready", str(flag)]
-        workers.append(Command(f"worker-{number}", argv, flag))
+        argv += ["--intake"] if number == 1 < parts.settings.dispatch.workers else []
+        workers.append(Command(f"worker-{number}", argv, flag, sign=flag))
     if parts.settings.dispatch.keep == INLINE:
         flag = parts.home.run / "worker-keeping.ready"
         argv = [sys.executable, "-m", "flows.worker", "--keeping", "--ready", str(flag)]
-        workers.append(Command("worker-keeping", argv, flag, is_patient=True))
+        workers.append(Command("worker-keeping", argv, flag, sign=flag, is_patient=True))
     return [*companions, *workers]
 
 

@@ -49,12 +49,14 @@ class Command:
         name: Also of its log; one that begins with `worker` holds leases.
         argv: How it is started.
         ready: File that it makes when it can be used; a worker's holds its name as an owner.
+        sign: File that it touches for as long as it lives, once it is there.
         is_patient: It is started only when all others are ready: nobody waits for it.
     """
 
     name: str
     argv: Sequence[str]
     ready: Path | None = None
+    sign: Path | None = None
     is_patient: bool = False
 
 
@@ -145,7 +147,8 @@ class Keeper:
         """Keep everything going until `stop`. Children are started from this thread and die with it.
 
         Args:
-            ready: Called once, when every child that is not patient has said that it can be used.
+            ready: Called when every child that is not patient has said that it can be used, and again and again from
+                then on, as a sign of life.
         """
         with self._catalogue.begin() as tx:
             tx.outbox.register([sink.name for sink in self._sinks])
@@ -156,7 +159,9 @@ class Keeper:
             told = False
             while not self._stopping:
                 self._supervisor.tend()
-                if not told and self._supervisor.are_ready():
+                if told:
+                    ready()
+                elif self._supervisor.are_ready():
                     told = True
                     ready()
                     self._start_commands(patient=True)
@@ -187,7 +192,7 @@ class Keeper:
         for command in self._commands:
             if command.is_patient is patient:
                 child = Child(command.name, command.argv, log=self._logs / f"{command.name}.log", env=self._environ)
-                self._supervisor.add(child, ready=command.ready)
+                self._supervisor.add(child, ready=command.ready, sign=command.sign)
 
     def _begin_threads(self) -> None:
         duties = self._duties

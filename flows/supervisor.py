@@ -1,4 +1,4 @@
-"""Keeps child processes running: what dies is started again, later and later while it keeps dying."""
+"""Keeps child processes running: what dies or hangs is started again, later and later while it keeps dying."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import structlog
+
 from cisterna.adapters.child import Child
+from cisterna.adapters.life_sign import HUNG_SECONDS, TouchedFile
 from cisterna.domain.errors import CisternaError
 
 RESTART_SECONDS = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0)
@@ -15,6 +18,8 @@ RESTART_SECONDS = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0)
 
 LONG_LIFE_SECONDS = 60.0
 """A child that lived this long has not kept dying."""
+
+_log = structlog.get_logger("cisterna.dispatcher")
 
 Ended = Callable[[str, int], None]
 """Told of each child that died: its name and the process id it had."""
@@ -24,6 +29,7 @@ Ended = Callable[[str, int], None]
 class _Kept:
     child: Child
     ready: Path | None
+    sign: TouchedFile | None
     pid: int = 0
     deaths: int = 0
     started_at: float = 0.0
@@ -35,15 +41,23 @@ class Supervisor:
 
     Args:
         ended: Called for each child that died by itself, before it is started again.
+        hung_seconds: A child that gave no sign of life for so long is killed.
     """
 
-    def __init__(self, ended: Ended) -> None:
+    def __init__(self, ended: Ended, *, hung_seconds: float = HUNG_SECONDS) -> None:
         self._ended = ended
+        self._hung_seconds = hung_seconds
         self._kept: list[_Kept] = []
 
-    def add(self, child: Child, *, ready: Path | None = None) -> None:
-        """Start a child and keep it running; `ready` is a file that it makes when it can be used."""
-        kept = _Kept(child, ready)
+    def add(self, child: Child, *, ready: Path | None = None, sign: Path | None = None) -> None:
+        """Start a child and keep it running.
+
+        Args:
+            child: The process.
+            ready: File that it makes when it can be used.
+            sign: File that it touches for as long as it can, once it is there.
+        """
+        kept = _Kept(child, ready, TouchedFile(sign) if sign is not None else None)
         self._kept.append(kept)
         self._start(kept)
 
@@ -52,6 +66,7 @@ class Supervisor:
         now = time.monotonic()
         for kept in self._kept:
             if kept.child.exit_code is None:
+                self._look_for_life(kept)
                 continue
             if kept.pid:
                 pid, kept.pid = kept.pid, 0
@@ -81,6 +96,12 @@ class Supervisor:
                 self._ended(kept.child.name, pid)
         self._kept.clear()
 
+    def _look_for_life(self, kept: _Kept) -> None:
+        """Kill a child that hangs; the next call finds it dead."""
+        if kept.sign is not None and kept.sign.silent_seconds() > self._hung_seconds:
+            _log.error("child.hangs", child=kept.child.name, pid=kept.pid, silent_seconds=self._hung_seconds)
+            kept.child.kill()
+
     def _start(self, kept: _Kept) -> None:
         if kept.ready is not None:
             kept.ready.unlink(missing_ok=True)
@@ -91,3 +112,5 @@ class Supervisor:
             kept.next_start = time.monotonic() + RESTART_SECONDS[min(kept.deaths, len(RESTART_SECONDS)) - 1] + 0.5
             return
         kept.pid, kept.started_at = kept.child.pid or 0, time.monotonic()
+        if kept.sign is not None:
+            kept.sign.begin_anew()

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import structlog
 
+from cisterna.adapters.life_sign import give_life_signs
 from cisterna.adapters.loading import begin_loading, end_loading
 from cisterna.domain.errors import CisternaError, LeaseLost, NotReady
 from cisterna.domain.work import WorkKind
@@ -46,6 +47,9 @@ LAST_WORDS_SECONDS = 2.0
 
 NICE = 10
 """How far copying and checking step back when others want the processor."""
+
+SLOW = frozenset({WorkKind.INFER, WorkKind.CONVERT})
+"""What may take minutes and can wait: one worker leaves it alone, so that new data never wait for it."""
 
 _log = structlog.get_logger("cisterna.worker")
 
@@ -225,6 +229,7 @@ def serve(
             end_loading()
             if ready is not None:
                 ready.write_text(owner, "utf-8")
+                give_life_signs(ready)
             worker.serve()
     except Stopping:
         return 0
@@ -243,6 +248,11 @@ def keeping_flows_of(parts: Parts) -> Mapping[WorkKind, Flow[..., Any]]:
 
     _ = parts.keeping_stores
     return {WorkKind.COPY: copy, WorkKind.CHECK: check} if parts.settings.dispatch.keep == INLINE else {}
+
+
+def intake_flows_of(parts: Parts) -> Mapping[WorkKind, Flow[..., Any]]:
+    """Give the same flows as `flows_of`, but those of slow work."""
+    return {kind: flow for kind, flow in flows_of(parts).items() if kind not in SLOW}
 
 
 def flows_of(parts: Parts) -> Mapping[WorkKind, Flow[..., Any]]:
@@ -290,10 +300,11 @@ def main() -> NoReturn:
     parser = argparse.ArgumentParser(prog="flows.worker", description="Takes work from the inbox and runs its flow.")
     parser.add_argument("--ready", type=Path, help="file to make when everything is imported and open")
     parser.add_argument("--keeping", action="store_true", help="copy and check what is archived, and nothing else")
+    parser.add_argument("--intake", action="store_true", help="leave models and conversions to other workers")
     options = parser.parse_args()
     if options.keeping:
         os.nice(NICE)
-    chosen = keeping_flows_of if options.keeping else flows_of
+    chosen = keeping_flows_of if options.keeping else intake_flows_of if options.intake else flows_of
     # pyarrow imports pandas when it is there, to know its types: 2 CPU seconds and 40 MB for what no flow of ours uses
     sys.meta_path.insert(0, Absent("pandas"))
     with open_parts(load_settings()) as parts:

@@ -169,7 +169,12 @@ class Web(_Section):
 class Dispatch(_Section):
     """How work is found and done."""
 
-    workers: int = Field(2, ge=1, le=64, description="Warm workers that run flows in process.")
+    workers: int = Field(
+        2,
+        ge=1,
+        le=64,
+        description="Warm workers that run flows in process; the first of several runs no models and converts nothing.",
+    )
     sweep_seconds: float = Field(5.0, gt=0, description="Longest time between two looks at a landing zone.")
     lease_seconds: float = Field(
         15.0, ge=1, description="How long work stays with a worker that gives no sign of life."

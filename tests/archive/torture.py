@@ -141,7 +141,8 @@ class Torture:
         yield Step(Task.RELEASE, release.release_id, lease, require_safe)
         with self.facility.catalogue.begin() as tx:
             tx.inbox.finish(held[0], outcome="released")
-        assert world.release(release).state is ReleaseState.DONE
+        ended = world.release(release)
+        assert ended.state is ReleaseState.DONE, ended
         assert not world.folder.exists()
 
     def begin(self, step: Step) -> int:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
+from cisterna.bootstrap import Home
 from cisterna.domain.errors import CatalogueUnavailable, CisternaError, LeaseLost, ObjectInvalid, StoreUnavailable
 from cisterna.domain.work import WorkKind
 from cisterna.ports.catalogue import Catalogue
 from cisterna.services.keep_object import Kept
+from cisterna.settings import Dispatch, Settings
 from cisterna.testing.clock import SettableClock
 from cisterna.testing.factory import make_work
 from cisterna.testing.memory_store import MemoryStore
-from flows.dispatcher import executors
+from flows import worker
+from flows.dispatcher import commands_of, executors
 from flows.keeping import Keeping, settle
 from tests.services.world import LEASE, add_acquisition, add_version, found_facility
 
@@ -72,8 +76,25 @@ def test_a_store_that_left_the_settings_is_told_of(keeping: Keeping) -> None:
 
 
 def test_copies_and_checks_go_where_the_settings_say() -> None:
-    from cisterna.settings import Dispatch, Settings
-
     assert executors(Settings()) == {}
     to_pool = executors(Settings(dispatch=Dispatch(keep="pool:slow")))
     assert to_pool == {WorkKind.COPY: "slow", WorkKind.CHECK: "slow"}
+
+
+@pytest.mark.parametrize(("workers", "intake"), [(1, []), (2, ["worker-1"]), (5, ["worker-1"])])
+def test_one_of_several_workers_leaves_models_alone_so_that_new_data_never_wait(
+    tmp_path: Path, workers: int, intake: list[str]
+) -> None:
+    parts = SimpleNamespace(settings=Settings(dispatch=Dispatch(workers=workers)), home=Home(tmp_path), companions=list)
+
+    commands = commands_of(cast("Any", parts))
+
+    assert [one.name for one in commands if "--intake" in one.argv] == intake
+    assert all(one.sign is not None and one.sign == one.ready for one in commands)
+
+
+def test_a_worker_for_the_intake_takes_everything_that_is_not_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    every = {kind: cast("Any", kind.value) for kind in WorkKind}
+    monkeypatch.setattr(worker, "flows_of", lambda _parts: every)
+
+    assert worker.intake_flows_of(cast("Any", None)).keys() == set(WorkKind) - {WorkKind.INFER, WorkKind.CONVERT}

@@ -94,7 +94,7 @@ class EmbeddedPostgres(Supervised):
             self._endpoint = PostgresEndpoint(socket_folder=sockets)
             self._child = self._server(sockets)
             self._child.start()
-            self._child.await_ready(self._accepts, timeout_seconds=timeout_seconds)
+            self._child.await_ready(self.is_healthy, timeout_seconds=timeout_seconds)
         except BaseException:
             self.stop()
             raise
@@ -181,8 +181,8 @@ class EmbeddedPostgres(Supervised):
             dies_by=signal.SIGINT,
         )
 
-    def _accepts(self) -> bool:
-        """Read the state that the postmaster keeps in the eighth line of its lock file, then try."""
+    def is_healthy(self) -> bool:
+        """Read the state in the eighth line of the postmaster's lock file, then connect, within two seconds."""
         try:
             lines = (self._data / "postmaster.pid").read_text("ascii").splitlines()
         except FileNotFoundError:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import http.client
 import os
 import signal
 import sys
-from http import HTTPStatus
 from pathlib import Path
 
 from cisterna.adapters.child import Child, Supervised
 from cisterna.adapters.free_port import HOST, PortClaim, PortLost, await_listening, claim_again, claim_port
+from cisterna.adapters.life_sign import answers
 from cisterna.domain.errors import NotReady
 
 _QUIET = {
@@ -138,14 +137,7 @@ class EmbeddedPrefect(Supervised):
 
     def is_healthy(self) -> bool:
         """Ask the API once; False when it does not answer within two seconds."""
-        connection = http.client.HTTPConnection(HOST, self._claim.port if self._claim else 0, timeout=2.0)
-        try:
-            connection.request("GET", "/api/health")
-            return connection.getresponse().status == HTTPStatus.OK
-        except (OSError, http.client.HTTPException):
-            return False
-        finally:
-            connection.close()
+        return answers(f"{self.api_url}/health")
 
     def stop(self, *, timeout_seconds: float = 10.0) -> None:
         """Stop it politely, then by force; harmless when it does not run."""

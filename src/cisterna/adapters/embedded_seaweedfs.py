@@ -29,6 +29,7 @@ from cisterna.adapters.free_port import (
     claim_port,
     spare_ports,
 )
+from cisterna.adapters.life_sign import answers
 from cisterna.adapters.s3_access import Patience, S3Access
 from cisterna.adapters.s3_boto import S3BotoStore
 from cisterna.adapters.system_clock import SystemClock
@@ -168,6 +169,10 @@ class EmbeddedSeaweedFS(Supervised):
         self._child = Child("the object store", argv, log=self._log, env=self._environment(keys))
         self._child.start()
         self._await_ready(self._child, self._claim, timeout_seconds=timeout_seconds)
+
+    def is_healthy(self) -> bool:
+        """Ask the S3 gateway once; False when it does not answer within two seconds."""
+        return answers(f"{self.endpoint}/healthz")
 
     def stop(self, *, timeout_seconds: float = 5.0) -> None:
         """Stop it politely, then by force, which loses nothing either; harmless when it does not run.

@@ -22,6 +22,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, TypeAlias
 
+from cisterna.adapters.life_sign import give_life_signs
 from cisterna.domain.errors import CisternaError, InvalidInput
 
 CONNECTIONS_MAX = 64
@@ -80,7 +81,8 @@ class LocalService:
         self._free = threading.BoundedSemaphore(connections_max)
 
     def serve(self) -> None:
-        """Take connections for ever."""
+        """Take connections for ever; the socket is touched for as long as this process lives."""
+        give_life_signs(self._path)
         while True:
             try:
                 taken, _ = self._listener.accept()

@@ -417,15 +417,19 @@ class Parts:
 
         return find
 
-    def companions(self) -> Sequence[tuple[str, Sequence[str], Path | None]]:
-        """Say how the quality and the model process are started; nobody waits for them, work that needs them does."""
+    def companions(self) -> Sequence[tuple[str, Sequence[str], Path]]:
+        """Say how the quality and the model process are started, and where each listens.
+
+        Nobody waits for them; work that needs them does.
+        """
         from cisterna.adapters.shared_data import shared_folder
 
         gate = ["cisterna.adapters.gx_process", "--socket", str(self.gate_socket)]
         gate += ["--expectations", str(shared_folder("expectations"))]
         model = ["cisterna.adapters.model_process", "--socket", str(self.model_socket)]
         model += ["--models", str(self.home.models)]
-        return [(name, [sys.executable, "-m", *argv], None) for name, argv in (("gate", gate), ("model", model))]
+        started = (("gate", gate, self.gate_socket), ("model", model, self.model_socket))
+        return [(name, [sys.executable, "-m", *argv], socket) for name, argv, socket in started]
 
     def sinks(self) -> Sequence[EventSink]:
         """Return the sinks that the outbox is drained to, Prefect's own aside (flows/ adds it)."""

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-import httpx
 from pydantic import SecretStr
 
 from cisterna.adapters.child import Child
 from cisterna.adapters.free_port import PortClaim, PortLost, await_listening, claim_port
+from cisterna.adapters.life_sign import HUNG_SECONDS, Asked, Sign, TouchedFile, answers
 from cisterna.adapters.system_clock import SystemClock
 from cisterna.bootstrap.home import Endpoints, Home
 from cisterna.domain.errors import CisternaError
@@ -51,6 +51,10 @@ class Part(Protocol):
         """Stop it."""
         ...
 
+    def kill(self) -> None:
+        """End it at once."""
+        ...
+
 
 @dataclass
 class PartStatus:
@@ -78,6 +82,7 @@ class EmbeddedStack:
         self._parts: list[tuple[str, Part]] = []
         self._began = time.monotonic()
         self._web_claim: PortClaim | None = None
+        self._signs: dict[str, Sign] = {}
 
     def start(self) -> Endpoints:
         """Start every part, each as soon as what it needs answers, and return when all answer.
@@ -118,6 +123,9 @@ class EmbeddedStack:
     def stop(self) -> None:
         """Stop every part in the order in which nothing is left half done, and say that nothing runs here."""
         self.home.withdraw_endpoints()
+        for sign in self._signs.values():
+            sign.close()
+        self._signs.clear()
         for name, part in sorted(self._parts, key=lambda pair: _STOP_ORDER.index(pair[0])):
             self._say(name, "stopping")
             part.stop()
@@ -129,7 +137,7 @@ class EmbeddedStack:
             socket_left.unlink(missing_ok=True)
 
     def tend(self) -> Endpoints | None:
-        """Start again what has died; call it about twice a second.
+        """Start again what has died or hangs; call it about twice a second.
 
         Returns:
             Where everything answers from now on, when another program took the address of a part that had died: then
@@ -142,6 +150,7 @@ class EmbeddedStack:
         for name, part in self._parts:
             status = self.status[name]
             if part.exit_code is None:
+                self._look_for_life(name, part)
                 continue
             if status.state == "ready":
                 pause = RESTART_SECONDS[min(status.deaths, len(RESTART_SECONDS) - 1)]
@@ -159,6 +168,12 @@ class EmbeddedStack:
                 return endpoints
         return None
 
+    def _look_for_life(self, name: str, part: Part) -> None:
+        sign = self._signs.get(name)
+        if sign is not None and sign.silent_seconds() > HUNG_SECONDS:
+            self._say(name, "ready", f"gave no sign of life for {HUNG_SECONDS:.0f} s; it is killed")
+            part.kill()
+
     def _restart(self, name: str, part: Part, status: PartStatus) -> None:
         try:
             part.start()
@@ -170,6 +185,8 @@ class EmbeddedStack:
             self._say(name, "died", str(error))
             return
         self._say(name, "ready", f"started again, {status.deaths} times so far")
+        if name in self._signs:
+            self._signs[name].begin_anew()
 
     def _say(self, name: str, state: str, detail: str = "") -> None:
         status = self.status.setdefault(name, PartStatus(name))
@@ -181,7 +198,9 @@ class EmbeddedStack:
         self._say(name, "starting")
 
     def _start(self) -> Endpoints:
-        from cisterna.adapters.embedded_prefect import client_environment
+        from cisterna.adapters.embedded_postgres import EmbeddedPostgres
+        from cisterna.adapters.embedded_prefect import EmbeddedPrefect, client_environment
+        from cisterna.adapters.embedded_seaweedfs import EmbeddedSeaweedFS
 
         settings, home = self.settings, self.home
         listening = settings.web
@@ -206,7 +225,7 @@ class EmbeddedStack:
         ready.unlink(missing_ok=True)  # one that was killed leaves it behind
         self._add("dispatcher", dispatcher)
         dispatcher.start()
-        is_healthy = partial(_answers, f"{endpoints.web_url}/healthz")
+        is_healthy = partial(answers, f"{endpoints.web_url}/healthz")
         await_listening(web, claim, is_healthy, timeout_seconds=START_SECONDS)
         self._say("web", "ready")
         if prefect:
@@ -214,6 +233,11 @@ class EmbeddedStack:
             self._say("prefect", "ready")
         dispatcher.await_ready(ready.exists, timeout_seconds=START_SECONDS)
         self._say("dispatcher", "ready")
+        self._signs["dispatcher"] = TouchedFile(ready)
+        self._signs["web"] = Asked(is_healthy)
+        for name, part in self._parts:
+            if isinstance(part, EmbeddedPostgres | EmbeddedPrefect | EmbeddedSeaweedFS):
+                self._signs[name] = Asked(part.is_healthy)
         return endpoints
 
     def _publish_endpoints(
@@ -318,13 +342,6 @@ START_SECONDS = 90.0
 def _shown(host: str) -> str:
     """Give the host of a link: a wildcard address is no place to go to."""
     return _LOOPBACK if host in {"0.0.0.0", "::"} else host  # noqa: S104 - compared, not listened on
-
-
-def _answers(url: str) -> bool:
-    try:
-        return httpx.get(url, timeout=1.0).status_code == httpx.codes.OK
-    except httpx.HTTPError:
-        return False
 
 
 def _store_facts(archive: S3Access, public: S3Access) -> dict[str, Any]:

@@ -322,6 +322,30 @@ def test_what_could_not_be_found_out_is_an_objection_that_says_so(fields: dict[s
     assert [one.is_unknown for one in judgement.objections] == [True]
 
 
+def test_what_an_archive_that_is_away_could_not_confirm_is_unknown_too() -> None:
+    """Without its inventory no receipt counts, and without its manifest every file is one too many."""
+    away = {"archive": ArchiveFacts(problem="away"), **source(unknown=("0/A1.tiff",), are_digested=False)}
+
+    judgement = judge(but(**away))
+
+    assert {one.condition for one in judgement.objections} == {"copies", "same-files", "digested", "archive"}
+    assert all(one.is_unknown for one in judgement.objections)
+
+
+@pytest.mark.parametrize(
+    ("fields", "condition"),
+    [
+        ({"holds": (HOLD,)}, "hold"),
+        ({"open_work": ("publish",)}, "no-work"),
+        (source(fingerprint="other"), "unchanged"),
+    ],
+)
+def test_what_is_known_to_be_wrong_stays_so_while_the_archive_is_away(fields: dict[str, Any], condition: str) -> None:
+    judgement = judge(but(archive=ArchiveFacts(problem="away"), **fields))
+
+    assert [one.condition for one in judgement.objections if not one.is_unknown] == [condition]
+
+
 def test_a_system_that_said_no_was_asked() -> None:
     judgement = judge(but(**answer(HoldOutcome.HELD)))
 

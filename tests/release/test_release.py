@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import pytest
 
 from cisterna.adapters import landing_deletion
 from cisterna.adapters.landing_folder import LandingFolder
+from cisterna.adapters.s3_access import S3Access
+from cisterna.adapters.s3_obstore import S3Store
 from cisterna.domain.acquisition import SourceState
 from cisterna.domain.dataset import Stage
 from cisterna.domain.digest import sha512_of
@@ -23,19 +26,23 @@ from cisterna.domain.errors import (
     ReleaseRefused,
     SourceChanged,
     SourceUnavailable,
+    StoreUnavailable,
 )
 from cisterna.domain.hold import HoldQuestion
 from cisterna.domain.instrument import Instrument
 from cisterna.domain.project import Policy, ReleasePolicy
 from cisterna.domain.release import ProvenFile, Release, ReleaseState
+from cisterna.domain.work import Attempt
 from cisterna.ports.source import LandingZone
 from cisterna.services.detect import sweep_instrument
 from cisterna.services.hold import lift_hold, place_hold
 from cisterna.services.release_plan import announce_release, cancel_release, list_candidates, plan_releases
 from cisterna.services.release_record import DeletionRecord
+from cisterna.testing.fault_proxy import Effect, FaultProxy, Request, Rule
 from tests.archive.facility import RUN
 from tests.release.spoils import SPOILS, damage_manifest
 from tests.release.world import ReleaseWorld
+from tests.store_fixtures import SHORT
 
 
 class Omero:
@@ -443,6 +450,41 @@ def test_a_share_that_goes_away_midway_is_resumed_when_it_is_back(world: Release
     away.rename(world.facility.landing)
     world.put_back(lease)
     assert world.execute(release).state is ReleaseState.DONE
+
+
+def test_an_archive_that_is_away_at_any_look_ends_no_release(world: ReleaseWorld, s3_endpoint: S3Access) -> None:
+    """It is not known to be wrong: nothing goes, nobody has to decide again, and the next attempt goes on."""
+    release, looks = world.announce_and_wait(), 0
+    direct = world.facility.store
+    with FaultProxy(s3_endpoint.endpoint) as proxy:
+        access = s3_endpoint.model_copy(update={"endpoint": proxy.url})
+        with closing(S3Store(access, bucket=direct.bucket, name=direct.name, patience=SHORT)) as store:
+            world.facility.store = store
+            while world.release(release).state.is_open:
+                lease = world.lease()
+                rule = proxy.add(Rule(Effect.RESET, when=is_read, skip=looks, times=1000))
+                if is_put_off(world, release, lease):
+                    world.put_back(lease)
+                proxy.heal()
+                looks += rule.fired > 0
+    assert looks > 5
+    assert world.release(release).state is ReleaseState.DONE
+    assert world.acquisition().held is None
+    assert not world.folder.exists()
+
+
+def is_read(request: Request) -> bool:
+    return request.method in {"GET", "HEAD"}
+
+
+def is_put_off(world: ReleaseWorld, release: Release, lease: Attempt) -> bool:
+    """Tell whether an attempt could not go on because the store is away."""
+    try:
+        world.execute(release, lease)
+    except (CouldNotCheck, StoreUnavailable):
+        assert world.acquisition().held is None
+        return True
+    return False
 
 
 def test_damage_in_the_archive_after_the_beginning_stops_the_rest(world: ReleaseWorld) -> None:

@@ -246,6 +246,10 @@ class Judgement(Value):
         return "; ".join(one.words for one in self.objections)
 
 
+_COMPARED = frozenset({"copies", "same-files"})
+"""Conditions that are about the archive's own inventory and manifest."""
+
+
 def judge(facts: Facts) -> Judgement:
     """Gather every objection; the same facts always give the same judgement."""
     counted = [_counted(one, facts) for one in facts.objects]
@@ -253,11 +257,11 @@ def judge(facts: Facts) -> Judgement:
     objections = [
         *_about_version(facts),
         *_about_parts(facts),
-        *_about_copies(facts, everywhere),
+        *_as_known(_about_copies(facts, everywhere), facts),
         *_about_time(facts),
         *_about_holds(facts),
         *_about_acquisition(facts),
-        *_about_source(facts),
+        *_as_known(_about_source(facts), facts),
         *_about_archive(facts.archive),
         *_about_announcement(facts),
     ]
@@ -427,6 +431,13 @@ def _about_source(facts: Facts) -> Iterator[Objection]:
     if facts.step is Step.DELETE and not source.are_digested:
         words = "its files were not read and digested for this release"
         yield Objection(condition="digested", words=words, is_unknown=True)
+
+
+def _as_known(objections: Iterable[Objection], facts: Facts) -> Iterator[Objection]:
+    """Say of what was compared with the archive that it is unknown while the archive could not be asked."""
+    is_unasked = any(one.archive.problem is not None for one in facts.objects)
+    for one in objections:
+        yield one.model_copy(update={"is_unknown": True}) if is_unasked and one.condition in _COMPARED else one
 
 
 def _about_archive(archive: ArchiveFacts) -> Iterator[Objection]:

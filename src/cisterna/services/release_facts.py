@@ -145,7 +145,7 @@ def gather(
         first = _rows(tx, acquisition_id, site=site, own_work=own_work)
     held, archive, parts = _ask_archive(first, site=site)
     source, files = _look_at_source(first, held, step=step, proven=proven, site=site, keep_on=keep_on)
-    if step is not Step.ANNOUNCE:
+    if step is not Step.ANNOUNCE and not any(one.problem for one in (archive, *parts)):
         _, archive, parts = _ask_archive(first, site=site)
     answers = _ask_systems(first, site=site)
     with site.catalogue.begin() as tx:

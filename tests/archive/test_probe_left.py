@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cisterna.adapters.s3_access import S3Access
+from cisterna.adapters.s3_access import Patience, S3Access
 from cisterna.adapters.s3_obstore import S3Store
 from cisterna.adapters.system_clock import SystemClock
 from cisterna.domain.errors import CisternaError, StoreUnavailable
@@ -24,8 +24,8 @@ from tests.archive.facility import Facility
 from tests.archive.ocfl_judge import judge_all
 from tests.archive.test_recovery_round import notes, survey
 from tests.archive.torture import is_write
-from tests.store_fixtures import SHORT
 
+ONCE = Patience(answer_seconds=20.0, connect_seconds=1.0, attempts=1)
 OURS = probe_key(SystemClock().new_id(), "distinct")
 FOREIGN = f"{PROBE_PREFIX}of-somebody-else"
 
@@ -41,7 +41,7 @@ def cut(object_store: S3Store, s3_endpoint: S3Access) -> Iterator[tuple[FaultPro
     """Give the same bucket over a line that can be cut."""
     with FaultProxy(s3_endpoint.endpoint) as proxy:
         access = s3_endpoint.model_copy(update={"endpoint": proxy.url})
-        store = S3Store(access, bucket=object_store.bucket, patience=SHORT)
+        store = S3Store(access, bucket=object_store.bucket, patience=ONCE)
         yield proxy, store
         store.close()
 

@@ -16,7 +16,7 @@ from cisterna.domain.errors import SettingsInvalid
 from cisterna.settings import Settings, load_settings
 from tests.system.running import RunningStack, short_folder
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.system, pytest.mark.torture, pytest.mark.timeout(600)]
 
 
 class Thief:
@@ -49,7 +49,6 @@ def beside(thief: Thief, settings: Settings) -> EmbeddedStack:
     return thief.stack
 
 
-@pytest.mark.torture
 @pytest.mark.parametrize("part", ["web", "prefect"])
 def test_a_port_of_our_choice_that_another_program_takes_is_chosen_anew(part: str) -> None:
     thief = Thief(part)

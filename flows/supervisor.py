@@ -103,8 +103,9 @@ class Supervisor:
             kept.child.kill()
 
     def _start(self, kept: _Kept) -> None:
-        if kept.ready is not None:
-            kept.ready.unlink(missing_ok=True)
+        for left in (kept.ready, kept.sign.file if kept.sign is not None else None):
+            if left is not None:  # of one that was killed
+                left.unlink(missing_ok=True)
         try:
             kept.child.start()
         except (OSError, CisternaError):

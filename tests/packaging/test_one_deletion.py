@@ -102,6 +102,7 @@ STORE_DELETES = {
     "adapters/s3_probe.py": "keys of the probe's own",
     "services/archive.py": "files of a version's staging folder that its inventory does not name",
     "services/health.py": "what a stranger could write, to show that a door is open",
+    "services/probe_left.py": "keys that a killed probe left, by their name and age",
     "services/recover.py": "what dead attempts left, and no inventory names",
     "services/staging.py": "a staging folder that was taken off the record",
     "testing/object_store_contract.py": "keys that the kit wrote itself",

@@ -66,19 +66,19 @@ class TouchedFile:
 
     Only that the time of the file changes counts, so a clock that is set forward kills nobody.
 
-    Args:
+    Attributes:
         file: Touched at least every `SIGN_SECONDS`.
     """
 
     def __init__(self, file: Path) -> None:
-        self._file = file
+        self.file = file
         self._seen: int | None = None
         self._heard_at = time.monotonic()
 
     def silent_seconds(self) -> float:
         """Seconds since the file was touched, as far as this was called."""
         try:
-            touched = self._file.stat().st_mtime_ns
+            touched = self.file.stat().st_mtime_ns
         except OSError:
             self.begin_anew()
             return 0.0

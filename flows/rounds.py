@@ -12,7 +12,12 @@ from cisterna.domain.protection import Standing
 from cisterna.domain.recovery import ObjectNote, ObjectState
 from cisterna.services.probe_left import collect_probes
 from cisterna.services.protect import protect_all
-from cisterna.services.recovery_round import RoundMemory, recover_interrupted, survey_archive
+from cisterna.services.recovery_round import (
+    RoundMemory,
+    collect_copy_uploads,
+    recover_interrupted,
+    survey_archive,
+)
 
 if TYPE_CHECKING:
     from cisterna.bootstrap import Parts
@@ -77,8 +82,20 @@ class Rounds:
         self._next_survey = parts.clock.monotonic() + settings.survey_hours * 3600
         for note in found.notes:
             _tell(note)
-        uploads = len(found.uploads_collected)
+        uploads = len(found.uploads_collected) + self._survey_copies(timedelta(hours=settings.upload_grace_hours))
         _log.info("archive.surveyed", objects=found.objects, uploads_collected=uploads, models_collected=len(models))
+
+    def _survey_copies(self, grace: timedelta) -> int:
+        """Collect abandoned uploads in every further store; one that is away is surveyed another day."""
+        parts, collected = self._parts, 0
+        for store in parts.copy_stores.values():
+            try:
+                collected += len(
+                    collect_copy_uploads(store=store, catalogue=parts.catalogue, clock=parts.clock, upload_grace=grace)
+                )
+            except CisternaError as refusal:
+                _log.warning("survey.waits", store=store.name, code=refusal.code, reason=str(refusal))
+        return collected
 
 
 def _tell(note: ObjectNote) -> None:

@@ -12,10 +12,18 @@ from cisterna.domain.dataset import Relation, Stage
 from cisterna.domain.errors import StoreUnavailable
 from cisterna.domain.ocfl import object_root
 from cisterna.domain.recovery import ObjectNote, ObjectState
+from cisterna.domain.work import WorkKind
 from cisterna.ports.object_store import Upload
 from cisterna.services.health import Condition, look_at_recoveries
 from cisterna.services.record import record_all
-from cisterna.services.recovery_round import OUTSIDE, RoundMemory, Survey, recover_interrupted, survey_archive
+from cisterna.services.recovery_round import (
+    OUTSIDE,
+    RoundMemory,
+    Survey,
+    collect_copy_uploads,
+    recover_interrupted,
+    survey_archive,
+)
 from cisterna.services.staging import stage_files
 from cisterna.services.transition import advance
 from cisterna.testing.factory import make_dataset, make_version, make_work
@@ -229,6 +237,48 @@ def test_keys_of_no_dataset_are_named_and_never_removed(facility: Facility) -> N
     facility.store.delete([*strange, f"{facility.root_of(version)}/holiday.jpg"])
     assert survey(facility).notes == ()
     assert notes(facility) == {}
+
+
+def begun(store: MemoryStore, key: str) -> None:
+    store.begin_upload(key).write(b"half")
+
+
+def test_what_a_killed_copy_or_repair_left_in_a_store_of_copies_is_collected_when_it_is_old(facility: Facility) -> None:
+    facility.write("run", RUN)
+    version = facility.detect("run").version_id
+    facility.ingest(version)
+    with facility.catalogue.begin() as tx:
+        tx.inbox.finish(facility.leases.pop(version), outcome="archived")
+    mirror, root = MemoryStore(name="mirror"), facility.root_of(version)
+    foreign = "0ab/1cd/2ef/ark%3a%2f99999%2funknown/v1/content/x"
+    begun(mirror, f"{root}/v1/content/{TOKEN}/s1")
+    begun(mirror, foreign)
+
+    def collect() -> list[str]:
+        return list(
+            collect_copy_uploads(store=mirror, catalogue=facility.catalogue, clock=facility.clock, upload_grace=GRACE)
+        )
+
+    facility.clock.set(datetime.now(UTC) + GRACE / 2)
+    assert collect() == [], "somebody may go on with it"
+
+    facility.clock.set(datetime.now(UTC) + 2 * GRACE)
+    with facility.catalogue.begin() as tx:
+        tx.inbox.request(make_work("copy", kind=WorkKind.COPY, subject=version, not_before=facility.clock.now()))
+        claim = tx.inbox.claim(
+            owner="me",
+            run_id=facility.clock.new_id(),
+            now=facility.clock.now(),
+            lease=LEASE,
+            kinds=[WorkKind.COPY],
+        )
+    assert claim is not None
+    assert collect() == [], "somebody works on the object"
+
+    with facility.catalogue.begin() as tx:
+        tx.inbox.put_back(claim.attempt, not_before=facility.clock.now(), outcome="its worker is gone")
+    assert collect() == [root]
+    assert list(mirror.unfinished_uploads("")) == [foreign]
 
 
 def test_a_dataset_that_is_added_while_the_keys_are_listed_is_not_strange(facility: Facility) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from cisterna.adapters.catalogue_sql import SqlCatalogue
+from cisterna.adapters.system_clock import SystemClock
 from cisterna.domain.errors import StoreUnavailable
+from cisterna.domain.probe_key import PROBE_GRACE, PROBE_PREFIX, probe_key
 from cisterna.settings import Settings
 from cisterna.testing.clock import SettableClock
 from cisterna.testing.memory_store import MemoryStore
@@ -22,8 +25,14 @@ class FewParts:
     catalogue: SqlCatalogue
     clock: SettableClock
     archive_store: MemoryStore = field(default_factory=MemoryStore)
+    public_store: MemoryStore = field(default_factory=lambda: MemoryStore(name="public"))
+    copy_stores: dict[str, MemoryStore] = field(default_factory=dict)
     settings: Settings = field(default_factory=Settings)
     collected: int = 0
+
+    @property
+    def keeping_stores(self) -> dict[str, MemoryStore]:
+        return {"archive": self.archive_store, **self.copy_stores}
 
     def collect_unadmitted(self) -> list[str]:
         self.collected += 1
@@ -57,3 +66,29 @@ def test_a_round_through_an_archive_at_rest_asks_the_store_nothing(
     Rounds(parts).recover()
 
     assert not parts.archive_store.calls
+
+
+def test_what_killed_probes_left_goes_from_every_store_also_when_one_is_away(
+    catalogue: SqlCatalogue, clock: SettableClock
+) -> None:
+    parts: Any = FewParts(catalogue, clock, copy_stores={"away": MemoryStore(), "mirror": MemoryStore()})
+    stores = [parts.archive_store, *parts.copy_stores.values(), parts.public_store]
+    for store in stores:
+        store.put(probe_key(SystemClock().new_id(), "store"), b"left")
+    parts.copy_stores["away"].fail_on("list")
+    clock.set(datetime.now(UTC) + 2 * PROBE_GRACE)
+
+    Rounds(parts).collect_probes()
+
+    assert [len(list(store.list(PROBE_PREFIX))) for store in stores] == [0, 1, 0, 0]
+
+
+def test_a_survey_goes_through_every_store_of_copies_also_when_one_is_away(
+    catalogue: SqlCatalogue, clock: SettableClock
+) -> None:
+    parts: Any = FewParts(catalogue, clock, copy_stores={"away": MemoryStore(), "mirror": MemoryStore()})
+    parts.copy_stores["away"].fail_on("unfinished_uploads")
+
+    Rounds(parts).survey()
+
+    assert parts.copy_stores["mirror"].calls["unfinished_uploads"] == 1

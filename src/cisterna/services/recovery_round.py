@@ -225,6 +225,33 @@ def _collect_uploads(*, catalogue: Catalogue, store: ObjectStore, clock: Clock, 
                 yield folder
 
 
+def collect_copy_uploads(
+    *, store: ObjectStore, catalogue: Catalogue, clock: Clock, upload_grace: timedelta
+) -> Sequence[str]:
+    """Abort what copies or repairs of our objects began in a store of copies and left alone for the grace.
+
+    One that is taken up again goes on with what arrived; an object that somebody works on is left to them.
+
+    Returns:
+        The object roots that were cleaned.
+
+    Raises:
+        StoreUnavailable, CatalogueUnavailable: The next survey finds the rest.
+    """
+    old = _by_root(store.unfinished_uploads("", begun_before=clock.now() - upload_grace))
+    with catalogue.begin() as tx:
+        ours = {one.object_root: one.dataset_id for one in tx.datasets.list()} if old else {}
+    collected = []
+    for root in sorted(old.keys() & ours.keys()):
+        with catalogue.begin() as tx:
+            known = _Known.of(tx, ours[root])
+        folder = f"{root}/"
+        if not known.is_worked_on and set(store.unfinished_uploads(folder)) <= set(old[root]):
+            store.abort_unfinished(folder)
+            collected.append(root)
+    return collected
+
+
 def _note_strangers(*, catalogue: Catalogue, store: ObjectStore, clock: Clock) -> Iterator[ObjectNote]:
     """Note each object root that no dataset has, and the keys that lie below none."""
     with catalogue.begin() as tx:

@@ -94,8 +94,19 @@ def test_a_server_that_takes_connections_and_says_nothing_is_silent(silent_serve
     assert time.monotonic() - began < 10
 
     sign = Asked(lambda: answers(silent_server), every_seconds=0.01)
-    time.sleep(0.3)
-    assert sign.silent_seconds() >= 0.3
+    assert sign.silent_seconds() == 0
+    until(lambda: sign.silent_seconds() > 0.3)
+    sign.begin_anew()
+    assert sign.silent_seconds() == 0
+    sign.close()
+
+
+def test_nobody_was_silent_while_nobody_asked() -> None:
+    """As after the process that asks was stopped for an hour."""
+    sign = Asked(lambda: True, every_seconds=3600)
+    time.sleep(0.1)
+
+    assert sign.silent_seconds() == 0
     sign.close()
 
 
@@ -115,5 +126,5 @@ def test_what_a_question_provokes_is_no_answer_and_ends_nothing() -> None:
 
     sign = Asked(answer, every_seconds=0.01)
     until(lambda: len(asked) >= 5)
-    assert sign.silent_seconds() < 5
+    assert sign.silent_seconds() == 0
     sign.close()

@@ -37,7 +37,7 @@ class Sign(Protocol):
     """What tells for how long nothing was heard of a process."""
 
     def silent_seconds(self) -> float:
-        """Seconds since the last sign of life, or since `begin_anew`."""
+        """Seconds for which a sign of life has been missed; 0 after `begin_anew`."""
         ...
 
     def begin_anew(self) -> None:
@@ -97,6 +97,9 @@ class TouchedFile:
 class Asked:
     """Asks a server, in a thread of its own, whether it answers.
 
+    It is silent from the first question without an answer: when this process itself was stopped for an hour, nobody was
+    asked, and nobody was silent.
+
     Args:
         answers: Asks once, and tells in bounded time.
         every_seconds: Between two questions.
@@ -105,17 +108,18 @@ class Asked:
     def __init__(self, answers: Callable[[], bool], *, every_seconds: float = SIGN_SECONDS) -> None:
         self._answers = answers
         self._every = every_seconds
-        self._heard_at = time.monotonic()
+        self._unanswered_since: float | None = None
         self._closed = threading.Event()
         threading.Thread(target=self._ask, name="life", daemon=True).start()
 
     def silent_seconds(self) -> float:
-        """Seconds since the last answer."""
-        return time.monotonic() - self._heard_at
+        """Seconds since the first question that had no answer."""
+        since = self._unanswered_since
+        return 0.0 if since is None else time.monotonic() - since
 
     def begin_anew(self) -> None:
         """Forget what was."""
-        self._heard_at = time.monotonic()
+        self._unanswered_since = None
 
     def close(self) -> None:
         """Ask no more."""
@@ -123,6 +127,10 @@ class Asked:
 
     def _ask(self) -> None:
         while not self._closed.wait(self._every):
+            asked_at, is_heard = time.monotonic(), False
             with suppress(Exception):  # whatever a half dead server provokes is no answer
-                if self._answers():
-                    self._heard_at = time.monotonic()
+                is_heard = self._answers()
+            if is_heard:
+                self._unanswered_since = None
+            elif self._unanswered_since is None:
+                self._unanswered_since = asked_at

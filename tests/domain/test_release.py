@@ -352,6 +352,29 @@ def test_a_system_that_said_no_was_asked() -> None:
     assert [(one.condition, one.is_unknown) for one in judgement.objections] == [("outside-hold", False)]
 
 
+@pytest.mark.parametrize(("single", "wanted"), [(None, "copies at 2 stores must"), ("third", "the copy at third must")])
+def test_which_copies_are_missing_is_said_in_words(single: str | None, wanted: str) -> None:
+    rules = RULES.model_copy(update={"single_copy": single})
+
+    assert wanted in judge(but(rules=rules, receipts=())).words
+    assert judge(but(rules=rules, receipts=(FIRST,))).words.count("a receipt of: archive;") == 1
+    assert judge(but(rules=rules, receipts=())).words.count("a receipt of: none;") == 1
+
+
+def test_three_names_are_shown_and_more_are_counted() -> None:
+    names = tuple(f"{number}.tiff" for number in range(4))
+
+    assert judge(but(**source(unknown=names[:3]))).words.endswith(": 0.tiff, 1.tiff, 2.tiff")
+    assert judge(but(**source(unknown=names))).words.endswith(": 0.tiff, 1.tiff, 2.tiff and 1 more")
+
+
+def test_without_a_time_to_rest_what_came_to_rest_this_moment_may_go() -> None:
+    now = {"settled_since": NOW, "completed_at": NOW}
+    rules = RULES.model_copy(update={"rest_days": 0})
+
+    assert judge(but(rules=rules, acquisition=ACQUISITION.model_copy(update=now))).allows
+
+
 def test_the_newest_receipt_of_a_store_is_the_one_that_counts() -> None:
     newer = FIRST.model_copy(update={"receipt_id": make_id("newer"), "verified_at": NOW - DAY})
 

@@ -361,6 +361,13 @@ def test_which_copies_are_missing_is_said_in_words(single: str | None, wanted: s
     assert judge(but(rules=rules, receipts=())).words.count("a receipt of: none;") == 1
 
 
+@pytest.mark.parametrize(("verdict", "said"), [(None, "missing"), (Verdict.QUARANTINED, "quarantined")])
+def test_which_verdict_a_steward_has_to_decide_on_is_said(verdict: Verdict | None, said: str) -> None:
+    fields = {**version(verdict=verdict), **decisions(Act.ACCEPT, person="policy:cells")}
+
+    assert f"its verdict is {said};" in judge(but(**fields)).words
+
+
 def test_three_names_are_shown_and_more_are_counted() -> None:
     names = tuple(f"{number}.tiff" for number in range(4))
 

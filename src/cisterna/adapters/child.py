@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from cisterna.adapters import tied
 from cisterna.domain.errors import NotReady
-
-_PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Child:
@@ -52,24 +50,17 @@ class Child:
         return self._process.poll() if self._process else None
 
     def start(self) -> None:
-        """Start it, appending both its outputs to the log."""
+        """Start it, appending both its outputs to the log. A program that is not there ends with code 127."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        parent, dies_by = os.getpid(), int(self._dies_by)
-
-        def tie_to_parent() -> None:
-            _libc.prctl(_PR_SET_PDEATHSIG, dies_by, 0, 0, 0)
-            if os.getppid() != parent:  # the parent died before the tie was made
-                os._exit(1)
-
+        tie = [sys.executable, "-I", "-S", tied.__file__, str(os.getpid()), str(int(self._dies_by))]
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(
-                self._argv,
+                [*tie, *self._argv],
                 env=self._env,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
-                preexec_fn=tie_to_parent,  # noqa: PLW1509 - runs one system call and touches no lock
             )
 
     def await_ready(self, is_ready: Callable[[], bool], *, timeout_seconds: float) -> None:

@@ -11,6 +11,10 @@ from cisterna.adapters.system_clock import SystemClock
 from cisterna.domain.probe_key import PROBE_GRACE, PROBE_PREFIX, is_left_over, probe_key, probed_at
 
 
+OTHER = "01a20669-9204-71d7-bae9-b4025eb723dc"
+RANDOM = "320852eb-91b5-4f03-a872-e9dabfaad39f"
+
+
 def test_a_key_tells_when_it_was_made() -> None:
     before = datetime.now(UTC) - timedelta(milliseconds=2)
     made = probed_at(probe_key(SystemClock().new_id(), "store") + "-race")
@@ -35,13 +39,13 @@ def test_a_key_is_left_over_when_no_probe_can_be_at_it_any_more() -> None:
         PROBE_PREFIX,
         f"{PROBE_PREFIX}ready",
         f"{PROBE_PREFIX}{uuid.UUID(int=0)}-store",
-        f"{PROBE_PREFIX}{uuid.uuid4()}-store",
-        f"{PROBE_PREFIX}{SystemClock().new_id()}",
-        f"{PROBE_PREFIX}{SystemClock().new_id().upper()}-store",
-        f"{PROBE_PREFIX}{uuid.UUID(SystemClock().new_id()).hex}-store",
-        f"{PROBE_PREFIX}folder/{SystemClock().new_id()}-store",
-        f"x{probe_key(SystemClock().new_id(), 'store')}",
-        f"{SystemClock().new_id()}-store",
+        f"{PROBE_PREFIX}{RANDOM}-store",
+        f"{PROBE_PREFIX}{OTHER}",
+        f"{PROBE_PREFIX}{OTHER.upper()}-store",
+        f"{PROBE_PREFIX}{uuid.UUID(OTHER).hex}-store",
+        f"{PROBE_PREFIX}folder/{OTHER}-store",
+        f"x{probe_key(OTHER, 'store')}",
+        f"{OTHER}-store",
         "abc/def/012/object/inventory.json",
     ],
 )

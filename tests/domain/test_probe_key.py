@@ -10,7 +10,6 @@ import pytest
 from cisterna.adapters.system_clock import SystemClock
 from cisterna.domain.probe_key import PROBE_GRACE, PROBE_PREFIX, is_left_over, probe_key, probed_at
 
-
 OTHER = "01a20669-9204-71d7-bae9-b4025eb723dc"
 RANDOM = "320852eb-91b5-4f03-a872-e9dabfaad39f"
 

@@ -17,6 +17,7 @@ from cisterna.adapters.free_port import (
     PortLost,
     are_free,
     await_listening,
+    claim_again,
     claim_port,
     is_listening,
     spare_ports,
@@ -53,6 +54,33 @@ def test_a_default_port_that_is_taken_gives_way(taken_port: int) -> None:
 def test_a_port_that_was_set_does_not_give_way(taken_port: int) -> None:
     with pytest.raises(SettingsInvalid, match=r"web\.port"):
         claim(taken_port, is_fixed=True)
+
+
+def test_a_server_that_starts_again_keeps_its_port_and_no_other_home_chooses_it_meanwhile() -> None:
+    (port,) = spare_ports(1)
+    mine = claim(port)
+
+    assert claim_again(mine) is mine
+    other = claim(port)
+    assert other.port != port
+    other.release()
+    mine.release()
+    assert claim_again(mine) is None, "it was stopped: the next start chooses anew"
+    assert claim_again(None) is None
+
+
+def test_a_port_that_another_program_took_since_is_lost_and_said_so() -> None:
+    (port,) = spare_ports(1)
+    mine = claim(port)
+    with socket.create_server(("127.0.0.1", port)), pytest.raises(PortLost, match=str(port)):
+        claim_again(mine)
+    assert not mine.is_held
+
+    fixed = claim(port, is_fixed=True)
+    with socket.create_server(("127.0.0.1", port)), pytest.raises(SettingsInvalid, match=r"web\.port"):
+        claim_again(fixed)
+    assert fixed.is_held, "the user named it, so it is waited for"
+    fixed.release()
 
 
 def test_two_homes_that_choose_before_either_listens_choose_differently() -> None:

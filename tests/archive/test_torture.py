@@ -169,7 +169,7 @@ def trials(torture: Torture, ocfl_validate: list[str], tmp_path: Path) -> Trials
 @pytest.mark.timeout(300)
 def test_some_kills_at_writes_and_at_random_change_nothing(trials: Trials) -> None:
     torture = trials.torture
-    for turn in range(3):
+    for turn in range(2):
 
         def strike(number: int, step: Step, turn: int = turn) -> None:
             victim, moment = EVERY_KIND[(2 * turn + number) % len(EVERY_KIND)]
@@ -181,7 +181,7 @@ def test_some_kills_at_writes_and_at_random_change_nothing(trials: Trials) -> No
         trials.run(strike)
     trials.judge()
 
-    assert torture.done.total() >= 2 * len(EVERY_KIND)
+    assert torture.done.total() >= len(EVERY_KIND)
 
 
 def strike_once(trials: Trials, blow: Blow, number: int, step: Step) -> None:

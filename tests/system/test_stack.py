@@ -195,6 +195,7 @@ def test_after_a_clean_stop_the_second_start_goes_on_with_all_that_was_there(sta
     assert stack.ok("check")["fixity"] == "ok"
 
 
+@pytest.mark.torture
 def test_a_part_that_lost_its_port_takes_everything_to_another_address(stack: RunningStack, tmp_path: Path) -> None:
     """A killed server's port is anybody's: what came up elsewhere and was told to nobody would stop all work."""
     before = stack.home.endpoints()

@@ -154,7 +154,15 @@ def open_context(chromium: Browser, **options: object) -> BrowserContext:
     return chromium.new_context(**{"viewport": {"width": 1360, "height": 900}, **options})
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1360), ("dark", 1360), ("light", 390), ("dark", 390)])
+@pytest.mark.parametrize(
+    ("scheme", "width"),
+    [
+        pytest.param("light", 1360, marks=pytest.mark.torture),
+        ("dark", 1360),
+        ("light", 390),
+        pytest.param("dark", 390, marks=pytest.mark.torture),
+    ],
+)
 def test_no_page_has_a_serious_barrier_a_blocked_resource_or_a_sideways_scroll(
     chromium: Browser, site: Site, scheme: str, width: int
 ) -> None:

@@ -72,14 +72,16 @@ def claim_again(claim: PortClaim | None) -> PortClaim | None:
     Raises:
         PortLost: Another program took the port meanwhile. The claim is given up: the next start chooses anew, and the
             clients have to be told.
-        SettingsInvalid: The same, and it is the port that the user named.
+        SettingsInvalid: The same, and it is the port that the user named: it stays claimed, and is waited for.
     """
     if claim is None or not claim.is_held:
         return None
     if claim.is_free():
         return claim
-    claim.release()
-    raise claim.loss()
+    loss = claim.loss()
+    if isinstance(loss, PortLost):
+        claim.release()
+    raise loss
 
 
 def claim_port(preferred: int, *, is_fixed: bool, setting: str, host: str = HOST) -> PortClaim:

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,19 +15,13 @@ import pytest
 from cisterna.adapters.child import Child
 from cisterna.adapters.tied import NOT_FOUND
 from cisterna.domain.errors import NotReady
+from tests.system.running import until
 
 PARENT = (
     "import sys, time; from pathlib import Path; from cisterna.adapters.child import Child\n"
     "child = Child('sleeper', [sys.executable, '-S', '-c', 'import time; time.sleep(100)'], log=Path(sys.argv[1]))\n"
     "child.start(); print(child.pid, flush=True); time.sleep(100)"
 )
-
-
-def until(condition: Callable[[], bool], *, seconds: float = 30.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def is_gone(pid: int) -> bool:
@@ -47,11 +40,15 @@ def test_it_dies_when_its_parent_is_killed(tmp_path: Path) -> None:
     assert parent.stdout is not None
     with parent.stdout as said:
         pid = int(said.readline())
-        until(lambda: b"time.sleep(100)" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[-2])
+        until(
+            lambda: b"time.sleep(100)" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[-2],
+            seconds=30,
+            what="the program",
+        )
         os.kill(parent.pid, signal.SIGKILL)
         parent.wait()
 
-    until(lambda: is_gone(pid))
+    until(lambda: is_gone(pid), seconds=30, what="the end of the orphan")
 
 
 def test_a_parent_that_died_before_the_tie_leaves_nobody(tmp_path: Path) -> None:
@@ -69,7 +66,7 @@ def test_it_has_its_environment_and_the_signals_of_a_shell(tmp_path: Path) -> No
     script = f"grep -E 'Sig(Ign|Blk)' /proc/self/status > {told}; env | grep -c . >> {told}; echo $ONE >> {told}"
     child = Child("shell", ["sh", "-c", script], log=tmp_path / "log", env={"ONE": "a b", "PATH": os.environ["PATH"]})
     child.start()
-    until(has_ended(child))
+    until(has_ended(child), seconds=30, what="the end of the child")
 
     lines = told.read_text().splitlines()
     ignored = int(next(line for line in lines if line.startswith("SigIgn")).split()[1], 16)
@@ -99,4 +96,4 @@ def test_threads_that_hold_locks_do_not_hold_up_a_start(tmp_path: Path) -> None:
     started.clear()
 
     assert not starting.is_alive()
-    until(has_ended(child))
+    until(has_ended(child), seconds=30, what="the end of the child")

@@ -6,7 +6,7 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,19 +14,13 @@ import pytest
 from cisterna.adapters.child import Child
 from cisterna.adapters.life_sign import Asked, TouchedFile, answers
 from flows.supervisor import Supervisor
+from tests.system.running import until
 
 ALIVE = (
     "import sys, time, pathlib, cisterna.adapters.life_sign as life\n"
     "life.SIGN_SECONDS = 0.05\n"
     "file = pathlib.Path(sys.argv[1]); file.touch(); life.give_life_signs(file); time.sleep(60)"
 )
-
-
-def until(condition: Callable[[], bool], *, seconds: float = 30.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 @pytest.fixture
@@ -42,7 +36,7 @@ def test_a_child_that_is_stopped_in_its_tracks_is_killed_and_started_again(tmp_p
     supervisor = Supervisor(lambda _name, pid: deaths.append(pid), hung_seconds=1.0)
     supervisor.add(Child("sleeper", [sys.executable, "-c", ALIVE, str(sign)], log=tmp_path / "log"), sign=sign)
     first = supervisor.pids()["sleeper"]
-    until(sign.exists)
+    until(sign.exists, seconds=30, what="a first sign")
     lived_until = time.monotonic() + 2.5
     while time.monotonic() < lived_until:
         supervisor.tend()
@@ -55,7 +49,7 @@ def test_a_child_that_is_stopped_in_its_tracks_is_killed_and_started_again(tmp_p
         supervisor.tend()
         return supervisor.pids().get("sleeper", first) != first
 
-    until(is_another)
+    until(is_another, seconds=30, what="another process")
     assert deaths == [first]
     supervisor.stop(timeout_seconds=1)
 
@@ -95,7 +89,7 @@ def test_a_server_that_takes_connections_and_says_nothing_is_silent(silent_serve
 
     sign = Asked(lambda: answers(silent_server), every_seconds=0.01)
     assert sign.silent_seconds() == 0
-    until(lambda: sign.silent_seconds() > 0.3)
+    until(lambda: sign.silent_seconds() > 0.3, seconds=30, what="a silence")
     sign.begin_anew()
     assert sign.silent_seconds() == 0
     sign.close()
@@ -125,6 +119,6 @@ def test_what_a_question_provokes_is_no_answer_and_ends_nothing() -> None:
         return True
 
     sign = Asked(answer, every_seconds=0.01)
-    until(lambda: len(asked) >= 5)
+    until(lambda: len(asked) >= 5, seconds=30, what="five questions")
     assert sign.silent_seconds() == 0
     sign.close()

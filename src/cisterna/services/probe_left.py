@@ -8,7 +8,7 @@ from cisterna.ports.object_store import ObjectStore
 
 
 def collect_probes(store: ObjectStore, *, clock: Clock) -> tuple[str, ...]:
-    """Delete keys and abort uploads of probes that are over; one list request when there is none.
+    """Delete keys and abort uploads of probes that are over; two list requests when there is none.
 
     What else lies below their prefix is not ours and stays; the survey names it.
 

@@ -29,7 +29,7 @@ from cisterna.domain.errors import CatalogueUnavailable, NotReady
 from cisterna.domain.fixity import ObjectCheck
 from cisterna.services.check import check_object
 from cisterna.services.detail import detail_of
-from cisterna.services.overview import Overview, list_overviews, overview_of
+from cisterna.services.overview import Choice, Overview, list_overviews, overview_of
 from cisterna.settings import load_settings
 from cisterna.testing.virtual_squid import Fault, VirtualSquid
 
@@ -226,7 +226,9 @@ class RunningStack:
     def rows(self, instrument: str | None = None) -> list[dict[str, Any]]:
         """Give the rows of an instrument, as `list --json` does."""
         with self.parts() as parts:
-            found = list_overviews(catalogue=parts.catalogue, bucket=parts.archive_store.bucket, instrument=instrument)
+            found = list_overviews(
+                Choice(instrument=instrument), catalogue=parts.catalogue, bucket=parts.archive_store.bucket
+            )
             return [row.model_dump(mode="json") for row in found]
 
     @contextlib.contextmanager

@@ -27,6 +27,7 @@ from cisterna.adapters.catalogue_record import SqlRecords
 from cisterna.adapters.catalogue_recovery import SqlRecoveries
 from cisterna.adapters.catalogue_release import SqlReleases
 from cisterna.adapters.catalogue_retention import SqlProtections, SqlRetentionRules
+from cisterna.adapters.catalogue_roster import SqlRoster
 from cisterna.adapters.catalogue_tables import SCHEMA_REVISION
 from cisterna.ports.catalogue import (
     Accounts,
@@ -44,6 +45,7 @@ from cisterna.ports.catalogue import (
 )
 from cisterna.ports.record import Rebuilding, Records, Recoveries
 from cisterna.ports.retention import Protections, RetentionRules
+from cisterna.ports.roster import Roster
 
 _RECONNECT_SECONDS = 1.0
 
@@ -62,6 +64,7 @@ class SqlTransaction:
         self.retention_rules: RetentionRules = SqlRetentionRules(statements)
         self.protections: Protections = SqlProtections(statements)
         self.erasures: Erasures = SqlErasures(statements)
+        self.roster: Roster = SqlRoster(statements)
         self.inbox: Inbox = SqlInbox(statements)
         self.outbox: Outbox = SqlOutbox(statements)
         self.accounts: Accounts = SqlAccounts(statements)

@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSON, JSONB, TIMESTAMP
 
-SCHEMA_REVISION = "0008"
+SCHEMA_REVISION = "0009"
 """The newest migration; a database that is there already needs no Alembic at start."""
 
 metadata = MetaData(
@@ -88,6 +88,8 @@ acquisitions = Table(
 )
 Index("ix_acquisitions_newest", acquisitions.c.instrument, acquisitions.c.first_seen.desc())
 Index("ix_acquisitions_first_seen", acquisitions.c.first_seen.desc())
+Index("ix_acquisitions_held", acquisitions.c.acquisition_id, postgresql_where=text("held"))
+Index("ix_acquisitions_bare", acquisitions.c.state, postgresql_where=text("dataset_id IS NULL"))
 
 datasets = Table(
     "datasets",
@@ -189,6 +191,7 @@ copies = Table(
     CheckConstraint("fixity IN ('ok', 'damaged', 'could-not-check')", name="fixity_is_known"),
 )
 Index("ix_copies_due", copies.c.store, copies.c.checked_at)
+Index("ix_copies_unsound", copies.c.fixity, postgresql_where=text("fixity <> 'ok'"))
 
 lanes = Table("lanes", metadata, Column("fairness", Text, primary_key=True))
 

@@ -17,9 +17,10 @@ from cisterna.cli.dossier import dossier
 from cisterna.cli.opened import opened
 from cisterna.cli.review import Identifier
 from cisterna.domain.errors import Erased, InvalidInput
+from cisterna.ports.roster import Group
 from cisterna.services.ancestry import Branch
 from cisterna.services.detail import detail_of
-from cisterna.services.overview import Overview, list_overviews, overview_of
+from cisterna.services.overview import Choice, Overview, list_overviews, overview_of
 
 COLUMNS = {"identifier": "id", "version": "version", "state": "state", "stage": "stage", "verdict": "verdict"}
 
@@ -28,13 +29,19 @@ def list_(
     *,
     project: Annotated[str | None, typer.Option("--project", help="Only this project's.")] = None,
     instrument: Annotated[str | None, typer.Option("--instrument", help="Only this instrument's.")] = None,
+    group: Annotated[Group | None, typer.Option("--group", help="Only this group of the dashboard's.")] = None,
+    words: Annotated[str | None, typer.Option("--words", help="Only with these in title, folder or PID.")] = None,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="At most so many.")] = None,
     home: HomeOption = None,
     as_json: AsJson = False,
 ) -> None:
     """List acquisitions and datasets, latest change first."""
     with opened(home) as parts:
         found = list_overviews(
-            catalogue=parts.catalogue, bucket=parts.archive_store.bucket, project=project, instrument=instrument
+            Choice(project=project, instrument=instrument, group=group, words=words),
+            catalogue=parts.catalogue,
+            bucket=parts.archive_store.bucket,
+            limit=limit,
         )
     rows = [row.model_dump(mode="json") for row in found]
     shown = [

@@ -14,7 +14,8 @@ from cisterna.cli.opened import local_person, opened
 from cisterna.cli.rehearsal import catalogue_for
 from cisterna.domain.errors import InvalidInput
 from cisterna.domain.review import Act
-from cisterna.services.overview import list_overviews, overview_of
+from cisterna.ports.roster import Group
+from cisterna.services.overview import Choice, list_overviews, overview_of
 from cisterna.services.review import decide
 
 app = typer.Typer(no_args_is_help=True, help="The review queue, and decisions on it.")
@@ -30,11 +31,9 @@ Evidence = Annotated[
 def list_(*, home: HomeOption = None, as_json: AsJson = False) -> None:
     """List what waits for a steward."""
     with opened(home) as parts:
-        rows = [
-            row.model_dump(mode="json")
-            for row in list_overviews(catalogue=parts.catalogue, bucket=parts.archive_store.bucket)
-            if row.waits_for_person
-        ]
+        bucket = parts.archive_store.bucket
+        found = list_overviews(Choice(group=Group.REVIEW), catalogue=parts.catalogue, bucket=bucket)
+    rows = [row.model_dump(mode="json") for row in found]
     columns = {"dataset_id": "dataset", "version": "version", "verdict": "verdict"}
     told = {"title": "", "reason": ""}
     answer(rows, as_json=as_json, show=table(rows, columns, told=told, empty="Nothing waits for a review."))

@@ -19,6 +19,10 @@ class Verdict(StrEnum):
     NOT_ASSESSED = "not-assessed"
 
 
+GRAVEST_FIRST = (Verdict.QUARANTINED, Verdict.NOT_ASSESSED, Verdict.REVIEW, Verdict.PASSED)
+"""In which order a steward looks at them."""
+
+
 class Outcome(StrEnum):
     """How one check ended."""
 

@@ -32,6 +32,7 @@ from cisterna.domain.stored_copy import StoredCopy
 from cisterna.domain.work import Attempt, Claim, Work, WorkKind, WorkState
 from cisterna.ports.record import Rebuilding, Records, Recoveries
 from cisterna.ports.retention import Protections, RetentionRules
+from cisterna.ports.roster import Roster
 
 
 class Instruments(Protocol):
@@ -556,6 +557,7 @@ class Transaction(Protocol):
     retention_rules: RetentionRules
     protections: Protections
     erasures: Erasures
+    roster: Roster
     inbox: Inbox
     outbox: Outbox
     accounts: Accounts

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from cisterna.domain.account import Account
 from cisterna.domain.acquisition import Acquisition, AcquisitionState, SourceState
 from cisterna.domain.base import Value
 from cisterna.domain.dataset import ORDER, Dataset, Stage, Version
-from cisterna.domain.errors import NotFound
+from cisterna.domain.errors import InvalidInput, NotFound
 from cisterna.domain.finding import Verdict
 from cisterna.domain.fixity import Fixity
 from cisterna.domain.permission import may_see
 from cisterna.domain.progress import Progress
-from cisterna.domain.project import Project
-from cisterna.domain.publication import Publication
 from cisterna.ports.catalogue import Catalogue, Transaction
-from cisterna.services.copy_summary import CopySummary
+from cisterna.ports.roster import Entry, Group, Key, Tally, Wanted
+from cisterna.services.copy_summary import copy_facts
+
+_AT_ONCE = 1000
+_MOST_WORDS = 200
 
 
 class Overview(Value):
@@ -82,59 +83,87 @@ class Overview(Value):
     changed_at: datetime
 
     @property
-    def waits_for_person(self) -> bool:
-        """Whether a steward has to look at it."""
-        return self.stage is Stage.IN_REVIEW
-
-    @property
     def identifier(self) -> str:
         """What to ask for to see it again."""
         return self.dataset_id or self.acquisition_id or ""
 
 
+class Choice(Value):
+    """Which rows somebody asks for; what is None leaves none out.
+
+    Attributes:
+        words: Found in the title, the folder's name or the PID, in whatever case.
+    """
+
+    project: str | None = None
+    instrument: str | None = None
+    group: Group | None = None
+    words: str | None = None
+
+
+EVERYTHING = Choice()
+
+
 def list_overviews(
+    choice: Choice = EVERYTHING,
     *,
     catalogue: Catalogue,
     bucket: str,
     account: Account | None = None,
-    project: str | None = None,
-    instrument: str | None = None,
     limit: int | None = None,
+    offset: int = 0,
 ) -> Sequence[Overview]:
     """Give a row for each acquisition and each derived dataset, latest change first; parts are in their whole's.
 
+    Those in review come by the gravest verdict, then the longest wait. What is left out is not read: a page costs
+    what is on it.
+
     Args:
+        choice: Which ones.
         catalogue: What is true now.
         bucket: Of the archive.
         account: Whose rows: those of other projects are left out. None leaves nothing out (the command line at home).
-        project: Only that project's.
-        instrument: Only that instrument's.
         limit: At most that many.
+        offset: So many of the first are passed over.
+
+    Raises:
+        InvalidInput: The words are no plain text of up to 200 characters.
     """
     with catalogue.begin() as tx:
-        projects = {one.slug: one for one in tx.projects.list()}
-        datasets = tx.datasets.list()
-        versions = tx.datasets.list_versions()
-        acquisitions = tx.acquisitions.list(instrument=instrument)
-        newest = _newest(versions)
-        archived = _archived(versions)
-        children = _children(datasets)
-        by_id = {dataset.dataset_id: dataset for dataset in datasets}
-        rows = [
-            _row(acquisition, by_id.get(acquisition.dataset_id or ""), newest, archived, children, bucket=bucket)
-            for acquisition in acquisitions
-        ]
-        rows += [
-            _row(None, dataset, newest, archived, children, bucket=bucket)
-            for dataset in datasets
-            if dataset.acquisition_id is None and dataset.part_of is None and instrument in {None, dataset.instrument}
-        ]
+        keys = tx.roster.keys(_wanted(tx, choice, account), limit=limit, offset=offset)
         reading = tx.inbox.progress()
-        rows = [_with_reading(row, reading) for row in rows]
-        shown = [row for row in rows if _is_shown(row, projects, account, project)]
-        shown.sort(key=lambda row: row.changed_at, reverse=True)
-        kept = CopySummary(tx, versions)
-        return [_completed(tx, row, kept) for row in shown[:limit]]
+        stores = tx.copies.stores()
+        pages = (tx.roster.entries(keys[start : start + _AT_ONCE]) for start in range(0, len(keys), _AT_ONCE))
+        return [_row(entry, stores=stores, reading=reading, bucket=bucket) for page in pages for entry in page]
+
+
+def count_overviews(choice: Choice = EVERYTHING, *, catalogue: Catalogue, account: Account | None = None) -> int:
+    """Count the rows that `list_overviews` gives without a limit. Raises `InvalidInput`, as it does."""
+    with catalogue.begin() as tx:
+        return tx.roster.count(_wanted(tx, choice, account))
+
+
+def tally_instruments(*, catalogue: Catalogue, account: Account | None = None) -> Mapping[str, Tally]:
+    """Count, by instrument, the acquisitions that the person may see."""
+    with catalogue.begin() as tx:
+        return tx.roster.tallies(_wanted(tx, EVERYTHING, account))
+
+
+def _wanted(tx: Transaction, choice: Choice, account: Account | None) -> Wanted:
+    words = (choice.words or "").strip()
+    if not words.isprintable() or len(words) > _MOST_WORDS:
+        raise InvalidInput(f"what to look for must be plain text of at most {_MOST_WORDS} characters")
+    told = {one.slug for one in tx.projects.list() if account is None or may_see(account, one)}
+    if choice.project is not None:
+        told &= {choice.project}
+    is_unbounded = account is None and choice.project is None
+    return Wanted(
+        group=choice.group,
+        projects=None if is_unbounded else frozenset(told),
+        unclaimed=choice.project is None and (account is None or may_see(account, None)),
+        instrument=choice.instrument,
+        words=words or None,
+    )
 
 
 def overview_of(identifier: str, *, catalogue: Catalogue, bucket: str, account: Account | None = None) -> Overview:
@@ -157,16 +186,12 @@ def find_overview(tx: Transaction, identifier: str, *, bucket: str, account: Acc
     project = tx.projects.get(slug) if slug else None
     if account is not None and not may_see(account, project):
         raise _unknown(identifier)
-    versions = list(tx.datasets.versions(dataset.dataset_id)) if dataset else []
-    newest = {version.dataset_id: version} if version else _newest(versions)
-    children = (
-        {dataset.dataset_id: [one.dataset_id for one in tx.datasets.derived_from(dataset.dataset_id)]}
-        if dataset
-        else {}
+    key = Key(
+        acquisition_id=acquisition.acquisition_id if acquisition else None,
+        dataset_id=dataset.dataset_id if dataset else None,
     )
-    row = _row(acquisition, dataset, newest, _archived(versions), children, bucket=bucket)
-    row = _with_reading(row, tx.inbox.progress())
-    return _completed(tx, row, CopySummary(tx, versions, dataset_id=row.dataset_id))
+    (entry,) = tx.roster.entries([key])
+    return _row(entry, version=version, stores=tx.copies.stores(), reading=tx.inbox.progress(), bucket=bucket)
 
 
 def _locate(tx: Transaction, identifier: str) -> tuple[Acquisition | None, Dataset | None, Version | None]:
@@ -195,21 +220,34 @@ def _unknown(identifier: str) -> NotFound:
 
 
 def _row(
-    acquisition: Acquisition | None,
-    dataset: Dataset | None,
-    newest: Mapping[str, Version],
-    archived: frozenset[str],
-    children: Mapping[str, Sequence[str]],
+    entry: Entry,
     *,
+    stores: Sequence[str],
+    reading: Mapping[str, Progress],
     bucket: str,
+    version: Version | None = None,
 ) -> Overview:
-    version = newest.get(dataset.dataset_id) if dataset else None
-    return Overview.model_validate(
-        _of_acquisition(acquisition)
-        | _of_dataset(dataset, archived, children, bucket)
-        | _of_version(version)
-        | _judged(acquisition, dataset, version)
+    """Put a row together, of its newest version or of the one that is asked for."""
+    shown = version or (entry.versions[-1] if entry.versions else None)
+    is_archived = any(one.is_archived for one in entry.versions)
+    row = Overview.model_validate(
+        _of_acquisition(entry.acquisition)
+        | _of_dataset(entry.dataset, entry.derived, bucket, is_archived=is_archived)
+        | _of_version(shown)
+        | _judged(entry.acquisition, entry.dataset, shown)
     )
+    facts: dict[str, object] = {}
+    if row.version_id is None and entry.erasure is not None:
+        facts = {"erased": entry.erasure.words, "reason": entry.erasure.words}
+    elif row.version_id is not None:
+        facts = copy_facts(entry, stores=stores)
+    found = reading.get(row.acquisition_id or "") or reading.get(row.version_id or "")
+    if found and row.stage in {None, Stage.DETECTED}:
+        facts["reading"] = found
+    if row.stage is Stage.PUBLISHED:
+        standing = [one for one in entry.publications if one.version_id == row.version_id and not one.withdrawn_at]
+        facts["published_url"] = standing[0].url if standing else None
+    return row.model_copy(update=facts)
 
 
 def _of_acquisition(acquisition: Acquisition | None) -> dict[str, object]:
@@ -235,11 +273,10 @@ def _of_acquisition(acquisition: Acquisition | None) -> dict[str, object]:
 
 
 def _of_dataset(
-    dataset: Dataset | None, archived: frozenset[str], children: Mapping[str, Sequence[str]], bucket: str
+    dataset: Dataset | None, derived: Sequence[str], bucket: str, *, is_archived: bool
 ) -> dict[str, object]:
     if dataset is None:
         return {}
-    is_archived = dataset.dataset_id in archived
     facts: dict[str, object] = {
         "dataset_id": dataset.dataset_id,
         "title": dataset.title,
@@ -247,7 +284,7 @@ def _of_dataset(
         "model": dataset.model,
         "pid": dataset.pid if is_archived else None,
         "object_url": f"s3://{bucket}/{dataset.object_root}" if is_archived else None,
-        "derived": tuple(children.get(dataset.dataset_id, ())),
+        "derived": tuple(derived),
         "derived_from": tuple(one.dataset_id for one in dataset.relations if one.kind == "IsDerivedFrom"),
         "created_at": dataset.created_at,
         "changed_at": dataset.created_at,
@@ -292,51 +329,3 @@ def _judged(acquisition: Acquisition | None, dataset: Dataset | None, version: V
     if dataset is not None and version is not None and ORDER.index(version.stage) >= ORDER.index(Stage.DESCRIBED):
         facts["pid"] = dataset.pid
     return facts
-
-
-def _newest(versions: Iterable[Version]) -> dict[str, Version]:
-    newest: dict[str, Version] = {}
-    for version in versions:
-        known = newest.get(version.dataset_id)
-        if known is None or (version.number, version.revision) > (known.number, known.revision):
-            newest[version.dataset_id] = version
-    return newest
-
-
-def _archived(versions: Iterable[Version]) -> frozenset[str]:
-    """Datasets of which some version is in the archive: a second version on its way does not hide the first."""
-    return frozenset(
-        version.dataset_id for version in versions if ORDER.index(version.stage) >= ORDER.index(Stage.ARCHIVED)
-    )
-
-
-def _children(datasets: Iterable[Dataset]) -> dict[str, list[str]]:
-    children: dict[str, list[str]] = defaultdict(list)
-    for dataset in datasets:
-        for relation in dataset.relations:
-            if relation.kind == "IsDerivedFrom":
-                children[relation.dataset_id].append(dataset.dataset_id)
-    return children
-
-
-def _is_shown(row: Overview, projects: Mapping[str, Project], account: Account | None, project: str | None) -> bool:
-    if project is not None and row.project != project:
-        return False
-    return account is None or may_see(account, projects.get(row.project or ""))
-
-
-def _with_reading(row: Overview, reading: Mapping[str, Progress]) -> Overview:
-    """Add how far the work has come whose subject is the acquisition, or a version that is read again."""
-    found = reading.get(row.acquisition_id or "") or reading.get(row.version_id or "")
-    return row.model_copy(update={"reading": found}) if found and row.stage in {None, Stage.DETECTED} else row
-
-
-def _completed(tx: Transaction, row: Overview, kept: CopySummary) -> Overview:
-    erasure = tx.erasures.of(row.dataset_id) if row.dataset_id and row.version_id is None else None
-    if erasure is not None:
-        return row.model_copy(update={"erased": erasure.words, "reason": erasure.words})
-    row = row.model_copy(update=kept.facts(row.dataset_id))
-    if row.version_id is None or row.stage is not Stage.PUBLISHED:
-        return row
-    standing: list[Publication] = [one for one in tx.datasets.publications(row.version_id) if not one.withdrawn_at]
-    return row.model_copy(update={"published_url": standing[0].url}) if standing else row

@@ -17,15 +17,15 @@ from cisterna.domain.project import MetadataDefaults, Policy, Project, ViewForma
 from cisterna.domain.publication import Publication
 from cisterna.domain.review import Act
 from cisterna.domain.work import Work, WorkKind
+from cisterna.ports.roster import Group
 from cisterna.services.detail import Detail, detail_of
 from cisterna.services.erase_decision import standing_of
-from cisterna.services.overview import Overview, list_overviews
+from cisterna.services.overview import Choice, Overview, list_overviews, tally_instruments
 from cisterna.services.project import list_projects
 from cisterna.services.project_edit import add_project
 from cisterna.services.publish import request_publication, withdraw_version
 from cisterna.services.reprocess import Reprocessing, request_reprocess
 from cisterna.services.review import decide
-from cisterna.web.dashboard import as_row, review_order
 from cisterna.web.parts import WebParts
 from cisterna.web.signed import ApiPerson, Parts
 from cisterna.web.wording import say
@@ -109,26 +109,31 @@ def who_am_i(person: ApiPerson) -> Me:
 def list_datasets(
     parts: Parts,
     person: ApiPerson,
+    *,
     project: str | None = None,
     instrument: str | None = None,
+    group: Group | None = None,
+    words: Annotated[str | None, Query(max_length=200)] = None,
     limit: Annotated[int | None, Query(ge=1, le=10_000)] = None,
+    offset: Annotated[int, Query(ge=0, le=100_000_000)] = 0,
 ) -> Sequence[Overview]:
-    """List acquisitions and datasets, the latest change first."""
+    """List acquisitions and datasets, the latest change first; with `limit` and `offset`, a page of them."""
     return list_overviews(
+        Choice(project=project, instrument=instrument, group=group, words=words),
         catalogue=parts.catalogue,
         bucket=parts.store.bucket,
         account=person.account,
-        project=project,
-        instrument=instrument,
         limit=limit,
+        offset=offset,
     )
 
 
 @router.get("/review")
 def list_review(parts: Parts, person: ApiPerson) -> Sequence[Overview]:
     """List what waits for a steward: what failed first, then what waits longest."""
-    rows = list_overviews(catalogue=parts.catalogue, bucket=parts.store.bucket, account=person.account)
-    return [_plain(row) for row in review_order([as_row(row) for row in rows if row.stage is Stage.IN_REVIEW])]
+    return list_overviews(
+        Choice(group=Group.REVIEW), catalogue=parts.catalogue, bucket=parts.store.bucket, account=person.account
+    )
 
 
 @router.get("/datasets/{identifier:path}")
@@ -238,8 +243,7 @@ def list_instruments(parts: Parts, person: ApiPerson) -> Sequence[Instrument]:
         instruments = tx.instruments.list()
     if person.is_operator:
         return instruments
-    rows = list_overviews(catalogue=parts.catalogue, bucket=parts.store.bucket, account=person.account)
-    seen = {row.instrument for row in rows}
+    seen = tally_instruments(catalogue=parts.catalogue, account=person.account)
     return [one for one in instruments if one.name in seen]
 
 
@@ -248,7 +252,3 @@ def _require_visible(parts: WebParts, person: ApiPerson, identifier: str) -> Non
     if ":v" not in identifier and not identifier.startswith(("acq-", "ds-")):
         raise InvalidInput(say("problem.422.detail", lines=identifier[:100]))
     detail_of(identifier, catalogue=parts.catalogue, bucket=parts.store.bucket, account=person.account)
-
-
-def _plain(row: Overview) -> Overview:
-    return Overview.model_validate({name: getattr(row, name) for name in Overview.model_fields})

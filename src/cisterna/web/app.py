@@ -17,6 +17,7 @@ from cisterna.web import (
     dataset_page,
     door,
     landing,
+    list_page,
     operation,
     people_page,
     problem,
@@ -62,6 +63,7 @@ def create_app(parts: WebParts) -> FastAPI:
     for module in (
         door,
         dashboard,
+        list_page,
         dataset_page,
         dataset_file,
         project_page,

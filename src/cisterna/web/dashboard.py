@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from fastapi import APIRouter, Request
 from fastapi.responses import Response, StreamingResponse
 
-from cisterna.domain.acquisition import AcquisitionState
-from cisterna.domain.dataset import ORDER, Stage
-from cisterna.domain.finding import Verdict
+from cisterna.domain.dataset import ORDER
 from cisterna.domain.fixity import Fixity
-from cisterna.services.overview import Overview, list_overviews
+from cisterna.ports.roster import Group
+from cisterna.services.overview import Choice, Overview, count_overviews, list_overviews
 from cisterna.web.live import LiveFeed
-from cisterna.web.signed import Parts, Person, still_signed_in
+from cisterna.web.parts import WebParts
+from cisterna.web.signed import Parts, Person, Signed, still_signed_in
 from cisterna.web.view import page
 
 router = APIRouter(include_in_schema=False)
 
-_SETTLED = frozenset({Stage.ACCEPTED, Stage.REJECTED, Stage.PUBLISHED, Stage.WITHDRAWN})
-_GRAVEST_FIRST = {Verdict.QUARANTINED: 0, Verdict.NOT_ASSESSED: 1, Verdict.REVIEW: 2, Verdict.PASSED: 3}
-_SHOWN_RECENT = 25
+_SHOWN = 25
+"""Rows of each table of the first page, which is asked for anew whenever something changes."""
 
 
 class Row(Overview):
@@ -43,63 +40,37 @@ def as_row(overview: Overview) -> Row:
     return Row.model_validate({**dict(overview), "link": link, "step": step})
 
 
-def review_order(rows: Sequence[Row]) -> list[Row]:
-    """What failed first, then what waits longest."""
-    return sorted(rows, key=lambda row: (_GRAVEST_FIRST[row.verdict] if row.verdict else 1, row.changed_at))
-
-
-def is_under_way(row: Overview) -> bool:
-    """Tell whether an instrument writes it or a stage is ahead of it that needs no person."""
-    if row.stage is None:
-        return row.state in {AcquisitionState.WRITING, AcquisitionState.COMPLETE}
-    return ORDER.index(row.stage) <= ORDER.index(Stage.VERIFIED)
-
-
 @router.get("/")
 def show_dashboard(request: Request, parts: Parts, person: Person) -> Response:
-    """Show what the person may see."""
-    rows = [
-        as_row(row)
-        for row in list_overviews(catalogue=parts.catalogue, bucket=parts.store.bucket, account=person.account)
-    ]
-    held = [row for row in rows if is_held(row)]
-    review = review_order([row for row in rows if row.stage is Stage.IN_REVIEW])
-    active = [row for row in rows if row not in held and is_under_way(row)]
-    recent = [row for row in rows if row.stage in _SETTLED]
-    unsound = sorted((row for row in rows if is_unsound(row)), key=lambda row: row.fixity is not Fixity.DAMAGED)
+    """Show what the person may see: of each group how many there are, and the first of them."""
+    totals = {
+        group: count_overviews(Choice(group=group), catalogue=parts.catalogue, account=person.account)
+        for group in Group
+    }
+    tables = {group.value: _first_of(group, parts, person) if count else [] for group, count in totals.items()}
     context = {
-        "counts": [
-            *([("fixity", len(unsound))] if unsound else []),
-            ("review", len(review)),
-            ("active", len(active)),
-            ("held", len(held)),
-            ("recent", len(recent)),
-        ],
-        "unsound": unsound,
-        "review": review,
-        "active": active,
-        "held": held,
-        "recent": recent[:_SHOWN_RECENT],
-        "more": max(0, len(recent) - _SHOWN_RECENT),
-        "is_empty": not rows,
+        "counts": [(group.value, count) for group, count in totals.items() if count or group is not Group.UNSOUND],
+        "totals": {group.value: count for group, count in totals.items()},
+        "tables": tables,
+        "is_empty": not any(totals.values()) and not count_overviews(catalogue=parts.catalogue, account=person.account),
     }
     return page(request, "dashboard.html", context)
+
+
+def _first_of(group: Group, parts: WebParts, person: Signed) -> list[Row]:
+    rows = list_overviews(
+        Choice(group=group),
+        catalogue=parts.catalogue,
+        bucket=parts.store.bucket,
+        account=person.account,
+        limit=_SHOWN,
+    )
+    return [as_row(row) for row in rows if group is not Group.UNSOUND or is_unsound(row)]
 
 
 def is_unsound(row: Overview) -> bool:
     """Tell whether the last look at any of its copies did not find it good."""
     return row.fixity is not None and row.fixity is not Fixity.OK
-
-
-def is_held(row: Overview) -> bool:
-    """Tell whether it waits outside the archive for somebody to do something about it."""
-    ended_badly = {
-        AcquisitionState.ABORTED,
-        AcquisitionState.PARTIAL,
-        AcquisitionState.STALLED,
-        AcquisitionState.UNAVAILABLE,
-    }
-    return row.held is not None or (row.stage is None and row.state in ended_badly)
 
 
 @router.get("/events/stream")

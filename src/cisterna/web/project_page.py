@@ -14,7 +14,7 @@ from cisterna.domain.account import Account
 from cisterna.domain.errors import AlreadyExists, InvalidInput, NotFound
 from cisterna.domain.instrument import Instrument
 from cisterna.domain.project import Creator, MetadataDefaults, Policy, Project
-from cisterna.services.overview import list_overviews
+from cisterna.services.overview import Choice, list_overviews, tally_instruments
 from cisterna.services.project import list_projects
 from cisterna.services.project_edit import add_project, edit_project, may_add_project, may_edit_project
 from cisterna.web.dashboard import as_row
@@ -22,6 +22,8 @@ from cisterna.web.parts import WebParts
 from cisterna.web.signed import FormPerson, Parts, Person
 from cisterna.web.view import page
 from cisterna.web.wording import say
+
+_SHOWN_ROWS = 200
 
 router = APIRouter(include_in_schema=False)
 
@@ -81,7 +83,11 @@ def show_project(request: Request, parts: Parts, person: Person, slug: str, flas
     """Show a project: its data, and its settings, which its owner and operators can change."""
     project = _visible(parts, person.account, slug)
     rows = list_overviews(
-        catalogue=parts.catalogue, bucket=parts.store.bucket, account=person.account, project=slug, limit=200
+        Choice(project=slug),
+        catalogue=parts.catalogue,
+        bucket=parts.store.bucket,
+        account=person.account,
+        limit=_SHOWN_ROWS,
     )
     return _form_page(
         request,
@@ -124,15 +130,17 @@ def change(
 @router.get("/instruments")
 def show_instruments(request: Request, parts: Parts, person: Person) -> Response:
     """List instruments, with counts of the acquisitions that the person may see."""
-    rows = list_overviews(catalogue=parts.catalogue, bucket=parts.store.bucket, account=person.account)
+    tallies = tally_instruments(catalogue=parts.catalogue, account=person.account)
     with parts.catalogue.begin() as tx:
         instruments = tx.instruments.list()
     shown = []
     for instrument in instruments:
-        own = [row for row in rows if row.instrument == instrument.name and row.acquisition_id]
+        own = tallies.get(instrument.name)
         if own or person.is_operator or person.is_admin:
-            last = max((row.changed_at for row in own), default=None)
-            shown.append(InstrumentRow(instrument=instrument, acquisitions=len(own), last_seen=last))
+            last = own.changed_at if own else None
+            shown.append(
+                InstrumentRow(instrument=instrument, acquisitions=own.acquisitions if own else 0, last_seen=last)
+            )
     return page(request, "instruments.html", {"rows": shown})
 
 

@@ -116,6 +116,7 @@ def fill(site: Site) -> dict[str, str]:
         "acquisition": f"/acquisitions/{held.acquisition_id}",
         "landing": f"/{site.dataset(public).pid}",
         "tombstone": f"/{site.dataset(gone).pid}",
+        "datasets": "/datasets?words=plate",
         "projects": "/projects",
         "project": "/projects/atlas",
         "new-project": "/projects/new",

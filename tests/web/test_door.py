@@ -14,7 +14,17 @@ from tests.web.site import PASSWORD, Site
 
 Visit = Callable[..., Browser]
 
-PAGES = ["/", "/projects", "/instruments", "/people", "/account", "/events/stream", "/datasets/ds-1", "/projects/atlas"]
+PAGES = [
+    "/",
+    "/datasets",
+    "/projects",
+    "/instruments",
+    "/people",
+    "/account",
+    "/events/stream",
+    "/datasets/ds-1",
+    "/projects/atlas",
+]
 FORMS = [
     "/sign-out",
     "/projects",

@@ -50,6 +50,9 @@ def hash_only(task, folder: Path):
 
 def ours(task, folder: Path):
     """The one read, as a worker does it: listing, digests, metrics hook, upload."""
+    from cisterna.adapters.loading import begin_loading, end_loading
+
+    begin_loading()
     from cisterna.adapters.image_meter import TiffMeter
     from cisterna.adapters.landing_folder import LandingFolder
     from cisterna.adapters.s3_access import S3Access
@@ -61,6 +64,7 @@ def ours(task, folder: Path):
     store = S3Store(access, bucket=task["bucket"])
     zone, meter = LandingFolder(folder.parent), TiffMeter()
     meter.read(memoryview(b""), path="warm.tiff")
+    end_loading()
     taken: list[object] = []
     noted = [0]
 

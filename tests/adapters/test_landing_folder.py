@@ -15,9 +15,11 @@ from pathlib import Path
 
 import pytest
 
+from cisterna.adapters import landing_folder
 from cisterna.adapters.landing_folder import LandingFolder, read_outside
 from cisterna.domain.errors import HostileInput, NotFound, SourceUnavailable
 from cisterna.domain.listing import ObstacleKind
+from cisterna.ports.source import EnteredFolder
 
 
 @pytest.fixture
@@ -28,6 +30,16 @@ def zone(tmp_path: Path) -> Path:
     (run / "b.csv").write_text("a,b")
     (run / "a.csv").write_text("a")
     return tmp_path / "zone"
+
+
+def open_descriptors() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
+def first_bytes(run: EnteredFolder, path: str) -> bytes:
+    buffer = bytearray(64)
+    with run.open(path) as file:
+        return bytes(buffer[: file.readinto(memoryview(buffer))])
 
 
 def test_a_listing_names_every_file_in_byte_order(zone: Path) -> None:
@@ -206,7 +218,7 @@ def test_an_open_file_is_read_once_from_the_front_and_can_be_looked_at_again(zon
     buffer = bytearray(64 * 1024)
 
     with LandingFolder(str(zone)).open("run", "big") as file:
-        pieces = []
+        pieces, opened = [], file.opened
         while count := file.readinto(memoryview(buffer)):
             pieces.append(bytes(buffer[:count]))
         with (zone / "run" / "big").open("ab") as writer:
@@ -214,7 +226,97 @@ def test_an_open_file_is_read_once_from_the_front_and_can_be_looked_at_again(zon
         still = file.still()
 
     assert b"".join(pieces) == body
-    assert still.size_bytes == 100_004
+    assert (opened.size_bytes, still.size_bytes) == (100_000, 100_004)
+    assert opened.inode == still.inode
+
+
+def test_files_of_one_folder_are_opened_after_one_walk_and_no_folder_stays_open(
+    zone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(20):
+        (zone / "run" / "0" / f"B{number:02}.tiff").write_bytes(b"%d" % number)
+    before, real, walked = open_descriptors(), os.open, list[object]()
+
+    def opened(path: str | bytes, flags: int, *args: int, dir_fd: int | None = None) -> int:
+        if flags & os.O_DIRECTORY:
+            walked.append(path)
+        return real(path, flags, *args, dir_fd=dir_fd)
+
+    monkeypatch.setattr(landing_folder.os, "open", opened)
+    with LandingFolder(str(zone)).entered("run") as run:
+        bodies = [first_bytes(run, f"0/B{number:02}.tiff") for number in range(20)]
+        assert first_bytes(run, "a.csv") == b"a"
+
+    assert bodies == [b"%d" % number for number in range(20)]
+    assert walked == [str(zone), b"run", b"0", str(zone), b"run"]
+    assert open_descriptors() == before
+
+
+def test_a_link_put_in_place_of_an_entered_folder_is_not_followed(zone: Path, tmp_path: Path) -> None:
+    (zone / "run" / "0" / "A2.tiff").write_bytes(b"more")
+    (tmp_path / "elsewhere").mkdir()
+    for name in ("A2.tiff", "A3.tiff"):
+        (tmp_path / "elsewhere" / name).write_bytes(b"secret")
+
+    with LandingFolder(str(zone)).entered("run") as run:
+        assert first_bytes(run, "0/A1.tiff") == b"pixels"
+        (zone / "run" / "0").rename(zone / "run" / "moved")
+        (zone / "run" / "0").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+
+        assert first_bytes(run, "0/A2.tiff") == b"more"  # of the folder that was listed
+        with pytest.raises((HostileInput, NotFound)):
+            first_bytes(run, "0/A3.tiff")
+
+
+def test_no_link_and_no_fifo_is_opened_in_an_entered_folder(zone: Path) -> None:
+    os.mkfifo(zone / "run" / "0" / "pipe")
+    (zone / "run" / "0" / "link").symlink_to("A1.tiff")
+
+    with LandingFolder(str(zone)).entered("run") as run:
+        for _ in range(2):
+            assert first_bytes(run, "0/A1.tiff") == b"pixels"
+            for name in ("0/pipe", "0/link"):
+                with pytest.raises(HostileInput, match="not a regular file"):
+                    first_bytes(run, name)
+
+
+@pytest.mark.parametrize("path", ["../out.csv", "0/../a.csv", "/etc/passwd", "", "0//A1.tiff", "0/"])
+def test_no_path_climbs_out_of_an_entered_folder(zone: Path, path: str) -> None:
+    (zone / "out.csv").write_text("secret")
+
+    with LandingFolder(str(zone)).entered("run") as run:
+        assert first_bytes(run, "0/A1.tiff") == b"pixels"
+        with pytest.raises(HostileInput):
+            first_bytes(run, path)
+
+
+def test_a_folder_made_anew_under_a_reader_is_walked_to_anew(zone: Path) -> None:
+    with LandingFolder(str(zone)).entered("run") as run:
+        assert first_bytes(run, "0/A1.tiff") == b"pixels"
+        shutil.rmtree(zone / "run" / "0")
+        (zone / "run" / "0").mkdir()
+        (zone / "run" / "0" / "A1.tiff").write_bytes(b"others")
+
+        assert first_bytes(run, "0/A1.tiff") == b"others"
+        with pytest.raises(NotFound):
+            first_bytes(run, "0/A2.tiff")
+
+
+@pytest.mark.parametrize("replaced", [False, True], ids=["gone", "replaced"])
+def test_a_zone_that_goes_away_under_a_reader_is_unavailable_and_its_files_not_absent(
+    zone: Path, replaced: bool
+) -> None:
+    declared = LandingFolder(str(zone)).identity()
+
+    with LandingFolder(str(zone), declared=declared).entered("run") as run:
+        assert first_bytes(run, "0/A1.tiff") == b"pixels"
+        zone.rename(zone.with_name("unmounted"))
+        (zone.with_name("unmounted") / "run" / "0" / "A1.tiff").unlink()
+        if replaced:
+            (zone / "run" / "0").mkdir(parents=True)
+
+        with pytest.raises(SourceUnavailable):
+            first_bytes(run, "0/A1.tiff")
 
 
 def test_a_zone_that_is_gone_is_never_empty(zone: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from cisterna.adapters.landing_folder import LandingFolder, OpenFile
+from cisterna.adapters.landing_folder import LandingFolder
 from cisterna.adapters.table_parquet import ParquetTables
 from cisterna.domain.dataset import Stage
 from cisterna.domain.digest import sha512_of
@@ -28,6 +28,7 @@ from cisterna.domain.listing import Listing, SeenFile
 from cisterna.domain.manifest import FileEntry, Manifest
 from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.ports.quality import ImageReading
+from cisterna.ports.source import EnteredFolder, SourceFile
 from cisterna.services.data_manifest import MANIFEST_PATH, load_manifest
 from cisterna.services.measurement import METRICS_PATH, PREVIEWS_PATH, Measurement
 from cisterna.services.one_read import ReadFile
@@ -36,8 +37,26 @@ from cisterna.testing.memory_store import MemoryStore
 from tests.archive.facility import RUN, ByteMeter, Facility, TiffProfile
 
 
+class BusyFolder:
+    """An entered folder in which something happens while a file is open, or just before."""
+
+    def __init__(self, folder: EnteredFolder, *, meanwhile: Callable[[str], None], before: bool) -> None:
+        self._folder = folder
+        self._meanwhile = meanwhile
+        self._before = before
+
+    @contextmanager
+    def open(self, path: str) -> Iterator[SourceFile]:
+        if self._before:
+            self._meanwhile(path)
+        with self._folder.open(path) as file:
+            if not self._before:
+                self._meanwhile(path)
+            yield file
+
+
 class BusyZone(LandingFolder):
-    """A landing folder in which something happens while a file is open."""
+    """A landing folder whose entered folders are busy ones."""
 
     def __init__(self, path: str, *, meanwhile: Callable[[str], None], before: bool = False) -> None:
         super().__init__(path)
@@ -45,13 +64,9 @@ class BusyZone(LandingFolder):
         self._before = before
 
     @contextmanager
-    def open(self, folder: str, path: str) -> Iterator[OpenFile]:
-        if self._before:
-            self._meanwhile(path)
-        with super().open(folder, path) as file:
-            if not self._before:
-                self._meanwhile(path)
-            yield file
+    def entered(self, folder: str) -> Iterator[EnteredFolder]:
+        with super().entered(folder) as entered:
+            yield BusyFolder(entered, meanwhile=self._meanwhile, before=self._before)
 
 
 def busy(facility: Facility, monkeypatch: pytest.MonkeyPatch, meanwhile: Callable[[str], None], **how: bool) -> None:

@@ -9,7 +9,7 @@ from itertools import count
 
 import pytest
 
-from cisterna.adapters.landing_folder import LandingFolder, OpenFile
+from cisterna.adapters.landing_folder import LandingFolder
 from cisterna.adapters.s3_access import S3Access
 from cisterna.adapters.s3_obstore import S3Store
 from cisterna.adapters.s3_upload import S3Upload
@@ -23,7 +23,9 @@ from cisterna.domain.errors import (
     StoreUnavailable,
 )
 from cisterna.domain.fixity import Fixity
+from cisterna.domain.listing import SeenFile
 from cisterna.domain.progress import Progress
+from cisterna.ports.source import EnteredFolder, SourceFile
 from cisterna.services.arrival import find_arrivals, finished_name, upload_name
 from cisterna.services.check import check_object
 from cisterna.testing.memory_store import MemoryStore
@@ -40,21 +42,39 @@ class Killed(BaseException):
     """Stands for SIGKILL."""
 
 
-class BrokenFile(OpenFile):
+class BrokenFile:
     """A file whose nth read does something."""
 
-    def __init__(self, file: OpenFile, strike: Callable[[int], None]) -> None:
-        super().__init__(file._descriptor, file._path)
+    def __init__(self, file: SourceFile, strike: Callable[[int], None]) -> None:
+        self._file = file
         self._strike = strike
         self._reads = count(1)
+        self.opened = file.opened
 
     def readinto(self, buffer: memoryview) -> int:
         self._strike(next(self._reads))
-        return super().readinto(buffer[:PART])
+        return self._file.readinto(buffer[:PART])
+
+    def still(self) -> SeenFile:
+        return self._file.still()
+
+
+class BrokenFolder:
+    """An entered folder in which something happens between two reads of one file."""
+
+    def __init__(self, folder: EnteredFolder, *, victim: str, strike: Callable[[int], None]) -> None:
+        self._folder = folder
+        self._victim = victim
+        self._strike = strike
+
+    @contextmanager
+    def open(self, path: str) -> Iterator[SourceFile]:
+        with self._folder.open(path) as file:
+            yield BrokenFile(file, self._strike) if path == self._victim else file
 
 
 class BrokenZone(LandingFolder):
-    """A landing folder in which something happens between two reads of one file."""
+    """A landing folder whose entered folders are broken ones."""
 
     def __init__(self, path: str, *, victim: str, strike: Callable[[int], None]) -> None:
         super().__init__(path)
@@ -62,9 +82,9 @@ class BrokenZone(LandingFolder):
         self._strike = strike
 
     @contextmanager
-    def open(self, folder: str, path: str) -> Iterator[OpenFile]:
-        with super().open(folder, path) as file:
-            yield BrokenFile(file, self._strike) if path == self._victim else file
+    def entered(self, folder: str) -> Iterator[EnteredFolder]:
+        with super().entered(folder) as entered:
+            yield BrokenFolder(entered, victim=self._victim, strike=self._strike)
 
 
 @contextmanager

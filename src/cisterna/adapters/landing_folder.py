@@ -11,15 +11,17 @@ import errno
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from typing import Self
 
 from cisterna.adapters.folder_listing import Walk, listed_name
 from cisterna.adapters.landing_deletion import delete_proven
-from cisterna.domain.errors import HostileInput, NotFound, ReleaseRefused, SourceUnavailable
+from cisterna.domain.errors import CisternaError, HostileInput, NotFound, ReleaseRefused, SourceUnavailable
 from cisterna.domain.instrument import ZoneIdentity
 from cisterna.domain.listing import Listing, Obstacle, ObstacleKind, SeenFile
 from cisterna.domain.release import ProvenFile
 from cisterna.domain.source_name import source_path
+from cisterna.ports.source import EnteredFolder
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
@@ -29,11 +31,26 @@ _LINK = frozenset({errno.ELOOP, errno.EMLINK})
 
 
 class OpenFile:
-    """Implements `ports.source.SourceFile` on a file descriptor."""
+    """Implements `ports.source.SourceFile` on a file descriptor, which it closes at the end of its `with`.
 
-    def __init__(self, descriptor: int, path: str) -> None:
+    Attributes:
+        opened: The file as it was when it was opened.
+    """
+
+    def __init__(self, descriptor: int, path: str, *, opened: SeenFile) -> None:
+        self.opened = opened
         self._descriptor = descriptor
         self._path = path
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._descriptor)
+
+    def fileno(self) -> int:
+        """Give the descriptor."""
+        return self._descriptor
 
     def readinto(self, buffer: memoryview) -> int:
         """Fill the buffer from where the last read ended; fewer bytes only at the end of the file."""
@@ -52,6 +69,58 @@ class OpenFile:
     def still(self) -> SeenFile:
         """Stat the open file again."""
         return _seen(self._path, os.fstat(self._descriptor))
+
+
+class OpenFolder:
+    """Implements `ports.source.EnteredFolder`: keeps open the folder that its last file lay in.
+
+    A listing goes folder by folder, so nearly every file is opened with three calls to the system; the walk from the
+    zone takes six more, and each of them lets another thread have the interpreter. What was walked to without a link
+    stays what it is, whatever stands at its path since. A file that cannot be opened there is tried once more by the
+    whole walk: that tells a file that is gone from a zone that is, and a share may forget a folder which it still has.
+
+    Args:
+        walk: Opens the folder of a file, for its names and what to call the file in an error.
+        folder: Of the zone.
+        name: Its own, in bytes.
+        refusal: Makes an error of ours.
+    """
+
+    def __init__(
+        self,
+        walk: Callable[[Sequence[bytes], str], int],
+        *,
+        folder: str,
+        name: bytes,
+        refusal: Callable[[OSError, str], CisternaError],
+    ) -> None:
+        self._walk = walk
+        self._folder = folder
+        self._name = name
+        self._refusal = refusal
+        self._parents = b""
+        self._held: int | None = None
+
+    def open(self, path: str) -> OpenFile:
+        """Open a file of the folder."""
+        parents, _, name = source_path(path).rpartition(b"/")
+        where = f"{self._folder}/{path}"
+        if self._held is not None and parents == self._parents:
+            with suppress(OSError):
+                return _open_file(name, path, where, within=self._held)
+        self.close()
+        self._held = self._walk([self._name, *parents.split(b"/")] if parents else [self._name], where)
+        self._parents = parents
+        try:
+            return _open_file(name, path, where, within=self._held)
+        except OSError as error:
+            raise self._refusal(error, where) from error
+
+    def close(self) -> None:
+        """Close the folder that is kept open."""
+        if self._held is not None:
+            os.close(self._held)
+        self._held = None
 
 
 class LandingFolder:
@@ -107,14 +176,18 @@ class LandingFolder:
 
     def read_small(self, folder: str, path: str, *, limit_bytes: int) -> bytes:
         """Read a small file whole."""
-        with self._file(folder, path) as descriptor:
-            return read_whole(descriptor, f"{folder}/{path}", limit_bytes=limit_bytes)
+        with self.open(folder, path) as file:
+            return read_whole(file.fileno(), f"{folder}/{path}", limit_bytes=limit_bytes)
 
     @contextmanager
     def open(self, folder: str, path: str) -> Iterator[OpenFile]:
         """Open a file for its one read."""
-        with self._file(folder, path) as descriptor:
-            yield OpenFile(descriptor, path)
+        with closing(self._entered(folder)) as entered, entered.open(path) as file:
+            yield file
+
+    def entered(self, folder: str) -> AbstractContextManager[EnteredFolder]:
+        """Let one thread open many files of a folder."""
+        return closing(self._entered(folder))
 
     def delete(self, folder: str, files: Iterable[ProvenFile], *, keep_on: Callable[[], None]) -> int:
         """Delete proven files and the folders left empty; a zone whose identity was not declared is never touched."""
@@ -123,29 +196,23 @@ class LandingFolder:
             raise ReleaseRefused(msg, path=self.path)
         return delete_proven(self._root, self._source_name(folder), files, keep_on=keep_on)
 
-    @contextmanager
-    def _file(self, folder: str, path: str) -> Iterator[int]:
-        *parents, name = [self._source_name(folder), *source_path(path).split(b"/")]
-        where = f"{folder}/{path}"
+    def _entered(self, folder: str) -> OpenFolder:
+        return OpenFolder(self._walk, folder=folder, name=self._source_name(folder), refusal=self._cannot_open)
+
+    def _walk(self, names: Sequence[bytes], where: str) -> int:
+        """Open a folder by the names on the way from the zone, none of which may be a link."""
         with self._root() as root:
-            try:
-                descriptor = os.dup(root)
-            except OSError as error:
-                raise self._cannot_open(error, where) from error
-            try:
-                for parent in parents:
-                    below = os.open(parent, _FOLDER, dir_fd=descriptor)
-                    os.close(descriptor)
-                    descriptor = below
-                file = open_regular(name, where, within=descriptor)
-            except OSError as error:
-                raise self._cannot_open(error, where) from error
-            finally:
-                os.close(descriptor)
-        try:
-            yield file
-        finally:
-            os.close(file)
+            at = root
+            for name in names:
+                try:
+                    below = os.open(name, _FOLDER, dir_fd=at)
+                except OSError as error:
+                    raise self._cannot_open(error, where) from error
+                finally:
+                    if at != root:
+                        os.close(at)
+                at = below
+            return at
 
     def _source_name(self, folder: str) -> bytes:
         if "/" in folder:
@@ -203,8 +270,8 @@ def _remedy(error: OSError) -> str:
     return "see that the share is mounted and that Cisterna may read it"
 
 
-def open_regular(name: str | bytes, where: str, *, within: int | None = None) -> int:
-    """Open a regular file for reading and nothing else; a FIFO never makes us wait, a device is never opened.
+def open_regular(name: str | bytes, where: str, *, within: int | None = None) -> tuple[int, os.stat_result]:
+    """Open and stat a regular file and nothing else; a FIFO never makes us wait, a device is never opened.
 
     Raises:
         HostileInput: It is a link, a FIFO, a socket, a device or a folder.
@@ -214,11 +281,12 @@ def open_regular(name: str | bytes, where: str, *, within: int | None = None) ->
         msg = f"{where} is not a regular file (a link, FIFO, socket, device or folder); put the file itself there"
         raise HostileInput(msg, path=where)
     descriptor = os.open(name, _FILE, dir_fd=within)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):  # it was swapped between the two calls
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):  # it was swapped between the two calls
         os.close(descriptor)
         msg = f"{where} was replaced by something that is not a regular file while it was looked at"
         raise HostileInput(msg, path=where)
-    return descriptor
+    return descriptor, status
 
 
 def read_whole(descriptor: int, where: str, *, limit_bytes: int) -> bytes:
@@ -242,7 +310,7 @@ def read_whole(descriptor: int, where: str, *, limit_bytes: int) -> bytes:
 def read_outside(path: str, *, limit_bytes: int) -> bytes | None:
     """Implement `ports.source.OutsideReader`: read a file named by an administrator's setting."""
     try:
-        descriptor = open_regular(path, path)
+        descriptor, _ = open_regular(path, path)
     except OSError as error:
         if error.errno in _GONE:
             return None
@@ -252,6 +320,11 @@ def read_outside(path: str, *, limit_bytes: int) -> bytes | None:
         return read_whole(descriptor, path, limit_bytes=limit_bytes)
     finally:
         os.close(descriptor)
+
+
+def _open_file(name: bytes, path: str, where: str, *, within: int) -> OpenFile:
+    descriptor, status = open_regular(name, where, within=within)
+    return OpenFile(descriptor, path, opened=_seen(path, status))
 
 
 def _identity(status: os.stat_result) -> ZoneIdentity:

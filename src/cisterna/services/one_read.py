@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -16,7 +16,7 @@ from cisterna.domain.listing import Listing, SeenFile
 from cisterna.domain.manifest import FileEntry, source_path_base64
 from cisterna.ports.object_store import ObjectStore, Upload
 from cisterna.ports.quality import ImageMeter, ImageReading
-from cisterna.ports.source import LandingZone, SourceFile
+from cisterna.ports.source import EnteredFolder, LandingZone, SourceFile
 from cisterna.services.arrival import Arrivals, finished_name, upload_name
 from cisterna.services.crew import GivenUp, work_through
 
@@ -127,12 +127,15 @@ class _Reading:
         self._placed = dict(plan.known)
         self._lock = threading.Lock()
         self._stop = threading.Event()
+        self._entered = ExitStack()
         self._budget = _Budget(plan.image_limit_bytes)
         self._wrong: dict[str, str] = {}
         self._largest_whole = min(OWN_BUFFER_BYTES, plan.image_limit_bytes)
 
     def run(self) -> None:
-        work_through(enumerate(self._plan.listing.files), self._reader, workers=self._plan.readers, stop=self._stop)
+        files = enumerate(self._plan.listing.files)
+        with self._entered:
+            work_through(files, self._reader, workers=self._plan.readers, stop=self._stop)
         if self._wrong:
             paths = sorted(self._wrong)
             told = "; ".join(f"{path}: {self._wrong[path]}" for path in paths[:3])
@@ -143,7 +146,9 @@ class _Reading:
             raise ChecksumMismatch(msg, paths=paths[:100], reasons=[self._wrong[path] for path in paths[:100]])
 
     def _reader(self) -> Callable[[tuple[int, SeenFile]], None]:
-        """Give one reader its own buffer, which grows to the largest file that fits."""
+        """Give one reader its own way into the folder, and a buffer, which grows to the largest file that fits."""
+        with self._lock:
+            folder = self._entered.enter_context(self._zone.entered(self._plan.folder))
         buffer = bytearray()
 
         def read(item: tuple[int, SeenFile]) -> None:
@@ -152,15 +157,15 @@ class _Reading:
             self._plan.keep_on()
             if len(buffer) < file.size_bytes <= OWN_BUFFER_BYTES:
                 buffer = bytearray(file.size_bytes)
-            result = self._read(index, file, memoryview(buffer))
+            result = self._read(index, file, folder, memoryview(buffer))
             with self._lock:
                 self._plan.taken(index, result)
 
         return read
 
-    def _read(self, index: int, file: SeenFile, own: memoryview) -> ReadFile:
-        with self._zone.open(self._plan.folder, file.path) as source:
-            _require_same(file, source.still())
+    def _read(self, index: int, file: SeenFile, folder: EnteredFolder, own: memoryview) -> ReadFile:
+        with folder.open(file.path) as source:
+            _require_same(file, source.opened)
             is_image = self._plan.is_image(file.path)
             if file.size_bytes > (self._plan.image_limit_bytes if is_image else self._largest_whole):
                 return self._stream(index, file, source, is_image=is_image)

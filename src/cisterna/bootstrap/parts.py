@@ -50,8 +50,6 @@ if TYPE_CHECKING:
 _LONGEST_SOCKET_BYTES = 100  # sun_path holds 107
 _KEEPING_ATTEMPTS = 2
 """A file that a store cannot give is asked for again by the check itself, and each time may take the store long."""
-_SEGMENTS_SHOWN = 500
-"""Of the archive's record, segments that are read for a page; whoever carries an erasure out reads all."""
 SHIPPED_MODEL = "nuclei-unet"
 """Trained on synthetic images only; see its README."""
 
@@ -374,7 +372,6 @@ class Parts:
             clock=self.clock,
             lineage=(self._lineage_place,),
             end_of_life=self.end_of_life,
-            segments_most=_SEGMENTS_SHOWN,
         )
 
     @property

@@ -311,7 +311,7 @@ class Parts:
         return ReleaseSite(
             catalogue=self.catalogue,
             store=self.archive_store,
-            stores=self._store_names,
+            stores=self.store_names,
             tables=self.tables,
             clock=self.clock,
             zone_of=self.zone_of,
@@ -385,14 +385,15 @@ class Parts:
         return ArchivedDigests(
             catalogue=self.catalogue,
             store=self.archive_store,
-            stores=self._store_names,
+            stores=self.store_names,
             tables=self.tables,
             clock=self.clock,
             longest_age=timedelta(days=self.settings.release.receipt_days),
         )
 
     @property
-    def _store_names(self) -> tuple[str, ...]:
+    def store_names(self) -> tuple[str, ...]:
+        """Give the names of the archive and of every store of copies."""
         return (self.archive_store.name, *(copy.name for copy in self.settings.store.copies))
 
     def find_project(self, instrument_path: str) -> Callable[[Acquisition, Described], str | None]:

@@ -177,6 +177,21 @@ def test_a_line_of_the_data_that_is_no_record_is_refused_and_not_passed_over() -
         rewrite_segment(SegmentName(name.place, digest, digest), [spoilt], erasure=ERASURE)
 
 
+@pytest.mark.parametrize("claimed", [("f" * 64, 1), (None, 2)], ids=["of another place", "too often"])
+def test_a_segment_that_claims_by_its_name_to_replace_others_is_believed_by_nobody(
+    claimed: tuple[str | None, int],
+) -> None:
+    name, body = written(record("versions", {"dataset_id": OURS}), record("versions", {"dataset_id": THEIRS}))
+    once = rewrite_segment(name, [body], erasure=ERASURE).segment
+    assert once is not None
+    false = SegmentName(name.place, once.digest, claimed[0] or name.digest, claimed[1])
+
+    with pytest.raises(ObjectInvalid, match="replaces other segments"):
+        open_segment(str(false), once.body)
+    with pytest.raises(ObjectInvalid, match="replaces other segments"):
+        rewrite_segment(false, [once.body], erasure=ERASURE)
+
+
 def test_of_several_in_one_place_the_one_that_was_rewritten_most_often_holds() -> None:
     first, other = SegmentName("p", "a" * 64, "a" * 64), SegmentName("p", "b" * 64, "b" * 64)
     once, twice = SegmentName("p", "c" * 64, "a" * 64, 1), SegmentName("p", "d" * 64, "a" * 64, 2)

@@ -360,6 +360,18 @@ def test_segments_from_before_the_data_were_seen_are_not_read(yard: Yard, monkey
     assert not old.intersection(read)
 
 
+def test_what_is_called_nearly_like_a_segment_stays_and_stops_nothing(yard: Yard) -> None:
+    (doomed,) = recorded(yard, "run-1")
+    beside = f"{next(one for one in segments(yard.archive) if SECRET in str(lines(yard.archive, one))).key}.old"
+    yard.archive.put(beside, b"somebody's own")
+
+    done = erase(yard, doomed)
+
+    assert done.state is ErasureState.DONE, done.remains
+    assert yard.archive.get(beside)[0] == b"somebody's own"
+    assert telling(yard) == []
+
+
 @pytest.mark.parametrize(
     "key", ["", RECORD_ROOT, SEGMENTS, f"{SEGMENTS}x.jsonl.gz", f"{TOMBSTONES}a.json", "20261130T000000Z-000000001-"]
 )

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from cisterna.adapters.s3_survey import S3Survey
+from cisterna.adapters.s3_survey import S3Survey, lies_at
 from cisterna.domain.erasure import require_object_root
 from cisterna.domain.errors import HostileInput, StoreForbids
 from cisterna.domain.record_segment import SEGMENTS, segment_name
@@ -118,7 +118,7 @@ class S3Eraser(S3Survey):
         return gone, refused
 
     def _abort_uploads(self, prefix: str) -> int:
-        found = [one for one in self._s3.uploads(prefix) if one.key.startswith(prefix)]
+        found = [one for one in self._s3.uploads(prefix) if lies_at(one.key, prefix)]
         for one in found:
             self._s3.abort_upload(one.key, one.upload_id)
         return len(found)
@@ -130,8 +130,7 @@ def _require_below(prefix: str, keys: Iterable[str]) -> None:
     What is named in full, as a segment of the record is, is that one key and none below it.
     """
     for key in keys:
-        is_below = prefix.endswith("/") and prefix.count("/") >= 2 and key.startswith(prefix)
-        if not is_below and key != prefix:
+        if prefix.count("/") < 2 or not lies_at(key, prefix):
             msg = f"{key[:200]!a} does not lie below {prefix!a}; nothing of this request was deleted"
             raise HostileInput(msg, key=key[:200])
 

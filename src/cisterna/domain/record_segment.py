@@ -188,7 +188,7 @@ def open_segment(name: str, body: bytes) -> tuple[SegmentHeader, str, Iterator[R
 
 
 def read_header(name: str, lines: Iterator[bytes]) -> SegmentHeader:
-    """Read a segment's first line. Raises `ObjectInvalid`."""
+    """Read a segment's first line, which must agree with its name on what it replaces. Raises `ObjectInvalid`."""
     try:
         header = SegmentHeader.model_validate_json(next(lines, b""))
     except (ValidationError, InvalidInput) as error:
@@ -196,6 +196,10 @@ def read_header(name: str, lines: Iterator[bytes]) -> SegmentHeader:
     if header.schema_version > SCHEMA_VERSION:
         msg = f"it has schema {header.schema_version} and this Cisterna reads up to {SCHEMA_VERSION}; use a newer one"
         raise ObjectInvalid(msg, segment=name)
+    told = segment_name(name)
+    stood_first = header.replaces[0].digest if header.replaces else told and told.digest
+    if told is None or told.original != stood_first or told.rewritten != len(header.replaces):
+        raise ObjectInvalid("its name says that it replaces other segments than its first line does", segment=name)
     return header
 
 

@@ -227,7 +227,6 @@ def _read_segment(found: StoredObject, name: str, chain: _Chain, gathering: Gath
         raise ObjectInvalid(msg, key=found.key)
     body, _ = store.get(found.key)
     header, digest, records = open_segment(name, body)
-    _require_own_name(name, header)
     chain.add(found.key, digest, header)
     rows: list[Gathered] = []
     for record in records:
@@ -254,14 +253,6 @@ def _read_segment(found: StoredObject, name: str, chain: _Chain, gathering: Gath
             gathering.take(rows)
             rows = []
     gathering.take(rows)
-
-
-def _require_own_name(name: str, header: SegmentHeader) -> None:
-    """Refuse a segment that claims another place, by its name, than its first line says. Raises `ObjectInvalid`."""
-    told = segment_name(name)
-    stood_first = header.replaces[0].digest if header.replaces else told and told.digest
-    if told is None or told.original != stood_first or told.rewritten != len(header.replaces):
-        raise ObjectInvalid("its name says that it replaces other segments than its first line does", segment=name)
 
 
 def read_objects(gathering: Gathering, *, store: ObjectStore, readers: int) -> int:

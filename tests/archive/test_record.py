@@ -161,6 +161,37 @@ def test_a_row_that_changes_while_it_is_written_is_written_again(told: Told) -> 
     assert newest["content"]["full_name"] == "Rosa Franklin"
 
 
+def is_free(told: Told) -> bool:
+    """Ask whether somebody else could take a turn at the record now."""
+    with told.catalogue._engine.begin() as connection:
+        asked = sql_text("SELECT pg_try_advisory_xact_lock(hashtextextended('cisterna.record', 0))")
+        return bool(connection.scalar(asked))
+
+
+def test_nobody_else_has_a_turn_while_the_record_is_written_or_copied(
+    told: Told, new_store: Callable[..., S3Store]
+) -> None:
+    free: list[bool] = []
+
+    class Watched(DyingStore):
+        def put(self, *values: object, **options: object) -> object:
+            free.append(is_free(told))
+            return self._store.put(*values, **options)  # type: ignore[arg-type]
+
+    record_all(catalogue=told.catalogue, store=Watched(told, nth=0), clock=told.facility.clock)  # type: ignore[arg-type]
+    written = len(free)
+    watched = Watched(told, nth=0)
+    watched._store = new_store()
+
+    copy_record(store=told.store, to=watched, catalogue=told.catalogue)  # type: ignore[arg-type]
+
+    assert written
+    assert len(free) > written
+    assert not any(free[:written])
+    assert not all(free[written:])  # the storage root's own files are nobody's secret
+    assert is_free(told)
+
+
 def bring(told: Told, copy: S3Store) -> int:
     return copy_record(store=told.store, to=copy, catalogue=told.catalogue)
 

@@ -385,6 +385,27 @@ def test_nothing_but_a_segment_is_removed_as_one(yard: Yard, key: str) -> None:
     assert yard.everything(yard.archive) == before
 
 
+def test_nothing_goes_from_the_record_of_a_copy_that_does_not_take_the_tombstone(
+    yard: Yard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (doomed,) = recorded(yard, "run-1")
+    put, before = yard.copy.put, [str(one) for one in segments(yard.copy)]
+
+    def refuse(key: str, *values: Any, **options: Any) -> object:
+        if key.startswith(TOMBSTONES):
+            raise StoreUnavailable("second did not answer")
+        return put(key, *values, **options)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(yard.copy, "put", refuse)
+        first = erase(yard, doomed)
+
+    assert [(one.what, one.where) for one in first.remains if one.is_open] == [("the tombstone", "second")]
+    assert set(before) <= {str(one) for one in segments(yard.copy)}
+    assert erase(yard, doomed, first=False).state is ErasureState.DONE
+    assert telling(yard) == []
+
+
 def test_the_record_that_cannot_be_written_leaves_it_incomplete(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
     (doomed,) = recorded(yard, "run-1")
     put = yard.archive.put

@@ -171,8 +171,10 @@ def _take_out_of_record(erasure: Erasure, *, lease: Attempt | None, site: Erasur
     removed = 0
     remains: list[Remainder] = []
     for store in (site.store, *site.copies.values()):
-        if store is not site.store:
-            remains += _told_there(store, site)
+        untold = list(_told_there(store, site)) if store is not site.store else []
+        if untold:  # nothing goes from a store that does not say why
+            remains += untold
+            continue
         gone, left = rewrite_record(
             erasure,
             store=store,

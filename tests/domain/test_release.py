@@ -369,6 +369,10 @@ def test_whose_word_it_is_is_said_with_the_copies_that_are_missing() -> None:
     assert "the copy at third (said of instrument squid-1) must" in judge(but(rules=rules, receipts=())).words
 
 
+def test_only_what_is_announced_or_begun_is_still_to_be_carried_out() -> None:
+    assert {one for one in ReleaseState if one.is_open} == {ReleaseState.ANNOUNCED, ReleaseState.BEGUN}
+
+
 @pytest.mark.parametrize(("verdict", "said"), [(None, "missing"), (Verdict.QUARANTINED, "quarantined")])
 def test_which_verdict_a_steward_has_to_decide_on_is_said(verdict: Verdict | None, said: str) -> None:
     fields = {**version(verdict=verdict), **decisions(Act.ACCEPT, person="policy:cells")}

@@ -144,7 +144,7 @@ def _copy_record(parts: Parts) -> None:
     refusals = []
     for to in parts.copy_stores.values():
         try:
-            copy_record(store=parts.archive_store, to=to)
+            copy_record(store=parts.archive_store, to=to, catalogue=parts.catalogue)
         except CisternaError as refusal:
             refusals.append(refusal)
     if refusals:

@@ -25,7 +25,12 @@ ROOT = Path(__file__).resolve().parent.parent
 PARTS = {
     "judge": (
         "cisterna.domain.release",
-        ["--noconftest", "tests/domain/test_release.py", "tests/domain/test_release_parts.py"],
+        [
+            "--noconftest",
+            "tests/domain/test_release.py",
+            "tests/domain/test_release_parts.py",
+            "tests/domain/test_release_rules.py",
+        ],
     ),
     "deletion": ("cisterna.adapters.landing_deletion", ["--noconftest", "tests/adapters/test_landing_deletion.py"]),
     "execution": ("cisterna.services.release", ["tests/release"]),

@@ -35,6 +35,23 @@ def test_the_shipped_plan_keeps_what_is_replaced_in_the_archive() -> None:
     assert plans["public"].refuses_deletion
 
 
+def test_an_embedded_home_keeps_no_versions_and_else_asks_what_the_whole_plan_asks() -> None:
+    whole, embedded = read_plans(), read_plans(embedded=True)
+
+    for name, plan in embedded.items():
+        assert (plan.versioning, plan.object_lock, plan.replaced_days, plan.tiers) == (False, False, None, ())
+        assert plan.refuses_deletion
+        assert plan.unfinished_uploads_days == whole[name].unfinished_uploads_days  # a start undoes no provisioning
+
+
+@pytest.mark.parametrize("content", ["", "embedded = 3\n", "[embedded.archive]\n", "[embedded]\narchive = 1\n"])
+def test_a_damaged_plan_of_an_embedded_home_is_named(tmp_path: Path, content: str) -> None:
+    (tmp_path / "buckets.toml").write_text(content)
+
+    with pytest.raises(SettingsInvalid, match=r"buckets\.toml"):
+        read_plans(embedded=True, infra=tmp_path)
+
+
 def test_everyday_keys_reach_one_bucket_and_cannot_undo_its_nets() -> None:
     statements = read_policy("identity", bucket="imaging")["Statement"]
 

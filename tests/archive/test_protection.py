@@ -21,7 +21,7 @@ from cisterna.domain.retention import LockMode, RetentionRule
 from cisterna.ports.object_store import ObjectStore
 from cisterna.services.hold import lift_hold, place_hold
 from cisterna.services.protect import protect_all, protect_dataset
-from cisterna.services.retention import CatalogueEndOfLife, set_rule
+from cisterna.services.retention import CatalogueEndOfLife, remove_rule, set_rule
 from cisterna.testing.clock import START
 from cisterna.testing.fault_proxy import Answer, Effect, FaultProxy, Request, Rule
 from tests.archive.facility import Facility
@@ -445,6 +445,112 @@ def test_where_the_store_moves_what_is_marked_the_data_are_marked_and_nothing_of
     assert marked == {key, vault.key_of(dataset, b"beta")}
     kept = locking.client.get_object_tagging(Bucket=locking.bucket, Key=key)["TagSet"]
     assert {"Key": "lab", "Value": "7"} in kept
+
+
+def tiered(vault: Vault, moving: S3ObjectKeeper, name: str) -> tuple[str, RetentionRule]:
+    """Archive data that a rule has marked for another tier, beside a tag of somebody else."""
+    dataset = vault.archive(name, a=b"alpha", b=b"beta")
+    kept = rule(vault, tier=("GLACIER", 0))
+    (archive,) = round_of(vault, {"archive": moving})
+    assert archive.tier is not None
+    assert archive.tier.standing is Standing.DONE, archive.tier.words
+    return dataset, kept
+
+
+def end(vault: Vault, kept: RetentionRule) -> None:
+    facility = vault.facility
+    remove_rule(kept.rule_id, person="ada", reason="too far away", catalogue=facility.catalogue, clock=facility.clock)
+
+
+def test_a_rule_that_no_longer_applies_takes_its_mark_back_and_leaves_the_tags_of_others(
+    vault: Vault, locking: S3Bucket, proxied: tuple[FaultProxy, S3ObjectKeeper]
+) -> None:
+    proxy, moving = proxied
+    proxy.tamper = _has_our_lifecycle_rule
+    dataset, kept = tiered(vault, moving, "tier-3")
+    key = vault.key_of(dataset, b"alpha")
+    said = locking.client.get_object_tagging(Bucket=locking.bucket, Key=key)["TagSet"]
+    others = [*said, {"Key": "lab", "Value": "7"}]
+    locking.client.put_object_tagging(Bucket=locking.bucket, Key=key, Tagging={"TagSet": others})  # type: ignore[typeddict-item]
+    end(vault, kept)
+
+    (archive,) = round_of(vault, {"archive": moving})
+
+    assert archive.tier is not None
+    assert archive.tier.standing is Standing.DONE
+    assert "no mark for a tier is on any of 2 data files, read back" in archive.tier.words
+    assert set(tags(vault, locking, dataset).values()) == {None}
+    assert locking.client.get_object_tagging(Bucket=locking.bucket, Key=key)["TagSet"] == [{"Key": "lab", "Value": "7"}]
+    vault.facility.clock.advance(timedelta(days=2))
+    asks = Rule(Effect.ANSWER, status=500, times=1, when=lambda one: "tagging" in one.query)
+    proxy.add(asks)
+    (again,) = round_of(vault, {"archive": moving})
+    assert (again.tier, asks.seen) == (archive.tier, 0)  # it is told on, and no store is asked for tags again
+
+
+def test_a_mark_that_cannot_be_taken_back_now_waits_and_is_taken_back_later(
+    vault: Vault, locking: S3Bucket, proxied: tuple[FaultProxy, S3ObjectKeeper]
+) -> None:
+    proxy, moving = proxied
+    proxy.tamper = _has_our_lifecycle_rule
+    dataset, kept = tiered(vault, moving, "tier-4")
+    end(vault, kept)
+    refused = Rule(
+        Effect.ANSWER,
+        status=403,
+        code="AccessDenied",
+        times=2,
+        when=lambda one: one.method == "PUT" and "tagging" in one.query,
+    )
+    proxy.add(refused)
+
+    (waiting,) = round_of(vault, {"archive": moving})
+
+    assert waiting.tier is not None
+    assert waiting.tier.standing is Standing.WAITING
+    assert "these keys may not tag an object" in waiting.tier.words
+    vault.facility.clock.advance(timedelta(minutes=11))
+    (done,) = round_of(vault, {"archive": moving})
+    assert done.tier is not None
+    assert done.tier.standing is Standing.DONE
+    assert set(tags(vault, locking, dataset).values()) == {None}
+
+
+def test_a_store_that_keeps_a_mark_it_was_to_drop_is_not_believed(
+    vault: Vault, proxied: tuple[FaultProxy, S3ObjectKeeper]
+) -> None:
+    proxy, moving = proxied
+    proxy.tamper = _has_our_lifecycle_rule
+    _, kept = tiered(vault, moving, "tier-5")
+    end(vault, kept)
+    is_tagging = Rule(
+        Effect.ANSWER, status=200, times=100, when=lambda one: one.method == "PUT" and "tagging" in one.query
+    )
+    proxy.add(is_tagging)
+
+    (archive,) = round_of(vault, {"archive": moving})
+
+    assert archive.tier is not None
+    assert archive.tier.standing is Standing.WAITING
+    assert "still says a mark for a tier on 2 objects" in archive.tier.words
+
+
+def test_another_class_that_the_bucket_does_not_move_to_leaves_no_mark_of_the_one_before(
+    vault: Vault, locking: S3Bucket, proxied: tuple[FaultProxy, S3ObjectKeeper]
+) -> None:
+    proxy, moving = proxied
+    proxy.tamper = _has_our_lifecycle_rule
+    dataset, kept = tiered(vault, moving, "tier-6")
+    end(vault, kept)
+    rule(vault, tier=("DEEP_ARCHIVE", 0))
+
+    (archive,) = round_of(vault, {"archive": moving})
+
+    assert archive.tier is not None
+    assert archive.tier.standing is Standing.NOT_ENFORCED
+    assert "no lifecycle rule of ours for DEEP_ARCHIVE" in archive.tier.words
+    assert "no mark for a tier is on any of 2 data files" in archive.tier.words
+    assert set(tags(vault, locking, dataset).values()) == {None}
 
 
 def test_one_dataset_is_looked_at_when_a_person_asks(vault: Vault, keepers: Keepers) -> None:

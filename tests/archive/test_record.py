@@ -12,9 +12,9 @@ from cisterna.adapters.catalogue_tables import metadata
 from cisterna.adapters.s3_obstore import S3Store
 from cisterna.domain.errors import ChecksumMismatch, StoreUnavailable
 from cisterna.domain.record import KINDS, NOT_KEPT
-from cisterna.domain.record_segment import segment_digest
+from cisterna.domain.record_segment import RECORD_ROOT, SEGMENTS, segment_digest
 from cisterna.services.health import Condition, look_at_record
-from cisterna.services.record import RECORD_ROOT, SEGMENTS, copy_record, record_all, record_changes
+from cisterna.services.record import copy_record, record_all, record_changes
 from tests.archive.ocfl_judge import dump as copy_bucket
 from tests.archive.ocfl_judge import judge
 from tests.archive.told import Told, lines_of
@@ -161,15 +161,54 @@ def test_a_row_that_changes_while_it_is_written_is_written_again(told: Told) -> 
     assert newest["content"]["full_name"] == "Rosa Franklin"
 
 
+def is_free(told: Told) -> bool:
+    """Ask whether somebody else could take a turn at the record now."""
+    with told.catalogue._engine.begin() as connection:
+        asked = sql_text("SELECT pg_try_advisory_xact_lock(hashtextextended('cisterna.record', 0))")
+        return bool(connection.scalar(asked))
+
+
+def test_nobody_else_has_a_turn_while_the_record_is_written_or_copied(
+    told: Told, new_store: Callable[..., S3Store]
+) -> None:
+    free: list[bool] = []
+
+    class Watched(DyingStore):
+        def put(self, *values: object, **options: object) -> object:
+            free.append(is_free(told))
+            return self._store.put(*values, **options)  # type: ignore[arg-type]
+
+    record_all(catalogue=told.catalogue, store=Watched(told, nth=0), clock=told.facility.clock)  # type: ignore[arg-type]
+    written = len(free)
+    watched = Watched(told, nth=0)
+    watched._store = new_store()
+
+    copy_record(store=told.store, to=watched, catalogue=told.catalogue)  # type: ignore[arg-type]
+
+    assert written
+    assert len(free) > written
+    assert not any(free[:written])
+    assert not all(free[written:])  # the storage root's own files are nobody's secret
+    assert is_free(told)
+
+
+def bring(told: Told, copy: S3Store) -> int:
+    return copy_record(store=told.store, to=copy, catalogue=told.catalogue)
+
+
 def test_another_store_gets_what_it_lacks_and_no_more(told: Told, new_store: Callable[..., S3Store]) -> None:
     told.record()
     copy = new_store()
-    first = copy_record(store=told.store, to=copy)
+    first = bring(told, copy)
     with told.catalogue.begin() as tx:
         tx.accounts.save(tx.accounts.list()[0].model_copy(update={"full_name": "Rosa"}))
     told.record()
 
-    assert (first, copy_record(store=told.store, to=copy), copy_record(store=told.store, to=copy)) == (7, 1, 0)
+    assert (
+        first,
+        bring(told, copy),
+        bring(told, copy),
+    ) == (7, 1, 0)
 
     assert [one.key for one in copy.list(RECORD_ROOT)] == [one.key for one in told.store.list(RECORD_ROOT)]
 
@@ -181,6 +220,6 @@ def test_a_damaged_segment_is_not_copied(told: Told, new_store: Callable[..., S3
     copy = new_store()
 
     with pytest.raises(ChecksumMismatch, match="another copy"):
-        copy_record(store=told.store, to=copy)
+        bring(told, copy)
 
     assert copy.head(segment) is None

@@ -23,13 +23,13 @@ from cisterna.domain.hold import Hold, HoldScope
 from cisterna.domain.project import Binding, BindingKind
 from cisterna.domain.protection import Aspect, Protection, Standing, Wanted
 from cisterna.domain.publication import Publication
-from cisterna.domain.record_segment import Segment
+from cisterna.domain.record_segment import SEGMENTS, Segment
 from cisterna.domain.release import Release, ReleaseState
 from cisterna.domain.retention import RetentionRule
 from cisterna.domain.review import Act, Decision
 from cisterna.ports.object_store import ObjectStore
 from cisterna.services.deliver import deliver_due
-from cisterna.services.record import SEGMENTS, record_all
+from cisterna.services.record import record_all
 from cisterna.services.transition import advance, announce
 from cisterna.testing.factory import make_account, make_project
 from tests.archive.facility import Facility

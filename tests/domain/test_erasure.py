@@ -21,7 +21,7 @@ from cisterna.domain.erasure import (
 from cisterna.domain.errors import HostileInput, InvalidInput
 from cisterna.domain.identifier import ark
 from cisterna.domain.ocfl import object_root
-from cisterna.services.record import RECORD_PID, RECORD_ROOT
+from cisterna.domain.record_segment import RECORD_PID, RECORD_ROOT
 from cisterna.testing.clock import START
 from cisterna.testing.factory import make_dataset
 

@@ -18,6 +18,7 @@ from cisterna.domain.hold import Hold, HoldAnswer, HoldOutcome, HoldScope
 from cisterna.domain.instrument import ZoneIdentity
 from cisterna.domain.release import (
     ArchiveFacts,
+    CopyWord,
     Facts,
     Judgement,
     Release,
@@ -359,6 +360,17 @@ def test_which_copies_are_missing_is_said_in_words(single: str | None, wanted: s
     assert wanted in judge(but(rules=rules, receipts=())).words
     assert judge(but(rules=rules, receipts=(FIRST,))).words.count("a receipt of: archive;") == 1
     assert judge(but(rules=rules, receipts=())).words.count("a receipt of: none;") == 1
+
+
+def test_whose_word_it_is_is_said_with_the_copies_that_are_missing() -> None:
+    by = CopyWord(source="instrument squid-1", person="ada", reason="made again", said_at=NOW)
+    rules = RULES.model_copy(update={"single_copy": "third", "copies_by": by})
+
+    assert "the copy at third (said of instrument squid-1) must" in judge(but(rules=rules, receipts=())).words
+
+
+def test_only_what_is_announced_or_begun_is_still_to_be_carried_out() -> None:
+    assert {one for one in ReleaseState if one.is_open} == {ReleaseState.ANNOUNCED, ReleaseState.BEGUN}
 
 
 @pytest.mark.parametrize(("verdict", "said"), [(None, "missing"), (Verdict.QUARANTINED, "quarantined")])

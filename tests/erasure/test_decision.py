@@ -12,6 +12,7 @@ from cisterna.domain.account import Role
 from cisterna.domain.erasure import Erasure, ErasureState
 from cisterna.domain.errors import Conflict, Erased, ErasureRefused, Forbidden, InvalidInput, LeaseLost, NotFound
 from cisterna.domain.hold import HoldScope
+from cisterna.domain.record_segment import TOMBSTONES
 from cisterna.domain.work import Claim, WorkKind, WorkState
 from cisterna.ports.erasure import Content, Eraser, Removed
 from cisterna.services.attempt import abort_expired, complete_attempt, fail_attempt, start_attempt
@@ -25,7 +26,6 @@ from cisterna.services.erase_decision import (
 )
 from cisterna.services.erase_plan import SurveySite, plan_erasure
 from cisterna.services.hold import lift_hold, place_hold
-from cisterna.services.record import TOMBSTONES
 from cisterna.testing.factory import make_account
 from tests.erasure.yard import ORDER, Away, Killed, Yard
 from tests.services.world import PLACE
@@ -200,6 +200,9 @@ def test_a_worker_that_is_killed_midway_is_followed_by_one_that_ends_it(yard: Ya
         def remove(self, object_root: str, *, pid: str) -> Removed:
             del object_root, pid
             raise Killed
+
+        def remove_segment(self, key: str) -> Removed:
+            return real.remove_segment(key)
 
         def remove_replaced(self, pid: str) -> Removed:
             return real.remove_replaced(pid)

@@ -22,6 +22,7 @@ from cisterna.domain.errors import (
     StoreUnavailable,
 )
 from cisterna.domain.hold import HoldScope
+from cisterna.domain.record_segment import SEGMENTS, TOMBSTONES
 from cisterna.domain.work import WorkKind, WorkState
 from cisterna.ports.erasure import Content, Eraser, Removed
 from cisterna.services.acquisition_record import record_acquisition
@@ -33,7 +34,6 @@ from cisterna.services.erase_plan import plan_erasure
 from cisterna.services.hold import place_hold
 from cisterna.services.keep_object import keep_object
 from cisterna.services.rebuild import rebuild_catalogue
-from cisterna.services.record import SEGMENTS, TOMBSTONES
 from cisterna.services.recovery_round import survey_archive
 from cisterna.services.restore import restore_version
 from cisterna.testing.factory import make_work
@@ -75,7 +75,7 @@ def test_an_erased_dataset_is_gone_from_every_store_and_table_and_its_neighbour_
             assert not tx.datasets.versions(one.dataset_id)
             with pytest.raises(Erased, match="12/2026 of Example University"):
                 tx.datasets.get_version(one.version_id)
-    rest = [place for place in secrets(yard) if neighbour.dataset_id not in place]
+    rest = [one for one in secrets(yard) if neighbour.dataset_id not in one and SEGMENTS not in one]
     root = yard.root(neighbour.dataset_id)
     assert {place for place in rest if root not in place} <= {"datasets", "versions", "acquisitions"}
     neighbours = {one for rows in dump(yard.catalogue).values() for one in map(str, rows) if SECRET in one}
@@ -196,21 +196,9 @@ def test_a_dry_run_names_what_would_go_and_what_would_not_and_changes_nothing(ya
     }
     assert len(plan.public) == 1
     whats = {one.what for one in plan.remains}
-    assert {"the source copy", "lineage that was delivered", "the record of the catalogue"} <= whats
+    assert {"the source copy", "lineage that was delivered"} <= whats
     assert plan.objections == ()
     assert before == ([yard.everything(one) for one in (yard.archive, yard.copy, yard.public)], dump(yard.catalogue))
-
-
-def test_the_segments_of_the_record_that_tell_of_it_are_named(yard: Yard) -> None:
-    doomed = yard.archived()
-    yard.record()
-    assert any(SEGMENTS in place for place in secrets(yard))
-
-    done = erase(yard, doomed.dataset_id)
-
-    named = next(one for one in done.remains if one.what == "the record of the catalogue")
-    assert "rows as they were, titles and metadata among them: 1, first" in named.reason
-    assert not named.is_open
 
 
 @pytest.mark.parametrize("scope", list(HoldScope))
@@ -346,6 +334,9 @@ class Deadly:
         self._strike()
         return found
 
+    def remove_segment(self, key: str) -> Removed:
+        return self._real.remove_segment(key)
+
     def remove_replaced(self, pid: str) -> Removed:
         self._strike()
         return self._real.remove_replaced(pid)
@@ -384,7 +375,7 @@ def test_killed_at_any_removal_the_next_run_brings_it_to_the_same_end(yard: Yard
     assert secrets(yard) == []
 
 
-@pytest.mark.parametrize("step", ["write_tombstone", "_begin", "_carry_out", "_end"])
+@pytest.mark.parametrize("step", ["write_tombstone", "_begin", "_carry_out", "_take_out_of_record", "_end"])
 def test_killed_between_two_steps_the_next_run_goes_on(yard: Yard, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
     doomed = yard.archived(published=True)
 

@@ -51,6 +51,9 @@ class Away:
     def remove(self, object_root: str, *, pid: str) -> Removed:
         raise StoreUnavailable(f"{self.store} did not answer for {object_root} of {pid}")
 
+    def remove_segment(self, key: str) -> Removed:
+        raise StoreUnavailable(f"{self.store} did not answer for {key}")
+
     def remove_replaced(self, pid: str) -> Removed:
         raise StoreUnavailable(f"{self.store} did not answer for {pid}")
 
@@ -174,7 +177,7 @@ class Yard:
         self.facility.clock.advance(600)
         deliver_due(self.sink, catalogue=self.catalogue, clock=self.facility.clock)
         record_all(catalogue=self.catalogue, store=self.archive, clock=self.facility.clock)
-        copy_record(store=self.archive, to=self.copy)
+        copy_record(store=self.archive, to=self.copy, catalogue=self.catalogue)
 
     def below(self, store: S3Store, root: str) -> list[str]:
         return [one.key for one in store.list(f"{root}/")]

@@ -127,19 +127,26 @@ def _requests(file: Path) -> list[str]:
 
 
 def test_one_function_erases_from_the_archive_for_the_whole_product() -> None:
-    """`erase_dataset` is the way there: its module alone calls an eraser, in one place a kind."""
+    """`erase_dataset` is the way there: it and its step for the record alone call an eraser, in one place a kind."""
     found = []
     for name, file in modules():
         for node in ast.walk(ast.parse(file.read_text("utf-8"))):
             if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
                 continue
-            if node.func.attr in {"remove", "remove_replaced"} and "eraser" in ast.unparse(node.func.value).lower():
+            removes = {"remove", "remove_replaced", "remove_segment"}
+            if node.func.attr in removes and "eraser" in ast.unparse(node.func.value).lower():
                 found.append((name, node.func.attr))
 
-    assert sorted(found) == [("services/erase.py", "remove"), ("services/erase.py", "remove_replaced")]
+    assert sorted(found) == [
+        ("services/erase.py", "remove"),
+        ("services/erase.py", "remove_replaced"),
+        ("services/erase_segment.py", "remove_segment"),
+    ]
+    called = [name for name, file in modules() if "rewrite_record(" in file.read_text("utf-8")]
+    assert sorted(called) == ["services/erase.py", "services/erase_segment.py"]
 
 
-_ERASING = ("erase_dataset", "execute_erasure", "erasure_site", "eraser", "S3Eraser")
+_ERASING = ("erase_dataset", "execute_erasure", "erasure_site", "eraser", "S3Eraser", "rewrite_record")
 
 
 def test_the_web_process_names_nothing_that_erases() -> None:

@@ -17,8 +17,12 @@ from cisterna.ports.bucket import BucketPlan
 _PLACE = "BUCKET"
 
 
-def read_plans(*, infra: Path | None = None) -> Mapping[str, BucketPlan]:
+def read_plans(*, embedded: bool = False, infra: Path | None = None) -> Mapping[str, BucketPlan]:
     """Read `buckets.toml`: a plan for `archive`, which is that of every copy too, and one for `public`.
+
+    Args:
+        embedded: Read those of an embedded home's store, which every start sees to.
+        infra: The folder; the one that travels with this package by default.
 
     Raises:
         SettingsInvalid: The file is not what it must be.
@@ -26,8 +30,9 @@ def read_plans(*, infra: Path | None = None) -> Mapping[str, BucketPlan]:
     file = (infra or shared_folder("infra")) / "buckets.toml"
     try:
         said = tomllib.loads(file.read_text("utf-8"))
+        said = said["embedded"] if embedded else said
         return {kind: BucketPlan.model_validate(said[kind]) for kind in ("archive", "public")}
-    except (OSError, ValueError, KeyError, ValidationError) as error:
+    except (OSError, ValueError, KeyError, TypeError, ValidationError) as error:
         msg = f"{file} does not say how the buckets are kept: {error}; restore it from the release"
         raise SettingsInvalid(msg, file=str(file)) from error
 

@@ -25,7 +25,8 @@ class SqlInstruments:
         if self._sql.run(insert(instruments).values(row).on_conflict_do_nothing()).rowcount:
             return
         present = self.get(instrument.name)
-        if present.model_copy(update={"created_at": instrument.created_at}) != instrument:
+        since = {"created_at": instrument.created_at, "copies": instrument.copies}
+        if present.model_copy(update=since) != instrument:
             msg = f"an instrument '{instrument.name}' is declared already, otherwise; choose another name or change it"
             raise AlreadyExists(msg, instrument=instrument.name)
 

@@ -20,6 +20,7 @@ from cisterna.domain.record import KINDS, Record, Waiting
 
 _NEXT = select(changes.c.kind, changes.c.key).order_by(changes.c.sequence).limit(bindparam("most"))
 _END = select(segments.c.number, segments.c.digest).order_by(segments.c.number.desc()).limit(1)
+_TURN = sql_text("SELECT pg_advisory_xact_lock(hashtextextended('cisterna.record', 0))")
 _FORGET = delete(changes).where(changes.c.sequence == func.any(bindparam("sequences", type_=ARRAY(BigInteger))))
 
 
@@ -63,6 +64,10 @@ class SqlRecords:
 
     def __init__(self, statements: Statements) -> None:
         self._sql = statements
+
+    def take_turn(self) -> None:
+        """Wait for whoever else holds the lock; it goes with the transaction, or with a connection that is lost."""
+        self._sql.run(_TURN)
 
     def waiting(self, *, limit: int) -> Waiting:
         """Give rows that changed.

@@ -11,9 +11,10 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from cisterna.adapters.s3_survey import S3Survey
+from cisterna.adapters.s3_survey import S3Survey, lies_at
 from cisterna.domain.erasure import require_object_root
 from cisterna.domain.errors import HostileInput, StoreForbids
+from cisterna.domain.record_segment import SEGMENTS, segment_name
 from cisterna.ports.erasure import Refused, Removed
 
 _AT_ONCE = 1000
@@ -38,6 +39,13 @@ class S3Eraser(S3Survey):
         """Remove all of it, round by round until nothing more goes."""
         require_object_root(object_root, pid=pid)
         return self._removed(f"{object_root}/", replaced_only=False)
+
+    def remove_segment(self, key: str) -> Removed:
+        """Remove what has exactly this key."""
+        if not key.startswith(SEGMENTS) or segment_name(key.removeprefix(SEGMENTS)) is None:
+            msg = f"{key[:200]!a} is no segment of the archive's record; nothing was deleted"
+            raise HostileInput(msg, key=key[:200])
+        return self._removed(key, replaced_only=False)
 
     def remove_replaced(self, pid: str) -> Removed:
         """Remove what stood there before."""
@@ -110,16 +118,19 @@ class S3Eraser(S3Survey):
         return gone, refused
 
     def _abort_uploads(self, prefix: str) -> int:
-        found = [one for one in self._s3.uploads(prefix) if one.key.startswith(prefix)]
+        found = [one for one in self._s3.uploads(prefix) if lies_at(one.key, prefix)]
         for one in found:
             self._s3.abort_upload(one.key, one.upload_id)
         return len(found)
 
 
 def _require_below(prefix: str, keys: Iterable[str]) -> None:
-    """Look at every key once more: a listing that gave a neighbour's is a listing not to act on."""
+    """Look at every key once more: a listing that gave a neighbour's is a listing not to act on.
+
+    What is named in full, as a segment of the record is, is that one key and none below it.
+    """
     for key in keys:
-        if not prefix.endswith("/") or prefix.count("/") < 2 or not key.startswith(prefix):
+        if prefix.count("/") < 2 or not lies_at(key, prefix):
             msg = f"{key[:200]!a} does not lie below {prefix!a}; nothing of this request was deleted"
             raise HostileInput(msg, key=key[:200])
 

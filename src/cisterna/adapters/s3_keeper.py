@@ -115,9 +115,11 @@ class S3ObjectKeeper:
         if len(others) >= _TAGS_MOST:
             msg = f"{key} has {len(others)} tags of others and cannot be marked for {storage_class}"
             raise StoreLacks(msg, store=self.store, key=key)
-        tags: Any = [*others, {"Key": TIER_TAG, "Value": storage_class}]
-        with self._translated("tag an object", key):
-            self._s3.client.put_object_tagging(Bucket=self._bucket, Key=key, Tagging={"TagSet": tags})
+        self._set_tags(key, [*others, {"Key": TIER_TAG, "Value": storage_class}])
+
+    def unmark(self, key: str) -> None:
+        """Leave the tags of others; to delete all tags would be a right of its own."""
+        self._set_tags(key, [one for one in self._tags(key) if one["Key"] != TIER_TAG])
 
     def marked_for(self, key: str) -> str | None:
         """Read our tag."""
@@ -193,6 +195,10 @@ class S3ObjectKeeper:
         with self._translated("read tags", key):
             found: Any = self._s3.client.get_object_tagging(Bucket=self._bucket, Key=key).get("TagSet", [])
         return list(found)
+
+    def _set_tags(self, key: str, tags: Any) -> None:
+        with self._translated("tag an object", key):
+            self._s3.client.put_object_tagging(Bucket=self._bucket, Key=key, Tagging={"TagSet": tags})
 
     def _setting(self, what: str, call: str) -> dict[str, Any]:
         with self._translated(what, ""):

@@ -43,6 +43,11 @@ class Stored(NamedTuple):
     size_bytes: int
 
 
+def lies_at(key: str, place: str) -> bool:
+    """Tell whether a key lies in a folder, whose name ends with a slash, or is the one key that is named in full."""
+    return key.startswith(place) if place.endswith("/") else key == place
+
+
 class S3Survey:
     """Implements `ports.erasure.Onlooker`.
 
@@ -73,7 +78,7 @@ class S3Survey:
         return self._content(prefix, lock=self._lock(f"{prefix}{INVENTORY}"))
 
     def _content(self, prefix: str, *, lock: str | None) -> Content:
-        uploads = sum(1 for _ in self._s3.uploads(prefix))
+        uploads = sum(1 for one in self._s3.uploads(prefix) if lies_at(one.key, prefix))
         try:
             every = list(self._versions(prefix))
         except StoreForbids as refusal:
@@ -97,7 +102,7 @@ class S3Survey:
                 for kind in ("Versions", "DeleteMarkers"):
                     found: Any = page.get(kind, [])
                     for one in found:
-                        if one["Key"].startswith(prefix):
+                        if lies_at(one["Key"], prefix):
                             yield Stored(
                                 one["Key"],
                                 one["VersionId"],
@@ -111,7 +116,7 @@ class S3Survey:
             pages = self._s3.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
             for page in pages:
                 for one in page.get("Contents", []):
-                    if one["Key"].startswith(prefix):
+                    if lies_at(one["Key"], prefix):
                         yield one["Key"], one["Size"]
 
     def _keeps_versions(self) -> bool:

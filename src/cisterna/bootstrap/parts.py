@@ -50,8 +50,6 @@ if TYPE_CHECKING:
 _LONGEST_SOCKET_BYTES = 100  # sun_path holds 107
 _KEEPING_ATTEMPTS = 2
 """A file that a store cannot give is asked for again by the check itself, and each time may take the store long."""
-_SEGMENTS_SHOWN = 500
-"""Of the archive's record, segments that are read for a page; whoever carries an erasure out reads all."""
 SHIPPED_MODEL = "nuclei-unet"
 """Trained on synthetic images only; see its README."""
 
@@ -313,7 +311,7 @@ class Parts:
         return ReleaseSite(
             catalogue=self.catalogue,
             store=self.archive_store,
-            stores=self._store_names,
+            stores=self.store_names,
             tables=self.tables,
             clock=self.clock,
             zone_of=self.zone_of,
@@ -374,7 +372,6 @@ class Parts:
             clock=self.clock,
             lineage=(self._lineage_place,),
             end_of_life=self.end_of_life,
-            segments_most=_SEGMENTS_SHOWN,
         )
 
     @property
@@ -388,14 +385,15 @@ class Parts:
         return ArchivedDigests(
             catalogue=self.catalogue,
             store=self.archive_store,
-            stores=self._store_names,
+            stores=self.store_names,
             tables=self.tables,
             clock=self.clock,
             longest_age=timedelta(days=self.settings.release.receipt_days),
         )
 
     @property
-    def _store_names(self) -> tuple[str, ...]:
+    def store_names(self) -> tuple[str, ...]:
+        """Give the names of the archive and of every store of copies."""
         return (self.archive_store.name, *(copy.name for copy in self.settings.store.copies))
 
     def find_project(self, instrument_path: str) -> Callable[[Acquisition, Described], str | None]:

@@ -225,6 +225,7 @@ class EmbeddedStack:
         ready.unlink(missing_ok=True)  # one that was killed leaves it behind
         self._add("dispatcher", dispatcher)
         dispatcher.start()
+        self._arrange_buckets()  # here, since everything that is waited for next takes longer
         is_healthy = partial(answers, f"{endpoints.web_url}/healthz")
         await_listening(web, claim, is_healthy, timeout_seconds=START_SECONDS)
         self._say("web", "ready")
@@ -323,6 +324,18 @@ class EmbeddedStack:
         store.start()
         self._say("store", "ready")
         return _store_facts(store.archive_access, store.public_access)
+
+    def _arrange_buckets(self) -> None:
+        """Bring the buckets of the embedded store to their plan; what cannot be done is told and stops nothing."""
+        from cisterna.adapters.embedded_seaweedfs import EmbeddedSeaweedFS
+        from cisterna.bootstrap.embedded_bucket import arranging_words
+
+        for name, part in self._parts:
+            if isinstance(part, EmbeddedSeaweedFS):
+                words = arranging_words(
+                    part.archive_access, archive_bucket=part.archive_bucket, public_bucket=part.public_bucket
+                )
+                self._say(name, "ready", words)
 
     def _own(self, name: str, module: str, *, prefect_env: Mapping[str, str]) -> Child:
         """Describe a process of ours: `python -m module` with this home."""

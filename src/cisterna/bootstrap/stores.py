@@ -95,6 +95,14 @@ class Stores:
         plans = read_plans()
         return plans[PUBLIC] if name == PUBLIC else plans[ARCHIVE].model_copy(update={"tiers": tuple(tiers)})
 
+    def kept_plan(self, name: str) -> BucketPlan:
+        """Say how the bucket of a store must be kept now: the embedded one as every start sees to, others in full."""
+        from cisterna.adapters.bucket_plan import read_plans
+
+        if self.is_embedded and name in {ARCHIVE, PUBLIC}:
+            return read_plans(embedded=True)[name]
+        return self.plan(name)
+
     def identity_policy(self, name: str, *, reads_only: bool = False) -> dict[str, Any]:
         """Write the policy of keys that reach the bucket of a store and nothing else. Raises `NotFound`.
 

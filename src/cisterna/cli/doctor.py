@@ -83,7 +83,8 @@ def _look_at_stores(parts: Parts) -> Iterator[Diagnosis]:
             fix = f"see that the store of the copy '{name}' answers and is fit, or take it out of store.copies"
             yield diagnose(f"copy {name}", partial(_look_at_copy, parts, store), fix=fix)
         admin = parts.stores.admin(name)
-        yield health.look_at_bucket(admin, parts.stores.plan(name))
+        is_embedded = parts.stores.is_embedded and name not in parts.copy_stores
+        yield health.look_at_bucket(admin, parts.stores.kept_plan(name), is_embedded=is_embedded)
         yield health.look_at_doors(
             store, parts.stores.strangers(name), token=parts.clock.new_id(), is_public=name == "public"
         )

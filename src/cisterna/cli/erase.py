@@ -119,6 +119,7 @@ def _answer_plan(plan: ErasurePlan, *, as_json: bool) -> None:
             + (f"; earlier versions could not be seen: {found.unseen}" if found.unseen else "")
         )
     told += [f"  public record {one} becomes a tombstone" for one in plan.public]
+    told.append("  what the archive's record of the catalogue says of them, in every store")
     told += ["", "does not go:", *_remainders(plan.remains)]
     document: dict[str, Any] = {"reason": reason, "execute": False, **plan.model_dump(mode="json")}
     code = ExitCode.PERSON_NEEDED if plan.objections else ExitCode.DONE

@@ -10,11 +10,13 @@ import typer
 
 from cisterna.cli.answer import AsJson, DryRun, ExitCode, answer, lines, pairs, table
 from cisterna.cli.config import HomeOption
-from cisterna.cli.opened import opened
+from cisterna.cli.opened import local_person, opened
+from cisterna.cli.rehearsal import catalogue_for
 from cisterna.domain.bandwidth import parse_limit
 from cisterna.domain.errors import InvalidInput, UnclaimedFolder
+from cisterna.domain.instrument import CopyRule
 from cisterna.domain.source_name import logical_path
-from cisterna.services.instrument import declare_instrument
+from cisterna.services.instrument import declare_instrument, set_copies
 
 app = typer.Typer(no_args_is_help=True, help="Instruments and their landing zones.")
 
@@ -69,6 +71,56 @@ def add(
     verb = "would be declared" if dry_run else "is declared"
     text = f"{name} {verb}: {folders} folders are in {path.absolute()} now"
     answer({**document, "folders": folders, "dry_run": dry_run}, as_json=as_json, show=lines(text))
+
+
+@app.command()
+def copies(
+    name: Annotated[str, typer.Argument(help="The instrument's name.")],
+    *,
+    reason: Annotated[str, typer.Option("--reason", help="Why; it stands in every deletion record.")],
+    one_at: Annotated[
+        str | None, typer.Option("--one-at", metavar="STORE", help="The one re-read copy in this store suffices.")
+    ] = None,
+    as_site: Annotated[
+        bool, typer.Option("--as-site", help="As many as the settings ask for, even where a project asks for one.")
+    ] = False,
+    as_project: Annotated[
+        bool, typer.Option("--as-project", help="As the project says, as before anything was said.")
+    ] = False,
+    dry_run: DryRun = False,
+    home: HomeOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say how many re-read copies a release of its source copies asks for, whatever the project says."""
+    chosen = [
+        rule
+        for rule, is_given in (
+            (CopyRule.ONE_COPY, one_at is not None),
+            (CopyRule.SITE, as_site),
+            (CopyRule.PROJECT, as_project),
+        )
+        if is_given
+    ]
+    if len(chosen) != 1:
+        raise InvalidInput("give exactly one of --one-at STORE, --as-site and --as-project")
+    with opened(home) as parts:
+        instrument = set_copies(
+            name,
+            rule=chosen[0],
+            store=one_at,
+            person=local_person(parts),
+            reason=reason,
+            stores=parts.store_names,
+            catalogue=catalogue_for(parts.catalogue, dry_run=dry_run),
+            clock=parts.clock,
+        )
+    asked = {
+        CopyRule.ONE_COPY: f"the one copy at {one_at}",
+        CopyRule.SITE: "as many copies as the site's settings do",
+        CopyRule.PROJECT: "what the project's policy says",
+    }[chosen[0]]
+    text = f"releases of data of {name} {'would ask' if dry_run else 'ask'} for {asked}"
+    answer({**instrument.model_dump(mode="json"), "dry_run": dry_run}, as_json=as_json, show=lines(text))
 
 
 @app.command("list")

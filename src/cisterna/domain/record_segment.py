@@ -2,6 +2,10 @@
 
 The first line says which segment it is and which one came before, so that one that is missing is noticed; each further
 line is one record. `zcat` shows it, and any tool for JSON lines reads it.
+
+A segment that told of data which were erased is replaced by one that says the same without them. Its name holds the
+digest of the first that it stands for, which the next segment goes on naming, and its first line every one that it
+replaced and for which erasure.
 """
 
 from __future__ import annotations
@@ -10,20 +14,77 @@ import gzip
 import hashlib
 import re
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pydantic import Field, ValidationError
 
 from cisterna.domain.base import Moment, Value
 from cisterna.domain.errors import InvalidInput, ObjectInvalid
+from cisterna.domain.ocfl import LOGS, object_root
 from cisterna.domain.record import SCHEMA_VERSION, Record
+
+RECORD_PID = "urn:x-cisterna:record"
+"""Id of the record's object: one in each archive."""
+
+RECORD_ROOT = object_root(RECORD_PID)
+SEGMENTS = f"{RECORD_ROOT}/{LOGS}/"
+
+TOMBSTONES = f"{SEGMENTS}erasures/"
+"""Where it stands for ever that something was erased. The record's copies bring it to every store."""
 
 LARGEST_SEGMENT_BYTES = 256 * 1024 * 1024
 _LARGEST_LINE_BYTES = 64 * 1024 * 1024
 _CHUNK_BYTES = 1024 * 1024
-_NAME = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9]{9,}-(?P<digest>[0-9a-f]{64})\.jsonl\.gz")
+_NAME = re.compile(
+    r"(?P<place>[0-9]{8}T[0-9]{6}Z-[0-9]{9,19})-(?P<digest>[0-9a-f]{64})"
+    r"(?:-(?P<original>[0-9a-f]{64})-(?P<rewritten>[1-9][0-9]{0,5}))?\.jsonl\.gz"
+)
 _GZIP = 31  # zlib's word for: expect gzip's own header and check its sum
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentName:
+    """What a segment is called.
+
+    Attributes:
+        place: When it was written and its number: what replaces it keeps both.
+        digest: SHA-256 of its bytes.
+        original: Digest of the segment that stood there first, which the next one names.
+        rewritten: How often it was replaced; 0 for one that is as it was first written.
+    """
+
+    place: str
+    digest: str
+    original: str
+    rewritten: int = 0
+
+    def __str__(self) -> str:
+        """Give the name."""
+        tail = f"-{self.original}-{self.rewritten}" if self.rewritten else ""
+        return f"{self.place}-{self.digest}{tail}.jsonl.gz"
+
+    @property
+    def key(self) -> str:
+        """Where it lies."""
+        return f"{SEGMENTS}{self}"
+
+    @property
+    def day(self) -> str:
+        """Its first day's name, which sorts as days do."""
+        return self.place[:8]
+
+
+class Replaced(Value):
+    """A segment that is no longer there.
+
+    Attributes:
+        digest: Of its bytes.
+        erasure_id: Of the erasure for which it went.
+    """
+
+    digest: str
+    erasure_id: str
 
 
 class SegmentHeader(Value):
@@ -33,6 +94,7 @@ class SegmentHeader(Value):
         segment: Counts from 1.
         previous: Digest of the segment before it; None for the first.
         records: How many follow.
+        replaces: What stood in its place before, oldest first.
     """
 
     schema_version: int = Field(default=SCHEMA_VERSION, ge=1)
@@ -40,6 +102,11 @@ class SegmentHeader(Value):
     previous: str | None
     records: int = Field(ge=0)
     written_at: Moment
+    replaces: tuple[Replaced, ...] = ()
+
+    def line(self) -> str:
+        """Write it as the first line; one that replaces nothing has the form that it always had."""
+        return self.model_dump_json(exclude=None if self.replaces else {"replaces"})
 
 
 @dataclass(frozen=True)
@@ -58,23 +125,46 @@ class Segment:
 def write_segment(records: Sequence[Record], *, number: int, previous: str | None, written_at: Moment) -> Segment:
     """Make a segment; the same records at the same moment make the same bytes."""
     header = SegmentHeader(segment=number, previous=previous, records=len(records), written_at=written_at)
-    lines = [header.model_dump_json(), *(record.model_dump_json() for record in records)]
+    lines = [header.line(), *(record.model_dump_json() for record in records)]
     body = gzip.compress(("\n".join(lines) + "\n").encode(), compresslevel=6, mtime=0)
     digest = hashlib.sha256(body).hexdigest()
     return Segment(f"{written_at:%Y%m%dT%H%M%SZ}-{number:09d}-{digest}.jsonl.gz", body, digest)
 
 
+def segment_name(text: str) -> SegmentName | None:
+    """Read a segment's name; None for what is not called as segments are."""
+    found = _NAME.fullmatch(text)
+    if found is None:
+        return None
+    return SegmentName(
+        place=found["place"],
+        digest=found["digest"],
+        original=found["original"] or found["digest"],
+        rewritten=int(found["rewritten"] or 0),
+    )
+
+
 def segment_digest(name: str) -> str | None:
     """Give the SHA-256 that a segment's name says it has; None for what is not called as segments are."""
-    found = _NAME.fullmatch(name)
-    return found["digest"] if found else None
+    found = segment_name(name)
+    return found.digest if found else None
 
 
-def segment_mentions(body: bytes, words: Sequence[str]) -> bool:
+def newest_of(names: Iterable[SegmentName]) -> list[SegmentName]:
+    """Leave out what another one replaces: both lie there where somebody was killed between writing and removing."""
+    found: dict[tuple[str, str], SegmentName] = {}
+    every = list(names)
+    for one in every:
+        held = found.setdefault((one.place, one.original), one)
+        if one.rewritten > held.rewritten:
+            found[one.place, one.original] = one
+    return [one for one in every if one.rewritten == found[one.place, one.original].rewritten]
+
+
+def segment_mentions(chunks: Iterable[bytes], words: Sequence[bytes]) -> bool:
     """Tell whether any of some words stands anywhere in a segment; one that cannot be read to its end may hold it."""
-    wanted = [word.encode() for word in words]
     try:
-        return any(word in line for line in _lines(body) for word in wanted)
+        return any(word in line for line in lines_of(chunks) for word in words)
     except InvalidInput:
         return True
 
@@ -92,7 +182,13 @@ def open_segment(name: str, body: bytes) -> tuple[SegmentHeader, str, Iterator[R
     if segment_digest(name) != digest:
         msg = "its bytes do not have the digest in its name; take this file from another copy of the archive"
         raise ObjectInvalid(msg, segment=name, found=digest)
-    lines = _lines(body)
+    lines = lines_of([body])
+    header = read_header(name, lines)
+    return header, digest, _records(lines, header)
+
+
+def read_header(name: str, lines: Iterator[bytes]) -> SegmentHeader:
+    """Read a segment's first line, which must agree with its name on what it replaces. Raises `ObjectInvalid`."""
     try:
         header = SegmentHeader.model_validate_json(next(lines, b""))
     except (ValidationError, InvalidInput) as error:
@@ -100,7 +196,11 @@ def open_segment(name: str, body: bytes) -> tuple[SegmentHeader, str, Iterator[R
     if header.schema_version > SCHEMA_VERSION:
         msg = f"it has schema {header.schema_version} and this Cisterna reads up to {SCHEMA_VERSION}; use a newer one"
         raise ObjectInvalid(msg, segment=name)
-    return header, digest, _records(lines, header)
+    told = segment_name(name)
+    stood_first = header.replaces[0].digest if header.replaces else told and told.digest
+    if told is None or told.original != stood_first or told.rewritten != len(header.replaces):
+        raise ObjectInvalid("its name says that it replaces other segments than its first line does", segment=name)
+    return header
 
 
 def _records(lines: Iterator[bytes], header: SegmentHeader) -> Iterator[Record | InvalidInput]:
@@ -119,22 +219,33 @@ def _records(lines: Iterator[bytes], header: SegmentHeader) -> Iterator[Record |
         yield InvalidInput(f"it holds {count} records where its first line says {header.records}")
 
 
-def _lines(body: bytes) -> Iterator[bytes]:
-    """Unpack line by line, and never more than a segment may hold. Raises `InvalidInput`."""
-    unpacking, rest, total, held = zlib.decompressobj(_GZIP), body, 0, b""
-    while not unpacking.eof:
-        try:
-            chunk = unpacking.decompress(rest, _CHUNK_BYTES)
-        except zlib.error as error:
-            raise InvalidInput(f"it is no whole gzip file: {error}") from error
-        rest = unpacking.unconsumed_tail
-        if not chunk and not rest:
-            break
-        held += chunk
+def lines_of(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Unpack line by line as bytes come, and never more than a segment may hold. Raises `InvalidInput`."""
+    total, held = 0, b""
+    for unpacked in _unpacked(chunks):
+        held += unpacked
         *whole, held = held.split(b"\n")
         total += sum(map(len, whole))
         if total > LARGEST_SEGMENT_BYTES or len(held) > _LARGEST_LINE_BYTES:
             raise InvalidInput("it unpacks to more than a segment may hold")
         yield from whole
-    if not unpacking.eof or held:
+    if held:
+        raise InvalidInput("it ends in the middle of a line")
+
+
+def _unpacked(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Unpack a little at a time; what follows the end of the packed file is read and left."""
+    unpacking = zlib.decompressobj(_GZIP)
+    for chunk in chunks:
+        rest = chunk
+        while not unpacking.eof:
+            try:
+                unpacked = unpacking.decompress(rest, _CHUNK_BYTES)
+            except zlib.error as error:
+                raise InvalidInput(f"it is no whole gzip file: {error}") from error
+            rest = unpacking.unconsumed_tail
+            if not unpacked and not rest:
+                break
+            yield unpacked
+    if not unpacking.eof:
         raise InvalidInput("it ends in the middle of a line")

@@ -20,8 +20,9 @@ from cisterna.domain.finding import Verdict
 from cisterna.domain.fixity import Fixity
 from cisterna.domain.hold import Hold, HoldAnswer, HoldOutcome
 from cisterna.domain.identifier import AcquisitionId, DatasetId
-from cisterna.domain.instrument import Instrument
+from cisterna.domain.instrument import CopyRule, Instrument
 from cisterna.domain.path import RelativePath
+from cisterna.domain.project import Project
 from cisterna.domain.publishing import POLICY_PREFIX
 from cisterna.domain.receipt import CopyReceipt
 from cisterna.domain.review import Act, Decision
@@ -45,12 +46,27 @@ class ReleaseState(StrEnum):
         return self in {ReleaseState.ANNOUNCED, ReleaseState.BEGUN}
 
 
+class CopyWord(Value):
+    """Whose word it is how many copies a release asks for, where it is not the site's settings alone.
+
+    Attributes:
+        source: `instrument` or `project`, and its name.
+        person: Account name; None where only the project's policy says it.
+    """
+
+    source: str
+    person: str | None = None
+    reason: str | None = None
+    said_at: Moment | None = None
+
+
 class ReleaseRules(Value):
     """What a site and a project ask for before a source copy may go.
 
     Attributes:
         copies: Stores whose copies must have been read back.
         single_copy: Name of the one store whose copy suffices, by an explicit policy; None asks for `copies`.
+        copies_by: Whose policy that is, or whose it is that none suffices.
         receipt_days: How old a receipt may be.
         rest_days: How long nothing must have changed, and how long ago the first copy must have been verified.
         undo_hours: Between the announcement and the deletion.
@@ -58,9 +74,27 @@ class ReleaseRules(Value):
 
     copies: int = Field(2, ge=2)
     single_copy: str | None = None
+    copies_by: CopyWord | None = None
     receipt_days: float = Field(30.0, gt=0)
     rest_days: float = Field(7.0, ge=0)
     undo_hours: float = Field(72.0, ge=0)
+
+
+def rules_for(site: ReleaseRules, *, instrument: Instrument, project: Project | None) -> ReleaseRules:
+    """Tell what a site asks for of one instrument's data in one project.
+
+    What was said of the instrument itself holds, be it more or less than the project asks for. Where nothing was said
+    of it, or that was taken back, one copy suffices only if the project names its store.
+    """
+    said = instrument.copies
+    if said is not None and said.rule is not CopyRule.PROJECT:
+        word = CopyWord(
+            source=f"instrument {instrument.name}", person=said.person, reason=said.reason, said_at=said.said_at
+        )
+        return site.model_copy(update={"single_copy": said.store, "copies_by": word})
+    single = project.policy.release_copy if project is not None else None
+    by_project = CopyWord(source=f"project {project.slug}") if project is not None and single is not None else None
+    return site.model_copy(update={"single_copy": single, "copies_by": by_project})
 
 
 class ProvenFile(Value):
@@ -356,6 +390,7 @@ def _about_copies(facts: Facts, counted: Sequence[str]) -> Iterator[Objection]:
         return
     there = ", ".join(counted) or "none"
     wanted = f"the copy at {single}" if single is not None else f"copies at {rules.copies} stores"
+    wanted += f" (said of {rules.copies_by.source})" if rules.copies_by is not None else ""
     words = (
         f"{wanted} must have been read back in the last {rules.receipt_days:g} days, and there is a receipt of: "
         f"{there}; run `cisterna check`, or add a store"

@@ -39,7 +39,7 @@ class Instruments(Protocol):
     """Declared instruments."""
 
     def add(self, instrument: Instrument) -> None:
-        """Declare one. Raises `AlreadyExists` unless an equal one (its time aside) is there."""
+        """Declare one. Raises `AlreadyExists` unless an equal one is there, its time and word on copies aside."""
         ...
 
     def save(self, instrument: Instrument) -> None:

@@ -93,6 +93,14 @@ class Eraser(Onlooker, Protocol):
         """
         ...
 
+    def remove_segment(self, key: str) -> Removed:
+        """Remove one segment of the archive's record with every earlier version and mark of it; absent is no error.
+
+        Raises:
+            HostileInput: The key is not one of a segment; nothing was deleted.
+        """
+        ...
+
     def remove_replaced(self, pid: str) -> Removed:
         """Remove the earlier versions of a PID's public records, and leave what stands there now."""
         ...

@@ -80,6 +80,10 @@ class ObjectKeeper(Protocol):
         """Mark the present version of a key for a class; other tags stay. Raises `ObjectNotFound`."""
         ...
 
+    def unmark(self, key: str) -> None:
+        """Take the mark off the present version of a key; other tags stay. Raises `ObjectNotFound`."""
+        ...
+
     def marked_for(self, key: str) -> str | None:
         """Tell the class that it is marked for. Raises `ObjectNotFound`."""
         ...

@@ -14,6 +14,14 @@ from cisterna.domain.recovery import ObjectNote, ObjectState
 class Records(Protocol):
     """Rows that changed and are not in the archive's record yet. The database notes them, whoever changes a row."""
 
+    def take_turn(self) -> None:
+        """Be the only one who writes, copies or rewrites the record until this transaction ends; waits for others.
+
+        Raises:
+            CatalogueUnavailable: Somebody else took too long; the same call may succeed later.
+        """
+        ...
+
     def waiting(self, *, limit: int) -> Waiting:
         """Give the rows as they are now, of at most so many changes, oldest change first. Nothing is locked."""
         ...

@@ -27,11 +27,13 @@ from cisterna.domain.errors import ChecksumMismatch, CisternaError, NotFound, St
 from cisterna.domain.work import Attempt
 from cisterna.ports.catalogue import Transaction
 from cisterna.ports.erasure import Removed
+from cisterna.ports.object_store import ObjectStore
 from cisterna.services.acquisition_record import kept_out
 from cisterna.services.erase_decision import decide_erasure, erasure_refused
 from cisterna.services.erase_plan import ErasureSite, beyond, holds_on
-from cisterna.services.erase_record import mentions, tell_erasure, write_tombstone
-from cisterna.services.record import copy_record
+from cisterna.services.erase_record import tell_erasure, write_tombstone
+from cisterna.services.erase_segment import rewrite_record
+from cisterna.services.record import copy_record, record_all
 
 _REFUSED_SHOWN = 3
 
@@ -89,6 +91,8 @@ def _bring_to_its_end(erasure: Erasure, *, person: str, lease: Attempt | None, s
     write_tombstone(erasure, store=site.store, clock=site.clock)
     erasure = _begin(erasure, lease=lease, site=site)
     removed, remains = _carry_out(erasure, lease=lease, site=site)
+    gone, left = _take_out_of_record(erasure, lease=lease, site=site)
+    removed, remains = removed + gone, [*remains, *left]
     return _end(erasure, person=person, removed=removed, remains=remains, lease=lease, site=site)
 
 
@@ -154,6 +158,34 @@ def _carry_out(erasure: Erasure, *, lease: Attempt | None, site: ErasureSite) ->
     return removed, remains
 
 
+def _take_out_of_record(erasure: Erasure, *, lease: Attempt | None, site: ErasureSite) -> tuple[int, list[Remainder]]:
+    """Let the archive's record say that the rows are gone, then take out of it what it said of them, store by store.
+
+    Stores of copies get what they lack first: the tombstone, and what was written anew.
+    """
+    try:
+        record_all(catalogue=site.catalogue, store=site.store, clock=site.clock)
+    except StoreUnavailable as failure:
+        reason = f"it could not be written to: {failure}; run this again"
+        return 0, [Remainder(what="the record of the catalogue", where=site.store.name, reason=reason, is_open=True)]
+    removed = 0
+    remains: list[Remainder] = []
+    for store in (site.store, *site.copies.values()):
+        untold = list(_told_there(store, site)) if store is not site.store else []
+        if untold:  # nothing goes from a store that does not say why
+            remains += untold
+            continue
+        gone, left = rewrite_record(
+            erasure,
+            store=store,
+            eraser_of=site.eraser_of,
+            catalogue=site.catalogue,
+            require_lease=lambda: _require_lease(lease, site),
+        )
+        removed, remains = removed + gone, remains + left
+    return removed, remains
+
+
 def _require_lease(lease: Attempt | None, site: ErasureSite) -> None:
     if lease is not None:
         with site.catalogue.begin() as tx:
@@ -214,8 +246,7 @@ def _end(
     lease: Attempt | None,
     site: ErasureSite,
 ) -> Erasure:
-    """Write how it ended. The dispatcher's next round writes into the archive's record that the rows are gone."""
-    remains = [*remains, *_told_everywhere(site), *mentions(erasure.objects, store=site.store)]
+    """Write how it ended."""
     with site.catalogue.begin() as tx:
         if lease is not None:
             tx.inbox.require_lease(lease)
@@ -234,11 +265,10 @@ def _end(
     return ended
 
 
-def _told_everywhere(site: ErasureSite) -> Iterator[Remainder]:
-    """Bring the tombstone to each store of copies: a catalogue rebuilt from one must know of it."""
-    for name, copy in site.copies.items():
-        try:
-            copy_record(store=site.store, to=copy)
-        except (StoreUnavailable, ChecksumMismatch, StoreForbids) as failure:
-            reason = f"it could not be written: {failure}; run this again"
-            yield Remainder(what="the tombstone", where=name, reason=reason, is_open=True)
+def _told_there(copy: ObjectStore, site: ErasureSite) -> Iterator[Remainder]:
+    """Bring the tombstone to a store of copies: a catalogue rebuilt from it must know of it."""
+    try:
+        copy_record(store=site.store, to=copy, catalogue=site.catalogue)
+    except (StoreUnavailable, ChecksumMismatch, StoreForbids) as failure:
+        reason = f"it could not be written: {failure}; run this again"
+        yield Remainder(what="the tombstone", where=copy.name, reason=reason, is_open=True)

@@ -30,7 +30,6 @@ from cisterna.ports.erasure import Content, Eraser, Onlooker
 from cisterna.ports.object_store import ObjectStore
 from cisterna.ports.publisher import PublicShelf, Publisher
 from cisterna.ports.retention import EndOfLife
-from cisterna.services.erase_record import mentions
 from cisterna.services.person import require_account, require_no_part
 
 _MAKES = frozenset({WorkKind.INFER, WorkKind.CONVERT})
@@ -52,7 +51,6 @@ class SurveySite:
         public_store: Name of the store that it lies in.
         lineage: Where lineage events went, in words.
         end_of_life: Says when retention ends; None where no policies are kept.
-        segments_most: Of the archive's record, segments that are read for a plan; None reads all.
     """
 
     catalogue: Catalogue
@@ -64,7 +62,6 @@ class SurveySite:
     clock: Clock
     lineage: Sequence[str] = ()
     end_of_life: EndOfLife | None = None
-    segments_most: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,7 +145,7 @@ def plan_erasure(
         objects=objects,
         stores=tuple(contents),
         public=_public_records(objects, site),
-        remains=(*remains, *mentions(objects, store=site.store, most=site.segments_most)),
+        remains=tuple(remains),
         objections=objections(found, kind=kind, now=site.clock.now()) if is_open else (),
         scope=scope_of(objects),
         erasure=erasure,

@@ -67,8 +67,14 @@ def look_at_store(store: ObjectStore) -> str:
     return f"bucket {store.bucket} keeps conditional writes, checksums and read-after-write"
 
 
-def look_at_bucket(admin: BucketAdmin, plan: BucketPlan) -> Diagnosis:
-    """Hold a bucket against its plan; what these keys may not see could not be checked."""
+def look_at_bucket(admin: BucketAdmin, plan: BucketPlan, *, is_embedded: bool = False) -> Diagnosis:
+    """Hold a bucket against its plan; what these keys may not see could not be checked.
+
+    Args:
+        admin: The bucket.
+        plan: How it must be kept.
+        is_embedded: Whether every start of ours brings it there.
+    """
     part = f"bucket of {admin.store}"
     try:
         points = list(provision_bucket(admin, plan, dry_run=True))
@@ -83,7 +89,10 @@ def look_at_bucket(admin: BucketAdmin, plan: BucketPlan) -> Diagnosis:
         fix = f"give its keys the rights of `cisterna store policy {admin.store}`"
     elif differs:
         condition, told = Condition.WARNING, differs
-        fix = f"run `cisterna store provision --store {admin.store}`; where its keys may not, with the administrator's"
+        by_hand = (
+            f"run `cisterna store provision --store {admin.store}`; where its keys may not, with the administrator's"
+        )
+        fix = "start `cisterna up` anew, which sets it" if is_embedded else by_hand
     else:
         said = ", ".join(one.point for one in points)
         return Diagnosis(part=part, condition=Condition.OK, message=f"{admin.bucket} is kept as planned: {said}")

@@ -1,19 +1,22 @@
-"""Declares instruments."""
+"""Declares instruments, and says how many copies releases of their data ask for."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from cisterna.domain.account import Role
 from cisterna.domain.bandwidth import BandwidthLimit
 from cisterna.domain.errors import AlreadyExists, InvalidInput
-from cisterna.domain.instrument import Instrument
+from cisterna.domain.instrument import CopyPolicy, CopyRule, Instrument
 from cisterna.ports.catalogue import Catalogue
 from cisterna.ports.clock import Clock
 from cisterna.ports.profile import Profile
 from cisterna.ports.source import LandingZone
+from cisterna.services.account import require_role
+from cisterna.services.person import require_account
 
 
 def declare_instrument(
@@ -69,6 +72,55 @@ def declare_instrument(
                 raise AlreadyExists(msg, path=str(path), instrument=other.name)
         tx.instruments.add(instrument)
     return instrument
+
+
+def set_copies(
+    name: str,
+    *,
+    rule: CopyRule,
+    store: str | None,
+    person: str,
+    reason: str,
+    stores: Collection[str],
+    catalogue: Catalogue,
+    clock: Clock,
+) -> Instrument:
+    """Say how many re-read copies releases of an instrument's data ask for, in an administrator's name.
+
+    It holds for whatever is judged from now on, also for releases that are announced already.
+
+    Args:
+        name: Of the instrument.
+        rule: What is asked for.
+        store: Whose one copy suffices, for `one-copy`.
+        person: Account name of who says so.
+        reason: Why; it stands in every deletion record.
+        stores: Names of those in use.
+        catalogue: Where it is kept.
+        clock: Dates it.
+
+    Raises:
+        Forbidden: The person is no administrator.
+        InvalidInput: There is no reason, or no such store.
+        NotFound: There is no such instrument.
+    """
+    if not reason.strip():
+        raise InvalidInput("it needs a reason; it stands in every deletion record", field="reason")
+    if store is not None and store not in stores:
+        msg = f"no store '{store[:80]}' is in use; there is: {', '.join(stores)}"
+        raise InvalidInput(msg, store=store[:80])
+    with catalogue.begin() as tx:
+        require_role(require_account(tx, person), Role.ADMIN, project=None)
+        instrument = tx.instruments.get(name)
+        try:
+            said = CopyPolicy(rule=rule, store=store, person=person, reason=reason.strip(), said_at=clock.now())
+        except ValidationError as error:
+            raise InvalidInput(
+                f"that cannot be said of '{name}': {error.errors()[0]['msg']}", instrument=name
+            ) from error
+        changed = instrument.model_copy(update={"copies": said})
+        tx.instruments.save(changed)
+    return changed
 
 
 def _overlap(first: Path, second: Path) -> bool:

@@ -1,5 +1,7 @@
 """Has the stores themselves keep objects: legal holds, locks until the end of keeping, and marks for another tier.
 
+A hold that is lifted and a mark whose rule no longer applies are taken back, and that is read back as well.
+
 Nothing is remembered as done that was not read back from the store, and what is wanted is worked out anew each time
 from holds and rules. So a version that is archived after a hold was placed, a store that was away and a process that
 was killed are all settled by the next round.
@@ -18,7 +20,7 @@ from cisterna.ports.clock import Clock
 from cisterna.ports.object_store import ObjectStore
 from cisterna.ports.protection import ObjectKeeper
 from cisterna.services.attempt import error_words
-from cisterna.services.protect_object import Look, keep_objects, mark_data
+from cisterna.services.protect_object import Look, keep_objects, mark_data, unmark_data
 from cisterna.services.retention import holds_on, judge_dataset
 
 
@@ -112,7 +114,7 @@ class _Case:
             wanted=self.wanted,
             hold=waiting if self.asks_hold else None,
             lock=waiting if self.wanted.lock else None,
-            tier=waiting if self.wanted.tier else None,
+            tier=waiting if self.asks_tier else self.known and self.known.tier,
             objects=self.known.objects if self.known else 0,
             locked_until=self.known.locked_until if self.known else None,
             looked_at=clock.now(),
@@ -122,6 +124,25 @@ class _Case:
     def asks_hold(self) -> bool:
         """Whether a legal hold is to be placed, or one that was asked for is to be lifted."""
         return self.wanted.legal_hold or (self.known is not None and self.known.hold is not None)
+
+    @property
+    def asks_tier(self) -> bool:
+        """Whether data are to be marked, or marks may be left of a rule that no longer applies.
+
+        Marks that were taken back and not seen any more are not looked for again: nothing else of ours sets any.
+        """
+        known = self.known
+        if self.wanted.tier is not None or known is None or known.tier is None:
+            return self.wanted.tier is not None
+        return known.wanted.tier is not None or known.tier.standing is not Standing.DONE
+
+    @property
+    def may_have_other_marks(self) -> bool:
+        """Whether data may be marked for another class than the one that is wanted."""
+        known = self.known
+        if known is None or known.tier is None:
+            return False
+        return known.wanted.tier not in {None, self.wanted.tier} or known.tier.standing is Standing.WAITING
 
 
 def _case(tx: Transaction, dataset_id: str, store: str, *, first: str, clock: Clock) -> _Case:
@@ -157,16 +178,24 @@ def _ask(case: _Case, keeper: ObjectKeeper, store: ObjectStore, *, clock: Clock)
         failure = _failure(lambda: keep_objects(prefix, keeper, wanted, look=look, sets_hold=case.asks_hold))
         changed["hold"] = (failure or look.hold_aspect(keeper, wanted)) if case.asks_hold else None
         changed["lock"] = (failure or look.lock_aspect(keeper, wanted)) if wanted.lock is not None else None
-    if wanted.tier is not None:
-        changed["tier"] = _tier_aspect(case, keeper, store, wanted.tier)
+    if case.asks_tier:
+        changed["tier"] = _tier_aspect(case, keeper, store)
     until = max(filter(None, (told.locked_until, look.locked_until)), default=None)
     changed |= {"objects": look.objects or told.objects, "seen": case.seen, "locked_until": until}
     return told.model_copy(update=changed)
 
 
-def _tier_aspect(case: _Case, keeper: ObjectKeeper, store: ObjectStore, storage_class: str) -> Aspect:
+def _tier_aspect(case: _Case, keeper: ObjectKeeper, store: ObjectStore) -> Aspect:
     said: list[Aspect] = []
-    failure = _failure(lambda: said.append(mark_data(case.dataset, storage_class, keeper=keeper, store=store)))
+
+    def act() -> None:
+        if case.wanted.tier is None:
+            said.append(unmark_data(case.dataset, keeper=keeper, store=store))
+            return
+        back = case.may_have_other_marks
+        said.append(mark_data(case.dataset, case.wanted.tier, keeper=keeper, store=store, takes_back=back))
+
+    failure = _failure(act)
     return failure or said[0]
 
 

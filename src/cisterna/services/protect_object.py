@@ -117,8 +117,17 @@ def keep_objects(prefix: str, keeper: ObjectKeeper, wanted: Wanted, *, look: Loo
         look.enforcement = keeper.enforcement()
 
 
-def mark_data(dataset: Dataset, storage_class: str, *, keeper: ObjectKeeper, store: ObjectStore) -> Aspect:
+def mark_data(
+    dataset: Dataset, storage_class: str, *, keeper: ObjectKeeper, store: ObjectStore, takes_back: bool
+) -> Aspect:
     """Mark the acquired data of an object for a storage class; what describes and proves it stays where it is.
+
+    Args:
+        dataset: Whose object it is.
+        storage_class: That it belongs in.
+        keeper: Marks it.
+        store: For reading its inventory.
+        takes_back: Whether it may be marked for another class, which must not stay where this one cannot be had.
 
     Raises:
         StoreLacks, StoreForbids, StoreUnavailable, ObjectInvalid: As the ports say.
@@ -128,9 +137,11 @@ def mark_data(dataset: Dataset, storage_class: str, *, keeper: ObjectKeeper, sto
             f"{keeper.store} has no lifecycle rule of ours for {storage_class}: `cisterna store provision` makes it, "
             "or says that the store has none; the data stay where they are"
         )
-        return _aspect(Standing.NOT_ENFORCED, words)
-    held = read_held(dataset.object_root, pid=dataset.pid, store=store)
-    paths = sorted(data_paths(held.inventory)) if held is not None else []
+        before = unmark_data(dataset, keeper=keeper, store=store) if takes_back else None
+        if before is not None and before.standing is not Standing.DONE:
+            return before
+        return _aspect(Standing.NOT_ENFORCED, f"{words}; {before.words}" if before else words)
+    paths = _paths(dataset, store)
     unmarked: list[str] = []
 
     def mark(path: str) -> None:
@@ -147,6 +158,38 @@ def mark_data(dataset: Dataset, storage_class: str, *, keeper: ObjectKeeper, sto
         return _aspect(Standing.NOT_ENFORCED, words)
     words = f"{len(paths)} data files are marked for {storage_class}; the store moves them by its lifecycle rule"
     return _aspect(Standing.DONE, words)
+
+
+def unmark_data(dataset: Dataset, *, keeper: ObjectKeeper, store: ObjectStore) -> Aspect:
+    """Take our mark off the data of an object, whatever class it names, and read that back; again changes nothing.
+
+    Raises:
+        StoreLacks, StoreForbids, StoreUnavailable, ObjectInvalid: As the ports say.
+    """
+    paths = _paths(dataset, store)
+    marked: list[str] = []
+
+    def unmark(path: str) -> None:
+        key = f"{dataset.object_root}/{path}"
+        if keeper.marked_for(key) is None:
+            return
+        keeper.unmark(key)
+        if keeper.marked_for(key) is not None:
+            marked.append(path)
+
+    work_through(paths, lambda: unmark, workers=_AT_ONCE, stop=threading.Event())
+    if marked:
+        return _aspect(Standing.WAITING, f"{keeper.store} still says a mark for a tier on {_named(marked)}")
+    words = (
+        f"no mark for a tier is on any of {len(paths)} data files, read back; what the store has moved already stays "
+        "there until somebody moves it"
+    )
+    return _aspect(Standing.DONE, words)
+
+
+def _paths(dataset: Dataset, store: ObjectStore) -> list[str]:
+    held = read_held(dataset.object_root, pid=dataset.pid, store=store)
+    return sorted(data_paths(held.inventory)) if held is not None else []
 
 
 def data_paths(inventory: Inventory) -> frozenset[str]:

@@ -36,7 +36,7 @@ def rebuild_catalogue(*, catalogue: Catalogue, store: ObjectStore, readers: int 
         rebuilding.begin()
         gathering = Gathering(rebuilding)
         record = read_record(gathering, store=store, readers=readers)
-        read_erasures(gathering, store=store)
+        read_erasures(gathering, store=store, rewritten_for=record.rewritten_for)
         objects = read_objects(gathering, store=store, readers=readers)
         gathering.flush()
         faults = [*gathering.faults, *rebuilding.settle()]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby, product
@@ -24,13 +24,22 @@ from cisterna.domain.ocfl import (
 from cisterna.domain.ocfl_parse import parse_inventory
 from cisterna.domain.rebuild import FoundObject, Gathered, RebuildFault, Source
 from cisterna.domain.record import SCHEMA_VERSION, read_content
-from cisterna.domain.record_segment import LARGEST_SEGMENT_BYTES, open_segment, segment_digest
+from cisterna.domain.record_segment import (
+    LARGEST_SEGMENT_BYTES,
+    RECORD_ROOT,
+    SEGMENTS,
+    TOMBSTONES,
+    SegmentHeader,
+    SegmentName,
+    newest_of,
+    open_segment,
+    segment_name,
+)
 from cisterna.ports.object_store import ObjectStore, StoredObject
 from cisterna.ports.record import Rebuilding
 from cisterna.services.crew import work_through
 from cisterna.services.erase_record import read_tombstones
 from cisterna.services.held_object import sidecar_agrees
-from cisterna.services.record import RECORD_ROOT, SEGMENTS, TOMBSTONES
 
 LOGGED = {
     "instrument": "instruments",
@@ -102,10 +111,12 @@ class ReadRecord:
 
     Attributes:
         end: Number and digest of its last segment; None when there is none.
+        rewritten_for: Erasures that rows were taken out of segments for, each with one of those segments.
     """
 
     segments: int
     end: tuple[int, str] | None
+    rewritten_for: Mapping[str, str]
 
 
 def read_record(gathering: Gathering, *, store: ObjectStore, readers: int) -> ReadRecord:
@@ -118,32 +129,53 @@ def read_record(gathering: Gathering, *, store: ObjectStore, readers: int) -> Re
 
     def read(found: StoredObject) -> None:
         name = found.key.removeprefix(SEGMENTS)
-        if found.key.startswith(TOMBSTONES):
-            return
-        if segment_digest(name) is None:
-            gathering.blame(found.key, "it is not called as segments of the record are, and was not read")
-            return
         try:
             _read_segment(found, name, chain, gathering, store=store)
         except (ObjectInvalid, ObjectNotFound) as refusal:
             gathering.blame(found.key, f"no row of this segment was believed: {refusal}")
 
-    work_through(store.list(SEGMENTS), lambda: read, workers=readers, stop=threading.Event())
+    work_through(_segments(store, gathering), lambda: read, workers=readers, stop=threading.Event())
     for number, digest in chain.missing():
         gathering.blame(
             f"{SEGMENTS}*-{number:09d}-{digest}.jsonl.gz",
             "this segment of the record is missing: rows that only it tells of are not rebuilt, or are as they were "
             "before; take it from another copy of the archive and rebuild again",
         )
-    return ReadRecord(segments=len(chain.numbers), end=chain.end())
+    return ReadRecord(segments=len(chain.numbers), end=chain.end(), rewritten_for=dict(chain.rewritten_for))
 
 
-def read_erasures(gathering: Gathering, *, store: ObjectStore) -> None:
+def _segments(store: ObjectStore, gathering: Gathering) -> Iterator[StoredObject]:
+    """Give the segments that hold: not one that another replaces, whose erasure is not at its end yet."""
+
+    def place(found: StoredObject) -> str:
+        name = segment_name(found.key.removeprefix(SEGMENTS))
+        return name.place if name else ""
+
+    for _, group in groupby(store.list(SEGMENTS), key=place):
+        named: list[tuple[SegmentName, StoredObject]] = []
+        for found in group:
+            name = segment_name(found.key.removeprefix(SEGMENTS))
+            if name is not None:
+                named.append((name, found))
+            elif not found.key.startswith(TOMBSTONES):
+                gathering.blame(found.key, "it is not called as segments of the record are, and was not read")
+        holding = set(newest_of(name for name, _ in named))
+        yield from (found for name, found in named if name in holding)
+
+
+def read_erasures(gathering: Gathering, *, store: ObjectStore, rewritten_for: Mapping[str, str]) -> None:
     """Read every tombstone: what it names is not rebuilt, whatever else lies in the archive.
+
+    Args:
+        gathering: Takes them.
+        store: The archive.
+        rewritten_for: Erasures that segments of the record say they were rewritten for, each with one of those
+            segments. One without a tombstone is named: nothing else tells that there was such a decision.
 
     Raises:
         StoreUnavailable: One could not be read, which is not the same as damaged.
     """
+    unproven = dict(rewritten_for)
     for key, found in read_tombstones(store):
         if isinstance(found, InvalidInput):
             gathering.blame(key, f"this tombstone was not believed: {found}; what it names may be rebuilt, look at it")
@@ -158,22 +190,32 @@ def read_erasures(gathering: Gathering, *, store: ObjectStore) -> None:
             is_counted=False,
         )
         gathering.take([row])
+        unproven.pop(found.erasure_id, None)
+    for erasure_id, segment in sorted(unproven.items()):
+        reason = f"rows were taken out of this segment for the erasure {erasure_id[:80]}, which has no tombstone"
+        gathering.blame(segment, f"{reason}; look for both in another copy of the archive")
 
 
 class _Chain:
-    """Which segments there are, and which they name."""
+    """Which segments there are, which they name, and which they stand for."""
 
     def __init__(self) -> None:
         self.numbers: dict[str, int] = {}
+        self.rewritten_for: dict[str, str] = {}
         self._named: dict[str, int] = {}
+        self._stood_for: set[str] = set()
 
-    def add(self, digest: str, *, number: int, previous: str | None) -> None:
-        self.numbers[digest] = number
-        if previous is not None:
-            self._named[previous] = number - 1
+    def add(self, key: str, digest: str, header: SegmentHeader) -> None:
+        self.numbers[digest] = header.segment
+        for one in header.replaces:
+            self._stood_for.add(one.digest)
+            self.rewritten_for[one.erasure_id] = key
+        if header.previous is not None:
+            self._named[header.previous] = header.segment - 1
 
     def missing(self) -> list[tuple[int, str]]:
-        return sorted((number, digest) for digest, number in self._named.items() if digest not in self.numbers)
+        there = self._stood_for.union(self.numbers)
+        return sorted((number, digest) for digest, number in self._named.items() if digest not in there)
 
     def end(self) -> tuple[int, str] | None:
         return max(((number, digest) for digest, number in self.numbers.items()), default=None)
@@ -185,7 +227,7 @@ def _read_segment(found: StoredObject, name: str, chain: _Chain, gathering: Gath
         raise ObjectInvalid(msg, key=found.key)
     body, _ = store.get(found.key)
     header, digest, records = open_segment(name, body)
-    chain.add(digest, number=header.segment, previous=header.previous)
+    chain.add(found.key, digest, header)
     rows: list[Gathered] = []
     for record in records:
         if isinstance(record, InvalidInput):

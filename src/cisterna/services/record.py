@@ -1,4 +1,4 @@
-"""Keeps the archive's record of the catalogue: whatever changed is written there, and nothing there changes.
+"""Keeps the archive's record of the catalogue: whatever changed is written there, and only an erasure changes it.
 
 The record is an OCFL object of its own. Its one version says what it is; its `logs/` hold the segments.
 """
@@ -19,25 +19,21 @@ from cisterna.domain.ocfl import (
     Agent,
     Placed,
     next_version,
-    object_root,
     sidecar,
 )
 from cisterna.domain.ocfl_parse import parse_inventory
-from cisterna.domain.record_segment import segment_digest, write_segment
+from cisterna.domain.record_segment import (
+    RECORD_PID,
+    RECORD_ROOT,
+    SEGMENTS,
+    segment_digest,
+    write_segment,
+)
 from cisterna.ports.catalogue import Catalogue
 from cisterna.ports.clock import Clock
 from cisterna.ports.object_store import IfAbsent, ObjectStore
 from cisterna.services.held_object import read_optional
 from cisterna.services.storage_root import ensure_storage_root, put_exactly
-
-RECORD_PID = "urn:x-cisterna:record"
-"""Id of the record's object: one in each archive."""
-
-RECORD_ROOT = object_root(RECORD_PID)
-SEGMENTS = f"{RECORD_ROOT}/{LOGS}/"
-
-TOMBSTONES = f"{SEGMENTS}erasures/"
-"""Where it stands for ever that something was erased. The record's copies bring it to every store."""
 
 ROUND = 5000
 """Changes that one segment holds at most."""
@@ -56,7 +52,12 @@ with the highest `sequence` holds.
 `{LOGS}/erasures/` says which datasets were erased, when, by whom and under which decision: nothing else that lies here
 or in a copy brings them back.
 
-Segments are only ever added. They hold names, addresses and the digests of passwords: keep them as private as the data.
+Segments are only ever added, but for what an erasure takes out: a segment that told of erased data is replaced by one
+of the same time and number without them. The name of such a one ends with the digest of the segment that stood there
+first, by which the next goes on naming it, and with how often it was replaced; its first line lists what it replaced
+and for which erasure. Of several in one place the one with the highest count holds.
+
+Segments hold names, addresses and the digests of passwords: keep them as private as the data.
 """.encode()
 
 
@@ -64,21 +65,25 @@ def record_changes(*, catalogue: Catalogue, store: ObjectStore, clock: Clock, li
     """Write rows that changed to the record as one segment, and return how many changes that were.
 
     Killed before the changes are noted as recorded, the same rows are written again into another segment, which says
-    the same once more. Nothing is locked while the store is written to, and a row that changes meanwhile stays noted.
+    the same once more. No row is locked while the store is written to, and one that changes meanwhile stays noted. Who
+    takes erased data out of the record waits for this, and this for them: else what was read before would be written
+    after.
 
     Raises:
         StoreUnavailable, CatalogueUnavailable: Nothing is lost; what waits is written at the next call.
     """
     with catalogue.begin() as tx:
+        tx.records.take_turn()
         waiting = tx.records.waiting(limit=limit)
-    if not waiting.sequences:
-        return 0
-    ensure_record(store, clock=clock)
-    written_at = clock.now()
-    segment = write_segment(waiting.records, number=waiting.number, previous=waiting.previous, written_at=written_at)
-    with suppress(PreconditionFailed):  # it has these very bytes: they are named by their digest
-        store.put(f"{SEGMENTS}{segment.name}", segment.body, condition=IfAbsent(), content_type="application/gzip")
-    with catalogue.begin() as tx:
+        if not waiting.sequences:
+            return 0
+        ensure_record(store, clock=clock)
+        written_at = clock.now()
+        segment = write_segment(
+            waiting.records, number=waiting.number, previous=waiting.previous, written_at=written_at
+        )
+        with suppress(PreconditionFailed):  # it has these very bytes: they are named by their digest
+            store.put(f"{SEGMENTS}{segment.name}", segment.body, condition=IfAbsent(), content_type="application/gzip")
         tx.records.recorded(waiting, digest=segment.digest, written_at=written_at)
     return len(waiting.sequences)
 
@@ -124,11 +129,11 @@ def ensure_record(store: ObjectStore, *, clock: Clock) -> None:
     store.put(f"{RECORD_ROOT}/{OBJECT_DECLARATION}", OBJECT_DECLARATION_BODY)
 
 
-def copy_record(*, store: ObjectStore, to: ObjectStore) -> int:
+def copy_record(*, store: ObjectStore, to: ObjectStore, catalogue: Catalogue) -> int:
     """Bring what another store lacks of the record there, and return how many files that were.
 
     The declaration goes last, so that a copy which was cut short is no object yet. Again is harmless: what is there is
-    never written again.
+    never written again. What an erasure takes out between the listing and the copy is not brought.
 
     Raises:
         ChecksumMismatch: A segment does not have the digest in its name; the copy keeps whatever it has of it.
@@ -138,14 +143,25 @@ def copy_record(*, store: ObjectStore, to: ObjectStore) -> int:
     present = {found.key for found in to.list(folder)}
     lacking = [found.key for found in store.list(folder) if found.key not in present]
     declaration = f"{folder}{OBJECT_DECLARATION}"
+    copied = 0
     for key in sorted(lacking, key=lambda key: (key == declaration, key)):
-        body, _ = store.get(key)
-        digest = segment_digest(key.removeprefix(SEGMENTS))
-        if digest is not None and hashlib.sha256(body).hexdigest() != digest:
-            msg = f"{key} does not have the digest in its name; take it from another copy of the archive"
-            raise ChecksumMismatch(msg, key=key, expected=digest)
         if key == declaration:
             ensure_storage_root(to)
-        with suppress(PreconditionFailed):
-            to.put(key, body, condition=IfAbsent())
-    return len(lacking)
+        with catalogue.begin() as tx:
+            tx.records.take_turn()
+            copied += _copy_file(key, store=store, to=to)
+    return copied
+
+
+def _copy_file(key: str, *, store: ObjectStore, to: ObjectStore) -> int:
+    found = read_optional(key, store=store)
+    if found is None:
+        return 0
+    body, _ = found
+    digest = segment_digest(key.removeprefix(SEGMENTS))
+    if digest is not None and hashlib.sha256(body).hexdigest() != digest:
+        msg = f"{key} does not have the digest in its name; take it from another copy of the archive"
+        raise ChecksumMismatch(msg, key=key, expected=digest)
+    with suppress(PreconditionFailed):
+        to.put(key, body, condition=IfAbsent())
+    return 1

@@ -18,12 +18,12 @@ from cisterna.domain.dataset import Dataset, Stage, Version
 from cisterna.domain.errors import Conflict, ObjectInvalid, StoreUnavailable
 from cisterna.domain.ocfl import CONTENT, storage_root_files
 from cisterna.domain.probe_key import probed_at
+from cisterna.domain.record_segment import RECORD_ROOT
 from cisterna.domain.recovery import ObjectNote, ObjectState
 from cisterna.domain.work import Work, WorkState
 from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.ports.clock import Clock
 from cisterna.ports.object_store import ObjectStore
-from cisterna.services.record import RECORD_ROOT
 from cisterna.services.recover import recover_object
 
 _ON_THE_WAY = (Stage.DETECTED, Stage.MEASURED, Stage.GATED, Stage.DESCRIBED)

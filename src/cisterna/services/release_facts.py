@@ -38,6 +38,7 @@ from cisterna.domain.release import (
     ReleaseRules,
     SourceFacts,
     Step,
+    rules_for,
 )
 from cisterna.domain.review import Decision
 from cisterna.domain.stored_copy import StoredCopy
@@ -66,7 +67,7 @@ class ReleaseSite:
         stores: Names of every store in use: receipts of others do not count.
         zone_of: Opens an instrument's landing zone, and no other folder in its place.
         systems: Asked whether they still need a source.
-        rules: The site's; a project's policy may name one store that suffices.
+        rules: The site's; what was said of an instrument, or a project's policy, may name one store that suffices.
         ask_seconds: How long systems may take to answer.
     """
 
@@ -187,12 +188,13 @@ def _rows(tx: Transaction, acquisition_id: str, *, site: ReleaseSite, own_work: 
         raise ReleaseRefused(msg, acquisition_id=acquisition_id)
     dataset, version = tx.datasets.get(acquisition.dataset_id), versions[-1]
     project = tx.projects.get(dataset.project) if dataset.project else None
+    instrument = tx.instruments.get(acquisition.instrument)
     subjects = [acquisition_id, *(one.version_id for one in versions)]
     subjects += [part.version_id for part in version.parts]
     works = [work for subject in subjects for work in tx.inbox.list(subject=subject)]
     return _Rows(
         acquisition=acquisition,
-        instrument=tx.instruments.get(acquisition.instrument),
+        instrument=instrument,
         dataset=dataset,
         version=version,
         copies=_copies(tx, dataset, site.stores),
@@ -207,7 +209,7 @@ def _rows(tx: Transaction, acquisition_id: str, *, site: ReleaseSite, own_work: 
             and work.work_id != own_work
             and work.kind not in KEEPING
         ),
-        rules=site.rules.model_copy(update={"single_copy": project.policy.release_copy if project else None}),
+        rules=rules_for(site.rules, instrument=instrument, project=project),
     )
 
 

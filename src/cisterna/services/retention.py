@@ -96,6 +96,8 @@ def set_rule(
 def remove_rule(rule_id: str, *, person: str, reason: str, catalogue: Catalogue, clock: Clock) -> RetentionRule:
     """End a rule, in the name of an operator; what stores have locked by it stays locked until its date.
 
+    Marks for another tier that only it asked for are taken back by the dispatcher's next round.
+
     Raises:
         Conflict: Somebody has ended it already.
         Forbidden: The person may not.

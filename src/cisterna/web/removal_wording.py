@@ -20,7 +20,8 @@ REMOVAL: dict[str, str] = {
     "removal.subject": "Of {id}:",
     "removal.against": "It may not begin now:",
     "removal.goes": "What goes",
-    "removal.goes.caption": "Every version of these datasets, and all that the catalogue says of them.",
+    "removal.goes.caption": "Every version of these datasets, and all that the catalogue and its record "
+    "in the archive say of them.",
     "removal.derived": "derived from it",
     "removal.stores": "Where it lies",
     "removal.stores.caption": "What each store holds of it, and what could not be seen.",

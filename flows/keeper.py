@@ -13,6 +13,7 @@ import structlog
 from cisterna.adapters.child import Child
 from cisterna.domain.errors import CisternaError
 from cisterna.ports.catalogue import Catalogue
+from cisterna.ports.hint import HINT_TOPIC
 from cisterna.ports.sink import EventSink
 from flows.drain import Deliver, Drain
 from flows.held import owner_name
@@ -214,7 +215,7 @@ class Keeper:
         if duties.plan is not None:
             self._repeats.append(Repeat("plan", duties.plan, every_seconds=self._plan_seconds))
         heard = self._catalogue.listen(timeout=timedelta(seconds=1))
-        listening = Repeat("doorbell", lambda: self._hear(heard, pools), every_seconds=0)
+        listening = Repeat("doorbell", lambda: self._hear(heard, pools, sweeper), every_seconds=0)
         self._repeats += [*pools, listening]
 
     def _begin_rounds(self) -> None:
@@ -228,9 +229,12 @@ class Keeper:
         every = self._recovery_seconds
         self._repeats += [Repeat(name, turn, every_seconds=every) for name, turn in rounds if turn is not None]
 
-    def _hear(self, heard: Iterator[str], pools: Sequence[Repeat]) -> None:
-        """Wait for the catalogue's doorbell and wake whom it concerns; a timeout wakes everybody."""
+    def _hear(self, heard: Iterator[str], pools: Sequence[Repeat], sweeper: Sweeper) -> None:
+        """Wait for the catalogue's doorbell and wake whom it concerns; a timeout wakes everybody but sweepers."""
         topic = next(heard)
+        if topic.startswith(HINT_TOPIC):
+            sweeper.hint(topic.removeprefix(HINT_TOPIC))
+            return
         for drain in self._drains if topic != "inbox" else ():
             drain.wake()
         for pool in pools if topic != "outbox" else ():

@@ -53,6 +53,12 @@ class Sweeper:
             if _frozen(one) not in self._running:
                 self._running[_frozen(one)] = _Round(one, self._sweep, self._pause)
 
+    def hint(self, instrument: str) -> None:
+        """Look at an instrument now; one that is not swept is passed over. Safe from any thread."""
+        for one in list(self._running.values()):
+            if one.instrument == instrument:
+                one.wake()
+
     def stop(self) -> None:
         """End all threads; one that hangs in a dead share is left behind, it writes nothing."""
         for one in self._running.values():
@@ -74,6 +80,13 @@ class _Round:
         self._hint = FolderHint([instrument.path, *instrument.settings.values()], wake=self._wake)
         self._thread = threading.Thread(target=self._go, name=f"sweep-{instrument.name}", daemon=True)
         self._thread.start()
+
+    @property
+    def instrument(self) -> str:
+        return self._instrument.name
+
+    def wake(self) -> None:
+        self._wake.set()
 
     def ask_to_stop(self) -> None:
         self._stopping = True

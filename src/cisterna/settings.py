@@ -23,6 +23,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from cisterna.domain.digest import DIGEST_ALGORITHM, DigestAlgorithm
 from cisterna.domain.errors import SettingsInvalid
+from cisterna.domain.identifier import Slug
 from cisterna.domain.work import INLINE_ONLY, KEEPING, WorkKind
 
 _PREFIX = "CISTERNA_"
@@ -196,6 +197,39 @@ class Dispatch(_Section):
         return str(getattr(self, stage))
 
 
+class EventSender(_Section):
+    """A program or store that may send hints; it has a secret, a token, or both."""
+
+    name: Slug = Field(description="What it calls itself in `x-cisterna-sender`.")
+    secret: SecretStr | None = Field(None, min_length=32, description="Signs messages: HMAC-SHA256.")
+    token: SecretStr | None = Field(
+        None, min_length=32, description="Shown to `/hooks/s3` as a bearer token, by stores that cannot sign."
+    )
+
+    @model_validator(mode="after")
+    def _can_prove_itself(self) -> EventSender:
+        if self.secret is None and self.token is None:
+            msg = f"the sender '{self.name}' has neither a secret nor a token; give it one of 32 characters or more"
+            raise ValueError(msg)
+        return self
+
+
+class Events(_Section):
+    """Hints from outside that a landing zone is worth a look; without any, sweeps see the same by the clock."""
+
+    senders: tuple[EventSender, ...] = Field(
+        (), description="Who may send hints; as `[[events.senders]]` in cisterna.toml."
+    )
+
+    @field_validator("senders")
+    @classmethod
+    def _distinct(cls, senders: tuple[EventSender, ...]) -> tuple[EventSender, ...]:
+        if len({sender.name for sender in senders}) != len(senders):
+            msg = "two senders have one name; give each its own, with a secret of its own"
+            raise ValueError(msg)
+        return senders
+
+
 class Measure(_Section):
     """How sources are read."""
 
@@ -291,6 +325,7 @@ class Settings(BaseSettings):
     prefect: Prefect = Prefect()
     web: Web = Web()
     dispatch: Dispatch = Dispatch()
+    events: Events = Events()
     measure: Measure = Measure()
     lineage: Lineage = Lineage()
     identity: Identity = Identity()

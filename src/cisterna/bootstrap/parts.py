@@ -46,6 +46,7 @@ from cisterna.settings import LineageTransport, Settings
 
 if TYPE_CHECKING:
     from cisterna.adapters.portal import Portal
+    from cisterna.services.sender import Sender
 
 _LONGEST_SOCKET_BYTES = 100  # sun_path holds 107
 _KEEPING_ATTEMPTS = 2
@@ -236,6 +237,15 @@ class Parts:
         from cisterna.adapters.portal import Portal
 
         return Portal(self.public_store, base_url=self.base_url)
+
+    @property
+    def senders(self) -> Mapping[str, Sender]:
+        """Who may send hints, by name."""
+        from cisterna.services.sender import Sender
+
+        return {
+            one.name: Sender(name=one.name, secret=one.secret, token=one.token) for one in self.settings.events.senders
+        }
 
     @cached_property
     def passwords(self) -> Passwords:

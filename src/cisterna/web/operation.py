@@ -49,6 +49,7 @@ def readiness(parts: Parts) -> Response:
 def metrics(parts: Parts) -> Response:
     """Count what there is, in Prometheus's text form."""
     registry = CollectorRegistry()
+    registry.register(parts.hint_count)
     with parts.catalogue.begin() as tx:
         _count(registry, tx)
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)

@@ -1,0 +1,77 @@
+"""A hint shortens the sleep between two looks at the instrument it names, and of no other."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from cisterna.adapters.catalogue_sql import SqlCatalogue
+from cisterna.domain.instrument import Instrument
+from cisterna.services.detect import SweepMemory, SweepResult
+from cisterna.testing.factory import make_instrument
+from flows.sweeper import Sweeper
+
+_LONG = 3600.0
+
+
+class Looks:
+    """Counts looks by instrument."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self._changed = threading.Condition()
+
+    def sweep(self, instrument: Instrument, _memory: SweepMemory) -> SweepResult:
+        with self._changed:
+            self.counts[instrument.name] += 1
+            self._changed.notify_all()
+        return SweepResult(instrument=instrument.name)
+
+    def wait_for(self, claim: Callable[[Counter[str]], Any]) -> bool:
+        with self._changed:
+            return self._changed.wait_for(lambda: bool(claim(self.counts)), timeout=20)
+
+
+@pytest.fixture
+def looks() -> Looks:
+    return Looks()
+
+
+@pytest.fixture
+def sweeper(catalogue: SqlCatalogue, looks: Looks) -> Iterator[Sweeper]:
+    """Sweep two instruments that are looked at once an hour."""
+    with catalogue.begin() as tx:
+        tx.instruments.add(make_instrument("squid-1"))
+        tx.instruments.add(make_instrument("squid-2"))
+    made = Sweeper(catalogue, sweep=looks.sweep, pause_seconds=_LONG)
+    made.look()
+    assert looks.wait_for(lambda seen: seen["squid-1"] == seen["squid-2"] == 1)
+    yield made
+    made.stop()
+
+
+def test_a_hint_wakes_the_instrument_it_names_and_no_other(sweeper: Sweeper, looks: Looks) -> None:
+    sweeper.hint("squid-1")
+
+    assert looks.wait_for(lambda seen: seen["squid-1"] == 2)
+    assert looks.counts["squid-2"] == 1
+
+
+def test_a_flood_of_hints_is_few_looks(sweeper: Sweeper, looks: Looks) -> None:
+    for _ in range(10_000):
+        sweeper.hint("squid-1")
+
+    assert looks.wait_for(lambda seen: seen["squid-1"] >= 2)
+    assert looks.counts["squid-1"] <= 4
+
+
+def test_a_hint_for_what_is_not_swept_is_passed_over(sweeper: Sweeper, looks: Looks) -> None:
+    sweeper.hint("nobody")
+    sweeper.hint("squid-2")
+
+    assert looks.wait_for(lambda seen: seen["squid-2"] == 2)
+    assert set(looks.counts) == {"squid-1", "squid-2"}

@@ -197,6 +197,34 @@ class Dispatch(_Section):
         return str(getattr(self, stage))
 
 
+class SourceBucket(_Section):
+    """A bucket that instruments, or whoever copies for them, write to; its keys need to list and read it."""
+
+    bucket: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")] = Field(
+        description="Its name, as in `instrument add --path s3://bucket/prefix`."
+    )
+    endpoint: str = Field(description="URL of its S3 endpoint.")
+    region: str = Field("us-east-1", description="Region used for signing.")
+    access_key_id: str = Field(description="Access key of its own credentials.")
+    secret_access_key: SecretStr = Field(description="Its secret key.")
+
+
+class Landing(_Section):
+    """Landing zones that lie in buckets; folders need no setting."""
+
+    buckets: tuple[SourceBucket, ...] = Field(
+        (), description="Buckets with landing zones; as `[[landing.buckets]]` in cisterna.toml."
+    )
+
+    @field_validator("buckets")
+    @classmethod
+    def _distinct(cls, buckets: tuple[SourceBucket, ...]) -> tuple[SourceBucket, ...]:
+        if len({one.bucket for one in buckets}) != len(buckets):
+            msg = "two buckets have one name, and a path s3://bucket/prefix could mean either; name it once"
+            raise ValueError(msg)
+        return buckets
+
+
 class EventSender(_Section):
     """A program or store that may send hints; it has a secret, a token, or both."""
 
@@ -325,6 +353,7 @@ class Settings(BaseSettings):
     prefect: Prefect = Prefect()
     web: Web = Web()
     dispatch: Dispatch = Dispatch()
+    landing: Landing = Landing()
     events: Events = Events()
     measure: Measure = Measure()
     lineage: Lineage = Lineage()

@@ -20,7 +20,7 @@ from cisterna.domain.finding import Verdict
 from cisterna.domain.fixity import Fixity
 from cisterna.domain.hold import Hold, HoldAnswer, HoldOutcome
 from cisterna.domain.identifier import AcquisitionId, DatasetId
-from cisterna.domain.instrument import Instrument
+from cisterna.domain.instrument import BucketIdentity, Instrument
 from cisterna.domain.path import RelativePath
 from cisterna.domain.publishing import POLICY_PREFIX
 from cisterna.domain.receipt import CopyReceipt
@@ -410,6 +410,9 @@ def _about_acquisition(facts: Facts) -> Iterator[Objection]:
     if instrument.identity is None:
         words = f"nobody knows which folder the landing zone of {instrument.name} was; declare the instrument anew"
         yield Objection(condition="zone-identity", words=words)
+    if isinstance(instrument.identity, BucketIdentity):
+        words = f"the landing zone of {instrument.name} is a bucket, and Cisterna deletes nothing there"
+        yield Objection(condition="bucket", words=words)
 
 
 def _about_source(facts: Facts) -> Iterator[Objection]:

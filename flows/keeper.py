@@ -19,7 +19,7 @@ from flows.drain import Deliver, Drain
 from flows.held import owner_name
 from flows.repeat import Repeat
 from flows.supervisor import Supervisor
-from flows.sweeper import Sweep, Sweeper
+from flows.sweeper import Listen, Sweep, Sweeper
 
 STOP_SECONDS = 6.0
 """How long children may take to put back what they hold before they are killed."""
@@ -67,6 +67,7 @@ class Duties:
 
     Attributes:
         sweep: Looks at an instrument.
+        listen: Opens what tells of changes in an instrument's landing zone, where there is such a thing.
         expire: Ends attempts whose lease ran out.
         end_leases: Ends the attempts of an owner that is dead.
         deliver: Hands a sink what is due.
@@ -86,6 +87,7 @@ class Duties:
     expire: Callable[[], object]
     end_leases: Callable[[str], object]
     deliver: Deliver
+    listen: Listen | None = None
     ask_pools: Callable[[], object] | None = None
     tidy: Callable[[], object] | None = None
     record: Callable[[], object] | None = None
@@ -197,7 +199,7 @@ class Keeper:
 
     def _begin_threads(self) -> None:
         duties = self._duties
-        sweeper = Sweeper(self._catalogue, sweep=duties.sweep, pause_seconds=self._sweep_seconds)
+        sweeper = Sweeper(self._catalogue, sweep=duties.sweep, pause_seconds=self._sweep_seconds, listen=duties.listen)
         self._drains = [Drain(sink, duties.deliver) for sink in self._sinks]
         self._repeats = [
             Repeat("instruments", sweeper.look, every_seconds=INSTRUMENTS_SECONDS, at_end=sweeper.stop),

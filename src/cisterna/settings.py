@@ -207,6 +207,7 @@ class SourceBucket(_Section):
     region: str = Field("us-east-1", description="Region used for signing.")
     access_key_id: str = Field(description="Access key of its own credentials.")
     secret_access_key: SecretStr = Field(description="Its secret key.")
+    listen: bool = Field(False, description="Whether it is a MinIO that tells of changes over an open connection.")
 
 
 class Landing(_Section):

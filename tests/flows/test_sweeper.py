@@ -75,3 +75,36 @@ def test_a_hint_for_what_is_not_swept_is_passed_over(sweeper: Sweeper, looks: Lo
 
     assert looks.wait_for(lambda seen: seen["squid-2"] == 2)
     assert set(looks.counts) == {"squid-1", "squid-2"}
+
+
+class Told:
+    """A source of hints that a test sets off."""
+
+    fault: str | None = None
+
+    def __init__(self, wake: threading.Event) -> None:
+        self.wake = wake
+        self.is_closed = False
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+def test_a_store_that_tells_of_changes_wakes_the_sweep_too(catalogue: SqlCatalogue, looks: Looks) -> None:
+    told: dict[str, Told] = {}
+
+    def listen(instrument: Instrument, wake: threading.Event) -> Told | None:
+        return told.setdefault(instrument.name, Told(wake)) if instrument.name == "squid-1" else None
+
+    with catalogue.begin() as tx:
+        tx.instruments.add(make_instrument("squid-1"))
+        tx.instruments.add(make_instrument("squid-2"))
+    sweeper = Sweeper(catalogue, sweep=looks.sweep, pause_seconds=_LONG, listen=listen)
+    sweeper.look()
+    assert looks.wait_for(lambda seen: seen["squid-1"] == 1)
+
+    told["squid-1"].wake.set()
+
+    assert looks.wait_for(lambda seen: seen["squid-1"] == 2)
+    sweeper.stop()
+    assert told["squid-1"].is_closed

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from typing import TYPE_CHECKING
 
 from cisterna.adapters.landing_folder import LandingFolder
 from cisterna.bootstrap.stores import Stores
 from cisterna.domain.errors import InvalidInput, NotReady, SettingsInvalid
 from cisterna.domain.hint import BUCKET_SCHEME
-from cisterna.domain.instrument import Identity
+from cisterna.domain.instrument import Identity, Instrument
+from cisterna.ports.hint import HintSource
 from cisterna.ports.source import LandingZone
 from cisterna.settings import Settings, SourceBucket
 
@@ -49,10 +51,25 @@ class Zones:
         if path.startswith(BUCKET_SCHEME):
             self._in_bucket(path, None).mark()
 
+    def listen(self, instrument: Instrument, wake: threading.Event) -> HintSource | None:
+        """Listen for what a store tells of a landing zone; None for folders, and where the settings do not ask for it.
+
+        Args:
+            instrument: Whose zone it is.
+            wake: Set when something may have changed.
+        """
+        from cisterna.adapters.bucket_hint import BucketHint
+
+        name, prefix = _split(instrument.path)
+        found = self._buckets.get(name) if instrument.path.startswith(BUCKET_SCHEME) else None
+        if found is None or not found.listen:
+            return None
+        return BucketHint(access_of(found), bucket=name, prefix=prefix, wake=wake)
+
     def _in_bucket(self, path: str, declared: Identity | None) -> LandingBucket:
         from cisterna.adapters.landing_bucket import LandingBucket
 
-        name, _, prefix = path.removeprefix(BUCKET_SCHEME).rstrip("/").partition("/")
+        name, prefix = _split(path)
         if any(part in {"", ".", ".."} for part in prefix.split("/")) and prefix:
             msg = f"'{path}' is no place in a bucket; write s3://bucket/prefix with plain parts between single slashes"
             raise InvalidInput(msg, path=path)
@@ -85,6 +102,11 @@ class Zones:
         bucket = S3Bucket(access_of(one), bucket=one.bucket, name=name, patience=Patience())
         self._stack.callback(bucket.close)
         return bucket
+
+
+def _split(path: str) -> tuple[str, str]:
+    bucket, _, prefix = path.removeprefix(BUCKET_SCHEME).rstrip("/").partition("/")
+    return bucket, prefix
 
 
 def access_of(one: SourceBucket) -> S3Access:

@@ -5,14 +5,20 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cisterna.adapters.catalogue_sql import SqlCatalogue
+from cisterna.domain.hint import Hint
 from cisterna.domain.instrument import Instrument
 from cisterna.services.detect import SweepMemory, SweepResult
+from cisterna.services.hint import take_hints
+from cisterna.testing.clock import START
 from cisterna.testing.factory import make_instrument
+from flows.keeper import Duties, Keeper
 from flows.sweeper import Sweeper
 
 _LONG = 3600.0
@@ -75,6 +81,31 @@ def test_a_hint_for_what_is_not_swept_is_passed_over(sweeper: Sweeper, looks: Lo
 
     assert looks.wait_for(lambda seen: seen["squid-2"] == 2)
     assert set(looks.counts) == {"squid-1", "squid-2"}
+
+
+def test_what_is_rung_in_the_catalogue_reaches_the_sweep_and_nothing_else(
+    sweeper: Sweeper, looks: Looks, catalogue: SqlCatalogue, tmp_path: Path
+) -> None:
+    duties = Duties(sweep=looks.sweep, expire=int, end_leases=str, deliver=lambda _: 0)
+    keeper = Keeper(
+        catalogue,
+        duties=duties,
+        commands=(),
+        sinks=(),
+        logs=tmp_path,
+        environ={},
+        sweep_seconds=_LONG,
+        lease_seconds=_LONG,
+    )
+    heard = catalogue.listen(timeout=timedelta(seconds=20))
+    assert next(heard) == ""
+
+    take_hints([Hint(instrument="squid-1")], signed=None, catalogue=catalogue, now=START)
+    keeper._hear(heard, [], sweeper)
+
+    assert looks.wait_for(lambda seen: seen["squid-1"] == 2)
+    assert looks.counts["squid-2"] == 1
+    heard.close()  # type: ignore[attr-defined]
 
 
 class Told:

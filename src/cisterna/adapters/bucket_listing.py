@@ -83,8 +83,12 @@ def shown_key(key: str) -> str:
 
 
 def _both_file_and_folder(files: Iterable[SeenFile]) -> list[Obstacle]:
-    paths = {file.path for file in files}
-    folders = {path[:at] for path in paths for at in range(len(path)) if path[at] == "/"}
+    paths, folders = {file.path for file in files}, set[str]()
+    for path in paths:
+        folder = path.rpartition("/")[0]
+        while folder and folder not in folders:
+            folders.add(folder)
+            folder = folder.rpartition("/")[0]
     words = "is an object, and other keys take it for a folder; files cannot be so: copy it to another key"
     return [_refused(path, words) for path in sorted(paths & folders)]
 

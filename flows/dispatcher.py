@@ -107,6 +107,7 @@ def duties_of(parts: Parts) -> Duties:
     pools, rounds = executors(parts.settings), Rounds(parts)
     return Duties(
         sweep=lambda instrument, memory: _sweep(parts, instrument, memory),
+        listen=parts.zones.listen,
         expire=lambda: attempts.abort_expired(place=place, catalogue=catalogue, clock=clock),
         end_leases=lambda owner: attempts.abort_owned_by(owner, place=place, catalogue=catalogue, clock=clock),
         deliver=lambda sink: deliver_due(sink, catalogue=catalogue, clock=clock),

@@ -13,12 +13,13 @@ import structlog
 from cisterna.adapters.child import Child
 from cisterna.domain.errors import CisternaError
 from cisterna.ports.catalogue import Catalogue
+from cisterna.ports.hint import HINT_TOPIC
 from cisterna.ports.sink import EventSink
 from flows.drain import Deliver, Drain
 from flows.held import owner_name
 from flows.repeat import Repeat
 from flows.supervisor import Supervisor
-from flows.sweeper import Sweep, Sweeper
+from flows.sweeper import Listen, Sweep, Sweeper
 
 STOP_SECONDS = 6.0
 """How long children may take to put back what they hold before they are killed."""
@@ -66,6 +67,7 @@ class Duties:
 
     Attributes:
         sweep: Looks at an instrument.
+        listen: Opens what tells of changes in an instrument's landing zone, where there is such a thing.
         expire: Ends attempts whose lease ran out.
         end_leases: Ends the attempts of an owner that is dead.
         deliver: Hands a sink what is due.
@@ -85,6 +87,7 @@ class Duties:
     expire: Callable[[], object]
     end_leases: Callable[[str], object]
     deliver: Deliver
+    listen: Listen | None = None
     ask_pools: Callable[[], object] | None = None
     tidy: Callable[[], object] | None = None
     record: Callable[[], object] | None = None
@@ -196,7 +199,7 @@ class Keeper:
 
     def _begin_threads(self) -> None:
         duties = self._duties
-        sweeper = Sweeper(self._catalogue, sweep=duties.sweep, pause_seconds=self._sweep_seconds)
+        sweeper = Sweeper(self._catalogue, sweep=duties.sweep, pause_seconds=self._sweep_seconds, listen=duties.listen)
         self._drains = [Drain(sink, duties.deliver) for sink in self._sinks]
         self._repeats = [
             Repeat("instruments", sweeper.look, every_seconds=INSTRUMENTS_SECONDS, at_end=sweeper.stop),
@@ -214,7 +217,7 @@ class Keeper:
         if duties.plan is not None:
             self._repeats.append(Repeat("plan", duties.plan, every_seconds=self._plan_seconds))
         heard = self._catalogue.listen(timeout=timedelta(seconds=1))
-        listening = Repeat("doorbell", lambda: self._hear(heard, pools), every_seconds=0)
+        listening = Repeat("doorbell", lambda: self._hear(heard, pools, sweeper), every_seconds=0)
         self._repeats += [*pools, listening]
 
     def _begin_rounds(self) -> None:
@@ -228,9 +231,12 @@ class Keeper:
         every = self._recovery_seconds
         self._repeats += [Repeat(name, turn, every_seconds=every) for name, turn in rounds if turn is not None]
 
-    def _hear(self, heard: Iterator[str], pools: Sequence[Repeat]) -> None:
-        """Wait for the catalogue's doorbell and wake whom it concerns; a timeout wakes everybody."""
+    def _hear(self, heard: Iterator[str], pools: Sequence[Repeat], sweeper: Sweeper) -> None:
+        """Wait for the catalogue's doorbell and wake whom it concerns; a timeout wakes everybody but sweepers."""
         topic = next(heard)
+        if topic.startswith(HINT_TOPIC):
+            sweeper.hint(topic.removeprefix(HINT_TOPIC))
+            return
         for drain in self._drains if topic != "inbox" else ():
             drain.wake()
         for pool in pools if topic != "outbox" else ():

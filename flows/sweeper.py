@@ -12,10 +12,14 @@ from cisterna.adapters.folder_hint import FolderHint
 from cisterna.domain.errors import CisternaError
 from cisterna.domain.instrument import Instrument
 from cisterna.ports.catalogue import Catalogue
+from cisterna.ports.hint import HintSource
 from cisterna.services.detect import SweepMemory, SweepResult
 
 Sweep = Callable[[Instrument, SweepMemory], SweepResult]
 """Looks at one instrument once."""
+
+Listen = Callable[[Instrument, threading.Event], HintSource | None]
+"""Begins to listen for an instrument's hints, beside those of the kernel; None when nobody gives any."""
 
 LULL_SECONDS = 0.1
 """Between a hint and the look it asks for: a writer that writes fast gives hundreds of hints a second."""
@@ -33,13 +37,17 @@ class Sweeper:
     Args:
         catalogue: Holds the instruments.
         sweep: Looks at one.
-        pause_seconds: Longest time between two looks; a hint of the kernel shortens it.
+        pause_seconds: Longest time between two looks; a hint shortens it.
+        listen: Opens one more source of hints for an instrument.
     """
 
-    def __init__(self, catalogue: Catalogue, *, sweep: Sweep, pause_seconds: float) -> None:
+    def __init__(
+        self, catalogue: Catalogue, *, sweep: Sweep, pause_seconds: float, listen: Listen | None = None
+    ) -> None:
         self._catalogue = catalogue
         self._sweep = sweep
         self._pause = pause_seconds
+        self._listen = listen
         self._running: dict[str, _Round] = {}
 
     def look(self) -> None:
@@ -51,7 +59,13 @@ class Sweeper:
             self._running.pop(key).stop()
         for one in watched.values():
             if _frozen(one) not in self._running:
-                self._running[_frozen(one)] = _Round(one, self._sweep, self._pause)
+                self._running[_frozen(one)] = _Round(one, self._sweep, self._pause, self._listen)
+
+    def hint(self, instrument: str) -> None:
+        """Look at an instrument now; one that is not swept is passed over. Safe from any thread."""
+        for one in list(self._running.values()):
+            if one.instrument == instrument:
+                one.wake()
 
     def stop(self) -> None:
         """End all threads; one that hangs in a dead share is left behind, it writes nothing."""
@@ -65,15 +79,25 @@ class Sweeper:
 class _Round:
     """The rounds of one instrument."""
 
-    def __init__(self, instrument: Instrument, sweep: Sweep, pause_seconds: float) -> None:
+    def __init__(
+        self, instrument: Instrument, sweep: Sweep, pause_seconds: float, listen: Listen | None = None
+    ) -> None:
         self._instrument = instrument
         self._sweep = sweep
         self._pause = pause_seconds
         self._wake = threading.Event()
         self._stopping = False
         self._hint = FolderHint([instrument.path, *instrument.settings.values()], wake=self._wake)
+        self._told = listen(instrument, self._wake) if listen is not None else None
         self._thread = threading.Thread(target=self._go, name=f"sweep-{instrument.name}", daemon=True)
         self._thread.start()
+
+    @property
+    def instrument(self) -> str:
+        return self._instrument.name
+
+    def wake(self) -> None:
+        self._wake.set()
 
     def ask_to_stop(self) -> None:
         self._stopping = True
@@ -83,6 +107,8 @@ class _Round:
         self.ask_to_stop()
         self._thread.join(2.0)
         self._hint.close()
+        if self._told is not None:
+            self._told.close()
 
     def _go(self) -> None:
         memory = SweepMemory()

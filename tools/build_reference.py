@@ -258,7 +258,8 @@ def _http_api(document: dict[str, Any]) -> str:
         '$ curl -H "Authorization: Bearer $TOKEN" http://127.0.0.1:8080/api/v1/review',
         "```\n",
         "Errors are `application/problem+json` (RFC 9457) with `code`, `detail` and `facts`; the codes are in",
-        "[Errors](errors.md). What the person may not see answers 404, as if it did not exist.\n",
+        "[Errors](errors.md). What the person may not see answers 404, as if it did not exist.",
+        "`POST /api/v1/events` asks for a sender's signature, not a token: [Send events](../how-to/send-events.md).\n",
         "## Endpoints\n",
         "| | | takes | gives |",
         "| --- | --- | --- | --- |",
@@ -297,16 +298,18 @@ _LANDING = (
 OTHER_DOORS = "\n".join(
     [
         "## Other addresses\n",
-        "These are not in the OpenAPI document, and none needs a token. Landing pages show only what is public.\n",
+        "These are not in the OpenAPI document, and none needs a token of a person. Landing pages show only what is",
+        "public.\n",
         "| address | what it gives |",
         "| --- | --- |",
+        "| `POST /hooks/s3` | events of an object store as hints: [Send events](../how-to/send-events.md) |",
         f"| `GET /ark:/NAAN/NAME` | {_LANDING} description for machines. 410 and a tombstone once it was withdrawn |",
         "| `GET /ark:/NAAN/NAME/vN` | the same of one version |",
         "| `GET /ark:/NAAN/NAME/vN/files/PATH` | a file, with `Range` |",
         "| `GET /ark:/NAAN/NAME/vN/preview/PATH` | a thumbnail |",
         "| `GET /healthz` | 200 while the web process answers |",
         "| `GET /readyz` | 200 while catalogue and archive answer, else 503 with the part that does not |",
-        "| `GET /metrics` | counts for Prometheus: acquisitions, versions, work, waiting events, bytes, recoveries |",
+        "| `GET /metrics` | counts for Prometheus: acquisitions, versions, work, events, bytes, recoveries, hints |",
         "",
     ]
 )

@@ -23,6 +23,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from cisterna.domain.digest import DIGEST_ALGORITHM, DigestAlgorithm
 from cisterna.domain.errors import SettingsInvalid
+from cisterna.domain.identifier import Slug
 from cisterna.domain.work import INLINE_ONLY, KEEPING, WorkKind
 
 _PREFIX = "CISTERNA_"
@@ -196,6 +197,68 @@ class Dispatch(_Section):
         return str(getattr(self, stage))
 
 
+class SourceBucket(_Section):
+    """A bucket that instruments, or whoever copies for them, write to; its keys need to list and read it."""
+
+    bucket: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")] = Field(
+        description="Its name, as in `instrument add --path s3://bucket/prefix`."
+    )
+    endpoint: str = Field(description="URL of its S3 endpoint.")
+    region: str = Field("us-east-1", description="Region used for signing.")
+    access_key_id: str = Field(description="Access key of its own credentials.")
+    secret_access_key: SecretStr = Field(description="Its secret key.")
+    listen: bool = Field(False, description="Whether it is a MinIO that tells of changes over an open connection.")
+
+
+class Landing(_Section):
+    """Landing zones that lie in buckets; folders need no setting."""
+
+    buckets: tuple[SourceBucket, ...] = Field(
+        (), description="Buckets with landing zones; as `[[landing.buckets]]` in cisterna.toml."
+    )
+
+    @field_validator("buckets")
+    @classmethod
+    def _distinct(cls, buckets: tuple[SourceBucket, ...]) -> tuple[SourceBucket, ...]:
+        if len({one.bucket for one in buckets}) != len(buckets):
+            msg = "two buckets have one name, and a path s3://bucket/prefix could mean either; name it once"
+            raise ValueError(msg)
+        return buckets
+
+
+class EventSender(_Section):
+    """A program or store that may send hints; it has a secret, a token, or both."""
+
+    name: Slug = Field(description="What it calls itself in `x-cisterna-sender`.")
+    secret: SecretStr | None = Field(None, min_length=32, description="Signs messages: HMAC-SHA256.")
+    token: SecretStr | None = Field(
+        None, min_length=32, description="Shown to `/hooks/s3` as a bearer token, by stores that cannot sign."
+    )
+
+    @model_validator(mode="after")
+    def _can_prove_itself(self) -> EventSender:
+        if self.secret is None and self.token is None:
+            msg = f"the sender '{self.name}' has neither a secret nor a token; give it one of 32 characters or more"
+            raise ValueError(msg)
+        return self
+
+
+class Events(_Section):
+    """Hints from outside that a landing zone is worth a look; without any, sweeps see the same by the clock."""
+
+    senders: tuple[EventSender, ...] = Field(
+        (), description="Who may send hints; as `[[events.senders]]` in cisterna.toml."
+    )
+
+    @field_validator("senders")
+    @classmethod
+    def _distinct(cls, senders: tuple[EventSender, ...]) -> tuple[EventSender, ...]:
+        if len({sender.name for sender in senders}) != len(senders):
+            msg = "two senders have one name; give each its own, with a secret of its own"
+            raise ValueError(msg)
+        return senders
+
+
 class Measure(_Section):
     """How sources are read."""
 
@@ -291,6 +354,8 @@ class Settings(BaseSettings):
     prefect: Prefect = Prefect()
     web: Web = Web()
     dispatch: Dispatch = Dispatch()
+    landing: Landing = Landing()
+    events: Events = Events()
     measure: Measure = Measure()
     lineage: Lineage = Lineage()
     identity: Identity = Identity()

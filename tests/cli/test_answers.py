@@ -36,6 +36,7 @@ NEEDS_A_STACK = (
     "review request-changes ds-x --reason why",
     "review assign ds-x --to somebody --reason why",
     "instrument add squid-1 --profile squid --path .",
+    "instrument add sequencer --profile folder --path s3://runs/novaseq",
     "instrument list",
     "project add study --title Study",
     "project list",

@@ -15,7 +15,7 @@ from cisterna.domain.dataset import ORDER, Stage
 from cisterna.domain.finding import Verdict
 from cisterna.domain.fixity import Fixity
 from cisterna.domain.hold import Hold, HoldAnswer, HoldOutcome, HoldScope
-from cisterna.domain.instrument import ZoneIdentity
+from cisterna.domain.instrument import BucketIdentity, ZoneIdentity
 from cisterna.domain.release import (
     ArchiveFacts,
     CopyWord,
@@ -95,6 +95,7 @@ COPY = StoredCopy(
     looked_at=NOW - DAY,
     next_at=NOW,
 )
+IN_BUCKET = BucketIdentity(bucket="runs", sentinel="s" * 32)
 WHOLE = Facts(
     step=Step.DELETE,
     now=NOW,
@@ -226,6 +227,7 @@ BROKEN: list[tuple[str, dict[str, Any]]] = [
     ("no-work", {"open_work": ("reprocess",)}),
     ("instrument", {"instrument": WHOLE.instrument.model_copy(update={"watched": False})}),
     ("instrument", {"instrument": WHOLE.instrument.model_copy(update={"name": "squid-2"})}),
+    ("bucket", {"instrument": WHOLE.instrument.model_copy(update={"identity": IN_BUCKET})}),
     ("zone-identity", {"instrument": WHOLE.instrument.model_copy(update={"identity": None})}),
     ("source", source(problem="the share is away")),
     ("unchanged", source(fingerprint="b" * 64)),

@@ -99,7 +99,7 @@ def facility(tmp_path: Path, catalogue: SqlCatalogue) -> Facility:
     declare_instrument(
         "squid-1",
         profile=made.profile("squid"),
-        path=zone,
+        path=str(zone),
         settings={"run_json": str(run_json)},
         zone=LandingFolder(str(zone)),
         catalogue=catalogue,

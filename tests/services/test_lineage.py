@@ -22,9 +22,11 @@ from tests.services.world import PLACE, add_acquisition, add_version, add_work, 
 class Bench:
     """An acquisition that was taken in and a dataset derived from it, by two runs."""
 
-    def __init__(self, catalogue: SqlCatalogue, clock: SettableClock) -> None:
+    def __init__(self, catalogue: SqlCatalogue, clock: SettableClock, zone: str = "/landing/squid-1") -> None:
         self.catalogue, store = catalogue, MemoryStore()
         found_facility(catalogue, clock)
+        with catalogue.begin() as tx:
+            tx.instruments.save(tx.instruments.get("squid-1").model_copy(update={"path": zone}))
         self.acquisition = add_acquisition(catalogue, clock, "run: 50% #1")
         add_work(catalogue, clock, self.acquisition.acquisition_id)
         self.raw = add_version(catalogue, clock, store, acquisition=self.acquisition)
@@ -69,6 +71,17 @@ def test_the_whole_story_is_valid_openlineage_and_hangs_together(bench: Bench) -
     assert ingest["outputs"][0]["name"] == infer["inputs"][0]["name"]
     assert infer["run"]["facets"]["parent"]["run"]["runId"] == ingest["run"]["runId"]
     assert infer["outputs"][0]["facets"]["version"]["datasetVersion"] == "v1"
+
+
+def test_a_run_in_a_bucket_is_named_by_bucket_and_key(catalogue: SqlCatalogue, clock: SettableClock) -> None:
+    bench = Bench(catalogue, clock, zone="s3://runs/squid-1")
+    with catalogue.begin() as tx:
+        lines = list(openlineage_lines(events_about(tx, bench.raw.dataset_id), namespace="cisterna"))
+
+    events = [json.loads(line) for line in lines]
+    (source,) = events[1]["inputs"]
+    assert (source["namespace"], source["name"]) == ("s3://runs", "squid-1/run%3A 50%25 %231")
+    assert [faults(event) for event in events] == [[], [], [], []]
 
 
 @pytest.mark.parametrize("start", ["acquisition", "dataset", "version"])

@@ -349,11 +349,15 @@ def test_people_see_their_own_projects_and_those_of_their_roles(people: SqlCatal
         (BindingKind.PATH, "", "cells"),
         (BindingKind.PATH, "/landing", None),
         (BindingKind.PATH, "/" + "x" * 1000, "cells"),
+        (BindingKind.PATH, "s3://", "cells"),
+        (BindingKind.PATH, "s3://*", "cells"),
+        (BindingKind.PATH, "s3://runs/../other", "cells"),
         (BindingKind.FIELD, "experiment_id", "cells"),
         (BindingKind.FIELD, "=x", "cells"),
         (BindingKind.FIELD, "x=", "cells"),
         (BindingKind.BOOKING, "table.csv", None),
         (BindingKind.BOOKING, "/table.csv", "cells"),
+        (BindingKind.BOOKING, "s3://runs/table.csv", None),
     ],
 )
 def test_a_rule_that_could_not_mean_anything_is_refused(
@@ -369,9 +373,10 @@ def test_rules_are_bound_by_operators_to_projects_that_exist(people: SqlCatalogu
     for _ in range(2):
         projects.bind_project(BindingKind.PATH, "/landing/a", project="cells", by=OPERATOR, catalogue=people)
     projects.bind_project(BindingKind.BOOKING, "/b.csv", project=None, by=OPERATOR, catalogue=people)
+    projects.bind_project(BindingKind.PATH, "s3://runs/novaseq", project="cells", by=OPERATOR, catalogue=people)
 
     with people.begin() as tx:
-        assert tx.projects.bindings() == [path("/landing/a"), BOOKING]
+        assert tx.projects.bindings() == [path("/landing/a"), BOOKING, path("s3://runs/novaseq")]
     with pytest.raises(NotFound):
         projects.bind_project(BindingKind.PATH, "/x", project="none", by=OPERATOR, catalogue=people)
     with pytest.raises(Forbidden):

@@ -17,6 +17,7 @@ from cisterna.adapters.catalogue_connection import CHANNEL, CONNECT, Statements,
 from cisterna.adapters.catalogue_copy import SqlCopies
 from cisterna.adapters.catalogue_dataset import SqlDatasets
 from cisterna.adapters.catalogue_erasure import SqlErasures
+from cisterna.adapters.catalogue_hint import SqlHints
 from cisterna.adapters.catalogue_hold import SqlHolds
 from cisterna.adapters.catalogue_inbox import SqlInbox
 from cisterna.adapters.catalogue_instrument import SqlInstruments
@@ -43,6 +44,7 @@ from cisterna.ports.catalogue import (
     Releases,
     Transaction,
 )
+from cisterna.ports.hint import Hints
 from cisterna.ports.record import Rebuilding, Records, Recoveries
 from cisterna.ports.retention import Protections, RetentionRules
 from cisterna.ports.roster import Roster
@@ -65,6 +67,7 @@ class SqlTransaction:
         self.protections: Protections = SqlProtections(statements)
         self.erasures: Erasures = SqlErasures(statements)
         self.roster: Roster = SqlRoster(statements)
+        self.hints: Hints = SqlHints(statements)
         self.inbox: Inbox = SqlInbox(statements)
         self.outbox: Outbox = SqlOutbox(statements)
         self.accounts: Accounts = SqlAccounts(statements)

@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSON, JSONB, TIMESTAMP
 
-SCHEMA_REVISION = "0009"
+SCHEMA_REVISION = "0010"
 """The newest migration; a database that is there already needs no Alembic at start."""
 
 metadata = MetaData(
@@ -396,6 +396,15 @@ sign_in_failures = Table(
     _moment("last_at"),
 )
 Index("ix_sign_in_failures_last_at", sign_in_failures.c.last_at)
+
+nonces = Table(
+    "nonces",
+    metadata,
+    Column("sender", Text, primary_key=True),
+    Column("nonce", Text, primary_key=True),
+    _moment("until"),
+)
+Index("ix_nonces_until", nonces.c.until)
 
 changes = Table(
     "changes",

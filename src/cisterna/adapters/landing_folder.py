@@ -17,7 +17,7 @@ from typing import Self
 from cisterna.adapters.folder_listing import Walk, listed_name
 from cisterna.adapters.landing_deletion import delete_proven
 from cisterna.domain.errors import CisternaError, HostileInput, NotFound, ReleaseRefused, SourceUnavailable
-from cisterna.domain.instrument import ZoneIdentity
+from cisterna.domain.instrument import Identity, ZoneIdentity
 from cisterna.domain.listing import Listing, Obstacle, ObstacleKind, SeenFile
 from cisterna.domain.release import ProvenFile
 from cisterna.domain.source_name import source_path
@@ -131,7 +131,7 @@ class LandingFolder:
         declared: The zone's identity when it was declared; every call refuses another one. None accepts any.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, declared: ZoneIdentity | None = None) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, declared: Identity | None = None) -> None:
         self.path = os.fspath(path)
         self._declared = declared
 
@@ -140,7 +140,7 @@ class LandingFolder:
         with self._root(check=False) as root:
             return _identity(os.fstat(root))
 
-    def require_identity(self, declared: ZoneIdentity | None) -> None:
+    def require_identity(self, declared: Identity | None) -> None:
         """Raises `SourceUnavailable` when another folder (or an empty mount point) stands in the zone's place."""
         found = self.identity()
         if declared is not None and found != declared:
@@ -244,10 +244,11 @@ class LandingFolder:
             msg = f"the landing zone {self.path} stopped answering: {error.strerror}; {_remedy(error)}"
             raise SourceUnavailable(msg, path=self.path) from error
 
-    def _swapped(self, found: ZoneIdentity, declared: ZoneIdentity) -> SourceUnavailable:
+    def _swapped(self, found: ZoneIdentity, declared: Identity) -> SourceUnavailable:
+        known = f"{declared.device} and {declared.inode}" if isinstance(declared, ZoneIdentity) else "a bucket"
         msg = (
             f"{self.path} is not the folder that was declared (device {found.device} inode {found.inode}, declared "
-            f"{declared.device} and {declared.inode}); mount the share again, or declare the instrument anew"
+            f"{known}); mount the share again, or declare the instrument anew"
         )
         return SourceUnavailable(msg, path=self.path, found=found.model_dump(), declared=declared.model_dump())
 

@@ -14,10 +14,11 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cisterna.adapters.landing_folder import LandingFolder, read_outside
+from cisterna.adapters.landing_folder import read_outside
 from cisterna.adapters.system_clock import SystemClock
 from cisterna.bootstrap.home import Endpoints, Home
 from cisterna.bootstrap.stores import PUBLIC, Keys, Stores
+from cisterna.bootstrap.zones import Zones
 from cisterna.domain.acquisition import Acquisition
 from cisterna.domain.errors import NotFound, SettingsInvalid, StoreUnavailable
 from cisterna.domain.event import Event
@@ -46,6 +47,7 @@ from cisterna.settings import LineageTransport, Settings
 
 if TYPE_CHECKING:
     from cisterna.adapters.portal import Portal
+    from cisterna.services.sender import Sender
 
 _LONGEST_SOCKET_BYTES = 100  # sun_path holds 107
 _KEEPING_ATTEMPTS = 2
@@ -235,6 +237,15 @@ class Parts:
 
         return Portal(self.public_store, base_url=self.base_url)
 
+    @property
+    def senders(self) -> Mapping[str, Sender]:
+        """Who may send hints, by name."""
+        from cisterna.services.sender import Sender
+
+        return {
+            one.name: Sender(name=one.name, secret=one.secret, token=one.token) for one in self.settings.events.senders
+        }
+
     @cached_property
     def passwords(self) -> Passwords:
         """argon2id."""
@@ -269,13 +280,18 @@ class Parts:
             raise NotFound(msg, profile=name)
         return found
 
+    @cached_property
+    def zones(self) -> Zones:
+        """Landing zones, in folders and in buckets."""
+        return Zones(self.settings, stores=self.stores, stack=self._stack)
+
     def zone_of(self, instrument: Instrument) -> LandingZone:
         """Open an instrument's landing zone, and no other folder that stands in its place."""
-        return LandingFolder(instrument.path, declared=instrument.identity)
+        return self.zones.open(instrument.path, declared=instrument.identity)
 
-    def zone_at(self, path: Path) -> LandingZone:
-        """Open any folder as a landing zone."""
-        return LandingFolder(str(path))
+    def zone_at(self, path: Path | str) -> LandingZone:
+        """Open any folder, or a prefix `s3://bucket/prefix`, as a landing zone."""
+        return self.zones.open(str(path))
 
     @property
     def outside(self) -> OutsideReader:

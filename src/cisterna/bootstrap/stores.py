@@ -75,7 +75,7 @@ class Stores:
         from cisterna.adapters.s3_minio import S3MinioStore
         from cisterna.adapters.s3_obstore import S3Store
 
-        access, bucket = self._place(name)
+        access, bucket = self.place(name)
         self._require_elsewhere(name, access, bucket)
         patience = None if attempts is None else Patience(attempts=attempts)
         kind = S3MinioStore if self._settings.store.client is StoreClient.MINIO else S3Store
@@ -112,7 +112,7 @@ class Stores:
         """
         from cisterna.adapters.bucket_plan import read_policy
 
-        return read_policy("reader" if reads_only else "identity", bucket=self._place(name)[1])
+        return read_policy("reader" if reads_only else "identity", bucket=self.place(name)[1])
 
     def admin(self, name: str, *, keys: Keys | None = None) -> BucketAdmin:
         """Open the bucket of a store for arranging it. Raises `NotFound`.
@@ -125,9 +125,9 @@ class Stores:
         from cisterna.adapters.bucket_plan import read_policy
         from cisterna.adapters.s3_admin import S3BucketAdmin
 
-        access, bucket = self._place(name)
+        access, bucket = self.place(name)
         if keys is None and self.is_embedded and name == PUBLIC:
-            access, _ = self._place(ARCHIVE)
+            access, _ = self.place(ARCHIVE)
         if keys is not None:
             access = access.model_copy(update={"access_key_id": keys[0], "secret_access_key": keys[1]})
         admin = S3BucketAdmin(access, bucket=bucket, store=name, policy=read_policy("bucket", bucket=bucket))
@@ -138,7 +138,7 @@ class Stores:
         """Open a store for holding, locking and marking single objects, with its own keys. Raises `NotFound`."""
         from cisterna.adapters.s3_keeper import S3ObjectKeeper
 
-        access, bucket = self._place(name)
+        access, bucket = self.place(name)
         keeper = S3ObjectKeeper(access, bucket=bucket, store=name)
         self._stack.callback(keeper.close)
         return keeper
@@ -155,7 +155,7 @@ class Stores:
         from cisterna.adapters.s3_access import Patience
         from cisterna.adapters.s3_erasure import S3Eraser
 
-        access, bucket = self._place(name)
+        access, bucket = self.place(name)
         if keys is not None:
             access = access.model_copy(update={"access_key_id": keys[0], "secret_access_key": keys[1]})
         eraser = S3Eraser(access, bucket=bucket, store=name, clock=clock, patience=Patience(attempts=_ERASING_ATTEMPTS))
@@ -172,7 +172,7 @@ class Stores:
         from cisterna.adapters.s3_access import Patience
         from cisterna.adapters.s3_survey import S3Survey
 
-        access, bucket = self._place(name)
+        access, bucket = self.place(name)
         survey = S3Survey(access, bucket=bucket, store=name, clock=clock, patience=Patience(attempts=_ERASING_ATTEMPTS))
         self._stack.callback(survey.close)
         return survey
@@ -181,10 +181,10 @@ class Stores:
         """Name those who must not reach the bucket of a store: whoever has no keys, and the public keys."""
         from cisterna.adapters.s3_admin import S3Stranger
 
-        access, bucket = self._place(name)
+        access, bucket = self.place(name)
         found = [S3Stranger(access, bucket=bucket, name="no keys at all", anonymous=True)]
         if name != PUBLIC:
-            public, _ = self._place(PUBLIC)
+            public, _ = self.place(PUBLIC)
             tried = public.model_copy(update={"endpoint": access.endpoint, "region": access.region})
             found.append(S3Stranger(tried, bucket=bucket, name="the public keys"))
         for one in found:
@@ -193,15 +193,15 @@ class Stores:
 
     def with_public_keys(self) -> Sequence[str]:
         """Name the stores other than the public one whose keys are the public ones."""
-        public, _ = self._place(PUBLIC)
-        others = ((name, self._place(name)[0]) for name in self.names if name != PUBLIC)
+        public, _ = self.place(PUBLIC)
+        others = ((name, self.place(name)[0]) for name in self.names if name != PUBLIC)
         return [name for name, access in others if access.access_key_id == public.access_key_id]
 
     def _require_elsewhere(self, name: str, access: S3Access, bucket: str) -> None:
         """Refuse a store of copies that is the archive's own bucket by its address; others are found by a probe."""
         if name not in self.copies:
             return
-        archive, archive_bucket = self._place(ARCHIVE)
+        archive, archive_bucket = self.place(ARCHIVE)
         if (access.endpoint.rstrip("/"), bucket) == (archive.endpoint.rstrip("/"), archive_bucket):
             msg = (
                 f"the store '{name}' of store.copies is the archive's own bucket, {bucket} at {access.endpoint}; a "
@@ -209,7 +209,7 @@ class Stores:
             )
             raise SettingsInvalid(msg, store=name)
 
-    def _place(self, name: str) -> tuple[S3Access, str]:
+    def place(self, name: str) -> tuple[S3Access, str]:
         """Say where a store is, with its own keys, and its bucket."""
         from cisterna.adapters.s3_access import S3Access
 

@@ -96,7 +96,7 @@ class Demo:
             declare_instrument(
                 f"squid-{run.name}",
                 profile=parts.profile("squid"),
-                path=zone,
+                path=str(zone),
                 settings={"run_json": str(zone.parent / "run.json")},
                 zone=parts.zone_at(zone),
                 catalogue=parts.catalogue,

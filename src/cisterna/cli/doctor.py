@@ -67,7 +67,7 @@ def _look_at_parts(parts: Parts) -> Iterator[Diagnosis]:
     yield diagnose("web", lambda: _answers(f"{parts.base_url}/readyz"), fix=f"see {log}/web.log")
     yield _dispatcher(parts.home)
     if catalogue.condition is Condition.OK:
-        yield from health.look_at_zones(parts.catalogue, lambda path: parts.zone_at(Path(path)))
+        yield from health.look_at_zones(parts.catalogue, parts.zone_at)
         yield health.look_at_work(parts.catalogue)
         yield health.look_at_outbox(parts.catalogue)
         yield health.look_at_record(parts.catalogue, clock=parts.clock)

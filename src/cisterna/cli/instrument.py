@@ -14,6 +14,7 @@ from cisterna.cli.opened import local_person, opened
 from cisterna.cli.rehearsal import catalogue_for
 from cisterna.domain.bandwidth import parse_limit
 from cisterna.domain.errors import InvalidInput, UnclaimedFolder
+from cisterna.domain.hint import BUCKET_SCHEME
 from cisterna.domain.instrument import CopyRule
 from cisterna.domain.source_name import logical_path
 from cisterna.services.instrument import declare_instrument, set_copies
@@ -36,7 +37,9 @@ def add(
     name: Annotated[str, typer.Argument(help="What people call it: lower case, digits, dot, dash.")],
     *,
     profile: ProfileOption,
-    path: Annotated[Path, typer.Option("--path", help="Its landing zone.", show_default=False)],
+    path: Annotated[
+        str, typer.Option("--path", help="Its landing zone: a folder, or s3://bucket/prefix.", show_default=False)
+    ],
     setting: SettingOption = None,
     limit: LimitOption = None,
     dry_run: DryRun = False,
@@ -45,22 +48,24 @@ def add(
 ) -> None:
     """Declare an instrument; the next sweep sees it."""
     settings, bandwidth = _settings(setting), [parse_limit(one) for one in limit or []]
+    place = _place(path)
     with opened(home) as parts:
         found = parts.profile(profile)
-        zone = parts.zone_at(path.absolute())
+        zone = parts.zone_at(place)
         folders = len(zone.folders())
         document = {
             "name": name,
             "profile": profile,
-            "path": str(path.absolute()),
+            "path": place,
             "settings": settings,
             "bandwidth": [one.model_dump(mode="json") for one in bandwidth],
         }
         if not dry_run:
+            parts.zones.mark(place)
             declared = declare_instrument(
                 name,
                 profile=found,
-                path=path.absolute(),
+                path=place,
                 settings=settings,
                 bandwidth=bandwidth,
                 zone=zone,
@@ -69,7 +74,7 @@ def add(
             )
             document = declared.model_dump(mode="json")
     verb = "would be declared" if dry_run else "is declared"
-    text = f"{name} {verb}: {folders} folders are in {path.absolute()} now"
+    text = f"{name} {verb}: {folders} folders are in {place} now"
     answer({**document, "folders": folders, "dry_run": dry_run}, as_json=as_json, show=lines(text))
 
 
@@ -136,7 +141,7 @@ def list_(*, home: HomeOption = None, as_json: AsJson = False) -> None:
 
 @app.command()
 def check(
-    path: Annotated[Path, typer.Argument(help="The folder of one run.")],
+    path: Annotated[str, typer.Argument(help="The folder of one run, also s3://bucket/prefix/run.")],
     *,
     profile: Annotated[
         str | None, typer.Option("--profile", help="How it was written; else whoever claims it.")
@@ -149,13 +154,14 @@ def check(
     from cisterna.services.claim import explain
     from cisterna.settings import load_settings
 
-    folder = path.absolute()
+    above, _, name = _place(path).rpartition("/")
+    folder = logical_path(os.fsencode(name))
     with open_parts(load_settings()) as parts:
         profiles = [parts.profile(profile)] if profile else list(parts.profiles.values())
         looks = [
             explain(
-                logical_path(os.fsencode(folder.name)),
-                zone=parts.zone_at(folder.parent),
+                folder,
+                zone=parts.zone_at(above or "/"),
                 profile=one,
                 settings=_settings(setting),
                 outside=parts.outside,
@@ -164,12 +170,17 @@ def check(
         ]
     explained = next((one for one in looks if one.is_claimed), None)
     if explained is None:
-        msg = f"no profile recognises {folder}; tried: {', '.join(one.profile for one in looks)}"
-        raise UnclaimedFolder(msg, path=str(folder))
+        msg = f"no profile recognises {path}; tried: {', '.join(one.profile for one in looks)}"
+        raise UnclaimedFolder(msg, path=path)
     said = {"state": explained.now.state.value, "reason": explained.now.reason}
     document = {**said, **explained.model_dump(mode="json")}
     complete = explained.is_complete
     answer(document, as_json=as_json, show=pairs(document), code=ExitCode.DONE if complete else ExitCode.PERSON_NEEDED)
+
+
+def _place(path: str) -> str:
+    """Write a landing zone, or a folder in one, from the root."""
+    return path.rstrip("/") if path.startswith(BUCKET_SCHEME) else str(Path(path).absolute())
 
 
 def _settings(given: list[str] | None) -> dict[str, str]:

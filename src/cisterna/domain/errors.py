@@ -69,6 +69,12 @@ class NotSignedIn(CisternaError):
     code = "not-signed-in"
 
 
+class MessageRefused(CisternaError):
+    """A message does not prove that a known sender sent it just now: it is forged, stale or was there before."""
+
+    code = "message-refused"
+
+
 class Throttled(CisternaError):
     """Too many attempts failed; `facts["retry_after_seconds"]` tells how long to wait."""
 

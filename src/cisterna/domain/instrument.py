@@ -18,6 +18,19 @@ class ZoneIdentity(Value):
     inode: int
 
 
+class BucketIdentity(Value):
+    """The same of a landing zone in a bucket: an emptied or newly made bucket has not the sentinel that was put there.
+
+    The endpoint's address is no part of it: a store may move, and its zones stay what they are.
+    """
+
+    bucket: str
+    sentinel: str
+
+
+Identity = ZoneIdentity | BucketIdentity
+
+
 class CopyRule(StrEnum):
     """How many re-read copies a release of an instrument's data asks for."""
 
@@ -55,7 +68,7 @@ class Instrument(Value):
     """One declared instrument.
 
     Attributes:
-        path: Absolute path of the landing zone.
+        path: Absolute path of the landing zone, or `s3://bucket/prefix`.
         settings: The profile's own settings, by the names its `Settings` model declares (for Squid: `run_json`).
         identity: Of the landing zone when it was declared.
         bandwidth: Limits to how fast its acquisitions are read, each for some hours; none is no limit.
@@ -67,7 +80,7 @@ class Instrument(Value):
     profile: str
     path: str
     settings: dict[str, str] = Field(default_factory=dict)
-    identity: ZoneIdentity | None = None
+    identity: Identity | None = None
     bandwidth: tuple[BandwidthLimit, ...] = ()
     copies: CopyPolicy | None = None
     watched: bool = True

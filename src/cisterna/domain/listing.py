@@ -13,7 +13,11 @@ from cisterna.domain.path import RelativePath
 
 
 class SeenFile(Value):
-    """A regular file, as one `lstat` saw it; its path is written as `domain.source_name` has it."""
+    """A regular file, as one `lstat` saw it; its path is written as `domain.source_name` has it.
+
+    Attributes:
+        inode: What tells the file from another one of that name; of an object in a bucket, a number made of its ETag.
+    """
 
     path: RelativePath
     size_bytes: int = Field(ge=0)

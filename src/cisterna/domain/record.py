@@ -117,6 +117,7 @@ KINDS: Mapping[str, Kind] = {
 
 NOT_KEPT: Mapping[str, str] = {
     "sessions": "whoever was signed in signs in again",
+    "nonces": "which signed messages came; they are hints, and a sweep sees the same without them",
     "sign_in_failures": "counts of the last minutes, by which guessing is slowed down",
     "attempts": "leases: they end with the catalogue that gave them, and events tell of each attempt",
     "stores": "every start says which stores there are",

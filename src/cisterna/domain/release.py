@@ -20,7 +20,7 @@ from cisterna.domain.finding import Verdict
 from cisterna.domain.fixity import Fixity
 from cisterna.domain.hold import Hold, HoldAnswer, HoldOutcome
 from cisterna.domain.identifier import AcquisitionId, DatasetId
-from cisterna.domain.instrument import CopyRule, Instrument
+from cisterna.domain.instrument import BucketIdentity, CopyRule, Instrument
 from cisterna.domain.path import RelativePath
 from cisterna.domain.project import Project
 from cisterna.domain.publishing import POLICY_PREFIX
@@ -445,6 +445,9 @@ def _about_acquisition(facts: Facts) -> Iterator[Objection]:
     if instrument.identity is None:
         words = f"nobody knows which folder the landing zone of {instrument.name} was; declare the instrument anew"
         yield Objection(condition="zone-identity", words=words)
+    if isinstance(instrument.identity, BucketIdentity):
+        words = f"the landing zone of {instrument.name} is a bucket, and Cisterna deletes nothing there"
+        yield Objection(condition="bucket", words=words)
 
 
 def _about_source(facts: Facts) -> Iterator[Objection]:

@@ -30,6 +30,7 @@ from cisterna.domain.release import Release
 from cisterna.domain.review import Decision
 from cisterna.domain.stored_copy import StoredCopy
 from cisterna.domain.work import Attempt, Claim, Work, WorkKind, WorkState
+from cisterna.ports.hint import Hints
 from cisterna.ports.record import Rebuilding, Records, Recoveries
 from cisterna.ports.retention import Protections, RetentionRules
 from cisterna.ports.roster import Roster
@@ -558,6 +559,7 @@ class Transaction(Protocol):
     protections: Protections
     erasures: Erasures
     roster: Roster
+    hints: Hints
     inbox: Inbox
     outbox: Outbox
     accounts: Accounts
@@ -578,7 +580,9 @@ class Catalogue(Protocol):
         ...
 
     def listen(self, *, timeout: timedelta) -> Iterator[str]:
-        """Yield a topic (`inbox`, `outbox`) when something was committed there, and `""` when the timeout passed.
+        """Yield a topic when something was committed there, and `""` when the timeout passed.
+
+        Topics are `inbox`, `outbox` and, of instruments worth a look, `hint:NAME`.
 
         A doorbell only: what it tells may be lost, so whoever listens looks for itself at every wake-up.
         """

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from cisterna.domain.instrument import ZoneIdentity
+from cisterna.domain.instrument import Identity
 from cisterna.domain.listing import Listing, Obstacle, SeenFile
 from cisterna.domain.release import ProvenFile
 
@@ -37,18 +37,20 @@ class EnteredFolder(Protocol):
 
 
 class LandingZone(Protocol):
-    """The folder an instrument writes to. Nothing here ever writes or renames, and one method deletes.
+    """The folder, or the prefix of a bucket, that an instrument writes to.
+
+    Nothing here ever writes or renames, and one method deletes.
 
     Links are never followed and only regular files are opened. Every method raises `SourceUnavailable` when the zone
     cannot be looked at or is not the one that was declared; that is never the same as empty. Names and paths, given and
     taken, are written as `domain.source_name` has them: whatever bytes a name is made of, it is one line of text.
     """
 
-    def identity(self) -> ZoneIdentity:
-        """Tell which folder this is, as the system knows it."""
+    def identity(self) -> Identity:
+        """Tell which folder or prefix this is, as the system or the store knows it."""
         ...
 
-    def require_identity(self, declared: ZoneIdentity | None) -> None:
+    def require_identity(self, declared: Identity | None) -> None:
         """Raises `SourceUnavailable` when another folder (or an empty mount point) stands in the zone's place."""
         ...
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from pathlib import Path
+from pathlib import PurePosixPath
 
 from pydantic import ValidationError
 
 from cisterna.domain.account import Role
 from cisterna.domain.bandwidth import BandwidthLimit
 from cisterna.domain.errors import AlreadyExists, InvalidInput
+from cisterna.domain.hint import BUCKET_SCHEME
 from cisterna.domain.instrument import CopyPolicy, CopyRule, Instrument
 from cisterna.ports.catalogue import Catalogue
 from cisterna.ports.clock import Clock
@@ -23,7 +24,7 @@ def declare_instrument(
     name: str,
     *,
     profile: Profile,
-    path: Path,
+    path: str,
     settings: Mapping[str, str],
     bandwidth: Sequence[BandwidthLimit] = (),
     zone: LandingZone,
@@ -35,7 +36,7 @@ def declare_instrument(
     Args:
         name: What people call it.
         profile: How it writes.
-        path: Its landing zone, an absolute path.
+        path: Its landing zone: an absolute path, or `s3://bucket/prefix`.
         settings: The profile's own settings.
         bandwidth: Limits to how fast its acquisitions are read.
         zone: The same folder, looked at: an empty one is accepted, a missing one is not.
@@ -47,14 +48,14 @@ def declare_instrument(
         InvalidInput: The name or path has not the form it must have.
         SourceUnavailable: The folder cannot be looked at.
     """
-    if not path.is_absolute():
+    if not path.startswith(("/", BUCKET_SCHEME)):
         msg = f"the landing zone '{path}' is not an absolute path; give it from the root"
-        raise InvalidInput(msg, path=str(path))
+        raise InvalidInput(msg, path=path)
     try:
         instrument = Instrument(
             name=name,
             profile=profile.name,
-            path=str(path),
+            path=path,
             settings=dict(settings),
             bandwidth=tuple(bandwidth),
             identity=zone.identity(),
@@ -65,11 +66,11 @@ def declare_instrument(
         raise InvalidInput(msg, instrument=name) from error
     with catalogue.begin() as tx:
         for other in tx.instruments.list():
-            if other.name != name and other.watched and _overlap(Path(other.path), path):
+            if other.name != name and other.watched and _overlap(other.path, path):
                 msg = (
                     f"the folder {path} overlaps with the landing zone of instrument '{other.name}'; give each its own"
                 )
-                raise AlreadyExists(msg, path=str(path), instrument=other.name)
+                raise AlreadyExists(msg, path=path, instrument=other.name)
         tx.instruments.add(instrument)
     return instrument
 
@@ -123,5 +124,6 @@ def set_copies(
     return changed
 
 
-def _overlap(first: Path, second: Path) -> bool:
+def _overlap(one: str, other: str) -> bool:
+    first, second = PurePosixPath(one), PurePosixPath(other)
     return first.is_relative_to(second) or second.is_relative_to(first)

@@ -12,6 +12,7 @@ from cisterna.domain.base import Moment, Value
 from cisterna.domain.dataset import Dataset, Version
 from cisterna.domain.errors import NotFound
 from cisterna.domain.finding import Finding, Outcome
+from cisterna.domain.hint import BUCKET_SCHEME
 from cisterna.domain.identifier import dataset_id
 from cisterna.domain.work import KEEPING, Claim, Work, WorkKind
 from cisterna.ports.catalogue import Transaction
@@ -247,9 +248,10 @@ def _of_acquisition(
     owner = _owner(tx, acquisition.project)
     findings = tx.datasets.findings(written[-1][1].version_id) if written else ()
     kept = tx.datasets.versions(dataset_id(origin=acquisition_id))
+    namespace, name = _named_source(f"{zone.rstrip('/')}/{acquisition.folder}", place)
     source = LineageDataset(
-        namespace=f"file://{place.host}",
-        name=_encoded(f"{zone.rstrip('/')}/{acquisition.folder}"),
+        namespace=namespace,
+        name=name,
         title=acquisition.name,
         file_count=acquisition.file_count,
         total_bytes=acquisition.total_bytes,
@@ -263,6 +265,14 @@ def _of_acquisition(
         inputs=(source,),
         outputs=_outputs(written, place=place, owner=owner),
     )
+
+
+def _named_source(path: str, place: Place) -> tuple[str, str]:
+    """Name a run's folder as OpenLineage does: by host and path, or by bucket and key."""
+    if path.startswith(BUCKET_SCHEME):
+        bucket, _, key = path.removeprefix(BUCKET_SCHEME).partition("/")
+        return f"{BUCKET_SCHEME}{bucket}", _encoded(key)
+    return f"file://{place.host}", _encoded(path)
 
 
 def _of_version(tx: Transaction, version_id: str, written: list[tuple[Dataset, Version]], place: Place) -> Subject:

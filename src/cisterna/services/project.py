@@ -13,6 +13,7 @@ from cisterna.domain.account import Account, Role
 from cisterna.domain.acquisition import Acquisition
 from cisterna.domain.base import Value
 from cisterna.domain.errors import CisternaError, InvalidInput
+from cisterna.domain.hint import BUCKET_SCHEME
 from cisterna.domain.identifier import Slug
 from cisterna.domain.permission import may_see
 from cisterna.domain.project import (
@@ -226,7 +227,11 @@ def _require_usable(binding: Binding) -> None:
             msg = f"'{text:.120}' names no field and value; write it as experiment_id=EX-7"
             raise InvalidInput(msg, field="pattern")
         return
-    parts = PurePosixPath(text).parts
-    if not text.startswith("/") or ".." in parts or not any(set(part) - {"*", "/"} for part in parts):
-        msg = f"'{text:.120}' is no absolute path of its own; write it as /landing/squid-1/group-a"
+    is_key = binding.kind is BindingKind.PATH and text.startswith(BUCKET_SCHEME)
+    parts = PurePosixPath(f"/{text.removeprefix(BUCKET_SCHEME)}" if is_key else text).parts
+    is_absolute = is_key or text.startswith("/")
+    if not is_absolute or ".." in parts or not any(set(part) - {"*", "/"} for part in parts):
+        msg = (
+            f"'{text:.120}' is no absolute path of its own; write it as /landing/squid-1/group-a or s3://bucket/prefix"
+        )
         raise InvalidInput(msg, field="pattern")

@@ -23,7 +23,7 @@ from cisterna.domain.errors import (
     StoreUnavailable,
 )
 from cisterna.domain.hold import Hold, HoldAnswer, HoldQuestion
-from cisterna.domain.instrument import Instrument
+from cisterna.domain.instrument import Instrument, ZoneIdentity
 from cisterna.domain.listing import Listing, SeenFile
 from cisterna.domain.manifest import Manifest
 from cisterna.domain.part import Part
@@ -371,7 +371,8 @@ def _compared(listing: Listing, expected: Mapping[str, tuple[int, str]]) -> Sour
 def _read_all(
     rows: _Rows, listing: Listing, *, zone: LandingZone, keep_on: Callable[[], None]
 ) -> tuple[ProvenFile, ...]:
-    device = rows.instrument.identity.device if rows.instrument.identity else -1
+    identity = rows.instrument.identity
+    device = identity.device if isinstance(identity, ZoneIdentity) else -1
     files = []
     for seen in listing.files:
         keep_on()

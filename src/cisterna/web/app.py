@@ -16,6 +16,7 @@ from cisterna.web import (
     dataset_file,
     dataset_page,
     door,
+    hint_api,
     landing,
     list_page,
     operation,
@@ -75,6 +76,7 @@ def create_app(parts: WebParts) -> FastAPI:
         landing,
         removal_api,  # before the rest of the API, whose dataset may be named by an ARK and takes whole paths
         api,
+        hint_api,
         operation,
     ):
         app.include_router(module.router)

@@ -48,6 +48,7 @@ def readiness(parts: Parts) -> Response:
 def metrics(parts: Parts) -> Response:
     """Count what there is, in Prometheus's text form."""
     registry = CollectorRegistry()
+    registry.register(parts.hint_count)
     with parts.catalogue.begin() as tx:
         census, undelivered = tx.roster.census(), tx.outbox.undelivered()
     for name, words, label, counts in _counts(census, undelivered):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cisterna.domain.dataset import Version
@@ -14,8 +14,10 @@ from cisterna.ports.publisher import PublicShelf, Publisher
 from cisterna.ports.quality import TableFile
 from cisterna.services.erase_plan import SurveySite
 from cisterna.services.retention import CatalogueEndOfLife
+from cisterna.services.sender import Sender
 from cisterna.services.verify_copy import ArchivedDigests
 from cisterna.web.dataset_content import Content, ContentCache
+from cisterna.web.hint_count import HintCount
 
 
 def _no_models() -> Sequence[str]:
@@ -44,6 +46,8 @@ class WebParts:
         release_copies: Stores that must hold a file before it counts as safe.
         models: Names the admitted models, for the form that asks for one.
         upload_limit_bytes: Largest body of a request.
+        senders: Who may send hints, by name.
+        hint_count: What became of those.
         contents: Keeps what was read last of archived versions.
     """
 
@@ -63,6 +67,8 @@ class WebParts:
     prefect_url: str | None = None
     models: Callable[[], Sequence[str]] = field(default=_no_models)
     upload_limit_bytes: int = 1024 * 1024
+    senders: Mapping[str, Sender] = field(default_factory=dict)
+    hint_count: HintCount = field(default_factory=HintCount)
     contents: ContentCache = field(default_factory=ContentCache)
 
     def content_of(self, version: Version) -> Content:

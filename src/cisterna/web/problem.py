@@ -31,6 +31,7 @@ STATUS: Mapping[str, int] = {
     "precondition-failed": 409,
     "forbidden": 403,
     "not-signed-in": 401,
+    "message-refused": 401,
     "throttled": 429,
     "invalid-input": 422,
     "hostile-input": 422,
@@ -98,7 +99,7 @@ def answer(request: Request, error: CisternaError) -> Response:
 
 
 def _wants_document(request: Request) -> bool:
-    return request.url.path.startswith("/api/") or "application/json" in request.headers.get("accept", "")
+    return request.url.path.startswith(("/api/", "/hooks/")) or "application/json" in request.headers.get("accept", "")
 
 
 def _plain_value(value: object) -> Any:

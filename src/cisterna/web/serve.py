@@ -43,6 +43,7 @@ def _web_parts(parts: Parts) -> WebParts:
         archived=parts.archived_digests,
         survey=parts.survey_site,
         end_of_life=parts.end_of_life,
+        senders=parts.senders,
         release_copies=parts.settings.release.copies,
     )
 

@@ -1,0 +1,52 @@
+"""The profiles that are not microscopy keep the contract that profiles of others are given."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cisterna.ports.profile import Look, Profile
+from cisterna.profiles.illumina import Illumina
+from cisterna.testing.profile_contract import LookAt, ProfileContract
+from cisterna.testing.virtual_illumina import Platform, virtual_aviti, virtual_illumina
+from tests.profiles.folder_look import look
+
+
+class OnDisk(ProfileContract):
+    @pytest.fixture
+    def look_at(self) -> LookAt:
+        def at(folder: Path) -> Look:
+            return look(folder)
+
+        return at
+
+
+class TestIllumina(OnDisk):
+    @pytest.fixture
+    def profile(self) -> Profile:
+        return Illumina()
+
+    @pytest.fixture
+    def run(self, tmp_path: Path) -> Path:
+        return virtual_illumina(Platform.NOVASEQ_X, reads=(2,), status="RunCompleted").write(tmp_path / "zone")
+
+
+class TestIlluminaWithoutCopyMarker(OnDisk):
+    @pytest.fixture
+    def profile(self) -> Profile:
+        return Illumina()
+
+    @pytest.fixture
+    def run(self, tmp_path: Path) -> Path:
+        return virtual_illumina(Platform.NEXTSEQ_550, reads=(2,)).write(tmp_path / "zone")
+
+
+class TestAviti(OnDisk):
+    @pytest.fixture
+    def profile(self) -> Profile:
+        return Illumina()
+
+    @pytest.fixture
+    def run(self, tmp_path: Path) -> Path:
+        return virtual_aviti().write(tmp_path / "zone")

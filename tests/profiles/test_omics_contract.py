@@ -8,8 +8,10 @@ import pytest
 
 from cisterna.ports.profile import Look, Profile
 from cisterna.profiles.illumina import Illumina
+from cisterna.profiles.nanopore import Nanopore
 from cisterna.testing.profile_contract import LookAt, ProfileContract
 from cisterna.testing.virtual_illumina import Platform, virtual_aviti, virtual_illumina
+from cisterna.testing.virtual_nanopore import virtual_nanopore
 from tests.profiles.folder_look import look
 
 
@@ -50,3 +52,13 @@ class TestAviti(OnDisk):
     @pytest.fixture
     def run(self, tmp_path: Path) -> Path:
         return virtual_aviti().write(tmp_path / "zone")
+
+
+class TestNanopore(OnDisk):
+    @pytest.fixture
+    def profile(self) -> Profile:
+        return Nanopore()
+
+    @pytest.fixture
+    def run(self, tmp_path: Path) -> Path:
+        return virtual_nanopore(hashes=True).write(tmp_path / "zone")

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from cisterna.ports.profile import Look, Profile
+from cisterna.profiles.fastq import Fastq
 from cisterna.profiles.illumina import Illumina
 from cisterna.profiles.nanopore import Nanopore
 from cisterna.testing.profile_contract import LookAt, ProfileContract
+from cisterna.testing.virtual_fastq import Checksums, virtual_fastq
 from cisterna.testing.virtual_illumina import Platform, virtual_aviti, virtual_illumina
 from cisterna.testing.virtual_nanopore import virtual_nanopore
 from tests.profiles.folder_look import look
@@ -62,3 +64,13 @@ class TestNanopore(OnDisk):
     @pytest.fixture
     def run(self, tmp_path: Path) -> Path:
         return virtual_nanopore(hashes=True).write(tmp_path / "zone")
+
+
+class TestFastq(OnDisk):
+    @pytest.fixture
+    def profile(self) -> Profile:
+        return Fastq()
+
+    @pytest.fixture
+    def run(self, tmp_path: Path) -> Path:
+        return virtual_fastq(checksums=Checksums.LIST).write(tmp_path / "zone")

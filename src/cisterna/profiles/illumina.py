@@ -21,7 +21,6 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
 from typing import NamedTuple
 
 from defusedxml import DefusedXmlException
@@ -30,9 +29,11 @@ from pydantic import JsonValue
 
 from cisterna.domain.acquisition import EndReason, Evidence
 from cisterna.domain.delivered import DeliveredDigests
-from cisterna.domain.errors import CisternaError, InvalidInput, NotFound
+from cisterna.domain.errors import CisternaError, InvalidInput
+from cisterna.domain.listing import SeenFile
 from cisterna.domain.untrusted import json_object, plain_text, whole_number
 from cisterna.ports.profile import Described, Look, Plane
+from cisterna.services.file_evidence import file_faults
 
 _INFO, _STATUS, _COPIED = "RunInfo.xml", "RunCompletionStatus.xml", "CopyComplete.txt"
 _PARAMETERS = ("RunParameters.xml", "runParameters.xml")
@@ -47,7 +48,7 @@ _COPY_SERVICE_SINCE = 4
 _SETTLE_SECONDS = 3600.0
 _DEEPEST_XML, _MOST_XML_EVENTS, _XML_BYTES = 32, 500_000, 8 * 1024 * 1024
 _MOST_LANES, _MOST_CYCLES, _MOST_PLANNED = 64, 5_000, 2_000_000
-_MOST_HEADS, _HEAD_BYTES = 2_000, 64 * 1024
+_HEAD_BYTES = 64 * 1024
 _SAID = {
     "CompletedAsPlanned": EndReason.COMPLETED,
     "RunCompleted": EndReason.COMPLETED,
@@ -140,7 +141,7 @@ class Illumina:
             expected_files=expected_files,
             missing=tuple(missing[:20]),
             missing_files=len(missing),
-            faults=() if missing or markers else tuple(islice(_faults(look), 100)),
+            faults=() if missing or markers else _faults(look),
             settle_seconds=settle,
             notes=() if settle == 0 or markers else ("this platform has no marker that says that all was copied",),
         )
@@ -260,24 +261,17 @@ def _held_against(run: _Run, look: Look) -> tuple[int, list[str]]:
     return expected, missing
 
 
-def _faults(look: Look) -> Iterator[str]:
-    """Look for base calls that cannot be whole, the shortest first: empty ones, and CBCLs by their header."""
-    calls = [file for file in look.listing.files if _CALLS.fullmatch(file.path)]
-    calls.sort(key=lambda file: (file.size_bytes, file.path))
-    heads = 0
-    for file in calls:
-        if file.size_bytes == 0:
-            yield f"{file.path} is empty"
-        elif file.path.endswith(".cbcl") and heads < _MOST_HEADS:
-            heads += 1
-            try:
-                fault = _cbcl_fault(look.head(file.path, limit_bytes=_HEAD_BYTES), size_bytes=file.size_bytes)
-            except NotFound:
-                continue  # it went away since the listing, and the next look knows
-            except CisternaError as refusal:
-                fault = f"cannot be looked at: {refusal}"
-            if fault:
-                yield f"{file.path} {fault}"
+def _faults(look: Look) -> tuple[str, ...]:
+    """Look for base calls that cannot be whole: empty ones, and CBCLs by their header."""
+    return file_faults(look, [file for file in look.listing.files if _CALLS.fullmatch(file.path)], _fault)
+
+
+def _fault(look: Look, file: SeenFile) -> str | None:
+    if file.size_bytes == 0:
+        return "is empty"
+    if not file.path.endswith(".cbcl"):
+        return None
+    return _cbcl_fault(look.head(file.path, limit_bytes=_HEAD_BYTES), size_bytes=file.size_bytes)
 
 
 def _cbcl_fault(head: bytes, *, size_bytes: int) -> str | None:

@@ -12,18 +12,19 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from itertools import islice
 from typing import NamedTuple
 
 from pydantic import JsonValue
 
 from cisterna.domain.acquisition import Evidence
 from cisterna.domain.delivered import DeliveredDigests
-from cisterna.domain.errors import CisternaError, InvalidInput, NotFound
+from cisterna.domain.errors import CisternaError, InvalidInput
+from cisterna.domain.listing import SeenFile
 from cisterna.domain.path import inner_path
 from cisterna.domain.source_name import logical_path
 from cisterna.domain.untrusted import csv_rows, json_object, plain_text
 from cisterna.ports.profile import Described, Look, Plane
+from cisterna.services.file_evidence import file_faults
 
 _SUMMARY, _SHEET = re.compile(r"final_summary[^/]*\.txt"), re.compile(r"sample_sheet_[^/]*\.csv")
 _HASHES, _REPORT = re.compile(r"output_hash_[^/]*\.csv"), re.compile(r"report_[^/]*\.json")
@@ -35,7 +36,6 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 _POD5 = b"\x8bPOD\r\n\x1a\n"
 _BATCH_SECONDS = 3600.0
 _SUMMARY_BYTES, _HASHES_BYTES, _MOST_HASHED = 64 * 1024, 64 * 1024 * 1024, 250_000
-_MOST_LOOKS = 2_000
 
 
 class Nanopore:
@@ -76,7 +76,7 @@ class Nanopore:
             expected_files=max(counted, len(listed)) or None,
             missing=tuple(missing[:20]),
             missing_files=max(len(absent), sum(count for _, _, count in lacks)),
-            faults=() if missing or markers else tuple(islice(_faults(look), 100)),
+            faults=() if missing or markers else _faults(look),
             cadence_seconds=_BATCH_SECONDS,
             notes=_notes(planned, told),
         )
@@ -205,25 +205,20 @@ def _listed(look: Look) -> dict[str, str]:
     return found
 
 
-def _faults(look: Look) -> Iterator[str]:
+def _faults(look: Look) -> tuple[str, ...]:
     """Look for reads that cannot be whole: empty files, and POD5 files without their signature at both ends."""
-    looks = 0
-    for file in sorted(look.listing.files, key=lambda one: (one.size_bytes, one.path)):
-        if not file.path.endswith(tuple(_KINDS)):
-            continue
-        if file.size_bytes == 0:
-            yield f"{file.path} is empty"
-        elif file.path.endswith(".pod5") and looks < _MOST_LOOKS:
-            looks += 1
-            try:
-                ends = (look.head(file.path, limit_bytes=8), look.tail(file.path, limit_bytes=8))
-            except NotFound:
-                continue  # it went away since the listing, and the next look knows
-            except CisternaError as refusal:
-                yield f"{file.path} cannot be looked at: {refusal}"
-                continue
-            if ends != (_POD5, _POD5):
-                yield f"{file.path} does not {'begin' if ends[0] != _POD5 else 'end'} like a POD5 file"
+    return file_faults(look, [one for one in look.listing.files if one.path.endswith(tuple(_KINDS))], _fault)
+
+
+def _fault(look: Look, file: SeenFile) -> str | None:
+    if file.size_bytes == 0:
+        return "is empty"
+    if not file.path.endswith(".pod5"):
+        return None
+    if look.head(file.path, limit_bytes=len(_POD5)) != _POD5:
+        return "does not begin like a POD5 file"
+    is_whole = look.tail(file.path, limit_bytes=len(_POD5)) == _POD5
+    return None if is_whole else "does not end like a POD5 file"
 
 
 def _notes(planned: Mapping[str, Counter[str]], told: Mapping[str, list[dict[str, str]]]) -> tuple[str, ...]:

@@ -9,11 +9,13 @@ import pytest
 from cisterna.ports.profile import Look, Profile
 from cisterna.profiles.fastq import Fastq
 from cisterna.profiles.illumina import Illumina
+from cisterna.profiles.mzml import Mzml
 from cisterna.profiles.nanopore import Nanopore
 from cisterna.testing.profile_contract import LookAt, ProfileContract
 from cisterna.testing.virtual_fastq import Checksums, virtual_fastq
 from cisterna.testing.virtual_illumina import Platform, virtual_aviti, virtual_illumina
 from cisterna.testing.virtual_nanopore import virtual_nanopore
+from cisterna.testing.virtual_spectrometer import virtual_spectrometer
 from tests.profiles.folder_look import look
 
 
@@ -74,3 +76,13 @@ class TestFastq(OnDisk):
     @pytest.fixture
     def run(self, tmp_path: Path) -> Path:
         return virtual_fastq(checksums=Checksums.LIST).write(tmp_path / "zone")
+
+
+class TestMzml(OnDisk):
+    @pytest.fixture
+    def profile(self) -> Profile:
+        return Mzml()
+
+    @pytest.fixture
+    def run(self, tmp_path: Path) -> Path:
+        return virtual_spectrometer().write(tmp_path / "zone")

@@ -8,10 +8,12 @@ import pytest
 
 from cisterna.ports.profile import Look, Profile
 from cisterna.profiles.fastq import Fastq
+from cisterna.profiles.fcs import Fcs
 from cisterna.profiles.illumina import Illumina
 from cisterna.profiles.mzml import Mzml
 from cisterna.profiles.nanopore import Nanopore
 from cisterna.testing.profile_contract import LookAt, ProfileContract
+from cisterna.testing.virtual_cytometer import virtual_cytometer
 from cisterna.testing.virtual_fastq import Checksums, virtual_fastq
 from cisterna.testing.virtual_illumina import Platform, virtual_aviti, virtual_illumina
 from cisterna.testing.virtual_nanopore import virtual_nanopore
@@ -86,3 +88,13 @@ class TestMzml(OnDisk):
     @pytest.fixture
     def run(self, tmp_path: Path) -> Path:
         return virtual_spectrometer().write(tmp_path / "zone")
+
+
+class TestFcs(OnDisk):
+    @pytest.fixture
+    def profile(self) -> Profile:
+        return Fcs()
+
+    @pytest.fixture
+    def run(self, tmp_path: Path) -> Path:
+        return virtual_cytometer().write(tmp_path / "zone")

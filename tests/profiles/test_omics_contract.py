@@ -9,6 +9,7 @@ import pytest
 from cisterna.ports.profile import Look, Profile
 from cisterna.profiles.fastq import Fastq
 from cisterna.profiles.fcs import Fcs
+from cisterna.profiles.h5ad import H5ad
 from cisterna.profiles.illumina import Illumina
 from cisterna.profiles.mzml import Mzml
 from cisterna.profiles.nanopore import Nanopore
@@ -17,6 +18,7 @@ from cisterna.testing.virtual_cytometer import virtual_cytometer
 from cisterna.testing.virtual_fastq import Checksums, virtual_fastq
 from cisterna.testing.virtual_illumina import Platform, virtual_aviti, virtual_illumina
 from cisterna.testing.virtual_nanopore import virtual_nanopore
+from cisterna.testing.virtual_single_cell import virtual_single_cell
 from cisterna.testing.virtual_spectrometer import virtual_spectrometer
 from tests.profiles.folder_look import look
 
@@ -98,3 +100,13 @@ class TestFcs(OnDisk):
     @pytest.fixture
     def run(self, tmp_path: Path) -> Path:
         return virtual_cytometer().write(tmp_path / "zone")
+
+
+class TestH5ad(OnDisk):
+    @pytest.fixture
+    def profile(self) -> Profile:
+        return H5ad()
+
+    @pytest.fixture
+    def run(self, tmp_path: Path) -> Path:
+        return virtual_single_cell().write(tmp_path / "zone")

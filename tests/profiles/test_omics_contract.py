@@ -13,6 +13,7 @@ from cisterna.profiles.h5ad import H5ad
 from cisterna.profiles.illumina import Illumina
 from cisterna.profiles.mzml import Mzml
 from cisterna.profiles.nanopore import Nanopore
+from cisterna.profiles.table import Table
 from cisterna.testing.profile_contract import LookAt, ProfileContract
 from cisterna.testing.virtual_cytometer import virtual_cytometer
 from cisterna.testing.virtual_fastq import Checksums, virtual_fastq
@@ -20,6 +21,7 @@ from cisterna.testing.virtual_illumina import Platform, virtual_aviti, virtual_i
 from cisterna.testing.virtual_nanopore import virtual_nanopore
 from cisterna.testing.virtual_single_cell import virtual_single_cell
 from cisterna.testing.virtual_spectrometer import virtual_spectrometer
+from cisterna.testing.virtual_table import virtual_table
 from tests.profiles.folder_look import look
 
 
@@ -110,3 +112,13 @@ class TestH5ad(OnDisk):
     @pytest.fixture
     def run(self, tmp_path: Path) -> Path:
         return virtual_single_cell().write(tmp_path / "zone")
+
+
+class TestTable(OnDisk):
+    @pytest.fixture
+    def profile(self) -> Profile:
+        return Table()
+
+    @pytest.fixture
+    def run(self, tmp_path: Path) -> Path:
+        return virtual_table().write(tmp_path / "zone")

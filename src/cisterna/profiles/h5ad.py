@@ -112,7 +112,9 @@ def _fault(look: Look, file: SeenFile) -> str | None:
         return "is empty"
     head = look.head(file.path, limit_bytes=_HEAD_BYTES)
     if _HDF5.fullmatch(file.path):
-        return _hdf5_fault(head, size_bytes=file.size_bytes)
+        # Where something else lies before it, its addresses may count from either beginning, and nothing is reckoned.
+        is_behind = any(head.startswith(_SIGNATURE, at) for at in _BEHIND)
+        return None if is_behind else _hdf5_fault(head, size_bytes=file.size_bytes)
     if file.path.endswith(".gz"):
         if not head.startswith(_GZIP):
             return "does not begin like a gzip file"
@@ -124,8 +126,6 @@ def _fault(look: Look, file: SeenFile) -> str | None:
 
 def _hdf5_fault(head: bytes, *, size_bytes: int) -> str | None:
     """Read where the file says that it ends (HDF5 File Format Specification 3.0, section II.A)."""
-    if any(head.startswith(_SIGNATURE, at) for at in _BEHIND):
-        return None  # something else lies before it, and then its addresses may count from either beginning
     if not head.startswith(_SIGNATURE) or len(head) < 24:
         return "does not begin like HDF5"
     version = head[8]

@@ -29,7 +29,7 @@ from pydantic import JsonValue
 
 from cisterna.domain.acquisition import EndReason, Evidence
 from cisterna.domain.delivered import DeliveredDigests
-from cisterna.domain.errors import CisternaError, InvalidInput
+from cisterna.domain.errors import InvalidInput, NotFound
 from cisterna.domain.listing import SeenFile
 from cisterna.domain.untrusted import json_object, plain_text, whole_number
 from cisterna.ports.profile import Described, Look, Plane
@@ -132,7 +132,7 @@ class Illumina:
         markers, settle = _markers(look, parameters)
         try:
             expected_files, missing = _held_against(_run(look), look)
-        except CisternaError as fault:
+        except (InvalidInput, NotFound) as fault:
             told = Evidence(markers_missing=markers, expects=True, plan_fault=str(fault)[:1000], settle_seconds=settle)
             return _with_end(told, look, _STATUS)
         evidence = Evidence(
@@ -153,7 +153,7 @@ class Illumina:
             return _described_aviti(look)
         try:
             run = _run(look)
-        except CisternaError:
+        except (InvalidInput, NotFound):
             return Described(title=_title(look), data_type="sequencing")
         parameters = _parameters(look)
         kind = _kind(look, parameters)
@@ -222,7 +222,7 @@ def _kind(look: Look, parameters: Mapping[str, str]) -> _Kind | None:
             return kind
     try:
         serial = _run(look).serial
-    except CisternaError:
+    except (InvalidInput, NotFound):
         return None
     return next((kind for kind in _KINDS if re.fullmatch(kind.serial, serial)), None)
 
@@ -300,7 +300,7 @@ def _with_end(evidence: Evidence, look: Look, name: str) -> Evidence:
             said = plain_text(json_object(look.read(name), name).get("outcome"))
         else:
             said = _first(_texts(look, name), "CompletionStatus", "RunStatus")
-    except CisternaError as fault:
+    except (InvalidInput, NotFound) as fault:
         notes = (*evidence.notes, f"its end reason could not be read: {fault}"[:500])
         return evidence.model_copy(update={"notes": notes})
     reason = _SAID.get(said or "")
@@ -347,7 +347,7 @@ def _parameters(look: Look) -> Mapping[str, str]:
         if name in look.listing.paths:
             try:
                 return _texts(look, name)
-            except CisternaError:
+            except (InvalidInput, NotFound):
                 return {}
     return {}
 
@@ -414,7 +414,7 @@ def _aviti(look: Look) -> Evidence:
     marker = () if _UPLOADED in paths else (_UPLOADED,)
     try:
         planned = _cycles(json_object(look.read(_AVITI_PARAMETERS), _AVITI_PARAMETERS))
-    except CisternaError as fault:
+    except (InvalidInput, NotFound) as fault:
         return Evidence(markers_missing=marker, plan_fault=str(fault)[:1000])
     is_cell_run = any(path.startswith("BaseCalling/") for path in paths)  # cytoprofiling: batches that no plan tells
     if not planned or is_cell_run:
@@ -451,7 +451,7 @@ def _cycles(parameters: Mapping[str, object]) -> list[tuple[str, int]]:
 def _described_aviti(look: Look) -> Described:
     try:
         parameters = json_object(look.read(_AVITI_PARAMETERS), _AVITI_PARAMETERS)
-    except CisternaError:
+    except (InvalidInput, NotFound):
         parameters = {}
     found: dict[str, JsonValue | None] = {
         "experiment_id": plain_text(parameters.get("RunName")) or plain_text(look.folder),

@@ -6,12 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from cisterna.adapters.catalogue_sql import SqlCatalogue
 from cisterna.adapters.landing_folder import LandingFolder
 from cisterna.domain.acquisition import AcquisitionState
 from cisterna.domain.errors import SourceUnavailable
 from cisterna.ports.profile import Look
 from cisterna.profiles.fcs import Fcs
+from cisterna.services.health import Condition, look_at_instruments
 from cisterna.services.instrument import try_profile
+from cisterna.testing.factory import make_instrument
 from cisterna.testing.scripted_run import Mishap
 from cisterna.testing.virtual_cytometer import virtual_cytometer
 
@@ -56,3 +59,16 @@ def test_a_profile_that_fails_is_told_and_a_zone_that_is_gone_is_refused(tmp_pat
     assert one.reason == "the profile 'fcs' failed: ZeroDivisionError: plate 7"
     with pytest.raises(SourceUnavailable):
         try_profile(Fcs(), zone=zone(tmp_path / "nowhere"), settings={})
+
+
+def test_an_instrument_whose_profile_is_not_there_is_a_failure_with_its_fix(catalogue: SqlCatalogue) -> None:
+    with catalogue.begin() as tx:
+        tx.instruments.add(make_instrument("fc-1", profile="fcs"))
+        tx.instruments.add(make_instrument("reader-1", profile="plate-reader", path="/data/reader"))
+        tx.instruments.add(make_instrument("by-hand", profile="gone", path="/data/hand", watched=False))
+
+    (one,) = look_at_instruments(catalogue, {"fcs"})
+
+    assert (one.part, one.condition) == ("instrument reader-1", Condition.FAILED)
+    assert "'plate-reader' is not there" in one.message
+    assert "install the package" in one.fix

@@ -12,7 +12,7 @@ from cisterna.cli.answer import AsJson, DryRun, ExitCode, answer, lines, pairs, 
 from cisterna.cli.config import HomeOption
 from cisterna.cli.opened import opened
 from cisterna.domain.bandwidth import parse_limit
-from cisterna.domain.errors import CisternaError, InvalidInput, UnclaimedFolder
+from cisterna.domain.errors import InvalidInput, NotFound, SourceUnavailable, UnclaimedFolder
 from cisterna.domain.source_name import logical_path
 from cisterna.services.instrument import declare_instrument, try_profile
 
@@ -146,7 +146,7 @@ def check(
         for one in chosen:
             try:
                 look = explain(name, zone=zone, profile=one, settings=given, outside=parts.outside)
-            except CisternaError:
+            except (NotFound, SourceUnavailable):
                 raise
             except Exception as fault:  # noqa: BLE001 - profiles come from third parties, and none may stop the others
                 failed.append(f"{one.name} failed ({type(fault).__name__}: {fault})"[:500])

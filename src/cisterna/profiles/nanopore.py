@@ -126,16 +126,23 @@ class _Lack(NamedTuple):
 
 
 def _runs(look: Look) -> dict[str, list[str]]:
-    """Give the summaries of each run folder, which is where summary, sample sheet or folders of reads are."""
+    """Give the summaries of each run folder, which is where summary, sample sheet or folders of reads are.
+
+    Reads below a folder that is known for a run are that run's, or what somebody made of them, and no run of their own.
+    """
     found: dict[str, list[str]] = {}
+    reads: set[str] = set()
     for path in sorted(look.listing.paths):
         folder, slash, name = path.rpartition("/")
         if _SUMMARY.fullmatch(name):
             found.setdefault(folder + slash, []).append(path)
         elif _SHEET.fullmatch(name):
             found.setdefault(folder + slash, [])
-        elif (reads := _READS.fullmatch(path)) is not None:
-            found.setdefault(reads["run"], [])
+        elif (held := _READS.fullmatch(path)) is not None:
+            reads.add(held["run"])
+    for run in sorted(reads, key=len):
+        if not any(run.startswith(known) for known in found):
+            found[run] = []
     return found
 
 

@@ -83,8 +83,7 @@ def _wrong(profile: object) -> str | None:
         return f"its `name` is {name!r:.80}, and must be of lower-case letters, digits, dot and dash"
     for attribute in _TIMES:
         seconds = getattr(profile, attribute, None)
-        is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
-        if not is_number or not 0 <= seconds < math.inf:
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds < math.inf:
             return f"its `{attribute}` is {seconds!r:.80}, and must be a number of seconds"
     for method, count in _METHODS.items():
         called = getattr(profile, method, None)

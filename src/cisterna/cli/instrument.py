@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,9 +15,12 @@ from cisterna.cli.opened import opened
 from cisterna.domain.bandwidth import parse_limit
 from cisterna.domain.errors import InvalidInput, NotFound, SourceUnavailable, UnclaimedFolder
 from cisterna.domain.source_name import logical_path
+from cisterna.ports.profile import Profile
+from cisterna.services.claim import Explanation, explain
 from cisterna.services.instrument import declare_instrument, try_profile
 
 if TYPE_CHECKING:
+    from cisterna.bootstrap import Parts
     from cisterna.bootstrap.profile_plug import InstalledProfiles
 
 app = typer.Typer(no_args_is_help=True, help="Instruments and their landing zones.")
@@ -73,8 +77,8 @@ def add(
     verb = "would be declared" if dry_run else "is declared"
     text = f"{name} {verb}: {folders} folders are in {path.absolute()} now"
     told = [f"{one.folder}: {one.state.value if one.state else 'unknown'}; {one.reason}" for one in tried]
-    document |= {"folders": folders, "tried": [one.model_dump(mode="json") for one in tried], "dry_run": dry_run}
-    answer(document, as_json=as_json, show=lines(text, *told))
+    shown = {"folders": folders, "tried": [one.model_dump(mode="json") for one in tried], "dry_run": dry_run}
+    answer({**document, **shown}, as_json=as_json, show=lines(text, *told))
 
 
 @app.command("list")
@@ -101,7 +105,7 @@ def profiles(*, as_json: AsJson = False) -> None:
 
     with open_parts(load_settings()) as parts:
         installed = parts.installed_profiles
-    rows = [
+    rows: list[dict[str, str | float | None]] = [
         {
             "name": one.name,
             "package": installed.packages[one.name],
@@ -113,8 +117,14 @@ def profiles(*, as_json: AsJson = False) -> None:
         for one in installed.usable.values()
     ]
     rows += [
-        {"name": one.name, "package": one.package, "quiet_seconds": None, "stalled_seconds": None}
-        | {"fault": f"{one.reason} ({one.place})", "fix": one.fix}
+        {
+            "name": one.name,
+            "package": one.package,
+            "quiet_seconds": None,
+            "stalled_seconds": None,
+            "fault": f"{one.reason} ({one.place})",
+            "fix": one.fix,
+        }
         for one in installed.faults
     ]
     columns = {"name": "name", "package": "package", "quiet_seconds": "quiet (s)", "stalled_seconds": "stalled (s)"}
@@ -134,34 +144,34 @@ def check(
 ) -> None:
     """Say why a folder is or is not complete. Needs nothing running and changes nothing."""
     from cisterna.bootstrap import open_parts
-    from cisterna.services.claim import explain
     from cisterna.settings import load_settings
 
-    folder = path.absolute()
     with open_parts(load_settings()) as parts:
         chosen = [parts.profile(profile)] if profile else list(parts.profiles.values())
-        zone, name = parts.zone_at(folder.parent), logical_path(os.fsencode(folder.name))
-        given = _settings(setting)
-        explained, failed = None, []
-        for one in chosen:
-            try:
-                look = explain(name, zone=zone, profile=one, settings=given, outside=parts.outside)
-            except (NotFound, SourceUnavailable):
-                raise
-            except Exception as fault:  # noqa: BLE001 - profiles come from third parties, and none may stop the others
-                failed.append(f"{one.name} failed ({type(fault).__name__}: {fault})"[:500])
-                continue
-            if look.is_claimed:
-                explained = look
-                break
-    if explained is None:
-        tried = ", ".join([*(one.name for one in chosen), *failed])
-        msg = f"no profile recognises {folder}; tried: {tried}"
-        raise UnclaimedFolder(msg, path=str(folder))
+        explained = _explained(path.absolute(), chosen, parts=parts, settings=_settings(setting))
     said = {"state": explained.now.state.value, "reason": explained.now.reason}
     document = {**said, **explained.model_dump(mode="json")}
     complete = explained.is_complete
     answer(document, as_json=as_json, show=pairs(document), code=ExitCode.DONE if complete else ExitCode.PERSON_NEEDED)
+
+
+def _explained(folder: Path, profiles: Sequence[Profile], *, parts: Parts, settings: Mapping[str, str]) -> Explanation:
+    """Let the first profile that recognises the folder explain it. Raises `UnclaimedFolder`."""
+    zone, name = parts.zone_at(folder.parent), logical_path(os.fsencode(folder.name))
+    failed = []
+    for one in profiles:
+        try:
+            seen = explain(name, zone=zone, profile=one, settings=settings, outside=parts.outside)
+        except (NotFound, SourceUnavailable):
+            raise
+        except Exception as fault:  # noqa: BLE001 - profiles come from third parties, and none may stop the others
+            failed.append(f"{one.name} failed ({type(fault).__name__}: {fault})"[:500])
+            continue
+        if seen.is_claimed:
+            return seen
+    tried = ", ".join([*(one.name for one in profiles), *failed])
+    msg = f"no profile recognises {folder}; tried: {tried}"
+    raise UnclaimedFolder(msg, path=str(folder))
 
 
 def _profile_fault(name: str, installed: InstalledProfiles) -> str | None:

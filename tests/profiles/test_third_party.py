@@ -121,10 +121,15 @@ MISTAKES = {
     "a name that nobody can type": (example().replace('"plate-reader"', '"Plate Reader"'), "its `name` is", "line 12"),
     "no time": (example().replace("quiet_seconds", "patience"), "its `quiet_seconds` is None", "line 12"),
     "a time without end": (example().replace("60.0", 'float("inf")'), "its `quiet_seconds` is inf", "line 12"),
+    "an attribute that cannot be read": (
+        example().replace('    name = "plate-reader"', "    @property\n    def name(self):\n        return 1 / 0"),
+        "one of its attributes cannot be read: ZeroDivisionError",
+        "line 12",
+    ),
     "no method": (example().replace("def delivered", "def deliver"), "has no method `delivered`", "line 12"),
     "a method with another signature": (
         example().replace("claims(self, look: Look)", "claims(self)"),
-        "method `claims` does not take 1 argument",
+        "method `claims` does not take one argument",
         "line 12",
     ),
     "a name that is taken": (

@@ -6,7 +6,7 @@ import inspect
 import math
 import re
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint
 
@@ -16,7 +16,7 @@ from cisterna.ports.profile import Profile
 _OURS = "cisterna"
 _LAST = "folder"  # fits any folder that a checksum file closes, so it is asked last
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
-_METHODS = {"claims": 1, "inspect": 1, "describe": 1, "delivered": 1, "is_image": 1, "plane": 1}
+_METHODS = ("claims", "inspect", "describe", "delivered", "is_image", "plane")
 _TIMES = ("quiet_seconds", "stalled_seconds")
 
 
@@ -69,7 +69,10 @@ def _made(point: EntryPoint) -> Profile | PlugInFault:
     except (Exception, SystemExit) as error:  # noqa: BLE001
         words = f"{point.value} cannot be made without arguments: {_told(error)}"
         return _fault(point, words, _where(kind), "name a class whose instances are made without any")
-    wrong = _wrong(profile)
+    try:
+        wrong = _wrong(profile)
+    except Exception as error:  # noqa: BLE001
+        wrong = f"one of its attributes cannot be read: {_told(error)}"
     if wrong is not None:
         return _fault(point, wrong, _where(type(profile)), "see ports/profile.py for what a profile has")
     made: Profile = profile
@@ -85,18 +88,18 @@ def _wrong(profile: object) -> str | None:
         seconds = getattr(profile, attribute, None)
         if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds < math.inf:
             return f"its `{attribute}` is {seconds!r:.80}, and must be a number of seconds"
-    for method, count in _METHODS.items():
+    for method in _METHODS:
         called = getattr(profile, method, None)
         if not callable(called):
             return f"it has no method `{method}`"
-        if not _takes(called, count):
-            return f"its method `{method}` does not take {count} argument"
+        if not _takes_one(called):
+            return f"its method `{method}` does not take one argument"
     return None
 
 
-def _takes(called: object, count: int) -> bool:
+def _takes_one(called: Callable[..., object]) -> bool:
     try:
-        inspect.signature(called).bind(*range(count))  # type: ignore[arg-type]
+        inspect.signature(called).bind(None)
     except TypeError:
         return False
     except ValueError:

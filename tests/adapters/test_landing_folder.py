@@ -442,3 +442,27 @@ def test_a_million_names_in_one_folder_are_listed_in_order_and_in_bounded_memory
     print(told)  # noqa: T201 - `make large` shows it
     assert (told["files"], told["sorted"], told["slices"]) == (1_000_000, True, [100_000] * 10)
     assert told["grown_mib"] < 700
+
+
+@pytest.mark.parametrize("size", [0, 1, 9, 10, 11, 700_001])
+def test_the_end_of_a_file_is_read_without_the_rest(zone: Path, size: int) -> None:
+    body = (b"0123456789" * (size // 10 + 1))[:size]
+    (zone / "run" / "big.bin").write_bytes(body)
+    folder = LandingFolder(str(zone))
+
+    assert folder.read_tail("run", "big.bin", limit_bytes=10) == body[-10:]
+    assert folder.read_tail("run", "big.bin", limit_bytes=600_000) == body[-600_000:]
+    assert folder.read_tail("run", "big.bin", limit_bytes=0) == b""
+
+
+@pytest.mark.timeout(10)
+def test_the_end_of_a_link_or_fifo_is_not_read(zone: Path) -> None:
+    (zone / "run" / "link").symlink_to("/etc/passwd")
+    os.mkfifo(zone / "run" / "pipe")
+    folder = LandingFolder(str(zone))
+
+    for name in ("link", "pipe"):
+        with pytest.raises(HostileInput):
+            folder.read_tail("run", name, limit_bytes=10)
+    with pytest.raises(NotFound):
+        folder.read_tail("run", "nothing", limit_bytes=10)

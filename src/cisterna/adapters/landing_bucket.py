@@ -140,6 +140,21 @@ class LandingBucket:
         with self.open(folder, path) as file:
             return _read_whole(file, f"{folder}/{path}", limit_bytes=limit_bytes)
 
+    def read_tail(self, folder: str, path: str, *, limit_bytes: int) -> bytes:
+        """Read the last bytes of the object that is there now."""
+        key = f"{self._base}{_folder_name(folder, self.path)}/{_key_of(path)}"
+        asked: Any = {"Bucket": self._bucket.bucket, "Key": key}
+        try:
+            with self._speaking_of_the_zone(key):
+                found = self._bucket.client.head_object(**asked)
+                size = int(found["ContentLength"])
+                if size == 0 or limit_bytes <= 0:
+                    return b""  # a range of nothing is an error
+                asked |= {"Range": f"bytes={max(0, size - limit_bytes)}-{size - 1}", "IfMatch": found["ETag"]}
+                return bytes(self._bucket.client.get_object(**asked)["Body"].read())
+        except PreconditionFailed as other:
+            raise _changed(path, "another object was written to its key while it was looked at") from other
+
     @contextmanager
     def open(self, folder: str, path: str) -> Iterator[BucketFile]:
         """Open an object for its one read; it is told from another one by its ETag, not by the zone's sentinel."""

@@ -179,6 +179,11 @@ class LandingFolder:
         with self.open(folder, path) as file:
             return read_whole(file.fileno(), f"{folder}/{path}", limit_bytes=limit_bytes)
 
+    def read_tail(self, folder: str, path: str, *, limit_bytes: int) -> bytes:
+        """Read the last bytes that a file has now."""
+        with self.open(folder, path) as file:
+            return read_end(file.fileno(), f"{folder}/{path}", limit_bytes=limit_bytes)
+
     @contextmanager
     def open(self, folder: str, path: str) -> Iterator[OpenFile]:
         """Open a file for its one read."""
@@ -306,6 +311,21 @@ def read_whole(descriptor: int, where: str, *, limit_bytes: int) -> bytes:
         left -= len(piece)
     msg = f"{where} is larger than {limit_bytes} bytes; a file of this kind never is"
     raise HostileInput(msg, path=where, limit_bytes=limit_bytes)
+
+
+def read_end(descriptor: int, where: str, *, limit_bytes: int) -> bytes:
+    """Read at most the last `limit_bytes` of what an open file holds now; a file that shrinks meanwhile gives fewer."""
+    try:
+        at = max(0, os.fstat(descriptor).st_size - limit_bytes)
+        pieces: list[bytes] = []
+        left = limit_bytes
+        while left > 0 and (piece := os.pread(descriptor, min(left, _PIECE_BYTES), at)):
+            pieces.append(piece)
+            at, left = at + len(piece), left - len(piece)
+    except OSError as error:
+        msg = f"reading {where} failed: {error.strerror}; look at the share it lies on"
+        raise SourceUnavailable(msg, path=where) from error
+    return b"".join(pieces)
 
 
 def read_outside(path: str, *, limit_bytes: int) -> bytes | None:

@@ -39,6 +39,10 @@ class Look(Protocol):
         """Read the beginning of a file, however large it is. Raises `NotFound`, `HostileInput`."""
         ...
 
+    def tail(self, path: str, *, limit_bytes: int = 4096) -> bytes:
+        """Read the end of a file, however large it is: fewer bytes only when it has no more. Raises as `head`."""
+        ...
+
     def read_setting(self, name: str, *, limit_bytes: int = 1024 * 1024) -> bytes | None:
         """Read the file outside the folder that a setting names (Squid's `run.json`); None when it is not there."""
         ...

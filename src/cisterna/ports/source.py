@@ -70,6 +70,10 @@ class LandingZone(Protocol):
         """Read a small file whole. Raises `NotFound`, `HostileInput` (a link, a FIFO, larger than the limit)."""
         ...
 
+    def read_tail(self, folder: str, path: str, *, limit_bytes: int) -> bytes:
+        """Read the last bytes that a file has now, without the rest. Raises `NotFound`, `HostileInput`."""
+        ...
+
     def open(self, folder: str, path: str) -> AbstractContextManager[SourceFile]:
         """Open a file for its one read. Raises `NotFound`, `HostileInput`."""
         ...

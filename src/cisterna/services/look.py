@@ -34,6 +34,10 @@ class FolderLook:
             count = file.readinto(memoryview(beginning))
         return bytes(beginning[:count])
 
+    def tail(self, path: str, *, limit_bytes: int = 4096) -> bytes:
+        """Read the end of a file, however large it is. Raises `NotFound`, `HostileInput`."""
+        return self.zone.read_tail(self.folder, path, limit_bytes=limit_bytes)
+
     def read_setting(self, name: str, *, limit_bytes: int = 1024 * 1024) -> bytes | None:
         """Read the file outside the folder that a setting names; None when none is named or it is not there."""
         path = self.settings.get(name)

@@ -73,6 +73,34 @@ class LandingZoneContract:
         assert first == again
         assert len({first, replaced, zone.listing("run").fingerprint}) == 3
 
+    @pytest.mark.parametrize(("limit", "end"), [(3, b"hij"), (10, b"abcdefghij"), (4096, b"abcdefghij")])
+    def test_the_end_of_a_file_is_read_without_the_rest(self, writer: ZoneWriter, limit: int, end: bytes) -> None:
+        """Whatever is asked for: fewer bytes only when there are no more."""
+        writer.write("run/a", b"abcdefghij")
+        writer.write("run/empty", b"")
+        zone = writer.zone()
+
+        assert zone.read_tail("run", "a", limit_bytes=limit) == end
+        assert zone.read_tail("run", "empty", limit_bytes=limit) == b""
+        with pytest.raises(NotFound):
+            zone.read_tail("run", "other", limit_bytes=limit)
+
+    def test_an_entered_folder_opens_its_files_one_after_another(self, writer: ZoneWriter) -> None:
+        """Each as it was when it was opened."""
+        for path in ("run/0/a", "run/0/b", "run/1/c"):
+            writer.write(path, path.encode())
+        zone = writer.zone()
+
+        with zone.entered("run") as folder:
+            for file in zone.listing("run").files:
+                with folder.open(file.path) as source:
+                    buffer = bytearray(file.size_bytes)
+                    assert source.opened == file
+                    assert source.readinto(memoryview(buffer)) == file.size_bytes
+                    assert buffer == f"run/{file.path}".encode()
+            with pytest.raises(NotFound), folder.open("0/other"):
+                pass
+
     def test_what_is_not_there_is_not_found(self, writer: ZoneWriter) -> None:
         """A part of a name is no name."""
         writer.write("run/a", b"1")

@@ -90,6 +90,11 @@ class MemoryZone:
             raise HostileInput(f"{path} is larger than {limit_bytes} bytes", path=path)
         return body
 
+    def read_tail(self, folder: str, path: str, *, limit_bytes: int) -> bytes:
+        """Read the end of a file."""
+        body = self._kept(folder, path).body
+        return body[max(0, len(body) - limit_bytes) :]
+
     @contextmanager
     def open(self, folder: str, path: str) -> Iterator[_MemoryFile]:
         """Open a file."""

@@ -1,0 +1,28 @@
+"""A program that writes tables: CSV, TSV and Parquet."""
+
+from __future__ import annotations
+
+from cisterna.testing.scripted_run import Mishap, ScriptedRun
+
+
+def parquet(*, columns_bytes: int = 100, footer_bytes: int = 50, told: int | None = None) -> bytes:
+    """Make a file with the ends of Parquet; what lies between is nothing.
+
+    Args:
+        columns_bytes: Of the part before the footer.
+        footer_bytes: Of the footer.
+        told: How long it says that the footer is; else what it is.
+    """
+    length = (footer_bytes if told is None else told).to_bytes(4, "little")
+    return b"PAR1" + bytes(columns_bytes) + b"\x15" * footer_bytes + length + b"PAR1"
+
+
+def virtual_table(*, mishap: Mishap = Mishap.NONE, victim: str = "cells.parquet") -> ScriptedRun:
+    """Give a folder of a table of each kind, with a text that explains them."""
+    files = {
+        "README.md": b"# Plates\n",
+        "plates.csv": b"well,dose_um\nA1,0.5\nA2,1.0\n",
+        "genes.tsv": b"gene\tcount\nTP53\t7\n",
+        "cells.parquet": parquet(),
+    }
+    return ScriptedRun("plates 2026", files, mishap=mishap, victim=victim)

@@ -15,6 +15,7 @@ from cisterna.profiles.squid import Squid
 from cisterna.services.look import FolderLook
 from cisterna.testing.profile_contract import LookAt, ProfileContract
 from cisterna.testing.virtual_squid import VirtualSquid
+from cisterna.testing.virtual_squid_modes import Saving, squid_control, squid_saved_as
 
 
 def look(folder: Path) -> Look:
@@ -37,6 +38,26 @@ class TestSquid(OnDisk):
     def run(self, tmp_path: Path) -> Path:
         started = datetime(2026, 11, 22, 8, 30, 1, 250_000, tzinfo=UTC)
         return VirtualSquid(started=started, wells=("A1",), fovs=1, pause=lambda _: None).write(tmp_path / "zone")
+
+
+class TestSquidOfPlates(OnDisk):
+    @pytest.fixture
+    def profile(self) -> Profile:
+        return Squid()
+
+    @pytest.fixture
+    def run(self, tmp_path: Path) -> Path:
+        return squid_saved_as(Saving.PLATE, wells=("A1",), z_levels=1).write(tmp_path / "zone")
+
+
+class TestSquidControl(OnDisk):
+    @pytest.fixture
+    def profile(self) -> Profile:
+        return Squid()
+
+    @pytest.fixture
+    def run(self, tmp_path: Path) -> Path:
+        return squid_control().write(tmp_path / "zone")
 
 
 class TestFolder(OnDisk):

@@ -20,7 +20,7 @@ from cisterna.domain.digest import sha512_of
 from cisterna.domain.errors import InvalidInput
 
 _LIMIT_BYTES = 1024 * 1024
-_DATA_TYPE = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+_DATA_TYPE = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _COLUMN_ARGUMENTS = ("column", "column_A", "column_B")
 _ARGUMENTS = frozenset(
     {*_COLUMN_ARGUMENTS, "min_value", "max_value", "strict_min", "strict_max", "value_set", "regex", "or_equal"}
@@ -159,7 +159,7 @@ def read_suite(folder: Path, data_type: str, *, name: str = "default") -> tuple[
         InvalidInput: There is none, or it is not a suite; the message says where and what.
     """
     if not _DATA_TYPE.fullmatch(data_type):
-        msg = f"'{data_type[:80]}' is no data type: lower-case letters, digits and '-'"
+        msg = f"'{data_type[:80]}' is no data type: lower-case letters, digits, '-' and '_'"
         raise InvalidInput(msg, data_type=data_type[:80])
     file = folder / data_type / f"{name}.json"
     try:

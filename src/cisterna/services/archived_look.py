@@ -42,6 +42,13 @@ class ArchivedLook:
         end = min(limit_bytes, entry.size_bytes)
         return b"".join(self._store.stream(self._key(entry), start=0, end=end)) if end else b""
 
+    def tail(self, path: str, *, limit_bytes: int = 4096) -> bytes:
+        """Read the end of a file. Raises `NotFound`."""
+        entry = self._entry(path)
+        start = max(0, entry.size_bytes - limit_bytes)
+        end = entry.size_bytes
+        return b"".join(self._store.stream(self._key(entry), start=start, end=end)) if start < end else b""
+
     def read_setting(self, name: str, *, limit_bytes: int = 1024 * 1024) -> bytes | None:
         """Say that it is not there: what lies outside the folder speaks of the end of a run, and that was judged."""
         del name, limit_bytes

@@ -59,6 +59,10 @@ class PartsLook:
         """Read the beginning of a file. Raises `NotFound`."""
         return self._part_of(path).head(path, limit_bytes=limit_bytes)
 
+    def tail(self, path: str, *, limit_bytes: int = 4096) -> bytes:
+        """Read the end of a file. Raises `NotFound`."""
+        return self._part_of(path).tail(path, limit_bytes=limit_bytes)
+
     def read_setting(self, name: str, *, limit_bytes: int = 1024 * 1024) -> bytes | None:
         """Say that it is not there, as `ArchivedLook` does."""
         del name, limit_bytes

@@ -10,10 +10,12 @@ import pytest
 
 from cisterna.adapters.landing_folder import LandingFolder
 from cisterna.ports.profile import Look, Profile
+from cisterna.profiles.codex import Codex
 from cisterna.profiles.folder import Folder
 from cisterna.profiles.squid import Squid
 from cisterna.services.look import FolderLook
 from cisterna.testing.profile_contract import LookAt, ProfileContract
+from cisterna.testing.virtual_codex import virtual_codex
 from cisterna.testing.virtual_squid import VirtualSquid
 from cisterna.testing.virtual_squid_modes import Saving, squid_control, squid_saved_as
 
@@ -58,6 +60,16 @@ class TestSquidControl(OnDisk):
     @pytest.fixture
     def run(self, tmp_path: Path) -> Path:
         return squid_control().write(tmp_path / "zone")
+
+
+class TestCodex(OnDisk):
+    @pytest.fixture
+    def profile(self) -> Profile:
+        return Codex()
+
+    @pytest.fixture
+    def run(self, tmp_path: Path) -> Path:
+        return virtual_codex(tiles=(1, 1)).write(tmp_path / "zone")
 
 
 class TestFolder(OnDisk):

@@ -23,7 +23,7 @@ class _Layout(NamedTuple):
 
     order: str
     directory: int
-    count: str
+    length: str
     entry: str
     offset: str
 
@@ -105,10 +105,10 @@ def _is_big(head: bytes) -> bool:
 
 def _entries(body: bytes, start: int, layout: _Layout) -> list[tuple[int, int, int, int]]:
     """List the directory's entries (tag, type, length, place of the value) as far as the bytes reach."""
-    size = struct.calcsize(f"{layout.order}{layout.count}")
+    size = struct.calcsize(f"{layout.order}{layout.length}")
     if start + size > len(body):
         return []
-    (count,) = struct.unpack_from(f"{layout.order}{layout.count}", body, start)
+    (count,) = struct.unpack_from(f"{layout.order}{layout.length}", body, start)
     first, step = start + size, layout.entry_bytes
     fits = max(0, (len(body) - first) // step)
     places = range(first, first + step * min(count, fits), step)

@@ -13,11 +13,13 @@ from cisterna.ports.profile import Look, Profile
 from cisterna.profiles.codex import Codex
 from cisterna.profiles.folder import Folder
 from cisterna.profiles.ome_tiff import OmeTiff
+from cisterna.profiles.ome_zarr import OmeZarr
 from cisterna.profiles.squid import Squid
 from cisterna.services.look import FolderLook
 from cisterna.testing.profile_contract import LookAt, ProfileContract
 from cisterna.testing.virtual_codex import virtual_codex
 from cisterna.testing.virtual_ome_tiff import virtual_ome_tiff
+from cisterna.testing.virtual_ome_zarr import virtual_ome_zarr
 from cisterna.testing.virtual_squid import VirtualSquid
 from cisterna.testing.virtual_squid_modes import Saving, squid_control, squid_saved_as
 
@@ -82,6 +84,16 @@ class TestOmeTiff(OnDisk):
     @pytest.fixture
     def run(self, tmp_path: Path) -> Path:
         return virtual_ome_tiff(is_set=True).write(tmp_path / "zone")
+
+
+class TestOmeZarr(OnDisk):
+    @pytest.fixture
+    def profile(self) -> Profile:
+        return OmeZarr()
+
+    @pytest.fixture
+    def run(self, tmp_path: Path) -> Path:
+        return virtual_ome_zarr(("A/1",)).write(tmp_path / "zone")
 
 
 class TestFolder(OnDisk):

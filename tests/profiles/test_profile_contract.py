@@ -11,13 +11,17 @@ import pytest
 from cisterna.adapters.landing_folder import LandingFolder
 from cisterna.ports.profile import Look, Profile
 from cisterna.profiles.codex import Codex
+from cisterna.profiles.czi import Czi
 from cisterna.profiles.folder import Folder
+from cisterna.profiles.nd2 import Nd2
 from cisterna.profiles.ome_tiff import OmeTiff
 from cisterna.profiles.ome_zarr import OmeZarr
 from cisterna.profiles.squid import Squid
 from cisterna.services.look import FolderLook
 from cisterna.testing.profile_contract import LookAt, ProfileContract
 from cisterna.testing.virtual_codex import virtual_codex
+from cisterna.testing.virtual_czi import virtual_czi
+from cisterna.testing.virtual_nd2 import virtual_nd2
 from cisterna.testing.virtual_ome_tiff import virtual_ome_tiff
 from cisterna.testing.virtual_ome_zarr import virtual_ome_zarr
 from cisterna.testing.virtual_squid import VirtualSquid
@@ -94,6 +98,26 @@ class TestOmeZarr(OnDisk):
     @pytest.fixture
     def run(self, tmp_path: Path) -> Path:
         return virtual_ome_zarr(("A/1",)).write(tmp_path / "zone")
+
+
+class TestCzi(OnDisk):
+    @pytest.fixture
+    def profile(self) -> Profile:
+        return Czi()
+
+    @pytest.fixture
+    def run(self, tmp_path: Path) -> Path:
+        return virtual_czi().write(tmp_path / "zone")
+
+
+class TestNd2(OnDisk):
+    @pytest.fixture
+    def profile(self) -> Profile:
+        return Nd2()
+
+    @pytest.fixture
+    def run(self, tmp_path: Path) -> Path:
+        return virtual_nd2().write(tmp_path / "zone")
 
 
 class TestFolder(OnDisk):

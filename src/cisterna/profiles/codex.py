@@ -58,8 +58,8 @@ class _Plan:
         return len(self.cycles) * len(self.regions) * self.tiles * self.levels * self.channels
 
     def places(self) -> Iterator[_Place]:
-        counts = (range(1, count + 1) for count in (self.tiles, self.levels, self.channels))
-        return product(self.cycles, self.regions, *counts)
+        tiles, levels, channels = (range(1, count + 1) for count in (self.tiles, self.levels, self.channels))
+        yield from product(self.cycles, self.regions, tiles, levels, channels)
 
 
 class Codex:

@@ -37,6 +37,7 @@ def virtual_codex(
         victim: With which file.
     """
     counts = {"cycles": cycles, "regions": regions, "z_planes": levels, "channels": channels}
+    said: dict[str, float]
     if is_newer:
         said = {f"num_{name}": count for name, count in counts.items()}
         said |= {"region_width": tiles[0], "region_height": tiles[1], "numerical_aperture": 0.75}

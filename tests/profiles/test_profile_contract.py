@@ -13,6 +13,7 @@ from cisterna.ports.profile import Look, Profile
 from cisterna.profiles.codex import Codex
 from cisterna.profiles.czi import Czi
 from cisterna.profiles.folder import Folder
+from cisterna.profiles.lif import Lif
 from cisterna.profiles.nd2 import Nd2
 from cisterna.profiles.ome_tiff import OmeTiff
 from cisterna.profiles.ome_zarr import OmeZarr
@@ -21,6 +22,7 @@ from cisterna.services.look import FolderLook
 from cisterna.testing.profile_contract import LookAt, ProfileContract
 from cisterna.testing.virtual_codex import virtual_codex
 from cisterna.testing.virtual_czi import virtual_czi
+from cisterna.testing.virtual_lif import virtual_lif
 from cisterna.testing.virtual_nd2 import virtual_nd2
 from cisterna.testing.virtual_ome_tiff import virtual_ome_tiff
 from cisterna.testing.virtual_ome_zarr import virtual_ome_zarr
@@ -118,6 +120,16 @@ class TestNd2(OnDisk):
     @pytest.fixture
     def run(self, tmp_path: Path) -> Path:
         return virtual_nd2().write(tmp_path / "zone")
+
+
+class TestLif(OnDisk):
+    @pytest.fixture
+    def profile(self) -> Profile:
+        return Lif()
+
+    @pytest.fixture
+    def run(self, tmp_path: Path) -> Path:
+        return virtual_lif().write(tmp_path / "zone")
 
 
 class TestFolder(OnDisk):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from cisterna.domain.acquisition import AcquisitionState, EndReason
 from cisterna.profiles.illumina import Illumina
 from cisterna.testing.scripted_run import Mishap, ScriptedRun
 from cisterna.testing.virtual_illumina import Platform, cbcl, run_info, virtual_aviti, virtual_illumina
-from tests.profiles.folder_look import Held, complete_steps, judged, look
+from cisterna.testing.writer_pattern import WriterPattern
+from tests.profiles.folder_look import FOR_EVER, Held, complete_steps, judged, look
 
 ILLUMINA = Illumina()
 CALLS = "Data/Intensities/BaseCalls"
@@ -162,6 +164,30 @@ def test_an_aviti_run_is_complete_with_its_last_file_and_not_before(tmp_path: Pa
     seen = complete_steps(ILLUMINA, virtual_aviti(), tmp_path)
 
     assert seen == [False] * (len(seen) - 1) + [True]
+
+
+@pytest.mark.parametrize("pattern", list(WriterPattern))
+@pytest.mark.parametrize("run", [virtual_illumina(Platform.NOVASEQ_X, status="RunCompleted"), virtual_aviti()])
+def test_no_pattern_of_writing_is_taken_for_complete_too_early(
+    tmp_path: Path, run: ScriptedRun, pattern: WriterPattern
+) -> None:
+    seen = complete_steps(ILLUMINA, replace(run, pattern=pattern), tmp_path, quiet_for=FOR_EVER)
+
+    assert seen == [False] * (len(seen) - 1) + [True]
+
+
+def test_reads_without_cycles_are_no_fault_of_the_plan(tmp_path: Path) -> None:
+    folder = virtual_illumina(reads=(3,)).write(tmp_path)
+    (folder / "RunInfo.xml").write_bytes(run_info("r", "A00291", lanes=1, reads=(3, 0)))
+
+    assert ILLUMINA.inspect(look(folder)).plan_fault is None
+
+
+def test_a_marker_that_is_set_and_only_says_that_sequencing_ended_is_given_its_hour(tmp_path: Path) -> None:
+    folder = virtual_illumina().write(tmp_path)
+
+    assert ILLUMINA.inspect(look(folder, marker="RTAComplete.txt")).settle_seconds == HOUR
+    assert ILLUMINA.inspect(look(folder, marker="CopyComplete.txt")).settle_seconds == 0
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from cisterna.domain.errors import HostileInput, InvalidInput
 from cisterna.profiles.nanopore import Nanopore
 from cisterna.testing.scripted_run import Mishap
 from cisterna.testing.virtual_nanopore import POD5, RUN, virtual_nanopore
+from cisterna.testing.writer_pattern import WriterPattern
 from tests.profiles.folder_look import FOR_EVER, Held, complete_steps, judged, look
 
 NANOPORE = Nanopore()
@@ -27,6 +29,27 @@ def test_however_long_it_is_quiet_no_run_is_complete_before_its_summary(tmp_path
     seen = complete_steps(NANOPORE, virtual_nanopore(within=within), tmp_path, quiet_for=FOR_EVER)
 
     assert seen == [False] * (len(seen) - 1) + [True]
+
+
+@pytest.mark.parametrize("pattern", list(WriterPattern))
+def test_no_pattern_of_writing_is_taken_for_complete_before_the_summary_is_begun(
+    tmp_path: Path, pattern: WriterPattern
+) -> None:
+    run = replace(virtual_nanopore(), pattern=pattern)
+    folder = tmp_path / run.name
+
+    for _ in run.steps(tmp_path):
+        assert judged(NANOPORE, folder).state is not AcquisitionState.COMPLETE or (folder / SUMMARY).exists()
+
+    assert judged(NANOPORE, folder).state is AcquisitionState.COMPLETE
+
+
+def test_what_somebody_made_of_the_reads_within_a_run_is_no_run_of_its_own(tmp_path: Path) -> None:
+    folder = virtual_nanopore().write(tmp_path)
+    (folder / "basecalled" / "bam").mkdir(parents=True)
+    (folder / "basecalled" / "bam" / "a.bam").write_bytes(b"BAM")
+
+    assert judged(NANOPORE, folder).state is AcquisitionState.COMPLETE
 
 
 def test_a_whole_run_is_complete_after_a_quiet_while(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from cisterna.adapters.landing_folder import LandingFolder, read_outside
 from cisterna.adapters.system_clock import SystemClock
 from cisterna.bootstrap.home import Endpoints, Home
+from cisterna.bootstrap.profile_plug import InstalledProfiles, installed_profiles
 from cisterna.bootstrap.stores import PUBLIC, Keys, Stores
 from cisterna.domain.acquisition import Acquisition
 from cisterna.domain.errors import NotFound, SettingsInvalid, StoreUnavailable
@@ -244,14 +245,15 @@ class Parts:
 
         return Argon2Passwords()
 
-    @cached_property
+    @property
     def profiles(self) -> Mapping[str, Profile]:
-        """Every installed profile, of the entry points `cisterna.profiles`; `folder`, which fits any, comes last."""
-        found: dict[str, Profile] = {}
-        for point in sorted(entry_points(group="cisterna.profiles"), key=lambda one: (one.name == "folder", one.name)):
-            profile: Profile = point.load()()
-            found[profile.name] = profile
-        return found
+        """Every installed profile that can be used; `folder`, which fits any, comes last."""
+        return self.installed_profiles.usable
+
+    @cached_property
+    def installed_profiles(self) -> InstalledProfiles:
+        """Profiles of the entry points `cisterna.profiles`, ours and others', and what is wrong with the rest."""
+        return installed_profiles(entry_points(group="cisterna.profiles"))
 
     @property
     def base_url(self) -> str:
@@ -267,6 +269,9 @@ class Parts:
         """Return a profile. Raises `NotFound`, naming those there are."""
         found = self.profiles.get(name)
         if found is None:
+            fault = self.installed_profiles.fault_of(name)
+            if fault is not None:
+                raise NotFound(f"{fault.words}; {fault.fix}", profile=name)
             msg = f"there is no profile '{name}'; installed are: {', '.join(self.profiles) or 'none'}"
             raise NotFound(msg, profile=name)
         return found

@@ -47,6 +47,7 @@ def _look(settings: Settings) -> Iterator[Diagnosis]:
     yield Diagnosis(part="settings", condition=Condition.OK, message=f"home {settings.home}")
     yield _disk(settings.home)
     with open_parts(settings) as parts:
+        yield from health.look_at_profiles(parts.installed_profiles.faults)
         stack = diagnose("stack", lambda: _running(parts), fix=f"start it: `cisterna up --home {settings.home}`")
         yield stack
         if stack.condition is Condition.FAILED:
@@ -67,6 +68,7 @@ def _look_at_parts(parts: Parts) -> Iterator[Diagnosis]:
     yield diagnose("web", lambda: _answers(f"{parts.base_url}/readyz"), fix=f"see {log}/web.log")
     yield _dispatcher(parts.home)
     if catalogue.condition is Condition.OK:
+        yield from health.look_at_instruments(parts.catalogue, parts.profiles)
         yield from health.look_at_zones(parts.catalogue, lambda path: parts.zone_at(Path(path)))
         yield health.look_at_work(parts.catalogue)
         yield health.look_at_outbox(parts.catalogue)

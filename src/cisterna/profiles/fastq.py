@@ -17,7 +17,7 @@ from pydantic import JsonValue
 
 from cisterna.domain.acquisition import Evidence
 from cisterna.domain.delivered import DeliveredDigests
-from cisterna.domain.errors import CisternaError
+from cisterna.domain.errors import InvalidInput, NotFound
 from cisterna.domain.listing import SeenFile
 from cisterna.domain.untrusted import plain_text
 from cisterna.ports.profile import Described, Look, Plane
@@ -73,13 +73,13 @@ class Fastq:
         """Read samples, lanes and reads from the names, and the sequencer from the first read."""
         files = _files(look)
         mates = list(_mates(files))
-        lanes = [found for mate in mates if (found := _LANE.fullmatch(mate.before.rpartition("/")[2]))]
-        samples = sorted({plain_text(found["sample"]) or "" for found in lanes} - {""})
+        lanes = [one for mate in mates if (one := _LANE.fullmatch(mate.before.rpartition("/")[2])) is not None]
+        samples = sorted({plain_text(one["sample"]) or "" for one in lanes} - {""})
         reads = sorted({mate.read for mate in mates})
         found: dict[str, JsonValue | None] = {
             "experiment_id": plain_text(look.folder),
             "samples": list(samples[:100]),
-            "lanes": len({found["lane"] for found in lanes}),
+            "lanes": len({one["lane"] for one in lanes}),
             "reads": list(reads),
             "paired": bool({"R1", "R2"} <= set(reads) or {"1", "2"} <= set(reads)) if reads else None,
             "files": len(files),
@@ -194,7 +194,7 @@ def _first_read(look: Look, files: list[SeenFile]) -> dict[str, JsonValue]:
     for file in files[:1]:
         try:
             head = look.head(file.path, limit_bytes=_HEAD_BYTES)
-        except CisternaError:
+        except (InvalidInput, NotFound):
             continue
         text = _unpacked(head) if file.path.endswith(".gz") else head
         if text is not None and (found := _NAME.match(text)) is not None:

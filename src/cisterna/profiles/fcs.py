@@ -14,7 +14,7 @@ from pydantic import JsonValue
 
 from cisterna.domain.acquisition import Evidence
 from cisterna.domain.delivered import DeliveredDigests
-from cisterna.domain.errors import CisternaError
+from cisterna.domain.errors import InvalidInput, NotFound
 from cisterna.domain.listing import SeenFile
 from cisterna.domain.untrusted import plain_text
 from cisterna.ports.profile import Described, Look, Plane
@@ -172,6 +172,6 @@ def _first_text(look: Look) -> dict[str, str]:
             if parts is not None and parts["TEXT"][1] < _TEXT_BYTES:
                 begin, end = parts["TEXT"]
                 return _pairs(look.head(file.path, limit_bytes=end + 1)[begin:])
-        except CisternaError:
+        except (InvalidInput, NotFound):
             continue
     return {}

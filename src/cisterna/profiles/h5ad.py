@@ -15,7 +15,7 @@ from pydantic import JsonValue
 
 from cisterna.domain.acquisition import Evidence
 from cisterna.domain.delivered import DeliveredDigests
-from cisterna.domain.errors import CisternaError
+from cisterna.domain.errors import InvalidInput, NotFound
 from cisterna.domain.listing import SeenFile
 from cisterna.domain.untrusted import plain_text
 from cisterna.ports.profile import Described, Look, Plane
@@ -156,7 +156,7 @@ def _matrix_sizes(look: Look, files: list[SeenFile]) -> dict[str, JsonValue]:
         return {}
     try:
         head = look.head(path, limit_bytes=_HEAD_BYTES)
-    except CisternaError:
+    except (InvalidInput, NotFound):
         return {}
     found = _SIZES.search(_unpacked(head) if path.endswith(".gz") else head)
     return dict(zip(("features", "cells", "entries"), map(int, found.groups()), strict=True)) if found else {}

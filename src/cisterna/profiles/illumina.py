@@ -29,7 +29,7 @@ from pydantic import JsonValue
 
 from cisterna.domain.acquisition import EndReason, Evidence
 from cisterna.domain.delivered import DeliveredDigests
-from cisterna.domain.errors import CisternaError, InvalidInput
+from cisterna.domain.errors import InvalidInput, NotFound
 from cisterna.domain.listing import SeenFile
 from cisterna.domain.untrusted import json_object, plain_text, whole_number
 from cisterna.ports.profile import Described, Look, Plane
@@ -132,7 +132,7 @@ class Illumina:
         markers, settle = _markers(look, parameters)
         try:
             expected_files, missing = _held_against(_run(look), look)
-        except CisternaError as fault:
+        except (InvalidInput, NotFound) as fault:
             told = Evidence(markers_missing=markers, expects=True, plan_fault=str(fault)[:1000], settle_seconds=settle)
             return _with_end(told, look, _STATUS)
         evidence = Evidence(
@@ -153,7 +153,7 @@ class Illumina:
             return _described_aviti(look)
         try:
             run = _run(look)
-        except CisternaError:
+        except (InvalidInput, NotFound):
             return Described(title=_title(look), data_type="sequencing")
         parameters = _parameters(look)
         kind = _kind(look, parameters)
@@ -199,7 +199,7 @@ def _markers(look: Look, parameters: Mapping[str, str]) -> tuple[tuple[str, ...]
     paths, kind = look.listing.paths, _kind(look, parameters)
     named = look.settings.get("marker")
     if named:
-        return (() if named in paths else (named,)), 0.0
+        return (() if named in paths else (named,)), (_SETTLE_SECONDS if named in _SEQUENCED else 0.0)
     copies = kind.copies if kind else True  # what is not known is believed only when it says that all was copied
     if copies is None:
         copies = _major(parameters) >= _COPY_SERVICE_SINCE
@@ -222,7 +222,7 @@ def _kind(look: Look, parameters: Mapping[str, str]) -> _Kind | None:
             return kind
     try:
         serial = _run(look).serial
-    except CisternaError:
+    except (InvalidInput, NotFound):
         return None
     return next((kind for kind in _KINDS if re.fullmatch(kind.serial, serial)), None)
 
@@ -300,7 +300,7 @@ def _with_end(evidence: Evidence, look: Look, name: str) -> Evidence:
             said = plain_text(json_object(look.read(name), name).get("outcome"))
         else:
             said = _first(_texts(look, name), "CompletionStatus", "RunStatus")
-    except CisternaError as fault:
+    except (InvalidInput, NotFound) as fault:
         notes = (*evidence.notes, f"its end reason could not be read: {fault}"[:500])
         return evidence.model_copy(update={"notes": notes})
     reason = _SAID.get(said or "")
@@ -320,15 +320,15 @@ def _run(look: Look) -> _Run:
             case "Run":
                 run["Id"] = element.attributes.get("Id", "")
             case "Read":
-                cycles = _number(
-                    element.attributes.get("NumCycles"), f"the cycles of a read in {_INFO}", most=_MOST_CYCLES
-                )
+                told = element.attributes.get("NumCycles")
+                cycles = _number(told, f"the cycles of a read in {_INFO}", least=0, most=_MOST_CYCLES)
                 reads.append((cycles, element.attributes.get("IsIndexedRead") == "Y"))
             case "FlowcellLayout":
-                lanes = _number(element.attributes.get("LaneCount"), f"the lanes in {_INFO}", most=_MOST_LANES)
+                told = element.attributes.get("LaneCount")
+                lanes = _number(told, f"the lanes in {_INFO}", least=1, most=_MOST_LANES)
             case "Flowcell" | "Instrument" | "Date" if element.text:
                 run[element.tag] = element.text
-    if lanes is None or not reads or sum(cycles for cycles, _ in reads) > _MOST_CYCLES:
+    if lanes is None or not 0 < sum(cycles for cycles, _ in reads) <= _MOST_CYCLES:
         msg = f"{_INFO} does not tell lanes and reads; look at the file"
         raise InvalidInput(msg, path=_INFO)
     return _Run(
@@ -347,7 +347,7 @@ def _parameters(look: Look) -> Mapping[str, str]:
         if name in look.listing.paths:
             try:
                 return _texts(look, name)
-            except CisternaError:
+            except (InvalidInput, NotFound):
                 return {}
     return {}
 
@@ -383,10 +383,10 @@ def _elements(look: Look, name: str) -> Iterator[_Element]:
         raise InvalidInput(msg, path=name) from error
 
 
-def _number(text: str | None, what: str, *, most: int) -> int:
-    number = int(text) if text is not None and re.fullmatch(r"[0-9]{1,6}", text) else 0
-    if not 0 < number <= most:
-        msg = f"{what} must be a whole number from 1 to {most}; look at the file"
+def _number(text: str | None, what: str, *, least: int, most: int) -> int:
+    number = int(text) if text is not None and re.fullmatch(r"[0-9]{1,6}", text) else -1
+    if not least <= number <= most:
+        msg = f"{what} must be a whole number from {least} to {most}; look at the file"
         raise InvalidInput(msg)
     return number
 
@@ -414,11 +414,12 @@ def _aviti(look: Look) -> Evidence:
     marker = () if _UPLOADED in paths else (_UPLOADED,)
     try:
         planned = _cycles(json_object(look.read(_AVITI_PARAMETERS), _AVITI_PARAMETERS))
-    except CisternaError as fault:
-        return Evidence(markers_missing=marker, plan_fault=str(fault)[:1000])
+    except (InvalidInput, NotFound) as fault:
+        return Evidence(markers_missing=marker, needs_end_reason=True, plan_fault=str(fault)[:1000])
     is_cell_run = any(path.startswith("BaseCalling/") for path in paths)  # cytoprofiling: batches that no plan tells
     if not planned or is_cell_run:
-        return Evidence(markers_missing=marker, notes=("its parameters do not tell every file",))
+        told = ("its parameters do not tell every file",)
+        return Evidence(markers_missing=marker, needs_end_reason=True, notes=told)
     calls = [f"BaseCalls/{read}_C{cycle:03}.zip" for read, cycles in planned for cycle in range(1, cycles + 1)]
     missing = [path for path in calls if path not in paths]
     empty = [file.path for file in look.listing.files if file.size_bytes == 0 and file.path.startswith("BaseCalls/")]
@@ -429,6 +430,7 @@ def _aviti(look: Look) -> Evidence:
         missing=tuple(missing[:20]),
         missing_files=len(missing),
         faults=tuple(f"{path} is empty" for path in empty[:100]),
+        needs_end_reason=True,
     )
 
 
@@ -451,7 +453,7 @@ def _cycles(parameters: Mapping[str, object]) -> list[tuple[str, int]]:
 def _described_aviti(look: Look) -> Described:
     try:
         parameters = json_object(look.read(_AVITI_PARAMETERS), _AVITI_PARAMETERS)
-    except CisternaError:
+    except (InvalidInput, NotFound):
         parameters = {}
     found: dict[str, JsonValue | None] = {
         "experiment_id": plain_text(parameters.get("RunName")) or plain_text(look.folder),

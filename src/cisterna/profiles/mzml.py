@@ -19,7 +19,7 @@ from pydantic import JsonValue
 
 from cisterna.domain.acquisition import Evidence
 from cisterna.domain.delivered import DIGITS, DeliveredDigests
-from cisterna.domain.errors import CisternaError, InvalidInput
+from cisterna.domain.errors import InvalidInput, NotFound
 from cisterna.domain.listing import SeenFile
 from cisterna.domain.untrusted import plain_text
 from cisterna.ports.profile import Described, Look, Plane
@@ -66,7 +66,7 @@ class Mzml:
         evidence = file_evidence(look, _files(look), _fault, missing=missing, notes=notes)
         try:
             _digests(look)
-        except CisternaError as fault:
+        except (InvalidInput, NotFound) as fault:
             return evidence.model_copy(update={"plan_fault": evidence.plan_fault or str(fault)[:1000]})
         return evidence
 
@@ -263,7 +263,7 @@ def _ibd_of(look: Look, path: str) -> str | None:
 def _begins(look: Look, path: str, magic: bytes) -> bool:
     try:
         return look.head(path, limit_bytes=len(magic)) == magic
-    except CisternaError:
+    except (InvalidInput, NotFound):
         return False
 
 
@@ -271,7 +271,7 @@ def _head(look: Look, path: str) -> bytes:
     """Read the beginning of a file for what it tells; one that cannot be read tells nothing."""
     try:
         return look.head(path, limit_bytes=_HEAD_BYTES)
-    except CisternaError:
+    except (InvalidInput, NotFound):
         return b""
 
 

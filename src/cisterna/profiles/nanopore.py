@@ -18,7 +18,7 @@ from pydantic import JsonValue
 
 from cisterna.domain.acquisition import Evidence
 from cisterna.domain.delivered import DeliveredDigests
-from cisterna.domain.errors import CisternaError, InvalidInput
+from cisterna.domain.errors import InvalidInput, NotFound
 from cisterna.domain.listing import SeenFile
 from cisterna.domain.path import inner_path
 from cisterna.domain.source_name import logical_path
@@ -62,20 +62,20 @@ class Nanopore:
             told = {run: [_told(look, name) for name in summaries] for run, summaries in runs.items()}
             planned = {run: _planned(summaries) for run, summaries in told.items()}
             listed = _listed(look)
-        except CisternaError as fault:
+        except (InvalidInput, NotFound) as fault:
             return Evidence(
                 markers_missing=tuple(markers[:20]), plan_fault=str(fault)[:1000], cadence_seconds=_BATCH_SECONDS
             )
         lacks = list(_lacking(planned, _present(look, list(runs))))
         absent = sorted(listed.keys() - look.listing.paths)
-        missing = [*absent, *(f"{run}{kind} files: {count}" for run, kind, count in lacks if not absent)]
+        missing = [*absent, *(f"{run}{kind} files: {files}" for run, kind, files in lacks if not absent)]
         counted = sum(sum(counts.values()) for counts in planned.values())
         return Evidence(
             markers_missing=tuple(markers[:20]),
             expects=counted > 0 or bool(listed),
             expected_files=max(counted, len(listed)) or None,
             missing=tuple(missing[:20]),
-            missing_files=max(len(absent), sum(count for _, _, count in lacks)),
+            missing_files=max(len(absent), sum(lack.files for lack in lacks)),
             faults=() if missing or markers else _faults(look),
             cadence_seconds=_BATCH_SECONDS,
             notes=_notes(planned, told),
@@ -122,20 +122,27 @@ class Nanopore:
 class _Lack(NamedTuple):
     run: str
     kind: str
-    count: int
+    files: int
 
 
 def _runs(look: Look) -> dict[str, list[str]]:
-    """Give the summaries of each run folder, which is where summary, sample sheet or folders of reads are."""
+    """Give the summaries of each run folder, which is where summary, sample sheet or folders of reads are.
+
+    Reads below a folder that is known for a run are that run's, or what somebody made of them, and no run of their own.
+    """
     found: dict[str, list[str]] = {}
+    reads: set[str] = set()
     for path in sorted(look.listing.paths):
         folder, slash, name = path.rpartition("/")
         if _SUMMARY.fullmatch(name):
             found.setdefault(folder + slash, []).append(path)
         elif _SHEET.fullmatch(name):
             found.setdefault(folder + slash, [])
-        elif (reads := _READS.fullmatch(path)) is not None:
-            found.setdefault(reads["run"], [])
+        elif (held := _READS.fullmatch(path)) is not None:
+            reads.add(held["run"])
+    for run in sorted(reads, key=len):
+        if not any(run.startswith(known) for known in found):
+            found[run] = []
     return found
 
 
@@ -245,7 +252,7 @@ def _said(look: Look) -> dict[str, object]:
                 said = {**(rows[0] if rows else {}), **said}
             elif _REPORT.fullmatch(name):
                 said = {**_reported(json_object(look.read(path), path)), **said}
-        except CisternaError:
+        except (InvalidInput, NotFound):
             continue
     return said
 

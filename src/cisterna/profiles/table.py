@@ -15,7 +15,7 @@ from pydantic import JsonValue
 
 from cisterna.domain.acquisition import Evidence
 from cisterna.domain.delivered import DeliveredDigests
-from cisterna.domain.errors import CisternaError
+from cisterna.domain.errors import InvalidInput, NotFound
 from cisterna.domain.listing import SeenFile
 from cisterna.domain.untrusted import plain_text
 from cisterna.ports.profile import Described, Look, Plane
@@ -55,7 +55,7 @@ class Table:
         found: dict[str, JsonValue | None] = {
             "experiment_id": plain_text(look.folder),
             "tables": len(tables),
-            "columns": sorted({name for names in columns.values() for name in names})[:_MOST_COLUMNS],
+            "columns": [*sorted({name for names in columns.values() for name in names})[:_MOST_COLUMNS]],
         }
         return Described(
             title=plain_text(look.folder) or "Tables",
@@ -132,7 +132,7 @@ def _columns(look: Look, path: str) -> Iterable[str]:
         return []
     try:
         head = look.head(path, limit_bytes=_HEAD_BYTES)
-    except CisternaError:
+    except (InvalidInput, NotFound):
         return []
     text = (_unpacked(head) if path.lower().endswith(".gz") else head).partition(b"\n")[0].rstrip(b"\r")
     try:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from cisterna.domain.acquisition import Evidence
 from cisterna.domain.checksum_file import LIMIT_BYTES, Listed, read_checksums, read_sidecar
 from cisterna.domain.delivered import DeliveredDigests
-from cisterna.domain.errors import CisternaError, InvalidInput
+from cisterna.domain.errors import InvalidInput, NotFound
 from cisterna.ports.profile import Look
 
 _ALGORITHM = r"(md5|sha-?1|sha-?256|sha-?512)"
@@ -44,7 +44,7 @@ def held_against_lists(look: Look) -> Evidence:
     notes = ("the bag has files yet to be fetched (fetch.txt)",) if _FETCH in paths and _BAG in paths else ()
     try:
         listed = {one.path for one in _listed(look)}
-    except CisternaError as fault:
+    except (InvalidInput, NotFound) as fault:
         return Evidence(expects=True, plan_fault=str(fault)[:1000], notes=notes)
     missing = sorted(listed - paths)
     return Evidence(

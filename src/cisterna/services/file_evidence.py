@@ -7,7 +7,7 @@ from itertools import islice
 
 from cisterna.domain.acquisition import Evidence
 from cisterna.domain.delivered import DeliveredDigests
-from cisterna.domain.errors import CisternaError, NotFound
+from cisterna.domain.errors import HostileInput, NotFound
 from cisterna.domain.listing import SeenFile
 from cisterna.ports.profile import Look
 from cisterna.services.closing_list import closing_lists, held_against_lists, listed_digests, sidecars
@@ -19,7 +19,11 @@ _MOST_LOOKS, _MOST_TOLD = 2_000, 100
 
 
 def file_faults(look: Look, files: Iterable[SeenFile], judge: Judge) -> tuple[str, ...]:
-    """Ask of each file whether it can be whole, the smallest first; 2,000 are looked at, and 100 told, at most."""
+    """Ask of each file whether it can be whole, the smallest first; 2,000 are looked at, and 100 told, at most.
+
+    Raises:
+        SourceUnavailable: The share stopped answering, which says nothing about any file.
+    """
     return tuple(islice(_faults(look, sorted(files, key=lambda one: (one.size_bytes, one.path)), judge), _MOST_TOLD))
 
 
@@ -60,7 +64,7 @@ def _faults(look: Look, files: Sequence[SeenFile], judge: Judge) -> Iterator[str
             fault = judge(look, file)
         except NotFound:
             continue  # it went away since the listing, and the next look knows
-        except CisternaError as refusal:
+        except HostileInput as refusal:
             fault = f"cannot be looked at: {refusal}"[:500]
         if fault:
             yield f"{file.path} {fault}"

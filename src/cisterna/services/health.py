@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from cisterna.domain.base import Value
 from cisterna.domain.erasure import ErasureState
 from cisterna.domain.errors import CisternaError, StoreForbids, StoreLacks, StoreUnavailable, StoreUnfit
+from cisterna.domain.plug_in import PlugInFault
 from cisterna.domain.probe_key import probe_key
 from cisterna.domain.recovery import ObjectState
 from cisterna.domain.work import WorkState
@@ -260,6 +261,29 @@ def look_at_uploads(store: ObjectStore) -> str:
     """Count the uploads that go on or were left. Raises `StoreUnavailable`."""
     count = sum(1 for _ in store.unfinished_uploads(""))
     return f"{count} uploads go on, or wait to be taken up or collected"
+
+
+def look_at_profiles(faults: Sequence[PlugInFault]) -> Sequence[Diagnosis]:
+    """Name profiles of others that cannot be used; everything else goes on without them."""
+    return [
+        Diagnosis(part=f"profile {fault.name}", condition=Condition.WARNING, message=fault.words, fix=fault.fix)
+        for fault in faults
+    ]
+
+
+def look_at_instruments(catalogue: Catalogue, profiles: Collection[str]) -> Sequence[Diagnosis]:
+    """Find watched instruments whose profile is not there: their runs are held."""
+    with catalogue.begin() as tx:
+        lost = [one for one in tx.instruments.list() if one.watched and one.profile not in profiles]
+    return [
+        Diagnosis(
+            part=f"instrument {one.name}",
+            condition=Condition.FAILED,
+            message=f"its profile '{one.profile}' is not there, so its runs are held",
+            fix="install the package that brings it, or mend it, and start Cisterna again",
+        )
+        for one in lost
+    ]
 
 
 def look_at_zones(catalogue: Catalogue, zone_of: Callable[[str], LandingZone]) -> Sequence[Diagnosis]:

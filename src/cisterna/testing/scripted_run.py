@@ -36,7 +36,7 @@ class ScriptedRun:
         name: Of its folder.
         files: Content by path, in the order of writing.
         victim: Path of the file that the mishap befalls.
-        pattern: How the bytes of a file come onto the disk.
+        pattern: How the bytes of a file come onto the disk; a file without any is there at once.
     """
 
     name: str
@@ -66,7 +66,7 @@ class ScriptedRun:
             if name == self.victim and self.mishap in {Mishap.GROWING, Mishap.LATE}:
                 rest = (path, body[len(now or b"") :])
             if now is not None:
-                yield from put(path, now, pattern=self.pattern)
+                yield from put(path, now, pattern=self.pattern if now else WriterPattern.STEADY)
         if rest is not None:
             with rest[0].open("ab") as file:
                 file.write(rest[1])

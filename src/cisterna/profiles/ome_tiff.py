@@ -31,6 +31,8 @@ _IMAGE = re.compile(r".+\.ome\.(tiff?|btf|tf2|tf8)", re.IGNORECASE)
 _COMPANION = re.compile(r".+\.companion\.ome", re.IGNORECASE)
 _HEAD_BYTES, _DIRECTORY_BYTES, _XML_BYTES = 64 * 1024, 16 * 1024, 16 * 1024 * 1024
 _MOST_READ = 200
+_PLANS = frozenset({"acquisition.yaml", "acquisition_channels.yaml"})
+"""What Squid microscopes write beside their OME-TIFF; their own profile knows more."""
 
 
 class _OutOfReach(InvalidInput):
@@ -45,8 +47,10 @@ class OmeTiff:
     stalled_seconds = 24 * 3600.0
 
     def claims(self, look: Look) -> bool:
-        """Tell such a folder by the names of its files."""
-        return any(_IMAGE.fullmatch(path) or _COMPANION.fullmatch(path) for path in look.listing.paths)
+        """Tell such a folder by the names of its files; one with the plan of a microscope of its own is not meant."""
+        return not look.listing.paths & _PLANS and any(
+            _IMAGE.fullmatch(path) or _COMPANION.fullmatch(path) for path in look.listing.paths
+        )
 
     def inspect(self, look: Look) -> Evidence:
         """Hold what the OME-XML of the files says against the files there are."""

@@ -23,6 +23,8 @@ from cisterna.services.zarr_tree import METADATA_NAMES, ZarrArray, ZarrTree, chu
 
 _MOST_IMAGES, _MOST_STORES, _MOST_FAULTS = 5_000, 100, 100
 _MOST_UM = 1e6
+_PLANS = frozenset({"acquisition.yaml", "acquisition_channels.yaml"})
+"""What Squid microscopes write beside their stores; their own profile knows more."""
 _UM = {"micrometer": 1.0, "nanometer": 1e-3, "millimeter": 1e3, "meter": 1e6}
 
 
@@ -34,8 +36,11 @@ class OmeZarr:
     stalled_seconds = 24 * 3600.0
 
     def claims(self, look: Look) -> bool:
-        """Tell a store by the names of its metadata, at the top of the folder or of a folder in it."""
-        return bool(_stores(look.listing.paths))
+        """Tell a store by the names of its metadata, at the top of the folder or of a folder in it.
+
+        One with the plan of a microscope of its own is not meant.
+        """
+        return not look.listing.paths & _PLANS and bool(_stores(look.listing.paths))
 
     def inspect(self, look: Look) -> Evidence:
         """Follow the metadata from the top to every array, and tell what is missing on the way."""

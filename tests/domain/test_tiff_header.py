@@ -11,7 +11,7 @@ import tifffile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cisterna.domain.tiff_header import tiff_fault
+from cisterna.domain.tiff_header import description_at, directory_at, page_bytes, tiff_fault
 
 
 def tiff(**options: object) -> bytes:
@@ -77,3 +77,33 @@ def test_an_empty_file_is_told() -> None:
 @given(tail=st.binary(max_size=300), order=st.sampled_from([b"II*\0", b"MM\0*"]))
 def test_no_bytes_raise_anything(tail: bytes, order: bytes) -> None:
     tiff_fault(order + tail, size_bytes=len(tail) + 4)
+
+
+@pytest.mark.parametrize("options", [{}, {"byteorder": ">"}, {"bigtiff": True}], ids=str)
+def test_both_kinds_of_tiff_tell_their_pixels_and_their_description(options: dict[str, object]) -> None:
+    body = tiff(description="what it shows", metadata=None, **options)
+    at = directory_at(body[:16])
+
+    assert at is not None
+    assert page_bytes(body[:1024]) == 64 * 64 * 2
+    place = description_at(body[at : at + 4096], head=body[:16])
+    assert place is not None
+    assert body[place[0] : place[0] + place[1]].rstrip(b"\0") == b"what it shows"
+
+
+def test_a_big_tiff_that_was_cut_off_is_found_out() -> None:
+    body = tiff(bigtiff=True)
+
+    assert "where its header tells of" in str(tiff_fault(body[:512], size_bytes=len(body) - 1))
+
+
+def test_what_is_compressed_tells_no_size_of_its_pixels() -> None:
+    assert page_bytes(tiff(compression="zlib")[:1024]) is None
+
+
+@given(head=st.binary(max_size=64), directory=st.binary(max_size=200))
+def test_no_directory_raises_anything(head: bytes, directory: bytes) -> None:
+    for start in (b"II*\0", b"MM\0*", b"II+\0\x08\0\0\0", b""):
+        directory_at(start + head)
+        page_bytes(start + head)
+        description_at(directory, head=start + head)

@@ -9,13 +9,20 @@ import pytest
 
 from cisterna.bootstrap.profile_plug import installed_profiles
 from cisterna.testing.scripted_run import ScriptedRun
+from cisterna.testing.virtual_codex import virtual_codex
 from cisterna.testing.virtual_cytometer import virtual_cytometer
+from cisterna.testing.virtual_czi import virtual_czi
 from cisterna.testing.virtual_fastq import Checksums, virtual_fastq
 from cisterna.testing.virtual_illumina import Platform, virtual_aviti, virtual_illumina
+from cisterna.testing.virtual_lif import virtual_lif
 from cisterna.testing.virtual_nanopore import virtual_nanopore
+from cisterna.testing.virtual_nd2 import virtual_nd2
+from cisterna.testing.virtual_ome_tiff import virtual_ome_tiff
+from cisterna.testing.virtual_ome_zarr import virtual_ome_zarr
 from cisterna.testing.virtual_single_cell import virtual_single_cell
 from cisterna.testing.virtual_spectrometer import virtual_spectrometer
 from cisterna.testing.virtual_squid import VirtualSquid
+from cisterna.testing.virtual_squid_modes import Saving, squid_control, squid_saved_as
 from cisterna.testing.virtual_table import virtual_table
 from tests.profiles.folder_look import look
 
@@ -30,6 +37,15 @@ RUNS = {
     "single cells": (virtual_single_cell(), "h5ad"),
     "spectra": (virtual_spectrometer(), "mzml"),
     "tables": (virtual_table(), "table"),
+    "Squid's OME-TIFF": (squid_saved_as(Saving.OME_TIFF), "squid"),
+    "Squid's plate": (squid_saved_as(Saving.PLATE), "squid"),
+    "squid-control": (squid_control(), "squid"),
+    "CODEX": (virtual_codex(), "codex"),
+    "OME-TIFF": (virtual_ome_tiff(), "ome-tiff"),
+    "OME-Zarr": (virtual_ome_zarr(), "ome-zarr"),
+    "CZI": (virtual_czi(), "czi"),
+    "ND2": (virtual_nd2(), "nd2"),
+    "LIF": (virtual_lif(), "lif"),
     "anything with a list": (ScriptedRun("any", {"a.bin": b"x", "SHA256SUMS": b""}), "folder"),
 }
 

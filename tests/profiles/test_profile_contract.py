@@ -10,11 +10,24 @@ import pytest
 
 from cisterna.adapters.landing_folder import LandingFolder
 from cisterna.ports.profile import Look, Profile
+from cisterna.profiles.codex import Codex
+from cisterna.profiles.czi import Czi
 from cisterna.profiles.folder import Folder
+from cisterna.profiles.lif import Lif
+from cisterna.profiles.nd2 import Nd2
+from cisterna.profiles.ome_tiff import OmeTiff
+from cisterna.profiles.ome_zarr import OmeZarr
 from cisterna.profiles.squid import Squid
 from cisterna.services.look import FolderLook
 from cisterna.testing.profile_contract import LookAt, ProfileContract
+from cisterna.testing.virtual_codex import virtual_codex
+from cisterna.testing.virtual_czi import virtual_czi
+from cisterna.testing.virtual_lif import virtual_lif
+from cisterna.testing.virtual_nd2 import virtual_nd2
+from cisterna.testing.virtual_ome_tiff import virtual_ome_tiff
+from cisterna.testing.virtual_ome_zarr import virtual_ome_zarr
 from cisterna.testing.virtual_squid import VirtualSquid
+from cisterna.testing.virtual_squid_modes import Saving, squid_control, squid_saved_as
 
 
 def look(folder: Path) -> Look:
@@ -37,6 +50,86 @@ class TestSquid(OnDisk):
     def run(self, tmp_path: Path) -> Path:
         started = datetime(2026, 11, 22, 8, 30, 1, 250_000, tzinfo=UTC)
         return VirtualSquid(started=started, wells=("A1",), fovs=1, pause=lambda _: None).write(tmp_path / "zone")
+
+
+class TestSquidOfPlates(OnDisk):
+    @pytest.fixture
+    def profile(self) -> Profile:
+        return Squid()
+
+    @pytest.fixture
+    def run(self, tmp_path: Path) -> Path:
+        return squid_saved_as(Saving.PLATE, wells=("A1",), z_levels=1).write(tmp_path / "zone")
+
+
+class TestSquidControl(OnDisk):
+    @pytest.fixture
+    def profile(self) -> Profile:
+        return Squid()
+
+    @pytest.fixture
+    def run(self, tmp_path: Path) -> Path:
+        return squid_control().write(tmp_path / "zone")
+
+
+class TestCodex(OnDisk):
+    @pytest.fixture
+    def profile(self) -> Profile:
+        return Codex()
+
+    @pytest.fixture
+    def run(self, tmp_path: Path) -> Path:
+        return virtual_codex(tiles=(1, 1)).write(tmp_path / "zone")
+
+
+class TestOmeTiff(OnDisk):
+    @pytest.fixture
+    def profile(self) -> Profile:
+        return OmeTiff()
+
+    @pytest.fixture
+    def run(self, tmp_path: Path) -> Path:
+        return virtual_ome_tiff(is_set=True).write(tmp_path / "zone")
+
+
+class TestOmeZarr(OnDisk):
+    @pytest.fixture
+    def profile(self) -> Profile:
+        return OmeZarr()
+
+    @pytest.fixture
+    def run(self, tmp_path: Path) -> Path:
+        return virtual_ome_zarr(("A/1",)).write(tmp_path / "zone")
+
+
+class TestCzi(OnDisk):
+    @pytest.fixture
+    def profile(self) -> Profile:
+        return Czi()
+
+    @pytest.fixture
+    def run(self, tmp_path: Path) -> Path:
+        return virtual_czi().write(tmp_path / "zone")
+
+
+class TestNd2(OnDisk):
+    @pytest.fixture
+    def profile(self) -> Profile:
+        return Nd2()
+
+    @pytest.fixture
+    def run(self, tmp_path: Path) -> Path:
+        return virtual_nd2().write(tmp_path / "zone")
+
+
+class TestLif(OnDisk):
+    @pytest.fixture
+    def profile(self) -> Profile:
+        return Lif()
+
+    @pytest.fixture
+    def run(self, tmp_path: Path) -> Path:
+        return virtual_lif().write(tmp_path / "zone")
 
 
 class TestFolder(OnDisk):

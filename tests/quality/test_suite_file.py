@@ -30,7 +30,7 @@ def write(folder: Path, content: Any, *, data_type: str = "cells") -> Path:
     return folder
 
 
-@pytest.mark.parametrize("data_type", ["microscopy", "labels"])
+@pytest.mark.parametrize("data_type", ["microscopy", "labels", "image_arrays"])
 def test_our_own_suites_are_valid_and_every_rule_can_fail(data_type: str) -> None:
     suite, digest = read_suite(shared_folder("expectations"), data_type)
 

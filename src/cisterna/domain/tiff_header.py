@@ -1,17 +1,39 @@
 """Holds a TIFF's first bytes against the size of its file: a cut-off image is found without reading it.
 
-TIFF 6.0 (Adobe, 1992), sections 2 and 4; only the first image of a classic TIFF is looked at.
+TIFF 6.0 (Adobe, 1992), sections 2 and 4, and BigTIFF; only the first image of a file is looked at.
 """
 
 from __future__ import annotations
 
 import struct
+from typing import NamedTuple
 
-_TYPE_BYTES = {1: 1, 3: 2, 4: 4}
-_WIDTH, _HEIGHT, _BITS, _COMPRESSION = 256, 257, 258, 259
+_TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 16: 8}
+_TYPE_CODES = {1: "B", 2: "B", 3: "H", 4: "I", 16: "Q"}
+_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _DESCRIPTION = 256, 257, 258, 259, 270
 _OFFSETS, _SAMPLES, _COUNTS = 273, 277, 279
 _WANTED = frozenset({_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _OFFSETS, _SAMPLES, _COUNTS})
-_CLASSIC, _BIG = 42, 43
+_CLASSIC = 42
+_BIG_MARKS = frozenset({b"II+\0", b"MM\0+"})
+_UNCOMPRESSED = [1]
+
+
+class _Layout(NamedTuple):
+    """How one of the two kinds of TIFF writes its numbers."""
+
+    order: str
+    directory: int
+    length: str
+    entry: str
+    offset: str
+
+    @property
+    def entry_bytes(self) -> int:
+        return struct.calcsize(f"={self.entry}{self.offset}")
+
+    @property
+    def offset_bytes(self) -> int:
+        return struct.calcsize(self.offset)
 
 
 def tiff_fault(head: bytes, *, size_bytes: int) -> str | None:
@@ -23,49 +45,102 @@ def tiff_fault(head: bytes, *, size_bytes: int) -> str | None:
     """
     if size_bytes == 0:
         return "is empty"
-    order = {b"II": "<", b"MM": ">"}.get(head[:2])
-    magic, at = struct.unpack_from(f"{order}HI", head, 2) if order and len(head) >= 8 else (0, 0)
-    if order is None or magic not in {_CLASSIC, _BIG}:
-        return "does not begin like a TIFF"
-    if magic == _BIG:
-        return None
-    return _cut_off(head, at, order, size_bytes)
-
-
-def _cut_off(head: bytes, at: int, order: str, size_bytes: int) -> str | None:
-    if at + 2 > size_bytes:
-        return f"ends at {size_bytes} bytes, before its own directory at {at}"
-    if at + 2 > len(head):
-        return None
-    needed = _needed_bytes(_tags(head, at, order))
+    layout = _layout(head)
+    if layout is None:
+        return None if _is_big(head) else "does not begin like a TIFF"
+    if layout.directory + 2 > size_bytes:
+        return f"ends at {size_bytes} bytes, before its own directory at {layout.directory}"
+    needed = _needed_bytes(_tags(head, layout))
     if needed > size_bytes:
         return f"holds {size_bytes} bytes where its header tells of {needed}"
     return None
 
 
-def _tags(head: bytes, at: int, order: str) -> dict[int, list[int]]:
-    """Read the wanted entries of the directory as far as the bytes reach."""
-    (count,) = struct.unpack_from(f"{order}H", head, at)
+def page_bytes(head: bytes) -> int | None:
+    """Reckon what the pixels of the first image take up, or None when it is compressed or the bytes do not tell."""
+    layout = _layout(head)
+    return _pixel_bytes(_tags(head, layout)) if layout else None
+
+
+def directory_at(head: bytes) -> int | None:
+    """Tell where the directory of the first image lies, or None when the bytes are no TIFF's."""
+    layout = _layout(head)
+    return layout.directory if layout else None
+
+
+def description_at(directory: bytes, *, head: bytes) -> tuple[int, int] | None:
+    """Tell where the first image's description lies in the file, and how long it is; None when it has none.
+
+    Args:
+        directory: The file's bytes from its first directory on, as far as they are known.
+        head: The file's first 16 bytes.
+    """
+    layout = _layout(head)
+    if layout is None:
+        return None
+    for tag, kind, length, at in _entries(directory, 0, layout):
+        if tag == _DESCRIPTION and kind == 2:
+            if length <= layout.offset_bytes:
+                return None  # it stands in the entry itself, too short for anything that is looked for
+            (place,) = struct.unpack_from(layout.order + layout.offset, directory, at)
+            return place, length
+    return None
+
+
+def _layout(head: bytes) -> _Layout | None:
+    order = {b"II": "<", b"MM": ">"}.get(head[:2])
+    if order is None or len(head) < 8:
+        return None
+    (magic,) = struct.unpack_from(f"{order}H", head, 2)
+    if magic == _CLASSIC:
+        return _Layout(order, struct.unpack_from(f"{order}I", head, 4)[0], "H", "HHI", "I")
+    if _is_big(head) and len(head) >= 16:
+        return _Layout(order, struct.unpack_from(f"{order}Q", head, 8)[0], "Q", "HHQ", "Q")
+    return None
+
+
+def _is_big(head: bytes) -> bool:
+    return head[:4] in _BIG_MARKS and len(head) >= 8
+
+
+def _entries(body: bytes, start: int, layout: _Layout) -> list[tuple[int, int, int, int]]:
+    """List the directory's entries (tag, type, length, place of the value) as far as the bytes reach."""
+    size = struct.calcsize(f"{layout.order}{layout.length}")
+    if start + size > len(body):
+        return []
+    (count,) = struct.unpack_from(f"{layout.order}{layout.length}", body, start)
+    first, step = start + size, layout.entry_bytes
+    fits = max(0, (len(body) - first) // step)
+    places = range(first, first + step * min(count, fits), step)
+    value = struct.calcsize(f"{layout.order}{layout.entry}")
+    return [(*struct.unpack_from(layout.order + layout.entry, body, place), place + value) for place in places]
+
+
+def _tags(head: bytes, layout: _Layout) -> dict[int, list[int]]:
+    """Read the wanted entries of the first directory as far as the bytes reach."""
     tags: dict[int, list[int]] = {}
-    for start in range(at + 2, min(at + 2 + 12 * count, len(head) - 11), 12):
-        tag, kind, length = struct.unpack_from(f"{order}HHI", head, start)
+    for tag, kind, length, at in _entries(head, layout.directory, layout):
         width = _TYPE_BYTES.get(kind)
         if tag not in _WANTED or width is None:
             continue
-        place = start + 8
-        if width * length > 4:
-            (place,) = struct.unpack_from(f"{order}I", head, place)
+        place = at
+        if width * length > layout.offset_bytes:
+            (place,) = struct.unpack_from(layout.order + layout.offset, head, at)
         if place + width * length <= len(head):
-            tags[tag] = list(struct.unpack_from(f"{order}{length}{'BHxI'[width - 1]}", head, place))
+            tags[tag] = list(struct.unpack_from(f"{layout.order}{length}{_TYPE_CODES[kind]}", head, place))
     return tags
+
+
+def _pixel_bytes(tags: dict[int, list[int]]) -> int | None:
+    if tags.get(_COMPRESSION, _UNCOMPRESSED) != _UNCOMPRESSED or not (tags.get(_WIDTH) and tags.get(_HEIGHT)):
+        return None
+    samples = (tags.get(_SAMPLES) or [1])[0]
+    bits = (tags.get(_BITS) or [1])[0]
+    return (tags[_WIDTH][0] * tags[_HEIGHT][0] * samples * bits + 7) // 8
 
 
 def _needed_bytes(tags: dict[int, list[int]]) -> int:
     """Reckon how long the file must be: to the end of its last strip, and no less than its pixels if uncompressed."""
     strips = zip(tags.get(_OFFSETS, []), tags.get(_COUNTS, []), strict=False)
     needed = max((offset + count for offset, count in strips), default=0)
-    if tags.get(_COMPRESSION, [1]) == [1] and tags.get(_WIDTH) and tags.get(_HEIGHT):
-        samples = (tags.get(_SAMPLES) or [1])[0]
-        bits = (tags.get(_BITS) or [1])[0]
-        needed = max(needed, (tags[_WIDTH][0] * tags[_HEIGHT][0] * samples * bits + 7) // 8)
-    return needed
+    return max(needed, _pixel_bytes(tags) or 0)

@@ -11,10 +11,11 @@ import typer
 from cisterna.cli.answer import AsJson, DryRun, ExitCode, answer, lines, pairs, table
 from cisterna.cli.config import HomeOption
 from cisterna.cli.opened import opened
+from cisterna.cli.rehearsal import catalogue_for
 from cisterna.domain.bandwidth import parse_limit
 from cisterna.domain.errors import InvalidInput, UnclaimedFolder
 from cisterna.domain.source_name import logical_path
-from cisterna.services.instrument import declare_instrument
+from cisterna.services.instrument import declare_instrument, look_after_sentinel
 
 app = typer.Typer(no_args_is_help=True, help="Instruments and their landing zones.")
 
@@ -37,6 +38,10 @@ def add(
     path: Annotated[Path, typer.Option("--path", help="Its landing zone.", show_default=False)],
     setting: SettingOption = None,
     limit: LimitOption = None,
+    write_sentinel: Annotated[
+        bool,
+        typer.Option("--write-sentinel", help="Put a small file into the zone by which it is known after a remount."),
+    ] = False,
     dry_run: DryRun = False,
     home: HomeOption = None,
     as_json: AsJson = False,
@@ -65,10 +70,37 @@ def add(
                 catalogue=parts.catalogue,
                 clock=parts.clock,
             )
+            if write_sentinel:
+                look_after_sentinel(name, zone=zone, catalogue=parts.catalogue, write=parts.sentinel_writer)
             document = declared.model_dump(mode="json")
     verb = "would be declared" if dry_run else "is declared"
     text = f"{name} {verb}: {folders} folders are in {path.absolute()} now"
     answer({**document, "folders": folders, "dry_run": dry_run}, as_json=as_json, show=lines(text))
+
+
+@app.command()
+def sentinel(
+    name: Annotated[str, typer.Argument(help="Of the instrument.", show_default=False)],
+    *,
+    write: Annotated[bool, typer.Option("--write", help="Put the file there, if Cisterna may write.")] = False,
+    dry_run: DryRun = False,
+    home: HomeOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print the file by which a landing zone is known again, and rely on it once it lies there."""
+    with opened(home) as parts:
+        with parts.catalogue.begin() as tx:
+            zone = parts.zone_at(Path(tx.instruments.get(name).path))
+        catalogue = catalogue_for(parts.catalogue, dry_run=dry_run)
+        found = look_after_sentinel(
+            name, zone=zone, catalogue=catalogue, write=parts.sentinel_writer if write and not dry_run else None
+        )
+    if found.lies_there:
+        told = [f"{found.path} lies there; the zone is known by it, whatever its device is called"]
+    else:
+        told = [f"Put this into {found.path} and run the command again, or let it write the file by --write:"]
+        told += ["", *found.text.splitlines()]
+    answer({**found.model_dump(mode="json"), "dry_run": dry_run}, as_json=as_json, show=lines(*told))
 
 
 @app.command("list")

@@ -32,7 +32,7 @@ class LandingZone(Protocol):
     """
 
     def identity(self) -> ZoneIdentity:
-        """Tell which folder this is, as the system knows it."""
+        """Tell which folder this is, as the system knows it and as the sentinel in it says."""
         ...
 
     def require_identity(self, declared: ZoneIdentity | None) -> None:
@@ -44,7 +44,7 @@ class LandingZone(Protocol):
         ...
 
     def strays(self) -> Sequence[Obstacle]:
-        """Name what lies directly in the zone and is no folder: nothing there belongs to a run."""
+        """Name what lies directly in the zone and is no folder nor its sentinel: nothing there belongs to a run."""
         ...
 
     def listing(self, folder: str) -> Listing:
@@ -84,4 +84,12 @@ class OutsideReader(Protocol):
 
     def __call__(self, path: str, *, limit_bytes: int) -> bytes | None:
         """Return its content, or None when it is not there. Raises `HostileInput` (a link, a FIFO, too large)."""
+        ...
+
+
+class SentinelWriter(Protocol):
+    """Puts the sentinel into a landing zone, once and when an administrator asks; nothing else writes there."""
+
+    def __call__(self, path: str, text: str) -> None:
+        """Make the file in the zone at the path. Raises `AlreadyExists`, `Forbidden`, `SourceUnavailable`."""
         ...

@@ -1,4 +1,4 @@
-"""Declares instruments."""
+"""Declares instruments, and changes what is declared of them."""
 
 from __future__ import annotations
 
@@ -8,12 +8,36 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from cisterna.domain.bandwidth import BandwidthLimit
+from cisterna.domain.base import Value
 from cisterna.domain.errors import AlreadyExists, InvalidInput
-from cisterna.domain.instrument import Instrument
-from cisterna.ports.catalogue import Catalogue
+from cisterna.domain.instrument import (
+    SENTINEL_NAME,
+    Instrument,
+    ZoneIdentity,
+    sentinel_text,
+    sentinel_token,
+)
+from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.ports.clock import Clock
 from cisterna.ports.profile import Profile
-from cisterna.ports.source import LandingZone
+from cisterna.ports.source import LandingZone, SentinelWriter
+
+
+class Sentinel(Value):
+    """The file by which a landing zone is known again.
+
+    Attributes:
+        path: Where it belongs.
+        text: What it says.
+        lies_there: Whether it does.
+        is_relied_on: Whether the zone is known by it from now on, and no longer by the numbers of device and inode.
+    """
+
+    instrument: str
+    path: str
+    text: str
+    lies_there: bool
+    is_relied_on: bool
 
 
 def declare_instrument(
@@ -28,6 +52,9 @@ def declare_instrument(
     clock: Clock,
 ) -> Instrument:
     """Put an instrument into the catalogue; the next sweep sees it. The same declaration again changes nothing.
+
+    Where only the folder at the path is another one by now, the declaration again is the word that it is the zone: its
+    identity is taken anew. A sentinel that lies in the zone is relied on from then on.
 
     Args:
         name: What people call it.
@@ -67,8 +94,66 @@ def declare_instrument(
                     f"the folder {path} overlaps with the landing zone of instrument '{other.name}'; give each its own"
                 )
                 raise AlreadyExists(msg, path=str(path), instrument=other.name)
+        return _add(tx, instrument)
+
+
+def look_after_sentinel(
+    name: str, *, zone: LandingZone, catalogue: Catalogue, write: SentinelWriter | None = None
+) -> Sentinel:
+    """Tell the sentinel of an instrument's zone, and rely on it once it lies there. A second run changes nothing.
+
+    Args:
+        name: Of the instrument.
+        zone: Its landing zone, opened without regard to what was declared of it.
+        catalogue: Where the declaration is kept.
+        write: Puts the file there if it is not; None leaves that to a person, since the zone is only read otherwise.
+
+    Raises:
+        NotFound: There is no such instrument.
+        SourceUnavailable: The zone cannot be looked at, or the folder there cannot be shown to be the zone.
+        AlreadyExists, Forbidden: The file cannot be written.
+    """
+    with catalogue.begin() as tx:
+        instrument = tx.instruments.get(name)
+    found, declared = zone.identity(), instrument.identity
+    text = sentinel_text(sentinel_token(instrument), instrument=name)
+    if declared is not None and (declared.sentinel is None or found.sentinel != declared.sentinel):
+        # No sentinel shows that this is the zone, so the numbers have to: one is never written anywhere else.
+        zone.require_identity(ZoneIdentity(device=declared.device, inode=declared.inode))
+    if found.sentinel is None and write is not None:
+        write(instrument.path, text)
+        found = zone.identity()
+    with catalogue.begin() as tx:
+        instrument = tx.instruments.lock(name)
+        if found.sentinel is not None and (instrument.identity is None or instrument.identity.sentinel is None):
+            instrument = instrument.model_copy(update={"identity": found})
+            tx.instruments.save(instrument)
+    relied_on = instrument.identity.sentinel if instrument.identity else None
+    return Sentinel(
+        instrument=name,
+        path=f"{instrument.path.rstrip('/')}/{SENTINEL_NAME}",
+        text=sentinel_text(sentinel_token(instrument), instrument=name),
+        lies_there=found.sentinel is not None and found.sentinel == relied_on,
+        is_relied_on=relied_on is not None,
+    )
+
+
+def _add(tx: Transaction, instrument: Instrument) -> Instrument:
+    """Add it, or take the identity of the zone anew where all else is as it was declared before."""
+    present = next((one for one in tx.instruments.list() if one.name == instrument.name), None)
+    if present is None:
         tx.instruments.add(instrument)
-    return instrument
+        return instrument
+    kept = {name: getattr(present, name) for name in ("created_at", "guard", "accepted")}
+    again = instrument.model_copy(update=kept)
+    if again.model_copy(update={"identity": present.identity}) != present:
+        msg = (
+            f"an instrument '{instrument.name}' is declared already, otherwise; choose another name, or change its "
+            "settings by `cisterna instrument set`"
+        )
+        raise AlreadyExists(msg, instrument=instrument.name)
+    tx.instruments.save(again)
+    return again
 
 
 def _overlap(first: Path, second: Path) -> bool:

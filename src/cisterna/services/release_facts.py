@@ -369,7 +369,7 @@ def _compared(listing: Listing, expected: Mapping[str, tuple[int, str]]) -> Sour
 def _read_all(
     rows: _Rows, listing: Listing, *, zone: LandingZone, keep_on: Callable[[], None]
 ) -> tuple[ProvenFile, ...]:
-    device = rows.instrument.identity.device if rows.instrument.identity else -1
+    device = zone.identity().device  # as it is mounted now: a zone known by its sentinel may have another by then
     files = []
     for seen in listing.files:
         keep_on()

@@ -15,7 +15,7 @@ from cisterna.domain.dataset import ORDER, Stage
 from cisterna.domain.finding import Verdict
 from cisterna.domain.fixity import Fixity
 from cisterna.domain.hold import Hold, HoldAnswer, HoldOutcome, HoldScope
-from cisterna.domain.instrument import ZoneIdentity
+from cisterna.domain.instrument import MassChange, ZoneIdentity
 from cisterna.domain.release import (
     ArchiveFacts,
     Facts,
@@ -94,6 +94,7 @@ COPY = StoredCopy(
     looked_at=NOW - DAY,
     next_at=NOW,
 )
+GUARD = MassChange(since=NOW, known=10, gone=4, changed=0, most=3, evidence="e")
 WHOLE = Facts(
     step=Step.DELETE,
     now=NOW,
@@ -225,6 +226,7 @@ BROKEN: list[tuple[str, dict[str, Any]]] = [
     ("no-work", {"open_work": ("reprocess",)}),
     ("instrument", {"instrument": WHOLE.instrument.model_copy(update={"watched": False})}),
     ("instrument", {"instrument": WHOLE.instrument.model_copy(update={"name": "squid-2"})}),
+    ("not-guarded", {"instrument": WHOLE.instrument.model_copy(update={"guard": GUARD})}),
     ("zone-identity", {"instrument": WHOLE.instrument.model_copy(update={"identity": None})}),
     ("source", source(problem="the share is away")),
     ("unchanged", source(fingerprint="b" * 64)),

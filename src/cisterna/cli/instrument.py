@@ -8,14 +8,16 @@ from typing import Annotated
 
 import typer
 
-from cisterna.cli.answer import AsJson, DryRun, ExitCode, answer, lines, pairs, table
+from cisterna.cli.answer import AsJson, DryRun, ExitCode, Reason, answer, lines, pairs, table
 from cisterna.cli.config import HomeOption
-from cisterna.cli.opened import opened
+from cisterna.cli.opened import local_person, opened
 from cisterna.cli.rehearsal import catalogue_for
 from cisterna.domain.bandwidth import parse_limit
 from cisterna.domain.errors import InvalidInput, UnclaimedFolder
+from cisterna.domain.instrument import Instrument
 from cisterna.domain.source_name import logical_path
-from cisterna.services.instrument import declare_instrument, look_after_sentinel
+from cisterna.services.instrument import change_settings, declare_instrument, look_after_sentinel
+from cisterna.services.mass_change import accept_change
 
 app = typer.Typer(no_args_is_help=True, help="Instruments and their landing zones.")
 
@@ -103,13 +105,65 @@ def sentinel(
     answer({**found.model_dump(mode="json"), "dry_run": dry_run}, as_json=as_json, show=lines(*told))
 
 
+@app.command("set")
+def set_(
+    name: Annotated[str, typer.Argument(help="Of the instrument.", show_default=False)],
+    *,
+    setting: SettingOption = None,
+    unset: Annotated[list[str] | None, typer.Option("--unset", help="NAME of a setting to take away.")] = None,
+    reason: Reason,
+    dry_run: DryRun = False,
+    home: HomeOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Change settings of a declared instrument; its runs are judged by them from the next sweep on."""
+    changes: dict[str, str | None] = {**_settings(setting), **dict.fromkeys(unset or [])}
+    with opened(home) as parts:
+        after = change_settings(
+            name,
+            changes,
+            person=local_person(parts),
+            reason=reason,
+            catalogue=catalogue_for(parts.catalogue, dry_run=dry_run),
+            clock=parts.clock,
+        )
+    said = ", ".join(f"{key}={value}" for key, value in sorted(after.settings.items())) or "no settings"
+    text = f"{name} {'would have' if dry_run else 'has'} {said}"
+    answer({**after.model_dump(mode="json"), "dry_run": dry_run}, as_json=as_json, show=lines(text))
+
+
+@app.command("accept-change")
+def accept_change_(
+    name: Annotated[str, typer.Argument(help="Of the instrument.", show_default=False)],
+    *,
+    reason: Reason,
+    dry_run: DryRun = False,
+    home: HomeOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say that the runs that are gone or changed at a guarded instrument are meant to be; good once, for just these."""
+    with opened(home) as parts:
+        after = accept_change(
+            name,
+            person=local_person(parts),
+            reason=reason,
+            catalogue=catalogue_for(parts.catalogue, dry_run=dry_run),
+            clock=parts.clock,
+        )
+    seen = after.guard
+    counts = f"{seen.gone} runs gone and {seen.changed} changed" if seen else "the change"
+    text = f"{name}: {counts} {'would be' if dry_run else 'are'} accepted; the next sweep writes them down"
+    answer({**after.model_dump(mode="json"), "dry_run": dry_run}, as_json=as_json, show=lines(text))
+
+
 @app.command("list")
 def list_(*, home: HomeOption = None, as_json: AsJson = False) -> None:
     """List the declared instruments."""
     with opened(home) as parts, parts.catalogue.begin() as tx:
-        rows = [one.model_dump(mode="json") for one in tx.instruments.list()]
+        declared = tx.instruments.list()
+    rows = [{**one.model_dump(mode="json"), "guarded": _guarded(one)} for one in declared]
     columns = {"name": "name", "profile": "profile"}
-    told = {"path": "landing zone", "settings": "settings"}
+    told = {"path": "landing zone", "settings": "settings", "guarded": "guarded"}
     empty = "No instrument is declared; `cisterna instrument add` declares one."
     answer(rows, as_json=as_json, show=table(rows, columns, told=told, empty=empty))
 
@@ -150,6 +204,11 @@ def check(
     document = {**said, **explained.model_dump(mode="json")}
     complete = explained.is_complete
     answer(document, as_json=as_json, show=pairs(document), code=ExitCode.DONE if complete else ExitCode.PERSON_NEEDED)
+
+
+def _guarded(instrument: Instrument) -> str | None:
+    guard = instrument.guard
+    return f"{guard.words}; such as {', '.join(guard.examples)}" if guard else None
 
 
 def _settings(given: list[str] | None) -> dict[str, str]:

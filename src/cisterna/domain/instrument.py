@@ -57,17 +57,16 @@ class MassChange(Value):
 
     @property
     def words(self) -> str:
-        """Say for a technician what is seen and what to do."""
+        """Say what is seen and what to do; it names no run, since who reads it may not know of all."""
         return (
             f"{self.gone} of {self.known} known runs are gone and {self.changed} have changed at one look, more than "
-            f"the {self.most} that are believed without asking (such as {', '.join(self.examples)}); nothing is "
-            "concluded from it: look whether the right share is mounted and whole, and if it is meant, run "
-            "`cisterna instrument accept-change`"
+            f"the {self.most} that are believed without asking; nothing is concluded from it: look whether the right "
+            "share is mounted and whole, and if it is meant, run `cisterna instrument accept-change`"
         )
 
 
 class AcceptedChange(Value):
-    """A person's word that a mass change is meant; it is good for that one change."""
+    """A person's word that a mass change is meant; it is good for that one change, and used once it was let through."""
 
     person: str
     reason: str = Field(min_length=1)
@@ -75,6 +74,7 @@ class AcceptedChange(Value):
     gone: int
     changed: int
     evidence: str
+    is_used: bool = False
 
 
 class Instrument(Value):

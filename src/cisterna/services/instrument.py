@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import JsonValue, ValidationError
 
+from cisterna.domain.account import Role
 from cisterna.domain.bandwidth import BandwidthLimit
 from cisterna.domain.base import Value
 from cisterna.domain.errors import AlreadyExists, InvalidInput
@@ -21,6 +22,16 @@ from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.ports.clock import Clock
 from cisterna.ports.profile import Profile
 from cisterna.ports.source import LandingZone, SentinelWriter
+from cisterna.services.account import require_role
+from cisterna.services.transition import announce
+
+_NUMBERS = {
+    "quiet_seconds": 1e9,
+    "stalled_seconds": 1e9,
+    "mass_change_percent": 100.0,
+    "mass_change_floor": 1e9,
+}
+"""Settings that every instrument may have and that are numbers, each with its largest value."""
 
 
 class Sentinel(Value):
@@ -74,6 +85,7 @@ def declare_instrument(
     if not path.is_absolute():
         msg = f"the landing zone '{path}' is not an absolute path; give it from the root"
         raise InvalidInput(msg, path=str(path))
+    require_sound_settings(settings)
     try:
         instrument = Instrument(
             name=name,
@@ -95,6 +107,65 @@ def declare_instrument(
                 )
                 raise AlreadyExists(msg, path=str(path), instrument=other.name)
         return _add(tx, instrument)
+
+
+def change_settings(
+    name: str, changes: Mapping[str, str | None], *, person: str, reason: str, catalogue: Catalogue, clock: Clock
+) -> Instrument:
+    """Change settings of a declared instrument; from the next sweep on its runs are judged by them.
+
+    A second run finds them as they shall be, writes nothing and tells nothing.
+
+    Args:
+        name: Of the instrument.
+        changes: New values by name; None takes a setting away.
+        person: Account name; an operator everywhere.
+        reason: In words, for the record.
+        catalogue: Where it is kept, with an event.
+        clock: Dates it.
+
+    Raises:
+        Forbidden: The person is no operator.
+        InvalidInput: A value has not the form it must have, or there is no reason.
+        NotFound: There is no such instrument.
+    """
+    words = reason.strip()
+    if not words or len(words) > 10_000:
+        msg = f"changing the settings of {name} needs a reason in words, of at most 10,000 characters"
+        raise InvalidInput(msg, instrument=name)
+    with catalogue.begin() as tx:
+        require_role(tx.accounts.find(person), Role.OPERATOR, project=None)
+        before = tx.instruments.lock(name)
+        wanted = {**before.settings, **changes}
+        settings = {setting: value for setting, value in wanted.items() if value is not None}
+        require_sound_settings(settings)
+        if settings == before.settings:
+            return before
+        after = before.model_copy(update={"settings": settings})
+        tx.instruments.save(after)
+        data: dict[str, JsonValue] = {
+            "instrument": name,
+            "person": person,
+            "reason": words,
+            "before": dict(before.settings),
+            "after": dict(settings),
+        }
+        announce(tx, "instrument.set", name, project=None, clock=clock, data=data)
+        return after
+
+
+def require_sound_settings(settings: Mapping[str, str]) -> None:
+    """Refuse a value that nobody could act on, of the settings that any instrument may have. Raises `InvalidInput`."""
+    for name, most in _NUMBERS.items():
+        if name not in settings:
+            continue
+        try:
+            is_sound = 0 <= float(settings[name]) <= most
+        except ValueError:
+            is_sound = False
+        if not is_sound:
+            msg = f"the setting {name}={settings[name][:100]} is not a number from 0 to {most:g}"
+            raise InvalidInput(msg, setting=name)
 
 
 def look_after_sentinel(

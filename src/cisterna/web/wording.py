@@ -483,6 +483,7 @@ TEXT: dict[str, str] = {
     "human.unanswered": "not answered yet",
     "watched.yes": "watched",
     "watched.no": "by hand",
+    "watched.guarded": "guarded",
     "account.active": "active",
     "account.inactive": "inactive",
     "token.revoked": "revoked",

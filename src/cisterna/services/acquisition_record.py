@@ -129,7 +129,7 @@ def taken(fresh: Acquisition, inspection: Inspection, *, project: str | None, cl
         "completed_at": clock.now() if is_new else fresh.completed_at,
     }
     seen = seen_as(fresh, listing, clock=clock).model_copy(update=more)
-    held = held_text(assessment, listing, project=project)
+    held = held_text(assessment, is_obstructed=bool(inspection.obstacles), project=project)
     return judged(seen, assessment, held=held or (_failure(fresh, listing) if is_complete else None))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from math import inf
 
 from pydantic import Field
 
@@ -42,6 +43,8 @@ _REINSPECT_SECONDS = 60.0
 _ASK_AGAIN_SECONDS = 10.0
 _REST_SHARE = 1 / 50
 _LONGEST_REST_SECONDS = 3600.0
+_MAY_BE_LET_THROUGH = {AcquisitionState.STALLED, AcquisitionState.ABORTED, AcquisitionState.PARTIAL}
+"""What waits for something outside its folder: a file elsewhere, another profile, a setting, a policy."""
 _GONE = "its folder is gone from the landing zone before it was archived; put it back"
 
 
@@ -388,7 +391,7 @@ class _Sweep:
             before, listing.fingerprint
         ):
             return False
-        if before.state is AcquisitionState.STALLED and self.memory is not None:
+        if self.memory is not None and before.held and before.state in _MAY_BE_LET_THROUGH:
             return self.memory.may_rest(before.acquisition_id, monotonic=self.clock.monotonic())
         if before.state is AcquisitionState.COMPLETE and before.project is None:
             return False
@@ -397,6 +400,8 @@ class _Sweep:
         return is_settled(before.state)
 
     def _quiet_for(self, fresh: Acquisition, listing: Listing) -> float:
+        if is_settled(fresh.state) and fresh.fingerprint == listing.fingerprint:
+            return inf  # it was waited for; what is asked again is what lies outside its folder
         if self.memory is not None:
             monotonic = self.clock.monotonic()
             return self.memory.quiet_for(fresh.acquisition_id, listing.fingerprint, monotonic=monotonic)

@@ -23,6 +23,7 @@ from cisterna.ports.clock import Clock
 from cisterna.ports.profile import Profile
 from cisterna.ports.source import LandingZone, SentinelWriter
 from cisterna.services.account import require_role
+from cisterna.services.inspection import ALLOW_NAMES
 from cisterna.services.transition import announce
 
 _NUMBERS = {
@@ -156,6 +157,9 @@ def change_settings(
 
 def require_sound_settings(settings: Mapping[str, str]) -> None:
     """Refuse a value that nobody could act on, of the settings that any instrument may have. Raises `InvalidInput`."""
+    if not settings.get(ALLOW_NAMES, "why").strip():
+        msg = f"the setting {ALLOW_NAMES} needs a reason in words for letting such names through"
+        raise InvalidInput(msg, setting=ALLOW_NAMES)
     for name, most in _NUMBERS.items():
         if name not in settings:
             continue

@@ -147,7 +147,7 @@ def claim_folder(
     after = taken(fresh, inspection, project=bound, clock=clock)
     with catalogue.begin() as tx:
         _declare(tx, instrument)
-        saved, _ = record_acquisition(tx, before, after, clock=clock)
+        saved, _ = record_acquisition(tx, before, after, clock=clock, may_be_kept=inspection.may_be_kept)
     return saved
 
 

@@ -12,7 +12,7 @@ from math import inf
 
 from pydantic import Field
 
-from cisterna.domain.acquisition import Acquisition, AcquisitionState, Assessment, SourceState
+from cisterna.domain.acquisition import INCOMPLETE, Acquisition, AcquisitionState, Assessment, SourceState
 from cisterna.domain.base import Value
 from cisterna.domain.errors import CatalogueUnavailable, CisternaError, Conflict, NotFound, SourceUnavailable
 from cisterna.domain.instrument import Instrument
@@ -43,8 +43,6 @@ _REINSPECT_SECONDS = 60.0
 _ASK_AGAIN_SECONDS = 10.0
 _REST_SHARE = 1 / 50
 _LONGEST_REST_SECONDS = 3600.0
-_MAY_BE_LET_THROUGH = {AcquisitionState.STALLED, AcquisitionState.ABORTED, AcquisitionState.PARTIAL}
-"""What waits for something outside its folder: a file elsewhere, another profile, a setting, a policy."""
 _GONE = "its folder is gone from the landing zone before it was archived; put it back"
 
 
@@ -383,7 +381,8 @@ class _Sweep:
             project = self.resolve_project(fresh, profile.describe(look))
         if inspection.wake_seconds is not None and not is_settled(inspection.assessment.state):
             self.wakes.append(inspection.wake_seconds)
-        self._write(before, taken(fresh, inspection, project=project, clock=self.clock))
+        after = taken(fresh, inspection, project=project, clock=self.clock)
+        self._write(before, after, may_be_kept=inspection.may_be_kept)
 
     def _may_skip(self, before: Acquisition, listing: Listing) -> bool:
         """Tell whether nothing but the folder itself could change what is known, and the folder has not changed."""
@@ -391,7 +390,7 @@ class _Sweep:
             before, listing.fingerprint
         ):
             return False
-        if self.memory is not None and before.held and before.state in _MAY_BE_LET_THROUGH:
+        if self.memory is not None and before.state in INCOMPLETE:  # a setting or a policy may free it
             return self.memory.may_rest(before.acquisition_id, monotonic=self.clock.monotonic())
         if before.state is AcquisitionState.COMPLETE and before.project is None:
             return False
@@ -421,20 +420,21 @@ class _Sweep:
         seen = seen_as(self._fresh(folder, before), listing, clock=self.clock)
         self._write(before, judged(seen, broken, held=reason))
 
-    def _write(self, before: Acquisition | None, after: Acquisition) -> None:
+    def _write(self, before: Acquisition | None, after: Acquisition, *, may_be_kept: bool = False) -> None:
         """Write a change in a transaction of its own, so that a kill loses no more than this one folder's."""
-        if before is not None and not differs(before, after):
+        if before is not None and not may_be_kept and not differs(before, after):
             if is_due(after):
                 self.due.append(before)
             return
         stamped = after.model_copy(update={"last_seen": self.clock.now()})
         try:
             with self.catalogue.begin() as tx:
-                saved, is_new = record_acquisition(tx, before, stamped, clock=self.clock)
+                saved, is_new = record_acquisition(tx, before, stamped, clock=self.clock, may_be_kept=may_be_kept)
         except Conflict as lost:
             self.failed[after.folder] = str(lost)  # somebody else wrote the row; the next sweep reads it anew
             return
-        self.written.append(saved.acquisition_id)
+        if saved is not before:
+            self.written.append(saved.acquisition_id)
         if is_new:
             self.requested.append(saved.acquisition_id)
 

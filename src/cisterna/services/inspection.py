@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from cisterna.domain.acquisition import AcquisitionState, Assessment, EndReason, Evidence
+from cisterna.domain.acquisition import INCOMPLETE, AcquisitionState, Assessment, EndReason, Evidence
 from cisterna.domain.base import Value
 from cisterna.domain.listing import Listing, Obstacle
 from cisterna.domain.portable_name import unportable_names
@@ -32,6 +32,12 @@ class Inspection(Value):
     evidence: Evidence
     assessment: Assessment
     wake_seconds: float | None
+
+    @property
+    def may_be_kept(self) -> bool:
+        """Whether the run is not whole and could be archived as such: it is recognised and nothing is in the way."""
+        is_clear = self.is_claimed and not self.obstacles and bool(self.listing.files)
+        return is_clear and self.assessment.state in INCOMPLETE
 
 
 def inspect_folder(

@@ -329,6 +329,7 @@ TEXT: dict[str, str] = {
     "project.model": "Model run on what passed",
     "project.convert": "Convert what passed to OME-Zarr, for viewing",
     "project.accept_passed": "Accept what passed every check, without a steward",
+    "project.archive_incomplete": "Archive aborted, partial and stalled runs as such; they are never published",
     "project.save": "Save",
     "project.datasets": "Data",
     "project.datasets.caption": "Acquisitions and datasets of this project; the latest change comes first.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,10 @@ from cisterna.adapters.catalogue_sql import SqlCatalogue
 from cisterna.adapters.landing_folder import LandingFolder
 from cisterna.domain.account import Role
 from cisterna.domain.acquisition import AcquisitionState, SourceState
-from cisterna.domain.errors import Conflict, Forbidden, IllegalTransition, InvalidInput
+from cisterna.domain.errors import CatalogueUnavailable, Conflict, Forbidden, IllegalTransition, InvalidInput
 from cisterna.domain.event import Event
 from cisterna.domain.instrument import Instrument
+from cisterna.ports.catalogue import Transaction
 from cisterna.profiles.folder import Folder
 from cisterna.services.detect import SweepMemory, SweepResult, sweep_instrument
 from cisterna.services.instrument import change_settings
@@ -93,6 +95,19 @@ class Facility:
     def events(self) -> list[Event]:
         with self.catalogue.begin() as tx:
             return [one for one in tx.outbox.history(["squid-1"]) if one.name.startswith("instrument.")]
+
+
+class Dying:
+    """A catalogue that answers a few transactions more, and then no other."""
+
+    def __init__(self, catalogue: SqlCatalogue, *, after: int) -> None:
+        self._catalogue, self._left = catalogue, after
+
+    def begin(self) -> AbstractContextManager[Transaction]:
+        self._left -= 1
+        if self._left < 0:
+            raise CatalogueUnavailable("killed")
+        return self._catalogue.begin()
 
 
 @pytest.fixture
@@ -186,6 +201,27 @@ def test_an_accepted_change_is_let_through_once_and_stays_on_record(facility: Fa
         "olga",
         "moved to tape",
     )
+
+
+def test_a_sweep_that_is_killed_while_it_writes_an_accepted_change_is_ended_by_the_next(facility: Facility) -> None:
+    facility.remove(*range(4))
+    facility.change(4)
+    facility.sweep(after=120)
+    facility.accept()
+    whole = facility.catalogue
+    facility.catalogue = Dying(whole, after=4)  # type: ignore[assignment]
+    with pytest.raises(CatalogueUnavailable):
+        facility.sweep(after=1)
+    facility.catalogue = whole
+    halfway = facility.lost()
+
+    facility.sweep(after=1, memory=SweepMemory())
+
+    assert 0 < len(halfway) < 5
+    assert facility.lost() == [f"run-{number}" for number in range(5)]
+    assert facility.instrument.guard is None
+    assert facility.instrument.accepted is not None
+    assert facility.instrument.accepted.is_used
 
 
 def test_after_an_accepted_change_a_single_run_that_goes_is_believed(facility: Facility) -> None:

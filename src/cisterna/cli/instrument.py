@@ -74,6 +74,8 @@ def add(
             )
             if write_sentinel:
                 look_after_sentinel(name, zone=zone, catalogue=parts.catalogue, write=parts.sentinel_writer)
+                with parts.catalogue.begin() as tx:
+                    declared = tx.instruments.get(name)
             document = declared.model_dump(mode="json")
     verb = "would be declared" if dry_run else "is declared"
     text = f"{name} {verb}: {folders} folders are in {path.absolute()} now"

@@ -66,7 +66,12 @@ class MassChange(Value):
 
 
 class AcceptedChange(Value):
-    """A person's word that a mass change is meant; it is good for that one change, and used once it was let through."""
+    """A person's word that a mass change is meant; it is good for that one change.
+
+    Attributes:
+        is_begun: A sweep writes the change down; one that goes on after a kill finds fewer of the runs left.
+        is_used: All of it is written down.
+    """
 
     person: str
     reason: str = Field(min_length=1)
@@ -74,6 +79,7 @@ class AcceptedChange(Value):
     gone: int
     changed: int
     evidence: str
+    is_begun: bool = False
     is_used: bool = False
 
 

@@ -35,7 +35,7 @@ from cisterna.services.acquisition_record import (
 )
 from cisterna.services.inspection import UNBOUND, inspect_folder, is_settled
 from cisterna.services.look import FolderLook
-from cisterna.services.mass_change import Belief, Losses, weigh_losses
+from cisterna.services.mass_change import Belief, Losses, end_acceptance, weigh_losses
 
 STRAY = "none"
 """Profile of what lies beside the runs' folders and is none."""
@@ -240,6 +240,8 @@ class _Sweep:
         for folder in sorted(self.suspects):
             self.look_at(folder, is_believed=True)
         self.miss(absent)
+        if belief is Belief.ACCEPTED:
+            end_acceptance(self.instrument.name, catalogue=self.catalogue)
 
     def look_at(self, folder: str, *, is_believed: bool = False) -> None:
         """Look at one folder, and hold it with the reason when that fails."""

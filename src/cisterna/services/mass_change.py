@@ -92,12 +92,20 @@ def weigh_losses(name: str, losses: Losses, *, catalogue: Catalogue, clock: Cloc
         if len(losses) == 0 or len(losses) + losses.lately <= most:
             _lift(tx, instrument, clock=clock)
             return Belief.FEW
-        if accepted is not None and not accepted.is_used and accepted.evidence == losses.evidence:
-            used = accepted.model_copy(update={"is_used": True})
-            tx.instruments.save(instrument.model_copy(update={"guard": None, "accepted": used}))
+        if accepted is not None and _covers(accepted, losses):
+            begun = accepted.model_copy(update={"is_begun": True})
+            tx.instruments.save(instrument.model_copy(update={"accepted": begun}))
             return Belief.ACCEPTED
         _guard(tx, instrument, losses, most=most, clock=clock)
         return Belief.GUARDED
+
+
+def end_acceptance(name: str, *, catalogue: Catalogue) -> None:
+    """Note that all of an accepted change is written down: the guard ends, and the word is good for no other change."""
+    with catalogue.begin() as tx:
+        instrument = tx.instruments.lock(name)
+        used = instrument.accepted.model_copy(update={"is_used": True}) if instrument.accepted else None
+        tx.instruments.save(instrument.model_copy(update={"guard": None, "accepted": used}))
 
 
 def accept_change(
@@ -152,6 +160,14 @@ def accept_change(
         return saved
 
 
+def _covers(accepted: AcceptedChange, losses: Losses) -> bool:
+    """Tell whether a word is about these losses, or about those of which a killed sweep left them."""
+    if accepted.is_used:
+        return False
+    is_left = len(losses.gone) <= accepted.gone and len(losses.changed) <= accepted.changed
+    return accepted.evidence == losses.evidence or (accepted.is_begun and is_left)
+
+
 def _guard(tx: Transaction, instrument: Instrument, losses: Losses, *, most: int, clock: Clock) -> None:
     before = instrument.guard
     guard = MassChange(
@@ -174,7 +190,10 @@ def _guard(tx: Transaction, instrument: Instrument, losses: Losses, *, most: int
 def _lift(tx: Transaction, instrument: Instrument, *, clock: Clock) -> None:
     if instrument.guard is None:
         return
-    tx.instruments.save(instrument.model_copy(update={"guard": None}))
+    accepted = instrument.accepted
+    if accepted is not None and not accepted.is_used:  # it was written down, or there is nothing left to be
+        accepted = accepted.model_copy(update={"is_used": True})
+    tx.instruments.save(instrument.model_copy(update={"guard": None, "accepted": accepted}))
     data = {"instrument": instrument.name, **instrument.guard.model_dump(mode="json")}
     announce(tx, "instrument.guard-ended", instrument.name, project=None, clock=clock, data=data)
 

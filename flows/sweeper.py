@@ -128,4 +128,5 @@ class _Round:
 
 
 def _frozen(instrument: Instrument) -> str:
-    return instrument.model_dump_json()
+    """Write down what a round goes by; what sweeps and people say of what was seen makes no new one."""
+    return instrument.model_dump_json(exclude={"guard", "accepted"})

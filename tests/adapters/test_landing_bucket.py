@@ -10,11 +10,12 @@ import pytest
 
 from cisterna.adapters.bucket_listing import SeenKey, listing_of
 from cisterna.adapters.embedded_seaweedfs import EmbeddedSeaweedFS
-from cisterna.adapters.landing_bucket import SENTINEL, LandingBucket
+from cisterna.adapters.landing_bucket import LandingBucket
 from cisterna.adapters.s3_access import Patience, S3Access
 from cisterna.adapters.s3_boto import S3BotoStore
 from cisterna.adapters.s3_bucket import S3Bucket
 from cisterna.domain.errors import ReleaseRefused, SourceChanged, SourceUnavailable
+from cisterna.domain.instrument import SENTINEL_NAME
 from cisterna.testing.fault_proxy import Effect, FaultProxy, Rule
 
 HASTY = Patience(answer_seconds=2.0, connect_seconds=1.0, attempts=3, pause_seconds=0.01)
@@ -164,7 +165,7 @@ def test_a_store_that_does_not_answer_is_unavailable(faulty: LandingBucket, prox
 
 @pytest.mark.parametrize("text", [b"", b"short", b"x" * 1000, b"\xff" * 32, b"two words and more"])
 def test_a_sentinel_that_is_none_declares_nothing(bucket: S3Bucket, text: bytes) -> None:
-    bucket.client.put_object(Bucket=bucket.bucket, Key=f"zone/{SENTINEL}", Body=text)
+    bucket.client.put_object(Bucket=bucket.bucket, Key=f"zone/{SENTINEL_NAME}", Body=text)
 
     with pytest.raises(SourceUnavailable, match="sentinel"):
         LandingBucket(bucket, prefix="zone").identity()

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from cisterna.adapters.landing_bucket import SENTINEL, LandingBucket
+from cisterna.adapters.landing_bucket import LandingBucket
 from cisterna.adapters.landing_folder import LandingFolder
 from cisterna.adapters.s3_access import S3Access
 from cisterna.adapters.s3_boto import S3BotoStore
 from cisterna.adapters.s3_bucket import S3Bucket
-from cisterna.domain.instrument import Identity
+from cisterna.domain.instrument import SENTINEL_NAME, Identity
 from cisterna.testing.landing_zone_contract import LandingZoneContract
 from cisterna.testing.memory_zone import MemoryZone
 from tests.store_fixtures import SHORT
@@ -112,5 +112,5 @@ def test_marking_a_zone_twice_keeps_the_first_sentinel(s3_endpoint: S3Access, bu
 
     assert writer.zone().identity() == first
     assert BucketWriter(s3_endpoint, bucket=bucket, prefix="b").zone().identity() != first
-    assert SENTINEL not in {stray.shown for stray in writer.zone().strays()}
+    assert SENTINEL_NAME not in {stray.shown for stray in writer.zone().strays()}
     writer.bucket.close()

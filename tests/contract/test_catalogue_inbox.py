@@ -377,3 +377,45 @@ def test_any_order_of_claims_heartbeats_and_ends_keeps_one_owner_for_each_work(c
             max_examples=15, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )
+
+
+def test_a_burst_of_a_thousand_never_makes_another_instrument_wait_for_more_than_one_turn(
+    catalogue: SqlCatalogue, clock: SettableClock
+) -> None:
+    request(catalogue, *(make_work(f"burst-{number}", fairness="busy") for number in range(1000)))
+    served = [must_claim(catalogue, clock).work.fairness for _ in range(5)]
+    clock.advance(1)
+    request(catalogue, make_work("lonely", fairness="quiet"))
+
+    turns = [must_claim(catalogue, clock).work.fairness for _ in range(2)]
+
+    assert served == ["busy"] * 5
+    assert "quiet" in turns
+
+
+def test_an_instrument_whose_runs_keep_coming_is_served_beside_a_burst_by_turns(
+    catalogue: SqlCatalogue, clock: SettableClock
+) -> None:
+    request(catalogue, *(make_work(f"burst-{number}", fairness="busy") for number in range(1000)))
+    request(catalogue, *(make_work(f"steady-{number}", fairness="quiet") for number in range(20)))
+
+    served = [must_claim(catalogue, clock).work.fairness for _ in range(40)]
+
+    assert served.count("quiet") == 20
+    assert all({*served[turn : turn + 2]} == {"busy", "quiet"} for turn in range(0, 40, 2))
+
+
+def test_a_burst_that_fails_and_is_put_back_again_and_again_starves_no_other(
+    catalogue: SqlCatalogue, clock: SettableClock
+) -> None:
+    request(catalogue, *(make_work(f"burst-{number}", fairness="busy") for number in range(100)))
+    request(catalogue, make_work("lonely", fairness="quiet"))
+
+    for _ in range(2):
+        taken = must_claim(catalogue, clock)
+        with catalogue.begin() as tx:
+            tx.inbox.put_back(taken.attempt, not_before=clock.now(), outcome="again")
+        if taken.work.subject == "lonely":
+            return
+
+    pytest.fail("the instrument with one run waited for more than one turn of the other")

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cisterna.domain.acquisition import AcquisitionState
 from cisterna.domain.dataset import Stage, Version
 from cisterna.domain.finding import Verdict
 from cisterna.domain.project import Access, HumanData, MetadataDefaults, Policy, Project, PublishPolicy
@@ -86,6 +87,11 @@ CASES = {
         "accepted it",
     ),
     "metadata missing": ({"version": ready_version(metadata_missing=("licence",))}, "licence"),
+    "stopped by hand": ({"version": ready_version(incomplete=AcquisitionState.ABORTED)}, "aborted"),
+    "not whole, whoever agrees": (
+        {"version": ready_version(incomplete=AcquisitionState.PARTIAL), "consent": "ada"},
+        "partial",
+    ),
     "not described": ({"version": ready_version(metadata=None)}, "metadata"),
     "unclaimed": ({"project": None}, "no project"),
     "project restricted": ({"project": project_with(access=Access.RESTRICTED)}, "access"),

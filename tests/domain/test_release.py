@@ -15,7 +15,7 @@ from cisterna.domain.dataset import ORDER, Stage
 from cisterna.domain.finding import Verdict
 from cisterna.domain.fixity import Fixity
 from cisterna.domain.hold import Hold, HoldAnswer, HoldOutcome, HoldScope
-from cisterna.domain.instrument import BucketIdentity, ZoneIdentity
+from cisterna.domain.instrument import BucketIdentity, MassChange, ZoneIdentity
 from cisterna.domain.release import (
     ArchiveFacts,
     CopyWord,
@@ -96,6 +96,7 @@ COPY = StoredCopy(
     next_at=NOW,
 )
 IN_BUCKET = BucketIdentity(bucket="runs", sentinel="s" * 32)
+GUARD = MassChange(since=NOW, known=10, gone=4, changed=0, most=3, evidence="e")
 WHOLE = Facts(
     step=Step.DELETE,
     now=NOW,
@@ -228,6 +229,7 @@ BROKEN: list[tuple[str, dict[str, Any]]] = [
     ("instrument", {"instrument": WHOLE.instrument.model_copy(update={"watched": False})}),
     ("instrument", {"instrument": WHOLE.instrument.model_copy(update={"name": "squid-2"})}),
     ("bucket", {"instrument": WHOLE.instrument.model_copy(update={"identity": IN_BUCKET})}),
+    ("not-guarded", {"instrument": WHOLE.instrument.model_copy(update={"guard": GUARD})}),
     ("zone-identity", {"instrument": WHOLE.instrument.model_copy(update={"identity": None})}),
     ("source", source(problem="the share is away")),
     ("unchanged", source(fingerprint="b" * 64)),

@@ -11,7 +11,7 @@ import pytest
 
 from cisterna.adapters.catalogue_sql import SqlCatalogue
 from cisterna.adapters.gx_gate import GxGate
-from cisterna.domain.acquisition import AcquisitionState
+from cisterna.domain.acquisition import INCOMPLETE, AcquisitionState
 from cisterna.domain.dataset import Stage, Version
 from cisterna.domain.errors import GateUnavailable, IllegalTransition, InvalidInput, LeaseLost
 from cisterna.domain.finding import Outcome, Verdict
@@ -227,6 +227,33 @@ def test_files_missing_from_the_plan_are_seen_from_the_acquisition(bench: Bench)
     assert gated.verdict is Verdict.QUARANTINED
     assert gated.reason is not None
     assert "10 %" in gated.reason
+
+
+@pytest.mark.parametrize("state", sorted(INCOMPLETE))
+def test_a_run_that_is_not_whole_is_labelled_and_never_passes_however_good_its_images(
+    bench: Bench, state: AcquisitionState
+) -> None:
+    version = bench.measured(dataset())
+    with bench.catalogue.begin() as tx:
+        version = tx.datasets.save_version(version.model_copy(update={"incomplete": state}))
+
+    gated = bench.judge(version)
+
+    assert gated.verdict is Verdict.REVIEW
+    assert (gated.reason or "").startswith(f"The run is {state.value} and not whole")
+    with bench.catalogue.begin() as tx:
+        assert tx.datasets.findings(gated.version_id)[-1].check == "whole-run"
+
+
+def test_a_run_that_is_not_whole_and_badly_taken_is_quarantined_and_labelled_all_the_same(bench: Bench) -> None:
+    version = bench.measured(dataset(all="blur 4"), progress=0.5)
+    with bench.catalogue.begin() as tx:
+        version = tx.datasets.save_version(version.model_copy(update={"incomplete": AcquisitionState.PARTIAL}))
+
+    gated = bench.judge(version)
+
+    assert gated.verdict is Verdict.QUARANTINED
+    assert "The run is partial and not whole" in (gated.reason or "")
 
 
 def test_a_version_that_was_not_measured_cannot_be_judged(bench: Bench) -> None:

@@ -9,7 +9,7 @@ from cisterna.domain.errors import Forbidden, InvalidInput, ReleaseRefused
 from cisterna.domain.instrument import CopyRule, Instrument
 from cisterna.domain.project import Policy
 from cisterna.domain.release import CopyWord, ReleaseRules, ReleaseState
-from cisterna.services.instrument import set_copies
+from cisterna.services.instrument_word import set_copies
 from cisterna.services.release_record import DeletionRecord
 from cisterna.testing.factory import make_account
 from tests.archive.facility import RUN

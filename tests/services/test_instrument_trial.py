@@ -13,7 +13,7 @@ from cisterna.domain.errors import SourceUnavailable
 from cisterna.ports.profile import Look
 from cisterna.profiles.fcs import Fcs
 from cisterna.services.health import Condition, look_at_instruments
-from cisterna.services.instrument import try_profile
+from cisterna.services.instrument_trial import try_profile
 from cisterna.testing.factory import make_instrument
 from cisterna.testing.scripted_run import Mishap
 from cisterna.testing.virtual_cytometer import virtual_cytometer

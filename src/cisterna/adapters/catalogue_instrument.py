@@ -43,6 +43,14 @@ class SqlInstruments:
             raise _unknown(name)
         return Instrument.model_validate_json(body)
 
+    def lock(self, name: str) -> Instrument:
+        """Read one that nobody else locks until the transaction ends."""
+        wanted = select(instruments.c.body).where(instruments.c.name == name).with_for_update()
+        body = self._sql.run(wanted).scalar()
+        if body is None:
+            raise _unknown(name)
+        return Instrument.model_validate_json(body)
+
     def list(self) -> Sequence[Instrument]:
         """All of them, by name."""
         found = self._sql.run(select(instruments.c.body).order_by(instruments.c.name)).scalars()

@@ -34,7 +34,7 @@ from cisterna.domain.errors import (
     StoreUnavailable,
 )
 from cisterna.domain.hint import BUCKET_SCHEME
-from cisterna.domain.instrument import BucketIdentity, Identity
+from cisterna.domain.instrument import SENTINEL_NAME, BucketIdentity, Identity
 from cisterna.domain.listing import Listing, Obstacle, ObstacleKind, SeenFile
 from cisterna.domain.release import ProvenFile
 from cisterna.domain.source_name import logical_path, source_path
@@ -42,7 +42,6 @@ from cisterna.domain.source_name import logical_path, source_path
 if TYPE_CHECKING:
     from cisterna.adapters.s3_bucket import S3Bucket
 
-SENTINEL = ".cisterna-zone"
 _SENTINEL_FORM = re.compile(r"[A-Za-z0-9-]{16,64}")
 _PIECE_BYTES = 1024 * 1024
 
@@ -64,16 +63,16 @@ class LandingBucket:
 
     def identity(self) -> BucketIdentity:
         """Read the sentinel."""
-        key = f"{self._base}{SENTINEL}"
+        key = f"{self._base}{SENTINEL_NAME}"
         try:
-            with self._speaking_of_the_zone(key), BucketFile(self._bucket, key, SENTINEL) as file:
+            with self._speaking_of_the_zone(key), BucketFile(self._bucket, key, SENTINEL_NAME) as file:
                 text = _read_whole(file, self.path, limit_bytes=100).decode("ascii", "replace").strip()
         except (NotFound, HostileInput):
             text = ""
         if not _SENTINEL_FORM.fullmatch(text):
             msg = (
-                f"{self.path} has no sentinel {SENTINEL}, or another thing in its place: it was emptied, it is another "
-                "bucket, or it was never declared; bring it back, or declare it by `cisterna instrument add`"
+                f"{self.path} has no sentinel {SENTINEL_NAME}, or another thing in its place: it was emptied, it is "
+                "another bucket, or it was never declared; bring it back, or declare it by `cisterna instrument add`"
             )
             raise SourceUnavailable(msg, path=self.path)
         return BucketIdentity(bucket=self._bucket.bucket, sentinel=text)
@@ -84,15 +83,15 @@ class LandingBucket:
         Raises:
             SourceUnavailable: It cannot be written with these keys; whoever may can put it by hand.
         """
-        key, body = f"{self._base}{SENTINEL}", uuid.uuid4().hex.encode()
+        key, body = f"{self._base}{SENTINEL_NAME}", uuid.uuid4().hex.encode()
         with suppress(PreconditionFailed):
             try:
                 with self._bucket.translated(key):
                     self._bucket.client.put_object(Bucket=self._bucket.bucket, Key=key, Body=body, IfNoneMatch="*")
             except StoreUnavailable as fault:
                 msg = (
-                    f"the sentinel {self.path}/{SENTINEL} cannot be written ({fault}); put an object with a random "
-                    "text of 16 to 64 letters and digits there yourself, and declare the instrument again"
+                    f"the sentinel {self.path}/{SENTINEL_NAME} cannot be written ({fault}); put an object with a "
+                    "random text of 16 to 64 letters and digits there yourself, and declare the instrument again"
                 )
                 raise SourceUnavailable(msg, path=self.path) from fault
 
@@ -101,8 +100,8 @@ class LandingBucket:
         found = self.identity()
         if declared is not None and found != declared:
             msg = (
-                f"{self.path} is not the zone that was declared: its sentinel {SENTINEL} is another; bring the bucket "
-                "back, or declare the instrument anew"
+                f"{self.path} is not the zone that was declared: its sentinel {SENTINEL_NAME} is another; bring the "
+                "bucket back, or declare the instrument anew"
             )
             raise SourceUnavailable(msg, path=self.path)
 
@@ -119,7 +118,7 @@ class LandingBucket:
         beside = "lies beside the runs' folders and belongs to none; move it into a run's folder or away"
         for one in keys:
             rest = one.key.removeprefix(self._base)
-            if rest != SENTINEL and not is_marker(rest, size_bytes=one.size_bytes):
+            if rest != SENTINEL_NAME and not is_marker(rest, size_bytes=one.size_bytes):
                 found.append((shown_key(rest), beside))
         return tuple(
             Obstacle(kind=ObstacleKind.SPECIAL, shown=shown, reason=f"'{shown}': {reason}")

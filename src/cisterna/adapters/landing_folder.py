@@ -16,8 +16,9 @@ from typing import Self
 
 from cisterna.adapters.folder_listing import Walk, listed_name
 from cisterna.adapters.landing_deletion import delete_proven
+from cisterna.adapters.zone_sentinel import read_sentinel
 from cisterna.domain.errors import CisternaError, HostileInput, NotFound, ReleaseRefused, SourceUnavailable
-from cisterna.domain.instrument import Identity, ZoneIdentity
+from cisterna.domain.instrument import SENTINEL_NAME, Identity, ZoneIdentity
 from cisterna.domain.listing import Listing, Obstacle, ObstacleKind, SeenFile
 from cisterna.domain.release import ProvenFile
 from cisterna.domain.source_name import source_path
@@ -134,16 +135,17 @@ class LandingFolder:
     def __init__(self, path: str | os.PathLike[str], *, declared: Identity | None = None) -> None:
         self.path = os.fspath(path)
         self._declared = declared
+        self._proven: tuple[int, int] | None = None
 
     def identity(self) -> ZoneIdentity:
-        """Return device and inode of the folder that stands at the path now."""
-        with self._root(check=False) as root:
-            return _identity(os.fstat(root))
+        """Return device and inode of the folder that stands at the path now, and what its sentinel says."""
+        with self._root(check=False) as root, self._speaking_of_the_zone():
+            return _identity(root)
 
     def require_identity(self, declared: Identity | None) -> None:
         """Raises `SourceUnavailable` when another folder (or an empty mount point) stands in the zone's place."""
         found = self.identity()
-        if declared is not None and found != declared:
+        if declared is not None and not declared.is_shown_by(found):
             raise self._swapped(found, declared)
 
     def folders(self) -> Sequence[str]:
@@ -155,7 +157,8 @@ class LandingFolder:
         """Name what lies directly in the zone and is no folder."""
         with self._root() as root, self._speaking_of_the_zone(), os.scandir(root) as entries:
             names = [(entry.name, entry.is_symlink()) for entry in entries if not entry.is_dir(follow_symlinks=False)]
-        return tuple(_stray(name, is_link=is_link) for name, is_link in sorted(names))
+        strays = [(name, is_link) for name, is_link in sorted(names) if is_link or name != SENTINEL_NAME]
+        return tuple(_stray(name, is_link=is_link) for name, is_link in strays)
 
     def listing(self, folder: str) -> Listing:
         """List everything below a folder of the zone, without opening one file."""
@@ -199,6 +202,7 @@ class LandingFolder:
         if self._declared is None:
             msg = f"nobody declared which folder {self.path} is, so nothing in it is deleted; declare the instrument"
             raise ReleaseRefused(msg, path=self.path)
+        self.require_identity(self._declared)
         return delete_proven(self._root, self._source_name(folder), files, keep_on=keep_on)
 
     def _entered(self, folder: str) -> OpenFolder:
@@ -234,12 +238,21 @@ class LandingFolder:
             raise SourceUnavailable(msg, path=self.path) from error
         try:
             if check and self._declared is not None:
-                found = _identity(os.fstat(descriptor))
-                if found != self._declared:
-                    raise self._swapped(found, self._declared)
+                self._prove(descriptor, self._declared)
             yield descriptor
         finally:
             os.close(descriptor)
+
+    def _prove(self, root: int, declared: Identity) -> None:
+        """Refuse another folder; the sentinel is read once for each folder that stands in the zone's place."""
+        status = os.fstat(root)
+        if (status.st_dev, status.st_ino) == self._proven:
+            return
+        with self._speaking_of_the_zone():
+            found = _identity(root)
+        if not declared.is_shown_by(found):
+            raise self._swapped(found, declared)
+        self._proven = (status.st_dev, status.st_ino)
 
     @contextmanager
     def _speaking_of_the_zone(self) -> Iterator[None]:
@@ -250,11 +263,19 @@ class LandingFolder:
             raise SourceUnavailable(msg, path=self.path) from error
 
     def _swapped(self, found: ZoneIdentity, declared: Identity) -> SourceUnavailable:
-        known = f"{declared.device} and {declared.inode}" if isinstance(declared, ZoneIdentity) else "a bucket"
-        msg = (
-            f"{self.path} is not the folder that was declared (device {found.device} inode {found.inode}, declared "
-            f"{known}); mount the share again, or declare the instrument anew"
-        )
+        if not isinstance(declared, ZoneIdentity):
+            shown, remedy = "it was declared as a bucket", "declare the instrument again, if it is the zone"
+        elif declared.sentinel is not None:
+            says = "there is none that can be read" if found.sentinel is None else f"it says {found.sentinel}"
+            shown = f"its sentinel {SENTINEL_NAME} must say {declared.sentinel} and {says}"
+            remedy = "put the sentinel back, which `cisterna instrument sentinel NAME` prints, if it is the zone"
+        else:
+            shown = (
+                f"device {found.device} inode {found.inode}, declared {declared.device} and {declared.inode}; "
+                "the number of a device may change when a share is mounted again: a sentinel outlives that"
+            )
+            remedy = "declare the instrument again, if it is the zone"
+        msg = f"{self.path} is not the folder that was declared ({shown}); mount the share again, or {remedy}"
         return SourceUnavailable(msg, path=self.path, found=found.model_dump(), declared=declared.model_dump())
 
     def _cannot_open(self, error: OSError, where: str) -> NotFound | HostileInput | SourceUnavailable:
@@ -348,8 +369,9 @@ def _open_file(name: bytes, path: str, where: str, *, within: int) -> OpenFile:
     return OpenFile(descriptor, path, opened=_seen(path, status))
 
 
-def _identity(status: os.stat_result) -> ZoneIdentity:
-    return ZoneIdentity(device=status.st_dev, inode=status.st_ino)
+def _identity(zone: int) -> ZoneIdentity:
+    status = os.fstat(zone)
+    return ZoneIdentity(device=status.st_dev, inode=status.st_ino, sentinel=read_sentinel(zone))
 
 
 def _seen(path: str, status: os.stat_result) -> SeenFile:

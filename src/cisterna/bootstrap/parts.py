@@ -38,7 +38,7 @@ from cisterna.ports.profile import Described, Profile
 from cisterna.ports.protection import ObjectKeeper
 from cisterna.ports.quality import ImageMeter, QualityGate, TableFile
 from cisterna.ports.sink import EventSink
-from cisterna.ports.source import LandingZone, OutsideReader
+from cisterna.ports.source import LandingZone, OutsideReader, SentinelWriter
 from cisterna.ports.view import ViewWriter
 from cisterna.services.erase_plan import ErasureSite, SurveySite
 from cisterna.services.release_facts import ReleaseSite
@@ -297,6 +297,13 @@ class Parts:
     def zone_at(self, path: Path | str) -> LandingZone:
         """Open any folder, or a prefix `s3://bucket/prefix`, as a landing zone."""
         return self.zones.open(str(path))
+
+    @property
+    def sentinel_writer(self) -> SentinelWriter:
+        """Puts a sentinel into a landing zone, when an administrator asks."""
+        from cisterna.adapters.zone_sentinel import write_sentinel
+
+        return write_sentinel
 
     @property
     def outside(self) -> OutsideReader:

@@ -9,18 +9,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cisterna.cli.answer import AsJson, DryRun, ExitCode, answer, lines, pairs, table
+from cisterna.cli.answer import AsJson, DryRun, ExitCode, Reason, answer, lines, pairs, table
 from cisterna.cli.config import HomeOption
 from cisterna.cli.opened import local_person, opened
 from cisterna.cli.rehearsal import catalogue_for
 from cisterna.domain.bandwidth import parse_limit
 from cisterna.domain.errors import InvalidInput, NotFound, SourceUnavailable, UnclaimedFolder
 from cisterna.domain.hint import BUCKET_SCHEME
-from cisterna.domain.instrument import CopyRule
+from cisterna.domain.instrument import CopyRule, Instrument
 from cisterna.domain.source_name import logical_path
 from cisterna.ports.profile import Profile
 from cisterna.services.claim import Explanation, explain
-from cisterna.services.instrument import declare_instrument, set_copies, try_profile
+from cisterna.services.instrument import change_settings, declare_instrument, look_after_sentinel
+from cisterna.services.instrument_trial import try_profile
+from cisterna.services.instrument_word import set_copies
+from cisterna.services.mass_change import accept_change
 
 if TYPE_CHECKING:
     from cisterna.bootstrap import Parts
@@ -49,6 +52,10 @@ def add(
     ],
     setting: SettingOption = None,
     limit: LimitOption = None,
+    write_sentinel: Annotated[
+        bool,
+        typer.Option("--write-sentinel", help="Put a small file into the zone by which it is known after a remount."),
+    ] = False,
     dry_run: DryRun = False,
     home: HomeOption = None,
     as_json: AsJson = False,
@@ -80,6 +87,10 @@ def add(
                 catalogue=parts.catalogue,
                 clock=parts.clock,
             )
+            if write_sentinel:
+                look_after_sentinel(name, zone=zone, catalogue=parts.catalogue, write=parts.sentinel_writer)
+                with parts.catalogue.begin() as tx:
+                    declared = tx.instruments.get(name)
             document = declared.model_dump(mode="json")
     verb = "would be declared" if dry_run else "is declared"
     text = f"{name} {verb}: {folders} folders are in {place} now"
@@ -138,6 +149,82 @@ def copies(
     answer({**instrument.model_dump(mode="json"), "dry_run": dry_run}, as_json=as_json, show=lines(text))
 
 
+@app.command()
+def sentinel(
+    name: Annotated[str, typer.Argument(help="Of the instrument.", show_default=False)],
+    *,
+    write: Annotated[bool, typer.Option("--write", help="Put the file there, if Cisterna may write.")] = False,
+    dry_run: DryRun = False,
+    home: HomeOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print the file by which a landing zone is known again, and rely on it once it lies there."""
+    with opened(home) as parts:
+        with parts.catalogue.begin() as tx:
+            zone = parts.zone_at(tx.instruments.get(name).path)
+        catalogue = catalogue_for(parts.catalogue, dry_run=dry_run)
+        found = look_after_sentinel(
+            name, zone=zone, catalogue=catalogue, write=parts.sentinel_writer if write and not dry_run else None
+        )
+    if found.lies_there:
+        told = [f"{found.path} lies there; the zone is known by it, whatever its device is called"]
+    else:
+        told = [f"Put this into {found.path} and run the command again, or let it write the file by --write:"]
+        told += ["", *found.text.splitlines()]
+    answer({**found.model_dump(mode="json"), "dry_run": dry_run}, as_json=as_json, show=lines(*told))
+
+
+@app.command("set")
+def set_(
+    name: Annotated[str, typer.Argument(help="Of the instrument.", show_default=False)],
+    *,
+    setting: SettingOption = None,
+    unset: Annotated[list[str] | None, typer.Option("--unset", help="NAME of a setting to take away.")] = None,
+    reason: Reason,
+    dry_run: DryRun = False,
+    home: HomeOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Change settings of a declared instrument; its runs are judged by them from the next sweep on."""
+    changes: dict[str, str | None] = {**_settings(setting), **dict.fromkeys(unset or [])}
+    with opened(home) as parts:
+        after = change_settings(
+            name,
+            changes,
+            person=local_person(parts),
+            reason=reason,
+            catalogue=catalogue_for(parts.catalogue, dry_run=dry_run),
+            clock=parts.clock,
+        )
+    said = ", ".join(f"{key}={value}" for key, value in sorted(after.settings.items())) or "no settings"
+    text = f"{name} {'would have' if dry_run else 'has'} {said}"
+    answer({**after.model_dump(mode="json"), "dry_run": dry_run}, as_json=as_json, show=lines(text))
+
+
+@app.command("accept-change")
+def accept_change_(
+    name: Annotated[str, typer.Argument(help="Of the instrument.", show_default=False)],
+    *,
+    reason: Reason,
+    dry_run: DryRun = False,
+    home: HomeOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say that the runs that are gone or changed at a guarded instrument are meant to be; good once, for just these."""
+    with opened(home) as parts:
+        after = accept_change(
+            name,
+            person=local_person(parts),
+            reason=reason,
+            catalogue=catalogue_for(parts.catalogue, dry_run=dry_run),
+            clock=parts.clock,
+        )
+    seen = after.guard
+    counts = f"{seen.gone} runs gone and {seen.changed} changed" if seen else "the change"
+    text = f"{name}: {counts} {'would be' if dry_run else 'are'} accepted; the next sweep writes them down"
+    answer({**after.model_dump(mode="json"), "dry_run": dry_run}, as_json=as_json, show=lines(text))
+
+
 @app.command("list")
 def list_(*, home: HomeOption = None, as_json: AsJson = False) -> None:
     """List the declared instruments."""
@@ -146,10 +233,16 @@ def list_(*, home: HomeOption = None, as_json: AsJson = False) -> None:
         with parts.catalogue.begin() as tx:
             declared = tx.instruments.list()
     rows = [
-        {**one.model_dump(mode="json"), "profile_fault": _profile_fault(one.profile, installed)} for one in declared
+        {
+            **one.model_dump(mode="json"),
+            "profile_fault": _profile_fault(one.profile, installed),
+            "guarded": _guarded(one),
+        }
+        for one in declared
     ]
     columns = {"name": "name", "profile": "profile"}
-    told = {"path": "landing zone", "settings": "settings", "profile_fault": "what is wrong with its profile"}
+    told = {"path": "landing zone", "settings": "settings"}
+    told |= {"profile_fault": "what is wrong with its profile", "guarded": "guarded"}
     empty = "No instrument is declared; `cisterna instrument add` declares one."
     answer(rows, as_json=as_json, show=table(rows, columns, told=told, empty=empty))
 
@@ -242,6 +335,11 @@ def _profile_fault(name: str, installed: InstalledProfiles) -> str | None:
         return None
     fault = installed.fault_of(name)
     return f"{fault.words}; {fault.fix}" if fault else f"the profile '{name}' is not installed"
+
+
+def _guarded(instrument: Instrument) -> str | None:
+    guard = instrument.guard
+    return f"{guard.words}; such as {', '.join(guard.examples)}" if guard else None
 
 
 def _settings(given: list[str] | None) -> dict[str, str]:

@@ -64,6 +64,9 @@ def add(
     accept_passed: Annotated[
         bool, typer.Option("--accept-passed", help="Accept without asking what passed and is completely described.")
     ] = False,
+    archive_incomplete: Annotated[
+        bool, typer.Option("--archive-incomplete", help="Archive aborted, partial and stalled runs, labelled as such.")
+    ] = False,
     publish: Annotated[
         PublishPolicy, typer.Option("--publish", help="When accepted data become public.")
     ] = PublishPolicy.NEVER,
@@ -91,6 +94,7 @@ def add(
         )
         policy = Policy(
             accept_passed=accept_passed,
+            archive_incomplete=archive_incomplete,
             publish=publish,
             model=model,
             convert=convert,

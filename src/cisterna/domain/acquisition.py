@@ -21,6 +21,10 @@ class AcquisitionState(StrEnum):
     UNAVAILABLE = "unavailable"
 
 
+INCOMPLETE = frozenset({AcquisitionState.ABORTED, AcquisitionState.PARTIAL, AcquisitionState.STALLED})
+"""States of a run that ended, or was given up, without being whole."""
+
+
 class SourceState(StrEnum):
     """What has become of the instrument's own copy since it was archived."""
 

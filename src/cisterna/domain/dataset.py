@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import Field, JsonValue
 
+from cisterna.domain.acquisition import AcquisitionState
 from cisterna.domain.base import Moment, Value
 from cisterna.domain.digest import Sha256, Sha512
 from cisterna.domain.errors import IllegalTransition
@@ -134,6 +135,8 @@ class Version(Value):
         evidence_digest: Over manifest, findings and metadata: what a decision is made on.
         submitter: Who may not approve it: the instrument's name, or the person who asked for it.
         cause: Why it exists: `acquired`, or the reason given for a reprocessing or an edit.
+        incomplete: The state of the run when it was taken in, where it was not whole; such a version is never public,
+            and neither is anything that is made from it.
         record: Counts the writes to this row; a writer names the one it read.
     """
 
@@ -160,6 +163,7 @@ class Version(Value):
     metadata_missing: tuple[str, ...] = ()
     evidence_digest: Sha512 | None = None
     assignee: str | None = None
+    incomplete: AcquisitionState | None = None
     record: int = 0
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from enum import StrEnum
 
 from pydantic import Field, model_validator
@@ -10,12 +11,79 @@ from cisterna.domain.bandwidth import BandwidthLimit
 from cisterna.domain.base import Moment, Value
 from cisterna.domain.identifier import Slug
 
+SENTINEL_NAME = ".cisterna-zone"
+"""Name of the file directly in a landing zone by which the zone is known again; it belongs to no run."""
+
 
 class ZoneIdentity(Value):
-    """What makes a landing zone the one that was declared: a missing mount shows another device or inode."""
+    """What makes a landing zone the one that was declared: a missing mount shows another device or inode.
+
+    Attributes:
+        sentinel: What the sentinel file in it says, if there is one. A network share may have another device each time
+            that it is mounted, and a disk that is plugged in the place of another may have the same: so a zone that was
+            declared with a sentinel is known by it alone.
+    """
 
     device: int
     inode: int
+    sentinel: str | None = None
+
+    def is_shown_by(self, found: Identity) -> bool:
+        """Tell whether what stands in the zone's place now is the zone that was declared so."""
+        if not isinstance(found, ZoneIdentity):
+            return False
+        if self.sentinel is not None:
+            return found.sentinel == self.sentinel
+        return (found.device, found.inode) == (self.device, self.inode)
+
+
+class MassChange(Value):
+    """More runs gone or changed at one look than is believed.
+
+    Attributes:
+        since: When it was first seen so.
+        known: How many runs were believed to be at the source.
+        gone: How many of them have no folder now.
+        changed: How many of them have other files than they had when they came to rest.
+        most: How many are believed without asking.
+        examples: Names of some of their folders.
+        evidence: Stands for exactly these runs: an acceptance names it.
+    """
+
+    since: Moment
+    known: int = Field(ge=0)
+    gone: int = Field(ge=0)
+    changed: int = Field(ge=0)
+    most: int = Field(ge=0)
+    examples: tuple[str, ...] = ()
+    evidence: str
+
+    @property
+    def words(self) -> str:
+        """Say what is seen and what to do; it names no run, since who reads it may not know of all."""
+        return (
+            f"{self.gone} of {self.known} known runs are gone and {self.changed} have changed at one look, more than "
+            f"the {self.most} that are believed without asking; nothing is concluded from it: look whether the right "
+            "share is mounted and whole, and if it is meant, run `cisterna instrument accept-change`"
+        )
+
+
+class AcceptedChange(Value):
+    """A person's word that a mass change is meant; it is good for that one change.
+
+    Attributes:
+        is_begun: A sweep writes the change down; one that goes on after a kill finds fewer of the runs left.
+        is_used: All of it is written down.
+    """
+
+    person: str
+    reason: str = Field(min_length=1)
+    accepted_at: Moment
+    gone: int
+    changed: int
+    evidence: str
+    is_begun: bool = False
+    is_used: bool = False
 
 
 class BucketIdentity(Value):
@@ -26,6 +94,10 @@ class BucketIdentity(Value):
 
     bucket: str
     sentinel: str
+
+    def is_shown_by(self, found: Identity) -> bool:
+        """Tell whether what stands in the zone's place now is the zone that was declared so."""
+        return found == self
 
 
 Identity = ZoneIdentity | BucketIdentity
@@ -74,6 +146,8 @@ class Instrument(Value):
         bandwidth: Limits to how fast its acquisitions are read, each for some hours; none is no limit.
         copies: What was said of the copies that its releases ask for; None where nobody said anything.
         watched: Whether the sweep looks at it; the instrument of `ingest PATH` is not watched.
+        guard: The mass change that waits for a person; while it stands, nothing is concluded from it.
+        accepted: The last mass change that a person accepted.
     """
 
     name: Slug
@@ -85,3 +159,20 @@ class Instrument(Value):
     copies: CopyPolicy | None = None
     watched: bool = True
     created_at: Moment
+    guard: MassChange | None = None
+    accepted: AcceptedChange | None = None
+
+
+def sentinel_text(token: str, *, instrument: str) -> str:
+    """Give the content of a sentinel file: a line for Cisterna, and one for whoever finds it."""
+    return (
+        f"cisterna-zone {token}\n"
+        f"By this file Cisterna knows the landing zone of the instrument '{instrument}' again. Please leave it here.\n"
+    )
+
+
+def sentinel_token(instrument: Instrument) -> str:
+    """Give what the instrument's sentinel says: what lies there, or what follows from its declaration."""
+    if instrument.identity is not None and instrument.identity.sentinel is not None:
+        return instrument.identity.sentinel
+    return hashlib.sha256(f"{instrument.name}\0{instrument.created_at.isoformat()}".encode()).hexdigest()[:32]

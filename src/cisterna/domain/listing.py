@@ -31,6 +31,7 @@ class ObstacleKind(StrEnum):
     SYMLINK = "symlink"
     SPECIAL = "special-file"
     UNREADABLE = "unreadable"
+    UNPORTABLE = "unportable-name"
 
 
 class Obstacle(Value):

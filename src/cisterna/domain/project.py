@@ -100,6 +100,7 @@ class Policy(Value):
 
     Attributes:
         accept_passed: Whether `passed` with complete metadata is accepted automatically.
+        archive_incomplete: Whether aborted, partial and stalled runs are archived as such; otherwise they are held.
         publish: When an accepted version becomes public.
         model: The model run on every passed version, by name; None runs none.
         convert: What every passed version is converted to, for viewing; None converts nothing.
@@ -109,6 +110,7 @@ class Policy(Value):
     """
 
     accept_passed: bool = False
+    archive_incomplete: bool = False
     publish: PublishPolicy = PublishPolicy.NEVER
     model: Slug | None = None
     convert: ViewFormat | None = None

@@ -54,6 +54,9 @@ def publication_bars(
     if not _is_accepted(version, decisions):
         remedy = "a steward has to accept this version with the evidence it has now"
         bars.append(Bar(condition="nobody who may has accepted it as it is", remedy=remedy))
+    if version.incomplete is not None:
+        remedy = "what is not whole is never published; take the run again"
+        bars.append(Bar(condition=f"the run it comes from is {version.incomplete.value}", remedy=remedy))
     bars.extend(_about_object(version, receipts))
     if not version.metadata or version.metadata_missing:
         missing = ", ".join(version.metadata_missing) or "all of them"

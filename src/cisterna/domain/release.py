@@ -442,6 +442,9 @@ def _about_acquisition(facts: Facts) -> Iterator[Objection]:
     if instrument.name != acquisition.instrument or not instrument.watched:
         words = "it was brought by hand, and only the landing zone of a declared instrument is ever cleared"
         yield Objection(condition="instrument", words=words)
+    if instrument.guard is not None:
+        words = f"nothing is concluded from what the landing zone of {instrument.name} shows: {instrument.guard.words}"
+        yield Objection(condition="not-guarded", words=words)
     if instrument.identity is None:
         words = f"nobody knows which folder the landing zone of {instrument.name} was; declare the instrument anew"
         yield Objection(condition="zone-identity", words=words)

@@ -51,6 +51,10 @@ class Instruments(Protocol):
         """Raises `NotFound`."""
         ...
 
+    def lock(self, name: str) -> Instrument:
+        """Like `get`, and nobody else locks it until this transaction ends: whoever changes a part of it locks it."""
+        ...
+
     def list(self) -> Sequence[Instrument]:
         """All of them, by name."""
         ...

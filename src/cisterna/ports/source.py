@@ -47,7 +47,7 @@ class LandingZone(Protocol):
     """
 
     def identity(self) -> Identity:
-        """Tell which folder or prefix this is, as the system or the store knows it."""
+        """Tell which folder or prefix this is, as the system or the store knows it and as the sentinel in it says."""
         ...
 
     def require_identity(self, declared: Identity | None) -> None:
@@ -59,7 +59,7 @@ class LandingZone(Protocol):
         ...
 
     def strays(self) -> Sequence[Obstacle]:
-        """Name what lies directly in the zone and is no folder: nothing there belongs to a run."""
+        """Name what lies directly in the zone and is no folder nor its sentinel: nothing there belongs to a run."""
         ...
 
     def listing(self, folder: str) -> Listing:
@@ -111,4 +111,12 @@ class OutsideReader(Protocol):
 
     def __call__(self, path: str, *, limit_bytes: int) -> bytes | None:
         """Return its content, or None when it is not there. Raises `HostileInput` (a link, a FIFO, too large)."""
+        ...
+
+
+class SentinelWriter(Protocol):
+    """Puts the sentinel into a landing zone, once and when an administrator asks; nothing else writes there."""
+
+    def __call__(self, path: str, text: str) -> None:
+        """Make the file in the zone at the path. Raises `AlreadyExists`, `Forbidden`, `SourceUnavailable`."""
         ...

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from pydantic import JsonValue
 
-from cisterna.domain.acquisition import Acquisition, AcquisitionState, Assessment, SourceState
+from cisterna.domain.acquisition import INCOMPLETE, Acquisition, AcquisitionState, Assessment, SourceState
 from cisterna.domain.erasure import ERASED_TITLE, Erasure
 from cisterna.domain.identifier import acquisition_id
 from cisterna.domain.instrument import Instrument
@@ -24,11 +24,18 @@ ProjectResolver = Callable[[Acquisition, Described], str | None]
 
 
 def record_acquisition(
-    tx: Transaction, before: Acquisition | None, after: Acquisition, *, clock: Clock
+    tx: Transaction, before: Acquisition | None, after: Acquisition, *, clock: Clock, may_be_kept: bool = False
 ) -> tuple[Acquisition, bool]:
     """Save an acquisition that changed, announce what others want to know, and request its ingest when it is due.
 
     A second run finds the row as it left it and writes nothing; the request has a key, so it is made once.
+
+    Args:
+        tx: All of it is written in it.
+        before: The row as it was read.
+        after: The row as it shall be.
+        clock: Dates it.
+        may_be_kept: The run is not whole and could be archived as such, if its project's policy says so.
 
     Returns:
         The acquisition as saved, and whether work was newly requested.
@@ -36,6 +43,8 @@ def record_acquisition(
     Raises:
         Conflict: Somebody else wrote it since it was read.
     """
+    if may_be_kept:
+        after = _kept_as_it_is(tx, before, after)
     erased = erasure_on(tx, after.acquisition_id)
     if erased is not None:
         after = kept_out(after, erased)
@@ -45,6 +54,16 @@ def record_acquisition(
     for name in _news(before, saved):
         announce(tx, name, saved.acquisition_id, project=saved.project, clock=clock, data=_told(before, saved))
     return saved, request_ingest(tx, saved, clock=clock)
+
+
+def _kept_as_it_is(tx: Transaction, before: Acquisition | None, after: Acquisition) -> Acquisition:
+    """Take a run that is not whole off its hold where the policy archives it as such, unless its ingest failed."""
+    if after.project is None or not tx.projects.get(after.project).policy.archive_incomplete:
+        return after
+    if before is not None and (before.state, before.fingerprint) == (after.state, after.fingerprint):
+        failed = before.held not in {None, UNBOUND, before.reason}
+        return after.model_copy(update={"held": before.held if failed else None})
+    return after.model_copy(update={"held": None})
 
 
 def kept_out(seen: Acquisition, erasure: Erasure) -> Acquisition:
@@ -72,9 +91,9 @@ def request_ingest(tx: Transaction, acquisition: Acquisition, *, clock: Clock) -
 
 
 def is_due(acquisition: Acquisition) -> bool:
-    """Tell whether its bytes are to be ingested and have not been."""
+    """Tell whether its bytes are to be ingested and have not been; what is not whole and not held is to be as well."""
     return (
-        acquisition.state is AcquisitionState.COMPLETE
+        acquisition.state in {AcquisitionState.COMPLETE, *INCOMPLETE}
         and acquisition.project is not None
         and acquisition.held is None
         and acquisition.fingerprint != acquisition.ingested_fingerprint
@@ -129,7 +148,7 @@ def taken(fresh: Acquisition, inspection: Inspection, *, project: str | None, cl
         "completed_at": clock.now() if is_new else fresh.completed_at,
     }
     seen = seen_as(fresh, listing, clock=clock).model_copy(update=more)
-    held = held_text(assessment, listing, project=project)
+    held = held_text(assessment, is_obstructed=bool(inspection.obstacles), project=project)
     return judged(seen, assessment, held=held or (_failure(fresh, listing) if is_complete else None))
 
 

@@ -79,7 +79,7 @@ def explain(
         file_count=len(listing.files),
         total_bytes=listing.total_bytes,
         fingerprint=listing.fingerprint,
-        obstacles=listing.obstacles,
+        obstacles=fresh.obstacles,
         evidence=fresh.evidence,
         now=fresh.assessment,
         when_quiet=quiet.assessment,
@@ -147,7 +147,7 @@ def claim_folder(
     after = taken(fresh, inspection, project=bound, clock=clock)
     with catalogue.begin() as tx:
         _declare(tx, instrument)
-        saved, _ = record_acquisition(tx, before, after, clock=clock)
+        saved, _ = record_acquisition(tx, before, after, clock=clock, may_be_kept=inspection.may_be_kept)
     return saved
 
 
@@ -158,9 +158,11 @@ def _instrument(tx: Transaction, path: str, profile: str, *, zone: LandingZone, 
     if watched is not None:
         return watched
     name = "by-hand-" + hashlib.sha256(f"{profile}\n{path}".encode()).hexdigest()[:12]
-    return Instrument(
+    made = Instrument(
         name=name, profile=profile, path=path, identity=zone.identity(), watched=False, created_at=clock.now()
     )
+    known = next((one for one in declared if one.name == name), None)
+    return made if known is None else made.model_copy(update={"settings": known.settings})
 
 
 def _declare(tx: Transaction, instrument: Instrument) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cisterna.domain.acquisition import Acquisition, AcquisitionState
+from cisterna.domain.acquisition import INCOMPLETE, Acquisition, AcquisitionState
 from cisterna.domain.dataset import Dataset, Stage, Version, version_id
 from cisterna.domain.errors import SourceChanged, SourceUnavailable
 from cisterna.domain.identifier import TEST_NAAN, ark, dataset_id
@@ -69,7 +69,8 @@ def _require_the_one_judged(acquisition: Acquisition, listing: Listing) -> None:
     if acquisition.state is AcquisitionState.UNAVAILABLE:
         msg = f"{name} cannot be looked at: {acquisition.reason}"
         raise SourceUnavailable(msg, acquisition_id=acquisition.acquisition_id)
-    if acquisition.state is not AcquisitionState.COMPLETE or acquisition.held is not None:
+    is_on_its_way = acquisition.state in {AcquisitionState.COMPLETE, *INCOMPLETE} and acquisition.held is None
+    if not is_on_its_way:
         msg = f"{name} is {acquisition.state.value} and not on its way: {acquisition.held or acquisition.reason}"
         raise SourceChanged(msg, acquisition_id=acquisition.acquisition_id)
     if listing.obstacles or listing.fingerprint != acquisition.fingerprint:
@@ -108,10 +109,12 @@ def _dataset(tx: Transaction, acquisition: Acquisition, described: Described, *,
 def _version(tx: Transaction, dataset: Dataset, acquisition: Acquisition, *, clock: Clock) -> Version:
     versions = [one for one in tx.datasets.versions(dataset.dataset_id) if one.revision == 0]
     same = next((one for one in reversed(versions) if one.source_fingerprint == acquisition.fingerprint), None)
-    if same is not None:
+    label = acquisition.state if acquisition.state in INCOMPLETE else None
+    if same is not None and (same.stage is not Stage.DETECTED or same.incomplete is label):
         return same
     if versions and versions[-1].stage is Stage.DETECTED:
         turned: dict[str, object] = {"source_fingerprint": acquisition.fingerprint, "staging": None, "staged": {}}
+        turned["incomplete"] = label
         return tx.datasets.save_version(versions[-1].model_copy(update=turned))
     number, now = (versions[-1].number if versions else 0) + 1, clock.now()
     version = tx.datasets.add_version(
@@ -123,6 +126,7 @@ def _version(tx: Transaction, dataset: Dataset, acquisition: Acquisition, *, clo
             created_at=now,
             submitter=acquisition.submitter,
             source_fingerprint=acquisition.fingerprint,
+            incomplete=label,
         )
     )
     announce_opened(tx, version, dataset, clock=clock)

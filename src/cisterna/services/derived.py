@@ -156,6 +156,7 @@ def open_derived(
                 submitter=asked.by,
                 cause=asked.why,
                 staging=staging,
+                incomplete=source.version.incomplete,
             )
         )
         announce_opened(tx, opened, dataset, clock=clock, model=dataset.model)

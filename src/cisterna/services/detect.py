@@ -6,12 +6,13 @@ on an earlier one having run, on any event, or on the order of either: a lost or
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from math import inf
 
 from pydantic import Field
 
-from cisterna.domain.acquisition import Acquisition, AcquisitionState, Assessment, SourceState
+from cisterna.domain.acquisition import INCOMPLETE, Acquisition, AcquisitionState, Assessment, SourceState
 from cisterna.domain.base import Value
 from cisterna.domain.errors import CatalogueUnavailable, CisternaError, Conflict, NotFound, SourceUnavailable
 from cisterna.domain.instrument import Instrument
@@ -34,6 +35,7 @@ from cisterna.services.acquisition_record import (
 )
 from cisterna.services.inspection import UNBOUND, inspect_folder, is_settled
 from cisterna.services.look import FolderLook
+from cisterna.services.mass_change import Belief, Losses, end_acceptance, weigh_losses
 
 STRAY = "none"
 """Profile of what lies beside the runs' folders and is none."""
@@ -41,6 +43,7 @@ _REINSPECT_SECONDS = 60.0
 _ASK_AGAIN_SECONDS = 10.0
 _REST_SHARE = 1 / 50
 _LONGEST_REST_SECONDS = 3600.0
+_GONE = "its folder is gone from the landing zone before it was archived; put it back"
 
 
 class SweepResult(Value):
@@ -52,6 +55,7 @@ class SweepResult(Value):
         requested: Ids of those whose ingest was newly requested.
         failed: By folder, why the look at it failed; all others were looked at all the same.
         unavailable: Why the landing zone could not be looked at, if it could not.
+        guarded: How many known runs are gone or changed and not believed to be.
         wake_seconds: When silence alone will change something: the next sweep need not be later than that.
     """
 
@@ -61,6 +65,7 @@ class SweepResult(Value):
     requested: tuple[str, ...] = ()
     failed: dict[str, str] = Field(default_factory=dict)
     unavailable: str | None = None
+    guarded: int = 0
     wake_seconds: float | None = None
 
 
@@ -72,9 +77,12 @@ class SweepMemory:
 
     Attributes:
         known: The catalogue's rows as the last sweep read them, by id.
+        suspects: Folders of runs that had come to rest and were seen changed, as long as that is not believed.
     """
 
     known: Mapping[str, Acquisition] = field(default_factory=dict)
+    suspects: set[str] = field(default_factory=set)
+    _believed: dict[str, float] = field(default_factory=dict)
     _since: dict[str, tuple[str, float]] = field(default_factory=dict)
     _inspected: dict[str, float] = field(default_factory=dict)
     _listed: dict[str, float] = field(default_factory=dict)
@@ -107,6 +115,20 @@ class SweepMemory:
             return True
         self._listed[acquisition] = monotonic
         return False
+
+    def believe(self, acquisitions: Iterable[str], *, monotonic: float) -> None:
+        """Remember what was believed gone or changed: a mass change that comes in drops is one all the same."""
+        self._believed.update(dict.fromkeys(acquisitions, monotonic))
+
+    def lately(self, *, monotonic: float) -> int:
+        """Count what was believed gone or changed for as long as the longest rest lasts."""
+        since = monotonic - _LONGEST_REST_SECONDS
+        self._believed = {one: when for one, when in self._believed.items() if when > since}
+        return len(self._believed)
+
+    def forget_rest(self) -> None:
+        """Have every run listed at the next sweep, however settled it is."""
+        self._listed.clear()
 
     def may_rest(self, acquisition: str, *, monotonic: float) -> bool:
         """Tell whether a run that waits for something outside its folder was inspected a short while ago."""
@@ -149,10 +171,11 @@ def sweep_instrument(
     """
     with catalogue.begin() as tx:
         rows = tx.acquisitions.refresh(memory.known if memory else {}, instrument=instrument.name)
+        is_guarded = tx.instruments.get(instrument.name).guard is not None
     if memory is not None:
         memory.known = rows
     known = {one.folder: one for one in rows.values()}
-    sweep = _Sweep(instrument, zone, profiles, catalogue, clock, resolve_project, outside, memory, known)
+    sweep = _Sweep(instrument, zone, profiles, catalogue, clock, resolve_project, outside, memory, known, is_guarded)
     try:
         zone.require_identity(instrument.identity)
         folders, strays = zone.folders(), zone.strays()
@@ -162,10 +185,10 @@ def sweep_instrument(
             sweep.hold_stray(stray)
         # The zone may have gone while it was listed, and what it then no longer shows has not vanished.
         zone.require_identity(instrument.identity)
+        sweep.conclude(known.keys() - set(folders) - {stray.shown for stray in strays})
     except SourceUnavailable as gone:
         sweep.lose_sight(str(gone))
         return sweep.result(unavailable=str(gone))
-    sweep.miss(known.keys() - set(folders) - {stray.shown for stray in strays})
     sweep.catch_up()
     return sweep.result(folders=len(folders))
 
@@ -183,23 +206,59 @@ class _Sweep:
     outside: OutsideReader | None
     memory: SweepMemory | None
     known: dict[str, Acquisition]
+    is_guarded: bool
     written: list[str] = field(default_factory=list)
     requested: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
     due: list[Acquisition] = field(default_factory=list)
     wakes: list[float] = field(default_factory=list)
+    suspects: set[str] = field(default_factory=set)
+    guarded: int = 0
 
-    def look_at(self, folder: str) -> None:
+    def conclude(self, absent: set[str]) -> None:
+        """Write down that runs are gone, or changed after they had come to rest, unless there are too many at once."""
+        memory, monotonic = self.memory, self.clock.monotonic()
+        losses = Losses(
+            known=sum(_is_counted(one) for one in self.known.values()),
+            gone=frozenset(folder for folder in absent if _is_counted(self.known[folder])),
+            changed=frozenset(self.suspects),
+            lately=memory.lately(monotonic=monotonic) if memory else 0,
+        )
+        belief = Belief.FEW
+        if losses or self.is_guarded:
+            belief = weigh_losses(self.instrument.name, losses, catalogue=self.catalogue, clock=self.clock)
+        if memory is not None:
+            memory.suspects = set(self.suspects) if belief is Belief.GUARDED else set()
+            if belief is Belief.FEW:
+                lost = [self.known[folder].acquisition_id for folder in losses.gone | losses.changed]
+                memory.believe(lost, monotonic=monotonic)
+            if belief is Belief.GUARDED and not self.is_guarded:
+                memory.forget_rest()  # how many there are in all is asked at once, and not over an hour
+        if belief is Belief.GUARDED:
+            self.guarded = len(losses)
+            return
+        for folder in sorted(self.suspects):
+            self.look_at(folder, is_believed=True)
+        self.miss(absent)
+        if belief is Belief.ACCEPTED:
+            end_acceptance(self.instrument.name, catalogue=self.catalogue)
+
+    def look_at(self, folder: str, *, is_believed: bool = False) -> None:
         """Look at one folder, and hold it with the reason when that fails."""
         listing = Listing()
         known = self.known.get(folder)
-        if known is not None and (known.release is not None or self._rests(known)):
+        if known is not None and not is_believed and self._is_suspected_still(known):
+            return
+        if known is not None and (known.release is not None or (not is_believed and self._rests(known))):
             return  # a folder that is being released is no run any more: what is left of it is the release's to judge
         try:
             try:
                 listing = self.zone.listing(folder)
             except NotFound:
                 return  # it went away while we looked; the next sweep knows
+            if not is_believed and self._is_suspect(known, listing):
+                self.suspects.add(folder)
+                return
             self._take(folder, listing)
         except CatalogueUnavailable:
             raise
@@ -228,7 +287,7 @@ class _Sweep:
             if before.ingested_fingerprint is not None:
                 self._write(before, before.model_copy(update={"source_state": SourceState.MISSING}))
                 continue
-            reason = "its folder is gone from the landing zone before it was archived; put it back"
+            reason = _GONE
             held: str | None = reason
             if before.profile == STRAY:
                 reason, held = "it is no longer there", None
@@ -238,7 +297,7 @@ class _Sweep:
     def lose_sight(self, reason: str) -> None:
         """Note that nothing is known now of whatever is not safe in the archive; infer nothing."""
         for before in self.known.values():
-            if before.release is not None:
+            if before.release is not None or before.reason == _GONE:
                 continue
             if before.ingested_fingerprint is None or before.ingested_fingerprint != before.fingerprint:
                 unseen = Assessment(state=AcquisitionState.UNAVAILABLE, reason=reason)
@@ -262,11 +321,32 @@ class _Sweep:
             requested=tuple(self.requested),
             failed=self.failed,
             unavailable=unavailable,
+            guarded=self.guarded,
             wake_seconds=min(self.wakes, default=None),
+        )
+
+    def _is_suspected_still(self, before: Acquisition) -> bool:
+        """Leave alone for a minute what was seen changed a moment ago and is not believed to be."""
+        if self.memory is None or before.folder not in self.memory.suspects:
+            return False
+        if not self.memory.may_rest(before.acquisition_id, monotonic=self.clock.monotonic()):
+            return False
+        self.suspects.add(before.folder)
+        return True
+
+    def _is_suspect(self, before: Acquisition | None, listing: Listing) -> bool:
+        """Tell whether a run that had come to rest is another one now: whether that is believed is decided for all."""
+        return (
+            before is not None
+            and _is_counted(before)
+            and _is_at_rest(before)
+            and before.fingerprint not in {"", listing.fingerprint}
         )
 
     def _rests(self, before: Acquisition) -> bool:
         if self.memory is None or before.source_state is not SourceState.PRESENT:
+            return False
+        if before.folder in self.memory.suspects:
             return False
         is_safe = before.ingested_fingerprint == before.fingerprint
         if not is_settled(before.state) or not (is_safe or before.held) or before.held == UNBOUND:
@@ -303,7 +383,8 @@ class _Sweep:
             project = self.resolve_project(fresh, profile.describe(look))
         if inspection.wake_seconds is not None and not is_settled(inspection.assessment.state):
             self.wakes.append(inspection.wake_seconds)
-        self._write(before, taken(fresh, inspection, project=project, clock=self.clock))
+        after = taken(fresh, inspection, project=project, clock=self.clock)
+        self._write(before, after, may_be_kept=inspection.may_be_kept)
 
     def _may_skip(self, before: Acquisition, listing: Listing) -> bool:
         """Tell whether nothing but the folder itself could change what is known, and the folder has not changed."""
@@ -311,7 +392,7 @@ class _Sweep:
             before, listing.fingerprint
         ):
             return False
-        if before.state is AcquisitionState.STALLED and self.memory is not None:
+        if self.memory is not None and before.state in INCOMPLETE:  # a setting or a policy may free it
             return self.memory.may_rest(before.acquisition_id, monotonic=self.clock.monotonic())
         if before.state is AcquisitionState.COMPLETE and before.project is None:
             return False
@@ -320,6 +401,8 @@ class _Sweep:
         return is_settled(before.state)
 
     def _quiet_for(self, fresh: Acquisition, listing: Listing) -> float:
+        if is_settled(fresh.state) and fresh.fingerprint == listing.fingerprint:
+            return inf  # it was waited for; what is asked again is what lies outside its folder
         if self.memory is not None:
             monotonic = self.clock.monotonic()
             return self.memory.quiet_for(fresh.acquisition_id, listing.fingerprint, monotonic=monotonic)
@@ -339,20 +422,21 @@ class _Sweep:
         seen = seen_as(self._fresh(folder, before), listing, clock=self.clock)
         self._write(before, judged(seen, broken, held=reason))
 
-    def _write(self, before: Acquisition | None, after: Acquisition) -> None:
+    def _write(self, before: Acquisition | None, after: Acquisition, *, may_be_kept: bool = False) -> None:
         """Write a change in a transaction of its own, so that a kill loses no more than this one folder's."""
-        if before is not None and not differs(before, after):
+        if before is not None and not may_be_kept and not differs(before, after):
             if is_due(after):
                 self.due.append(before)
             return
         stamped = after.model_copy(update={"last_seen": self.clock.now()})
         try:
             with self.catalogue.begin() as tx:
-                saved, is_new = record_acquisition(tx, before, stamped, clock=self.clock)
+                saved, is_new = record_acquisition(tx, before, stamped, clock=self.clock, may_be_kept=may_be_kept)
         except Conflict as lost:
             self.failed[after.folder] = str(lost)  # somebody else wrote the row; the next sweep reads it anew
             return
-        self.written.append(saved.acquisition_id)
+        if saved is not before:
+            self.written.append(saved.acquisition_id)
         if is_new:
             self.requested.append(saved.acquisition_id)
 
@@ -362,3 +446,17 @@ def _is_reopened(before: Acquisition | None, listing: Listing) -> bool:
     if before is None or before.completed_at is None:
         return False
     return before.fingerprint != listing.fingerprint or before.state is AcquisitionState.WRITING
+
+
+def _is_counted(acquisition: Acquisition) -> bool:
+    """Tell whether it is a run that is believed to lie at the source."""
+    if acquisition.profile == STRAY or acquisition.release is not None or acquisition.reason == _GONE:
+        return False
+    return acquisition.source_state not in {SourceState.MISSING, SourceState.RELEASED}
+
+
+def _is_at_rest(acquisition: Acquisition) -> bool:
+    """Tell whether a change of its folder is no longer its writing."""
+    if acquisition.state is AcquisitionState.UNAVAILABLE:
+        return acquisition.completed_at is not None
+    return is_settled(acquisition.state)

@@ -10,6 +10,7 @@ from enum import StrEnum
 from cisterna.domain.base import Value
 from cisterna.domain.erasure import ErasureState
 from cisterna.domain.errors import CisternaError, StoreForbids, StoreLacks, StoreUnavailable, StoreUnfit
+from cisterna.domain.instrument import Instrument
 from cisterna.domain.plug_in import PlugInFault
 from cisterna.domain.probe_key import probe_key
 from cisterna.domain.recovery import ObjectState
@@ -308,5 +309,17 @@ def look_at_zones(catalogue: Catalogue, zone_of: Callable[[str], LandingZone]) -
             return f"{len(zone.folders())} folders"
 
         fix = f"mount {instrument.path} again, or declare the instrument anew if the folder was replaced on purpose"
-        found.append(diagnose(f"landing zone {instrument.name}", look, fix=fix))
+        found.append(_guarded(instrument) or diagnose(f"landing zone {instrument.name}", look, fix=fix))
     return found
+
+
+def _guarded(instrument: Instrument) -> Diagnosis | None:
+    """Tell of a mass change that waits for a person's word."""
+    if instrument.guard is None:
+        return None
+    return Diagnosis(
+        part=f"landing zone {instrument.name}",
+        condition=Condition.WARNING,
+        message=f"{instrument.guard.words}; such as {', '.join(instrument.guard.examples)}",
+        fix=f"mount the right share, or run `cisterna instrument accept-change {instrument.name} --reason TEXT`",
+    )

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from cisterna.domain.acquisition import AcquisitionState, Assessment, EndReason, Evidence
+from cisterna.domain.acquisition import INCOMPLETE, AcquisitionState, Assessment, EndReason, Evidence
 from cisterna.domain.base import Value
 from cisterna.domain.listing import Listing, Obstacle
+from cisterna.domain.portable_name import unportable_names
 from cisterna.ports.profile import Profile
 from cisterna.services.judgement import Patience, assess, seconds_to_next_change
 from cisterna.services.look import FolderLook
 
+ALLOW_NAMES = "unportable_names"
+"""The setting that lets names through that not every system can have; its value says why they are meant."""
 UNBOUND = "unclaimed: it belongs to no project; bind its folder to one with `cisterna project bind`"
 
 
@@ -18,15 +21,23 @@ class Inspection(Value):
     """What one look found.
 
     Attributes:
+        obstacles: What keeps the run from being taken in as it is: of the listing, and names that are not let through.
         is_claimed: Whether the profile recognises the folder; if not, there is no evidence.
         wake_seconds: When silence alone will change the assessment next.
     """
 
     listing: Listing
+    obstacles: tuple[Obstacle, ...]
     is_claimed: bool
     evidence: Evidence
     assessment: Assessment
     wake_seconds: float | None
+
+    @property
+    def may_be_kept(self) -> bool:
+        """Whether the run is not whole and could be archived as such: it is recognised and nothing is in the way."""
+        is_clear = self.is_claimed and not self.obstacles and bool(self.listing.files)
+        return is_clear and self.assessment.state in INCOMPLETE
 
 
 def inspect_folder(
@@ -50,25 +61,31 @@ def inspect_folder(
     """
     patience = patience_of(profile, look.settings)
     listing = look.listing
+    named, allowed = unportable_names(file.path for file in listing.files), look.settings.get(ALLOW_NAMES, "").strip()
+    obstacles = listing.obstacles if allowed else (*listing.obstacles, *named)
     is_claimed = profile.claims(look)
     if is_claimed:
         evidence = profile.inspect(look)
         if evidence.end_reason is None and known_end is not None:
             evidence = evidence.model_copy(update={"end_reason": known_end})
+        if named and allowed:
+            words = f"names that not every system can have are let through: {allowed[:200]}"
+            evidence = evidence.model_copy(update={"notes": (*evidence.notes, words)})
         assessment = assess(
             evidence,
             patience=patience,
             quiet_for=quiet_for,
             file_count=len(listing.files),
-            obstacles=listing.obstacles,
+            obstacles=obstacles,
             claims_finished=claims_finished,
             is_reopened=is_reopened,
         )
     else:
         evidence = Evidence()
-        assessment = unclaimed(profile.name, listing.obstacles, is_quiet=quiet_for >= patience.quiet_seconds)
+        assessment = unclaimed(profile.name, obstacles, is_quiet=quiet_for >= patience.quiet_seconds)
     return Inspection.model_construct(
         listing=listing,
+        obstacles=obstacles,
         is_claimed=is_claimed,
         evidence=evidence,
         assessment=assessment,
@@ -95,11 +112,11 @@ def unclaimed(profile: str, obstacles: tuple[Obstacle, ...], *, is_quiet: bool) 
     return Assessment(state=AcquisitionState.WRITING, reason=f"{words} yet"[:4000])
 
 
-def held_text(assessment: Assessment, listing: Listing, *, project: str | None) -> str | None:
+def held_text(assessment: Assessment, *, is_obstructed: bool, project: str | None) -> str | None:
     """Say why the acquisition is not on its way to the archive; None while it is written, or when it is on its way."""
     match assessment.state:
         case AcquisitionState.WRITING:
-            return assessment.reason if listing.obstacles else None
+            return assessment.reason if is_obstructed else None
         case AcquisitionState.COMPLETE:
             return UNBOUND if project is None else None
         case _:

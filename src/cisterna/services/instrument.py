@@ -1,74 +1,57 @@
-"""Declares instruments, and says how many copies releases of their data ask for."""
+"""Declares instruments, and changes what is declared of them."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
-from pydantic import ValidationError
+from pydantic import JsonValue, ValidationError
 
 from cisterna.domain.account import Role
-from cisterna.domain.acquisition import AcquisitionState
 from cisterna.domain.bandwidth import BandwidthLimit
 from cisterna.domain.base import Value
-from cisterna.domain.errors import AlreadyExists, InvalidInput, NotFound, SourceUnavailable
+from cisterna.domain.errors import AlreadyExists, InvalidInput
 from cisterna.domain.hint import BUCKET_SCHEME
-from cisterna.domain.instrument import CopyPolicy, CopyRule, Instrument
-from cisterna.ports.catalogue import Catalogue
+from cisterna.domain.instrument import (
+    SENTINEL_NAME,
+    BucketIdentity,
+    Instrument,
+    ZoneIdentity,
+    sentinel_text,
+    sentinel_token,
+)
+from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.ports.clock import Clock
 from cisterna.ports.profile import Profile
-from cisterna.ports.source import LandingZone, OutsideReader
+from cisterna.ports.source import LandingZone, SentinelWriter
 from cisterna.services.account import require_role
-from cisterna.services.claim import explain
-from cisterna.services.person import require_account
+from cisterna.services.inspection import ALLOW_NAMES
+from cisterna.services.transition import announce
 
-_MOST_TRIED = 3
+_NUMBERS = {
+    "quiet_seconds": 1e9,
+    "stalled_seconds": 1e9,
+    "mass_change_percent": 100.0,
+    "mass_change_floor": 1e9,
+}
+"""Settings that every instrument may have and that are numbers, each with its largest value."""
 
 
-class Trial(Value):
-    """What a profile makes of a folder that is in the landing zone already.
+class Sentinel(Value):
+    """The file by which a landing zone is known again.
 
     Attributes:
-        is_claimed: Whether it recognises the folder.
-        state: Once nothing has changed for as long as the profile waits; None when the profile failed.
-        reason: Why.
+        path: Where it belongs.
+        text: What it says.
+        lies_there: Whether it does.
+        is_relied_on: Whether the zone is known by it from now on, and no longer by the numbers of device and inode.
     """
 
-    folder: str
-    is_claimed: bool
-    state: AcquisitionState | None
-    reason: str
-
-
-def try_profile(
-    profile: Profile, *, zone: LandingZone, settings: Mapping[str, str], outside: OutsideReader | None = None
-) -> list[Trial]:
-    """Show a profile the last few folders of a zone before an instrument is declared; an empty zone has none to show.
-
-    Args:
-        profile: How the instrument writes.
-        zone: Its landing zone.
-        settings: The profile's own settings.
-        outside: Reads the files that the settings name.
-
-    Raises:
-        SourceUnavailable: The zone cannot be looked at.
-    """
-    found = []
-    for folder in zone.folders()[-_MOST_TRIED:]:
-        try:
-            seen = explain(folder, zone=zone, profile=profile, settings=settings, outside=outside)
-        except NotFound:
-            continue  # it went away meanwhile
-        except SourceUnavailable:
-            raise
-        except Exception as fault:  # noqa: BLE001 - profiles come from third parties
-            reason = f"the profile '{profile.name}' failed: {type(fault).__name__}: {fault}"[:1000]
-            found.append(Trial(folder=folder, is_claimed=False, state=None, reason=reason))
-            continue
-        state, reason = seen.when_quiet.state, seen.when_quiet.reason
-        found.append(Trial(folder=folder, is_claimed=seen.is_claimed, state=state, reason=reason))
-    return found
+    instrument: str
+    path: str
+    text: str
+    lies_there: bool
+    is_relied_on: bool
 
 
 def declare_instrument(
@@ -83,6 +66,9 @@ def declare_instrument(
     clock: Clock,
 ) -> Instrument:
     """Put an instrument into the catalogue; the next sweep sees it. The same declaration again changes nothing.
+
+    Where only the folder at the path is another one by now, the declaration again is the word that it is the zone: its
+    identity is taken anew. A sentinel that lies in the zone is relied on from then on.
 
     Args:
         name: What people call it.
@@ -102,6 +88,7 @@ def declare_instrument(
     if not path.startswith(("/", BUCKET_SCHEME)):
         msg = f"the landing zone '{path}' is not an absolute path; give it from the root"
         raise InvalidInput(msg, path=path)
+    require_sound_settings(settings)
     try:
         instrument = Instrument(
             name=name,
@@ -122,57 +109,132 @@ def declare_instrument(
                     f"the folder {path} overlaps with the landing zone of instrument '{other.name}'; give each its own"
                 )
                 raise AlreadyExists(msg, path=path, instrument=other.name)
-        tx.instruments.add(instrument)
-    return instrument
+        return _add(tx, instrument)
 
 
-def set_copies(
-    name: str,
-    *,
-    rule: CopyRule,
-    store: str | None,
-    person: str,
-    reason: str,
-    stores: Collection[str],
-    catalogue: Catalogue,
-    clock: Clock,
+def change_settings(
+    name: str, changes: Mapping[str, str | None], *, person: str, reason: str, catalogue: Catalogue, clock: Clock
 ) -> Instrument:
-    """Say how many re-read copies releases of an instrument's data ask for, in an administrator's name.
+    """Change settings of a declared instrument; from the next sweep on its runs are judged by them.
 
-    It holds for whatever is judged from now on, also for releases that are announced already.
+    A second run finds them as they shall be, writes nothing and tells nothing.
 
     Args:
         name: Of the instrument.
-        rule: What is asked for.
-        store: Whose one copy suffices, for `one-copy`.
-        person: Account name of who says so.
-        reason: Why; it stands in every deletion record.
-        stores: Names of those in use.
-        catalogue: Where it is kept.
+        changes: New values by name; None takes a setting away.
+        person: Account name; an operator everywhere.
+        reason: In words, for the record.
+        catalogue: Where it is kept, with an event.
         clock: Dates it.
 
     Raises:
-        Forbidden: The person is no administrator.
-        InvalidInput: There is no reason, or no such store.
+        Forbidden: The person is no operator.
+        InvalidInput: A value has not the form it must have, or there is no reason.
         NotFound: There is no such instrument.
     """
-    if not reason.strip():
-        raise InvalidInput("it needs a reason; it stands in every deletion record", field="reason")
-    if store is not None and store not in stores:
-        msg = f"no store '{store[:80]}' is in use; there is: {', '.join(stores)}"
-        raise InvalidInput(msg, store=store[:80])
+    words = reason.strip()
+    if not words or len(words) > 10_000:
+        msg = f"changing the settings of {name} needs a reason in words, of at most 10,000 characters"
+        raise InvalidInput(msg, instrument=name)
     with catalogue.begin() as tx:
-        require_role(require_account(tx, person), Role.ADMIN, project=None)
-        instrument = tx.instruments.get(name)
+        require_role(tx.accounts.find(person), Role.OPERATOR, project=None)
+        before = tx.instruments.lock(name)
+        wanted = {**before.settings, **changes}
+        settings = {setting: value for setting, value in wanted.items() if value is not None}
+        require_sound_settings(settings)
+        if settings == before.settings:
+            return before
+        after = before.model_copy(update={"settings": settings})
+        tx.instruments.save(after)
+        data: dict[str, JsonValue] = {
+            "instrument": name,
+            "person": person,
+            "reason": words,
+            "before": dict(before.settings),
+            "after": dict(settings),
+        }
+        announce(tx, "instrument.set", name, project=None, clock=clock, data=data)
+        return after
+
+
+def require_sound_settings(settings: Mapping[str, str]) -> None:
+    """Refuse a value that nobody could act on, of the settings that any instrument may have. Raises `InvalidInput`."""
+    if not settings.get(ALLOW_NAMES, "why").strip():
+        msg = f"the setting {ALLOW_NAMES} needs a reason in words for letting such names through"
+        raise InvalidInput(msg, setting=ALLOW_NAMES)
+    for name, most in _NUMBERS.items():
+        if name not in settings:
+            continue
         try:
-            said = CopyPolicy(rule=rule, store=store, person=person, reason=reason.strip(), said_at=clock.now())
-        except ValidationError as error:
-            raise InvalidInput(
-                f"that cannot be said of '{name}': {error.errors()[0]['msg']}", instrument=name
-            ) from error
-        changed = instrument.model_copy(update={"copies": said})
-        tx.instruments.save(changed)
-    return changed
+            is_sound = 0 <= float(settings[name]) <= most
+        except ValueError:
+            is_sound = False
+        if not is_sound:
+            msg = f"the setting {name}={settings[name][:100]} is not a number from 0 to {most:g}"
+            raise InvalidInput(msg, setting=name)
+
+
+def look_after_sentinel(
+    name: str, *, zone: LandingZone, catalogue: Catalogue, write: SentinelWriter | None = None
+) -> Sentinel:
+    """Tell the sentinel of an instrument's zone, and rely on it once it lies there. A second run changes nothing.
+
+    Args:
+        name: Of the instrument.
+        zone: Its landing zone, opened without regard to what was declared of it.
+        catalogue: Where the declaration is kept.
+        write: Puts the file there if it is not; None leaves that to a person, since the zone is only read otherwise.
+
+    Raises:
+        NotFound: There is no such instrument.
+        InvalidInput: Its zone lies in a bucket.
+        SourceUnavailable: The zone cannot be looked at, or the folder there cannot be shown to be the zone.
+        AlreadyExists, Forbidden: The file cannot be written.
+    """
+    with catalogue.begin() as tx:
+        instrument = tx.instruments.get(name)
+    found, declared = zone.identity(), instrument.identity
+    if not isinstance(found, ZoneIdentity) or isinstance(declared, BucketIdentity):
+        msg = f"{instrument.path} lies in a bucket, whose sentinel `cisterna instrument add` puts and always relies on"
+        raise InvalidInput(msg, instrument=name)
+    text = sentinel_text(sentinel_token(instrument), instrument=name)
+    if declared is not None and (declared.sentinel is None or found.sentinel != declared.sentinel):
+        # No sentinel shows that this is the zone, so the numbers have to: one is never written anywhere else.
+        zone.require_identity(ZoneIdentity(device=declared.device, inode=declared.inode))
+    if found.sentinel is None and write is not None:
+        write(instrument.path, text)
+        found = zone.identity()
+    with catalogue.begin() as tx:
+        instrument = tx.instruments.lock(name)
+        if found.sentinel is not None and (instrument.identity is None or instrument.identity.sentinel is None):
+            instrument = instrument.model_copy(update={"identity": found})
+            tx.instruments.save(instrument)
+    relied_on = instrument.identity.sentinel if instrument.identity else None
+    return Sentinel(
+        instrument=name,
+        path=f"{instrument.path.rstrip('/')}/{SENTINEL_NAME}",
+        text=sentinel_text(sentinel_token(instrument), instrument=name),
+        lies_there=found.sentinel is not None and found.sentinel == relied_on,
+        is_relied_on=relied_on is not None,
+    )
+
+
+def _add(tx: Transaction, instrument: Instrument) -> Instrument:
+    """Add it, or take the identity of the zone anew where all else is as it was declared before."""
+    present = next((one for one in tx.instruments.list() if one.name == instrument.name), None)
+    if present is None:
+        tx.instruments.add(instrument)
+        return instrument
+    kept = {name: getattr(present, name) for name in ("created_at", "copies", "guard", "accepted")}
+    again = instrument.model_copy(update=kept)
+    if again.model_copy(update={"identity": present.identity}) != present:
+        msg = (
+            f"an instrument '{instrument.name}' is declared already, otherwise; choose another name, or change its "
+            "settings by `cisterna instrument set`"
+        )
+        raise AlreadyExists(msg, instrument=instrument.name)
+    tx.instruments.save(again)
+    return again
 
 
 def _overlap(one: str, other: str) -> bool:

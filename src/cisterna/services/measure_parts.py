@@ -167,6 +167,7 @@ def _newest(tx: Transaction, dataset: Dataset, begun: Begun, *, fingerprint: str
             created_at=now,
             submitter=begun.version.submitter,
             source_fingerprint=fingerprint,
+            incomplete=begun.version.incomplete,
         )
     )
     announce_opened(tx, opened, dataset, clock=means.clock, restricted=True)

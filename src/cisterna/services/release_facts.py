@@ -371,7 +371,7 @@ def _compared(listing: Listing, expected: Mapping[str, tuple[int, str]]) -> Sour
 def _read_all(
     rows: _Rows, listing: Listing, *, zone: LandingZone, keep_on: Callable[[], None]
 ) -> tuple[ProvenFile, ...]:
-    identity = rows.instrument.identity
+    identity = zone.identity()  # as it is mounted now: a zone known by its sentinel may have another device by then
     device = identity.device if isinstance(identity, ZoneIdentity) else -1
     files = []
     for seen in listing.files:

@@ -178,6 +178,7 @@ def _open_revision(
             file_count=base.file_count,
             total_bytes=base.total_bytes,
             parts=base.parts,
+            incomplete=base.incomplete,
             verdict=base.verdict if is_judged else None,
             reason=base.reason if is_judged else None,
         )

@@ -112,8 +112,12 @@ def gate_version(
     if problem is not None:
         report = report.model_copy(update={"findings": (problem, *report.findings)})
 
+    if version.incomplete is not None:
+        report = report.model_copy(update={"findings": (*report.findings, _not_whole(version.incomplete))})
     verdict = report.verdict
     reason = reason_of(report.findings)
+    if version.incomplete is not None and _not_whole(version.incomplete).message not in reason:
+        reason = f"{_not_whole(version.incomplete).message} {reason}"
     files = {FINDINGS_FILE: _findings_json(report, verdict, reason), SUMMARY_FILE: _summary_json(summary, limits)}
     staged = stage_files(version, files, dataset=dataset, store=store)
     judged = staged.model_copy(update={"verdict": verdict, "reason": reason})
@@ -366,6 +370,12 @@ def _planned_missing_share(acquisition: Acquisition | None) -> float | None:
     if acquisition.progress is not None:
         return 1.0 - acquisition.progress
     return 0.0 if acquisition.state is AcquisitionState.COMPLETE else None
+
+
+def _not_whole(state: AcquisitionState) -> Finding:
+    """Label a run that was taken in although it is not whole: no verdict on it is better than `review`."""
+    message = f"The run is {state.value} and not whole; it was archived as such and is never published."
+    return Finding(check="whole-run", outcome=Outcome.WARNING, message=message, observed=state.value)
 
 
 def _ask(gate: QualityGate, dataset: Dataset, summary: Summary) -> GateReport:

@@ -20,6 +20,7 @@ from cisterna.domain.work import Work, WorkKind
 from cisterna.ports.roster import Group
 from cisterna.services.detail import Detail, detail_of
 from cisterna.services.erase_decision import standing_of
+from cisterna.services.mass_change import accept_change
 from cisterna.services.overview import Choice, Overview, list_overviews, tally_instruments
 from cisterna.services.project import list_projects
 from cisterna.services.project_edit import add_project
@@ -52,6 +53,13 @@ class DecisionBody(_Body):
     reason: str = Field(min_length=1, max_length=10_000)
     evidence_digest: str = Field(max_length=128)
     assignee: str | None = Field(None, max_length=100)
+
+
+class AcceptedChangeBody(_Body):
+    """A word on a guard. `evidence` is the guard's own: it tells what was looked at."""
+
+    reason: str = Field(min_length=1, max_length=10_000)
+    evidence: str = Field(max_length=64)
 
 
 class ReprocessingBody(_Body):
@@ -244,7 +252,20 @@ def list_instruments(parts: Parts, person: ApiPerson) -> Sequence[Instrument]:
     if person.is_operator:
         return instruments
     seen = tally_instruments(catalogue=parts.catalogue, account=person.account)
-    return [one for one in instruments if one.name in seen]
+    return [_nameless(one) for one in instruments if one.name in seen]
+
+
+@router.post("/instruments/{name}/accepted-change", status_code=201)
+def accept_mass_change(parts: Parts, person: ApiPerson, name: str, body: AcceptedChangeBody) -> Instrument:
+    """Say that the runs that are gone or changed at a guarded instrument are meant to be, as an operator."""
+    return accept_change(
+        name,
+        person=person.account.name,
+        reason=body.reason,
+        evidence=body.evidence,
+        catalogue=parts.catalogue,
+        clock=parts.clock,
+    )
 
 
 def _require_visible(parts: WebParts, person: ApiPerson, identifier: str) -> None:
@@ -252,3 +273,10 @@ def _require_visible(parts: WebParts, person: ApiPerson, identifier: str) -> Non
     if ":v" not in identifier and not identifier.startswith(("acq-", "ds-")):
         raise InvalidInput(say("problem.422.detail", lines=identifier[:100]))
     detail_of(identifier, catalogue=parts.catalogue, bucket=parts.store.bucket, account=person.account)
+
+
+def _nameless(instrument: Instrument) -> Instrument:
+    """Leave out the names of runs, of which the person may not know."""
+    if instrument.guard is None:
+        return instrument
+    return instrument.model_copy(update={"guard": instrument.guard.model_copy(update={"examples": ()})})

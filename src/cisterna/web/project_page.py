@@ -44,6 +44,7 @@ class ProjectForm(BaseModel):
     model: str = ""
     convert: str = ""
     accept_passed: str = ""
+    archive_incomplete: str = ""
     release: str = "never"
     release_copy: str = ""
     record: int = 0
@@ -192,6 +193,7 @@ def _filled(project: Project) -> ProjectForm:
         model=policy.model or "",
         convert=policy.convert.value if policy.convert else "",
         accept_passed="yes" if policy.accept_passed else "",
+        archive_incomplete="yes" if policy.archive_incomplete else "",
         release=policy.release.value,
         release_copy=policy.release_copy or "",
         record=project.record,
@@ -218,6 +220,7 @@ def _read(form: ProjectForm, *, slug: str, created_at: datetime) -> Project:
             policy=Policy.model_validate(
                 {
                     "accept_passed": form.accept_passed == "yes",
+                    "archive_incomplete": form.archive_incomplete == "yes",
                     "publish": form.publish,
                     "model": form.model.strip() or None,
                     "convert": form.convert or None,

@@ -16,6 +16,7 @@ import hashlib
 import json
 import os
 import sys
+import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -95,12 +96,13 @@ class Run:
         begun = time.monotonic()
         failing = nursery.reach(self._parts, jobs=self._jobs)
         if failing:
-            print(f"tests fail on the code as it is; mend that first: {', '.join(failing)}")
+            print("tests fail on the code as it is; mend that first:", *failing, sep="\n\n")
             return False
-        for part in self._parts:
-            fault = nursery.try_unchanged(part, part.unchanged).wait()["noticed_by"]
-            if fault:
-                print(f"{part.name}: {fault} fails on code that is as it was; a mutant would prove nothing")
+        controls = [(part, nursery.try_unchanged(part, part.unchanged)) for part in self._parts]
+        for part, control in controls:
+            found = control.wait()
+            if found["noticed_by"]:
+                print(f"{part.name}: {found['noticed_by']} fails on code that is as it was: {found['text']}")
                 return False
         print(f"{len(nursery.of_paths(('tests',)))} tests pass on the code as it is, {time.monotonic() - begun:.0f} s")
         for part in self._parts:
@@ -221,7 +223,8 @@ def main() -> int:
     run = Run(parts, jobs=asked.jobs, reaching_only=asked.reaching_only)
     nursery = Nursery(run)
     tests = list(dict.fromkeys(test for part in parts for test in part.tests))
-    code = pytest.main([*_PYTEST, *tests], plugins=[nursery])
+    with tempfile.TemporaryDirectory(prefix="cisterna-mutants-") as folder:  # no other run of pytest tidies it up
+        code = pytest.main([*_PYTEST, f"--basetemp={folder}/tests", *tests], plugins=[nursery])
     _print_table(run.tallies)
     return 0 if nursery.is_well and code in {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED} else 1
 

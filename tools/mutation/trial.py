@@ -142,7 +142,7 @@ class Nursery:
                 exec(f"def start({name}): str({name})", scope)  # noqa: S102 - a test is known by what it asks for
                 starter = pytest.Function.from_parent(wanting[0].parent, name="start", callobj=scope["start"])
                 if self._run(starter) is not None:
-                    raise RuntimeError(f"{name} does not start: {self._reports[0].longreprtext}")
+                    raise RuntimeError(f"{name} does not start: {self._text()}")
 
     def _run(self, item: pytest.Item) -> str | None:
         """Run one test, and give the phase in which it failed."""
@@ -152,6 +152,9 @@ class Nursery:
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
         return next((one.when for one in self._reports if one.failed), None)
 
+    def _text(self) -> str:
+        return "\n".join(one.longreprtext for one in self._reports if one.failed)
+
     def reach(self, parts: Sequence[Part], *, jobs: int) -> list[str]:
         """Run every test on the code as it is, and learn what lines each runs; give those that fail."""
         files = {str(importlib.import_module(part.module).__file__): part for part in parts}
@@ -160,15 +163,15 @@ class Nursery:
         children = [Fork(lambda mine=items[n::jobs]: self._measure(mine, list(files))) for n in range(jobs)]
         for child in children:
             for nodeid, found in child.wait().items():
-                if found is None:
-                    failing.append(nodeid)
+                if isinstance(found, str):
+                    failing.append(f"{nodeid}: {found}")
                     continue
                 for file, lines in found.items():
                     files[file].reached[nodeid] = set(lines)
         return failing
 
-    def _measure(self, items: Sequence[pytest.Item], files: Sequence[str]) -> dict[str, dict[str, list[int]] | None]:
-        found: dict[str, dict[str, list[int]] | None] = {}
+    def _measure(self, items: Sequence[pytest.Item], files: Sequence[str]) -> dict[str, dict[str, list[int]] | str]:
+        found: dict[str, dict[str, list[int]] | str] = {}
         for item in items:
             seen = coverage.Coverage(data_file=None, config_file=False, include=files)
             seen.set_option("run:disable_warnings", ["no-data-collected"])  # a test may run none of it
@@ -176,7 +179,8 @@ class Nursery:
             failed = self._run(item)
             seen.stop()
             data = seen.get_data()
-            found[item.nodeid] = None if failed else {file: sorted(data.lines(file) or ()) for file in files}
+            lines = {file: sorted(data.lines(file) or ()) for file in files}
+            found[item.nodeid] = self._text() if failed else lines
         return found
 
     def try_mutant(self, part: Part, mutant: Mutant, order: Sequence[pytest.Item]) -> Fork:
@@ -195,11 +199,13 @@ class Nursery:
         for item in order:
             try:
                 # A test that fails once may have failed for the machine's sake; what fails twice has noticed.
-                has_noticed = self._run(item) is not None and self._run(item) is not None
+                failed = self._run(item) and self._run(item)
             except KeyboardInterrupt:  # staged by a test, and let out by the mutant
-                has_noticed = True
-            if has_noticed:
-                return {"noticed_by": item.nodeid}
+                failed = "call"
+            if failed == "setup":  # which runs nothing of the mutant
+                raise RuntimeError(f"{item.nodeid} cannot be set up: {self._text()}")
+            if failed:
+                return {"noticed_by": item.nodeid, "text": self._text()}
         return {"noticed_by": None}
 
 

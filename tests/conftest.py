@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ from tests.division import Division, turn_of
 
 pytest_plugins = ["tests.store_fixtures"]
 
-_names = (f"test_{number}" for number in itertools.count(1))
+_numbers = itertools.count(1)
 
 
 @contextmanager
@@ -55,7 +56,7 @@ def postgres() -> Iterator[EmbeddedPostgres]:
 
 @contextmanager
 def _fresh_database(server: EmbeddedPostgres) -> Iterator[str]:
-    name = next(_names)
+    name = f"test_{os.getpid()}_{next(_numbers)}"  # forks of one process share a server
     admin = server.endpoint.libpq_uri("postgres")
     with psycopg.connect(admin, autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template").format(sql.Identifier(name)))

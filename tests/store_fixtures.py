@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,6 +20,10 @@ pytest.register_assert_rewrite("cisterna.testing.object_store_contract")
 
 SHORT = Patience(answer_seconds=20.0, connect_seconds=1.0, attempts=3, pause_seconds=0.02)
 _numbers = itertools.count(1)
+
+
+def _new_name() -> str:
+    return f"test-{os.getpid()}-{next(_numbers)}"  # forks of one process share a server
 
 
 def new_seaweedfs(folder: Path) -> EmbeddedSeaweedFS:
@@ -48,7 +53,7 @@ def new_store(s3_endpoint: S3Access) -> Iterator[Callable[..., S3Store]]:
     created: list[S3Store] = []
 
     def make(access: S3Access = s3_endpoint, *, bucket: str | None = None, patience: Patience = SHORT) -> S3Store:
-        store = S3Store(access, bucket=bucket or f"test-{next(_numbers)}", patience=patience)
+        store = S3Store(access, bucket=bucket or _new_name(), patience=patience)
         made.append(store)
         if bucket is None:
             store.create_bucket()
@@ -71,7 +76,7 @@ def object_store(new_store: Callable[..., S3Store]) -> S3Store:
 @pytest.fixture
 def boto_store(s3_endpoint: S3Access) -> Iterator[S3BotoStore]:
     """Give a store that goes through boto3 alone, on a new bucket."""
-    store = S3BotoStore(s3_endpoint, bucket=f"test-{next(_numbers)}", patience=SHORT)
+    store = S3BotoStore(s3_endpoint, bucket=_new_name(), patience=SHORT)
     store.create_bucket()
     yield store
     store.delete_bucket()
@@ -81,7 +86,7 @@ def boto_store(s3_endpoint: S3Access) -> Iterator[S3BotoStore]:
 @pytest.fixture
 def minio_store(s3_endpoint: S3Access) -> Iterator[S3MinioStore]:
     """Give a store that goes through the MinIO SDK, on a new bucket."""
-    store = S3MinioStore(s3_endpoint, bucket=f"test-{next(_numbers)}", patience=SHORT)
+    store = S3MinioStore(s3_endpoint, bucket=_new_name(), patience=SHORT)
     store.create_bucket()
     yield store
     store.control.delete_bucket()

@@ -1,219 +1,239 @@
 """Break the code that releases sources, one small way at a time, and see that a test notices each.
 
 Run from a checkout: `python tools/mutate_release.py [--only PART]`. Each mutant is the module with one change (a
-comparison turned, a condition dropped or made constant, a statement left out), loaded in place of the real one in a
-process of its own that runs the tests named for it. A mutant that no test notices would be a way to delete without
-proof: the run then fails and shows it. Words in messages are not changed.
+comparison turned, a condition dropped or made constant, a statement, an argument or one of several values left out, a
+number or a flag that is another one), in place of the real one in a process of its own that runs the tests of its part.
+A mutant that no test notices would be a way to delete without proof: the run then fails and shows it. Words in messages
+are not changed. What was found is kept in `.stamps/mutants.jsonl` for as long as source and tests stay what they were,
+so that a run that was cut short goes on.
 """
 
 from __future__ import annotations
 
 import argparse
 import ast
-import contextlib
-import copy
-import importlib.abc
-import importlib.machinery
-import importlib.util
-import io
+import hashlib
+import json
 import os
 import sys
+import tempfile
 import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
+from mutation.change import DEFINITIONS, Mutant, mutants
+from mutation.harmless import HARMLESS
+from mutation.trial import Fork, Nursery, Order, Part
+
 ROOT = Path(__file__).resolve().parent.parent
+KEPT = ROOT / ".stamps" / "mutants.jsonl"
 PARTS = {
     "judge": (
         "cisterna.domain.release",
-        [
-            "--noconftest",
+        (
             "tests/domain/test_release.py",
             "tests/domain/test_release_parts.py",
             "tests/domain/test_release_rules.py",
-        ],
+        ),
     ),
-    "deletion": ("cisterna.adapters.landing_deletion", ["--noconftest", "tests/adapters/test_landing_deletion.py"]),
-    "execution": ("cisterna.services.release", ["tests/release"]),
-    "facts": ("cisterna.services.release_facts", ["tests/release"]),
+    "deletion": (
+        "cisterna.adapters.landing_deletion",
+        ("tests/adapters/test_landing_deletion.py", "tests/adapters/test_landing_deletion_system.py"),
+    ),
+    "execution": ("cisterna.services.release", ("tests/release",)),
+    "facts": ("cisterna.services.release_facts", ("tests/release",)),
 }
-"""Module, and what pytest is given to test it, by the name of the part."""
-
-EQUIVALENT = {
-    "def _lease  # without: raise(descriptor": "a lease that was not given is found missing right before the name goes",
-    "', '.join(counted) or 'none'": "words of a message",
-    "f'the copy at {single}' if": "words of a message",
-    "if error.errno == errno.EAGAIN: -> if True": "more is refused",
-    "if error.errno in _NO_LEASES: ->": "an error of no known kind: refused, or as where there are no leases",
-    "if error.errno in _DENIED: ->": "the error that stops the deletion gets another name",
-    "if error.errno in _LINK: -> if True": "the error that stops the deletion gets another name",
-    "error.errno in _NO_LEASES -> error.errno not in _NO_LEASES": "no lease is taken after an error of no known kind",
-    "without: os.close(descriptor)": "a descriptor stays open until the process ends; nothing more is deleted",
-}
-"""Changes that cannot delete anything that should stay, as they are printed, each with its reason."""
-
-_TURNED = {
-    ast.Eq: ast.NotEq,
-    ast.NotEq: ast.Eq,
-    ast.Lt: ast.LtE,
-    ast.LtE: ast.Lt,
-    ast.Gt: ast.GtE,
-    ast.GtE: ast.Gt,
-    ast.Is: ast.IsNot,
-    ast.IsNot: ast.Is,
-    ast.In: ast.NotIn,
-    ast.NotIn: ast.In,
-}
-_SECONDS_EACH = 900
-_VENDORS = ("pydantic", "sqlalchemy.dialects.postgresql", "psycopg")
+"""Module, and the tests that have to notice, by the name of the part."""
+_PYTEST = ("-q", "-s", "--no-header", "-p", "no:randomly", "-o", "timeout=30", "-o", "tmp_path_retention_policy=none")
+_LOOK_SECONDS = 0.02
 
 
-def mutants(tree: ast.Module) -> list[tuple[str, ast.Module]]:
-    """Give every mutant with what was changed, as `line: before -> after`."""
-    found = []
-    for index, node in enumerate(ast.walk(tree)):
-        for number in range(_choices(node)):
-            changed = copy.deepcopy(tree)
-            target = next(one for place, one in enumerate(ast.walk(changed)) if place == index)
-            before = ast.unparse(target).splitlines()[0]
-            _change(target, number)
-            after = ast.unparse(target).splitlines()[0]
-            if before != after:
-                found.append((f"{getattr(node, 'lineno', 0)}: {before} -> {after}", changed))
-    return found
+@dataclass
+class Tally:
+    """What became of a part's mutants."""
+
+    total: int = 0
+    noticed: int = 0
+    harmless: int = 0
+    survived: list[str] = field(default_factory=list)
+    seconds: float = 0.0
 
 
-def _choices(node: ast.AST) -> int:
-    count = 0
-    match node:
-        case ast.Compare():
-            count = len(node.ops)
-        case ast.BoolOp():
-            count = 1 + len(node.values)
-        case ast.If() | ast.IfExp() | ast.While():
-            count = 2
-        case ast.UnaryOp(op=ast.Not()):
-            count = 1
-        case ast.comprehension():
-            count = len(node.ifs)
-        case ast.FunctionDef():
-            count = sum(_may_go(one) for one in ast.walk(node) if isinstance(one, ast.stmt))
-    return count
+class Memory:
+    """What became of mutants in earlier runs, in a file that git does not see."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        lines = [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path.exists() else []
+        self._fates = {line["key"]: line for line in lines}
+        self._killers = {(line["part"], line["mutant"]): line["noticed_by"] for line in lines if line["noticed_by"]}
+
+    def fate(self, key: str) -> dict[str, object] | None:
+        """Give what became of exactly this mutant under exactly these tests."""
+        return self._fates.get(key)
+
+    def killers(self, part: str) -> dict[str, str]:
+        """Give who noticed each mutant of a part last, whatever has changed since."""
+        return {mutant: noticed_by for (of, mutant), noticed_by in self._killers.items() if of == part}
+
+    def keep(self, key: str, part: str, mutant: Mutant, noticed_by: str | None, seconds: float) -> None:
+        """Write a fate down at once."""
+        fate = {"key": key, "part": part, "mutant": mutant.name, "noticed_by": noticed_by, "seconds": round(seconds, 2)}
+        self._path.parent.mkdir(exist_ok=True)
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(fate) + "\n")
 
 
-def _may_go(statement: ast.stmt) -> bool:
-    is_words = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
-    return isinstance(statement, ast.Raise) or (isinstance(statement, ast.Expr) and not is_words)
+class Run:
+    """One run over the parts asked for."""
+
+    def __init__(self, parts: Sequence[Part], *, jobs: int, reaching_only: bool) -> None:
+        self._parts = parts
+        self._jobs = jobs
+        self._reaching_only = reaching_only
+        self._memory = Memory(KEPT)
+        self.tallies = {part.name: Tally() for part in parts}
+
+    def __call__(self, nursery: Nursery) -> bool:
+        """Try every mutant; tell whether a test noticed each that has no reason to be harmless."""
+        for part in self._parts:
+            part.items = nursery.of_paths(part.tests)
+        begun = time.monotonic()
+        failing = nursery.reach(self._parts, jobs=self._jobs)
+        if failing:
+            print("tests fail on the code as it is; mend that first:", *failing, sep="\n\n")
+            return False
+        controls = [(part, nursery.try_unchanged(part, part.unchanged)) for part in self._parts]
+        for part, control in controls:
+            found = control.wait()
+            if found["noticed_by"]:
+                print(f"{part.name}: {found['noticed_by']} fails on code that is as it was: {found['text']}")
+                return False
+        print(f"{len(nursery.of_paths(('tests',)))} tests pass on the code as it is, {time.monotonic() - begun:.0f} s")
+        for part in self._parts:
+            begun = time.monotonic()
+            self._try_all(part, nursery)
+            self.tallies[part.name].seconds = time.monotonic() - begun
+            print(f"{part.name}: all {len(part.mutants)} mutants were tried", flush=True)
+        return not any(tally.survived for tally in self.tallies.values())
+
+    def _try_all(self, part: Part, nursery: Nursery) -> None:
+        code, order = _digest_of(part), Order(part, self._memory.killers(part.name))
+        running: list[tuple[Mutant, str, Fork]] = []
+        for mutant in part.mutants:
+            key = hashlib.sha256(f"{code} {mutant.digest}".encode()).hexdigest()
+            known = self._memory.fate(key)
+            if known is not None:
+                self._count(part, mutant, order, str(known["noticed_by"]) if known["noticed_by"] else None)
+                continue
+            while len(running) >= self._jobs:
+                running = list(self._still_running(part, order, running))
+            tests = order.of(mutant, all_of_them=not self._reaching_only)
+            running.append((mutant, key, nursery.try_mutant(part, mutant, tests)))
+        while running:
+            running = list(self._still_running(part, order, running))
+
+    def _still_running(
+        self, part: Part, order: Order, running: Iterable[tuple[Mutant, str, Fork]]
+    ) -> Iterator[tuple[Mutant, str, Fork]]:
+        time.sleep(_LOOK_SECONDS)
+        for mutant, key, fork in running:
+            found = fork.poll()
+            if found is None:
+                yield mutant, key, fork
+                continue
+            noticed_by = found["noticed_by"]
+            if noticed_by or not self._reaching_only:
+                self._memory.keep(key, part.name, mutant, noticed_by, time.monotonic() - fork.begun)
+            self._count(part, mutant, order, noticed_by)
+
+    def _count(self, part: Part, mutant: Mutant, order: Order, noticed_by: str | None) -> None:
+        tally, shown = self.tallies[part.name], f"{part.name} {mutant.name}"
+        tally.total += 1
+        if noticed_by:
+            order.learn(mutant, noticed_by)
+            tally.noticed += 1
+        elif shown in HARMLESS:
+            tally.harmless += 1
+            print(f"harmless  {shown}  ({HARMLESS[shown]})", flush=True)
+        else:
+            tally.survived.append(shown)
+            print(f"SURVIVED  {part.name}:{mutant.lines.start} {mutant.name}", flush=True)
 
 
-def _change(node: ast.AST, number: int) -> None:
-    match node:
-        case ast.Compare():
-            turned = _TURNED.get(type(node.ops[number]))
-            if turned is not None:
-                node.ops[number] = turned()
-        case ast.BoolOp():
-            if number == 0:
-                node.op = ast.Or() if isinstance(node.op, ast.And) else ast.And()
-            else:
-                del node.values[number - 1]
-        case ast.If() | ast.IfExp() | ast.While():
-            node.test = ast.Constant(bool(number))
-        case ast.UnaryOp():
-            node.op, node.operand = ast.Not(), ast.UnaryOp(op=ast.Not(), operand=node.operand)
-        case ast.comprehension():
-            del node.ifs[number]
-        case ast.FunctionDef():
-            _leave_out(node, number)
+def _digest_of(part: Part) -> str:
+    """Digest all of our source, the part's tests, and what those import of the tests' own."""
+    files = set((ROOT / "src").rglob("*.py")) | {ROOT / "tests" / "conftest.py", ROOT / "tests" / "store_fixtures.py"}
+    files |= {Path(__file__), *Path(__file__).with_name("mutation").glob("*.py")} - {
+        ROOT / "tools/mutation/harmless.py"
+    }
+    new = {one for test in part.tests for one in _python_files(ROOT / test)}
+    while new:
+        files |= new
+        new = {one for file in new for one in _imported(file)} - files
+    digest = hashlib.sha256()
+    for file in sorted(files):
+        digest.update(f"{file.relative_to(ROOT)}\0".encode() + file.read_bytes())
+    return digest.hexdigest()
 
 
-def _leave_out(function: ast.FunctionDef, number: int) -> None:
-    """Leave out a statement; the function's first line says which."""
-    statement = [one for one in ast.walk(function) if isinstance(one, ast.stmt) and _may_go(one)][number]
-    for parent in ast.walk(function):
-        for field in ("body", "orelse", "finalbody"):
-            block = getattr(parent, field, None)
-            if isinstance(block, list) and statement in block:
-                block[block.index(statement)] = ast.Pass()
-                function.name += f"  # without: {ast.unparse(statement).splitlines()[0]}"
-                return
+def _python_files(path: Path) -> list[Path]:
+    return [path] if path.suffix == ".py" else list(path.rglob("*.py"))
 
 
-class Changed(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Loads a mutant in place of a module."""
-
-    def __init__(self, name: str, tree: ast.Module) -> None:
-        self._name = name
-        self._code = compile(ast.fix_missing_locations(_named_back(tree)), f"<mutant of {name}>", "exec")
-
-    def find_spec(self, name: str, path: object = None, target: object = None) -> importlib.machinery.ModuleSpec | None:
-        """Stand in for one module."""
-        del path, target
-        return importlib.util.spec_from_loader(name, self) if name == self._name else None
-
-    def exec_module(self, module: object) -> None:
-        """Run the mutant."""
-        exec(self._code, module.__dict__)  # noqa: S102 - our own source, changed in one place
+def _imported(file: Path) -> Iterator[Path]:
+    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("tests."):
+            module = ROOT / Path(*(node.module or "").split("."))
+            yield from (one for one in _python_files(module.with_suffix(".py")) if one.exists())
 
 
-def _named_back(tree: ast.Module) -> ast.Module:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef):
-            node.name = node.name.partition("  # without")[0]
-    return tree
+def _part(name: str) -> Part:
+    module, tests = PARTS[name]
+    source = ROOT / "src" / Path(*module.split(".")).with_suffix(".py")
+    tree = ast.parse(source.read_text("utf-8"))
+    return Part(name, module, tests, mutants(tree), [one for one in tree.body if isinstance(one, DEFINITIONS)])
 
 
-def is_noticed(name: str, tree: ast.Module, tests: list[str]) -> bool:
-    """Run the tests on a mutant in a process of its own; a test that fails or never ends has noticed it."""
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            sys.meta_path.insert(0, Changed(name, tree))
-            with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-                import pytest  # noqa: PLC0415 - the mutant has to be in place before anything of ours is imported
+def _stale(parts: Sequence[Part]) -> list[str]:
+    """Give the reasons for changes that nothing makes any more."""
+    made = {f"{part.name} {mutant.name}" for part in parts for mutant in part.mutants}
+    names = {part.name for part in parts}
+    return [one for one in HARMLESS if one.partition(" ")[0] in names and one not in made]
 
-                code = int(pytest.main(["-x", "-q", "--no-header", "-p", "no:randomly", *tests]))
-        finally:
-            os._exit(code)
-    deadline = time.monotonic() + _SECONDS_EACH
-    while time.monotonic() < deadline:
-        pid, status = os.waitpid(child, os.WNOHANG)
-        if pid:
-            return os.waitstatus_to_exitcode(status) != 0
-        time.sleep(0.02)
-    os.kill(child, 9)
-    os.waitpid(child, 0)
-    return True
+
+def _print_table(tallies: dict[str, Tally]) -> None:
+    print("| part | mutants | noticed | harmless | survived | seconds |\n| --- | --- | --- | --- | --- | --- |")
+    for name, one in tallies.items():
+        print(f"| {name} | {one.total} | {one.noticed} | {one.harmless} | {len(one.survived)} | {one.seconds:.0f} |")
 
 
 def main() -> int:
     """Try every mutant of the parts asked for; return how the process ends."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", choices=sorted(PARTS), action="append")
-    chosen = parser.parse_args().only or sorted(PARTS)
+    parser.add_argument("--jobs", type=int, default=2, help="how many mutants are tried at a time")
+    parser.add_argument(
+        "--reaching-only",
+        action="store_true",
+        help="while working on tests: call a mutant unnoticed once the tests that reach it pass",
+    )
+    asked = parser.parse_args()
     os.chdir(ROOT)
     sys.path[:0] = [str(ROOT / "src"), str(ROOT)]
-    for vendor in _VENDORS:
-        importlib.import_module(vendor)  # once here, and not in each child
-    survived, total = [], 0
-    for part in chosen:
-        name, tests = PARTS[part]
-        source = ROOT / "src" / Path(*name.split(".")).with_suffix(".py")
-        tree = ast.parse(source.read_text("utf-8"))
-        if is_noticed(name, tree, tests):
-            print(f"{part}: its tests fail on the code as it is; mend that first")
-            return 1
-        found = mutants(tree)
-        for words, mutant in found:
-            total += 1
-            if not is_noticed(name, mutant, tests):
-                shown = f"{part} {words}"
-                reason = next((why for what, why in EQUIVALENT.items() if what in shown), None)
-                print(f"{'harmless' if reason else 'SURVIVED'}  {shown}{f'  ({reason})' if reason else ''}", flush=True)
-                survived += [] if reason else [shown]
-        print(f"{part}: all {len(found)} mutants were tried", flush=True)
-    print(f"{total} mutants, {len(survived)} that no test noticed and that have no reason to be harmless")
-    return 1 if survived else 0
+    parts = [_part(name) for name in asked.only or PARTS]
+    if stale := _stale(parts):
+        print("no change is made any more that is called harmless so:", *stale, sep="\n  ")
+        return 1
+    run = Run(parts, jobs=asked.jobs, reaching_only=asked.reaching_only)
+    nursery = Nursery(run)
+    tests = list(dict.fromkeys(test for part in parts for test in part.tests))
+    with tempfile.TemporaryDirectory(prefix="cisterna-mutants-") as folder:  # no other run of pytest tidies it up
+        code = pytest.main([*_PYTEST, f"--basetemp={folder}/tests", *tests], plugins=[nursery])
+    _print_table(run.tallies)
+    return 0 if nursery.is_well and code in {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED} else 1
 
 
 if __name__ == "__main__":

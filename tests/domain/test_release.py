@@ -317,7 +317,12 @@ def test_to_go_on_only_what_is_gone_already_is_forgiven() -> None:
         assert not judge(half.model_copy(update=fields)).allows
 
 
-UNKNOWN = [source(problem="away"), answer(HoldOutcome.COULD_NOT_ASK), source(are_digested=False)]
+UNKNOWN = [
+    source(problem="away"),
+    {"source": SourceFacts(problem="away")},
+    answer(HoldOutcome.COULD_NOT_ASK),
+    source(are_digested=False),
+]
 
 
 @pytest.mark.parametrize("fields", UNKNOWN)
@@ -349,6 +354,12 @@ def test_what_is_known_to_be_wrong_stays_so_while_the_archive_is_away(fields: di
     judgement = judge(but(archive=ArchiveFacts(problem="away"), **fields))
 
     assert [one.condition for one in judgement.objections if not one.is_unknown] == [condition]
+
+
+def test_copies_that_an_archive_that_answers_does_not_confirm_are_known_to_be_wrong() -> None:
+    judgement = judge(but(receipts=(FIRST,)))
+
+    assert [(one.condition, one.is_unknown) for one in judgement.objections] == [("copies", False)]
 
 
 def test_a_system_that_said_no_was_asked() -> None:
@@ -396,6 +407,8 @@ def test_without_a_time_to_rest_what_came_to_rest_this_moment_may_go() -> None:
     rules = RULES.model_copy(update={"rest_days": 0})
 
     assert judge(but(rules=rules, acquisition=ACQUISITION.model_copy(update=now))).allows
+    ahead = ACQUISITION.model_copy(update={"settled_since": NOW + SECOND})
+    assert conditions(judge(but(rules=rules, acquisition=ahead))) == {"rest"}
 
 
 def test_the_newest_receipt_of_a_store_is_the_one_that_counts() -> None:
@@ -404,6 +417,16 @@ def test_the_newest_receipt_of_a_store_is_the_one_that_counts() -> None:
     judgement = judge(but(receipts=(newer, SECOND_COPY, FIRST)))
 
     assert judgement.receipts == (newer, SECOND_COPY)
+
+
+def test_the_receipts_are_named_by_store_whichever_was_read_first() -> None:
+    earlier = SECOND_COPY.model_copy(update={"verified_at": FIRST.verified_at - DAY})
+
+    assert judge(but(receipts=(earlier, FIRST))).receipts == (FIRST, earlier)
+
+
+def test_a_release_is_open_until_it_is_done_refused_or_cancelled() -> None:
+    assert {state for state in ReleaseState if state.is_open} == {ReleaseState.ANNOUNCED, ReleaseState.BEGUN}
 
 
 def every_fact_is_right(facts: Facts) -> bool:

@@ -162,6 +162,13 @@ def test_whose_part_is_not_whole_is_said(place: int) -> None:
     assert [(PARTS[place].version.version_id in one.words, one.is_unknown) for one in about] == [(True, True)]
 
 
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_what_the_archive_of_one_part_could_not_confirm_is_unknown(place: int) -> None:
+    judgement = judge(with_part(place, archive=ArchiveFacts(problem="no answer")))
+
+    assert {(one.condition, one.is_unknown) for one in judgement.objections} == {("copies", True), ("archive", True)}
+
+
 def test_two_stores_count_only_if_both_have_every_part() -> None:
     """Two copies of each object are not two copies of the whole when they lie in different stores."""
     three = {"stores": ("archive", "second", "third")}

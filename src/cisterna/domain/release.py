@@ -402,7 +402,7 @@ def _about_time(facts: Facts) -> Iterator[Objection]:
     acquisition = facts.acquisition
     verified = max(min((receipt.verified_at for receipt in one.receipts), default=facts.now) for one in facts.objects)
     since = max(acquisition.settled_since, acquisition.completed_at or facts.now, verified)
-    if facts.now - since < timedelta(days=facts.rules.rest_days) or since > facts.now:
+    if facts.now - since < timedelta(days=facts.rules.rest_days):  # what lies ahead is less than any rest, too
         words = (
             f"it must rest for {facts.rules.rest_days:g} days, and changed or was first verified at "
             f"{since:%Y-%m-%d %H:%M} UTC"

@@ -1,0 +1,134 @@
+"""A release whose ground moves while it is looked at, or is not there at all: nothing goes, and it is said why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import pytest
+
+from cisterna.adapters.landing_folder import LandingFolder
+from cisterna.domain.errors import CisternaError, Conflict, HostileInput, LeaseLost, ReleaseRefused
+from cisterna.domain.instrument import Instrument
+from cisterna.domain.listing import Listing
+from cisterna.domain.release import ProvenFile, ReleaseState, Step
+from cisterna.ports.source import LandingZone
+from cisterna.services.hold import place_hold
+from cisterna.services.release_facts import gather
+from cisterna.testing.factory import make_acquisition
+from tests.archive.facility import RUN
+from tests.release.world import ReleaseWorld
+
+
+def test_what_changes_while_the_source_is_read_is_not_judged(quick_world: ReleaseWorld) -> None:
+    world = quick_world
+
+    class Changing(LandingFolder):
+        def listing(self, folder: str) -> Listing:
+            world.change_acquisition(reason="looked at by the sweep")
+            return super().listing(folder)
+
+    world.zone_of = lambda one: Changing(one.path, declared=one.identity)  # type: ignore[method-assign]
+
+    with pytest.raises(Conflict, match="changed while it was looked at"):
+        gather(world.acquisition_id, step=Step.ANNOUNCE, site=world.site)
+
+
+def test_nothing_is_found_out_about_what_was_never_archived(quick_world: ReleaseWorld) -> None:
+    with quick_world.facility.desk.begin() as tx:
+        unknown = tx.acquisitions.save(make_acquisition("run-9", project="cells"))
+
+    with pytest.raises(ReleaseRefused, match="was archived, so nothing of it is released"):
+        gather(unknown.acquisition_id, step=Step.ANNOUNCE, site=quick_world.site)
+
+
+@pytest.mark.parametrize("gone", ["inventory.json", "inventory.json.sha512"])
+def test_an_object_without_its_inventory_holds_nothing(quick_world: ReleaseWorld, gone: str) -> None:
+    quick_world.facility.store.delete([f"{quick_world.root}/{gone}"])
+
+    archive = gather(quick_world.acquisition_id, step=Step.ANNOUNCE, site=quick_world.site).facts.archive
+
+    assert (archive.problem, archive.inventory_sha512, archive.holds_manifest) == (None, None, False)
+
+
+def test_a_worker_without_its_lease_looks_at_nothing(quick_world: ReleaseWorld) -> None:
+    world = quick_world
+    release, lease = world.announce_and_wait(), world.lease()
+    world.put_back(lease)
+
+    def looked(_one: Instrument) -> LandingZone:
+        raise AssertionError("it looked at the source")
+
+    world.zone_of = looked  # type: ignore[method-assign]
+
+    with pytest.raises(LeaseLost):
+        world.execute(release, lease)
+
+
+def test_without_its_lease_not_even_the_end_of_a_release_is_told(quick_world: ReleaseWorld) -> None:
+    world = quick_world
+    release, lease = world.announce_and_wait(), world.lease()
+    world.execute(release, lease)
+    world.put_back(lease)
+
+    with pytest.raises(LeaseLost):
+        world.execute(release, lease)
+
+
+@pytest.mark.parametrize("what", ["link", "hold"])
+def test_whatever_stops_a_deletion_midway_is_said_on_the_acquisition(quick_world: ReleaseWorld, what: str) -> None:
+    world = quick_world
+    release, lease = world.announce_and_wait(), world.lease()
+    desk, clock = world.facility.desk, world.facility.clock
+
+    def happen() -> None:
+        if what == "hold":
+            place_hold("cells", person="vera", reason="stop", catalogue=desk, clock=clock)
+            return
+        (world.folder / "acquisition.yaml").unlink()
+        (world.folder / "acquisition.yaml").symlink_to("/etc/passwd")
+
+    class Acting(LandingFolder):
+        def delete(self, folder: str, files: Iterable[ProvenFile], *, keep_on: Callable[[], None]) -> int:
+            happen()
+            return super().delete(folder, files, keep_on=keep_on)
+
+    world.zone_of = lambda one: Acting(one.path, declared=one.identity)  # type: ignore[method-assign]
+
+    with pytest.raises(HostileInput if what == "link" else ReleaseRefused):
+        world.execute(release, lease)
+
+    assert (world.acquisition().held or "").startswith("its release was stopped: ")
+    assert world.release(release).state is ReleaseState.BEGUN
+    assert world.release(release).reason is not None
+    assert world.events()[-1] == "release.stopped"
+
+
+@pytest.mark.parametrize(
+    ("what", "error"), [("hold", Conflict), ("change", Conflict), ("lease", LeaseLost)], ids=["hold", "change", "lease"]
+)
+def test_what_happens_between_proof_and_beginning_lets_nothing_go(
+    quick_world: ReleaseWorld, what: str, error: type[CisternaError]
+) -> None:
+    world, desk, clock = quick_world, quick_world.facility.desk, quick_world.facility.clock
+    release, lease = world.announce_and_wait(), world.lease()
+    acts: dict[str, Callable[[], object]] = {
+        "hold": lambda: place_hold("cells", person="vera", reason="stop", catalogue=desk, clock=clock),
+        "change": lambda: world.change_acquisition(reason="looked at by the sweep"),
+        "lease": lambda: world.put_back(lease),
+    }
+
+    class Acting:
+        """The catalogue, in which somebody else writes once the record is in the archive."""
+
+        def begin(self) -> object:
+            if any("release.begun" in key for key in world.logs()):
+                acts.pop(what, lambda: None)()
+            return desk.begin()
+
+    world.facility.catalogue = Acting()  # type: ignore[assignment]
+
+    with pytest.raises(error):
+        world.execute(release, lease)
+
+    assert world.files() == RUN
+    assert world.release(release).state is ReleaseState.ANNOUNCED

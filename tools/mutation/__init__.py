@@ -1,0 +1,1 @@
+"""Breaks code in small ways, and finds the test that notices each."""

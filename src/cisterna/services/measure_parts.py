@@ -53,7 +53,8 @@ def measure_parts(begun: Begun, listing: Listing, *, means: Means, most_files: i
     """Bring every slice into a part, then the version to `measured`; None when the archive has exactly these files.
 
     Harmless to run twice: a part that was verified with this very slice is not read again, and one that was cut short
-    goes on where it was. A file that changed ends it, and nothing names the parts that were brought before.
+    goes on where it was. A revision reads the source again: every part gets one too, once. A file that changed ends it,
+    and nothing names the parts that were brought before.
 
     Raises:
         HostileInput: There are more files than parts can be counted for.
@@ -112,7 +113,7 @@ def _bring(one: Slice, begun: Begun, *, means: Means) -> tuple[Version, Dataset]
             tx.inbox.require_lease(means.lease)
             dataset = _part(tx, one, begun, means=means)
             version = _newest(tx, dataset, begun, fingerprint=fingerprint, means=means)
-        if version.stage is Stage.VERIFIED and version.source_fingerprint == fingerprint:
+        if version.stage is Stage.VERIFIED and _is_wanted(version, begun, fingerprint=fingerprint):
             if not is_read:
                 means.pace.pass_over(one.listing.total_bytes)
             return version, dataset
@@ -149,28 +150,49 @@ def _newest(tx: Transaction, dataset: Dataset, begun: Begun, *, fingerprint: str
     """Give the part's version to go on with: the one of this slice, one on its way, or one that is opened now."""
     tx.datasets.lock(dataset.dataset_id)
     versions = tx.datasets.versions(dataset.dataset_id)
-    newest = versions[-1] if versions else None
-    if newest is not None and newest.source_fingerprint == fingerprint:
-        return newest
+    newest, cause = versions[-1] if versions else None, _cause(begun)
     if newest is not None and newest.stage is Stage.DETECTED:
-        turned: dict[str, object] = {"source_fingerprint": fingerprint, "staging": None, "staged": {}}
+        turned: dict[str, object] = {"source_fingerprint": fingerprint, "cause": cause}
+        if newest.source_fingerprint != fingerprint:
+            turned |= {"staging": None, "staged": {}}
+        elif newest.cause == cause:
+            return newest
         return tx.datasets.save_version(newest.model_copy(update=turned))
-    if newest is not None and newest.stage is not Stage.VERIFIED:
-        return newest  # of a listing that is no more: it comes to rest first
-    number, now = (newest.number if newest else 0) + 1, means.clock.now()
+    if newest is not None and (
+        newest.stage is not Stage.VERIFIED or _is_wanted(newest, begun, fingerprint=fingerprint)
+    ):
+        return newest  # perhaps of a listing, or a reading, that is no more: then it comes to rest first
+    number, revision = (newest.number if newest else 0) + 1, 0
+    if newest is not None and newest.source_fingerprint == fingerprint:
+        number, revision = newest.number, newest.revision + 1
+    now = means.clock.now()
     opened = tx.datasets.add_version(
         Version(
-            version_id=version_id(dataset.dataset_id, number),
+            version_id=version_id(dataset.dataset_id, number, revision),
             dataset_id=dataset.dataset_id,
             number=number,
+            revision=revision,
             stage_at=now,
             created_at=now,
             submitter=begun.version.submitter,
+            cause=cause,
             source_fingerprint=fingerprint,
         )
     )
     announce_opened(tx, opened, dataset, clock=means.clock, restricted=True)
     return opened
+
+
+def _is_wanted(version: Version, begun: Begun, *, fingerprint: str) -> bool:
+    """Tell whether a part's version has this slice, and from this very reading where the source is read again."""
+    return version.source_fingerprint == fingerprint and (not begun.version.revision or version.cause == _cause(begun))
+
+
+def _cause(begun: Begun) -> str:
+    """Say why a part is read; a revision that was given up and asked for once more is another reading."""
+    if not begun.version.revision:
+        return "acquired"
+    return f"read again for {begun.version.version_id}, opened {begun.version.created_at.isoformat()}"
 
 
 def _held(dataset: Dataset, *, means: Means) -> Version:

@@ -283,8 +283,6 @@ def _request_publication(
     tx: Transaction, version: Version, project: Project, *, because: Decision, clock: Clock
 ) -> None:
     wanted = project.policy.publish is PublishPolicy.PASSED and version.verdict is Verdict.PASSED
-    if version.parts:  # it would be refused, see `publication_bars`
-        return
     if not wanted or project.is_restricted:
         return
     # a review that was opened again and ended in another yes is another request

@@ -14,13 +14,14 @@ from httpx import Response
 from cisterna.domain.dataset import Stage, Version
 from cisterna.domain.errors import CisternaError, PublicationRefused, StoreUnavailable
 from cisterna.domain.manifest import Manifest
-from cisterna.domain.project import Policy, PublishPolicy
+from cisterna.domain.project import Policy, PublishPolicy, ViewFormat
 from cisterna.domain.publishing import publication_bars
 from cisterna.domain.work import WorkKind, WorkState
 from cisterna.ports.publisher import PublicRecord
 from cisterna.services import public_files
 from cisterna.services.part_table import read_part_manifest
 from cisterna.services.publish import publish_version, withdraw_version
+from cisterna.services.reprocess import request_reprocess
 from cisterna.services.review import settle_version
 from cisterna.testing.memory_store import MemoryStore
 from cisterna.web import landing
@@ -42,12 +43,13 @@ class Public:
 
     facility: Facility
     site: Site
+    policy: Policy | None = None
 
     def accepted(self, files: dict[str, bytes] = RUN) -> Version:
         self.facility.write("run", files)
         self.facility.detect("run")
         with self.facility.catalogue.begin() as tx:
-            policy = Policy(accept_passed=True, publish=PublishPolicy.PASSED)
+            policy = self.policy or Policy(accept_passed=True, publish=PublishPolicy.PASSED)
             tx.projects.save(tx.projects.get("cells").model_copy(update={"policy": policy}))
         version = archived_again(self.facility)
         lease = self.facility.lease(version.version_id)
@@ -117,6 +119,33 @@ def test_it_is_asked_for_by_the_policy_and_published(public: Public) -> None:
     assert record.file_count == len(RUN) + len(version.staged)
     assert [one.pid for one in record.lists] == [f"{pid}/part-000{number}" for number in (1, 2, 3)]
     assert public.facility.version(version.version_id).stage is Stage.PUBLISHED
+
+
+def test_a_policy_asks_for_labels_and_a_view_of_it_too(public: Public) -> None:
+    public.policy = Policy(
+        accept_passed=True, publish=PublishPolicy.PASSED, model="nuclei", convert=ViewFormat.OME_ZARR
+    )
+    public.accepted()
+
+    with public.facility.catalogue.begin() as tx:
+        asked = {one.kind for one in tx.inbox.list(state=WorkState.READY)}
+    assert asked == {WorkKind.PUBLISH, WorkKind.INFER, WorkKind.CONVERT}
+
+
+@pytest.mark.parametrize("asked", [{"model": "nuclei"}, {"convert": ViewFormat.OME_ZARR}], ids=str)
+def test_a_researcher_may_ask_for_what_is_derived_from_it(public: Public, asked: dict[str, Any]) -> None:
+    version = public.accepted()
+
+    made = request_reprocess(
+        version.version_id,
+        **asked,
+        person="ada",
+        reason="to count them",
+        catalogue=public.facility.catalogue,
+        clock=public.facility.clock,
+    )
+
+    assert made.work.subject == version.version_id
 
 
 def test_each_file_is_found_in_its_part_and_sent_whole_or_in_part(public: Public) -> None:

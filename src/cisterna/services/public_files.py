@@ -17,12 +17,11 @@ from cisterna.domain.errors import ChecksumMismatch, ObjectInvalid, ObjectNotFou
 from cisterna.domain.manifest import Manifest
 from cisterna.domain.part import Part
 from cisterna.metadata.listing import media_type
-from cisterna.ports.catalogue import Transaction
 from cisterna.ports.object_store import ObjectStore
 from cisterna.ports.publisher import PublicFile, PublicFiles
 from cisterna.ports.quality import TableFile
 from cisterna.services.data_manifest import DATA, MANIFEST_PATH, load_manifest
-from cisterna.services.part_table import PARTS_PATH, read_part_manifest
+from cisterna.services.part_table import PARTS_PATH, HeldPart, read_part_manifest
 from cisterna.services.staging import read_staged
 
 NAMED_FILES = 1_000
@@ -31,27 +30,11 @@ _KEPT_TABLES = 4
 """Of up to 100,000 files each, which is some ten megabytes."""
 
 
-class HeldPart(NamedTuple):
-    """A part as a version names it, with the rows of the catalogue that are its own."""
-
-    part: Part
-    version: Version
-    dataset: Dataset
-
-
 class VersionFiles(NamedTuple):
     """The logical content of a version: what is named one by one, and where the rest is named."""
 
     files: tuple[PublicFile, ...]
     lists: tuple[PublicFiles, ...]
-
-
-def held_parts(tx: Transaction, version: Version) -> tuple[HeldPart, ...]:
-    """Look up the parts that a version names; none when its own object has its files."""
-    return tuple(
-        HeldPart(part, tx.datasets.get_version(part.version_id), tx.datasets.get(part.dataset_id))
-        for part in version.parts
-    )
 
 
 def version_files(

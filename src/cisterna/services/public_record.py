@@ -17,7 +17,8 @@ from cisterna.ports.object_store import ObjectStore
 from cisterna.ports.publisher import PublicRecord
 from cisterna.ports.quality import TableFile
 from cisterna.services.data_manifest import DATA
-from cisterna.services.public_files import NAMED_FILES, HeldPart, proven_manifests, read_verified, version_files
+from cisterna.services.part_table import HeldPart
+from cisterna.services.public_files import NAMED_FILES, proven_manifests, read_verified, version_files
 
 PREVIEWS = "quality/previews.parquet"
 _JSON_LD = "application/ld+json"

@@ -16,8 +16,8 @@ from cisterna.ports.clock import Clock
 from cisterna.ports.object_store import ObjectStore
 from cisterna.ports.publisher import PublicRecord, Publisher
 from cisterna.ports.quality import TableFile
+from cisterna.services.part_table import held_parts
 from cisterna.services.person import require_account, visible_version
-from cisterna.services.public_files import held_parts
 from cisterna.services.public_record import public_record, related_public, standing, was_public
 from cisterna.services.transition import advance, announce
 from cisterna.services.work_request import request_work

@@ -246,7 +246,7 @@ def _request_inference(
 ) -> None:
     if project is None or project.policy.model is None or version.verdict is not Verdict.PASSED or dataset.relations:
         return
-    if version.revision or version.parts:  # the same bytes, whose labels are there; or in parts, which no model reads
+    if version.revision:  # the same bytes, whose labels are there
         return
     model = project.policy.model
     request_work(
@@ -265,7 +265,7 @@ def _request_conversion(
 ) -> None:
     if project is None or project.policy.convert is None or version.verdict is not Verdict.PASSED or dataset.relations:
         return
-    if version.revision or version.parts:  # the same bytes, converted already; or in parts, which are not converted
+    if version.revision:  # the same bytes, converted already
         return
     wanted = project.policy.convert.value
     request_work(

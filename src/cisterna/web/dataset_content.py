@@ -11,7 +11,8 @@ from cisterna.ports.catalogue import Catalogue
 from cisterna.ports.object_store import ObjectStore
 from cisterna.ports.publisher import PublicFile, PublicFiles
 from cisterna.ports.quality import TableFile
-from cisterna.services.public_files import held_parts, version_files
+from cisterna.services.part_table import held_parts
+from cisterna.services.public_files import version_files
 from cisterna.services.public_record import read_previews
 
 _KEPT_VERSIONS = 24

@@ -75,6 +75,7 @@ class ParquetTables:
 
     def find(self, body: bytes, *, column: str, value: str) -> dict[str, list[object]]:
         """Decode the rows that have a text in a column."""
+        _pyarrow()  # see there: nobody imports it beside another thread
         import pyarrow.compute as pc
 
         def having(batch: Any, _before: int) -> Any:

@@ -84,7 +84,7 @@ def infer_version(
 
     Raises:
         IllegalTransition: The source is not archived, or withdrawn.
-        InvalidInput: The source holds no image of a channel that the model is for.
+        InvalidInput: The source holds no image of a channel that the model is for, or gives labels of none in parts.
         InferenceUnavailable: The model's process did not answer; nothing stays staged; try again later.
         Conflict: The model was replaced while it ran.
         LeaseLost: Somebody else holds the work; nothing was written.

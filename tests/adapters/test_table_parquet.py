@@ -69,6 +69,27 @@ def test_many_rows_keep_their_order(tables: TableFile) -> None:
 
 
 @pytest.mark.parametrize(
+    ("start", "stop"), [(0, 0), (0, 3), (65_530, 65_545), (65_536, 65_537), (131_070, 200_001), (199_999, 300_000)]
+)
+def test_a_run_of_rows_is_the_one_that_was_asked_for(tables: TableFile, start: int, stop: int) -> None:
+    numbers: list[object] = list(range(200_001))
+
+    assert tables.rows(tables.dump({"n": numbers}), start=start, stop=stop) == {"n": numbers[start:stop]}
+
+
+def test_rows_are_found_by_a_text_wherever_they_are(tables: TableFile) -> None:
+    paths: list[object] = [f"{number}.tiff" for number in range(70_000)]
+    body = tables.dump({"path": [*paths, None, "é 写真"], "n": list(range(70_002))})
+
+    assert tables.find(body, column="path", value="69999.tiff") == {"path": ["69999.tiff"], "n": [69_999]}
+    assert tables.find(body, column="path", value="é 写真")["n"] == [70_001]
+    assert tables.find(body, column="path", value="none") == {"path": [], "n": []}
+    for column in ("n", "absent"):
+        with pytest.raises(InvalidInput):
+            tables.find(body, column=column, value="x")
+
+
+@pytest.mark.parametrize(
     "columns",
     [{"a": [1], "b": [1, 2]}, {"a": [1, "x"]}, {"a": [2**70]}, {"a": ["\ud800"]}, {"a": [object()]}],
     ids=["lengths", "mixed", "too large", "no UTF-8", "no value"],

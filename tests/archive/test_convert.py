@@ -22,10 +22,11 @@ from cisterna.domain.work import Attempt
 from cisterna.ports.object_store import StoredObject
 from cisterna.ports.profile import Plane
 from cisterna.ports.view import Block, FieldOfView
-from cisterna.services.convert import FOLDER, convert_version
+from cisterna.services.convert import convert_version
 from cisterna.services.data_manifest import load_manifest
 from cisterna.services.staging import read_staged
 from cisterna.services.validate import MetricTable, summarise_views
+from cisterna.services.view_field import FOLDER
 from cisterna.testing.clock import SettableClock
 from cisterna.testing.memory_store import WRITES, MemoryStore
 from tests.archive.facility import Facility, TiffProfile

@@ -16,12 +16,10 @@ from cisterna.domain.errors import CisternaError, InvalidInput
 from cisterna.domain.finding import Verdict
 from cisterna.domain.fixity import Fixity
 from cisterna.domain.part import part_pid
-from cisterna.domain.project import Policy, PublishPolicy, ViewFormat
-from cisterna.domain.publishing import publication_bars
 from cisterna.domain.rebuild import RebuildOutcome
 from cisterna.domain.recovery import ObjectState
 from cisterna.domain.review import Act
-from cisterna.domain.work import Work, WorkState
+from cisterna.domain.work import Work
 from cisterna.services import rebuild_read
 from cisterna.services.check import archived_datasets, objects_of
 from cisterna.services.describe import describe_version
@@ -36,7 +34,7 @@ from cisterna.services.recovery_round import RoundMemory, recover_interrupted
 from cisterna.services.reprocess import request_reprocess
 from cisterna.services.restore import restore_version
 from cisterna.services.retention import holds_on, list_retentions
-from cisterna.services.review import decide, settle_version
+from cisterna.services.review import decide
 from cisterna.services.staging import read_staged
 from cisterna.services.transition import advance
 from cisterna.testing.factory import make_sha512
@@ -336,18 +334,6 @@ def test_a_hold_on_the_whole_stands_on_its_parts(people: Facility) -> None:
     assert [dataset.dataset_id for dataset, _ in judged] == [version.dataset_id]
 
 
-@pytest.mark.parametrize(
-    "asked", [{"from_stage": Stage.MEASURED}, {"model": "nuclei"}, {"convert": ViewFormat.OME_ZARR}], ids=str
-)
-def test_what_cannot_be_done_with_parts_yet_is_refused_in_words(people: Facility, asked: dict[str, Any]) -> None:
-    version = ingest(people)
-
-    with pytest.raises(InvalidInput, match="lie in 3 parts"):
-        request_reprocess(
-            version.version_id, **asked, person="ada", reason="again", catalogue=people.catalogue, clock=people.clock
-        )
-
-
 def test_it_is_judged_and_described_anew_without_touching_its_parts(people: Facility, tmp_path: Path) -> None:
     version = archived(people)
     keys = [people.keys(part.version_id) for part in version.parts]
@@ -378,33 +364,6 @@ def test_it_is_judged_and_described_anew_without_touching_its_parts(people: Faci
     assert PARTS_PATH in revised.staged
     assert restore(people, revised, tmp_path / "out") == RUN
     assert [people.keys(part.version_id) for part in version.parts] == keys
-
-
-def test_a_policy_accepts_it_and_asks_for_nothing_that_would_be_refused(people: Facility) -> None:
-    everything = Policy(accept_passed=True, publish=PublishPolicy.PASSED, model="nuclei", convert=ViewFormat.OME_ZARR)
-    people.write("run", RUN)
-    people.detect("run")
-    with people.catalogue.begin() as tx:
-        tx.projects.save(tx.projects.get("cells").model_copy(update={"policy": everything}))
-    version = archived_again(people)
-
-    settled = settle_version(
-        version.version_id, lease=people.lease(version.version_id), catalogue=people.catalogue, clock=people.clock
-    )
-
-    assert settled.stage is Stage.ACCEPTED
-    with people.catalogue.begin() as tx:
-        open_work = [one.kind.value for one in tx.inbox.list(state=WorkState.READY)]
-        project = tx.projects.get("cells")
-        bars = publication_bars(
-            settled,
-            project,
-            decisions=tx.datasets.decisions(version.version_id),
-            receipts=tx.datasets.receipts(version.version_id),
-            consent="ada",
-        )
-    assert open_work == []
-    assert [bar.condition for bar in bars] == ["its files lie in 3 parts"]
 
 
 def archived_again(facility: Facility) -> Version:

@@ -46,7 +46,7 @@ class Portal:
 
     def withdraw(self, record: PublicRecord) -> None:
         """Replace the record by its tombstone, without files, previews and documents."""
-        self._write(record.model_copy(update={"files": (), "previews": {}, "documents": {}}))
+        self._write(record.model_copy(update={"files": (), "lists": (), "previews": {}, "documents": {}}))
 
     def find(self, pid: str, *, version: str | None = None) -> PublicRecord | None:
         """Read the version named, or the newest that stands, or else the newest tombstone."""

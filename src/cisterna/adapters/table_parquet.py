@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import io
-import itertools
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from cisterna.domain.errors import InvalidInput
@@ -63,20 +62,45 @@ class ParquetTables:
         Raises:
             InvalidInput: It is no Parquet file, is damaged, nests its columns, or is larger than we decode.
         """
-        pa, pq = _pyarrow()
-        if len(body) > BODY_LIMIT_BYTES:
-            raise InvalidInput(f"a table of {len(body)} bytes is larger than the {BODY_LIMIT_BYTES} that are read")
-        try:
-            with pq.ParquetFile(
-                pa.BufferReader(body),
-                thrift_string_size_limit=16 * 1024 * 1024,
-                thrift_container_size_limit=1_000_000,
-                page_checksum_verification=False,
-            ) as file:
-                _require_bearable(pa, file)
-                return _decoded(file)
-        except (pa.ArrowException, OSError, UnicodeDecodeError, OverflowError, MemoryError) as error:
-            raise InvalidInput(f"the table is not valid Parquet: {str(error)[:300]}") from error
+        return _read(body, lambda batch, _before: batch)
+
+    def rows(self, body: bytes, *, start: int, stop: int) -> dict[str, list[object]]:
+        """Decode a run of rows; what lies outside it never becomes a value of Python's."""
+
+        def within(batch: Any, before: int) -> Any:
+            begin, end = max(0, start - before), max(0, min(stop - before, batch.num_rows))
+            return batch.slice(begin, max(0, end - begin))
+
+        return _read(body, within)
+
+    def find(self, body: bytes, *, column: str, value: str) -> dict[str, list[object]]:
+        """Decode the rows that have a text in a column."""
+        _pyarrow()  # see there: nobody imports it beside another thread
+        import pyarrow.compute as pc
+
+        def having(batch: Any, _before: int) -> Any:
+            if column not in batch.schema.names:
+                raise InvalidInput(f"the table has no column {column}", column=column)
+            return batch.filter(pc.equal(batch.column(column), value))
+
+        return _read(body, having)
+
+
+def _read(body: bytes, pick: Callable[[Any, int], Any]) -> dict[str, list[object]]:
+    pa, pq = _pyarrow()
+    if len(body) > BODY_LIMIT_BYTES:
+        raise InvalidInput(f"a table of {len(body)} bytes is larger than the {BODY_LIMIT_BYTES} that are read")
+    try:
+        with pq.ParquetFile(
+            pa.BufferReader(body),
+            thrift_string_size_limit=16 * 1024 * 1024,
+            thrift_container_size_limit=1_000_000,
+            page_checksum_verification=False,
+        ) as file:
+            _require_bearable(pa, file)
+            return _decoded(file, pick)
+    except (pa.ArrowException, OSError, UnicodeDecodeError, OverflowError, MemoryError) as error:
+        raise InvalidInput(f"the table is not valid Parquet: {str(error)[:300]}") from error
 
 
 def _pyarrow() -> tuple[Any, Any]:
@@ -105,16 +129,16 @@ def _require_bearable(pa: Any, file: Any) -> None:
         raise InvalidInput(msg, rows=rows, columns=len(names))
 
 
-def _decoded(file: Any) -> dict[str, list[object]]:
+def _decoded(file: Any, pick: Callable[[Any, int], Any]) -> dict[str, list[object]]:
     columns: dict[str, list[object]] = {name: [] for name in file.schema_arrow.names}
-    decoded_bytes = 0
+    decoded_bytes, rows = 0, 0
     for batch in file.iter_batches(batch_size=_ROWS_OF_A_GROUP, use_threads=False):
         decoded_bytes += batch.nbytes
         if decoded_bytes > DECODED_LIMIT_BYTES:  # a dictionary of one long text may stand for a million of them
             raise InvalidInput(f"the table unpacks to more than {DECODED_LIMIT_BYTES} bytes")
-        for name, column in zip(columns, batch.columns, strict=True):
+        for name, column in zip(columns, pick(batch, rows).columns, strict=True):
             columns[name].extend(column.to_pylist())
-    lengths = {len(cells) for cells in columns.values()} | {file.metadata.num_rows}
-    if columns and len(lengths) != 1:
-        raise InvalidInput(f"the table's columns have {sorted(itertools.islice(lengths, 5))} rows")
+        rows += batch.num_rows
+    if columns and rows != file.metadata.num_rows:
+        raise InvalidInput(f"the table's columns have {rows} rows, and it claims {file.metadata.num_rows}")
     return columns

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from cisterna.domain.base import Value
 from cisterna.domain.dataset import Stage, Version
 from cisterna.domain.finding import Verdict
+from cisterna.domain.part import Part
 from cisterna.domain.project import Access, HumanData, Project, PublishPolicy
 from cisterna.domain.receipt import CopyReceipt
 from cisterna.domain.review import Act, Decision
@@ -43,7 +44,7 @@ def publication_bars(
         version: To be made public.
         project: That claims it, if one does.
         decisions: On this version, oldest first.
-        receipts: Of its archived copies.
+        receipts: Of its archived copies, and of those of the parts that it names.
         sources: What it was derived from, each with the project that claims it.
         are_sources_public: Whether each dataset that it was derived from is or once was public.
         consent: Who says yes, if somebody who may does; otherwise the project's policy speaks.
@@ -57,7 +58,7 @@ def publication_bars(
     if version.incomplete is not None:
         remedy = "what is not whole is never published; take the run again"
         bars.append(Bar(condition=f"the run it comes from is {version.incomplete.value}", remedy=remedy))
-    bars.extend(_about_object(version, receipts))
+    bars.extend(_about_copies(version, tuple(receipts)))
     if not version.metadata or version.metadata_missing:
         missing = ", ".join(version.metadata_missing) or "all of them"
         bars.append(Bar(condition=f"metadata are missing: {missing}", remedy="fill them in first"))
@@ -79,13 +80,13 @@ def publication_bars(
     return tuple(bars)
 
 
-def _about_object(version: Version, receipts: Iterable[CopyReceipt]) -> Iterable[Bar]:
-    if not _is_verified(version, receipts):
-        remedy = "its archived copy has to be read back first; run `cisterna check`"
+def _about_copies(version: Version, receipts: Sequence[CopyReceipt]) -> Iterable[Bar]:
+    remedy = "its archived copy has to be read back first; run `cisterna check`"
+    if not _is_proven(version, receipts):
         yield Bar(condition="no receipt proves its archived copy", remedy=remedy)
-    if version.parts:
-        remedy = "what lies in parts cannot be made public yet; hand it over by `cisterna restore`"
-        yield Bar(condition=f"its files lie in {len(version.parts)} parts", remedy=remedy)
+    for part in version.parts:
+        if not _is_proven(part, receipts):
+            yield Bar(condition=f"no receipt proves the archived copy of its part {part.number:04d}", remedy=remedy)
 
 
 def consent_given(version: Version, project: Project, *, consent: str | None) -> str | None:
@@ -125,8 +126,6 @@ def _is_accepted(version: Version, decisions: Sequence[Decision]) -> bool:
     return version.verdict is Verdict.PASSED or not words[-1].person.startswith(POLICY_PREFIX)
 
 
-def _is_verified(version: Version, receipts: Iterable[CopyReceipt]) -> bool:
-    return any(
-        receipt.manifest_digest == version.manifest_digest and receipt.ocfl_version == version.ocfl_version
-        for receipt in receipts
-    )
+def _is_proven(what: Version | Part, receipts: Sequence[CopyReceipt]) -> bool:
+    wanted = (what.version_id, what.manifest_digest, what.ocfl_version)
+    return any((one.version_id, one.manifest_digest, one.ocfl_version) == wanted for one in receipts)

@@ -10,6 +10,7 @@ from pydantic import Field, JsonValue
 from cisterna.domain.base import Moment, Value
 from cisterna.domain.digest import Sha512
 from cisterna.domain.identifier import Ark
+from cisterna.domain.path import RelativePath
 
 
 class PublicFile(Value):
@@ -27,13 +28,41 @@ class PublicFile(Value):
     content_key: str
 
 
+class PublicFiles(Value):
+    """Data files of a public dataset that are too many for its record: those of one object, in its order.
+
+    Attributes:
+        pid: Of the object.
+        object_root: Below which their bytes lie in the archive bucket.
+        table_key: Of the object's manifest, which names each file.
+        table_sha512: Of the manifest; a table of other bytes is not believed.
+        first, last: Paths of its files as acquired; None where no other object has files of the dataset.
+    """
+
+    pid: str
+    object_root: str
+    table_key: str
+    table_sha512: Sha512
+    file_count: int = Field(ge=1)
+    total_bytes: int = Field(ge=0)
+    first: RelativePath | None = None
+    last: RelativePath | None = None
+
+    def may_hold(self, path: str) -> bool:
+        """Tell whether a data file of that path can be among them."""
+        first, last = self.first or path, self.last or path
+        return first.encode() <= path.encode() <= last.encode()
+
+
 class PublicRecord(Value):
     """Everything the public may see of one version, and nothing else. Pages are made from this alone.
 
     Attributes:
         documents: Serialisations by registered media type (JSON-LD, DataCite JSON, ...), as text.
+        files: Each that the record names itself: what describes the dataset, and its data files where they are few.
+        lists: Where the other data files are named, in their order.
         previews: PNG thumbnails by logical path.
-        tombstone: Why it was withdrawn; then `files`, `previews` are empty.
+        tombstone: Why it was withdrawn; then `files`, `lists`, `previews` are empty.
     """
 
     pid: Ark
@@ -43,11 +72,22 @@ class PublicRecord(Value):
     metadata: dict[str, JsonValue]
     documents: dict[str, str] = Field(default_factory=dict)
     files: tuple[PublicFile, ...] = ()
+    lists: tuple[PublicFiles, ...] = ()
     previews: dict[str, bytes] = Field(default_factory=dict)
     related: dict[str, str] = Field(default_factory=dict)
     published_at: Moment
     withdrawn_at: Moment | None = None
     tombstone: str | None = None
+
+    @property
+    def file_count(self) -> int:
+        """How many files are public, wherever they are named."""
+        return len(self.files) + sum(one.file_count for one in self.lists)
+
+    @property
+    def total_bytes(self) -> int:
+        """Sum of their sizes."""
+        return sum(one.size_bytes for one in self.files) + sum(one.total_bytes for one in self.lists)
 
 
 class Publisher(Protocol):

@@ -101,3 +101,11 @@ class TableFile(Protocol):
     def load(self, body: bytes) -> dict[str, list[object]]:
         """Decode. Raises `InvalidInput`."""
         ...
+
+    def rows(self, body: bytes, *, start: int, stop: int) -> dict[str, list[object]]:
+        """Decode the rows from `start` to before `stop`, as far as there are any. Raises `InvalidInput`."""
+        ...
+
+    def find(self, body: bytes, *, column: str, value: str) -> dict[str, list[object]]:
+        """Decode the rows that have this text in this column. Raises `InvalidInput`, also for want of the column."""
+        ...

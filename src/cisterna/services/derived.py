@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from cisterna.domain.dataset import Dataset, Relation, Stage, Version, version_id
-from cisterna.domain.digest import DIGEST_ALGORITHM, DigestAlgorithm, sha256_of, sha512_of
-from cisterna.domain.errors import IllegalTransition
+from cisterna.domain.digest import DIGEST_ALGORITHM, DigestAlgorithm, Sha512, sha256_of, sha512_of
+from cisterna.domain.errors import IllegalTransition, InvalidInput
 from cisterna.domain.identifier import ark, dataset_id
 from cisterna.domain.manifest import FileEntry, Manifest
 from cisterna.domain.ocfl import CONTENT, object_root
+from cisterna.domain.part import Part
 from cisterna.domain.work import Attempt
 from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.ports.clock import Clock
 from cisterna.ports.object_store import ObjectStore
 from cisterna.ports.quality import TableFile
-from cisterna.services.data_manifest import MANIFEST_PATH, load_manifest
 from cisterna.services.erased import require_not_erased
 from cisterna.services.measurement import METRICS_PATH
+from cisterna.services.part_table import HeldPart, held_parts, read_part_manifest
 from cisterna.services.staging import drop_staging, read_staged
 from cisterna.services.transition import advance, announce_opened, write_beside_others
 
@@ -31,24 +32,60 @@ PREVIEWS = 120
 Row = dict[str, str | float | int | None]
 
 
-@dataclass(frozen=True, slots=True)
 class Source:
     """An archived version that something is derived from: its readable images, and where their bytes lie.
 
-    Attributes:
-        images: One row an image with the columns `path` and those of `PLANE`.
-        files: The manifest's entries by path.
+    Of a version in parts one part at a time is open.
+
+    Args:
+        version: The version.
+        dataset: Of the version.
+        parts: That it names.
+        store: The archive.
+        tables: Reads what the objects hold.
     """
 
-    version: Version
-    dataset: Dataset
-    images: tuple[Row, ...]
-    files: Mapping[str, FileEntry]
+    def __init__(
+        self, version: Version, dataset: Dataset, parts: Sequence[HeldPart], *, store: ObjectStore, tables: TableFile
+    ) -> None:
+        self.version, self.dataset, self.parts = version, dataset, parts
+        self._store, self._tables = store, tables
+        self._open: tuple[str, dict[str, FileEntry]] | None = None
 
-    def body(self, entry: FileEntry, *, store: ObjectStore) -> bytes:
-        """Read a file from the archive, never from the instrument."""
-        body, _ = store.get(f"{self.dataset.object_root}/{entry.content_path}")
+    def images(self) -> Iterator[Row]:
+        """Give one row an image, with the columns `path` and those of `PLANE`; in parts, in the order of the paths."""
+        for version, dataset in [(one.version, one.dataset) for one in self.parts] or [(self.version, self.dataset)]:
+            metrics = self._tables.load(read_staged(version, METRICS_PATH, dataset=dataset, store=self._store))
+            for values in zip(*metrics.values(), strict=True):
+                row = dict(zip(metrics, values, strict=True))
+                if not row.get("problem"):
+                    yield {name: row.get(name) for name in ("path", *PLANE)}
+
+    def read(self, path: str, *, limit_bytes: int, use: str) -> bytes:
+        """Read a file from the archive, never from the instrument.
+
+        Raises:
+            InvalidInput: It is in no manifest, or larger than the limit; `use` says what for.
+        """
+        version, dataset = next(
+            ((one.version, one.dataset) for one in self.parts if one.part.may_hold(path)), (self.version, self.dataset)
+        )
+        entry = self._files(version, dataset).get(path)
+        if entry is None:
+            raise InvalidInput(f"{path} is in the table of what was measured and not in the manifest", path=path)
+        if entry.size_bytes > limit_bytes:
+            raise InvalidInput(f"{path} has {entry.size_bytes:,} bytes; {use} at most {limit_bytes:,}", path=path)
+        body, _ = self._store.get(f"{dataset.object_root}/{entry.content_path}")
         return body
+
+    def _files(self, version: Version, dataset: Dataset) -> Mapping[str, FileEntry]:
+        if self._open is None or self._open[0] != version.version_id:
+            self._open = None  # the one before goes first: never two at once
+            if version.parts:
+                return {}  # no part can hold the file
+            manifest = read_part_manifest(version, dataset=dataset, store=self._store, tables=self._tables)
+            self._open = (version.version_id, {entry.path: entry for entry in manifest.files})
+        return self._open[1]
 
 
 class Asked(NamedTuple):
@@ -82,18 +119,11 @@ def read_source(source_id: str, *, catalogue: Catalogue, store: ObjectStore, tab
     """
     with catalogue.begin() as tx:
         version = tx.datasets.get_version(source_id)
-        dataset = tx.datasets.get(version.dataset_id)
+        dataset, parts = tx.datasets.get(version.dataset_id), held_parts(tx, version)
     if not version.is_archived or version.stage is Stage.WITHDRAWN:
         msg = f"{source_id} is {version.stage.value}; what is archived and not withdrawn can be derived from"
         raise IllegalTransition(msg, version_id=source_id, present=version.stage.value)
-    if version.parts:
-        msg = f"the files of {source_id} lie in {len(version.parts)} parts, from which nothing can be derived yet"
-        raise IllegalTransition(msg, version_id=source_id, parts=len(version.parts))
-    manifest = load_manifest(read_staged(version, MANIFEST_PATH, dataset=dataset, store=store), tables=tables)
-    metrics = tables.load(read_staged(version, METRICS_PATH, dataset=dataset, store=store))
-    rows = [dict(zip(metrics, values, strict=True)) for values in zip(*metrics.values(), strict=True)]
-    images = tuple({name: row.get(name) for name in ("path", *PLANE)} for row in rows if not row.get("problem"))
-    return Source(version, dataset, images, {entry.path: entry for entry in manifest.files})
+    return Source(version, dataset, parts, store=store, tables=tables)
 
 
 def open_derived(
@@ -163,23 +193,32 @@ def open_derived(
         return opened, dataset
 
 
+class Counted(NamedTuple):
+    """What a version turned out to hold."""
+
+    manifest_digest: Sha512
+    file_count: int
+    total_bytes: int
+    parts: tuple[Part, ...] = ()
+
+
+def counted(manifest: Manifest) -> Counted:
+    """Count the files of one object."""
+    return Counted(manifest.digest, len(manifest.files), manifest.total_bytes)
+
+
 def finish_derived(
-    staged: Version, manifest: Manifest, *, dataset: Dataset, lease: Attempt, catalogue: Catalogue, clock: Clock
+    staged: Version, found: Counted, *, dataset: Dataset, lease: Attempt, catalogue: Catalogue, clock: Clock
 ) -> Version:
     """Bring a derived version whose files are all staged to `measured`."""
 
     def write(tx: Transaction) -> Version:
         tx.inbox.require_lease(lease)
         fresh = tx.datasets.get_version(staged.version_id)  # somebody may have noted something on it meanwhile
-        measured = fresh.model_copy(
-            update={
-                "staged": staged.staged,
-                "manifest_digest": manifest.digest,
-                "file_count": len(manifest.files),
-                "total_bytes": manifest.total_bytes,
-            }
+        measured = fresh.model_copy(update={"staged": staged.staged, **found._asdict()})
+        return advance(
+            tx, measured, Stage.MEASURED, clock=clock, manifest_digest=found.manifest_digest, model=dataset.model
         )
-        return advance(tx, measured, Stage.MEASURED, clock=clock, manifest_digest=manifest.digest, model=dataset.model)
 
     return write_beside_others(write, catalogue=catalogue)
 
@@ -200,6 +239,10 @@ class DataFiles:
         self._version, self._dataset, self._store = version, dataset, store
         self._digest = digest
         self._entries: dict[str, FileEntry] = {}
+
+    def __len__(self) -> int:
+        """How many were taken so far."""
+        return len(self._entries)
 
     @property
     def manifest(self) -> Manifest:

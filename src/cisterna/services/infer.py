@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
 
 from cisterna.domain.dataset import Stage, Version
 from cisterna.domain.digest import DIGEST_ALGORITHM, DigestAlgorithm
 from cisterna.domain.errors import CatalogueUnavailable, CisternaError, InferenceFailed, InvalidInput
 from cisterna.domain.identifier import TEST_NAAN
+from cisterna.domain.ocfl import MOST_FILES
 from cisterna.domain.work import Attempt
 from cisterna.ports.catalogue import Catalogue
 from cisterna.ports.clock import Clock
@@ -26,10 +28,12 @@ from cisterna.services.derived import (
     Derivation,
     Row,
     Source,
+    counted,
     finish_derived,
     open_derived,
     read_source,
 )
+from cisterna.services.derived_parts import Columns, First, Means, derive_parts
 from cisterna.services.lease_watch import LeaseWatch
 from cisterna.services.measurement import METRICS_PATH, PREVIEWS_PATH
 from cisterna.services.staging import drop_staging, stage_files
@@ -56,6 +60,7 @@ def infer_version(
     cause: str | None = None,
     naan: str = TEST_NAAN,
     digest: DigestAlgorithm = DIGEST_ALGORITHM,
+    most_files: int = MOST_FILES,
 ) -> Version:
     """Run a model on every image it is for, and bring the derived version to `measured`; the other stages follow.
 
@@ -75,10 +80,11 @@ def infer_version(
         cause: Their reason.
         naan: Of the derived dataset's ARK.
         digest: What its object is to be made of.
+        most_files: That one object takes; more labels lie in parts, and so does the file of counts.
 
     Raises:
         IllegalTransition: The source is not archived, or withdrawn.
-        InvalidInput: The source holds no image of a channel that the model is for.
+        InvalidInput: The source holds no image of a channel that the model is for, or gives labels of none in parts.
         InferenceUnavailable: The model's process did not answer; nothing stays staged; try again later.
         Conflict: The model was replaced while it ran.
         LeaseLost: Somebody else holds the work; nothing was written.
@@ -86,7 +92,7 @@ def infer_version(
     """
     card = inference.card(model)
     source = read_source(source_id, catalogue=catalogue, store=store, tables=tables)
-    images = _images(source, card)
+    count = _count(source, card)
     asked = Asked(submitter or source.version.submitter, cause or f"the project's policy runs {card.name}")
     labels = Derivation(
         how=f"{card.name}@{card.version}\n{card.sha256}",
@@ -99,15 +105,20 @@ def infer_version(
     )
     if version.stage is not Stage.DETECTED:
         return version
-    files = DataFiles(version, dataset, store, digest=digest)
-    made = _Made(files)
     watch = LeaseWatch(lease, catalogue=catalogue, clock=clock)
+    labelling = _Labelling(source, card, inference, tables=tables, watch=watch, most_files=most_files)
+    if count >= most_files:  # the counts are one file more
+        means = Means(
+            lease=lease, catalogue=catalogue, store=store, tables=tables, clock=clock, digest=digest, watch=watch
+        )
+        first = First(COUNTS_PATH, labelling.count)
+        return derive_parts(version, labelling, first=first, dataset=dataset, means=means)
+    files = DataFiles(version, dataset, store, digest=digest)
     try:
-        for row in images:
-            watch.look()
-            made.take(row, _segment(source, card, row, store=store, inference=inference))
-        staged = stage_files(version, made.finish(tables=tables), dataset=dataset, store=store)
-        return finish_derived(staged, files.manifest, dataset=dataset, lease=lease, catalogue=catalogue, clock=clock)
+        staged = stage_files(version, labelling.fill_one(files), dataset=dataset, store=store)
+        return finish_derived(
+            staged, counted(files.manifest), dataset=dataset, lease=lease, catalogue=catalogue, clock=clock
+        )
     except CatalogueUnavailable:
         raise  # the version may be on record as measured; what is staged is the recovery's to judge
     except CisternaError:
@@ -115,16 +126,37 @@ def infer_version(
         raise
 
 
-def _images(source: Source, card: ModelCard) -> tuple[Row, ...]:
-    wanted = _pattern(card)
-    images = tuple(row for row in source.images if wanted is None or wanted.search(str(row.get("channel") or "")))
-    if not images:
+def _count(source: Source, card: ModelCard) -> int:
+    count = sum(1 for _ in _images(source, card))
+    if not count:
         msg = (
             f"{source.version.version_id} holds no readable image of a channel that {card.name} is for "
             f"({card.channels or 'any'})"
         )
         raise InvalidInput(msg, version_id=source.version.version_id, model=card.name)
-    return images
+    return count
+
+
+def _images(source: Source, card: ModelCard) -> Iterator[Row]:
+    """Give the images that the model is for, in the order of what it will make of them."""
+    wanted = _pattern(card)
+    images = (row for row in source.images() if wanted is None or wanted.search(str(row.get("channel") or "")))
+    return _as_labels_sort(images) if source.parts else images
+
+
+def _as_labels_sort(images: Iterator[Row]) -> Iterator[Row]:
+    """Put images in the order of their labels: it is theirs, but where one's path is the beginning of others'."""
+    waiting: list[Row] = []
+    for row in images:
+        if waiting and not str(row["path"]).startswith(str(waiting[0]["path"])):
+            yield from sorted(waiting, key=_label_order)
+            waiting = []
+        waiting.append(row)
+    yield from sorted(waiting, key=_label_order)
+
+
+def _label_order(row: Row) -> bytes:
+    return label_path(str(row["path"])).encode()
 
 
 def _pattern(card: ModelCard) -> re.Pattern[str] | None:
@@ -135,18 +167,15 @@ def _pattern(card: ModelCard) -> re.Pattern[str] | None:
         raise InvalidInput(msg, model=card.name) from error
 
 
-def _segment(
-    source: Source, card: ModelCard, row: Row, *, store: ObjectStore, inference: InferenceRunner
-) -> Labelled | str:
+def _segment(source: Source, card: ModelCard, row: Row, *, inference: InferenceRunner) -> Labelled | str:
     """Return the labels of one image, or in words why there are none: one odd image does not cost the others."""
     path = str(row["path"])
-    file = source.files.get(path)
-    if file is None:
-        return f"{path} is in the table of what was measured and not in the manifest"
-    if file.size_bytes > IMAGE_LIMIT_BYTES:
-        return f"{path} has {file.size_bytes:,} bytes; a model is given at most {IMAGE_LIMIT_BYTES:,}"
     try:
-        return inference.segment(card, body=source.body(file, store=store), path=path)
+        body = source.read(path, limit_bytes=IMAGE_LIMIT_BYTES, use="a model is given")
+    except InvalidInput as refusal:
+        return str(refusal)
+    try:
+        return inference.segment(card, body=body, path=path)
     except InferenceFailed as failure:
         return str(failure)
 
@@ -156,7 +185,7 @@ class _Made:
 
     def __init__(self, files: DataFiles) -> None:
         self._files = files
-        self._rows: list[Row] = []
+        self.rows: list[Row] = []
         self._previews: dict[str, bytes] = {}
 
     def take(self, row: Row, labelled: Labelled | str) -> None:
@@ -165,23 +194,96 @@ class _Made:
         path = label_path(image)
         common = {**row, "image": image, "path": path}
         if isinstance(labelled, str):
-            self._rows.append({**common, "problem": labelled, "object_count": None, "area_px_mean": None})
+            self.rows.append({**common, "problem": labelled, "object_count": None, "area_px_mean": None})
             return
         self._files.put(path, labelled.label_tiff)
         if len(self._previews) < PREVIEWS:
             self._previews[path] = labelled.preview
-        counted = {"object_count": labelled.object_count, "area_px_mean": labelled.area_px_mean}
-        self._rows.append({**common, "problem": None, **counted})
+        said = {"object_count": labelled.object_count, "area_px_mean": labelled.area_px_mean}
+        self.rows.append({**common, "problem": None, **said})
 
-    def finish(self, *, tables: TableFile) -> dict[str, bytes]:
-        """Stage the counts, and give the tables of ours by path."""
-        self._files.put(COUNTS_PATH, _as_csv(self._rows))
-        names = ("path", "image", *PLANE, "problem", "object_count", "area_px_mean")
-        return {
-            MANIFEST_PATH: dump_manifest(self._files.manifest, tables=tables),
-            METRICS_PATH: tables.dump({name: [row[name] for row in self._rows] for name in names}),
-            PREVIEWS_PATH: tables.dump({"path": list(self._previews), "png": list(self._previews.values())}),
-        }
+    def tables(self, tables: TableFile) -> dict[str, bytes]:
+        """Give the tables of ours by path."""
+        return _tables(self.rows, self._previews, tables=tables)
+
+
+def _tables(rows: Sequence[Row], previews: Mapping[str, bytes], *, tables: TableFile) -> dict[str, bytes]:
+    names = ("path", "image", *PLANE, "problem", "object_count", "area_px_mean")
+    return {
+        METRICS_PATH: tables.dump({name: [row[name] for row in rows] for name in names}),
+        PREVIEWS_PATH: tables.dump({"path": list(previews), "png": list(previews.values())}),
+    }
+
+
+class _Labelling:
+    """Runs the model on image after image, into one object or as `derived_parts.Making`."""
+
+    def __init__(
+        self,
+        source: Source,
+        card: ModelCard,
+        inference: InferenceRunner,
+        *,
+        tables: TableFile,
+        watch: LeaseWatch,
+        most_files: int,
+    ) -> None:
+        self._source, self._card, self._inference = source, card, inference
+        self._tables, self._watch, self._most_files = tables, watch, most_files
+        self._images = _images(source, card)
+        self._next: tuple[Row, Labelled] | None = None
+        self.has_ended = False
+
+    def fill_one(self, files: DataFiles) -> dict[str, bytes]:
+        """Put all labels and their counts into one object, and give its tables."""
+        made = _Made(files)
+        for row in self._images:
+            made.take(row, self._label(row))
+        files.put(COUNTS_PATH, _as_csv([made.rows]))
+        return {MANIFEST_PATH: dump_manifest(files.manifest, tables=self._tables), **made.tables(self._tables)}
+
+    def fill(self, files: DataFiles) -> dict[str, bytes]:
+        """Fill a part with labels; an image of which there are none is told of in the part of the one before it.
+
+        Raises:
+            InvalidInput: There are labels of no image at all.
+        """
+        made = _Made(files)
+        if self._next is not None:
+            made.take(*self._next)
+            self._next = None
+        for row in self._images:
+            labelled = self._label(row)
+            if isinstance(labelled, Labelled) and len(files) >= self._most_files:
+                self._next = (row, labelled)
+                return made.tables(self._tables)
+            made.take(row, labelled)
+        self.has_ended = True
+        if not len(files):
+            msg = f"{self._card.name} made labels of no image, such as: {made.rows[0]['problem']}"
+            raise InvalidInput(msg, version_id=self._source.version.version_id, model=self._card.name)
+        return made.tables(self._tables)
+
+    def skip(self, metrics: Columns) -> None:
+        """Pass over as many images as the part tells of."""
+        for _ in islice(self._images, len(metrics["path"])):
+            pass
+        following = next(self._images, None)
+        self.has_ended = following is None
+        if following is not None:
+            self._images = chain((following,), self._images)
+
+    def count(self, metrics: Iterator[Columns]) -> tuple[bytes, dict[str, bytes]]:
+        """Write the counts of all images."""
+        return _as_csv(_rows(one) for one in metrics), _tables([], {}, tables=self._tables)
+
+    def _label(self, row: Row) -> Labelled | str:
+        self._watch.look()
+        return _segment(self._source, self._card, row, inference=self._inference)
+
+
+def _rows(metrics: Columns) -> Iterator[Row]:
+    return (dict(zip(metrics, cells, strict=True)) for cells in zip(*metrics.values(), strict=True))
 
 
 def label_path(image_path: str) -> str:
@@ -189,7 +291,7 @@ def label_path(image_path: str) -> str:
     return f"labels/{image_path}.labels.ome.tiff"
 
 
-def _as_csv(rows: Sequence[Row]) -> bytes:
+def _as_csv(runs: Iterable[Iterable[Row]]) -> bytes:
     """Write the counts as RFC 4180 CSV, one row an image, every text in quotes.
 
     `labels` is empty where there are none. A text that a spreadsheet would run as a formula begins with a tick.
@@ -198,7 +300,7 @@ def _as_csv(rows: Sequence[Row]) -> bytes:
     writer = csv.writer(text, quoting=csv.QUOTE_NONNUMERIC)
     names = ("image", "labels", *PLANE, "object_count", "area_px_mean", "problem")
     writer.writerow(names)
-    for row in rows:
+    for row in chain.from_iterable(runs):
         cells = {**row, "labels": None if row["problem"] else row["path"]}
         writer.writerow([_harmless(cells[name]) for name in names])
     return text.getvalue().encode()

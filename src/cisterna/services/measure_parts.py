@@ -17,7 +17,6 @@ from cisterna.domain.errors import (
     CisternaError,
     HostileInput,
     LeaseLost,
-    ObjectInvalid,
     SourceUnavailable,
     StoreUnavailable,
 )
@@ -25,11 +24,7 @@ from cisterna.domain.listing import Listing
 from cisterna.domain.ocfl import object_root
 from cisterna.domain.part import MOST_PARTS, Part, Slice, part_origin, part_pid, slices
 from cisterna.ports.catalogue import Transaction
-from cisterna.ports.quality import TableFile
-from cisterna.services.archive import archive_version
-from cisterna.services.describe import describe_version
 from cisterna.services.erased import require_not_erased
-from cisterna.services.held_object import read_held
 from cisterna.services.measure_object import (
     Begun,
     Means,
@@ -41,19 +36,19 @@ from cisterna.services.measure_object import (
     name_staging,
     remove_known,
 )
-from cisterna.services.measurement import EVEN_PREVIEWS, FOCUS, METRICS_PATH, PREVIEWS_PATH, WORST_PREVIEWS
 from cisterna.services.part_table import PARTS_PATH, dump_parts, part_dataset_id, read_part_manifest
 from cisterna.services.recover import recover_object
-from cisterna.services.staging import read_staged, stage_files
-from cisterna.services.transition import advance, announce_opened
-from cisterna.services.verify import verify_version
+from cisterna.services.staging import stage_files
+from cisterna.services.transition import announce_opened
+from cisterna.services.whole import Gathered, carry_part, named_part
 
 
 def measure_parts(begun: Begun, listing: Listing, *, means: Means, most_files: int) -> Version | None:
     """Bring every slice into a part, then the version to `measured`; None when the archive has exactly these files.
 
     Harmless to run twice: a part that was verified with this very slice is not read again, and one that was cut short
-    goes on where it was. A file that changed ends it, and nothing names the parts that were brought before.
+    goes on where it was. A revision reads the source again: every part gets one too, once. A file that changed ends it,
+    and nothing names the parts that were brought before.
 
     Raises:
         HostileInput: There are more files than parts can be counted for.
@@ -61,21 +56,19 @@ def measure_parts(begun: Begun, listing: Listing, *, means: Means, most_files: i
     if math.ceil(len(listing.files) / most_files) > MOST_PARTS:
         msg = f"{begun.acquisition.folder} has more files than {MOST_PARTS:,} parts of {most_files:,} take"
         raise HostileInput(msg, acquisition_id=begun.acquisition.acquisition_id)
-    whole, parts, gathered = hashlib.sha512(), [], _Gathered()
+    whole, parts, gathered = hashlib.sha512(), [], Gathered(store=means.store, tables=means.tables)
     for one in slices(listing, most_files=most_files):
         version, dataset = _bring(one, begun, means=means)
         manifest = read_part_manifest(version, dataset=dataset, store=means.store, tables=means.tables)
         for line in manifest.lines():
             whole.update(line)
-        parts.append(
-            _named(one, version, dataset, first=manifest.files[0].path, last=manifest.files[-1].path, means=means)
-        )
-        gathered.take(version, dataset, means=means)
+        parts.append(named_part(one.number, version, dataset, manifest, store=means.store))
+        gathered.take(version, dataset)
     return _measure_whole(begun, whole.hexdigest(), tuple(parts), gathered, means=means)
 
 
 def _measure_whole(
-    begun: Begun, digest: Sha512, parts: tuple[Part, ...], gathered: _Gathered, *, means: Means
+    begun: Begun, digest: Sha512, parts: tuple[Part, ...], gathered: Gathered, *, means: Means
 ) -> Version | None:
     """Stage what is said of all parts together, and name them in the version that people see."""
     dataset, lease, catalogue, store, clock = begun.dataset, means.lease, means.catalogue, means.store, means.clock
@@ -86,7 +79,7 @@ def _measure_whole(
         remove_known(version, digest, dataset=dataset, means=means)
         return None
     try:
-        files = {PARTS_PATH: dump_parts(parts, tables=means.tables), **gathered.files(tables=means.tables)}
+        files = {PARTS_PATH: dump_parts(parts, tables=means.tables), **gathered.files()}
         staged = stage_files(version, files, dataset=dataset, store=store)
         counted: dict[str, object] = {
             "manifest_digest": digest,
@@ -112,7 +105,7 @@ def _bring(one: Slice, begun: Begun, *, means: Means) -> tuple[Version, Dataset]
             tx.inbox.require_lease(means.lease)
             dataset = _part(tx, one, begun, means=means)
             version = _newest(tx, dataset, begun, fingerprint=fingerprint, means=means)
-        if version.stage is Stage.VERIFIED and version.source_fingerprint == fingerprint:
+        if version.stage is Stage.VERIFIED and _is_wanted(version, begun, fingerprint=fingerprint):
             if not is_read:
                 means.pace.pass_over(one.listing.total_bytes)
             return version, dataset
@@ -121,7 +114,15 @@ def _bring(one: Slice, begun: Begun, *, means: Means) -> tuple[Version, Dataset]
             part = begin_measuring(version.version_id, lease=means.lease, catalogue=means.catalogue)
             if isinstance(part, Begun) and measure_object(part, one.listing, means=means) is None:
                 return _held(dataset, means=means), dataset
-        _carry(version.version_id, means=means)
+        carry_part(
+            version.version_id,
+            lease=means.lease,
+            catalogue=means.catalogue,
+            store=means.store,
+            tables=means.tables,
+            clock=means.clock,
+            readers=means.readers,
+        )
 
 
 def _part(tx: Transaction, one: Slice, begun: Begun, *, means: Means) -> Dataset:
@@ -149,23 +150,32 @@ def _newest(tx: Transaction, dataset: Dataset, begun: Begun, *, fingerprint: str
     """Give the part's version to go on with: the one of this slice, one on its way, or one that is opened now."""
     tx.datasets.lock(dataset.dataset_id)
     versions = tx.datasets.versions(dataset.dataset_id)
-    newest = versions[-1] if versions else None
-    if newest is not None and newest.source_fingerprint == fingerprint:
-        return newest
+    newest, cause = versions[-1] if versions else None, _cause(begun)
     if newest is not None and newest.stage is Stage.DETECTED:
-        turned: dict[str, object] = {"source_fingerprint": fingerprint, "staging": None, "staged": {}}
+        turned: dict[str, object] = {"source_fingerprint": fingerprint, "cause": cause}
+        if newest.source_fingerprint != fingerprint:
+            turned |= {"staging": None, "staged": {}}
+        elif newest.cause == cause:
+            return newest
         return tx.datasets.save_version(newest.model_copy(update=turned))
-    if newest is not None and newest.stage is not Stage.VERIFIED:
-        return newest  # of a listing that is no more: it comes to rest first
-    number, now = (newest.number if newest else 0) + 1, means.clock.now()
+    if newest is not None and (
+        newest.stage is not Stage.VERIFIED or _is_wanted(newest, begun, fingerprint=fingerprint)
+    ):
+        return newest  # perhaps of a listing, or a reading, that is no more: then it comes to rest first
+    number, revision = (newest.number if newest else 0) + 1, 0
+    if newest is not None and newest.source_fingerprint == fingerprint:
+        number, revision = newest.number, newest.revision + 1
+    now = means.clock.now()
     opened = tx.datasets.add_version(
         Version(
-            version_id=version_id(dataset.dataset_id, number),
+            version_id=version_id(dataset.dataset_id, number, revision),
             dataset_id=dataset.dataset_id,
             number=number,
+            revision=revision,
             stage_at=now,
             created_at=now,
             submitter=begun.version.submitter,
+            cause=cause,
             source_fingerprint=fingerprint,
             incomplete=begun.version.incomplete,
         )
@@ -174,80 +184,19 @@ def _newest(tx: Transaction, dataset: Dataset, begun: Begun, *, fingerprint: str
     return opened
 
 
+def _is_wanted(version: Version, begun: Begun, *, fingerprint: str) -> bool:
+    """Tell whether a part's version has this slice, and from this very reading where the source is read again."""
+    return version.source_fingerprint == fingerprint and (not begun.version.revision or version.cause == _cause(begun))
+
+
+def _cause(begun: Begun) -> str:
+    """Say why a part is read; a revision that was given up and asked for once more is another reading."""
+    if not begun.version.revision:
+        return "acquired"
+    return f"read again for {begun.version.version_id}, opened {begun.version.created_at.isoformat()}"
+
+
 def _held(dataset: Dataset, *, means: Means) -> Version:
     """Give the newest version, which turned out to have the very files of the slice."""
     with means.catalogue.begin() as tx:
         return tx.datasets.versions(dataset.dataset_id)[-1]
-
-
-def _carry(identifier: str, *, means: Means) -> None:
-    """Take a part that was read on to `verified`. Nothing judges it: quality is judged, and told, of the whole."""
-    lease, catalogue, store, tables, clock = means.lease, means.catalogue, means.store, means.tables, means.clock
-    with catalogue.begin() as tx:
-        tx.inbox.require_lease(lease)
-        version = tx.datasets.get_version(identifier)
-        if version.stage is Stage.MEASURED:
-            version = advance(tx, version, Stage.GATED, clock=clock)
-    if version.stage is Stage.GATED:
-        version = describe_version(
-            identifier, lease=lease, catalogue=catalogue, store=store, tables=tables, profile=None, clock=clock
-        )
-    if version.stage is Stage.DESCRIBED:
-        version = archive_version(identifier, lease=lease, catalogue=catalogue, store=store, tables=tables, clock=clock)
-    if version.stage is Stage.ARCHIVED:
-        verify_version(
-            identifier, lease=lease, catalogue=catalogue, store=store, tables=tables, clock=clock, readers=means.readers
-        )
-
-
-def _named(one: Slice, version: Version, dataset: Dataset, *, first: str, last: str, means: Means) -> Part:
-    held = read_held(dataset.object_root, pid=dataset.pid, store=means.store)
-    if held is None or version.ocfl_version is None or version.manifest_digest is None:
-        msg = f"{dataset.pid} was verified and is not in the archive; run `cisterna check` on it"
-        raise ObjectInvalid(msg, pid=dataset.pid)
-    return Part(
-        number=one.number,
-        dataset_id=dataset.dataset_id,
-        version_id=version.version_id,
-        pid=dataset.pid,
-        ocfl_version=version.ocfl_version,
-        algorithm=held.inventory.algorithm,
-        manifest_digest=version.manifest_digest,
-        file_count=version.file_count,
-        total_bytes=version.total_bytes,
-        first=first,
-        last=last,
-    )
-
-
-class _Gathered:
-    """The tables of quality of every part, put together: metrics of all images, and as many previews as of one part."""
-
-    def __init__(self) -> None:
-        self._metrics: dict[str, list[object]] = {}
-        self._previews: list[tuple[str, object, float]] = []
-
-    def take(self, version: Version, dataset: Dataset, *, means: Means) -> None:
-        """Take a part's tables, after those of the parts before it."""
-        columns = means.tables.load(read_staged(version, METRICS_PATH, dataset=dataset, store=means.store))
-        before, rows = len(self._metrics.get("path", ())), len(columns["path"])
-        for name in dict.fromkeys([*self._metrics, *columns]):
-            column = self._metrics.setdefault(name, [None] * before)
-            column += columns.get(name, [None] * rows)
-        shown = means.tables.load(read_staged(version, PREVIEWS_PATH, dataset=dataset, store=means.store))
-        focus = next((name for name in columns if name.startswith(FOCUS)), None)
-        wanted = frozenset(shown["path"])
-        cells = columns[focus] if focus is not None else [None] * rows
-        known = {path: cell for path, cell in zip(columns["path"], cells, strict=True) if path in wanted}
-        for path, png in zip(shown["path"], shown["png"], strict=True):
-            cell = known.get(path)
-            sharpness = cell if isinstance(cell, float) and math.isfinite(cell) else math.inf
-            self._previews.append((str(path), png, sharpness))
-
-    def files(self, *, tables: TableFile) -> dict[str, bytes]:
-        """Encode both."""
-        even = range(0, len(self._previews), max(1, math.ceil(len(self._previews) / EVEN_PREVIEWS)))
-        by_focus = sorted(range(len(self._previews)), key=lambda place: self._previews[place][2])
-        chosen = [self._previews[place] for place in sorted({*even, *by_focus[:WORST_PREVIEWS]})]
-        previews = {"path": [path for path, _, _ in chosen], "png": [png for _, png, _ in chosen]}
-        return {METRICS_PATH: tables.dump(self._metrics), PREVIEWS_PATH: tables.dump(previews)}

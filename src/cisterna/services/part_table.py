@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
@@ -14,6 +14,7 @@ from cisterna.domain.errors import HostileInput, ObjectInvalid
 from cisterna.domain.identifier import dataset_id
 from cisterna.domain.manifest import Manifest
 from cisterna.domain.part import Part, part_origin, part_pid
+from cisterna.ports.catalogue import Transaction
 from cisterna.ports.object_store import ObjectStore
 from cisterna.ports.quality import TableFile
 from cisterna.services.data_manifest import MANIFEST_PATH, load_manifest
@@ -22,6 +23,22 @@ from cisterna.services.staging import read_staged
 PARTS_PATH = "provenance/parts.parquet"
 
 _COLUMNS = tuple(Part.model_fields)
+
+
+class HeldPart(NamedTuple):
+    """A part as a version names it, with the rows of the catalogue that are its own."""
+
+    part: Part
+    version: Version
+    dataset: Dataset
+
+
+def held_parts(tx: Transaction, version: Version) -> tuple[HeldPart, ...]:
+    """Look up the parts that a version names; none when its own object has its files."""
+    return tuple(
+        HeldPart(part, tx.datasets.get_version(part.version_id), tx.datasets.get(part.dataset_id))
+        for part in version.parts
+    )
 
 
 def dump_parts(parts: Sequence[Part], *, tables: TableFile) -> bytes:

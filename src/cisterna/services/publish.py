@@ -16,6 +16,7 @@ from cisterna.ports.clock import Clock
 from cisterna.ports.object_store import ObjectStore
 from cisterna.ports.publisher import PublicRecord, Publisher
 from cisterna.ports.quality import TableFile
+from cisterna.services.part_table import held_parts
 from cisterna.services.person import require_account, visible_version
 from cisterna.services.public_record import public_record, related_public, standing, was_public
 from cisterna.services.transition import advance, announce
@@ -110,11 +111,12 @@ def publish_version(
         except PublicationRefused:
             _take_back_unrecorded(version, dataset, publisher=publisher, clock=clock)
             raise
-        related = related_public(tx, dataset)
+        related, parts = related_public(tx, dataset), held_parts(tx, version)
     found = publisher.find(dataset.pid, version=version.label)
     record = public_record(
         version,
         dataset,
+        parts,
         store=store,
         tables=tables,
         related=related,
@@ -211,7 +213,11 @@ def _bars(tx: Transaction, version: Version, dataset: Dataset, *, consent: str |
         version,
         tx.projects.get(dataset.project) if dataset.project else None,
         decisions=tx.datasets.decisions(version.version_id),
-        receipts=tx.datasets.receipts(version.version_id),
+        receipts=[
+            receipt
+            for subject in (version.version_id, *(part.version_id for part in version.parts))
+            for receipt in tx.datasets.receipts(subject)
+        ],
         sources=_sources(tx, dataset),
         are_sources_public=all(
             was_public(tx, relation.dataset_id) for relation in dataset.relations if relation.kind == "IsDerivedFrom"

@@ -98,7 +98,6 @@ def request_reprocess(
         account = require_account(tx, person)
         base, dataset, project = visible_version(tx, version, account)
         _require_allowed(account, base, project)
-        _require_possible(base, begin=begin, derives=bool(derived))
         if derived:
             asked = {**derived, "person": person, "reason": words}
             work = _ask_to_derive(tx, base, dataset, asked=asked, clock=clock)
@@ -129,17 +128,6 @@ def _require_allowed(account: Account, base: Version, project: Project | None) -
     if base.ocfl_version is None:
         msg = f"{base.version_id} is {base.stage.value} and not archived yet; wait until it is"
         raise IllegalTransition(msg, version_id=base.version_id, present=base.stage.value)
-
-
-def _require_possible(base: Version, *, begin: Stage, derives: bool) -> None:
-    """Refuse what cannot be done yet with a version whose files lie in parts."""
-    if base.parts and (derives or begin is Stage.MEASURED):
-        what = "derived from" if derives else "read again by hand"
-        msg = (
-            f"the files of {base.version_id} lie in {len(base.parts)} parts, and such a version cannot be {what} yet; "
-            "it can be judged and described anew (gated, described)"
-        )
-        raise InvalidInput(msg, version_id=base.version_id)
 
 
 def _open_revision(

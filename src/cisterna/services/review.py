@@ -246,7 +246,7 @@ def _request_inference(
 ) -> None:
     if project is None or project.policy.model is None or version.verdict is not Verdict.PASSED or dataset.relations:
         return
-    if version.revision or version.parts:  # the same bytes, whose labels are there; or in parts, which no model reads
+    if version.revision:  # the same bytes, whose labels are there
         return
     model = project.policy.model
     request_work(
@@ -265,7 +265,7 @@ def _request_conversion(
 ) -> None:
     if project is None or project.policy.convert is None or version.verdict is not Verdict.PASSED or dataset.relations:
         return
-    if version.revision or version.parts:  # the same bytes, converted already; or in parts, which are not converted
+    if version.revision:  # the same bytes, converted already
         return
     wanted = project.policy.convert.value
     request_work(
@@ -283,8 +283,6 @@ def _request_publication(
     tx: Transaction, version: Version, project: Project, *, because: Decision, clock: Clock
 ) -> None:
     wanted = project.policy.publish is PublishPolicy.PASSED and version.verdict is Verdict.PASSED
-    if version.parts:  # it would be refused, see `publication_bars`
-        return
     if not wanted or project.is_restricted:
         return
     # a review that was opened again and ended in another yes is another request

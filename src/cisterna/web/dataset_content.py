@@ -9,9 +9,11 @@ from threading import Lock
 from cisterna.domain.dataset import Version
 from cisterna.ports.catalogue import Catalogue
 from cisterna.ports.object_store import ObjectStore
-from cisterna.ports.publisher import PublicFile
+from cisterna.ports.publisher import PublicFile, PublicFiles
 from cisterna.ports.quality import TableFile
-from cisterna.services.public_record import object_files, read_previews
+from cisterna.services.part_table import held_parts
+from cisterna.services.public_files import version_files
+from cisterna.services.public_record import read_previews
 
 _KEPT_VERSIONS = 24
 
@@ -21,11 +23,13 @@ class Content:
     """What a version holds.
 
     Attributes:
-        files: Its logical content.
+        files: Of its logical content, those that are named one by one.
+        lists: Where the other data files are named.
         previews: PNG thumbnails by logical path.
     """
 
     files: tuple[PublicFile, ...]
+    lists: tuple[PublicFiles, ...]
     previews: dict[str, bytes]
 
 
@@ -44,9 +48,11 @@ class ContentCache:
                 self._kept.move_to_end(key)
                 return self._kept[key]
         with catalogue.begin() as tx:
-            dataset = tx.datasets.get(version.dataset_id)
+            dataset, held = tx.datasets.get(version.dataset_id), held_parts(tx, version)
+        files, lists = version_files(version, dataset, held, store=store, tables=tables)
         content = Content(
-            files=object_files(version, dataset, store=store, tables=tables),
+            files=files,
+            lists=lists,
             previews=read_previews(version, dataset, store=store, tables=tables),
         )
         with self._lock:

@@ -34,7 +34,7 @@ def show_preview(
 def send_file(*, request: Request, parts: Parts, person: Person, dataset_id: str, path: str, version: str) -> Response:
     """Send one file, or a part of it."""
     shown = _version(parts, person, dataset_id, version)
-    file = next((one for one in parts.content_of(shown).files if one.path == path), None)
+    file = parts.find_file(parts.content_of(shown), path)
     if file is None:
         raise NotFound(say("problem.404.detail"), path=path)
     return answer_file(request, file, store=parts.store, is_public=False)

@@ -260,15 +260,14 @@ def _thumb(version: Version, path: str, why: str) -> Thumb:
 
 def _files(parts: WebParts, found: Detail) -> dict[str, object]:
     try:
-        files = parts.content_of(found.shown).files if found.shown else ()
+        content = parts.content_of(found.shown) if found.shown else None
+        files = parts.run_of_files(content, 0, _FILES_SHOWN) if content else []
     except CisternaError:
-        files = ()
+        content, files = None, []
+    count = len(content.files) + sum(one.file_count for one in content.lists) if content else 0
     query = urlencode({"version": found.version or ""})
-    shown = [
-        {**dict(file), "url": f"/datasets/{found.dataset_id}/files/{quote(file.path)}?{query}"}
-        for file in files[:_FILES_SHOWN]
-    ]
-    return {"files": shown, "more_files": max(0, len(files) - _FILES_SHOWN)}
+    shown = [{**dict(file), "url": f"/datasets/{found.dataset_id}/files/{quote(file.path)}?{query}"} for file in files]
+    return {"files": shown, "more_files": count - len(shown)}
 
 
 def _what_may(parts: WebParts, found: Detail, account: Account) -> dict[str, object]:

@@ -10,9 +10,10 @@ from cisterna.ports.catalogue import Catalogue
 from cisterna.ports.clock import Clock
 from cisterna.ports.object_store import ObjectStore
 from cisterna.ports.password import Passwords
-from cisterna.ports.publisher import PublicShelf, Publisher
+from cisterna.ports.publisher import PublicFile, PublicRecord, PublicShelf, Publisher
 from cisterna.ports.quality import TableFile
 from cisterna.services.erase_plan import SurveySite
+from cisterna.services.public_files import FileLists
 from cisterna.services.retention import CatalogueEndOfLife
 from cisterna.services.sender import Sender
 from cisterna.services.verify_copy import ArchivedDigests
@@ -49,6 +50,7 @@ class WebParts:
         senders: Who may send hints, by name.
         hint_count: What became of those.
         contents: Keeps what was read last of archived versions.
+        file_lists: Looks files up in the manifests of versions that have many.
     """
 
     catalogue: Catalogue
@@ -70,7 +72,16 @@ class WebParts:
     senders: Mapping[str, Sender] = field(default_factory=dict)
     hint_count: HintCount = field(default_factory=HintCount)
     contents: ContentCache = field(default_factory=ContentCache)
+    file_lists: FileLists = field(default_factory=FileLists)
 
     def content_of(self, version: Version) -> Content:
         """Return what a version holds; the caller has made sure that the person may see it."""
         return self.contents.of(version, catalogue=self.catalogue, store=self.store, tables=self.tables)
+
+    def find_file(self, of: PublicRecord | Content, path: str) -> PublicFile | None:
+        """Find a file by its logical path."""
+        return self.file_lists.find(path, of.files, of.lists, store=self.store, tables=self.tables)
+
+    def run_of_files(self, of: PublicRecord | Content, start: int, stop: int) -> list[PublicFile]:
+        """Give the files from place `start` to before `stop`."""
+        return self.file_lists.run(start, stop, of.files, of.lists, store=self.store, tables=self.tables)

@@ -11,6 +11,7 @@ from cisterna.adapters.landing_folder import LandingFolder
 from cisterna.domain.account import Account, Grant, Role
 from cisterna.domain.acquisition import Acquisition, AcquisitionState
 from cisterna.domain.dataset import Stage, Version
+from cisterna.domain.event import Event
 from cisterna.domain.instrument import Instrument
 from cisterna.domain.release import Release, ReleaseRules
 from cisterna.domain.work import Attempt, WorkKind
@@ -152,9 +153,13 @@ class ReleaseWorld:
         with self.facility.desk.begin() as tx:
             return tx.releases.get(release.release_id)
 
-    def events(self) -> list[str]:
+    def told(self) -> list[Event]:
+        """What was told of releases."""
         with self.facility.desk.begin() as tx:
-            return [event.name for event in tx.outbox.history([self.version_id]) if event.name.startswith("release.")]
+            return [event for event in tx.outbox.history([self.version_id]) if event.name.startswith("release.")]
+
+    def events(self) -> list[str]:
+        return [event.name for event in self.told()]
 
     def files(self) -> dict[str, bytes]:
         """What is at the source now."""

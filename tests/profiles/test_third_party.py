@@ -90,7 +90,19 @@ def test_a_package_with_an_entry_point_brings_a_profile(
 @pytest.mark.timeout(120)
 def test_the_package_passes_the_contract_kit_on_its_own() -> None:
     kit = HERE / "plate_reader_contract.py"
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(HERE), str(kit)]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "--rootdir",
+        str(HERE),
+        "--confcutdir",
+        str(HERE),
+        str(kit),
+    ]
     where = {**os.environ, "PYTHONPATH": str(HERE), "PYTHONDONTWRITEBYTECODE": "1", "PYTEST_ADDOPTS": ""}
 
     ended = subprocess.run(

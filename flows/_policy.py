@@ -87,5 +87,9 @@ def attempt_key(attempt: Attempt) -> str:
 
 
 def pool_key(work: Work, *, round_: int) -> str:
-    """Idempotency key of the flow run that a pool is asked for; `round_` counts runs that ended without taking it."""
-    return f"cisterna-{work.work_id}-{work.attempts}-{round_}"
+    """Idempotency key of the flow run that a pool is asked for; `round_` counts runs that ended without taking it.
+
+    Work that waits for room is put back without an attempt being counted, and is then told by when it is due.
+    """
+    due = int(work.not_before.timestamp() * 1_000_000)
+    return f"cisterna-{work.work_id}-{work.attempts}-{due}-{round_}"

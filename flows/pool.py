@@ -88,4 +88,5 @@ class Pools:
         """Tell whether nobody has begun the work since it was read: then the run ended without taking it."""
         with self._catalogue.begin() as tx:
             now = tx.inbox.get(work.work_id)
-        return now.state is WorkState.READY and now.attempts == work.attempts
+        is_same = (now.attempts, now.not_before) == (work.attempts, work.not_before)
+        return now.state is WorkState.READY and is_same

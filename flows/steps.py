@@ -51,6 +51,7 @@ def measure(version_id: str) -> Version | None:
         image_limit_bytes=core.settings.measure.image_limit_bytes,
         readers=core.settings.measure.readers,
         digest=core.settings.archive.digest,
+        room=core.room,
     )
 
 

@@ -82,6 +82,11 @@ class Store(_Section):
     archive_bucket: str = Field("cisterna-archive", description="Bucket that holds the OCFL storage root.")
     public_bucket: str = Field("cisterna-public", description="Bucket that holds what is public, and nothing else.")
     port: Port | None = Field(None, description="Port of the embedded store; unset: 8333 or the next free one.")
+    reserve_mib: int = Field(
+        1024,
+        ge=0,
+        description="MiB that stay free on the embedded store's disk; a run that would leave less waits for room.",
+    )
     client: StoreClient = Field(
         StoreClient.OBSTORE,
         description="Library for reads, writes and listings, of the copies too: obstore; or minio, at twice the CPU, "

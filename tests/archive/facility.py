@@ -24,6 +24,7 @@ from cisterna.ports.catalogue import Catalogue
 from cisterna.ports.object_store import ObjectStore
 from cisterna.ports.profile import Described, Look, Plane, Profile
 from cisterna.ports.quality import ImageReading, TableFile
+from cisterna.ports.room import Room
 from cisterna.services.archive import archive_version
 from cisterna.services.measure import measure_version
 from cisterna.services.staging import stage_files
@@ -87,6 +88,17 @@ class TiffProfile:
 
 
 @dataclass
+class SetRoom:
+    """Room as a test says."""
+
+    free: int | None
+    reserve_bytes: int = 1000
+
+    def free_bytes(self) -> int | None:
+        return self.free
+
+
+@dataclass
 class Facility:
     """Everything an acquisition needs on its way, and the way itself."""
 
@@ -101,6 +113,7 @@ class Facility:
     readers: int = 2
     digest: DigestAlgorithm = DIGEST_ALGORITHM
     most_files: int = MOST_FILES
+    room: Room | None = None
     leases: dict[str, Attempt] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -160,6 +173,7 @@ class Facility:
             readers=self.readers,
             digest=self.digest,
             most_files=self.most_files,
+            room=self.room,
         )
 
     def describe(self, version: str, lease: Attempt) -> Version:

@@ -29,7 +29,7 @@ from cisterna.ports.source import EnteredFolder, SourceFile
 from cisterna.services.arrival import find_arrivals, finished_name, upload_name
 from cisterna.services.check import check_object
 from cisterna.testing.memory_store import MemoryStore
-from tests.archive.facility import Facility
+from tests.archive.facility import Facility, SetRoom
 
 PART = 4096
 MIB = 1024 * 1024
@@ -153,6 +153,15 @@ def test_what_is_whole_in_the_store_is_not_sent_again(facility: Facility) -> Non
     assert store.calls["put"] - puts == 4  # the mark of z.avi and three files of ours
     facility.ingest(version)
     assert bodies <= set(facility.keys(version).values())
+
+
+@pytest.mark.parametrize("victim", ["movie.avi", "z.avi"])
+def test_no_room_is_asked_for_what_has_arrived_or_has_begun_to(facility: Facility, victim: str) -> None:
+    facility.write("run", {name: body for name, body in MIXED.items() if victim in {"z.avi", name}})
+    version = interrupted(facility, Killed(), victim=victim, read=2)
+    facility.room = SetRoom(free=0, reserve_bytes=0)
+
+    assert facility.measure(version, facility.lease(version)) is not None
 
 
 def test_marks_of_finished_files_are_in_no_version(facility: Facility) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
@@ -62,6 +62,13 @@ def test_a_pool_is_asked_anew_for_the_next_attempt_and_for_the_next_round() -> N
     keys = {_policy.pool_key(work, round_=round_) for work in (WORK, again) for round_ in (0, 1)}
 
     assert len(keys) == 4
+
+
+def test_a_pool_is_asked_anew_for_work_that_was_put_back_without_an_attempt_being_counted() -> None:
+    later = WORK.model_copy(update={"not_before": NOW + timedelta(minutes=5)})
+
+    assert _policy.pool_key(later, round_=0) != _policy.pool_key(WORK, round_=0)
+    assert _policy.pool_key(WORK, round_=0) == _policy.pool_key(WORK, round_=0)
 
 
 def test_a_run_is_named_for_people_and_tagged_for_searching() -> None:

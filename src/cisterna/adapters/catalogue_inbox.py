@@ -197,6 +197,11 @@ class SqlInbox:
         )
         return {row.subject: Progress.model_validate_json(row.progress) for row in self._sql.run(wanted)}
 
+    def put_off(self) -> Mapping[str, str]:
+        """Read why work that was put back waits."""
+        waiting = select(works.c.subject, works.c.outcome).where(works.c.state == "ready", works.c.outcome.is_not(None))
+        return {row.subject: row.outcome for row in self._sql.run(waiting.order_by(works.c.created_at))}
+
     def reading_beside(self, attempt: Attempt, *, instrument: str) -> Sequence[Progress]:
         """Lock the instrument's bandwidth and read what the others noted."""
         self._sql.run(_BANDWIDTH, {"instrument": instrument})
@@ -208,10 +213,14 @@ class SqlInbox:
         self._change(attempt, ended="finished")
         self._settle(attempt, state="done", outcome=outcome)
 
-    def put_back(self, attempt: Attempt, *, not_before: datetime, outcome: str) -> None:
+    def put_back(self, attempt: Attempt, *, not_before: datetime, outcome: str, counts: bool = True) -> None:
         """Make the work ready for another attempt."""
         self._change(attempt, ended="put-back")
-        self._settle(attempt, state="ready", outcome=outcome, not_before=not_before)
+        uncounted = {} if counts else {"attempts": works.c.attempts - 1}
+        self._sql.run(
+            _SETTLE.values(state="ready", outcome=outcome, not_before=not_before, **uncounted),
+            {"the_work": attempt.work_id},
+        )
         self._sql.ring("inbox")
 
     def give_up(self, attempt: Attempt, *, outcome: str) -> None:

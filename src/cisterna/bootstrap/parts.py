@@ -37,6 +37,7 @@ from cisterna.ports.password import Passwords
 from cisterna.ports.profile import Described, Profile
 from cisterna.ports.protection import ObjectKeeper
 from cisterna.ports.quality import ImageMeter, QualityGate, TableFile
+from cisterna.ports.room import Room
 from cisterna.ports.sink import EventSink
 from cisterna.ports.source import LandingZone, OutsideReader, SentinelWriter
 from cisterna.ports.view import ViewWriter
@@ -135,6 +136,15 @@ class Parts:
     def copy_stores(self) -> Mapping[str, ObjectStore]:
         """The further stores that keep a copy of every object, by the name that receipts call them."""
         return {name: self.stores.open(name, attempts=_KEEPING_ATTEMPTS) for name in self.stores.copies}
+
+    @property
+    def room(self) -> Room | None:
+        """The disk of the embedded store; of another one nobody can tell."""
+        from cisterna.adapters.disk_room import DiskRoom
+
+        if not self.stores.is_embedded:
+            return None
+        return DiskRoom(self.home.store, reserve_bytes=self.settings.store.reserve_mib * 1024 * 1024)
 
     def prove_stores(self) -> None:
         """Prove that every store keeps what the archive stands on. A copy's store that is away is proven later.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 
 import httpx
 
@@ -45,7 +44,7 @@ def doctor(*, home: HomeOption = None, as_json: AsJson = False) -> None:
 
 def _look(settings: Settings) -> Iterator[Diagnosis]:
     yield Diagnosis(part="settings", condition=Condition.OK, message=f"home {settings.home}")
-    yield _disk(settings.home)
+    yield _disk(settings)
     with open_parts(settings) as parts:
         yield from health.look_at_profiles(parts.installed_profiles.faults)
         stack = diagnose("stack", lambda: _running(parts), fix=f"start it: `cisterna up --home {settings.home}`")
@@ -130,10 +129,16 @@ def _dispatcher(home: Home) -> Diagnosis:
     )
 
 
-def _disk(home: Path) -> Diagnosis:
-    place = next(folder for folder in (home, *home.parents) if folder.exists())
+def _disk(settings: Settings) -> Diagnosis:
+    home = settings.home
+    place = next(folder for folder in (home / "store", home, *home.parents) if folder.exists())
     free = shutil.disk_usage(place).free
     message = f"{free / 1e9:.1f} GB free at {place}"
+    reserve_bytes = settings.store.reserve_mib * 1024 * 1024
+    if settings.store.endpoint is None and free < reserve_bytes:
+        message += f", and {reserve_bytes / 1e9:.1f} GB have to stay free (store.reserve_mib): new runs wait"
+        fix = "make room; they go on by themselves"
+        return Diagnosis(part="disk", condition=Condition.WARNING, message=message, fix=fix)
     if free < LOW_DISK_BYTES:
         return Diagnosis(part="disk", condition=Condition.WARNING, message=message, fix="make room, or move the home")
     return Diagnosis(part="disk", condition=Condition.OK, message=message)

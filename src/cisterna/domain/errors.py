@@ -127,6 +127,12 @@ class NotReadableNow(StoreUnavailable):
     retryable = False
 
 
+class NoRoom(StoreUnavailable):
+    """The disk of the object store has no room for what would be written; it is begun when there is."""
+
+    code = "no-room"
+
+
 class ObjectNotFound(CisternaError):
     """No object has that key."""
 

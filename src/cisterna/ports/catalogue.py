@@ -415,6 +415,10 @@ class Inbox(Protocol):
         """Tell of each open attempt that said so how far it has come, by the subject of its work."""
         ...
 
+    def put_off(self) -> Mapping[str, str]:
+        """Tell of each piece of work that was put back, and waits, why: by its subject."""
+        ...
+
     def reading_beside(self, attempt: Attempt, *, instrument: str) -> Sequence[Progress]:
         """Tell what other open attempts said last that read from the instrument.
 
@@ -428,8 +432,8 @@ class Inbox(Protocol):
         """The work is done. Raises `LeaseLost`."""
         ...
 
-    def put_back(self, attempt: Attempt, *, not_before: datetime, outcome: str) -> None:
-        """The attempt failed; try again later. Raises `LeaseLost`."""
+    def put_back(self, attempt: Attempt, *, not_before: datetime, outcome: str, counts: bool = True) -> None:
+        """The attempt failed, or began nothing and does not count; try again later. Raises `LeaseLost`."""
         ...
 
     def give_up(self, attempt: Attempt, *, outcome: str) -> None:

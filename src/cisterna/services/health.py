@@ -186,9 +186,17 @@ def _unchecked(part: str, error: CisternaError) -> Diagnosis:
 
 
 def look_at_work(catalogue: Catalogue) -> Diagnosis:
-    """Find work that was given up."""
+    """Find work that was given up, and what was put off."""
     with catalogue.begin() as tx:
-        failed = tx.inbox.list(state=WorkState.FAILED)
+        failed, put_off = tx.inbox.list(state=WorkState.FAILED), tx.inbox.put_off()
+    if put_off and not failed:
+        subject, reason = next(iter(put_off.items()))
+        return Diagnosis(
+            part="work",
+            condition=Condition.WARNING,
+            message=f"{len(put_off)} put off, first {subject}: {reason}",
+            fix="mend the cause; it is begun again by itself",
+        )
     if not failed:
         return Diagnosis(part="work", condition=Condition.OK, message="nothing was given up")
     first = failed[0]

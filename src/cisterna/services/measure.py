@@ -13,6 +13,7 @@ from cisterna.ports.clock import Clock
 from cisterna.ports.object_store import ObjectStore
 from cisterna.ports.profile import Profile
 from cisterna.ports.quality import ImageMeter, TableFile
+from cisterna.ports.room import Room
 from cisterna.ports.source import LandingZone
 from cisterna.services.lease_watch import LeaseWatch
 from cisterna.services.look import FolderLook
@@ -36,11 +37,13 @@ def measure_version(
     readers: int = 4,
     digest: DigestAlgorithm = DIGEST_ALGORITHM,
     most_files: int = MOST_FILES,
+    room: Room | None = None,
 ) -> Version | None:
     """Bring a detected version to `measured`, or remove it when the archive has its bytes already (then None).
 
     `digest` is what a new object is to be made of; one that is there stays with what it was begun with. A run of more
-    than `most_files` is brought into parts, each verified before the version names them.
+    than `most_files` is brought into parts, each verified before the version names them. Nothing is read of an object
+    that has no `room`.
 
     Harmless to run twice: a second run reads every file again, goes on in the folder of the first and sends what has
     not arrived there; a version that is measured already is returned as it is.
@@ -50,6 +53,7 @@ def measure_version(
         SourceChanged: A file is not what it was when the acquisition was declared complete; nothing stays staged.
         ChecksumMismatch: A file that did not change gave other bytes than before; nothing stays staged.
         NotReady: Another version of the dataset is on its way into the archive; try again later.
+        NoRoom: What has not arrived yet would leave too little free; nothing was read.
         SourceUnavailable, StoreUnavailable, CatalogueUnavailable, LeaseLost: As said there.
     """
     begun = begin_measuring(version_id, lease=lease, catalogue=catalogue)
@@ -78,6 +82,7 @@ def measure_version(
         readers=readers,
         digest=digest,
         delivered=profile.delivered(look),
+        room=room,
         watch=watch,
         pace=pace,
     )

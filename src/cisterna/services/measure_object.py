@@ -29,6 +29,7 @@ from cisterna.ports.clock import Clock
 from cisterna.ports.object_store import ObjectStore
 from cisterna.ports.profile import Profile
 from cisterna.ports.quality import ImageMeter, TableFile
+from cisterna.ports.room import Room
 from cisterna.ports.source import LandingZone
 from cisterna.services.arrival import Arrivals, find_arrivals
 from cisterna.services.data_manifest import MANIFEST_PATH, dump_manifest
@@ -37,6 +38,7 @@ from cisterna.services.measurement import METRICS_PATH, PREVIEWS_PATH, Measureme
 from cisterna.services.one_read import ReadPlan, read_once
 from cisterna.services.pace import Pace
 from cisterna.services.recover import recover_object
+from cisterna.services.room import require_room
 from cisterna.services.source_record import note_ingested
 from cisterna.services.staging import drop_staging, stage_files
 from cisterna.services.transition import advance, announce, write_beside_others
@@ -51,6 +53,7 @@ class Means:
     Attributes:
         digest: What a new object is to be made of.
         delivered: Digests that came with the files.
+        room: Where the bytes land; None when nobody can tell.
         watch, pace: Of the whole attempt, however many objects it fills.
     """
 
@@ -66,6 +69,7 @@ class Means:
     readers: int
     digest: DigestAlgorithm
     delivered: DeliveredDigests
+    room: Room | None
     watch: LeaseWatch
     pace: Pace
 
@@ -127,6 +131,7 @@ def measure_object(begun: Begun, listing: Listing, *, means: Means) -> Version |
     if staging == begun.version.staging:
         root = begun.dataset.object_root
         arrivals = find_arrivals(staging, object_root=root, sizes=recovered.sizes, store=store)
+    require_room(means.room, wanted_bytes=_missing_bytes(listing, arrivals, staging=staging))
     measurement = Measurement(listing, meter=means.meter, is_image=means.profile.is_image, plane=means.profile.plane)
     plan = ReadPlan(
         folder=begun.acquisition.folder,
@@ -173,6 +178,13 @@ def measure_object(begun: Begun, listing: Listing, *, means: Means) -> Version |
     except CisternaError:
         forget_staging(version, dataset=begun.dataset, lease=lease, catalogue=catalogue, store=store)
         raise
+
+
+def _missing_bytes(listing: Listing, arrivals: Arrivals, *, staging: str) -> int:
+    """Count what earlier attempts have not brought; a file whose upload they began counts as there."""
+    there = sum(size for path, size in arrivals.sizes.items() if path.startswith(f"{staging}/"))
+    begun = sum(listing.files[index].size_bytes for index in arrivals.begun if index < len(listing.files))
+    return max(0, listing.total_bytes - there - begun)
 
 
 def name_staging(version: Version, head: int, *, lease: Attempt, catalogue: Catalogue, clock: Clock) -> Version:

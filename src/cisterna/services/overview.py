@@ -27,7 +27,8 @@ class Overview(Value):
 
     Attributes:
         version: The version's label, `vN` or `vN.M`; `version_id` is its full id.
-        reason: Why it is held, else what the gate said, else why the acquisition is in its state; never empty.
+        reason: Why it is held or its ingest was put off, else what the gate said, else why the acquisition is in its
+            state; never empty.
         pid: From `described` on.
         object_url: `s3://bucket/object-root`, from `archived` on.
         progress: Share of the expected files that are there, 0 to 1.
@@ -131,10 +132,14 @@ def list_overviews(
     """
     with catalogue.begin() as tx:
         keys = tx.roster.keys(_wanted(tx, choice, account), limit=limit, offset=offset)
-        reading = tx.inbox.progress()
+        reading, put_off = tx.inbox.progress(), tx.inbox.put_off()
         stores = tx.copies.stores()
         pages = (tx.roster.entries(keys[start : start + _AT_ONCE]) for start in range(0, len(keys), _AT_ONCE))
-        return [_row(entry, stores=stores, reading=reading, bucket=bucket) for page in pages for entry in page]
+        return [
+            _row(entry, stores=stores, reading=reading, put_off=put_off, bucket=bucket)
+            for page in pages
+            for entry in page
+        ]
 
 
 def count_overviews(choice: Choice = EVERYTHING, *, catalogue: Catalogue, account: Account | None = None) -> int:
@@ -191,7 +196,8 @@ def find_overview(tx: Transaction, identifier: str, *, bucket: str, account: Acc
         dataset_id=dataset.dataset_id if dataset else None,
     )
     (entry,) = tx.roster.entries([key])
-    return _row(entry, version=version, stores=tx.copies.stores(), reading=tx.inbox.progress(), bucket=bucket)
+    reading, put_off = tx.inbox.progress(), tx.inbox.put_off()
+    return _row(entry, version=version, stores=tx.copies.stores(), reading=reading, put_off=put_off, bucket=bucket)
 
 
 def _locate(tx: Transaction, identifier: str) -> tuple[Acquisition | None, Dataset | None, Version | None]:
@@ -224,6 +230,7 @@ def _row(
     *,
     stores: Sequence[str],
     reading: Mapping[str, Progress],
+    put_off: Mapping[str, str],
     bucket: str,
     version: Version | None = None,
 ) -> Overview:
@@ -244,6 +251,9 @@ def _row(
     found = reading.get(row.acquisition_id or "") or reading.get(row.version_id or "")
     if found and row.stage in {None, Stage.DETECTED}:
         facts["reading"] = found
+    waits = put_off.get(row.acquisition_id or "") or put_off.get(row.version_id or "")
+    if waits and row.held is None and row.stage in {None, Stage.DETECTED}:
+        facts["reason"] = waits
     if row.stage is Stage.PUBLISHED:
         standing = [one for one in entry.publications if one.version_id == row.version_id and not one.withdrawn_at]
         facts["published_url"] = standing[0].url if standing else None

@@ -47,6 +47,7 @@ STATUS: Mapping[str, int] = {
     "store-not-distinct": 500,
     "error": 500,
     "store-unavailable": 503,
+    "no-room": 503,
     "not-readable-now": 409,
     "catalogue-unavailable": 503,
     "source-unavailable": 503,

@@ -10,15 +10,17 @@ import pytest
 from cisterna.adapters.disk_room import DiskRoom
 from cisterna.bootstrap import Parts
 from cisterna.cli.doctor import _disk
-from cisterna.domain.dataset import Stage
+from cisterna.domain.dataset import Stage, Version
 from cisterna.domain.errors import NoRoom, StoreUnavailable
 from cisterna.domain.work import Claim, WorkState
 from cisterna.services.attempt import LONGEST_DELAY, fail_attempt, start_attempt
 from cisterna.services.health import Condition, look_at_work
 from cisterna.services.overview import overview_of
+from cisterna.services.recovery_round import _Known
 from cisterna.services.room import require_room
 from cisterna.settings import Settings, Store
 from cisterna.testing.memory_store import MemoryStore
+from flows.pool import Pools
 from tests.archive.facility import LEASE, RUN, Facility, SetRoom
 from tests.archive.small_disk import MIB, small_disk
 from tests.services.world import PLACE
@@ -80,6 +82,8 @@ def test_waiting_for_room_uses_up_no_attempt_and_every_page_tells_why(facility: 
         subject = tx.datasets.get(version.dataset_id).acquisition_id
     assert subject is not None
     lease = facility.lease(subject)
+    pools = Pools({}, api_url="", catalogue=facility.catalogue, clock=facility.clock)
+    marks: set[str] = set()
     words = "5 MiB wait for room; make room, and it goes on by itself"
 
     for _ in range(ATTEMPTS + 3):
@@ -87,6 +91,7 @@ def test_waiting_for_room_uses_up_no_attempt_and_every_page_tells_why(facility: 
             (claim,) = tx.inbox.claims_of(lease.owner)
         assert claim.work.attempts == 1
         assert _fail(facility, claim, NoRoom(words)) is WorkState.READY
+        marks.add(_mark(facility, version))
 
         row = overview_of(subject, catalogue=facility.catalogue, bucket="b")
         assert (row.reason, row.held) == (words, None)
@@ -95,9 +100,11 @@ def test_waiting_for_room_uses_up_no_attempt_and_every_page_tells_why(facility: 
         assert words in told.message
 
         assert _begin(facility) is None
+        assert not pools._still_waits(claim.work.model_copy(update={"attempts": 0}))  # so it is asked for no further
         facility.clock.advance(LONGEST_DELAY)
         assert _begin(facility) is not None
 
+    assert len(marks) == ATTEMPTS + 3  # the recovery looks again after each, though none was counted
     assert overview_of(subject, catalogue=facility.catalogue, bucket="b").reason != words
     with facility.catalogue.begin() as tx:
         (claim,) = tx.inbox.claims_of(lease.owner)
@@ -106,6 +113,11 @@ def test_waiting_for_room_uses_up_no_attempt_and_every_page_tells_why(facility: 
     last = _begin(facility)
     assert last is not None
     assert _fail(facility, last, StoreUnavailable("away")) is WorkState.FAILED
+
+
+def _mark(facility: Facility, version: Version) -> str:
+    with facility.catalogue.begin() as tx:
+        return _Known.of(tx, version.dataset_id).mark
 
 
 def _begin(facility: Facility) -> Claim | None:

@@ -276,6 +276,27 @@ def test_work_that_was_put_back_comes_again_later(catalogue: SqlCatalogue, clock
     assert second.attempt.run_id != first.attempt.run_id
 
 
+def test_work_that_was_put_back_says_why_until_it_is_begun_and_need_not_count_the_attempt(
+    catalogue: SqlCatalogue, clock: SettableClock
+) -> None:
+    request(catalogue, make_work(subject="run"))
+    request(catalogue, make_work("other", subject="other"))
+    first = must_claim(catalogue, clock)
+    with catalogue.begin() as tx:
+        tx.inbox.put_back(first.attempt, not_before=clock.now(), outcome="no room", counts=False)
+        waits, put_off = tx.inbox.get(first.work.work_id), tx.inbox.put_off()
+    assert waits.attempts == 0
+    assert put_off == {first.work.subject: "no room"}
+
+    with catalogue.begin() as tx:
+        again = tx.inbox.claim(
+            owner="w", run_id=clock.new_id(), now=clock.now(), lease=timedelta(seconds=9), work_id=first.work.work_id
+        )
+        assert again is not None
+        assert again.work.attempts == 1
+        assert tx.inbox.put_off() == {}
+
+
 def test_requests_of_one_key_at_once_make_one_work(catalogue: SqlCatalogue) -> None:
     start = threading.Barrier(8)
 

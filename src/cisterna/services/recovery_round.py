@@ -141,7 +141,8 @@ class _Known:
     def mark(self) -> str:
         """Another one whenever a version changed or an attempt was begun."""
         versions = [(one.version_id, one.record) for one in self.versions]
-        return repr((versions, sorted((one.work_id, one.attempts) for one in self.works)))
+        works = [(one.work_id, one.attempts, one.not_before) for one in self.works]  # not every attempt is counted
+        return repr((versions, sorted(works)))
 
 
 class _Look:

@@ -52,6 +52,7 @@ class Facility:
     zone: Path
     run_json: Path
     archive_store: MemoryStore = field(default_factory=MemoryStore)
+    room: None = None  # a store in memory lies on no disk
     gate: LimitGate = field(default_factory=lambda: LimitGate({"microscopy": {"images_unreadable": 0.0}}))
     tables: ParquetTables = field(default_factory=ParquetTables)
     meter: TiffMeter = field(default_factory=TiffMeter)

@@ -87,7 +87,7 @@ class _Round:
         self._pause = pause_seconds
         self._wake = threading.Event()
         self._stopping = False
-        self._hint = FolderHint([instrument.path, *instrument.settings.values()], wake=self._wake)
+        self._hint = FolderHint(watched_paths(instrument), wake=self._wake)
         self._told = listen(instrument, self._wake) if listen is not None else None
         self._thread = threading.Thread(target=self._go, name=f"sweep-{instrument.name}", daemon=True)
         self._thread.start()
@@ -127,6 +127,11 @@ class _Round:
                 time.sleep(lull)
 
 
+def watched_paths(instrument: Instrument) -> list[str]:
+    """Name what may be watched: the landing zone, and what settings name from the root; others are numbers or words."""
+    return [instrument.path, *(value for value in instrument.settings.values() if value.startswith("/"))]
+
+
 def _frozen(instrument: Instrument) -> str:
     """Write down what a round goes by; what sweeps and people say of what was seen makes no new one."""
-    return instrument.model_dump_json(exclude={"guard", "accepted"})
+    return instrument.model_dump_json(exclude={"guard", "accepted", "copies"})

@@ -19,7 +19,7 @@ from cisterna.services.hint import take_hints
 from cisterna.testing.clock import START
 from cisterna.testing.factory import make_instrument
 from flows.keeper import Duties, Keeper
-from flows.sweeper import Sweeper
+from flows.sweeper import Sweeper, watched_paths
 
 _LONG = 3600.0
 
@@ -139,3 +139,9 @@ def test_a_store_that_tells_of_changes_wakes_the_sweep_too(catalogue: SqlCatalog
     assert looks.wait_for(lambda seen: seen["squid-1"] == 2)
     sweeper.stop()
     assert told["squid-1"].is_closed
+
+
+def test_only_what_a_setting_names_from_the_root_is_watched() -> None:
+    settings = {"run_json": "/data/run.json", "quiet_seconds": "2", "unportable_names": ".", "marker": "Done.txt"}
+
+    assert watched_paths(make_instrument(path="/landing", settings=settings)) == ["/landing", "/data/run.json"]

@@ -6,6 +6,7 @@ _PIECES = "how much is read at a time"
 
 HARMLESS = {
     "judge _about_copies: single is not None and single in counted -> single in counted": "no store's name is None",
+    "judge rules_for: project is not None and single is not None -> single is not None": "no project names no store",
     "deletion _FOLDER: os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC -> "
     "os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | 0": _INHERITED,
     "deletion _FOLDER: os.O_RDONLY | os.O_DIRECTORY -> 0 | os.O_DIRECTORY": _READ_ONLY,

@@ -8,7 +8,7 @@ import pytest
 
 from cisterna.adapters.landing_folder import LandingFolder
 from cisterna.domain.errors import CisternaError, Conflict, HostileInput, LeaseLost, ReleaseRefused
-from cisterna.domain.instrument import Instrument
+from cisterna.domain.instrument import BucketIdentity, Identity, Instrument
 from cisterna.domain.listing import Listing
 from cisterna.domain.release import ProvenFile, ReleaseState, Step
 from cisterna.ports.source import LandingZone
@@ -48,6 +48,27 @@ def test_an_object_without_its_inventory_holds_nothing(quick_world: ReleaseWorld
     archive = gather(quick_world.acquisition_id, step=Step.ANNOUNCE, site=quick_world.site).facts.archive
 
     assert (archive.problem, archive.inventory_sha512, archive.holds_manifest) == (None, None, False)
+
+
+def test_files_of_a_zone_that_is_no_folder_are_of_no_device(quick_world: ReleaseWorld) -> None:
+    """No zone in a bucket is ever released; what is read of one could not even be taken for a file of a folder."""
+    world, bucket = quick_world, BucketIdentity(bucket="landing", sentinel="squid-1")
+
+    class InBucket(LandingFolder):
+        def require_identity(self, declared: Identity | None) -> None:
+            assert declared == bucket
+
+        def identity(self) -> Identity:  # type: ignore[override]
+            return bucket
+
+    world.zone_of = lambda one: InBucket(one.path, declared=None)  # type: ignore[method-assign]
+    with world.facility.desk.begin() as tx:
+        tx.instruments.save(tx.instruments.get("squid-1").model_copy(update={"identity": bucket}))
+
+    files = gather(world.acquisition_id, step=Step.DELETE, site=world.site).files
+
+    assert {file.path for file in files} == RUN.keys()
+    assert {file.device for file in files} == {-1}
 
 
 def test_a_worker_without_its_lease_looks_at_nothing(quick_world: ReleaseWorld) -> None:

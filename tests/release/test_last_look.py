@@ -60,6 +60,18 @@ def test_what_was_never_archived_is_found_before_the_first_file_goes(quick_world
     assert (world.acquisition().held or "").startswith("its release was stopped: ")
 
 
+def test_of_many_late_files_the_first_hundred_are_named_in_their_order(quick_world: ReleaseWorld) -> None:
+    world = quick_world
+    release, lease = world.announce_and_wait(), world.lease()
+    late = [f"late-{number:03}.tiff" for number in range(102)]
+    act_at_the_last_look(world, release, lambda: [(world.folder / one).write_bytes(b"") for one in late])
+
+    with pytest.raises(SourceChanged, match=r"such as late-000\.tiff") as stopped:
+        world.execute(release, lease)
+
+    assert stopped.value.facts["paths"] == late[:100]
+
+
 def test_a_zone_that_is_not_the_declared_one_is_left_alone_whatever_it_lists(quick_world: ReleaseWorld) -> None:
     world = quick_world
     release, lease = world.announce_and_wait(), world.lease()
@@ -115,6 +127,7 @@ def test_what_has_begun_is_dated_and_marked_until_it_has_ended(quick_world: Rele
     world = quick_world
     release, lease = world.announce_and_wait(), world.lease()
     act_at_the_last_look(world, release, lambda: (world.folder / "late").write_bytes(b""))
+    world.change_acquisition(source_state=SourceState.PRESENT)  # the mark of the announcement is lost
 
     with pytest.raises(SourceChanged):
         world.execute(release, lease)

@@ -8,15 +8,16 @@ import pytest
 
 from cisterna.adapters.s3_obstore import S3Store
 from cisterna.domain.account import Account, Grant, Role
-from cisterna.domain.errors import CisternaError, ReleaseRefused
+from cisterna.domain.errors import CisternaError, CouldNotCheck, ReleaseRefused
 from cisterna.domain.fixity import Fixity
 from cisterna.domain.receipt import CopyReceipt
-from cisterna.domain.release import Release, ReleaseState
+from cisterna.domain.release import Release, ReleaseState, Step
 from cisterna.domain.stored_copy import StoredCopy
 from cisterna.ports.catalogue import Catalogue
 from cisterna.ports.object_store import ObjectStore
 from cisterna.services.data_manifest import MANIFEST_PATH
 from cisterna.services.part_table import PARTS_PATH
+from cisterna.services.release_facts import gather
 from cisterna.services.release_plan import list_candidates
 from cisterna.services.release_record import DeletionRecord
 from cisterna.services.verify_copy import ArchivedDigests
@@ -193,6 +194,27 @@ def test_a_table_of_parts_that_has_other_bytes_vouches_for_nothing(world: Releas
     spoil(world, world.version_id, PARTS_PATH)
 
     assert "does not hold this version" in refused(world)
+
+
+def test_an_object_that_names_parts_and_has_no_inventory_holds_nothing(world: ReleaseWorld) -> None:
+    world.facility.store.delete([f"{world.root}/inventory.json"])
+
+    archive = gather(world.acquisition_id, step=Step.ANNOUNCE, site=world.site).facts.archive
+
+    assert (archive.problem, archive.inventory_sha512, archive.holds_manifest) == (None, None, False)
+
+
+def test_a_table_of_parts_that_cannot_be_read_now_is_not_known_to_be_wrong(world: ReleaseWorld) -> None:
+    store = world.facility.store
+    assert isinstance(store, MemoryStore)
+    staged = world.facility.version(world.version_id).staged[PARTS_PATH]
+    away = store.fail_on("get", times=1000, key_ends=staged.content_path)
+
+    with pytest.raises(CouldNotCheck, match=r"the archive could not be asked: the fault set"):
+        world.announce()
+
+    assert away.fired
+    assert world.files() == RUN
 
 
 def spoil(world: ReleaseWorld, version_id: str, path: str) -> None:

@@ -6,6 +6,7 @@ _PIECES = "how much is read at a time"
 
 HARMLESS = {
     "judge _about_copies: single is not None and single in counted -> single in counted": "no store's name is None",
+    "judge rules_for: project is not None and single is not None -> single is not None": "no project names no store",
     "deletion _FOLDER: os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC -> "
     "os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | 0": _INHERITED,
     "deletion _FOLDER: os.O_RDONLY | os.O_DIRECTORY -> 0 | os.O_DIRECTORY": _READ_ONLY,
@@ -17,6 +18,8 @@ HARMLESS = {
     "deletion _CHUNK_BYTES: 1024 -> 1025": _PIECES,
     "deletion _CHUNK_BYTES: 1024 -> 1025 (2)": _PIECES,
     "deletion _remove_empty: sorted(below) -> list(below)": "in which order folders go that must all be empty",
+    "execution _begin: case.facts.archive.inventory_sha512 or '' -> "
+    "case.facts.archive.inventory_sha512": "the judge allows nothing whose inventory is not known: there is one here",
     "facts _CHUNK_BYTES: 1024 -> 1025": _PIECES,
     "facts _CHUNK_BYTES: 1024 -> 1025 (2)": _PIECES,
 }

@@ -18,12 +18,11 @@ from defusedxml.ElementTree import ParseError, fromstring
 from pydantic import JsonValue
 
 from cisterna.domain.acquisition import Evidence
-from cisterna.domain.delivered import DeliveredDigests
 from cisterna.domain.errors import InvalidInput, NotFound
 from cisterna.domain.listing import SeenFile
 from cisterna.domain.untrusted import plain_text, real_number
-from cisterna.ports.profile import Described, Look, Plane
-from cisterna.services.file_evidence import file_digests, file_evidence
+from cisterna.ports.profile import Described, Look
+from cisterna.services.file_evidence import KeptAsTheyAre, file_evidence
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -41,7 +40,7 @@ class _Header(NamedTuple):
     is_changing: bool
 
 
-class Czi:
+class Czi(KeptAsTheyAre):
     """Implements `ports.profile.Profile`."""
 
     name = "czi"
@@ -67,20 +66,6 @@ class Czi:
             instrument_model=_microscope(root),
             started_at=_started(root),
         )
-
-    def delivered(self, look: Look) -> DeliveredDigests:
-        """Give every digest of the checksum files."""
-        return file_digests(look)
-
-    def is_image(self, path: str) -> bool:
-        """Measure nothing: no reader of ours opens the pixels."""
-        del path
-        return False
-
-    def plane(self, path: str) -> Plane | None:
-        """Place nothing."""
-        del path
-        return None
 
 
 def _files(look: Look) -> list[SeenFile]:

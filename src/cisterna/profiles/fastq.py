@@ -16,13 +16,12 @@ from typing import NamedTuple
 from pydantic import JsonValue
 
 from cisterna.domain.acquisition import Evidence
-from cisterna.domain.delivered import DeliveredDigests
 from cisterna.domain.errors import InvalidInput, NotFound
 from cisterna.domain.listing import SeenFile
 from cisterna.domain.untrusted import plain_text
-from cisterna.ports.profile import Described, Look, Plane
+from cisterna.ports.profile import Described, Look
 from cisterna.services.closing_list import closing_lists, sidecars
-from cisterna.services.file_evidence import file_digests, file_evidence
+from cisterna.services.file_evidence import KeptAsTheyAre, file_evidence
 
 _FASTQ = re.compile(r".+\.(fastq|fq)(\.gz)?")
 _MATE = re.compile(r"(?P<before>.+)_(?P<read>[RI]?[123])(?P<after>(?:_\d{3})?\.(?:fastq|fq)(?:\.gz)?)")
@@ -46,7 +45,7 @@ class _Mate(NamedTuple):
     after: str
 
 
-class Fastq:
+class Fastq(KeptAsTheyAre):
     """Implements `ports.profile.Profile`."""
 
     name = "fastq"
@@ -90,20 +89,6 @@ class Fastq:
             data_type="sequencing",
             fields={name: value for name, value in found.items() if value not in (None, [], 0)},
         )
-
-    def delivered(self, look: Look) -> DeliveredDigests:
-        """Give every digest of the checksum files."""
-        return file_digests(look)
-
-    def is_image(self, path: str) -> bool:
-        """Measure nothing."""
-        del path
-        return False
-
-    def plane(self, path: str) -> Plane | None:
-        """Place nothing."""
-        del path
-        return None
 
 
 def _files(look: Look) -> list[SeenFile]:

@@ -13,12 +13,11 @@ from collections.abc import Mapping
 from pydantic import JsonValue
 
 from cisterna.domain.acquisition import Evidence
-from cisterna.domain.delivered import DeliveredDigests
 from cisterna.domain.errors import InvalidInput, NotFound
 from cisterna.domain.listing import SeenFile
 from cisterna.domain.untrusted import plain_text
-from cisterna.ports.profile import Described, Look, Plane
-from cisterna.services.file_evidence import file_digests, file_evidence
+from cisterna.ports.profile import Described, Look
+from cisterna.services.file_evidence import KeptAsTheyAre, file_evidence
 
 _FILE = re.compile(r".+\.(fcs|lmd)", re.IGNORECASE)
 _VERSIONS = frozenset({b"FCS2.0", b"FCS3.0", b"FCS3.1", b"FCS3.2"})
@@ -27,7 +26,7 @@ _MOST_CHANNELS, _MOST_EVENTS, _MOST_BITS = 10_000, 10**12, 1024
 _COUNTS = {"$TOT": _MOST_EVENTS, "$PAR": _MOST_CHANNELS}
 
 
-class Fcs:
+class Fcs(KeptAsTheyAre):
     """Implements `ports.profile.Profile`."""
 
     name = "fcs"
@@ -61,20 +60,6 @@ class Fcs:
             fields={name: value for name, value in found.items() if value not in (None, [], 0)},
             instrument_model=plain_text(said.get("$CYT")),
         )
-
-    def delivered(self, look: Look) -> DeliveredDigests:
-        """Give every digest of the checksum files."""
-        return file_digests(look)
-
-    def is_image(self, path: str) -> bool:
-        """Measure nothing."""
-        del path
-        return False
-
-    def plane(self, path: str) -> Plane | None:
-        """Place nothing."""
-        del path
-        return None
 
 
 def _files(look: Look) -> list[SeenFile]:

@@ -14,12 +14,11 @@ from collections import defaultdict
 from pydantic import JsonValue
 
 from cisterna.domain.acquisition import Evidence
-from cisterna.domain.delivered import DeliveredDigests
 from cisterna.domain.errors import InvalidInput, NotFound
 from cisterna.domain.listing import SeenFile
 from cisterna.domain.untrusted import plain_text
-from cisterna.ports.profile import Described, Look, Plane
-from cisterna.services.file_evidence import file_digests, file_evidence
+from cisterna.ports.profile import Described, Look
+from cisterna.services.file_evidence import KeptAsTheyAre, file_evidence
 
 _HDF5 = re.compile(r".+\.(h5ad|h5mu)|(.*/)?[^/]*((feature|gene)_bc_matri(x|ces)[^/]*|molecule_info)\.h5", re.IGNORECASE)
 _TEXT = re.compile(r"(?P<folder>(?:.*/)?)(?P<what>matrix|barcodes|features|genes)\.(?:mtx|tsv)(?P<packed>\.gz)?")
@@ -31,7 +30,7 @@ _BEHIND = (512, 1024, 2048)
 _OPEN_FOR_WRITING = 1
 
 
-class H5ad:
+class H5ad(KeptAsTheyAre):
     """Implements `ports.profile.Profile`."""
 
     name = "h5ad"
@@ -61,20 +60,6 @@ class H5ad:
             data_type="single_cell",
             fields={name: value for name, value in found.items() if value not in (None, 0)},
         )
-
-    def delivered(self, look: Look) -> DeliveredDigests:
-        """Give every digest of the checksum files."""
-        return file_digests(look)
-
-    def is_image(self, path: str) -> bool:
-        """Measure nothing: a picture of tissue beside a matrix is no micrograph that anybody described."""
-        del path
-        return False
-
-    def plane(self, path: str) -> Plane | None:
-        """Place nothing."""
-        del path
-        return None
 
 
 def _files(look: Look) -> list[SeenFile]:

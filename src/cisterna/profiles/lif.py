@@ -18,12 +18,11 @@ from defusedxml.ElementTree import ParseError, fromstring
 from pydantic import JsonValue
 
 from cisterna.domain.acquisition import Evidence
-from cisterna.domain.delivered import DeliveredDigests
 from cisterna.domain.errors import InvalidInput, NotFound
 from cisterna.domain.listing import SeenFile
 from cisterna.domain.untrusted import plain_text
-from cisterna.ports.profile import Described, Look, Plane
-from cisterna.services.file_evidence import file_digests, file_evidence
+from cisterna.ports.profile import Described, Look
+from cisterna.services.file_evidence import KeptAsTheyAre, file_evidence
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -35,7 +34,7 @@ _LEAST_BLOCK_BYTES = 18  # of the header before the pixels, in the older of two 
 _MOST_NAMES, _MOST_DESCRIBED = 200, 20
 
 
-class Lif:
+class Lif(KeptAsTheyAre):
     """Implements `ports.profile.Profile`."""
 
     name = "lif"
@@ -66,20 +65,6 @@ class Lif:
             data_type="image_arrays",
             fields={name: value for name, value in found.items() if value not in (None, [])},
         )
-
-    def delivered(self, look: Look) -> DeliveredDigests:
-        """Give every digest of the checksum files."""
-        return file_digests(look)
-
-    def is_image(self, path: str) -> bool:
-        """Measure nothing: no reader of ours opens the pixels."""
-        del path
-        return False
-
-    def plane(self, path: str) -> Plane | None:
-        """Place nothing."""
-        del path
-        return None
 
 
 def _files(look: Look) -> list[SeenFile]:

@@ -13,11 +13,10 @@ import struct
 from pydantic import JsonValue
 
 from cisterna.domain.acquisition import Evidence
-from cisterna.domain.delivered import DeliveredDigests
 from cisterna.domain.listing import SeenFile
 from cisterna.domain.untrusted import plain_text
-from cisterna.ports.profile import Described, Look, Plane
-from cisterna.services.file_evidence import file_digests, file_evidence
+from cisterna.ports.profile import Described, Look
+from cisterna.services.file_evidence import KeptAsTheyAre, file_evidence
 
 _FILE = re.compile(r".+\.nd2", re.IGNORECASE)
 _CHUNK, _OLD = b"\xda\xce\xbe\x0a", b"\0\0\0\x0cjP  "
@@ -26,7 +25,7 @@ _END_BYTES, _CHUNK_BYTES = 40, 16
 _NEAR_BYTES = 16 * 1024 * 1024
 
 
-class Nd2:
+class Nd2(KeptAsTheyAre):
     """Implements `ports.profile.Profile`."""
 
     name = "nd2"
@@ -51,20 +50,6 @@ class Nd2:
             data_type="image_arrays",
             fields={"experiment_id": name, **fields} if name is not None else fields,
         )
-
-    def delivered(self, look: Look) -> DeliveredDigests:
-        """Give every digest of the checksum files."""
-        return file_digests(look)
-
-    def is_image(self, path: str) -> bool:
-        """Measure nothing: no reader of ours opens the pixels."""
-        del path
-        return False
-
-    def plane(self, path: str) -> Plane | None:
-        """Place nothing."""
-        del path
-        return None
 
 
 def _files(look: Look) -> list[SeenFile]:

@@ -14,11 +14,10 @@ from dataclasses import dataclass, field
 from pydantic import JsonValue
 
 from cisterna.domain.acquisition import Evidence
-from cisterna.domain.delivered import DeliveredDigests
 from cisterna.domain.errors import InvalidInput, NotFound
 from cisterna.domain.untrusted import plain_text, real_number
-from cisterna.ports.profile import Described, Look, Plane
-from cisterna.services.file_evidence import file_digests, file_evidence
+from cisterna.ports.profile import Described, Look
+from cisterna.services.file_evidence import KeptAsTheyAre, file_evidence
 from cisterna.services.zarr_tree import METADATA_NAMES, ZarrArray, ZarrTree, chunk_note, named
 
 _MOST_IMAGES, _MOST_STORES, _MOST_FAULTS = 5_000, 100, 100
@@ -28,7 +27,7 @@ _PLANS = frozenset({"acquisition.yaml", "acquisition_channels.yaml"})
 _UM = {"micrometer": 1.0, "nanometer": 1e-3, "millimeter": 1e3, "meter": 1e6}
 
 
-class OmeZarr:
+class OmeZarr(KeptAsTheyAre):
     """Implements `ports.profile.Profile`."""
 
     name = "ome-zarr"
@@ -62,20 +61,6 @@ class OmeZarr:
             data_type="image_arrays",
             fields={name: value for name, value in fields.items() if value not in (None, [])},
         )
-
-    def delivered(self, look: Look) -> DeliveredDigests:
-        """Give every digest of the checksum files."""
-        return file_digests(look)
-
-    def is_image(self, path: str) -> bool:
-        """Measure nothing: a chunk alone is no image."""
-        del path
-        return False
-
-    def plane(self, path: str) -> Plane | None:
-        """Place nothing."""
-        del path
-        return None
 
 
 @dataclass

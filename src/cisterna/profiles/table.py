@@ -14,13 +14,12 @@ from collections.abc import Iterable
 from pydantic import JsonValue
 
 from cisterna.domain.acquisition import Evidence
-from cisterna.domain.delivered import DeliveredDigests
 from cisterna.domain.errors import InvalidInput, NotFound
 from cisterna.domain.listing import SeenFile
 from cisterna.domain.untrusted import plain_text
-from cisterna.ports.profile import Described, Look, Plane
+from cisterna.ports.profile import Described, Look
 from cisterna.services.closing_list import closing_lists, sidecars
-from cisterna.services.file_evidence import file_digests, file_evidence
+from cisterna.services.file_evidence import KeptAsTheyAre, file_evidence
 
 _TABLE = re.compile(r".+\.(csv|tsv|parquet)(\.gz)?", re.IGNORECASE)
 _BESIDE = re.compile(r"(readme|licen[cs]e|changelog|datapackage|metadata|_success)[^/]*|.+\.md|\..+", re.IGNORECASE)
@@ -29,7 +28,7 @@ _HEAD_BYTES, _TAIL_BYTES, _UNPACKED_BYTES = 64 * 1024, 64 * 1024, 64 * 1024
 _MOST_COLUMNS, _MOST_DESCRIBED = 200, 20
 
 
-class Table:
+class Table(KeptAsTheyAre):
     """Implements `ports.profile.Profile`."""
 
     name = "table"
@@ -62,20 +61,6 @@ class Table:
             data_type="table",
             fields={name: value for name, value in found.items() if value not in (None, [], 0)},
         )
-
-    def delivered(self, look: Look) -> DeliveredDigests:
-        """Give every digest of the checksum files."""
-        return file_digests(look)
-
-    def is_image(self, path: str) -> bool:
-        """Measure nothing."""
-        del path
-        return False
-
-    def plane(self, path: str) -> Plane | None:
-        """Place nothing."""
-        del path
-        return None
 
 
 def _tables(look: Look) -> list[SeenFile]:

@@ -9,13 +9,31 @@ from cisterna.domain.acquisition import Evidence
 from cisterna.domain.delivered import DeliveredDigests
 from cisterna.domain.errors import HostileInput, NotFound
 from cisterna.domain.listing import SeenFile
-from cisterna.ports.profile import Look
+from cisterna.ports.profile import Look, Plane
 from cisterna.services.closing_list import closing_lists, held_against_lists, listed_digests, sidecars
 
 Judge = Callable[[Look, SeenFile], str | None]
 """Says why a file cannot be whole, or None; it looks at the file's ends only."""
 
 _MOST_LOOKS, _MOST_TOLD = 2_000, 100
+
+
+class KeptAsTheyAre:
+    """The part of a profile that is the same wherever files are kept as they are: nothing in them is measured."""
+
+    def delivered(self, look: Look) -> DeliveredDigests:
+        """Give every digest of the checksum files."""
+        return file_digests(look)
+
+    def is_image(self, path: str) -> bool:
+        """Measure nothing: no reader of ours opens what is in such a file."""
+        del path
+        return False
+
+    def plane(self, path: str) -> Plane | None:
+        """Place nothing."""
+        del path
+        return None
 
 
 def file_faults(look: Look, files: Iterable[SeenFile], judge: Judge) -> tuple[str, ...]:

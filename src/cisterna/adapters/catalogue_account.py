@@ -17,7 +17,7 @@ _MOST_BUCKETS = 10_000
 
 
 class SqlAccounts:
-    """Implements `ports.catalogue.Accounts`."""
+    """Implements `ports.account.Accounts`."""
 
     def __init__(self, statements: Statements) -> None:
         self._sql = statements

@@ -87,7 +87,7 @@ class _Lease(NamedTuple):
 
 
 class SqlInbox:
-    """Implements `ports.catalogue.Inbox`."""
+    """Implements `ports.inbox.Inbox`."""
 
     def __init__(self, statements: Statements) -> None:
         self._sql = statements

@@ -75,7 +75,7 @@ _BEHIND = update(deliveries).where(
 
 
 class SqlOutbox:
-    """Implements `ports.catalogue.Outbox`."""
+    """Implements `ports.inbox.Outbox`."""
 
     def __init__(self, statements: Statements) -> None:
         self._sql = statements

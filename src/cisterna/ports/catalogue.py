@@ -14,23 +14,21 @@ from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from cisterna.domain.account import Account, ApiToken, Session, SetupLink
 from cisterna.domain.acquisition import Acquisition, AcquisitionState
 from cisterna.domain.dataset import Dataset, Stage, Version
 from cisterna.domain.erasure import Erasure
-from cisterna.domain.event import Delivery, Event
 from cisterna.domain.finding import Finding
 from cisterna.domain.hold import Hold, HoldScope
 from cisterna.domain.instrument import Instrument
-from cisterna.domain.progress import Progress
 from cisterna.domain.project import Binding, Project
 from cisterna.domain.publication import Publication
 from cisterna.domain.receipt import CopyReceipt
 from cisterna.domain.release import Release
 from cisterna.domain.review import Decision
 from cisterna.domain.stored_copy import StoredCopy
-from cisterna.domain.work import Attempt, Claim, Work, WorkKind, WorkState
+from cisterna.ports.account import Accounts
 from cisterna.ports.hint import Hints
+from cisterna.ports.inbox import Inbox, Outbox
 from cisterna.ports.record import Rebuilding, Records, Recoveries
 from cisterna.ports.retention import Protections, RetentionRules
 from cisterna.ports.roster import Roster
@@ -349,207 +347,6 @@ class Erasures(Protocol):
         The datasets' own rows stay, and the acquisition's; so do holds and what the erasure itself told. The erasure
         must be on record and not done. Again is harmless.
         """
-        ...
-
-
-class Inbox(Protocol):
-    """Work to be done, and the leases on it."""
-
-    def request(self, work: Work) -> Work:
-        """Add work, or return what already has the same key."""
-        ...
-
-    def get(self, work_id: str) -> Work:
-        """Raises `NotFound`."""
-        ...
-
-    def list(self, *, state: WorkState | None = None, subject: str | None = None) -> Sequence[Work]:
-        """Oldest first."""
-        ...
-
-    def claim(
-        self,
-        *,
-        owner: str,
-        run_id: str,
-        now: datetime,
-        lease: timedelta,
-        kinds: Sequence[WorkKind] | None = None,
-        work_id: str | None = None,
-    ) -> Claim | None:
-        """Take one ready piece of work (or the one named), or one whose lease ran out; None when there is none.
-
-        Rows that others are taking are skipped, never waited for. Instruments (`fairness`) take turns: the one whose
-        work was begun longest ago comes first. A lease that ran out is ended as its old attempt's, see `expired`.
-        """
-        ...
-
-    def expired(self, *, now: datetime) -> Sequence[Claim]:
-        """Attempts whose lease ran out and whose end was not told yet; each is returned once and its work made ready.
-
-        The caller writes `attempt.aborted` for each in the same transaction.
-        """
-        ...
-
-    def claims_of(self, owner: str) -> Sequence[Claim]:
-        """Attempts that an owner holds, so that a supervisor can end those of a worker it saw die."""
-        ...
-
-    def renew(self, attempt: Attempt, *, expires_at: datetime) -> None:
-        """Heartbeat. Raises `LeaseLost`."""
-        ...
-
-    def note_flow_run(self, attempt: Attempt, flow_run_id: str) -> None:
-        """Remember Prefect's run. Raises `LeaseLost`."""
-        ...
-
-    def require_lease(self, attempt: Attempt) -> None:
-        """Lock the lease for this transaction, so that nothing is written after it is lost. Raises `LeaseLost`."""
-        ...
-
-    def note_progress(self, attempt: Attempt, progress: Progress) -> None:
-        """Remember how far the attempt has come, and lock the lease as `require_lease` does. Raises `LeaseLost`."""
-        ...
-
-    def progress(self) -> Mapping[str, Progress]:
-        """Tell of each open attempt that said so how far it has come, by the subject of its work."""
-        ...
-
-    def put_off(self) -> Mapping[str, str]:
-        """Tell of each piece of work that was put back, and waits, why: by its subject."""
-        ...
-
-    def reading_beside(self, attempt: Attempt, *, instrument: str) -> Sequence[Progress]:
-        """Tell what other open attempts said last that read from the instrument.
-
-        Whoever asks takes turns with all who ask for the same instrument, until this transaction ends: what they take
-        of its limit by the answer, and note, the next one knows. An attempt that was killed counts until its end is
-        told.
-        """
-        ...
-
-    def finish(self, attempt: Attempt, *, outcome: str) -> None:
-        """The work is done. Raises `LeaseLost`."""
-        ...
-
-    def put_back(self, attempt: Attempt, *, not_before: datetime, outcome: str, counts: bool = True) -> None:
-        """The attempt failed, or began nothing and does not count; try again later. Raises `LeaseLost`."""
-        ...
-
-    def give_up(self, attempt: Attempt, *, outcome: str) -> None:
-        """The work failed for good; a person has to look. Raises `LeaseLost`."""
-        ...
-
-
-class Outbox(Protocol):
-    """Events waiting to be delivered, per sink."""
-
-    def append(self, event: Event) -> None:
-        """Add an event for every sink that is registered; the same id again is a no-op."""
-        ...
-
-    def register(self, sinks: Sequence[str]) -> None:
-        """Say which sinks there are. A new one gets what is appended from now on; a dropped one gets nothing more."""
-        ...
-
-    def due(self, *, sink: str, now: datetime, limit: int) -> Sequence[Delivery]:
-        """Lock what is due, in the order of events per subject; subjects that others hold are skipped.
-
-        After one that is postponed, the later ones of its subject must not be sent.
-        """
-        ...
-
-    def delivered(self, deliveries: Sequence[Delivery]) -> None:
-        """The sink has these."""
-        ...
-
-    def postponed(self, delivery: Delivery, *, not_before: datetime, reason: str) -> None:
-        """The sink did not take it; try again later."""
-        ...
-
-    def undelivered(self) -> dict[str, int]:
-        """Count what waits, per sink."""
-        ...
-
-    def history(self, subjects: Sequence[str]) -> Sequence[Event]:
-        """Every event about these subjects, oldest first."""
-        ...
-
-
-class Accounts(Protocol):
-    """People, their sessions and tokens."""
-
-    def add(self, account: Account) -> None:
-        """Raises `AlreadyExists`."""
-        ...
-
-    def save(self, account: Account) -> None:
-        """Raises `NotFound`."""
-        ...
-
-    def find(self, name: str) -> Account | None:
-        """None for an unknown name."""
-        ...
-
-    def list(self) -> Sequence[Account]:
-        """By name."""
-        ...
-
-    def list_for_change(self) -> Sequence[Account]:
-        """Like `list`, with the rows locked for this transaction, so that what is decided on them still holds."""
-        ...
-
-    def put_session(self, session: Session) -> None:
-        """Insert or replace."""
-        ...
-
-    def find_session(self, secret_sha256: str) -> Session | None:
-        """By the digest of the cookie's secret."""
-        ...
-
-    def drop_sessions(
-        self,
-        *,
-        secret_sha256: str | None = None,
-        account: str | None = None,
-        expired_before: datetime | None = None,
-    ) -> None:
-        """Remove one session, all of a person's, and those that ended before a moment."""
-        ...
-
-    def put_token(self, token: ApiToken) -> None:
-        """Insert or replace."""
-        ...
-
-    def find_token(self, secret_sha256: str) -> ApiToken | None:
-        """By the digest of the secret."""
-        ...
-
-    def tokens(self, account: str) -> Sequence[ApiToken]:
-        """Newest first."""
-        ...
-
-    def put_setup_link(self, link: SetupLink) -> None:
-        """Insert or replace."""
-        ...
-
-    def retire_setup_links(self, *, now: datetime) -> None:
-        """Mark every link that is not used as used."""
-        ...
-
-    def find_setup_link(self, secret_sha256: str) -> SetupLink | None:
-        """By the digest of the secret; the row is locked for this transaction."""
-        ...
-
-    def note_sign_in_failure(self, bucket: str, *, now: datetime, since: datetime) -> int:
-        """Count one more failure of a bucket (a name, an address) and return how many there are.
-
-        Counting begins anew when the last failure lies before `since`. The number of buckets is bounded.
-        """
-        ...
-
-    def forget_sign_in_failures(self, bucket: str) -> None:
-        """Begin anew."""
         ...
 
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from sqlalchemy import bindparam, cast, select, update
+from sqlalchemy import CursorResult, RowMapping, bindparam, cast, select, update
 from sqlalchemy import text as sql_text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TEXT, insert
 
-from cisterna.adapters.catalogue_connection import Statements, body_of
-from cisterna.adapters.catalogue_tables import erasures
+from cisterna.adapters.catalogue_connection import Statements, body_of, json_of
+from cisterna.adapters.catalogue_tables import deliveries, erasures, events
 from cisterna.domain.erasure import Erasure
 from cisterna.domain.errors import AlreadyExists, Conflict, NotFound
+from cisterna.services.lineage import bare_facts
 
 _SUBJECTS = """
     subject = ANY(:subjects) OR split_part(subject, ':', 1) = ANY(:datasets)
@@ -41,6 +43,14 @@ _PURGE = (
     "DELETE FROM recoveries WHERE object_root = ANY(:roots)",
 )
 """Who refers goes before what is referred to."""
+
+_UNTOLD = f"""
+    SELECT events.*, array_agg(deliveries.sink) AS sinks
+    FROM events JOIN deliveries ON deliveries.sequence = events.sequence
+    WHERE events.name LIKE 'attempt.%' AND events.sequence IN ({_EVENTS})
+    GROUP BY events.event_id
+    ORDER BY events.sequence
+"""  # noqa: S608 - words of ours
 
 _HALT = sql_text(
     f"UPDATE works SET state = 'done', outcome = :outcome WHERE state = 'ready' AND ({_SUBJECTS})"  # noqa: S608 - ours
@@ -99,7 +109,11 @@ class SqlErasures:
         return list(self._sql.run(_LEASED, named).scalars())
 
     def purge(self, erasure: Erasure) -> int:
-        """Remove rows, referring ones first; the database lets none go that is not of these datasets."""
+        """Remove rows, referring ones first; the database lets none go that is not of these datasets.
+
+        A sink may have been told that an attempt began and not yet that it ended. What it still waits for is told in
+        the erasure's name, with no more in it than which run ended and how.
+        """
         named = {
             "datasets": list(erasure.dataset_ids),
             "subjects": [*erasure.dataset_ids, *([erasure.acquisition_id] if erasure.acquisition_id else [])],
@@ -108,13 +122,27 @@ class SqlErasures:
         self._sql.run(
             sql_text("SELECT set_config('cisterna.erasure', :erasure, true)"), {"erasure": erasure.erasure_id}
         )
-        gone = 0
-        for statement in _PURGE:
-            asked = {name: value for name, value in named.items() if f":{name}" in statement}
-            typed = sql_text(statement).bindparams(*(bindparam(name, type_=ARRAY(TEXT)) for name in asked))
-            gone += self._sql.run(typed, asked).rowcount
+        untold = self._run(_UNTOLD, named).mappings().all()
+        gone = sum(self._run(statement, named).rowcount for statement in _PURGE)
+        for row in untold:
+            self._tell_bare(row, erasure.erasure_id)
         self._sql.run(sql_text("SELECT set_config('cisterna.erasure', '', true)"))
         return gone
+
+    def _run(self, statement: str, named: Mapping[str, Sequence[str]]) -> CursorResult[Any]:
+        asked = {name: value for name, value in named.items() if f":{name}" in statement}
+        typed = sql_text(statement).bindparams(*(bindparam(name, type_=ARRAY(TEXT)) for name in asked))
+        return self._sql.run(typed, asked)
+
+    def _tell_bare(self, row: RowMapping, subject: str) -> None:
+        """Append an event that was removed once more, bare, for the sinks that wait for it."""
+        kept = {name: row[name] for name in ("event_id", "name", "occurred_at", "restricted")}
+        data = json_of(bare_facts(json.loads(row["data"]), subject=subject))
+        added = self._sql.run(
+            insert(events).values(**kept, subject=subject, data=data).returning(events.c.sequence)
+        ).scalar_one()
+        for sink in row["sinks"]:
+            self._sql.run(insert(deliveries).values(sink=sink, sequence=added, subject=subject))
 
 
 def erasure_of(statements: Statements, dataset_id: str) -> Erasure | None:

@@ -30,21 +30,20 @@ from cisterna.adapters.catalogue_release import SqlReleases
 from cisterna.adapters.catalogue_retention import SqlProtections, SqlRetentionRules
 from cisterna.adapters.catalogue_roster import SqlRoster
 from cisterna.adapters.catalogue_tables import SCHEMA_REVISION
+from cisterna.ports.account import Accounts
 from cisterna.ports.catalogue import (
-    Accounts,
     Acquisitions,
     Copies,
     Datasets,
     Erasures,
     Holds,
-    Inbox,
     Instruments,
-    Outbox,
     Projects,
     Releases,
     Transaction,
 )
 from cisterna.ports.hint import Hints
+from cisterna.ports.inbox import Inbox, Outbox
 from cisterna.ports.record import Rebuilding, Records, Recoveries
 from cisterna.ports.retention import Protections, RetentionRules
 from cisterna.ports.roster import Roster

@@ -344,8 +344,9 @@ class Erasures(Protocol):
     def purge(self, erasure: Erasure) -> int:
         """Remove every row that tells of its datasets: versions and all about them, events, work; count them.
 
-        The datasets' own rows stay, and the acquisition's; so do holds and what the erasure itself told. The erasure
-        must be on record and not done. Again is harmless.
+        The datasets' own rows stay, and the acquisition's; so do holds and what the erasure itself told. What a sink
+        still waits for of an attempt is told with the erasure as its subject and nothing of the data in it, so that a
+        run which began for the sink also ends for it. The erasure must be on record and not done. Again is harmless.
         """
         ...
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from cisterna.domain.base import Moment, Value
 from cisterna.domain.dataset import Dataset, Version
@@ -108,6 +108,14 @@ class Subject(Value):
     restricted: bool
     inputs: tuple[LineageDataset, ...] = ()
     outputs: tuple[LineageDataset, ...] = ()
+
+
+_BARE = frozenset(name for name, field in RunFacts.model_fields.items() if field.is_required()) - {"subject"}
+
+
+def bare_facts(facts: Mapping[str, JsonValue], *, subject: str) -> dict[str, JsonValue]:
+    """Keep of an attempt's facts which run it is, what kind of work, and when: nothing of the data it was about."""
+    return {"subject": subject, **{name: value for name, value in facts.items() if name in _BARE}}
 
 
 def job_name(work: Work) -> str:

@@ -6,12 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 from cisterna.domain.dataset import Version
+from cisterna.services.room import require_room_to_derive
 from flows import held
 from flows.parts import parts
 
 
 def derive(make: Callable[..., Version], source_id: str, *which: str, **further: Any) -> Version:
-    """Call a service that derives a version, for whoever asked for the work that this process holds.
+    """Call a service that derives a version, for whoever asked for the work that this process holds, once it fits.
 
     Args:
         make: `services.infer.infer_version` or `services.convert.convert_version`.
@@ -20,6 +21,7 @@ def derive(make: Callable[..., Version], source_id: str, *which: str, **further:
         further: The parts that this service alone needs.
     """
     core, mine = parts(), held.current()
+    require_room_to_derive(source_id, core.room, catalogue=core.catalogue)
     person, reason = (mine.work.parameters.get(name) for name in ("person", "reason"))
     return make(
         source_id,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -11,15 +13,17 @@ from cisterna.adapters.disk_room import DiskRoom
 from cisterna.bootstrap import Parts
 from cisterna.cli.doctor import _disk
 from cisterna.domain.dataset import Stage, Version
-from cisterna.domain.errors import NoRoom, StoreUnavailable
+from cisterna.domain.errors import NoRoom, NotFound, StoreUnavailable
 from cisterna.domain.work import Claim, WorkState
 from cisterna.services.attempt import LONGEST_DELAY, fail_attempt, start_attempt
 from cisterna.services.health import Condition, look_at_work
 from cisterna.services.overview import overview_of
 from cisterna.services.recovery_round import _Known
-from cisterna.services.room import require_room
+from cisterna.services.room import require_room, require_room_to_derive
 from cisterna.settings import Settings, Store
+from cisterna.testing.factory import make_work
 from cisterna.testing.memory_store import MemoryStore
+from flows.derive import derive
 from flows.pool import Pools
 from tests.archive.facility import LEASE, RUN, Facility, SetRoom
 from tests.archive.small_disk import MIB, small_disk
@@ -47,6 +51,54 @@ def test_a_run_that_would_leave_less_than_the_reserve_is_not_read_and_one_that_j
 
     room.free = TOTAL_BYTES + 1000
     assert facility.ingest(version) is not None
+
+
+def test_what_is_derived_waits_while_its_source_would_not_fit_once_more(facility: Facility) -> None:
+    facility.write("run", RUN)
+    version = facility.detect("run").version_id
+    facility.ingest(version)
+
+    with pytest.raises(NoRoom, match=r"make room, it goes on by itself"):
+        require_room_to_derive(version, SetRoom(free=TOTAL_BYTES + 999), catalogue=facility.catalogue)
+    require_room_to_derive(version, SetRoom(free=TOTAL_BYTES + 1000), catalogue=facility.catalogue)
+    require_room_to_derive(version, None, catalogue=facility.catalogue)
+    with pytest.raises(NotFound):
+        require_room_to_derive("ds-none:v1", SetRoom(free=1 << 60), catalogue=facility.catalogue)
+
+
+def test_a_model_and_a_conversion_are_begun_only_where_there_is_room(
+    facility: Facility, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    facility.write("run", RUN)
+    version = facility.detect("run").version_id
+    facility.ingest(version)
+    begun: list[str] = []
+    room = SetRoom(free=0)
+    monkeypatch.setattr("flows.parts._opened", SimpleNamespace(**_parts_of(facility, room)))
+    monkeypatch.setattr("flows.held._held", SimpleNamespace(work=make_work(), lease=facility.lease(version)))
+
+    def make(source_id: str, **given: Any) -> Version:
+        assert given["store"] is facility.store
+        begun.append(source_id)
+        return facility.version(source_id)
+
+    with pytest.raises(NoRoom):
+        derive(make, version)
+    assert begun == []
+    room.free = 1 << 60
+    assert derive(make, version).version_id == version
+    assert begun == [version]
+
+
+def _parts_of(facility: Facility, room: SetRoom) -> dict[str, Any]:
+    return {
+        "settings": Settings(),
+        "catalogue": facility.catalogue,
+        "archive_store": facility.store,
+        "tables": None,
+        "clock": facility.clock,
+        "room": room,
+    }
 
 
 def test_doctor_says_that_runs_wait_where_less_than_the_reserve_is_free(tmp_path: Path) -> None:

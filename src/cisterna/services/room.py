@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cisterna.domain.errors import NoRoom
+from cisterna.ports.catalogue import Catalogue
 from cisterna.ports.room import Room
 
 _MIB = 1024 * 1024
@@ -24,3 +25,15 @@ def require_room(room: Room | None, *, wanted_bytes: int) -> None:
         f"{room.reserve_bytes / _MIB:,.0f} MiB have to stay free (store.reserve_mib); make room, it goes on by itself"
     )
     raise NoRoom(msg, wanted_bytes=wanted_bytes, free_bytes=free, reserve_bytes=room.reserve_bytes)
+
+
+def require_room_to_derive(source_id: str, room: Room | None, *, catalogue: Catalogue) -> None:
+    """Refuse to begin to derive from a version while its data would not fit once more: as much as a view can take.
+
+    Raises:
+        NoRoom: As `require_room` says.
+        NotFound: There is no such version.
+    """
+    with catalogue.begin() as tx:
+        version = tx.datasets.get_version(source_id)
+    require_room(room, wanted_bytes=version.total_bytes)

@@ -253,6 +253,36 @@ def test_an_aborted_folder_brought_by_hand_needs_a_person(stack: RunningStack, t
     assert "missing" in answer.reason
 
 
+def test_an_aborted_run_is_archived_as_such_where_the_policy_says_so_and_never_published(
+    stack: RunningStack, zones: Path
+) -> None:
+    zone, run_json = zones / "kept-aborted", zones / "kept-aborted-run.json"
+    zone.mkdir()
+    policy = ("--accept-passed", "--publish", "passed", "--archive-incomplete", *ABOUT)
+    stack.ok("project", "add", "keeper", "--title", "Keeps what was stopped", *policy)
+    at = ("--profile", "squid", "--path", str(zone), "--set", f"run_json={run_json}", *QUIET)
+    stack.ok("instrument", "add", "squid-kept", *at)
+    stack.ok("project", "bind", "keeper", "--path", str(zone))
+
+    folder = write_run(zone, fault=Fault.ABORT, run_json=run_json, seed=44, wells=("A1", "A2"))
+    row = the_row(stack, "squid-kept", lambda row: (row["state"], row["stage"]) == ("aborted", "in-review"))
+
+    assert row["verdict"] in {"review", "quarantined"}
+    assert (row["published_url"], row["held"]) == (None, None)
+    assert "aborted" in row["reason"]
+    data = {
+        path.removeprefix("data/"): digest for path, digest in logical(read_object(stack, row["object_url"])).items()
+    }
+    assert digests(folder).items() <= data.items()
+    assert stack.ok("check", row["dataset_id"])["fixity"] == "ok"
+    accepted = stack.run("review", "accept", row["version_id"], "--reason", "what is there is good")
+    assert accepted.code == 0, accepted.out
+    refused = stack.run("publish", row["version_id"])
+    assert (refused.code, refused.document["error"]) == (1, "publication-refused")
+    assert "aborted" in refused.reason
+    assert stack.ok("show", row["dataset_id"])["published_url"] is None
+
+
 def test_a_run_of_no_project_waits_and_goes_on_once_it_is_bound(stack: RunningStack, study: str, zones: Path) -> None:
     zone, run_json = zones / "unbound", zones / "unbound-run.json"
     zone.mkdir()

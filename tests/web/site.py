@@ -22,6 +22,7 @@ from cisterna.domain.erasure import Order, require_object_root
 from cisterna.domain.errors import NotFound, StoreUnavailable
 from cisterna.domain.finding import Finding, Verdict
 from cisterna.domain.fixity import Fault, Fixity
+from cisterna.domain.instrument import MassChange
 from cisterna.domain.manifest import FileEntry, Manifest
 from cisterna.domain.ocfl import object_root
 from cisterna.domain.progress import Progress
@@ -188,6 +189,13 @@ class Site:
                         created_at=self.clock.now(),
                     )
                 )
+
+    def lay_guard(self, instrument: str, *, examples: tuple[str, ...]) -> MassChange:
+        """Let an instrument stand under the guard against mass changes: four of its ten runs are gone."""
+        guard = MassChange(since=START, known=10, gone=4, changed=0, most=3, examples=examples, evidence="e" * 64)
+        with self.catalogue.begin() as tx:
+            tx.instruments.save(tx.instruments.get(instrument).model_copy(update={"guard": guard}))
+        return guard
 
     def lay_acquisition(
         self, name: str, *, instrument: str = "squid-1", project: str | None = "atlas", **fields: Any

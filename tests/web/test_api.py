@@ -9,7 +9,6 @@ from httpx import Response
 
 from cisterna.domain.dataset import Stage, Version
 from cisterna.domain.finding import Verdict
-from cisterna.domain.instrument import MassChange
 from cisterna.domain.recovery import ObjectNote, ObjectState
 from cisterna.testing.clock import START
 from cisterna.web.api import router
@@ -188,9 +187,7 @@ def test_operators_see_and_add_projects_and_instruments_and_others_what_is_their
 
 
 def test_an_operator_accepts_a_mass_change_that_they_looked_at_and_nobody_else_does(site: Site, call: Call) -> None:
-    guard = MassChange(since=START, known=10, gone=4, changed=0, most=3, examples=("secret-1",), evidence="e" * 64)
-    with site.catalogue.begin() as tx:
-        tx.instruments.save(tx.instruments.get("squid-2").model_copy(update={"guard": guard}))
+    guard = site.lay_guard("squid-2", examples=("secret-1",))
     site.lay_acquisition("plate-1", instrument="squid-2")
     path, body = "/instruments/squid-2/accepted-change", {"reason": "moved to tape", "evidence": guard.evidence}
 
@@ -202,9 +199,7 @@ def test_an_operator_accepts_a_mass_change_that_they_looked_at_and_nobody_else_d
 
 
 def test_the_names_of_runs_in_a_guard_are_told_to_operators_alone(site: Site, call: Call, visit: Visit) -> None:
-    guard = MassChange(since=START, known=10, gone=4, changed=0, most=3, examples=("secret-1",), evidence="e" * 64)
-    with site.catalogue.begin() as tx:
-        tx.instruments.save(tx.instruments.get("squid-2").model_copy(update={"guard": guard}))
+    site.lay_guard("squid-2", examples=("secret-1",))
     site.lay_acquisition("plate-1", instrument="squid-2")
 
     page = visit("vera").get("/instruments").text
@@ -213,6 +208,7 @@ def test_the_names_of_runs_in_a_guard_are_told_to_operators_alone(site: Site, ca
     for told in (page, call("vera", "GET", "/instruments").text):
         assert "secret-1" not in told
     assert "secret-1" in call("olga", "GET", "/instruments").text
+    assert "secret-1" in visit("olga").get("/instruments").text
 
 
 def test_the_api_describes_itself_and_asks_no_other_host_for_it(visit: Visit) -> None:

@@ -109,6 +109,7 @@ def fill(site: Site) -> dict[str, str]:
     place_hold(
         held_back.dataset_id, person="sten", reason="File 4711 of the court", catalogue=site.catalogue, clock=site.clock
     )
+    site.lay_guard("squid-2", examples=(f"{'a-long-name-' * 8}2026-11-22_12-00-00", "plate-11"))
     held = site.lay_acquisition("plate-10", state=AcquisitionState.ABORTED, held="The operator aborted the run.")
     return {
         "dashboard": "/",

@@ -53,11 +53,12 @@ class ProjectForm(BaseModel):
 
 @dataclass(frozen=True)
 class InstrumentRow:
-    """An instrument and what came from it."""
+    """An instrument and what came from it; names of runs that are gone are for operators, who may know of all."""
 
     instrument: Instrument
     acquisitions: int
     last_seen: datetime | None
+    gone: tuple[str, ...] = ()
 
 
 @router.get("/projects")
@@ -138,9 +139,14 @@ def show_instruments(request: Request, parts: Parts, person: Person) -> Response
     for instrument in instruments:
         own = tallies.get(instrument.name)
         if own or person.is_operator or person.is_admin:
-            last = own.changed_at if own else None
+            last, guard = own.changed_at if own else None, instrument.guard
             shown.append(
-                InstrumentRow(instrument=instrument, acquisitions=own.acquisitions if own else 0, last_seen=last)
+                InstrumentRow(
+                    instrument=instrument,
+                    acquisitions=own.acquisitions if own else 0,
+                    last_seen=last,
+                    gone=guard.examples if guard and person.is_operator else (),
+                )
             )
     return page(request, "instruments.html", {"rows": shown})
 

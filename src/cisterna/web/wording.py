@@ -359,6 +359,7 @@ TEXT: dict[str, str] = {
     # instruments
     "instruments.title": "Instruments",
     "instruments.caption": "Declared devices and their landing zones.",
+    "instruments.gone": "Gone or changed, among others:",
     "instruments.empty": "No instrument is declared yet.",
     "instruments.add": "Declare another",
     "instruments.add.words": "On the machine that sees the landing zone:",

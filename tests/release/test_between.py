@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
-from cisterna.adapters.landing_folder import LandingFolder
-from cisterna.domain.errors import CisternaError, Conflict, HostileInput, LeaseLost, ReleaseRefused
+from cisterna.adapters.landing_folder import LandingFolder, OpenFile
+from cisterna.domain.errors import (
+    CisternaError,
+    Conflict,
+    HostileInput,
+    LeaseLost,
+    ReleaseRefused,
+    StoreUnavailable,
+)
 from cisterna.domain.instrument import BucketIdentity, Identity, Instrument
 from cisterna.domain.listing import Listing
 from cisterna.domain.release import ProvenFile, ReleaseState, Step
+from cisterna.ports.object_store import StoredObject
 from cisterna.ports.source import LandingZone
 from cisterna.services.hold import place_hold
 from cisterna.services.release_facts import gather
@@ -48,6 +58,49 @@ def test_an_object_without_its_inventory_holds_nothing(quick_world: ReleaseWorld
     archive = gather(quick_world.acquisition_id, step=Step.ANNOUNCE, site=quick_world.site).facts.archive
 
     assert (archive.problem, archive.inventory_sha512, archive.holds_manifest) == (None, None, False)
+
+
+def test_what_the_archive_loses_while_the_source_is_read_lets_nothing_go(quick_world: ReleaseWorld) -> None:
+    world = quick_world
+    release, lease = world.announce_and_wait(), world.lease()
+
+    class Read(LandingFolder):
+        @contextmanager
+        def open(self, folder: str, path: str) -> Iterator[OpenFile]:
+            world.facility.store.delete([f"{world.root}/inventory.json"])
+            with super().open(folder, path) as file:
+                yield file
+
+    world.zone_of = lambda one: Read(one.path, declared=one.identity)  # type: ignore[method-assign]
+
+    assert world.execute(release, lease).state is ReleaseState.REFUSED
+    assert world.files() == RUN
+
+
+def test_an_archive_that_was_away_before_the_source_was_looked_at_is_not_asked_once_more(
+    quick_world: ReleaseWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the source was compared with is what the archive said before; it said nothing."""
+    world, away = quick_world, [True]
+    get = world.facility.store.get
+
+    def get_or_not(key: str, **how: Any) -> tuple[bytes, StoredObject]:
+        if away:
+            raise StoreUnavailable("the archive did not answer")
+        return get(key, **how)
+
+    class Looked(LandingFolder):
+        def listing(self, folder: str) -> Listing:
+            away.clear()
+            return super().listing(folder)
+
+    monkeypatch.setattr(world.facility.store, "get", get_or_not)
+    world.zone_of = lambda one: Looked(one.path, declared=one.identity)  # type: ignore[method-assign]
+
+    archive = gather(world.acquisition_id, step=Step.DELETE, site=world.site).facts.archive
+
+    assert away == []
+    assert (archive.problem, archive.holds_manifest) == ("the archive did not answer", False)
 
 
 def test_files_of_a_zone_that_is_no_folder_are_of_no_device(quick_world: ReleaseWorld) -> None:

@@ -20,6 +20,8 @@ HARMLESS = {
     "deletion _remove_empty: sorted(below) -> list(below)": "in which order folders go that must all be empty",
     "execution _begin: case.facts.archive.inventory_sha512 or '' -> "
     "case.facts.archive.inventory_sha512": "the judge allows nothing whose inventory is not known: there is one here",
+    "facts gather: step is not Step.ANNOUNCE and (not any((one.problem for one in (archive, *parts)))) -> "
+    "not any((one.problem for one in (archive, *parts)))": "an announcement asks twice, and deletes nothing",
     "facts _CHUNK_BYTES: 1024 -> 1025": _PIECES,
     "facts _CHUNK_BYTES: 1024 -> 1025 (2)": _PIECES,
 }

@@ -3,6 +3,7 @@
 _READ_ONLY = "reading only is what no flag at all says: the value is 0"
 _INHERITED = "a program that is started meanwhile has the descriptor, which only reads, as well"
 _PIECES = "how much is read at a time"
+_AS_MANY = "there are as many: a version that changed meanwhile was refused two lines before"
 
 HARMLESS = {
     "judge _about_copies: single is not None and single in counted -> single in counted": "no store's name is None",
@@ -22,6 +23,8 @@ HARMLESS = {
     "case.facts.archive.inventory_sha512": "the judge allows nothing whose inventory is not known: there is one here",
     "facts gather: step is not Step.ANNOUNCE and (not any((one.problem for one in (archive, *parts)))) -> "
     "not any((one.problem for one in (archive, *parts)))": "an announcement asks twice, and deletes nothing",
+    "facts gather: zip(rows.parts, parts, strict=True) -> zip(rows.parts, parts)": _AS_MANY,
+    "facts gather: True -> False": _AS_MANY,
     "facts _CHUNK_BYTES: 1024 -> 1025": _PIECES,
     "facts _CHUNK_BYTES: 1024 -> 1025 (2)": _PIECES,
 }

@@ -254,7 +254,8 @@ _Expected = Mapping[str, tuple[int, str]]
 def _ask_archive(rows: _Rows, *, site: ReleaseSite) -> tuple[_Expected, ArchiveFacts, tuple[ArchiveFacts, ...]]:
     """Ask the archive itself what it holds: of the version's own object and of each part, in their order.
 
-    The files of parts count only when all of them together are the version's manifest.
+    The files of parts count only when all of them together are the version's manifest; while a part could not be asked,
+    nobody knows whether they are.
     """
     if not rows.version.parts:
         manifest, archive = _ask_object(rows.dataset, rows.version, site=site)
@@ -268,7 +269,10 @@ def _ask_archive(rows: _Rows, *, site: ReleaseSite) -> tuple[_Expected, ArchiveF
         for line in manifest.lines() if manifest else ():
             whole.update(line)
     archive = _ask_naming_object(rows, site=site)
-    if whole.hexdigest() != rows.version.manifest_digest:
+    away = next((one.problem for one in parts if one.problem is not None), None)
+    if away is not None:
+        archive = archive.model_copy(update={"problem": archive.problem or away})
+    elif whole.hexdigest() != rows.version.manifest_digest:
         archive = archive.model_copy(update={"holds_manifest": False})
     return expected, archive, tuple(parts)
 

@@ -40,8 +40,13 @@ def _hold(world: ReleaseWorld) -> None:
 
 
 def _work(world: ReleaseWorld) -> None:
+    ask_for_work(world, world.version_id)
+
+
+def ask_for_work(world: ReleaseWorld, subject: str) -> None:
+    """Ask for work that nobody has begun yet."""
     with world.facility.desk.begin() as tx:
-        tx.inbox.request(make_work("again", subject=world.version_id))
+        tx.inbox.request(make_work("again", subject=subject))
 
 
 def _another_zone(world: ReleaseWorld) -> None:
@@ -104,6 +109,7 @@ SPOILS: dict[str, tuple[Callable[[ReleaseWorld], object], str]] = {
     "held": (lambda world: world.change_acquisition(held="no project"), "the acquisition is held"),
     "hold": (_hold, "vera holds"),
     "work": (_work, "has not come to an end"),
+    "ingest": (lambda world: ask_for_work(world, world.acquisition_id), "has not come to an end"),
     "zone": (_another_zone, "could not be looked at"),
     "no identity": (_instrument(identity=None), "nobody knows which folder"),
     "by hand": (_instrument(watched=False), "brought by hand"),

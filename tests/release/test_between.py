@@ -17,16 +17,19 @@ from cisterna.domain.errors import (
     ReleaseRefused,
     StoreUnavailable,
 )
+from cisterna.domain.hold import HoldQuestion
 from cisterna.domain.instrument import BucketIdentity, Identity, Instrument
 from cisterna.domain.listing import Listing
 from cisterna.domain.release import ProvenFile, ReleaseState, Step
+from cisterna.domain.work import WorkKind
 from cisterna.ports.object_store import StoredObject
 from cisterna.ports.source import LandingZone
 from cisterna.services.hold import place_hold
 from cisterna.services.release_facts import gather
-from cisterna.testing.factory import make_acquisition
+from cisterna.testing.factory import make_acquisition, make_dataset, make_work
 from tests.archive.facility import RUN
-from tests.release.world import ReleaseWorld
+from tests.release.spoils import ask_for_work
+from tests.release.world import LEASE, ReleaseWorld
 
 
 def test_what_changes_while_the_source_is_read_is_not_judged(quick_world: ReleaseWorld) -> None:
@@ -49,6 +52,83 @@ def test_nothing_is_found_out_about_what_was_never_archived(quick_world: Release
 
     with pytest.raises(ReleaseRefused, match="was archived, so nothing of it is released"):
         gather(unknown.acquisition_id, step=Step.ANNOUNCE, site=quick_world.site)
+
+
+def test_nothing_is_found_out_about_what_has_no_version_any_more(quick_world: ReleaseWorld) -> None:
+    with quick_world.facility.desk.begin() as tx:
+        dataset = tx.datasets.add(make_dataset("of a run whose only version was a duplicate"))
+        made = tx.acquisitions.save(make_acquisition("run-9", project="cells", dataset_id=dataset.dataset_id))
+
+    with pytest.raises(ReleaseRefused, match="was archived, so nothing of it is released"):
+        gather(made.acquisition_id, step=Step.ANNOUNCE, site=quick_world.site)
+
+
+def test_a_version_that_changes_while_the_source_is_read_is_not_judged(quick_world: ReleaseWorld) -> None:
+    world = quick_world
+
+    class Changing(LandingFolder):
+        def listing(self, folder: str) -> Listing:
+            with world.facility.desk.begin() as tx:
+                version = tx.datasets.get_version(world.version_id)
+                tx.datasets.save_version(version.model_copy(update={"reason": "judged anew"}))
+            return super().listing(folder)
+
+    world.zone_of = lambda one: Changing(one.path, declared=one.identity)  # type: ignore[method-assign]
+
+    with pytest.raises(Conflict, match="changed while it was looked at"):
+        gather(world.acquisition_id, step=Step.ANNOUNCE, site=world.site)
+
+
+def test_work_counts_until_its_end_and_only_on_this_run_and_only_what_would_change_it(
+    quick_world: ReleaseWorld,
+) -> None:
+    world, desk, clock = quick_world, quick_world.facility.desk, quick_world.facility.clock
+
+    def open_work(own: str | None = None) -> tuple[str, ...]:
+        return gather(world.acquisition_id, step=Step.ANNOUNCE, site=world.site, own_work=own).facts.open_work
+
+    with desk.begin() as tx:
+        tx.inbox.request(make_work("another", subject="acq-another"))
+        tx.inbox.request(make_work("check", subject=world.version_id, kind=WorkKind.CHECK))
+    assert open_work() == ()
+
+    ask_for_work(world, world.version_id)
+    assert open_work() == ("ingest",)
+    work_id = make_work("again").work_id
+    assert open_work(own=work_id) == ()
+    with desk.begin() as tx:
+        claim = tx.inbox.claim(owner="worker", run_id=clock.new_id(), now=clock.now(), lease=LEASE, work_id=work_id)
+        assert claim is not None
+    assert open_work() == ("ingest",)
+    with desk.begin() as tx:
+        tx.inbox.finish(claim.attempt, outcome="done")
+    assert open_work() == ()
+
+
+def test_other_systems_are_told_what_they_need_to_know_the_run_by(quick_world: ReleaseWorld) -> None:
+    asked: list[HoldQuestion] = []
+
+    class Asked:
+        name = "omero"
+
+        def ask(self, question: HoldQuestion) -> str | None:
+            asked.append(question)
+            return None
+
+    quick_world.systems.append(Asked())
+    gather(quick_world.acquisition_id, step=Step.ANNOUNCE, site=quick_world.site)
+
+    dataset_id = quick_world.version_id.partition(":")[0]
+    assert asked == [
+        HoldQuestion(
+            acquisition_id=quick_world.acquisition_id,
+            instrument="squid-1",
+            path=str(quick_world.folder),
+            folder=quick_world.run,
+            dataset_id=dataset_id,
+            project="cells",
+        )
+    ]
 
 
 @pytest.mark.parametrize("gone", ["inventory.json", "inventory.json.sha512"])

@@ -10,7 +10,7 @@ import pytest
 from cisterna.adapters.landing_folder import LandingFolder
 from cisterna.adapters.s3_obstore import S3Store
 from cisterna.domain.account import Account, Grant, Role
-from cisterna.domain.errors import CisternaError, CouldNotCheck, ReleaseRefused, StoreUnavailable
+from cisterna.domain.errors import CisternaError, Conflict, CouldNotCheck, ReleaseRefused, StoreUnavailable
 from cisterna.domain.fixity import Fixity
 from cisterna.domain.listing import Listing
 from cisterna.domain.receipt import CopyReceipt
@@ -28,6 +28,7 @@ from cisterna.testing.clock import SettableClock
 from cisterna.testing.memory_store import MemoryStore
 from tests.archive.facility import Facility
 from tests.archive.test_parts import MOST, RUN
+from tests.release.spoils import ask_for_work
 from tests.release.world import ReleaseWorld
 
 
@@ -137,6 +138,30 @@ def test_an_object_that_could_not_be_asked_puts_the_release_off_though_the_store
     assert away == []
     assert world.files() == RUN
     assert world.release(release).state is ReleaseState.ANNOUNCED
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_a_part_that_changes_while_the_source_is_looked_at_is_not_judged(world: ReleaseWorld, place: int) -> None:
+    part = world.facility.parts(world.version_id)[place]
+
+    class Changing(LandingFolder):
+        def listing(self, folder: str) -> Listing:
+            with world.facility.desk.begin() as tx:
+                version = tx.datasets.get_version(part.version_id)
+                tx.datasets.save_version(version.model_copy(update={"reason": "judged anew"}))
+            return super().listing(folder)
+
+    world.zone_of = lambda one: Changing(one.path, declared=one.identity)  # type: ignore[method-assign]
+
+    with pytest.raises(Conflict, match="changed while it was looked at"):
+        world.announce()
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_work_on_one_part_keeps_all_of_it(world: ReleaseWorld, place: int) -> None:
+    ask_for_work(world, world.facility.parts(world.version_id)[place].version_id)
+
+    assert "has not come to an end" in refused(world)
 
 
 def kill_in_the_middle(world: ReleaseWorld, release: Release, lease: object) -> None:

@@ -3,6 +3,7 @@
 _READ_ONLY = "reading only is what no flag at all says: the value is 0"
 _INHERITED = "a program that is started meanwhile has the descriptor, which only reads, as well"
 _PIECES = "how much is read at a time"
+_NONE_OF_NONE = "a dataset without an id has no versions"
 _AS_MANY = "there are as many: a version that changed meanwhile was refused two lines before"
 
 HARMLESS = {
@@ -23,6 +24,12 @@ HARMLESS = {
     "case.facts.archive.inventory_sha512": "the judge allows nothing whose inventory is not known: there is one here",
     "facts gather: step is not Step.ANNOUNCE and (not any((one.problem for one in (archive, *parts)))) -> "
     "not any((one.problem for one in (archive, *parts)))": "an announcement asks twice, and deletes nothing",
+    "facts _rows: tx.datasets.versions(acquisition.dataset_id) if acquisition.dataset_id else () -> "
+    "tx.datasets.versions(acquisition.dataset_id) if True else ()": _NONE_OF_NONE,
+    "facts _rows: acquisition.dataset_id is None or not versions -> not versions": _NONE_OF_NONE,
+    "facts _rows: tx.projects.get(dataset.project) if dataset.project else None -> "
+    "tx.projects.get(dataset.project) if True else None": "no project has that name, and nothing goes",
+    "facts _copies: sorted(stores) -> list(stores)": "in which order stores are told",
     "facts gather: zip(rows.parts, parts, strict=True) -> zip(rows.parts, parts)": _AS_MANY,
     "facts gather: True -> False": _AS_MANY,
     "facts _CHUNK_BYTES: 1024 -> 1025": _PIECES,

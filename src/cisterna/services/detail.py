@@ -16,7 +16,7 @@ from cisterna.domain.receipt import CopyReceipt
 from cisterna.domain.retention import Retention
 from cisterna.domain.review import Decision
 from cisterna.domain.stored_copy import ARCHIVE, StoredCopy
-from cisterna.domain.work import Work
+from cisterna.domain.work import SPARE, Work
 from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.ports.clock import Clock
 from cisterna.services.overview import Overview, find_overview
@@ -35,7 +35,7 @@ class Detail(Overview):
         decisions, receipts, publications: Oldest first.
         history: Every event about it, newest first.
         related: Rows of what it was derived from and of what was derived from it, as far as the person may see them.
-        work: What is to be done or was done about it, newest first.
+        work: What is to be done or was done about it, newest first; reading ahead, often done, is not told.
         stores: What is known of the object in each store, the first store first.
         stores_missing: Those that are to keep a copy of what is archived and were never tried.
         retention: How long it is kept and why, where the moment of asking is known.
@@ -89,7 +89,12 @@ def detail_of(
             "versions": tuple(reversed(versions)),
             "history": tuple(reversed(tx.outbox.history(subjects))),
             "related": _related(tx, row, bucket=bucket, account=account),
-            "work": tuple(one for subject in reversed(subjects) for one in reversed(tx.inbox.list(subject=subject))),
+            "work": tuple(
+                one
+                for subject in reversed(subjects)
+                for one in reversed(tx.inbox.list(subject=subject))
+                if one.kind not in SPARE
+            ),
         }
         if row.dataset_id is not None:
             facts["stores"] = tuple(tx.copies.of(row.dataset_id))

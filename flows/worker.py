@@ -13,7 +13,8 @@ import signal
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
 from pathlib import Path
@@ -97,7 +98,7 @@ class Worker:
                 return
             self.do(claim)
 
-    def _take(self, kinds: Set[WorkKind]) -> Begun | None:
+    def _take(self, kinds: AbstractSet[WorkKind]) -> Begun | None:
         from flows.held import start
 
         return start(self._core, owner=self._owner, kinds=sorted(kinds)) if kinds else None

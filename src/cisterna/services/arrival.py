@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from cisterna.domain.listing import SeenFile
@@ -87,3 +87,13 @@ def find_arrivals(staging: str, *, object_root: str, sizes: Mapping[str, int], s
         else:
             begun[named["mark"]] = path
     return Arrivals(sizes, finished, begun)
+
+
+def abort_unwanted(arrivals: Arrivals, files: Iterable[SeenFile], *, object_root: str, store: ObjectStore) -> None:
+    """Abort the uploads of files that are not to be read: they have changed since, or are gone."""
+    if not arrivals.begun:
+        return
+    wanted = {mark_of(file) for file in files}
+    for mark, path in arrivals.begun.items():
+        if mark not in wanted:
+            store.abort_unfinished(f"{object_root}/{path}")

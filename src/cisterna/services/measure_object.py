@@ -32,7 +32,7 @@ from cisterna.ports.profile import Profile
 from cisterna.ports.quality import ImageMeter, TableFile
 from cisterna.ports.room import Room
 from cisterna.ports.source import LandingZone
-from cisterna.services.arrival import Arrivals, find_arrivals, mark_of
+from cisterna.services.arrival import Arrivals, abort_unwanted, find_arrivals, mark_of
 from cisterna.services.data_manifest import MANIFEST_PATH, dump_manifest
 from cisterna.services.lease_watch import LeaseWatch
 from cisterna.services.measurement import METRICS_PATH, PREVIEWS_PATH, Measurement
@@ -186,6 +186,7 @@ def _read(begun: Begun, version: Version, listing: Listing, recovered: Recovery,
     means.watch.begin(means.pace)
     try:
         measurement, plan = _take_over(plan, ahead, means=means)
+        abort_unwanted(arrivals, plan.listing.files, object_root=root, store=means.store)
         read_once(plan, zone=means.zone, store=means.store, meter=means.meter)
     finally:
         means.watch.end()

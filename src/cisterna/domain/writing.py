@@ -1,7 +1,7 @@
 """How fast an instrument writes an acquisition, and when it will have written all that was planned.
 
-Times are those that were watched, added up from a clock that never jumps; the calendar is used for what is shown alone.
-A clock that is set by a day moves what is shown by no more than two minutes' worth of writing.
+Times are those that were watched, added up from a clock that never jumps; the calendar is used for what is shown alone,
+so a clock that is set by a day changes no pace.
 """
 
 from __future__ import annotations
@@ -15,8 +15,6 @@ from cisterna.domain.base import Moment, Value
 from cisterna.domain.identifier import AcquisitionId
 
 MOST_MARKS = 48
-_UNSEEN_SECONDS = 120.0
-"""Most that is added to the watched time for what the calendar says has passed since."""
 _LEAST_SECONDS, _LEAST_MARKS = 60.0, 3
 _WINDOW_SECONDS, _WINDOW_PAUSES, _WINDOW_SHARE = 600.0, 3, 1 / 4
 _ABOUT_SECONDS, _ABOUT_SHARE = 600.0, 1 / 5
@@ -60,15 +58,17 @@ class Writing(Value):
 
 
 class Forecast(Value):
-    """What can be told of the rest of an acquisition.
+    """What can be told of an acquisition that is written, and of what is still to come.
 
     Attributes:
+        at: When that was true.
         files: Of the plan that are there, or all where nothing tells the plan.
         files_per_hour, bytes_per_hour: Over a recent time that is longer than its pauses.
         earliest, latest: Between which it will have written all that was planned; None where that cannot be told.
         words: The same in words, with the reason where it cannot be told.
     """
 
+    at: Moment
     files: int = Field(ge=0)
     expected_files: int | None = None
     files_per_hour: float = Field(ge=0, allow_inf_nan=False)
@@ -119,16 +119,16 @@ def with_mark(
     )
 
 
-def forecast(writing: Writing, *, now: datetime) -> Forecast:
-    """Tell how fast it is written and when it ends. Pure, and true of any marks."""
-    unseen = min(max(0.0, (now - writing.noted_at).total_seconds()), _UNSEEN_SECONDS)
-    watched = writing.watched_seconds + unseen
+def forecast(writing: Writing) -> Forecast:
+    """Tell how fast it is written and when it ends, as of the last look. Pure, and true of any marks."""
+    now, watched = writing.noted_at, writing.watched_seconds
     pause = _longest_pause(writing)
     window = max(_WINDOW_SECONDS, _WINDOW_PAUSES * pause, watched * _WINDOW_SHARE)
     since, first = _mark_at(writing, watched - window), _mark_at(writing, 0.0)
     recent = _per_second(writing.files - since.files, watched - since.watched_seconds)
     overall = _per_second(writing.files - first.files, watched - first.watched_seconds)
     told = Forecast(
+        at=now,
         files=writing.files,
         expected_files=writing.expected_files,
         files_per_hour=round(recent * 3600, 1),

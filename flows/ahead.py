@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 from prefect import flow
 
+from cisterna.domain.errors import CisternaError, LeaseLost
 from cisterna.domain.ocfl import MOST_FILES
 from cisterna.domain.work import SPARE, WorkKind
+from cisterna.services.attempt import error_words
 from cisterna.services.read_ahead import AheadMeans, Measured, read_ahead, tell_nobody
 from flows import held
 from flows._policy import step
@@ -73,4 +75,9 @@ def _others_wait() -> bool:
 
 def _ahead(mine: Held) -> str:
     mine.require()
-    return read_settled(mine.work.subject)
+    try:
+        return read_settled(mine.work.subject)
+    except CisternaError as refusal:
+        if refusal.retryable or isinstance(refusal, LeaseLost):
+            raise
+        return f"nothing more is read ahead now, and no person is needed: {error_words(refusal)}"

@@ -22,7 +22,7 @@ from cisterna.domain.permission import may_consent, may_reprocess, may_withdraw
 from cisterna.domain.project import Project, ViewFormat
 from cisterna.domain.publishing import Bar
 from cisterna.domain.review import Act
-from cisterna.domain.work import WorkKind, WorkState
+from cisterna.domain.work import WorkState
 from cisterna.services.detail import Detail, detail_of
 from cisterna.services.person import stewards_of
 from cisterna.services.public_record import standing
@@ -302,7 +302,6 @@ def history(events: Iterable[Event]) -> list[Happening]:
         Happening(when=event.occurred_at, what=_what(event.name, event.data), why=_why(event.name, event.data))
         for event in events
         if event.name not in _QUIET_EVENTS
-        and not (event.name.startswith("attempt.") and event.data.get("kind") == WorkKind.AHEAD)
     ]
 
 

@@ -27,7 +27,6 @@ def one(name: str, *, marked: bool = False, later: int = 1, course: str = "") ->
         ([one("a"), Stretch(())], set()),
         ([one("a", course="x"), one("b", course="y")], set()),
         ([one("a", course="x"), one("b", course="y"), one("c", course="x")], {"a"}),
-        ([one("a", later=0), one("b")], set()),
         ([one("a"), one("b", marked=True)], {"a", "b"}),
     ],
 )

@@ -124,7 +124,7 @@ class Stretch(NamedTuple):
         paths: Those of them that are there.
         is_marked: Whether the writer itself says that it is done with them, by a marker of their own.
         later: How many later stretches of the course must have been begun before this one counts as left, unless it is
-            marked. 0: only a marker tells.
+            marked; at least 1.
         course: Stretches of one course are written one after another; others beside them.
     """
 

@@ -18,7 +18,7 @@ def left_alone(stretches: Sequence[Stretch]) -> frozenset[str]:
     for course in courses.values():
         begun = 0  # stretches later than the one that is looked at, with a file in them
         for stretch in reversed(course):
-            if stretch.is_marked or 0 < stretch.later <= begun:
+            if stretch.is_marked or stretch.later <= begun:
                 left.update(stretch.paths)
             begun += bool(stretch.paths)
     return frozenset(left)

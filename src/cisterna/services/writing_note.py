@@ -7,6 +7,7 @@ from datetime import datetime
 
 from cisterna.domain.acquisition import Acquisition, Evidence
 from cisterna.domain.instrument import Instrument
+from cisterna.domain.ocfl import MOST_FILES
 from cisterna.domain.writing import Writing, with_mark
 from cisterna.ports.catalogue import Catalogue
 from cisterna.ports.clock import Clock
@@ -56,7 +57,8 @@ def note_writing(
     since = monotonic - known[0] if known else None
     if since is not None and since < (NOTE_SECONDS if known and known[1:] != (files, size_bytes) else _STILL_SECONDS):
         return
-    asks = _may_ask(acquisition, instrument, profile, memory=memory, clock=clock)
+    fits = max(acquisition.file_count, evidence.expected_files or 0) <= MOST_FILES
+    asks = fits and _may_ask(acquisition, instrument, profile, memory=memory, clock=clock)
     with catalogue.begin() as tx:
         before = tx.writings.find(identity)
         tx.writings.put(

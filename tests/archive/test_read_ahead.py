@@ -14,7 +14,7 @@ from cisterna.adapters.landing_folder import LandingFolder
 from cisterna.domain.acquisition import Acquisition, AcquisitionState
 from cisterna.domain.ahead import AheadState
 from cisterna.domain.dataset import Stage
-from cisterna.domain.errors import NoRoom, StoreUnavailable
+from cisterna.domain.errors import NoRoom, SourceChanged, StoreUnavailable
 from cisterna.domain.listing import SeenFile
 from cisterna.domain.work import WorkKind, WorkState
 from cisterna.ports.source import EnteredFolder, SourceFile
@@ -383,6 +383,34 @@ def test_a_reader_that_hangs_is_not_waited_for_and_its_late_batch_is_nobodys(
     version = done[1]
     facility.ingest(version)
     assert "it is not written any more" in words
+    require_whole(facility, version)
+    require_no_strangers(facility)
+
+
+def test_a_file_that_changes_under_the_ingest_does_not_cost_what_was_read_ahead(
+    facility: Facility, run: LongRun, zone: CountingZone
+) -> None:
+    run.write(time_point(0))
+    run.round()
+    run.write({"acquisition.log": b"the last line is missing"})
+    version = run.complete().version_id
+
+    def grow(path: str) -> None:
+        if path == "acquisition.log":
+            zone.meanwhile = lambda _path: None
+            run.write({"acquisition.log": b"the last line is here now"})
+
+    zone.meanwhile = grow
+    with pytest.raises(SourceChanged):
+        facility.ingest(version)
+    with facility.catalogue.begin() as tx:
+        turned = {"source_fingerprint": zone.listing("run").fingerprint, "staging": None}
+        tx.datasets.save_version(tx.datasets.get_version(version).model_copy(update=turned))
+    zone.bytes_read.clear()
+    facility.ingest(version)
+
+    assert sum(count for path, count in zone.bytes_read.items() if path.startswith("0/")) <= 0.05 * 12_000
+    assert run.ahead() is None
     require_whole(facility, version)
     require_no_strangers(facility)
 

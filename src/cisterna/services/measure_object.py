@@ -17,6 +17,7 @@ from cisterna.domain.errors import (
     LeaseLost,
     NoRoom,
     NotReady,
+    SourceChanged,
     SourceUnavailable,
     StoreUnavailable,
 )
@@ -152,8 +153,15 @@ def measure_object(begun: Begun, listing: Listing, *, means: Means) -> Version |
         return finish(staged.model_copy(update=counted), head=head, lease=lease, catalogue=catalogue, clock=clock)
     except (CatalogueUnavailable, StoreUnavailable, SourceUnavailable, LeaseLost, NoRoom):
         raise  # what has arrived stays on record: the next attempt goes on from there
-    except CisternaError:
-        forget_staging(version, dataset=begun.dataset, lease=lease, catalogue=catalogue, store=store)
+    except CisternaError as refusal:
+        forget_staging(
+            version,
+            dataset=begun.dataset,
+            lease=lease,
+            catalogue=catalogue,
+            store=store,
+            keeps_ahead=isinstance(refusal, SourceChanged),
+        )
         raise
 
 
@@ -257,23 +265,36 @@ def name_staging(
 
 
 def forget_staging(
-    version: Version, *, dataset: Dataset, lease: Attempt, catalogue: Catalogue, store: ObjectStore
+    version: Version,
+    *,
+    dataset: Dataset,
+    lease: Attempt,
+    catalogue: Catalogue,
+    store: ObjectStore,
+    keeps_ahead: bool = False,
 ) -> None:
     """Take the folder off the record and then remove it: nobody deletes what another attempt may go on from.
 
-    Killed in between, or without the lease or the catalogue, it leaves the folder to the recovery.
+    Killed in between, or without the lease or the catalogue, it leaves the folder to the recovery. What was read ahead
+    is kept where `keeps_ahead`: each of its files is held against its evidence when it is taken over once more.
     """
 
-    def write(tx: Transaction) -> None:
+    def write(tx: Transaction) -> bool:
         tx.inbox.require_lease(lease)
         fresh = tx.datasets.get_version(version.version_id)
-        if fresh.staging == version.staging:
-            tx.datasets.save_version(fresh.model_copy(update={"staging": None, "staged": {}}))
-            _forget_ahead(tx, dataset, version)
+        if fresh.staging != version.staging:
+            return False
+        tx.datasets.save_version(fresh.model_copy(update={"staging": None, "staged": {}}))
+        ahead = tx.aheads.find(dataset.acquisition_id) if keeps_ahead and dataset.acquisition_id else None
+        if ahead is not None and ahead.staging == version.staging:
+            return True
+        _forget_ahead(tx, dataset, version)
+        return False
 
     with suppress(LeaseLost, CatalogueUnavailable):
-        write_beside_others(write, catalogue=catalogue)
-        drop_staging(version, dataset=dataset, store=store)
+        is_kept = write_beside_others(write, catalogue=catalogue)
+        if not is_kept:
+            drop_staging(version, dataset=dataset, store=store)
 
 
 def is_known(begun: Begun, manifest_digest: Sha512) -> bool:

@@ -73,7 +73,8 @@ def flow_run_tags(work: Work) -> list[str]:
     tags = ["cisterna", work_tag(work.work_id), f"subject:{work.subject}"]
     if work.kind in KEEPING:
         return [*tags, f"store:{work.parameters.get('store')}"]
-    return [*tags, f"instrument:{work.fairness}"] if work.fairness else tags
+    instrument = work.parameters.get("instrument") or work.fairness
+    return [*tags, f"instrument:{instrument}"] if instrument else tags
 
 
 def work_tag(work_id: str) -> str:

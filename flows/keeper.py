@@ -237,6 +237,8 @@ class Keeper:
         if topic.startswith(HINT_TOPIC):
             sweeper.hint(topic.removeprefix(HINT_TOPIC))
             return
+        if topic == "pages":
+            return
         for drain in self._drains if topic != "inbox" else ():
             drain.wake()
         for pool in pools if topic != "outbox" else ():

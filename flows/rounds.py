@@ -10,6 +10,7 @@ import structlog
 from cisterna.domain.errors import CisternaError
 from cisterna.domain.protection import Standing
 from cisterna.domain.recovery import ObjectNote, ObjectState
+from cisterna.services.drop_ahead import collect_ahead
 from cisterna.services.probe_left import collect_probes
 from cisterna.services.protect import protect_all
 from cisterna.services.recovery_round import (
@@ -38,12 +39,19 @@ class Rounds:
         self._next_survey = 0.0
 
     def recover(self) -> None:
-        """Bring interrupted objects to rest, and say what was done."""
+        """Bring interrupted objects to rest, and say what was done; remove what was read ahead and nobody came for."""
         parts = self._parts
         for note in recover_interrupted(
             catalogue=parts.catalogue, store=parts.archive_store, clock=parts.clock, memory=self._memory
         ):
             _tell(note)
+        for ahead in collect_ahead(
+            catalogue=parts.catalogue,
+            store=parts.archive_store,
+            clock=parts.clock,
+            grace=timedelta(hours=parts.settings.archive.upload_grace_hours),
+        ):
+            _log.info("ahead.collected", acquisition_id=ahead.acquisition_id, files=ahead.files, bytes=ahead.bytes)
 
     def collect_probes(self) -> None:
         """Remove what killed probes left in any store; one that is away keeps no other one waiting."""

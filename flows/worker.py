@@ -14,6 +14,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
 from pathlib import Path
@@ -24,7 +25,7 @@ import structlog
 from cisterna.adapters.life_sign import give_life_signs
 from cisterna.adapters.loading import begin_loading, end_loading
 from cisterna.domain.errors import CisternaError, LeaseLost, NotReady
-from cisterna.domain.work import WorkKind
+from cisterna.domain.work import SPARE, WorkKind
 from cisterna.settings import INLINE, load_settings
 from flows import _settings
 from flows.parts import use_parts
@@ -48,7 +49,7 @@ LAST_WORDS_SECONDS = 2.0
 NICE = 10
 """How far copying and checking step back when others want the processor."""
 
-SLOW = frozenset({WorkKind.INFER, WorkKind.CONVERT})
+SLOW = frozenset({WorkKind.INFER, WorkKind.CONVERT}) | SPARE
 """What may take minutes and can wait: one worker leaves it alone, so that new data never wait for it."""
 
 _log = structlog.get_logger("cisterna.worker")
@@ -85,19 +86,22 @@ class Worker:
                     self.take_all()
 
     def take_all(self) -> None:
-        """Do what is ready, one piece after the other, until nothing is."""
-        from flows.held import start
-
+        """Do what is ready, one piece after the other, until nothing is; spare work when there is no other."""
         self._pay()
         while True:
             try:
-                claim = start(self._core, owner=self._owner, kinds=list(self._flows))
+                claim = self._take(set(self._flows) - SPARE) or self._take(set(self._flows) & SPARE)
             except CisternaError as error:
                 _log.warning("inbox.away", code=error.code, reason=str(error))
                 return  # the next look finds it back
             if claim is None:
                 return
             self.do(claim)
+
+    def _take(self, kinds: AbstractSet[WorkKind]) -> Begun | None:
+        from flows.held import start
+
+        return start(self._core, owner=self._owner, kinds=sorted(kinds)) if kinds else None
 
     def do(self, claim: Begun) -> None:
         """Carry out one piece of work, and tell its end once."""
@@ -257,6 +261,7 @@ def intake_flows_of(parts: Parts) -> Mapping[WorkKind, Flow[..., Any]]:
 
 def flows_of(parts: Parts) -> Mapping[WorkKind, Flow[..., Any]]:
     """Import the flow of each other kind of work that runs inline, and make the parts that they use."""
+    from flows.ahead import ahead
     from flows.convert import convert
     from flows.erase import erase
     from flows.infer import infer
@@ -269,6 +274,7 @@ def flows_of(parts: Parts) -> Mapping[WorkKind, Flow[..., Any]]:
     _ = parts.archive_store, parts.tables, parts.meter, parts.gate, parts.inference, parts.publisher, parts.profiles
     every = {
         WorkKind.INGEST: ingest,
+        WorkKind.AHEAD: ahead,
         WorkKind.INFER: infer,
         WorkKind.PUBLISH: publish,
         WorkKind.REPROCESS: reprocess,

@@ -179,7 +179,8 @@ class Dispatch(_Section):
         2,
         ge=1,
         le=64,
-        description="Warm workers that run flows in process; the first of several runs no models and converts nothing.",
+        description="Warm workers that run flows in process; the first of several runs no models, converts nothing "
+        "and reads nothing ahead.",
     )
     sweep_seconds: float = Field(5.0, gt=0, description="Longest time between two looks at a landing zone.")
     lease_seconds: float = Field(
@@ -187,6 +188,11 @@ class Dispatch(_Section):
     )
     attempts: int = Field(8, ge=1, description="How often work is begun before a person is asked.")
     ingest: str = Field("inline", pattern=r"^(inline|pool:.+)$", description="Executor: inline, or pool:NAME.")
+    ahead: str = Field(
+        "inline",
+        pattern=r"^(inline|pool:.+)$",
+        description="Executor of reading ahead of runs that are still written: inline, or pool:NAME.",
+    )
     infer: str = Field("inline", pattern=r"^(inline|pool:.+)$", description="Executor: inline, or pool:NAME.")
     publish: str = Field("inline", pattern=r"^(inline|pool:.+)$", description="Executor: inline, or pool:NAME.")
     convert: str = Field("inline", pattern=r"^(inline|pool:.+)$", description="Executor: inline, or pool:NAME.")
@@ -200,6 +206,10 @@ class Dispatch(_Section):
             return INLINE
         stage = "keep" if kind in KEEPING else "ingest" if kind is WorkKind.REPROCESS else kind.value
         return str(getattr(self, stage))
+
+    def runs_beside_ingest(self, kind: WorkKind) -> bool:
+        """Tell whether the workers that take in new data do this kind of work too."""
+        return kind not in KEEPING and self.executor_of(kind) == INLINE
 
 
 class SourceBucket(_Section):

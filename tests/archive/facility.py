@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -114,6 +115,7 @@ class Facility:
     digest: DigestAlgorithm = DIGEST_ALGORITHM
     most_files: int = MOST_FILES
     room: Room | None = None
+    wait: Callable[[float], object] = time.sleep
     leases: dict[str, Attempt] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -174,6 +176,7 @@ class Facility:
             digest=self.digest,
             most_files=self.most_files,
             room=self.room,
+            wait=self.wait,
         )
 
     def describe(self, version: str, lease: Attempt) -> Version:

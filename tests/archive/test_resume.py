@@ -26,7 +26,7 @@ from cisterna.domain.fixity import Fixity
 from cisterna.domain.listing import SeenFile
 from cisterna.domain.progress import Progress
 from cisterna.ports.source import EnteredFolder, SourceFile
-from cisterna.services.arrival import find_arrivals, finished_name, upload_name
+from cisterna.services.arrival import find_arrivals, finished_name, mark_of, upload_name
 from cisterna.services.check import check_object
 from cisterna.testing.memory_store import MemoryStore
 from tests.archive.facility import Facility, SetRoom
@@ -240,18 +240,19 @@ def test_a_worker_that_was_thought_dead_changes_nothing_of_what_another_archived
 
 def test_uploads_that_nobody_can_go_on_with_are_aborted() -> None:
     store = MemoryStore()
-    sizes = {f"v1/content/x/{upload_name(1, token=TOKEN)}": 5}
-    sizes[f"v1/content/x/{finished_name(upload_name(1, token=TOKEN), sha512='a' * 128)}"] = 0
-    sizes[f"v1/content/x/{finished_name(upload_name(2, token=TOKEN), sha512='a' * 128)}"] = 0
-    names = [upload_name(0, token=TOKEN), upload_name(1, token="1" * 32), "stranger", upload_name(10, token=TOKEN)]
-    for name in [*names, names[-1], upload_name(0, token="1" * 32)]:
+    files = [SeenFile(path=f"{number}.avi", size_bytes=5, mtime_ns=1, inode=number) for number in range(11)]
+    sizes = {f"v1/content/x/{upload_name(files[1], token=TOKEN)}": 5}
+    sizes[f"v1/content/x/{finished_name(upload_name(files[1], token=TOKEN), sha512='a' * 128)}"] = 0
+    sizes[f"v1/content/x/{finished_name(upload_name(files[2], token=TOKEN), sha512='a' * 128)}"] = 0
+    names = [upload_name(files[number], token=token) for number, token in ((0, TOKEN), (1, "1" * 32), (10, TOKEN))]
+    for name in [*names, "stranger", names[-1], upload_name(files[0], token="1" * 32)]:
         store.begin_upload(f"o/v1/content/x/{name}")
     store.begin_upload("o/v1/content/y/other")
 
     found = find_arrivals("v1/content/x", object_root="o", sizes=sizes, store=store)
 
-    assert found.begun == {0: f"v1/content/x/{names[0]}"}
-    assert {index: one.sha512 for index, one in found.finished.items()} == {1: "a" * 128}
+    assert found.begun == {mark_of(files[0]): f"v1/content/x/{names[0]}"}
+    assert {mark: one.sha512 for mark, one in found.finished.items()} == {mark_of(files[1]): "a" * 128}
     assert list(store.unfinished_uploads("")) == [f"o/v1/content/x/{names[0]}", "o/v1/content/y/other"]
 
 

@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from cisterna.cli.answer import pairs, table
+from cisterna.cli.answer import pairs, table, writing_words
 from cisterna.cli.dataset import COLUMNS
+from cisterna.domain.writing import Forecast
+from cisterna.services.overview import Overview
+from cisterna.testing.clock import START
 
 ID = "ds-2nmj4em1gxaa3vfag1c7kmd755"
 REASON = (
@@ -77,3 +80,22 @@ def test_a_thing_is_told_field_by_field() -> None:
 
 def test_nothing_is_said_in_words() -> None:
     assert printed(table([], COLUMNS, empty="Nothing waits."), width=80) == ["Nothing waits."]
+
+
+def test_a_run_that_is_written_is_told_with_its_pace_its_end_and_what_is_read_ahead() -> None:
+    told = Forecast(
+        at=START, files=1200, expected_files=4800, files_per_hour=360.0, bytes_per_hour=2e9, words="about 14:20 UTC"
+    )
+    row = Overview(
+        title="run", reason="written", changed_at=START, writing=told, ahead_files=1000, ahead_bytes=5_000_000_000
+    )
+
+    assert writing_words(row) == (
+        "1,200 of 4,800 files, 360 files and 2.0 GB an hour; expected end: about 14:20 UTC; "
+        "1,000 files, 5.0 GB, are read ahead"
+    )
+    without_plan = row.model_copy(
+        update={"writing": told.model_copy(update={"expected_files": None}), "ahead_files": 0}
+    )
+    assert writing_words(without_plan) == "1,200 files, 360 files and 2.0 GB an hour; expected end: about 14:20 UTC"
+    assert writing_words(row.model_copy(update={"writing": None})) is None

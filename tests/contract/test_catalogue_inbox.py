@@ -15,6 +15,7 @@ from sqlalchemy import text as sql_text
 
 from cisterna.adapters.catalogue_sql import SqlCatalogue
 from cisterna.domain.errors import LeaseLost, NotFound
+from cisterna.domain.progress import Progress
 from cisterna.domain.work import Attempt, Claim, Work, WorkKind, WorkState
 from cisterna.testing.clock import SettableClock
 from cisterna.testing.factory import make_work
@@ -440,3 +441,35 @@ def test_a_burst_that_fails_and_is_put_back_again_and_again_starves_no_other(
             return
 
     pytest.fail("the instrument with one run waited for more than one turn of the other")
+
+
+def test_only_work_that_is_ready_and_due_waits(catalogue: SqlCatalogue, clock: SettableClock) -> None:
+    request(catalogue, make_work(not_before=clock.now() + timedelta(minutes=1)))
+
+    def waits(*kinds: WorkKind) -> bool:
+        with catalogue.begin() as tx:
+            return tx.inbox.is_waiting(kinds=kinds, now=clock.now())
+
+    assert not waits(WorkKind.INGEST)
+    clock.advance(60)
+    assert waits(WorkKind.INGEST, WorkKind.INFER)
+    assert not waits(WorkKind.INFER)
+    assert not waits()
+    must_claim(catalogue, clock)
+    assert not waits(WorkKind.INGEST)
+
+
+def test_reading_ahead_is_told_neither_as_progress_nor_as_put_off(
+    catalogue: SqlCatalogue, clock: SettableClock
+) -> None:
+    request(catalogue, make_work("ahead", kind=WorkKind.AHEAD), make_work("ingest", subject="run-2"))
+    told = Progress(at=clock.now(), done_bytes=1, total_bytes=2, bytes_per_second=0.0)
+    for _ in range(2):
+        taken = must_claim(catalogue, clock)
+        with catalogue.begin() as tx:
+            tx.inbox.note_progress(taken.attempt, told)
+    with catalogue.begin() as tx:
+        assert tx.inbox.progress() == {"run-2": told}
+        for held in tx.inbox.claims_of("worker"):
+            tx.inbox.put_back(held.attempt, not_before=clock.now(), outcome="no room")
+        assert tx.inbox.put_off() == {"run-2": "no room"}

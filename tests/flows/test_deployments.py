@@ -58,7 +58,7 @@ def test_each_kind_of_work_has_a_deployment_but_for_what_deletes_source_files() 
 
 
 def test_every_kind_of_work_is_done_by_a_worker_or_asked_of_a_pool() -> None:
-    pools = dict.fromkeys(("ingest", "infer", "publish", "convert", "keep"), "pool:slow")
+    pools = dict.fromkeys(("ingest", "ahead", "infer", "publish", "convert", "keep"), "pool:slow")
 
     inline, asked = Dispatch(), Dispatch.model_validate(pools)
 
@@ -66,7 +66,7 @@ def test_every_kind_of_work_is_done_by_a_worker_or_asked_of_a_pool() -> None:
     assert {kind for kind in WorkKind if asked.executor_of(kind) == "inline"} == INLINE_ONLY
 
 
-@pytest.mark.parametrize("stage", ["ingest", "infer", "publish", "convert", "keep"])
+@pytest.mark.parametrize("stage", ["ingest", "ahead", "infer", "publish", "convert", "keep"])
 def test_each_stage_goes_where_its_setting_says(stage: str) -> None:
     only = Dispatch.model_validate({stage: "pool:slow"})
 

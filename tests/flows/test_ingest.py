@@ -22,7 +22,7 @@ from cisterna.domain.instrument import Instrument
 from cisterna.domain.work import Work, WorkKind, WorkState
 from cisterna.ports.profile import Profile
 from cisterna.profiles.squid import Squid
-from cisterna.services.detect import sweep_instrument
+from cisterna.services.detect import SweepMemory, sweep_instrument
 from cisterna.services.held_object import read_held
 from cisterna.services.instrument import declare_instrument
 from cisterna.services.measure import measure_version
@@ -32,6 +32,7 @@ from cisterna.testing.limit_gate import LimitGate
 from cisterna.testing.memory_store import MemoryStore
 from cisterna.testing.virtual_squid import VirtualSquid
 from flows import engine, steps
+from flows.ahead import ahead
 from flows.ingest import ingest
 from flows.parts import use_parts
 from flows.worker import Worker
@@ -67,6 +68,11 @@ class Facility:
     def receive(self, *, wells: tuple[str, ...] = ("A1",)) -> Work:
         """Write a run, and sweep until its ingest is requested."""
         VirtualSquid(wells=wells, fovs=1, run_json=self.run_json).write(self.zone)
+        self.sweep()
+        with self.catalogue.begin() as tx:
+            return tx.inbox.list(state=WorkState.READY)[-1]
+
+    def sweep(self, memory: SweepMemory | None = None) -> None:
         with self.catalogue.begin() as tx:
             instrument = tx.instruments.get("squid-1")
         sweep_instrument(
@@ -77,9 +83,8 @@ class Facility:
             clock=self.clock,
             resolve_project=lambda _acquisition, _described: "test",
             outside=read_outside,
+            memory=memory,
         )
-        with self.catalogue.begin() as tx:
-            return tx.inbox.list(state=WorkState.READY)[-1]
 
     def version(self) -> Version:
         with self.catalogue.begin() as tx:
@@ -116,7 +121,7 @@ def worker(facility: Facility, prefect: PrefectServer) -> Iterator[Worker]:
     from prefect.events.worker import EventsWorker
 
     with engine.opened(prefect.url) as connection:
-        yield Worker(facility, flows={WorkKind.INGEST: ingest}, engine=connection, owner="test")
+        yield Worker(facility, flows={WorkKind.INGEST: ingest, WorkKind.AHEAD: ahead}, engine=connection, owner="test")
     EventsWorker.drain_all(timeout=10)
 
 
@@ -170,6 +175,36 @@ def test_a_finished_run_is_carried_to_where_it_rests_in_seven_steps(
     assert ORDER.index(facility.version().stage) > ORDER.index(Stage.VERIFIED)
     assert facility.work(work).outcome == f"{facility.version().version_id} is {facility.version().stage.value}"
     bench.wait_for(lambda: steps_of(prefect, work) == [ALL_STEPS], what="seven task runs")
+
+
+def test_a_worker_reads_ahead_of_a_run_that_is_written_and_its_ingest_takes_that_over(
+    facility: Facility, worker: Worker, prefect: PrefectServer, bench: Any
+) -> None:
+    memory = SweepMemory()
+    with facility.catalogue.begin() as tx:
+        instrument = tx.instruments.get("squid-1")
+        tx.instruments.save(instrument.model_copy(update={"settings": {**instrument.settings, "read_ahead": "0"}}))
+    squid = VirtualSquid(wells=("A1",), fovs=1, time_points=2, run_json=facility.run_json)
+    steps_left = squid.steps(facility.zone)
+    next(touched for touched in steps_left if touched.name == ".done")
+    facility.sweep(memory)
+
+    worker.take_all()
+
+    with facility.catalogue.begin() as tx:
+        (round_,) = tx.inbox.list()
+        (ahead_,) = tx.aheads.list()
+    assert (round_.kind, round_.state) == (WorkKind.AHEAD, WorkState.DONE), round_.outcome
+    assert ahead_.files == 4, "two images, the coordinates and the marker"
+    bench.wait_for(lambda: steps_of(prefect, round_) == [["read-settled"]], what="one task run")
+    list(steps_left)
+    facility.sweep()
+    worker.take_all()
+    version = facility.version()
+    assert version.is_archived
+    assert version.staging == ahead_.staging
+    with facility.catalogue.begin() as tx:
+        assert tx.aheads.list() == []
 
 
 def test_a_second_attempt_begins_where_the_first_one_ended(

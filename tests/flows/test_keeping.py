@@ -97,4 +97,8 @@ def test_a_worker_for_the_intake_takes_everything_that_is_not_slow(monkeypatch: 
     every = {kind: cast("Any", kind.value) for kind in WorkKind}
     monkeypatch.setattr(worker, "flows_of", lambda _parts: every)
 
-    assert worker.intake_flows_of(cast("Any", None)).keys() == set(WorkKind) - {WorkKind.INFER, WorkKind.CONVERT}
+    assert worker.intake_flows_of(cast("Any", None)).keys() == set(WorkKind) - {
+        WorkKind.INFER,
+        WorkKind.CONVERT,
+        WorkKind.AHEAD,
+    }

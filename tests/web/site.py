@@ -16,12 +16,14 @@ from cisterna.adapters.portal import Portal
 from cisterna.adapters.table_parquet import ParquetTables
 from cisterna.domain.account import Account, Grant, Role
 from cisterna.domain.acquisition import Acquisition, AcquisitionState
+from cisterna.domain.ahead import Ahead
 from cisterna.domain.dataset import ORDER, Dataset, Relation, Stage, Version
 from cisterna.domain.digest import sha512_of
 from cisterna.domain.erasure import Order, require_object_root
 from cisterna.domain.errors import NotFound, StoreUnavailable
 from cisterna.domain.finding import Finding, Verdict
 from cisterna.domain.fixity import Fault, Fixity
+from cisterna.domain.identifier import ark, dataset_id
 from cisterna.domain.instrument import MassChange
 from cisterna.domain.manifest import FileEntry, Manifest
 from cisterna.domain.ocfl import object_root
@@ -32,6 +34,7 @@ from cisterna.domain.retention import RetentionRule
 from cisterna.domain.review import Act
 from cisterna.domain.stored_copy import StoredCopy
 from cisterna.domain.work import WorkKind
+from cisterna.domain.writing import with_mark
 from cisterna.metadata.record import Dates, ImagingFacts, InstrumentFacts, MetadataRecord, Origin
 from cisterna.ports.erasure import Content, Eraser, Onlooker
 from cisterna.ports.object_store import ObjectStore
@@ -206,6 +209,38 @@ class Site:
         )
         with self.catalogue.begin() as tx:
             return tx.acquisitions.save(made)
+
+    def lay_writing(
+        self, acquisition: Acquisition, *, files: int, expected_files: int | None, ahead_files: int = 0
+    ) -> None:
+        """Let an acquisition be written at a file of a megabyte each ten seconds, and some of it be read ahead."""
+        identity, writing = acquisition.acquisition_id, None
+        for count in range(files + 1):
+            writing = with_mark(
+                writing,
+                acquisition_id=identity,
+                files=count,
+                size_bytes=count * 1_000_000,
+                expected_files=expected_files,
+                cadence_seconds=None,
+                since_seconds=10.0 if count else 0.0,
+                now=self.clock.now(),
+            )
+        pid = ark(dataset_id(origin=identity))
+        ahead = Ahead(
+            acquisition_id=identity,
+            pid=pid,
+            object_root=object_root(pid),
+            staging="v1/content/" + "0" * 32,
+            files=ahead_files,
+            bytes=ahead_files * 1_000_000,
+            touched_at=self.clock.now(),
+        )
+        with self.catalogue.begin() as tx:
+            if writing is not None:
+                tx.writings.put(writing)
+            if ahead_files:
+                tx.aheads.add(ahead)
 
     def lay_reading(self, acquisition: Acquisition, *, done_bytes: int, total_bytes: int, rate: float) -> None:
         """Let a worker read an acquisition at this moment."""

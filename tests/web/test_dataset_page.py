@@ -80,6 +80,27 @@ def test_people_see_how_far_a_reading_has_come_how_fast_and_how_long_it_will_tak
     assert "0 B of 10 B read, 0 B/s, nothing moves" in pages[0]
 
 
+def test_people_see_how_fast_a_run_is_written_when_it_ends_and_what_of_it_is_read_ahead(
+    site: Site, visit: Visit
+) -> None:
+    acquisition = site.lay_acquisition("plate-9", state=AcquisitionState.WRITING, reason="written", progress=0.25)
+    planless = site.lay_acquisition("plate-10", state=AcquisitionState.WRITING, reason="written")
+    site.lay_writing(acquisition, files=100, expected_files=400, ahead_files=90)
+    site.lay_writing(planless, files=7, expected_files=None)
+
+    sten = visit("sten")
+    pages = [sten.get(address).text for address in ("/", f"/acquisitions/{acquisition.acquisition_id}")]
+    told = sten.get(f"/api/v1/acquisitions/{acquisition.acquisition_id}").json()
+
+    for page in pages:
+        assert "Expected end: about " in page
+        assert "360 files and 360 MB an hour." in page
+        assert "90 files, 90.0 MB, are read ahead." in page
+    assert "Expected end: cannot be told: no plan." in pages[0]
+    assert (told["writing"]["files"], told["writing"]["expected_files"], told["ahead_files"]) == (100, 400, 90)
+    assert told["writing"]["earliest"] <= told["writing"]["latest"]
+
+
 def test_the_evidence_comes_before_the_buttons_and_what_failed_before_what_passed(site: Site, visit: Visit) -> None:
     version = failing(site)
 

@@ -27,6 +27,7 @@ _EVENTS = f"""
     )
 """  # noqa: S608 - words of ours
 _OF_VERSIONS = "version_id IN (SELECT version_id FROM versions WHERE dataset_id = ANY(:datasets))"
+_OF_ACQUISITIONS = "acquisition_id IN (SELECT acquisition_id FROM datasets WHERE dataset_id = ANY(:datasets))"
 
 _PURGE = (
     f"DELETE FROM deliveries WHERE sequence IN ({_EVENTS})",  # noqa: S608 - words of ours
@@ -37,6 +38,7 @@ _PURGE = (
         f"DELETE FROM {table} WHERE {_OF_VERSIONS}"  # noqa: S608 - names of ours
         for table in ("releases", "findings", "receipts", "decisions", "publications")
     ),
+    *(f"DELETE FROM {table} WHERE {_OF_ACQUISITIONS}" for table in ("ahead_batches", "aheads")),  # noqa: S608 - ours
     "DELETE FROM copies WHERE dataset_id = ANY(:datasets)",
     "DELETE FROM protections WHERE dataset_id = ANY(:datasets)",
     "DELETE FROM versions WHERE dataset_id = ANY(:datasets)",

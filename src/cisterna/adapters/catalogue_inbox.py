@@ -74,6 +74,8 @@ _OVERDUE = (
 )
 
 
+_IS_TOLD = works.c.kind != WorkKind.AHEAD.value
+"""Reading ahead has a progress of its own, and that it waits for room keeps nobody waiting."""
 _BANDWIDTH = sql_text("SELECT pg_advisory_xact_lock(hashtextextended('bandwidth ' || :instrument, 0))")
 _READING = sql_text(
     "SELECT progress FROM attempts "
@@ -121,6 +123,13 @@ class SqlInbox:
         if subject is not None:
             wanted = wanted.where(works.c.subject == subject)
         return [_work(row) for row in self._sql.run(wanted).mappings()]
+
+    def is_waiting(self, *, kinds: Sequence[WorkKind], now: datetime) -> bool:
+        """Look for one."""
+        wanted = select(works.c.work_id).where(
+            works.c.state == "ready", works.c.not_before <= now, works.c.kind.in_([kind.value for kind in kinds])
+        )
+        return self._sql.run(wanted.limit(1)).scalar() is not None
 
     def claim(
         self,
@@ -193,13 +202,15 @@ class SqlInbox:
         wanted = (
             select(works.c.subject, attempts.c.progress)
             .join(works, works.c.work_id == attempts.c.work_id)
-            .where(attempts.c.ended.is_(None), attempts.c.progress.is_not(None))
+            .where(attempts.c.ended.is_(None), attempts.c.progress.is_not(None), _IS_TOLD)
         )
         return {row.subject: Progress.model_validate_json(row.progress) for row in self._sql.run(wanted)}
 
     def put_off(self) -> Mapping[str, str]:
         """Read why work that was put back waits."""
-        waiting = select(works.c.subject, works.c.outcome).where(works.c.state == "ready", works.c.outcome.is_not(None))
+        waiting = select(works.c.subject, works.c.outcome).where(
+            works.c.state == "ready", works.c.outcome.is_not(None), _IS_TOLD
+        )
         return {row.subject: row.outcome for row in self._sql.run(waiting.order_by(works.c.created_at))}
 
     def reading_beside(self, attempt: Attempt, *, instrument: str) -> Sequence[Progress]:

@@ -13,6 +13,7 @@ from sqlalchemy import text as sql_text
 
 from cisterna.adapters.catalogue_account import SqlAccounts
 from cisterna.adapters.catalogue_acquisition import SqlAcquisitions
+from cisterna.adapters.catalogue_ahead import SqlAheads, SqlWritings
 from cisterna.adapters.catalogue_connection import CHANNEL, CONNECT, Statements, connect_engine, translated
 from cisterna.adapters.catalogue_copy import SqlCopies
 from cisterna.adapters.catalogue_dataset import SqlDatasets
@@ -31,6 +32,7 @@ from cisterna.adapters.catalogue_retention import SqlProtections, SqlRetentionRu
 from cisterna.adapters.catalogue_roster import SqlRoster
 from cisterna.adapters.catalogue_tables import SCHEMA_REVISION
 from cisterna.ports.account import Accounts
+from cisterna.ports.ahead import Aheads, Writings
 from cisterna.ports.catalogue import (
     Acquisitions,
     Copies,
@@ -58,6 +60,8 @@ class SqlTransaction:
         self.instruments: Instruments = SqlInstruments(statements)
         self.projects: Projects = SqlProjects(statements)
         self.acquisitions: Acquisitions = SqlAcquisitions(statements)
+        self.aheads: Aheads = SqlAheads(statements)
+        self.writings: Writings = SqlWritings(statements)
         self.datasets: Datasets = SqlDatasets(statements)
         self.copies: Copies = SqlCopies(statements)
         self.holds: Holds = SqlHolds(statements)

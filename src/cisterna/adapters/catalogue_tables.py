@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSON, JSONB, TIMESTAMP
 
-SCHEMA_REVISION = "0010"
+SCHEMA_REVISION = "0012"
 """The newest migration; a database that is there already needs no Alembic at start."""
 
 metadata = MetaData(
@@ -428,5 +428,30 @@ recoveries = Table(
     metadata,
     Column("object_root", Text, primary_key=True),
     Column("state", Text, nullable=False),
+    _body(),
+)
+
+aheads = Table(
+    "aheads",
+    metadata,
+    Column("acquisition_id", Text, ForeignKey("acquisitions.acquisition_id"), primary_key=True),
+    Column("object_root", Text, nullable=False, unique=True),
+    _body(),
+)
+
+ahead_batches = Table(
+    "ahead_batches",
+    metadata,
+    Column("acquisition_id", Text, ForeignKey("aheads.acquisition_id"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("content_path", Text, nullable=False),
+    Column("sha512", Text, nullable=False),
+    _body("seen"),
+)
+
+writings = Table(
+    "writings",
+    metadata,
+    Column("acquisition_id", Text, ForeignKey("acquisitions.acquisition_id"), primary_key=True),
     _body(),
 )

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from cisterna.domain.progress import Progress
+    from cisterna.services.overview import Overview
 
 
 class ExitCode(IntEnum):
@@ -182,6 +183,21 @@ def reading_words(reading: Progress | None) -> str | None:
     return (
         f"{done} of {total} read ({reading.share:.0%}), {human_bytes(round(reading.bytes_per_second))}/s, {time_left}"
     )
+
+
+def writing_words(row: Overview) -> str | None:
+    """Say how fast an instrument writes a run, when it will have written all, and how much of it is read ahead."""
+    told = row.writing
+    if told is None:
+        return None
+    share = f" of {told.expected_files:,}" if told.expected_files is not None else ""
+    words = (
+        f"{told.files:,}{share} files, {told.files_per_hour:,.0f} files and "
+        f"{human_bytes(round(told.bytes_per_hour))} an hour; expected end: {told.words}"
+    )
+    if row.ahead_files:
+        words += f"; {row.ahead_files:,} files, {human_bytes(row.ahead_bytes)}, are read ahead"
+    return words
 
 
 _GAP = "  "

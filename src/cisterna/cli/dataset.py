@@ -11,7 +11,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from cisterna.bootstrap import Parts
-from cisterna.cli.answer import AsJson, answer, lines, reading_words, table
+from cisterna.cli.answer import AsJson, answer, lines, reading_words, table, writing_words
 from cisterna.cli.config import HomeOption
 from cisterna.cli.dossier import dossier
 from cisterna.cli.opened import opened
@@ -45,11 +45,15 @@ def list_(
         )
     rows = [row.model_dump(mode="json") for row in found]
     shown = [
-        {**row, "identifier": one.identifier, "told": f"{one.title}: {reading_words(one.reading) or one.reason}"}
+        {**row, "identifier": one.identifier, "told": f"{one.title}: {_told(one)}"}
         for row, one in zip(rows, found, strict=True)
     ]
     empty = "Nothing has been seen yet; `cisterna instrument list` shows which landing zones are watched."
     answer(rows, as_json=as_json, show=table(shown, COLUMNS, told={"told": ""}, empty=empty))
+
+
+def _told(row: Overview) -> str:
+    return reading_words(row.reading) or writing_words(row) or row.reason
 
 
 def show(identifier: Identifier, *, home: HomeOption = None, as_json: AsJson = False) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from cisterna.cli.answer import human_bytes, lines, pairs, reading_words
+from cisterna.cli.answer import human_bytes, lines, pairs, reading_words, writing_words
 from cisterna.cli.protected import protection_lines
 from cisterna.domain.event import Event
 from cisterna.services.detail import Detail
@@ -33,13 +33,13 @@ def dossier(detail: Detail) -> Callable[[Console], None]:
 
 def _row(detail: Detail) -> dict[str, Any]:
     fields = {name: getattr(detail, name) for name in Overview.model_fields}
-    del fields["total_bytes"], fields["held"]
+    del fields["total_bytes"], fields["held"], fields["ahead_files"], fields["ahead_bytes"]
     wanted = fields.pop("copies_wanted")
     fields["copies"] = f"{detail.copies} of {wanted}" if detail.copies or wanted > 1 else None
     fields["parts"] = detail.parts or None
     share = fields.pop("progress")
     shown = {name: _at(value) if isinstance(value, datetime) else value for name, value in fields.items()}
-    shown["reading"] = reading_words(detail.reading)
+    shown["reading"], shown["writing"] = reading_words(detail.reading), writing_words(detail)
     progress = f"{share:.0%}" if share is not None and share < 1 else None
     return {**shown, "size": human_bytes(detail.total_bytes), "progress": progress}
 

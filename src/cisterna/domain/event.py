@@ -10,6 +10,7 @@ EVENT_NAMES = (
     "acquisition.seen",
     "acquisition.state",
     "acquisition.held",
+    "acquisition.settled-early",
     "instrument.guarded",
     "instrument.guard-ended",
     "instrument.change-accepted",

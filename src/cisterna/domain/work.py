@@ -13,6 +13,7 @@ class WorkKind(StrEnum):
     """Which flow does the work."""
 
     INGEST = "ingest"
+    AHEAD = "ahead"
     INFER = "infer"
     PUBLISH = "publish"
     REPROCESS = "reprocess"
@@ -25,6 +26,9 @@ class WorkKind(StrEnum):
 
 KEEPING = frozenset({WorkKind.COPY, WorkKind.CHECK})
 """Work on what is archived already: it waits for nobody, takes long, and must not hold up an ingest."""
+
+SPARE = frozenset({WorkKind.AHEAD})
+"""Work for a worker that has nothing else to do; it gives way as soon as there is something else."""
 
 INLINE_ONLY = frozenset({WorkKind.RETAIN, WorkKind.ERASE})
 """Work that never goes to a pool: it deletes, so it runs on our own machine, where the landing zones are mounted."""
@@ -45,8 +49,8 @@ class Work(Value):
 
     Attributes:
         key: The same key is the same work: a second request for it is a no-op.
-        subject: What it is about: an acquisition's id for `ingest`, an erasure's for `erase`, a version's otherwise;
-            `copy` and `check` are of that version's whole object.
+        subject: What it is about: an acquisition's id for `ingest` and `ahead`, an erasure's for `erase`, a version's
+            otherwise; `copy` and `check` are of that version's whole object.
         parameters: The rest of what the flow needs, JSON-able.
         fairness: What it takes turns with: the instrument's name.
         attempts: How often it was begun.

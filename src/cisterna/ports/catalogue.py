@@ -27,6 +27,7 @@ from cisterna.domain.release import Release
 from cisterna.domain.review import Decision
 from cisterna.domain.stored_copy import StoredCopy
 from cisterna.ports.account import Accounts
+from cisterna.ports.ahead import Aheads, Writings
 from cisterna.ports.hint import Hints
 from cisterna.ports.inbox import Inbox, Outbox
 from cisterna.ports.record import Rebuilding, Records, Recoveries
@@ -357,6 +358,8 @@ class Transaction(Protocol):
     instruments: Instruments
     projects: Projects
     acquisitions: Acquisitions
+    aheads: Aheads
+    writings: Writings
     datasets: Datasets
     copies: Copies
     holds: Holds
@@ -388,7 +391,8 @@ class Catalogue(Protocol):
     def listen(self, *, timeout: timedelta) -> Iterator[str]:
         """Yield a topic when something was committed there, and `""` when the timeout passed.
 
-        Topics are `inbox`, `outbox` and, of instruments worth a look, `hint:NAME`.
+        Topics are `inbox`, `outbox`, `pages` (what pages show changed, and nobody else is told) and, of instruments
+        worth a look, `hint:NAME`.
 
         A doorbell only: what it tells may be lost, so whoever listens looks for itself at every wake-up.
         """

@@ -26,6 +26,10 @@ class Inbox(Protocol):
         """Oldest first."""
         ...
 
+    def is_waiting(self, *, kinds: Sequence[WorkKind], now: datetime) -> bool:
+        """Tell whether work of these kinds is ready and nobody has taken it."""
+        ...
+
     def claim(
         self,
         *,
@@ -71,11 +75,11 @@ class Inbox(Protocol):
         ...
 
     def progress(self) -> Mapping[str, Progress]:
-        """Tell of each open attempt that said so how far it has come, by the subject of its work."""
+        """Tell of each open attempt that said so how far it has come, by the subject of its work; not of `ahead`."""
         ...
 
     def put_off(self) -> Mapping[str, str]:
-        """Tell of each piece of work that was put back, and waits, why: by its subject."""
+        """Tell of each piece of work that was put back, and waits, why: by its subject; not of `ahead`."""
         ...
 
     def reading_beside(self, attempt: Attempt, *, instrument: str) -> Sequence[Progress]:

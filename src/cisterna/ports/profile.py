@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from pydantic import Field, JsonValue
 
@@ -114,4 +114,43 @@ class Profile(Protocol):
 
     def plane(self, path: str) -> Plane | None:
         """Tell where an image belongs; None when its name does not say."""
+        ...
+
+
+class Stretch(NamedTuple):
+    """Files that an instrument writes together and then leaves alone: a field, a time point, a cycle, one file.
+
+    Attributes:
+        paths: Those of them that are there.
+        is_marked: Whether the writer itself says that it is done with them, by a marker of their own.
+        later: How many later stretches of the course must have been begun before this one counts as left, unless it is
+            marked; at least 1.
+        course: Stretches of one course are written one after another; others beside them.
+    """
+
+    paths: tuple[str, ...]
+    is_marked: bool = False
+    later: int = 1
+    course: str = ""
+
+
+@runtime_checkable
+class TellsStretches(Protocol):
+    """What a profile may be able to do beside: tell of a run that is still written which files are left alone.
+
+    It is told by what the run itself holds and plans, never by times. A profile of an instrument that lays a file out
+    in full and fills it later, or that writes through a mapping of the file, must not tell of such files: neither their
+    size nor their time says that their bytes changed.
+
+    Attributes:
+        later_digests: Algorithms of the digests that come with the run at its end (see `Profile.delivered`).
+    """
+
+    later_digests: frozenset[str]
+
+    def stretches(self, look: Look) -> Sequence[Stretch]:
+        """Give the stretches, each course in the order of writing. A file is in one of them, or not told of.
+
+        Bad content gives fewer of them, or none, and raises nothing.
+        """
         ...

@@ -9,7 +9,8 @@ that nothing more comes. Between two cycles the fluidics work, so a run is silen
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice, product
 
@@ -21,7 +22,7 @@ from cisterna.domain.errors import CisternaError, InvalidInput, NotFound
 from cisterna.domain.listing import SeenFile
 from cisterna.domain.tiff_header import tiff_fault
 from cisterna.domain.untrusted import json_object, plain_text, real_number, whole_number
-from cisterna.ports.profile import Described, Look, Plane
+from cisterna.ports.profile import Described, Look, Plane, Stretch
 from cisterna.services.file_evidence import file_faults
 
 _IMAGE = re.compile(
@@ -68,6 +69,7 @@ class Codex:
     name = "codex"
     quiet_seconds = 600.0
     stalled_seconds = 24 * 3600.0
+    later_digests = frozenset[str]()
 
     def claims(self, look: Look) -> bool:
         """Tell a run by the names of its images, or by both of its side files while there is none."""
@@ -127,6 +129,13 @@ class Codex:
         """Give none: CODEX writes no digests."""
         del look
         return {}
+
+    def stretches(self, look: Look) -> Sequence[Stretch]:
+        """Tell the regions of a cycle apart: a cycle's are taken one after another, and then the next cycle's."""
+        held: dict[tuple[int, int], list[str]] = defaultdict(list)
+        for file, match in _images(look):
+            held[_place(match)[:2]].append(file.path)
+        return [Stretch(tuple(held[one])) for one in sorted(held)]
 
     def is_image(self, path: str) -> bool:
         """Tell tiles from overviews and from everything else."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -23,7 +23,7 @@ from cisterna.domain.listing import SeenFile
 from cisterna.domain.path import inner_path
 from cisterna.domain.source_name import logical_path
 from cisterna.domain.untrusted import csv_rows, json_object, plain_text
-from cisterna.ports.profile import Described, Look, Plane
+from cisterna.ports.profile import Described, Look, Plane, Stretch
 from cisterna.services.file_evidence import file_faults
 
 _SUMMARY, _SHEET = re.compile(r"final_summary[^/]*\.txt"), re.compile(r"sample_sheet_[^/]*\.csv")
@@ -32,6 +32,7 @@ _SHEET_COLUMNS = ("flow_cell_id", "sample_id", "experiment_id", "kit")
 _READS = re.compile(r"(?P<run>(?:[^/]+/){0,3}?)(?:pod5|fast5|fastq|bam)(?:_(?:pass|fail|skip|recovered))?/.+")
 _RUN_NAME = re.compile(r"\d{8}_\d{4}_[^_/]+_[^_/]+_[0-9a-f]{8}")
 _KINDS = {".pod5": "pod5", ".fast5": "fast5", ".fastq": "fastq", ".fastq.gz": "fastq", ".bam": "bam"}
+_NUMBERED = re.compile(r"(?P<series>.*_)(?P<number>\d{1,9})(?P<kind>\.(?:pod5|fast5|fastq|fastq\.gz|bam))")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _POD5 = b"\x8bPOD\r\n\x1a\n"
 _BATCH_SECONDS = 3600.0
@@ -44,6 +45,7 @@ class Nanopore:
     name = "nanopore"
     quiet_seconds = 120.0
     stalled_seconds = 6 * 3600.0
+    later_digests = frozenset({"sha256"})
 
     def claims(self, look: Look) -> bool:
         """Tell a run by its summary or sample sheet, or by its name as long as there is nothing but reads in it."""
@@ -107,6 +109,12 @@ class Nanopore:
         """Give the SHA-256 of every file of `output_hash_*.csv` that is there."""
         paths = look.listing.paths
         return {path: {"sha256": digest} for path, digest in _listed(look).items() if path in paths}
+
+    def stretches(self, look: Look) -> Sequence[Stretch]:
+        """Tell files of reads apart: MinKNOW numbers those of a series, and begins one when it has closed the last."""
+        found = [(match, path) for path in look.listing.paths if (match := _NUMBERED.fullmatch(path)) is not None]
+        found.sort(key=lambda one: int(one[0]["number"]))
+        return [Stretch((path,), course=match["series"] + match["kind"]) for match, path in found]
 
     def is_image(self, path: str) -> bool:
         """Measure nothing."""

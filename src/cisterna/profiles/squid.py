@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -34,8 +34,9 @@ from cisterna.domain.errors import CisternaError, InvalidInput, NotFound
 from cisterna.domain.listing import SeenFile
 from cisterna.domain.tiff_header import page_bytes, tiff_fault
 from cisterna.domain.untrusted import csv_rows, json_object, plain_text, real_number, whole_number
-from cisterna.ports.profile import Described, Look, Plane
+from cisterna.ports.profile import Described, Look, Plane, Stretch
 from cisterna.services.squid_control import PARAMETERS, ControlPlan, control_plan
+from cisterna.services.squid_stretch import squid_stretches
 from cisterna.services.zarr_tree import ZarrArray, ZarrTree, chunk_note
 
 _CHANNELS, _SUMMARY, _COORDINATES = "acquisition_channels.yaml", "acquisition.yaml", "coordinates.csv"
@@ -89,6 +90,7 @@ class Squid:
     name = "squid"
     quiet_seconds = 30.0
     stalled_seconds = 3600.0
+    later_digests = frozenset[str]()
 
     def claims(self, look: Look) -> bool:
         """Tell a Squid run by its side files, or by its folder's name while nothing is in it yet."""
@@ -132,6 +134,25 @@ class Squid:
         del look
         return {}
 
+    def stretches(self, look: Look) -> Sequence[Stretch]:
+        """Tell fields and time points apart, where each image or stack is a file of its own.
+
+        An OME-TIFF of a field is laid out in full before the first image and filled over the whole run, and chunks of
+        Zarr may be written again: of those nothing is told before the end.
+        """
+        paths = look.listing.paths
+        if _is_old(look):
+            return squid_stretches(paths, fields=(), marker=_COORDINATES)
+        if _mode(paths) not in {"images", "stacks"}:
+            return ()
+        try:
+            plan = _plan(look)
+        except CisternaError:
+            return ()
+        digits = _digits(paths)
+        fields = [f"{region}_{fov:0{digits}}_" for region, count in plan.fovs.items() for fov in range(count)]
+        return squid_stretches(paths, fields=fields, marker=_DONE)
+
     def is_image(self, path: str) -> bool:
         """Tell images of the sample from the focus camera's and from everything else."""
         return bool(_IMAGE.fullmatch(path)) and not _FOCUS_CAMERA.search(path)
@@ -160,7 +181,7 @@ class Squid:
 
 def _held_against(plan: _Plan, look: Look) -> Evidence:
     paths = look.listing.paths
-    digits = next((len(path.split("/")[0]) for path in paths if re.match(r"0+/", path)), 1)
+    digits = _digits(paths)
     folders = [f"{time:0{digits}}" for time in range(plan.time_points)]
     markers = [_DONE] if _DONE not in paths else []
     markers += [f"{folder}/{_DONE}" for folder in folders if f"{folder}/{_DONE}" not in paths]
@@ -183,6 +204,11 @@ def _held_against(plan: _Plan, look: Look) -> Evidence:
         cadence_seconds=plan.interval_seconds,
         notes=_notes(plan, folders, paths, mode),
     )
+
+
+def _digits(paths: frozenset[str]) -> int:
+    """Tell how many digits numbers in names have at least: as many as the first time point's folder."""
+    return next((len(path.split("/")[0]) for path in paths if re.match(r"0+/", path)), 1)
 
 
 def _is_old(look: Look) -> bool:

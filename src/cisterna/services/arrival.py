@@ -8,14 +8,16 @@ under a key of another's: small files are named by their digest, large ones by t
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from cisterna.domain.listing import SeenFile
 from cisterna.ports.object_store import ObjectStore
 
-_NAME = r"s(?P<index>[0-9]+)-[0-9a-f]{32}"
+_NAME = r"s(?P<mark>[0-9a-f]{32})-[0-9a-f]{32}"
 _BEGUN = re.compile(_NAME)
 _FINISHED = re.compile(rf"(?P<name>{_NAME})\.(?P<sha512>[0-9a-f]{{128}})")
 
@@ -34,18 +36,24 @@ class Arrivals:
 
     Attributes:
         sizes: Of what is in the object, by path relative to its root.
-        finished: Large files by their place in the listing.
-        begun: Content paths of the unfinished uploads of others.
+        finished: Large files by their mark.
+        begun: Content paths of the unfinished uploads of others, by the mark of the file.
     """
 
     sizes: Mapping[str, int] = field(default_factory=dict)
-    finished: Mapping[int, Finished] = field(default_factory=dict)
-    begun: Mapping[int, str] = field(default_factory=dict)
+    finished: Mapping[str, Finished] = field(default_factory=dict)
+    begun: Mapping[str, str] = field(default_factory=dict)
 
 
-def upload_name(index: int, *, token: str) -> str:
-    """Name the content of a large file before its digest is known, by its place in the listing."""
-    return f"s{index}-{token}"
+def mark_of(file: SeenFile) -> str:
+    """Mark a file by all that a look at it shows: another size, time or inode is another file."""
+    told = f"{file.path}\0{file.size_bytes}\0{file.mtime_ns}\0{file.inode}"
+    return hashlib.sha256(told.encode()).hexdigest()[:32]
+
+
+def upload_name(file: SeenFile, *, token: str) -> str:
+    """Name the content of a large file before its digest is known, by its mark."""
+    return f"s{mark_of(file)}-{token}"
 
 
 def finished_name(name: str, *, sha512: str) -> str:
@@ -65,18 +73,27 @@ def find_arrivals(staging: str, *, object_root: str, sizes: Mapping[str, int], s
         sizes: Of what is in the object.
         store: The archive.
     """
-    finished: dict[int, Finished] = {}
+    finished: dict[str, Finished] = {}
     for path in sizes:
         found = _FINISHED.fullmatch(path.removeprefix(f"{staging}/"))
         if found and (content := f"{staging}/{found['name']}") in sizes:
-            finished[int(found["index"])] = Finished(content, found["sha512"])
-    begun: dict[int, str] = {}
+            finished[found["mark"]] = Finished(content, found["sha512"])
+    begun: dict[str, str] = {}
     for key, count in Counter(store.unfinished_uploads(f"{object_root}/{staging}/")).items():
         path = key.removeprefix(f"{object_root}/")
         named = _BEGUN.fullmatch(path.removeprefix(f"{staging}/"))
-        index = int(named["index"]) if named else -1
-        if named is None or count > 1 or index in finished or index in begun:
+        if named is None or count > 1 or named["mark"] in finished or named["mark"] in begun:
             store.abort_unfinished(key)
         else:
-            begun[index] = path
+            begun[named["mark"]] = path
     return Arrivals(sizes, finished, begun)
+
+
+def abort_unwanted(arrivals: Arrivals, files: Iterable[SeenFile], *, object_root: str, store: ObjectStore) -> None:
+    """Abort the uploads of files that are not to be read: they have changed since, or are gone."""
+    if not arrivals.begun:
+        return
+    wanted = {mark_of(file) for file in files}
+    for mark, path in arrivals.begun.items():
+        if mark not in wanted:
+            store.abort_unfinished(f"{object_root}/{path}")

@@ -16,7 +16,7 @@ from cisterna.domain.receipt import CopyReceipt
 from cisterna.domain.retention import Retention
 from cisterna.domain.review import Decision
 from cisterna.domain.stored_copy import ARCHIVE, StoredCopy
-from cisterna.domain.work import Work
+from cisterna.domain.work import SPARE, Work
 from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.ports.clock import Clock
 from cisterna.services.overview import Overview, find_overview
@@ -33,9 +33,9 @@ class Detail(Overview):
         findings: Gravest first.
         versions: Newest first.
         decisions, receipts, publications: Oldest first.
-        history: Every event about it, newest first.
+        history: Every event about it, newest first, but the rounds of reading ahead, of which there are very many.
         related: Rows of what it was derived from and of what was derived from it, as far as the person may see them.
-        work: What is to be done or was done about it, newest first.
+        work: What is to be done or was done about it, newest first, but those rounds.
         stores: What is known of the object in each store, the first store first.
         stores_missing: Those that are to keep a copy of what is archived and were never tried.
         retention: How long it is kept and why, where the moment of asking is known.
@@ -87,9 +87,14 @@ def detail_of(
         facts = dict(row)
         facts |= {
             "versions": tuple(reversed(versions)),
-            "history": tuple(reversed(tx.outbox.history(subjects))),
+            "history": tuple(one for one in reversed(tx.outbox.history(subjects)) if not _is_spare(one)),
             "related": _related(tx, row, bucket=bucket, account=account),
-            "work": tuple(one for subject in reversed(subjects) for one in reversed(tx.inbox.list(subject=subject))),
+            "work": tuple(
+                one
+                for subject in reversed(subjects)
+                for one in reversed(tx.inbox.list(subject=subject))
+                if one.kind not in SPARE
+            ),
         }
         if row.dataset_id is not None:
             facts["stores"] = tuple(tx.copies.of(row.dataset_id))
@@ -102,6 +107,10 @@ def detail_of(
             facts |= _of_version(tx, row.version_id)
         detail = Detail.model_validate(facts)
         return detail.model_copy(update={"stores_missing": _without_copy(tx, detail)})
+
+
+def _is_spare(event: Event) -> bool:
+    return event.name.startswith("attempt.") and event.data.get("kind") in SPARE
 
 
 def gravest_first(findings: Sequence[Finding]) -> tuple[Finding, ...]:

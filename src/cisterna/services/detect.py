@@ -36,6 +36,7 @@ from cisterna.services.acquisition_record import (
 from cisterna.services.inspection import UNBOUND, inspect_folder, is_settled
 from cisterna.services.look import FolderLook
 from cisterna.services.mass_change import Belief, Losses, end_acceptance, weigh_losses
+from cisterna.services.writing_note import WritingMemory, end_notes, note_writing
 
 STRAY = "none"
 """Profile of what lies beside the runs' folders and is none."""
@@ -78,10 +79,12 @@ class SweepMemory:
     Attributes:
         known: The catalogue's rows as the last sweep read them, by id.
         suspects: Folders of runs that had come to rest and were seen changed, as long as that is not believed.
+        writing: How those that are written came on.
     """
 
     known: Mapping[str, Acquisition] = field(default_factory=dict)
     suspects: set[str] = field(default_factory=set)
+    writing: WritingMemory = field(default_factory=WritingMemory)
     _believed: dict[str, float] = field(default_factory=dict)
     _since: dict[str, tuple[str, float]] = field(default_factory=dict)
     _inspected: dict[str, float] = field(default_factory=dict)
@@ -190,6 +193,8 @@ def sweep_instrument(
         sweep.lose_sight(str(gone))
         return sweep.result(unavailable=str(gone))
     sweep.catch_up()
+    if memory is not None:
+        end_notes(sweep.writing, instrument=instrument.name, memory=memory.writing, catalogue=catalogue)
     return sweep.result(folders=len(folders))
 
 
@@ -213,6 +218,7 @@ class _Sweep:
     due: list[Acquisition] = field(default_factory=list)
     wakes: list[float] = field(default_factory=list)
     suspects: set[str] = field(default_factory=set)
+    writing: set[str] = field(default_factory=set)
     guarded: int = 0
 
     def conclude(self, absent: set[str]) -> None:
@@ -385,6 +391,17 @@ class _Sweep:
             self.wakes.append(inspection.wake_seconds)
         after = taken(fresh, inspection, project=project, clock=self.clock)
         self._write(before, after, may_be_kept=inspection.may_be_kept)
+        if after.state is AcquisitionState.WRITING and folder not in self.failed and self.memory is not None:
+            self.writing.add(after.acquisition_id)
+            note_writing(
+                after,
+                inspection.evidence,
+                instrument=self.instrument,
+                profile=profile,
+                memory=self.memory.writing,
+                catalogue=self.catalogue,
+                clock=self.clock,
+            )
 
     def _may_skip(self, before: Acquisition, listing: Listing) -> bool:
         """Tell whether nothing but the folder itself could change what is known, and the folder has not changed."""

@@ -25,6 +25,7 @@ from cisterna.ports.clock import Clock
 from cisterna.ports.profile import Profile
 from cisterna.ports.source import LandingZone, SentinelWriter
 from cisterna.services.account import require_role
+from cisterna.services.ahead_request import OFF, READ_AHEAD
 from cisterna.services.inspection import ALLOW_NAMES
 from cisterna.services.transition import announce
 
@@ -35,6 +36,7 @@ _NUMBERS = {
     "mass_change_floor": 1e9,
 }
 """Settings that every instrument may have and that are numbers, each with its largest value."""
+_LONGEST_RUN_MINUTES = 1e6
 
 
 class Sentinel(Value):
@@ -162,16 +164,23 @@ def require_sound_settings(settings: Mapping[str, str]) -> None:
     if not settings.get(ALLOW_NAMES, "why").strip():
         msg = f"the setting {ALLOW_NAMES} needs a reason in words for letting such names through"
         raise InvalidInput(msg, setting=ALLOW_NAMES)
+    if settings.get(READ_AHEAD, OFF).strip() != OFF and not _is_number(settings[READ_AHEAD], most=_LONGEST_RUN_MINUTES):
+        msg = (
+            f"the setting {READ_AHEAD}={settings[READ_AHEAD][:100]} is neither 'off' nor a number of minutes from 0 to "
+            f"{_LONGEST_RUN_MINUTES:g}"
+        )
+        raise InvalidInput(msg, setting=READ_AHEAD)
     for name, most in _NUMBERS.items():
-        if name not in settings:
-            continue
-        try:
-            is_sound = 0 <= float(settings[name]) <= most
-        except ValueError:
-            is_sound = False
-        if not is_sound:
+        if name in settings and not _is_number(settings[name], most=most):
             msg = f"the setting {name}={settings[name][:100]} is not a number from 0 to {most:g}"
             raise InvalidInput(msg, setting=name)
+
+
+def _is_number(text: str, *, most: float) -> bool:
+    try:
+        return 0 <= float(text) <= most
+    except ValueError:
+        return False
 
 
 def look_after_sentinel(

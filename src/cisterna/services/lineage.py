@@ -18,6 +18,8 @@ from cisterna.domain.work import KEEPING, Claim, Work, WorkKind
 from cisterna.ports.catalogue import Transaction
 
 _ASSERTIONS_KEPT = 200
+_OF_ACQUISITIONS = frozenset({WorkKind.INGEST, WorkKind.AHEAD})
+_MAKES_NONE = frozenset({WorkKind.PUBLISH, WorkKind.RETAIN, WorkKind.ERASE, WorkKind.AHEAD})
 
 
 class Place(Value):
@@ -120,7 +122,8 @@ def bare_facts(facts: Mapping[str, JsonValue], *, subject: str) -> dict[str, Jso
 
 def job_name(work: Work) -> str:
     """Name the job: the kind of work, with the model, the form or the instrument that it is done for."""
-    made = work.parameters.get({WorkKind.INFER: "model", WorkKind.CONVERT: "format"}.get(work.kind, ""))
+    named = {WorkKind.INFER: "model", WorkKind.CONVERT: "format", WorkKind.AHEAD: "instrument"}
+    made = work.parameters.get(named.get(work.kind, ""))
     detail = made if isinstance(made, str) else work.fairness
     return f"{work.kind.value}.{_encoded(detail)}" if detail else work.kind.value
 
@@ -136,7 +139,7 @@ def look_up(tx: Transaction, work: Work, *, place: Place, outputs: Sequence[str]
     """
     written = _versions(tx, outputs)
     try:
-        if work.kind is WorkKind.INGEST:
+        if work.kind in _OF_ACQUISITIONS:
             return _of_acquisition(tx, work.subject, written, place)
         return _of_version(tx, work.subject, written, place)
     except NotFound:
@@ -147,7 +150,7 @@ def written_since(tx: Transaction, work: Work, since: datetime) -> list[str]:
     """Name the versions that work of this kind makes and whose stage changed since a moment: what an attempt wrote."""
     if work.kind is WorkKind.INGEST:
         versions = list(tx.datasets.versions(dataset_id(origin=work.subject)))
-    elif work.kind in {WorkKind.PUBLISH, WorkKind.RETAIN, WorkKind.ERASE} or work.kind in KEEPING:
+    elif work.kind in _MAKES_NONE or work.kind in KEEPING:
         return []
     else:
         try:
@@ -192,7 +195,7 @@ def run_facts(
 
 def parent_of(tx: Transaction, work: Work) -> ParentRun | None:
     """Find the run that made the version which the work is about: that run asked for this one."""
-    if work.kind is WorkKind.INGEST:
+    if work.kind in _OF_ACQUISITIONS:
         return None
     try:
         version = tx.datasets.get_version(work.subject)
@@ -202,7 +205,8 @@ def parent_of(tx: Transaction, work: Work) -> ParentRun | None:
     if dataset.acquisition_id is None:
         return None
     for event in reversed(tx.outbox.history([dataset.acquisition_id])):
-        if event.name == "attempt.started" and event.occurred_at <= work.created_at:
+        is_start = event.name == "attempt.started" and event.data.get("kind") != WorkKind.AHEAD.value
+        if is_start and event.occurred_at <= work.created_at:
             return ParentRun(run_id=str(event.data["run_id"]), job=str(event.data["job"]))
     return None
 

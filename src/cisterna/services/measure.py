@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+
 from cisterna.domain.dataset import Version
 from cisterna.domain.digest import DIGEST_ALGORITHM, DigestAlgorithm
 from cisterna.domain.errors import HostileInput, SourceChanged
@@ -20,6 +23,7 @@ from cisterna.services.look import FolderLook
 from cisterna.services.measure_object import Begun, Means, begin_measuring, measure_object
 from cisterna.services.measure_parts import measure_parts
 from cisterna.services.pace import Pace
+from cisterna.services.take_ahead import await_reader, disown_ahead
 
 
 def measure_version(
@@ -38,12 +42,13 @@ def measure_version(
     digest: DigestAlgorithm = DIGEST_ALGORITHM,
     most_files: int = MOST_FILES,
     room: Room | None = None,
+    wait: Callable[[float], object] = time.sleep,
 ) -> Version | None:
     """Bring a detected version to `measured`, or remove it when the archive has its bytes already (then None).
 
     `digest` is what a new object is to be made of; one that is there stays with what it was begun with. A run of more
     than `most_files` is brought into parts, each verified before the version names them. Nothing is read of an object
-    that has no `room`.
+    that has no `room`. What was read ahead is taken over, once whoever reads ahead has stopped.
 
     Harmless to run twice: a second run reads every file again, goes on in the folder of the first and sends what has
     not arrived there; a version that is measured already is returned as it is.
@@ -61,6 +66,7 @@ def measure_version(
         return begun
     listing = _frozen_listing(begun, zone=zone)
     watch = LeaseWatch(lease, catalogue=catalogue, clock=clock)
+    await_reader(begun.acquisition.acquisition_id, catalogue=catalogue, keep_on=watch.look, wait=wait)
     pace = Pace(
         begun.instrument.bandwidth,
         instrument=begun.instrument.name,
@@ -87,6 +93,7 @@ def measure_version(
         pace=pace,
     )
     if len(listing.files) > most_files:
+        disown_ahead(begun.acquisition.acquisition_id, lease=lease, catalogue=catalogue)
         return measure_parts(begun, listing, means=means, most_files=most_files)
     return measure_object(begun, listing, means=means)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cisterna.domain.acquisition import Acquisition
 from cisterna.domain.dataset import Dataset, Stage, Version
@@ -15,7 +15,9 @@ from cisterna.domain.errors import (
     CisternaError,
     IllegalTransition,
     LeaseLost,
+    NoRoom,
     NotReady,
+    SourceChanged,
     SourceUnavailable,
     StoreUnavailable,
 )
@@ -31,16 +33,17 @@ from cisterna.ports.profile import Profile
 from cisterna.ports.quality import ImageMeter, TableFile
 from cisterna.ports.room import Room
 from cisterna.ports.source import LandingZone
-from cisterna.services.arrival import Arrivals, find_arrivals
+from cisterna.services.arrival import Arrivals, abort_unwanted, find_arrivals, mark_of
 from cisterna.services.data_manifest import MANIFEST_PATH, dump_manifest
 from cisterna.services.lease_watch import LeaseWatch
 from cisterna.services.measurement import METRICS_PATH, PREVIEWS_PATH, Measurement
-from cisterna.services.one_read import ReadPlan, read_once
+from cisterna.services.one_read import ReadFile, ReadPlan, read_once
 from cisterna.services.pace import Pace
-from cisterna.services.recover import recover_object
+from cisterna.services.recover import Recovery, recover_object
 from cisterna.services.room import require_room
 from cisterna.services.source_record import note_ingested
 from cisterna.services.staging import drop_staging, stage_files
+from cisterna.services.take_ahead import TakenAhead, adopt_ahead, take_over, tell_taken_over
 from cisterna.services.transition import advance, announce, write_beside_others
 
 _ON_THE_WAY = frozenset({Stage.MEASURED, Stage.GATED, Stage.DESCRIBED})
@@ -119,43 +122,18 @@ def _require_turn(version: Version, siblings: Iterable[Version]) -> None:
 def measure_object(begun: Begun, listing: Listing, *, means: Means) -> Version | None:
     """Read the files of one object and bring its version to `measured`; None when the archive has them already.
 
-    Harmless to run twice, as `measure.measure_version` says.
+    What was read ahead is taken over, and its bytes are not read again. Harmless to run twice, as
+    `measure.measure_version` says.
     """
     catalogue, store, lease, clock = means.catalogue, means.store, means.lease, means.clock
     recovered = recover_object(begun.dataset.dataset_id, lease=lease, catalogue=catalogue, store=store)
     inventory = recovered.held.inventory if recovered.held else None
     head = inventory.head if inventory else 0
-    version = name_staging(begun.version, head, lease=lease, catalogue=catalogue, clock=clock)
-    staging = version.staging or ""
-    arrivals = Arrivals()
-    if staging == begun.version.staging:
-        root = begun.dataset.object_root
-        arrivals = find_arrivals(staging, object_root=root, sizes=recovered.sizes, store=store)
-    require_room(means.room, wanted_bytes=_missing_bytes(listing, arrivals, staging=staging))
-    measurement = Measurement(listing, meter=means.meter, is_image=means.profile.is_image, plane=means.profile.plane)
-    plan = ReadPlan(
-        folder=begun.acquisition.folder,
-        listing=listing,
-        known={digest: paths[0] for digest, paths in inventory.manifest.items()} if inventory else {},
-        object_root=begun.dataset.object_root,
-        staging=staging,
-        token=clock.new_id().replace("-", ""),
-        arrivals=arrivals,
-        is_image=means.profile.is_image,
-        image_limit_bytes=means.image_limit_bytes,
-        delivered=means.delivered,
-        algorithm=inventory.algorithm if inventory else means.digest,
-        readers=means.readers,
-        keep_on=means.watch.look,
-        pace=means.pace.take,
-        taken=measurement.take,
+    version = name_staging(
+        begun.version, head, lease=lease, catalogue=catalogue, clock=clock, origin=begun.dataset.acquisition_id
     )
     try:
-        means.watch.begin(means.pace)
-        try:
-            read_once(plan, zone=means.zone, store=store, meter=means.meter)
-        finally:
-            means.watch.end()
+        measurement = _read(begun, version, listing, recovered, means=means)
         manifest = Manifest.of([file.entry for file in measurement.files()])
         if is_known(begun, manifest.digest):
             remove_known(version, manifest.digest, dataset=begun.dataset, means=means)
@@ -173,51 +151,150 @@ def measure_object(begun: Begun, listing: Listing, *, means: Means) -> Version |
             "parts": (),
         }
         return finish(staged.model_copy(update=counted), head=head, lease=lease, catalogue=catalogue, clock=clock)
-    except (CatalogueUnavailable, StoreUnavailable, SourceUnavailable, LeaseLost):
+    except (CatalogueUnavailable, StoreUnavailable, SourceUnavailable, LeaseLost, NoRoom):
         raise  # what has arrived stays on record: the next attempt goes on from there
-    except CisternaError:
-        forget_staging(version, dataset=begun.dataset, lease=lease, catalogue=catalogue, store=store)
+    except CisternaError as refusal:
+        forget_staging(
+            version,
+            dataset=begun.dataset,
+            lease=lease,
+            catalogue=catalogue,
+            store=store,
+            keeps_ahead=isinstance(refusal, SourceChanged),
+        )
         raise
+
+
+def _read(begun: Begun, version: Version, listing: Listing, recovered: Recovery, *, means: Means) -> Measurement:
+    """Read what was not read ahead, and what is not to be believed of that."""
+    staging, root = version.staging or "", begun.dataset.object_root
+    ahead = _ahead_of(begun, version, catalogue=means.catalogue)
+    arrivals = Arrivals()
+    if staging == begun.version.staging or ahead is not None:
+        arrivals = find_arrivals(staging, object_root=root, sizes=recovered.sizes, store=means.store)
+    require_room(means.room, wanted_bytes=_missing_bytes(listing, arrivals, staging=staging))
+    inventory = recovered.held.inventory if recovered.held else None
+    plan = ReadPlan(
+        folder=begun.acquisition.folder,
+        listing=listing,
+        known={digest: paths[0] for digest, paths in inventory.manifest.items()} if inventory else {},
+        object_root=root,
+        staging=staging,
+        token=means.clock.new_id().replace("-", ""),
+        arrivals=arrivals,
+        is_image=means.profile.is_image,
+        image_limit_bytes=means.image_limit_bytes,
+        delivered=means.delivered,
+        algorithm=inventory.algorithm if inventory else means.digest,
+        readers=means.readers,
+        keep_on=means.watch.look,
+        pace=means.pace.take,
+        taken=lambda _place, _result: None,
+    )
+    means.watch.begin(means.pace)
+    try:
+        measurement, plan = _take_over(plan, ahead, means=means)
+        abort_unwanted(arrivals, plan.listing.files, object_root=root, store=means.store)
+        read_once(plan, zone=means.zone, store=means.store, meter=means.meter)
+    finally:
+        means.watch.end()
+    return measurement
+
+
+def _ahead_of(begun: Begun, version: Version, *, catalogue: Catalogue) -> TakenAhead | None:
+    """Give what was read ahead, if it lies in the version's staging."""
+    if begun.dataset.acquisition_id is None:
+        return None
+    with catalogue.begin() as tx:
+        ahead = tx.aheads.find(begun.dataset.acquisition_id)
+        if ahead is None or ahead.staging != version.staging:
+            return None
+        return TakenAhead(ahead, tx.aheads.batches(ahead.acquisition_id), tx.aheads.seen(ahead.acquisition_id))
+
+
+def _take_over(plan: ReadPlan, ahead: TakenAhead | None, *, means: Means) -> tuple[Measurement, ReadPlan]:
+    """Begin the measurement with what was read ahead, and leave the rest to be read."""
+    measurement = _measurement(plan.listing, means=means)
+    if ahead is None:
+        return measurement, replace(plan, taken=measurement.take)
+    over = take_over(
+        plan, ahead, meter=means.meter, taken=measurement.take, zone=means.zone, store=means.store, tables=means.tables
+    )
+    tell_taken_over(over, ahead.row.acquisition_id, lease=means.lease, catalogue=means.catalogue, clock=means.clock)
+    arrivals = plan.arrivals
+    if over.distrusted:
+        measurement = _measurement(plan.listing, means=means)
+        arrivals = replace(arrivals, finished={})
+    files = plan.listing.files
+    left = [place for place in range(len(files)) if place not in over.places]
+    means.pace.pass_over(sum(files[place].size_bytes for place in over.places))
+    rest = Listing.model_construct(files=tuple(files[place] for place in left), obstacles=())
+
+    def take(place: int, result: ReadFile) -> None:
+        measurement.take(left[place], result)
+
+    return measurement, replace(plan, listing=rest, known=over.known, arrivals=arrivals, taken=take)
+
+
+def _measurement(listing: Listing, *, means: Means) -> Measurement:
+    return Measurement(listing, meter=means.meter, is_image=means.profile.is_image, plane=means.profile.plane)
 
 
 def _missing_bytes(listing: Listing, arrivals: Arrivals, *, staging: str) -> int:
     """Count what earlier attempts have not brought; a file whose upload they began counts as there."""
     there = sum(size for path, size in arrivals.sizes.items() if path.startswith(f"{staging}/"))
-    begun = sum(listing.files[index].size_bytes for index in arrivals.begun if index < len(listing.files))
+    begun = sum(file.size_bytes for file in listing.files if arrivals.begun and mark_of(file) in arrivals.begun)
     return max(0, listing.total_bytes - there - begun)
 
 
-def name_staging(version: Version, head: int, *, lease: Attempt, catalogue: Catalogue, clock: Clock) -> Version:
+def name_staging(
+    version: Version, head: int, *, lease: Attempt, catalogue: Catalogue, clock: Clock, origin: str | None = None
+) -> Version:
     """Put the folder on record before a byte goes there, so that the recovery knows whose it is.
 
-    It is the one of the attempt before, if that read the same files for the same place in the object.
+    It is the one of the attempt before, if that read the same files for the same place in the object, or else the one
+    that the acquisition, its `origin`, was read ahead into.
     """
     folder = f"v{head + 1}/{CONTENT}/"
     with catalogue.begin() as tx:
         tx.inbox.require_lease(lease)
         if version.staging is not None and version.staging.startswith(folder):
             return tx.datasets.save_version(version.model_copy(update={"staged": {}}))
-        staging = folder + clock.new_id().replace("-", "")
+        staging = adopt_ahead(tx, origin, folder=folder) or folder + clock.new_id().replace("-", "")
         return tx.datasets.save_version(version.model_copy(update={"staging": staging, "staged": {}}))
 
 
 def forget_staging(
-    version: Version, *, dataset: Dataset, lease: Attempt, catalogue: Catalogue, store: ObjectStore
+    version: Version,
+    *,
+    dataset: Dataset,
+    lease: Attempt,
+    catalogue: Catalogue,
+    store: ObjectStore,
+    keeps_ahead: bool = False,
 ) -> None:
     """Take the folder off the record and then remove it: nobody deletes what another attempt may go on from.
 
-    Killed in between, or without the lease or the catalogue, it leaves the folder to the recovery.
+    Killed in between, or without the lease or the catalogue, it leaves the folder to the recovery. What was read ahead
+    is kept where `keeps_ahead`: each of its files is held against its evidence when it is taken over once more.
     """
 
-    def write(tx: Transaction) -> None:
+    def write(tx: Transaction) -> bool:
         tx.inbox.require_lease(lease)
         fresh = tx.datasets.get_version(version.version_id)
-        if fresh.staging == version.staging:
-            tx.datasets.save_version(fresh.model_copy(update={"staging": None, "staged": {}}))
+        if fresh.staging != version.staging:
+            return False
+        tx.datasets.save_version(fresh.model_copy(update={"staging": None, "staged": {}}))
+        ahead = tx.aheads.find(dataset.acquisition_id) if keeps_ahead and dataset.acquisition_id else None
+        if ahead is not None and ahead.staging == version.staging:
+            return True
+        _forget_ahead(tx, dataset, version)
+        return False
 
     with suppress(LeaseLost, CatalogueUnavailable):
-        write_beside_others(write, catalogue=catalogue)
-        drop_staging(version, dataset=dataset, store=store)
+        is_kept = write_beside_others(write, catalogue=catalogue)
+        if not is_kept:
+            drop_staging(version, dataset=dataset, store=store)
 
 
 def is_known(begun: Begun, manifest_digest: Sha512) -> bool:
@@ -233,6 +310,7 @@ def remove_known(version: Version, manifest_digest: Sha512, *, dataset: Dataset,
     def write(tx: Transaction) -> None:
         tx.inbox.require_lease(means.lease)
         tx.datasets.remove_version(_still_ours(tx, version))
+        _forget_ahead(tx, dataset, version)
         note_ingested(tx, dataset, version)
         announce(
             tx,
@@ -261,6 +339,7 @@ def finish(version: Version, *, head: int, lease: Attempt, catalogue: Catalogue,
     def write(tx: Transaction) -> Version:
         tx.inbox.require_lease(lease)
         _require_place(tx, version, head)
+        _forget_ahead(tx, tx.datasets.get(version.dataset_id), version)
         measured = _still_ours(tx, version).model_copy(update={name: getattr(version, name) for name in found})
         return advance(
             tx,
@@ -273,6 +352,13 @@ def finish(version: Version, *, head: int, lease: Attempt, catalogue: Catalogue,
         )
 
     return write_beside_others(write, catalogue=catalogue)
+
+
+def _forget_ahead(tx: Transaction, dataset: Dataset, version: Version) -> None:
+    """Forget what was read ahead into the version's folder: all that is needed of it is on the version."""
+    ahead = tx.aheads.lock(dataset.acquisition_id) if dataset.acquisition_id else None
+    if ahead is not None and ahead.staging == version.staging:
+        tx.aheads.remove(ahead.acquisition_id)
 
 
 def _still_ours(tx: Transaction, version: Version) -> Version:

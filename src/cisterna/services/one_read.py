@@ -17,7 +17,7 @@ from cisterna.domain.manifest import FileEntry, source_path_base64
 from cisterna.ports.object_store import ObjectStore, Upload
 from cisterna.ports.quality import ImageMeter, ImageReading
 from cisterna.ports.source import EnteredFolder, LandingZone, SourceFile
-from cisterna.services.arrival import Arrivals, finished_name, upload_name
+from cisterna.services.arrival import Arrivals, finished_name, mark_of, upload_name
 from cisterna.services.crew import GivenUp, work_through
 
 READ_BYTES = 8 * 1024 * 1024
@@ -157,18 +157,18 @@ class _Reading:
             self._plan.keep_on()
             if len(buffer) < file.size_bytes <= OWN_BUFFER_BYTES:
                 buffer = bytearray(file.size_bytes)
-            result = self._read(index, file, folder, memoryview(buffer))
+            result = self._read(file, folder, memoryview(buffer))
             with self._lock:
                 self._plan.taken(index, result)
 
         return read
 
-    def _read(self, index: int, file: SeenFile, folder: EnteredFolder, own: memoryview) -> ReadFile:
+    def _read(self, file: SeenFile, folder: EnteredFolder, own: memoryview) -> ReadFile:
         with folder.open(file.path) as source:
-            _require_same(file, source.opened)
+            require_same(file, source.opened)
             is_image = self._plan.is_image(file.path)
             if file.size_bytes > (self._plan.image_limit_bytes if is_image else self._largest_whole):
-                return self._stream(index, file, source, is_image=is_image)
+                return self._stream(file, source, is_image=is_image)
             self._plan.pace(file.size_bytes)
             if file.size_bytes <= OWN_BUFFER_BYTES:
                 return self._whole(file, source, own[: file.size_bytes], is_image=is_image)
@@ -178,7 +178,7 @@ class _Reading:
     def _whole(self, file: SeenFile, source: SourceFile, body: memoryview, *, is_image: bool) -> ReadFile:
         if _fill(source, body) != file.size_bytes:
             raise _changed(file, "it is shorter than it was")
-        _require_same(file, source.still())
+        require_same(file, source.still())
         delivered = self._plan.delivered.get(file.path, {})
         tally = Tally({DIGEST_ALGORITHM, self._plan.algorithm, *delivered})
         tally.update(body)
@@ -197,10 +197,10 @@ class _Reading:
             with self._lock:
                 self._wrong[file.path] = wrong
 
-    def _stream(self, index: int, file: SeenFile, source: SourceFile, *, is_image: bool) -> ReadFile:
-        finished = self._plan.arrivals.finished.get(index)
+    def _stream(self, file: SeenFile, source: SourceFile, *, is_image: bool) -> ReadFile:
+        finished = self._plan.arrivals.finished.get(mark_of(file))
         if finished is None:
-            found, content_path = self._bring(index, file, source)
+            found, content_path = self._bring(file, source)
         else:
             found = self._digest(file, source)
             _require_digest(file, finished.sha512, found["sha512"])
@@ -213,9 +213,9 @@ class _Reading:
             )
         return ReadFile(self._entry(file, found, content_path), reading)
 
-    def _bring(self, index: int, file: SeenFile, source: SourceFile) -> tuple[dict[str, str], str]:
+    def _bring(self, file: SeenFile, source: SourceFile) -> tuple[dict[str, str], str]:
         """Upload a large file, or what of it has not arrived; give its digests and where it lies."""
-        path, upload = self._open_upload(index)
+        path, upload = self._open_upload(file)
         try:
             found = self._digest(file, source, upload)
             digest = found["sha512"]
@@ -230,13 +230,13 @@ class _Reading:
             raise
         return found, content_path
 
-    def _open_upload(self, index: int) -> tuple[str, Upload]:
-        begun = self._plan.arrivals.begun.get(index)
+    def _open_upload(self, file: SeenFile) -> tuple[str, Upload]:
+        begun = self._plan.arrivals.begun.get(mark_of(file))
         if begun is not None:
             resumed = self._store.resume_upload(f"{self._plan.object_root}/{begun}")
             if resumed is not None:
                 return begun, resumed
-        path = f"{self._plan.staging}/{upload_name(index, token=self._plan.token)}"
+        path = f"{self._plan.staging}/{upload_name(file, token=self._plan.token)}"
         return path, self._store.begin_upload(f"{self._plan.object_root}/{path}")
 
     def _digest(self, file: SeenFile, source: SourceFile, upload: Upload | None = None) -> dict[str, str]:
@@ -266,7 +266,7 @@ class _Reading:
                     digesting.result()
         if size_bytes != file.size_bytes:
             raise _changed(file, f"{size_bytes} bytes were read")
-        _require_same(file, source.still())
+        require_same(file, source.still())
         found = tally.found
         self._compare(file, delivered, found)
         return found
@@ -300,7 +300,8 @@ def _fill(source: SourceFile, buffer: memoryview) -> int:
     return filled
 
 
-def _require_same(file: SeenFile, now: SeenFile) -> None:
+def require_same(file: SeenFile, now: SeenFile) -> None:
+    """Raises `SourceChanged` when anything that a look shows of a file is not as it was listed."""
     for name, label in (("size_bytes", "size"), ("mtime_ns", "modification time"), ("inode", "inode")):
         before, found = getattr(file, name), getattr(now, name)
         if before != found:

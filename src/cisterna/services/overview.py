@@ -14,6 +14,7 @@ from cisterna.domain.finding import Verdict
 from cisterna.domain.fixity import Fixity
 from cisterna.domain.permission import may_see
 from cisterna.domain.progress import Progress
+from cisterna.domain.writing import Forecast, forecast
 from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.ports.roster import Entry, Group, Key, Tally, Wanted
 from cisterna.services.copy_summary import copy_facts
@@ -32,6 +33,10 @@ class Overview(Value):
         pid: From `described` on.
         object_url: `s3://bucket/object-root`, from `archived` on.
         progress: Share of the expected files that are there, 0 to 1.
+        writing: How fast the instrument writes it, and when it will have written all, as of the last look; None once it
+            is not written any more.
+        ahead_files: Read ahead while it is written.
+        ahead_bytes: Of those.
         reading: How far an attempt that goes on now has come with the bytes, how fast, and when it was asked.
         published_url: Of the publication that stands.
         parts: How many parts hold its files; 0 where its own object does.
@@ -61,6 +66,9 @@ class Overview(Value):
     published_url: str | None = None
     source_state: SourceState | None = None
     progress: float | None = None
+    writing: Forecast | None = None
+    ahead_files: int = 0
+    ahead_bytes: int = 0
     reading: Progress | None = None
     file_count: int = 0
     total_bytes: int = 0
@@ -135,11 +143,12 @@ def list_overviews(
         reading, put_off = tx.inbox.progress(), tx.inbox.put_off()
         stores = tx.copies.stores()
         pages = (tx.roster.entries(keys[start : start + _AT_ONCE]) for start in range(0, len(keys), _AT_ONCE))
-        return [
+        rows = [
             _row(entry, stores=stores, reading=reading, put_off=put_off, bucket=bucket)
             for page in pages
             for entry in page
         ]
+        return _with_pace(tx, rows)
 
 
 def count_overviews(choice: Choice = EVERYTHING, *, catalogue: Catalogue, account: Account | None = None) -> int:
@@ -197,7 +206,28 @@ def find_overview(tx: Transaction, identifier: str, *, bucket: str, account: Acc
     )
     (entry,) = tx.roster.entries([key])
     reading, put_off = tx.inbox.progress(), tx.inbox.put_off()
-    return _row(entry, version=version, stores=tx.copies.stores(), reading=reading, put_off=put_off, bucket=bucket)
+    row = _row(entry, version=version, stores=tx.copies.stores(), reading=reading, put_off=put_off, bucket=bucket)
+    return _with_pace(tx, [row])[0]
+
+
+def _with_pace(tx: Transaction, rows: Sequence[Overview]) -> list[Overview]:
+    """Add to the rows of runs that are written how they come on, and how much of them was read ahead."""
+    written = [
+        row.acquisition_id
+        for row in rows
+        if row.state is AcquisitionState.WRITING and row.acquisition_id is not None and row.stage is None
+    ]
+    writings, aheads = tx.writings.of(written), tx.aheads.of(written)
+    done: list[Overview] = []
+    for row in rows:
+        identity = row.acquisition_id or ""
+        facts: dict[str, object] = {}
+        if identity in writings:
+            facts["writing"] = forecast(writings[identity])
+        if identity in aheads:
+            facts |= {"ahead_files": aheads[identity].files, "ahead_bytes": aheads[identity].bytes}
+        done.append(row.model_copy(update=facts) if facts else row)
+    return done
 
 
 def _locate(tx: Transaction, identifier: str) -> tuple[Acquisition | None, Dataset | None, Version | None]:

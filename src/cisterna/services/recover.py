@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+from cisterna.domain.ahead import Ahead, AheadState
 from cisterna.domain.dataset import Dataset, Version
 from cisterna.domain.errors import Conflict, ObjectInvalid, PreconditionFailed
 from cisterna.domain.ocfl import (
@@ -74,7 +75,8 @@ def recover_object(dataset_id: str, *, lease: Attempt | None, catalogue: Catalog
         if lease is not None:
             tx.inbox.require_lease(lease)
         versions = tx.datasets.versions(dataset_id)
-    return _Object(dataset, versions, sizes, store).recover(uploads)
+        ahead = tx.aheads.find(dataset.acquisition_id) if dataset.acquisition_id else None
+    return _Object(dataset, versions, ahead, sizes, store).recover(uploads)
 
 
 def list_object(object_root: str, *, store: ObjectStore) -> dict[str, int]:
@@ -87,7 +89,12 @@ class _Object:
     """One object and the steps that bring it to rest."""
 
     def __init__(
-        self, dataset: Dataset, versions: Sequence[Version], sizes: Mapping[str, int], store: ObjectStore
+        self,
+        dataset: Dataset,
+        versions: Sequence[Version],
+        ahead: Ahead | None,
+        sizes: Mapping[str, int],
+        store: ObjectStore,
     ) -> None:
         self._dataset = dataset
         self._root = dataset.object_root
@@ -95,6 +102,8 @@ class _Object:
         self._store = store
         self._known_head = max((version.ocfl_version or 0 for version in versions), default=0)
         self._live = {one.staging + "/" for one in versions if one.staging and not one.is_archived}
+        if ahead is not None and ahead.state is not AheadState.DROPPING:
+            self._live.add(ahead.staging + "/")
         self._actions: list[str] = []
 
     def recover(self, uploads: Iterable[str]) -> Recovery:

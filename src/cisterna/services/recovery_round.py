@@ -256,11 +256,11 @@ def collect_copy_uploads(
 def _note_strangers(*, catalogue: Catalogue, store: ObjectStore, clock: Clock) -> Iterator[ObjectNote]:
     """Note each object root that no dataset has, and the keys that lie below none."""
     with catalogue.begin() as tx:
-        known = {RECORD_ROOT} | {one.object_root for one in tx.datasets.list()}
+        known = {RECORD_ROOT} | _roots(tx)
         noted = {one.object_root for one in tx.recoveries.list() if one.dataset_id is None}
     strange = _by_root(_keys_and_uploads(store), but=known, most=_MOST_NAMED)
     with catalogue.begin() as tx:  # anew: datasets were added while the keys were listed
-        for root in {one.object_root for one in tx.datasets.list()} & strange.keys():
+        for root in _roots(tx) & strange.keys():
             del strange[root]
         for root in noted - strange.keys():
             tx.recoveries.forget(root)
@@ -280,6 +280,11 @@ def _note_strangers(*, catalogue: Catalogue, store: ObjectStore, clock: Clock) -
         with catalogue.begin() as tx:
             tx.recoveries.put(note)
         yield note
+
+
+def _roots(tx: Transaction) -> set[str]:
+    """Give the object roots of all datasets, and of those that will be: what was read ahead lies there already."""
+    return {one.object_root for one in tx.datasets.list()} | {one.object_root for one in tx.aheads.list()}
 
 
 def _keys_and_uploads(store: ObjectStore) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import pytest
 
 from cisterna.domain.acquisition import AcquisitionState
 from cisterna.domain.errors import InvalidInput, NotFound
-from cisterna.ports.profile import Look, Profile
+from cisterna.ports.profile import Look, Profile, Stretch, TellsStretches
 from cisterna.services.judgement import Patience, assess
 
 LookAt = Callable[[Path], Look]
@@ -83,6 +83,17 @@ class ProfileContract:
             for digest in digests.values():
                 assert digest == f"{int(digest, 16):0{len(digest)}x}"
 
+    def test_what_it_tells_of_stretches_is_in_the_run_and_each_file_once(
+        self, profile: Profile, run: Path, look_at: LookAt
+    ) -> None:
+        """A profile that tells none is read at the end, which is always right."""
+        look = look_at(run)
+
+        told = [path for one in _stretches(profile, look) for path in one.paths]
+
+        assert len(told) == len(set(told))
+        assert set(told) <= look.listing.paths
+
     def test_it_never_writes(self, profile: Profile, run: Path, look_at: LookAt) -> None:
         """The landing zone is the instrument's."""
         before = look_at(run)
@@ -119,8 +130,13 @@ class ProfileContract:
         profile.plane(name)
 
 
+def _stretches(profile: Profile, look: Look) -> Sequence[Stretch]:
+    return profile.stretches(look) if isinstance(profile, TellsStretches) else ()
+
+
 def _ask(profile: Profile, look: Look) -> None:
     profile.claims(look)
+    _stretches(profile, look)
     profile.inspect(look)
     assert profile.describe(look).title
     with suppress(InvalidInput, NotFound):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cisterna.web.removal_wording import REMOVAL
+from cisterna.web.writing_wording import WRITING
 
 TEXT: dict[str, str] = {
     "language": "en",
@@ -474,6 +475,7 @@ TEXT: dict[str, str] = {
     # erasures
     "erased.alert": "The data are gone for good:",
     **REMOVAL,
+    **WRITING,
     # releases
     "release.title": "Release of the source",
     "release.announced": "The instrument's copy of this run will be deleted on",

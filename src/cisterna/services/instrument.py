@@ -25,6 +25,7 @@ from cisterna.ports.clock import Clock
 from cisterna.ports.profile import Profile
 from cisterna.ports.source import LandingZone, SentinelWriter
 from cisterna.services.account import require_role
+from cisterna.services.alarm_setting import CADENCE, FACTOR, require_sound_alarm_settings
 from cisterna.services.inspection import ALLOW_NAMES
 from cisterna.services.transition import announce
 
@@ -33,6 +34,8 @@ _NUMBERS = {
     "stalled_seconds": 1e9,
     "mass_change_percent": 100.0,
     "mass_change_floor": 1e9,
+    CADENCE: 1e9,
+    FACTOR: 1000.0,
 }
 """Settings that every instrument may have and that are numbers, each with its largest value."""
 
@@ -162,6 +165,7 @@ def require_sound_settings(settings: Mapping[str, str]) -> None:
     if not settings.get(ALLOW_NAMES, "why").strip():
         msg = f"the setting {ALLOW_NAMES} needs a reason in words for letting such names through"
         raise InvalidInput(msg, setting=ALLOW_NAMES)
+    require_sound_alarm_settings(settings)
     for name, most in _NUMBERS.items():
         if name not in settings:
             continue

@@ -46,6 +46,7 @@ def image(
         "snr": 60.0,
         "is_empty": False,
         "level": 3000.0,
+        "bright": 20_000.0,
         "top": TOP,
         "saturated": 0.0,
         "nonfinite_share": 0.0,
@@ -69,7 +70,7 @@ def found(judgement: Judgement) -> dict[str, list[str]]:
 
 
 def dark(number: int, **fields: Any) -> SeenImage:
-    return image(number, **{"focus": None, "is_empty": True, "snr": 3.9, "level": 102.0, **fields})
+    return image(number, **{"focus": None, "is_empty": True, "snr": 3.9, "level": 102.0, "bright": 130.0, **fields})
 
 
 def test_a_good_plate_raises_nothing() -> None:
@@ -81,14 +82,15 @@ def test_a_good_plate_raises_nothing() -> None:
     [
         pytest.param(dark(5), "dark", id="no-light"),
         pytest.param(image(5, level=400.0), "dark", id="much-darker-than-the-others"),
-        pytest.param(dark(5, level=1000.0), "empty", id="light-and-nothing-there"),
+        pytest.param(image(5, level=7.0, bright=70.0, snr=6.3), "dark", id="no-light-but-something-to-be-seen"),
+        pytest.param(dark(5, level=1000.0, bright=1100.0), "empty", id="light-and-nothing-there"),
         pytest.param(image(5, focus=0.01), "blurred", id="below-the-suite's-limit"),
         pytest.param(image(5, focus=0.1), "blurred", id="far-below-the-others"),
         pytest.param(image(5, saturated=0.05), "saturated", id="saturated"),
         pytest.param(image(5, problem="cut off", focus=None, is_empty=None), "unreadable", id="cut-off"),
         pytest.param(image(5, nonfinite_share=0.25, is_empty=None), "unreadable", id="not-a-number"),
-        pytest.param(dark(5, level=0.0, snr=None), "dark", id="constant-black"),
-        pytest.param(dark(5, level=1500.0, snr=None, saturated=None), "empty", id="constant-grey"),
+        pytest.param(dark(5, level=0.0, bright=0.0, snr=None), "dark", id="constant-black"),
+        pytest.param(dark(5, level=1500.0, bright=1500.0, snr=None, saturated=None), "empty", id="constant-grey"),
         pytest.param(image(5, level=TOP, saturated=1.0, focus=None), "saturated", id="constant-white"),
         pytest.param(dark(5, level=7.0, top=None, snr=None), "dark", id="one-pixel-of-a-float"),
     ],
@@ -121,7 +123,7 @@ def test_a_blurred_well_among_the_first_is_found_as_soon_as_there_are_others_to_
 
 
 def test_too_few_images_are_not_held_against_each_other() -> None:
-    assert found(judge([image(0), image(1, focus=0.1, level=10_000.0), image(2)])) == {}
+    assert found(judge([image(0), image(1, focus=0.1, level=400.0), image(2)])) == {}
 
 
 def test_a_run_of_one_image_is_not_passed_over_in_silence() -> None:
@@ -159,7 +161,9 @@ def test_a_stack_counts_by_its_sharpest_plane_however_its_planes_are_told() -> N
 def test_planes_that_come_layer_by_layer_are_named_as_not_judged() -> None:
     first = judge([image(number, z=0) for number in range(12)])
 
-    second = judge([image(12 + number, well=f"A{number + 1}", z=1, focus=0.001) for number in range(11)], first.baseline)
+    second = judge(
+        [image(12 + number, well=f"A{number + 1}", z=1, focus=0.001) for number in range(11)], first.baseline
+    )
 
     assert found(second) == {}
     assert INCOMPLETE in second.baseline.unjudged
@@ -194,7 +198,7 @@ def test_the_suite_of_the_gate_gives_the_limits() -> None:
 
 @pytest.mark.parametrize("pattern", ["A6", "a6", "A?", "*6"])
 def test_a_well_that_is_meant_to_be_empty_is_left_out(pattern: str) -> None:
-    for odd in (dark(5), dark(5, level=1000.0), image(5, focus=0.001)):
+    for odd in (dark(5), dark(5, level=1000.0, bright=1100.0), image(5, focus=0.001)):
         assert found(judge(plate(9, well5=odd), left_out=[pattern])) == {}
 
 
@@ -205,7 +209,7 @@ def test_a_left_out_well_is_still_told_of_when_it_cannot_be_read() -> None:
 
 
 def test_left_out_wells_do_not_change_what_is_usual() -> None:
-    blanks = [dark(number, level=1000.0) for number in range(20)]
+    blanks = [dark(number, level=1000.0, bright=1100.0) for number in range(20)]
     cells = [image(20 + number) for number in range(WARM_UP)]
 
     judgement = judge([*blanks, *cells, image(40)], left_out=[f"A{number + 1}" for number in range(20)])
@@ -251,6 +255,7 @@ def test_an_image_that_is_told_again_changes_nothing(data: st.DataObject) -> Non
             focus_error=st.one_of(st.none(), st.floats(0, 1e300)),
             level=st.one_of(st.none(), st.floats(-1e300, 1e300)),
             snr=st.one_of(st.none(), st.floats(0, 1e300)),
+            bright=st.one_of(st.none(), st.floats(-1e300, 1e300)),
             is_empty=st.one_of(st.none(), st.booleans()),
             top=st.one_of(st.none(), st.just(TOP)),
             saturated=st.one_of(st.none(), st.floats(0, 1)),

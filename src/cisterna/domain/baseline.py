@@ -33,7 +33,8 @@ class SeenImage(Value):
         problem: Why it could not be read.
         nonfinite_share: Of pixels that are no number.
         is_empty: Nothing stands out of the noise.
-        level: Mean grey value.
+        level: Grey value of the background, which only the light changes.
+        bright: Grey value that 99 % of the pixels do not exceed.
         top: The largest grey value that the type of its pixels holds.
         saturated: Share of the pixels at full scale of data type or converter.
     """
@@ -52,6 +53,7 @@ class SeenImage(Value):
     snr: float | None = None
     is_empty: bool | None = None
     level: float | None = None
+    bright: float | None = None
     top: float | None = None
     saturated: float | None = None
 

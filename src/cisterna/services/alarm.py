@@ -50,7 +50,7 @@ class Alarm:
     profiles: Mapping[str, Profile]
     limits: Callable[[str], Mapping[str, float]]
 
-    def __call__(self, acquisition: Acquisition, files: Sequence[ReadFile]) -> Sequence[Alert]:
+    def __call__(self, acquisition: Acquisition, files: Sequence[ReadFile]) -> tuple[Alert, ...]:
         """Judge a round, and return the alerts that it raised.
 
         A second run with the same files counts nothing twice and raises nothing. Two rounds of one run at once take
@@ -76,7 +76,7 @@ class Alarm:
 
     def _judge(
         self, tx: Transaction, acquisition: Acquisition, images: Iterable[SeenImage], pictures: Mapping[str, bytes]
-    ) -> Sequence[Alert]:
+    ) -> tuple[Alert, ...]:
         instrument = tx.instruments.get(acquisition.instrument)
         before = tx.alerts.baseline(acquisition.acquisition_id)
         judgement = judge_round(
@@ -92,7 +92,7 @@ class Alarm:
                 raised += self._take(tx, acquisition, instrument, failures, judgement.baseline)
         if judgement.baseline != before:
             tx.alerts.put_baseline(acquisition.acquisition_id, judgement.baseline)
-        return raised
+        return tuple(raised)
 
     def _take(
         self,
@@ -101,7 +101,7 @@ class Alarm:
         instrument: Instrument,
         failures: Sequence[Failure],
         baseline: RunBaseline,
-    ) -> Sequence[Alert]:
+    ) -> tuple[Alert, ...]:
         """Raise an alert for the first of these, or count all of them in the one that stands."""
         first = failures[0]
         tally = baseline.failing[first.kind.value]
@@ -155,7 +155,8 @@ def seen_image(file: ReadFile, profile: Profile) -> SeenImage:
         focus_error=numbers.get("focus_error"),
         snr=numbers.get("snr"),
         is_empty=None if empty is None else empty > 0.5,
-        level=numbers.get("mean_counts"),
+        level=numbers.get("background_counts"),
+        bright=numbers.get("p99_counts"),
         top=_TOPS.get(reading.dtype or ""),
         saturated=max((one for one in shares if one is not None), default=None),
         **where,

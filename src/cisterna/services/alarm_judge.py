@@ -24,6 +24,11 @@ PICTURES_KEPT = 8
 """Pictures that wait with images which cannot be judged yet."""
 _DARK_SIGMAS = 6.0
 _MOST_PENDING = 512
+_DARK_SNR = 7.0
+"""With more than this, an image is no dark one, however few counts a camera of few bits gives."""
+_BRIGHT = "grey value that 99 % of the pixels do not exceed"
+_LIGHT = "grey value of the background"
+"""And not the mean: a well without cells is darker than others, and its light is as it should be."""
 
 INCOMPLETE = "not all planes of the stack came together"
 UNCERTAIN = "its focus cannot be told: too little stands out of the noise"
@@ -94,7 +99,7 @@ def judge_round(
     shown = {**before.pictures, **pictures}
     parted = _part(seen, before.levels)
     meant = [stack for stack in parted.whole if not _matches(stack[0].region, left_out)]
-    judge = _Judge(DEFAULT_LIMITS | dict(limits), _with_samples(before, meant))
+    judge = _Judge({**DEFAULT_LIMITS, **limits}, _with_samples(before, meant))
     failures = [*map(judge.unreadable, seen), *map(judge.saturated, seen)]
     waiting: dict[str, list[SeenImage]] = {}
     for channel, stacks in _by_channel(before.waiting, meant).items():
@@ -162,8 +167,11 @@ def _sharpest(stack: Sequence[SeenImage]) -> SeenImage | None:
     if not usable:
         return None
     best = max(usable, key=lambda one: (-1.0 if one.focus is None else one.focus, one.level or 0.0, one.path))
-    level = max((one.level for one in usable if one.level is not None), default=None)
-    return best.model_copy(update={"is_empty": all(one.is_empty for one in usable), "level": level})
+    most = {
+        name: max((value for one in usable if (value := getattr(one, name)) is not None), default=None)
+        for name in ("level", "bright")
+    }
+    return best.model_copy(update={"is_empty": all(one.is_empty for one in usable), **most})
 
 
 def _with_samples(before: RunBaseline, stacks: Iterable[Sequence[SeenImage]]) -> RunBaseline:
@@ -225,33 +233,25 @@ class _Judge:
 
     def stack(self, best: SeenImage) -> Failure | None:
         """Judge whether a stack is dark, empty or blurred: the first of these that it is."""
-        usual = self.usual(best.channel or "", "level")
-        if best.is_empty:
-            return self._without_light(best, usual) or self._without_structure(best)
-        return self._dim(best, usual) or self._blurred(best)
+        dark = self._dark(best, self.usual(best.channel or "", "level"))
+        return dark or (self._without_structure(best) if best.is_empty else self._blurred(best))
 
-    def _without_light(self, best: SeenImage, usual: Spread | None) -> Failure | None:
-        """Tell an empty image without light from one with: near the sensor's floor, or darker than the others."""
-        if best.level is None:
-            return None
-        measure, floor = "mean grey value", self._limits["dark_floor_share"]
-        if best.top is not None and best.level < floor * best.top:
-            limit = Limit(floor * best.top, f"the alarm's own: {floor:g} of what the pixels' type holds")
-            return Failure(AlertKind.DARK, Severity.ERROR, best, measure, best.level, limit)
+    def _dark(self, best: SeenImage, usual: Spread | None) -> Failure | None:
+        """Tell a stack without light: all of it is near the sensor's floor, or it is far darker than the others."""
+        if best.top is not None and best.bright is not None and (best.snr or 0.0) < _DARK_SNR:
+            share = self._limits["dark_floor_share"]
+            floor = Limit(share * best.top, f"the alarm's own: {share:g} of what the type of the pixels holds")
+            if best.bright < floor.value:
+                return Failure(AlertKind.DARK, Severity.ERROR, best, _BRIGHT, best.bright, floor)
         least = self._dim_limit(usual)
-        if least is not None and best.level < least.value:
-            return Failure(AlertKind.DARK, Severity.ERROR, best, measure, best.level, least)
-        return None
+        if least is None or best.level is None or best.level >= least.value:
+            return None
+        severity = Severity.ERROR if best.is_empty else Severity.WARNING
+        return Failure(AlertKind.DARK, severity, best, _LIGHT, best.level, least)
 
     def _without_structure(self, best: SeenImage) -> Failure:
         limit = Limit(EMPTY_SNR, "the metric 'empty', which the gate counts too")
         return Failure(AlertKind.EMPTY, Severity.WARNING, best, "signal to noise", best.snr or 0.0, limit)
-
-    def _dim(self, best: SeenImage, usual: Spread | None) -> Failure | None:
-        least = self._dim_limit(usual)
-        if least is None or best.level is None or best.level >= least.value:
-            return None
-        return Failure(AlertKind.DARK, Severity.WARNING, best, "mean grey value", best.level, least)
 
     def _dim_limit(self, usual: Spread | None) -> Limit | None:
         if usual is None or usual.median <= 0:

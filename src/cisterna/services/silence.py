@@ -144,9 +144,9 @@ class Silences:
     def _alert(self, acquisition: Acquisition, limit: SilenceLimit, quiet_for: float) -> Alert:
         name = self.instrument.name
         advice = (
-            "Look at the instrument: it may wait for an answer, or its disk or share be full or away. If such pauses are "
-            f"meant: cisterna instrument set {name} --set {FACTOR}=N, or --set {OFF}=silent, --reason TEXT. If the run "
-            "is over, it will count as stalled and be held with the reason"
+            "Look at the instrument: it may wait for an answer, or its disk or share be full or away. If such pauses "
+            f"are meant: cisterna instrument set {name} --set {FACTOR}=N, or --set {OFF}=silent, --reason TEXT. If the "
+            "run is over, it will count as stalled and be held with the reason"
         )
         return Alert(
             alert_id=self.clock.new_id(),

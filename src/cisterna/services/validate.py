@@ -167,7 +167,7 @@ def summarise(table: MetricTable, facts: Facts, *, limits: Mapping[str, float]) 
         limits: `focus_min` (`focus_min.<channel>` for one channel), `focus_relative_min`, `saturated_share_max`; what
             is not given has the default of `expectations/microscopy/default.json`.
     """
-    images = _Images(table, DEFAULT_LIMITS | dict(limits))
+    images = _Images(table, {**DEFAULT_LIMITS, **limits})
     row: SummaryRow = {
         "images_found": table.rows,
         "images_unreadable": sum(images.unreadable),

@@ -1,0 +1,42 @@
+"""The words of pages about alerts; a part of the one table in `wording`."""
+
+from __future__ import annotations
+
+ALERT: dict[str, str] = {
+    "alerts.title": "Alerts",
+    "alerts.words": "What should be looked at while instruments still write.",
+    "alerts.rest": "and {count} more",
+    "alerts.all": "All alerts",
+    "alerts.empty": "No run has an alert.",
+    "alerts.closed": "No longer standing",
+    "alerts.none": "none",
+    "alert.kind.unreadable": "unreadable",
+    "alert.kind.dark": "dark",
+    "alert.kind.empty": "empty",
+    "alert.kind.blurred": "blurred",
+    "alert.kind.saturated": "saturated",
+    "alert.kind.silent": "silent",
+    "alert.severity.warning": "look soon",
+    "alert.severity.error": "look now",
+    "alert.picture": "The image that is {kind}, {place}",
+    "alert.pictureless": "No picture: {why}.",
+    "alert.numbers": "{measure}: {observed}, where the limit is {limit}",
+    "alert.origin": "The limit is {origin}.",
+    "alert.count": "{count} such places so far",
+    "alert.count.more": "more than {count} such places",
+    "alert.raised": "Raised",
+    "alert.instrument": "Instrument",
+    "alert.look": "Look at the run",
+    "alert.places": "Where",
+    "alert.known": "{person} knows of it:",
+    "alert.closed": "No longer stands:",
+    "alert.acknowledge": "Say that you know of it",
+    "alert.reason": "What you do about it, or why it is meant",
+    "alert.act": "Acknowledge",
+    "column.alerts": "Alerts",
+    "event.alert.raised": "An alert was raised",
+    "event.alert.acknowledged": "{person} acknowledged an alert",
+    "event.alert.closed": "An alert stands no longer",
+    "flash.acknowledged": "It is on record that you know of it.",
+}
+"""English, as all of that table."""

@@ -2,10 +2,11 @@
 
     python bench/alarm.py --seeds 200
 
-Two cameras. `squid` is the virtual Squid, written to disk and read back: 12 wells, 2 channels. `photon` has photon
-noise, an offset of 100 counts and read noise; each plate has a light of its own (from dim to bright) and each well a
-brightness of its own (half to twice). Each plate is told in rounds of a random size, in a random order within a round.
-An alert of another kind or well than the bad one is a wrong one. Prints one JSON document.
+Three cameras. `squid` is the virtual Squid, written to disk and read back: 12 wells, 2 channels. `photon` has photon
+noise, an offset of 100 counts and read noise; each plate has a light of its own (nuclei of 2,000 to 20,000 photons) and
+each well a brightness of its own (half to twice). `photon dim` has a tenth of that light. Each plate is told in rounds
+of a random size, in a random order within a round. An alert of another kind or well than the bad one is a wrong one.
+Prints one JSON document.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -63,9 +65,9 @@ def squid_plate(seed: int, fault: str | None, odd: int) -> list[SeenImage]:
     return [read(body, path, number) for number, (body, path) in enumerate(named)]
 
 
-def photon_plate(seed: int, fault: str | None, odd: int) -> list[SeenImage]:
+def photon_plate(seed: int, fault: str | None, odd: int, *, least: float = 10.0) -> list[SeenImage]:
     rng = np.random.default_rng(seed)
-    light = float(np.exp(rng.uniform(np.log(1.0), np.log(100.0))))
+    light = float(np.exp(rng.uniform(np.log(least), np.log(10 * least))))
     seen = []
     for number, well in enumerate(WELLS):
         brightness = light * float(np.exp2(rng.uniform(-1.0, 1.0)))
@@ -116,18 +118,19 @@ def one(task: tuple[str, int, str | None]) -> tuple[str, str, list[tuple[str, st
     name, seed, fault = task
     chance = random.Random(f"{name} {seed} {fault}")
     odd = chance.randrange(len(WELLS))
-    plate = {"squid": squid_plate, "photon": photon_plate}[name](seed, fault, odd)
+    plate = MAKERS[name](seed, fault, odd)
     return name, fault or "good", alerts(plate, chance), WELLS[odd]
+
+
+MAKERS = {"squid": squid_plate, "photon": photon_plate, "photon dim": partial(photon_plate, least=1.0)}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=200)
     seeds = parser.parse_args().seeds
-    tasks = [(name, seed, None) for name in ("squid", "photon") for seed in range(seeds)]
-    tasks += [
-        (name, seed, fault) for name in ("squid", "photon") for fault in BAD for seed in range(1000, 1000 + seeds)
-    ]
+    tasks = [(name, seed, None) for name in MAKERS for seed in range(seeds)]
+    tasks += [(name, seed, fault) for name in MAKERS for fault in BAD for seed in range(1000, 1000 + seeds)]
     counted: dict[str, Counter[str]] = {}
     with ThreadPoolExecutor(2) as pool:
         for name, fault, raised, odd in pool.map(one, tasks):

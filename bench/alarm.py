@@ -127,10 +127,12 @@ MAKERS = {"squid": squid_plate, "photon": photon_plate, "photon dim": partial(ph
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, default=200)
-    seeds = parser.parse_args().seeds
-    tasks = [(name, seed, None) for name in MAKERS for seed in range(seeds)]
-    tasks += [(name, seed, fault) for name in MAKERS for fault in BAD for seed in range(1000, 1000 + seeds)]
+    parser.add_argument("--seeds", type=int, default=200, help="good plates of each camera, and as many bad ones")
+    parser.add_argument("--camera", choices=list(MAKERS), nargs="*", default=list(MAKERS))
+    given = parser.parse_args()
+    third = -(-given.seeds // len(BAD))
+    tasks = [(name, seed, None) for name in given.camera for seed in range(given.seeds)]
+    tasks += [(name, seed, fault) for name in given.camera for fault in BAD for seed in range(1000, 1000 + third)]
     counted: dict[str, Counter[str]] = {}
     with ThreadPoolExecutor(2) as pool:
         for name, fault, raised, odd in pool.map(one, tasks):

@@ -10,6 +10,8 @@ from httpx import Response
 
 from cisterna.domain.acquisition import Acquisition
 from cisterna.domain.alert import Alert, AlertKind, Place
+from cisterna.domain.baseline import RunBaseline, Tally
+from cisterna.services.alarm_judge import UNCERTAIN
 from cisterna.services.alert import close_alert, raise_alert
 from cisterna.testing.factory import make_alert
 from tests.web.client import Browser
@@ -148,6 +150,16 @@ def test_an_alert_s_history_stands_at_the_run(site: Site, visit: Visit, alert: A
     shown = visit("vera").get(f"/acquisitions/{alert.acquisition_id}").text
 
     assert "An alert was raised" in shown
+
+
+def test_what_no_alert_could_be_made_of_is_said_at_the_run(site: Site, visit: Visit) -> None:
+    run = site.lay_acquisition("plate-1")
+    with site.catalogue.begin() as tx:
+        tx.alerts.put_baseline(run.acquisition_id, RunBaseline(unjudged={UNCERTAIN: Tally(keys=("a", "b"))}))
+
+    shown = visit("vera").get(f"/acquisitions/{run.acquisition_id}").text
+
+    assert f"No alert could be made of 2 places: {UNCERTAIN}." in shown
 
 
 def test_nothing_of_an_alert_is_on_a_page_for_everybody(site: Site, visit: Visit, alert: Alert) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pydantic import JsonValue
 
 from cisterna.domain.account import Account, Role
 from cisterna.domain.acquisition import Acquisition
 from cisterna.domain.alert import MOST_PLACES, Acknowledgement, Alert, AlertKind, Place
+from cisterna.domain.baseline import Tally
 from cisterna.domain.errors import Conflict, Forbidden, InvalidInput, NotFound
 from cisterna.domain.permission import may_see
 from cisterna.ports.catalogue import Catalogue, Transaction
@@ -74,6 +75,12 @@ def alerts_of(acquisition_id: str, *, catalogue: Catalogue) -> Sequence[Alert]:
     """Give all alerts of a run, newest first; the caller has made sure that the person may see it."""
     with catalogue.begin() as tx:
         return list(reversed(tx.alerts.of(acquisition_id)))
+
+
+def unjudged_of(acquisition_id: str, *, catalogue: Catalogue) -> Mapping[str, Tally]:
+    """Tell of a run that is being written how many places no alert could be made of, by the reason in words."""
+    with catalogue.begin() as tx:
+        return tx.alerts.baseline(acquisition_id).unjudged
 
 
 def picture_of(alert_id: str, *, account: Account, catalogue: Catalogue) -> bytes:

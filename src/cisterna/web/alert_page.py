@@ -10,7 +10,7 @@ from fastapi.responses import RedirectResponse, Response
 
 from cisterna.domain.account import Account, Role
 from cisterna.domain.alert import Alert
-from cisterna.services.alert import acknowledge_alert, alerts_of, list_alerts, picture_of
+from cisterna.services.alert import acknowledge_alert, alerts_of, list_alerts, picture_of, unjudged_of
 from cisterna.services.overview import Overview
 from cisterna.web.parts import WebParts
 from cisterna.web.security import FILE_POLICY
@@ -60,9 +60,13 @@ def picture_answer(png: bytes) -> Response:
 
 
 def alert_context(parts: WebParts, row: Overview, account: Account) -> dict[str, object]:
-    """Give the alerts of a run, and whether this person may acknowledge them."""
-    found = alerts_of(row.acquisition_id or "", catalogue=parts.catalogue)
-    return {"alerts": waiting_first(found), "can_acknowledge": account.has_role(Role.STEWARD, project=row.project)}
+    """Give the alerts of a run, what none could be made of, and whether this person may acknowledge them."""
+    run = row.acquisition_id or ""
+    return {
+        "alerts": waiting_first(alerts_of(run, catalogue=parts.catalogue)),
+        "unjudged": unjudged_of(run, catalogue=parts.catalogue),
+        "can_acknowledge": account.has_role(Role.STEWARD, project=row.project),
+    }
 
 
 def first_alerts(parts: WebParts, account: Account) -> dict[str, object]:

@@ -30,6 +30,8 @@ ALERT: dict[str, str] = {
     "alert.places": "Where",
     "alert.known": "{person} knows of it:",
     "alert.closed": "No longer stands:",
+    "alert.unjudged": "No alert could be made of {count} places: {why}.",
+    "alert.unjudged.more": "No alert could be made of more than {count} places: {why}.",
     "alert.acknowledge": "Say that you know of it",
     "alert.reason": "What you do about it, or why it is meant",
     "alert.act": "Acknowledge",

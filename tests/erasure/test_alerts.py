@@ -9,7 +9,6 @@ from cisterna.domain.acquisition import AcquisitionState
 from cisterna.domain.baseline import RunBaseline
 from cisterna.domain.dataset import Version
 from cisterna.domain.manifest import FileEntry
-from cisterna.domain.record_segment import SEGMENTS
 from cisterna.ports.quality import ImageReading
 from cisterna.profiles.squid import Squid
 from cisterna.services.alarm import Alarm
@@ -51,7 +50,7 @@ def test_alerts_on_its_run_go_with_their_pictures_and_a_neighbour_s_stay(yard: Y
         assert [one.name for one in tx.outbox.history([run]) if one.name.startswith("alert.")] == []
         (kept,) = tx.alerts.of(beside)
         assert tx.alerts.picture(kept.alert_id) is not None
-    segments = [gzip.decompress(body) for key, body in yard.everything(yard.archive).items() if SEGMENTS in key]
+    segments = [gzip.decompress(body) for key, body in yard.everything(yard.archive).items() if key.endswith(".gz")]
     told = [line for body in segments for line in body.splitlines() if run.encode() in line]
     assert told
     assert not [line for line in told if SECRET.encode() in line]

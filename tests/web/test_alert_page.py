@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 from httpx import Response
 
-from cisterna.domain.acquisition import Acquisition
 from cisterna.domain.alert import Alert, AlertKind, Place
 from cisterna.domain.baseline import RunBaseline, Tally
 from cisterna.services.alarm_judge import UNCERTAIN
-from cisterna.services.alert import close_alert, raise_alert
-from cisterna.testing.factory import make_alert
+from cisterna.services.alert import close_alert
 from tests.web.client import Browser
 from tests.web.site import Site, draw_cells
 
@@ -22,19 +19,10 @@ Call = Callable[..., Response]
 HOSTILE = "<script>alert(1)</script>\u202e'\"&"
 
 
-def lay_alert(site: Site, run: Acquisition, *, picture: bytes | None = None, **fields: Any) -> Alert:
-    made = make_alert(run.folder, instrument=run.instrument, raised_at=site.clock.now(), **fields)
-    with site.catalogue.begin() as tx:
-        raise_alert(tx, made, run, clock=site.clock)
-        if picture is not None:
-            tx.alerts.put_picture(made.alert_id, picture)
-    return made
-
-
 @pytest.fixture
 def alert(site: Site) -> Alert:
     run = site.lay_acquisition("plate-1")
-    return lay_alert(site, run, picture=draw_cells(1))
+    return site.lay_alert(run, picture=draw_cells(1))
 
 
 def test_the_first_page_shows_what_waits_with_picture_number_and_limit_to_who_may_see_it(
@@ -44,6 +32,7 @@ def test_the_first_page_shows_what_waits_with_picture_number_and_limit_to_who_ma
         shown = visit(name).get("/").text
         assert (f"/alerts/{alert.alert_id}/picture" in shown) is sees, name
         assert ("well B3, field 2, channel DAPI" in shown) is sees, name
+        assert ("Look at plate-1" in shown) is sees, name
         assert ("102, where the limit is 900" in shown) is sees, name
 
 
@@ -86,7 +75,7 @@ def test_a_steward_or_operator_acknowledges_and_it_waits_no_more(site: Site, vis
 
 
 def test_the_instruments_page_names_the_alerts_of_each(site: Site, visit: Visit, alert: Alert) -> None:
-    foreign = lay_alert(site, site.lay_acquisition("theirs", project="other", instrument="squid-1"))
+    foreign = site.lay_alert(site.lay_acquisition("theirs", project="other", instrument="squid-1"))
 
     shown = visit("vera").get("/instruments").text
 
@@ -97,7 +86,7 @@ def test_the_instruments_page_names_the_alerts_of_each(site: Site, visit: Visit,
 def test_names_that_are_code_are_shown_as_text(site: Site, visit: Visit) -> None:
     place = Place.of(f"0/{HOSTILE}.tiff", region=HOSTILE, field=HOSTILE, channel=HOSTILE, t=0)
     run = site.lay_acquisition("odd")
-    lay_alert(site, run, place=place, places=(place, place), words=f"The first {place.words}", advice=HOSTILE)
+    site.lay_alert(run, place=place, places=(place, place), words=f"The first {place.words}", advice=HOSTILE)
 
     for path in ("/", "/alerts", f"/acquisitions/{run.acquisition_id}"):
         shown = visit("vera").get(path).text
@@ -108,7 +97,7 @@ def test_names_that_are_code_are_shown_as_text(site: Site, visit: Visit) -> None
 def test_silence_is_shown_without_a_picture_and_what_is_over_as_such(site: Site, visit: Visit) -> None:
     run = site.lay_acquisition("plate-1")
     words = "Nothing was written for 42 min; by the run's own plan something was due every 10 min."
-    silent = lay_alert(site, run, kind=AlertKind.SILENT, place=None, places=(), words=words)
+    silent = site.lay_alert(run, kind=AlertKind.SILENT, place=None, places=(), words=words)
     assert "42 min" in visit("vera").get("/").text
     with site.catalogue.begin() as tx:
         close_alert(tx, silent, run, reason="something was written again", clock=site.clock)
@@ -121,7 +110,7 @@ def test_silence_is_shown_without_a_picture_and_what_is_over_as_such(site: Site,
 
 def test_many_alerts_are_counted_and_the_rest_is_one_step_away(site: Site, visit: Visit) -> None:
     for number in range(8):
-        lay_alert(site, site.lay_acquisition(f"plate-{number}"))
+        site.lay_alert(site.lay_acquisition(f"plate-{number}"))
 
     shown = visit("vera").get("/").text
 

@@ -32,7 +32,7 @@ def raise_alert(tx: Transaction, alert: Alert, acquisition: Acquisition, *, cloc
 
 
 def count_in(tx: Transaction, alert: Alert, places: Sequence[Place], *, count: int, is_more: bool) -> Alert:
-    """Count more places in an alert that stands; nothing is told anew, but open pages look again."""
+    """Count more places in an alert that stands, and tell nobody anew."""
     merged = (*alert.places, *places)[:MOST_PLACES]
     counted = alert.model_copy(update={"places": merged, "count": max(count, alert.count), "is_more": is_more})
     if counted != alert:

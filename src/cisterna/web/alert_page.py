@@ -32,6 +32,7 @@ def show_alerts(request: Request, parts: Parts, person: Person) -> Response:
     context = {
         "standing": waiting_first(standing),
         "closed": [one for one in found if not one.is_open],
+        "runs": _runs(parts, [*standing, *found]),
     }
     return page(request, "alerts.html", context)
 
@@ -72,7 +73,8 @@ def alert_context(parts: WebParts, row: Overview, account: Account) -> dict[str,
 def first_alerts(parts: WebParts, account: Account) -> dict[str, object]:
     """Give the first page the alerts that wait for somebody."""
     waiting = [one for one in list_alerts(account=account, catalogue=parts.catalogue) if one.waits]
-    return {"alerts": waiting[:_FIRST_SHOWN], "more_alerts": max(0, len(waiting) - _FIRST_SHOWN)}
+    first = waiting[:_FIRST_SHOWN]
+    return {"alerts": first, "more_alerts": len(waiting) - len(first), "runs": _runs(parts, first)}
 
 
 def by_instrument(parts: WebParts, account: Account) -> dict[str, list[Alert]]:
@@ -87,3 +89,9 @@ def by_instrument(parts: WebParts, account: Account) -> dict[str, list[Alert]]:
 def waiting_first(alerts: Iterable[Alert]) -> Sequence[Alert]:
     """Order alerts so that those that wait for somebody come first; equals keep their order."""
     return sorted(alerts, key=lambda one: (not one.waits, not one.is_open))
+
+
+def _runs(parts: WebParts, alerts: Iterable[Alert]) -> dict[str, str]:
+    """Name the runs of alerts that the person may see."""
+    with parts.catalogue.begin() as tx:
+        return {run: tx.acquisitions.get(run).name for run in {one.acquisition_id for one in alerts}}

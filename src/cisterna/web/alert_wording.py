@@ -26,7 +26,7 @@ ALERT: dict[str, str] = {
     "alert.count.more": "more than {count} such places",
     "alert.raised": "Raised",
     "alert.instrument": "Instrument",
-    "alert.look": "Look at the run",
+    "alert.look": "Look at {run}",
     "alert.places": "Where",
     "alert.known": "{person} knows of it:",
     "alert.closed": "No longer stands:",

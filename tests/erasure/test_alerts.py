@@ -66,7 +66,7 @@ def test_a_run_whose_data_were_erased_raises_no_alert(yard: Yard) -> None:
 
     alarm = Alarm(yard.catalogue, yard.facility.clock, {writing.profile: Squid()}, lambda _data_type: {})
 
-    assert alarm(writing, [dark_image(number) for number in range(10)]) == ()
+    assert alarm.judge(writing, [dark_image(number) for number in range(10)]) == ()
     with yard.catalogue.begin() as tx:
         assert tx.alerts.of(run) == []
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
@@ -73,7 +73,7 @@ class Run:
             self.acquisition = tx.acquisitions.save(make_acquisition(project=project))
 
     def round(self, *files: ReadFile) -> Sequence[Alert]:
-        return self.alarm(self.acquisition, files)
+        return self.alarm.judge(self.acquisition, files)
 
     def alerts(self) -> Sequence[Alert]:
         with self.catalogue.begin() as tx:
@@ -118,6 +118,14 @@ def test_the_first_dark_well_raises_one_alert_with_its_picture_number_and_limit(
     (event,) = run.events()
     assert event.name == "alert.raised"
     assert event.data["place"] == alert.place.model_dump(mode="json")
+
+
+def test_reading_ahead_calls_it_with_what_a_round_read(run: Run) -> None:
+    told: Callable[[Acquisition, Sequence[ReadFile]], None] = run.alarm
+
+    told(run.acquisition, wells(*range(10), dark=[3]))
+
+    assert len(run.alerts()) == 1
 
 
 def test_a_good_plate_raises_nothing_and_tells_nothing(run: Run) -> None:
@@ -234,7 +242,7 @@ def test_files_that_are_no_images_and_profiles_that_are_gone_are_passed_over(run
     entry = read(0).entry
 
     assert run.round(ReadFile(entry, None)) == ()
-    assert Alarm(run.catalogue, run.clock, {}, lambda _: {})(run.acquisition, wells(0, 1, dark=[0])) == ()
+    assert Alarm(run.catalogue, run.clock, {}, lambda _: {}).judge(run.acquisition, wells(0, 1, dark=[0])) == ()
 
 
 def test_a_well_that_an_operator_left_out_raises_nothing(run: Run) -> None:
@@ -275,7 +283,7 @@ def test_the_limits_are_those_of_the_gate_s_suite(run: Run) -> None:
         return {"focus_min": 0.7}
 
     alarm = Alarm(run.catalogue, run.clock, {"squid": Squid()}, limits)
-    (alert,) = alarm(run.acquisition, wells(0, 1))
+    (alert,) = alarm.judge(run.acquisition, wells(0, 1))
 
     assert asked == ["microscopy"]
     assert (alert.kind, alert.limit) == (AlertKind.BLURRED, 0.7)

@@ -50,7 +50,11 @@ class Alarm:
     profiles: Mapping[str, Profile]
     limits: Callable[[str], Mapping[str, float]]
 
-    def __call__(self, acquisition: Acquisition, files: Sequence[ReadFile]) -> tuple[Alert, ...]:
+    def __call__(self, acquisition: Acquisition, files: Sequence[ReadFile]) -> None:
+        """Judge a round, as `judge` does."""
+        self.judge(acquisition, files)
+
+    def judge(self, acquisition: Acquisition, files: Sequence[ReadFile]) -> tuple[Alert, ...]:
         """Judge a round, and return the alerts that it raised.
 
         A second run with the same files counts nothing twice and raises nothing. Two rounds of one run at once take

@@ -59,9 +59,8 @@ def commands(command: Any | None = None, words: tuple[str, ...] = ("cisterna",))
     """Yield every command that does something, by the words that one types."""
     command = command or typer.main.get_command(app)
     inner = children(command)
-    if not inner:
+    if not inner or getattr(command, "invoke_without_command", False):
         yield " ".join(words), command
-        return
     for name, child in inner.items():
         yield from commands(child, (*words, name))
 

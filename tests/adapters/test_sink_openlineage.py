@@ -210,8 +210,9 @@ def test_inside_restricted_data_are_told_in_full() -> None:
     assert translated(restricted) == translated(CASES["completed"])
 
 
-def test_other_events_are_no_lineage() -> None:
-    other = an_event().model_copy(update={"name": "version.stage"})
+@pytest.mark.parametrize("name", ["version.stage", "alert.raised", "alert.acknowledged", "alert.closed"])
+def test_other_events_are_no_lineage(name: str) -> None:
+    other = an_event().model_copy(update={"name": name})
 
     assert run_event(other, namespace="cisterna", inside=True) is None
     assert list(openlineage_lines([other], namespace="cisterna")) == []

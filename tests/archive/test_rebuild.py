@@ -51,6 +51,7 @@ def _lived(told: Told) -> Told:
     sharp = told.ingest("sharp")
     told.hold_and_release(sharp)
     told.keep_by_rule(sharp)
+    told.alert(sharp)
     told.publish(told.ingest("shown"))
     told.derive(told.ingest("blurred", decided=False))
     told.erase(told.ingest("gone"))

@@ -16,6 +16,7 @@ from cisterna.adapters.catalogue_record import kept_tables
 from cisterna.adapters.catalogue_sql import SqlCatalogue
 from cisterna.adapters.sink_archive_log import ArchiveLogSink
 from cisterna.domain.account import ApiToken, SetupLink
+from cisterna.domain.alert import Acknowledgement
 from cisterna.domain.dataset import Dataset, Relation, Stage
 from cisterna.domain.erasure import ERASED_TITLE, ErasedObject, Erasure, ErasureState, Order
 from cisterna.domain.finding import Finding, Outcome
@@ -28,10 +29,11 @@ from cisterna.domain.release import Release, ReleaseState
 from cisterna.domain.retention import RetentionRule
 from cisterna.domain.review import Act, Decision
 from cisterna.ports.object_store import ObjectStore
+from cisterna.services.alert import raise_alert
 from cisterna.services.deliver import deliver_due
 from cisterna.services.record import record_all
 from cisterna.services.transition import advance, announce
-from cisterna.testing.factory import make_account, make_project
+from cisterna.testing.factory import make_account, make_alert, make_project
 from tests.archive.facility import Facility
 
 FINDINGS = (
@@ -197,6 +199,18 @@ class Told:
                     looked_at=now,
                 )
             )
+
+    def alert(self, version: str) -> None:
+        """Raise an alert on a version's run, as if it were being written still, and acknowledge it."""
+        clock = self.facility.clock
+        with self.catalogue.begin() as tx:
+            dataset = tx.datasets.get(tx.datasets.get_version(version).dataset_id)
+            acquisition = tx.acquisitions.get(dataset.acquisition_id or "")
+            made = make_alert(acquisition.folder, instrument=acquisition.instrument, words="Ä \\ the first dark image")
+            raised = raise_alert(tx, made, acquisition, clock=clock)
+            tx.alerts.put_picture(raised.alert_id, b"\x89PNG")
+            known = Acknowledgement(person="rosa", reason="a lamp", at=clock.now())
+            tx.alerts.put(raised.model_copy(update={"acknowledged": known}))
 
     def derive(self, source: str) -> str:
         """Add a derived dataset of a version, whose one version is on its way."""

@@ -78,7 +78,7 @@ def commands(page: Path) -> Iterator[str]:
 def resolve(words: str) -> tuple[Any, list[str]]:
     """Walk the tree of commands; return where it ends and the words that are left."""
     here, left = typer.main.get_command(app), shlex.split(words.replace("...", ""))
-    while left and (below := builder().children(here)):
+    while left and not left[0].startswith("-") and (below := builder().children(here)):
         assert left[0] in below, f"there is no command `cisterna {words}`"
         here = below[left.pop(0)]
     return here, left

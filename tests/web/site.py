@@ -17,6 +17,7 @@ from cisterna.adapters.table_parquet import ParquetTables
 from cisterna.domain.account import Account, Grant, Role
 from cisterna.domain.acquisition import Acquisition, AcquisitionState
 from cisterna.domain.ahead import Ahead
+from cisterna.domain.alert import Alert
 from cisterna.domain.dataset import ORDER, Dataset, Relation, Stage, Version
 from cisterna.domain.digest import sha512_of
 from cisterna.domain.erasure import Order, require_object_root
@@ -38,6 +39,7 @@ from cisterna.domain.writing import with_mark
 from cisterna.metadata.record import Dates, ImagingFacts, InstrumentFacts, MetadataRecord, Origin
 from cisterna.ports.erasure import Content, Eraser, Onlooker
 from cisterna.ports.object_store import ObjectStore
+from cisterna.services.alert import raise_alert
 from cisterna.services.data_manifest import MANIFEST_PATH, dump_manifest
 from cisterna.services.erase import execute_erasure
 from cisterna.services.erase_decision import request_erasure
@@ -52,6 +54,7 @@ from cisterna.services.verify_copy import ArchivedDigests
 from cisterna.testing.clock import START, SettableClock
 from cisterna.testing.factory import (
     make_acquisition,
+    make_alert,
     make_dataset,
     make_instrument,
     make_project,
@@ -259,6 +262,15 @@ class Site:
                 at=self.clock.now(), done_bytes=done_bytes, total_bytes=total_bytes, bytes_per_second=rate
             )
             tx.inbox.note_progress(claim.attempt, progress)
+
+    def lay_alert(self, run: Acquisition, *, picture: bytes | None = None, **fields: Any) -> Alert:
+        """Raise an alert on a run."""
+        made = make_alert(run.folder, instrument=run.instrument, raised_at=self.clock.now(), **fields)
+        with self.catalogue.begin() as tx:
+            raise_alert(tx, made, run, clock=self.clock)
+            if picture is not None:
+                tx.alerts.put_picture(made.alert_id, picture)
+        return made
 
     def lay_version(
         self,

@@ -16,6 +16,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 
 from cisterna.adapters.catalogue_sql import SqlCatalogue
 from cisterna.domain.acquisition import AcquisitionState
+from cisterna.domain.alert import AlertKind
 from cisterna.domain.finding import Outcome, Verdict
 from cisterna.domain.fixity import Fixity
 from cisterna.domain.review import Act
@@ -27,7 +28,7 @@ from cisterna.testing.clock import SettableClock
 from cisterna.testing.factory import make_finding
 from cisterna.web.app import create_app
 from cisterna.web.view import HERE
-from tests.web.site import PASSWORD, Site
+from tests.web.site import PASSWORD, Site, draw_cells
 
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
@@ -96,7 +97,13 @@ def fill(site: Site) -> dict[str, str]:
     )
     site.lay_copies(public, Fixity.COULD_NOT_CHECK, mirrored=True)
     site.lay_copies(blurred, Fixity.DAMAGED, mirrored=False)
-    site.lay_acquisition("plate-12", state=AcquisitionState.WRITING, reason="17 of 48 images are there.", progress=0.35)
+    running = site.lay_acquisition(
+        "plate-12", state=AcquisitionState.WRITING, reason="17 of 48 images are there.", progress=0.35
+    )
+    blurry = {"measure": "focus", "observed": 0.0053, "limit": 0.02, "limit_origin": "focus_min of the suite's limits"}
+    site.lay_alert(running, picture=draw_cells(3, blur=4), kind=AlertKind.BLURRED, count=3, **blurry)
+    words = "Nothing was written for 42 min; by the run's own plan something was due every 10 min."
+    site.lay_alert(running, kind=AlertKind.SILENT, place=None, places=(), words=words)
     read = site.lay_acquisition("plate-13", state=AcquisitionState.COMPLETE, reason="48 of 48 images are there.")
     site.lay_reading(read, done_bytes=31_200_000_000, total_bytes=104_000_000_000, rate=118e6)
     doomed = site.lay_version("plate-4", title="Plate 04, consent withdrawn")
@@ -114,6 +121,8 @@ def fill(site: Site) -> dict[str, str]:
     return {
         "dashboard": "/",
         "dataset": f"/datasets/{blurred.dataset_id}",
+        "alerts": "/alerts",
+        "alerted": f"/acquisitions/{running.acquisition_id}",
         "acquisition": f"/acquisitions/{held.acquisition_id}",
         "landing": f"/{site.dataset(public).pid}",
         "tombstone": f"/{site.dataset(gone).pid}",

@@ -75,6 +75,10 @@ _GONE = """
     SELECT jsonb_array_elements_text(content::jsonb -> 'dataset_ids') FROM gathered
     WHERE kind = 'erasures' AND content::json ->> 'state' <> 'announced'
 """
+_GONE_RUNS = """
+    SELECT content::json #>> '{body,acquisition_id}' FROM gathered
+    WHERE kind = 'erasures' AND content::json ->> 'state' <> 'announced'
+"""
 _ERASED = tuple(
     sql_text(
         f"DELETE FROM gathered WHERE kind IN ({kinds}) AND content IS NOT NULL "  # noqa: S608 - words of ours
@@ -97,6 +101,14 @@ _ERASED = tuple(
     )
 )
 """What an older record, or the logs of an object that is not quite gone, still tells of what was erased."""
+_ALERTS_ERASED = sql_text(
+    f"""
+    DELETE FROM gathered WHERE content IS NOT NULL AND (
+        kind = 'alerts' AND content::json ->> 'acquisition_id' IN ({_GONE_RUNS})
+        OR kind = 'events' AND content::json ->> 'name' LIKE 'alert.%' AND content::json ->> 'subject' IN ({_GONE_RUNS})
+    )
+    """  # noqa: S608 - words of ours
+)
 _UNTITLED = sql_text(
     f"""
     UPDATE gathered SET content = jsonb_set(content::jsonb, '{{body,title}}', to_jsonb(CAST(:title AS text)))::text
@@ -171,7 +183,7 @@ class SqlRebuilding:
     def settle(self) -> Sequence[RebuildFault]:
         """Hold rows against each other, then against what they refer to, then against the objects."""
         self._sql.run(sql_text("ANALYZE gathered"))
-        for statement in (*_ERASED, _UNTITLED):
+        for statement in (*_ERASED, _ALERTS_ERASED, _UNTITLED):
             self._sql.run(statement)
         self._sql.run(_CONTRADICTED)
         self._sql.run(_SUPERSEDED)

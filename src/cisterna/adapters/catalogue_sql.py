@@ -14,6 +14,7 @@ from sqlalchemy import text as sql_text
 from cisterna.adapters.catalogue_account import SqlAccounts
 from cisterna.adapters.catalogue_acquisition import SqlAcquisitions
 from cisterna.adapters.catalogue_ahead import SqlAheads, SqlWritings
+from cisterna.adapters.catalogue_alert import SqlAlerts
 from cisterna.adapters.catalogue_connection import CHANNEL, CONNECT, Statements, connect_engine, translated
 from cisterna.adapters.catalogue_copy import SqlCopies
 from cisterna.adapters.catalogue_dataset import SqlDatasets
@@ -33,6 +34,7 @@ from cisterna.adapters.catalogue_roster import SqlRoster
 from cisterna.adapters.catalogue_tables import SCHEMA_REVISION
 from cisterna.ports.account import Accounts
 from cisterna.ports.ahead import Aheads, Writings
+from cisterna.ports.alert import Alerts
 from cisterna.ports.catalogue import (
     Acquisitions,
     Copies,
@@ -73,6 +75,7 @@ class SqlTransaction:
         self.hints: Hints = SqlHints(statements)
         self.inbox: Inbox = SqlInbox(statements)
         self.outbox: Outbox = SqlOutbox(statements)
+        self.alerts: Alerts = SqlAlerts(statements)
         self.accounts: Accounts = SqlAccounts(statements)
         self.records: Records = SqlRecords(statements)
         self.rebuilding: Rebuilding = SqlRebuilding(statements)

@@ -15,6 +15,7 @@ from sqlalchemy import (
     Identity,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     Table,
     Text,
@@ -24,7 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSON, JSONB, TIMESTAMP
 
-SCHEMA_REVISION = "0012"
+SCHEMA_REVISION = "0015"
 """The newest migration; a database that is there already needs no Alembic at start."""
 
 metadata = MetaData(
@@ -405,6 +406,42 @@ nonces = Table(
     _moment("until"),
 )
 Index("ix_nonces_until", nonces.c.until)
+
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("alert_id", Text, primary_key=True),
+    Column("acquisition_id", Text, ForeignKey("acquisitions.acquisition_id"), nullable=False),
+    Column("instrument", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    _moment("raised_at"),
+    _moment("closed_at", nullable=True),
+    _body(),
+)
+Index(
+    "uq_alerts_one_open",
+    alerts.c.acquisition_id,
+    alerts.c.kind,
+    unique=True,
+    postgresql_where=text("closed_at IS NULL"),
+)
+Index("ix_alerts_acquisition_id", alerts.c.acquisition_id, alerts.c.raised_at)
+Index("ix_alerts_raised_at", alerts.c.raised_at.desc())
+
+alert_pictures = Table(
+    "alert_pictures",
+    metadata,
+    Column("alert_id", Text, ForeignKey("alerts.alert_id", ondelete="CASCADE"), primary_key=True),
+    Column("png", LargeBinary, nullable=False),
+    CheckConstraint("octet_length(png) <= 69632", name="is_small"),
+)
+
+baselines = Table(
+    "baselines",
+    metadata,
+    Column("acquisition_id", Text, ForeignKey("acquisitions.acquisition_id"), primary_key=True),
+    _body(),
+)
 
 changes = Table(
     "changes",

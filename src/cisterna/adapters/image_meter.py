@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from cisterna.adapters.image_planes import Unreadable, planes
 from cisterna.adapters.plane_metrics import STRUCTURE_MIN, Metrics, measure_plane
 from cisterna.adapters.thumbnail import draw
-from cisterna.ports.quality import ImageReading
+from cisterna.ports.quality import EMPTY_SNR, ImageReading
 
 _Sum = Callable[[Sequence[float]], float]
 
@@ -41,7 +41,6 @@ _AGGREGATES: dict[str, _Sum] = {
     "p99_counts": median,
 }
 _MOSTLY = 0.5
-_EMPTY_SNR = 5.5  # (p99 - p5) / sigma of pure Gaussian noise is 3.97
 
 
 class TiffMeter:
@@ -109,7 +108,7 @@ def _is_empty(metrics: Metrics) -> bool:
     structure, snr = metrics.get("structure"), metrics.get("snr")
     if metrics.get("maximum_counts") == metrics.get("minimum_counts"):
         return True
-    return (structure or 0.0) < STRUCTURE_MIN and (snr is None or snr < _EMPTY_SNR)
+    return (structure or 0.0) < STRUCTURE_MIN and (snr is None or snr < EMPTY_SNR)
 
 
 def _thumbnail(plane: NDArray[Any], low: float | None, high: float | None) -> bytes | None:

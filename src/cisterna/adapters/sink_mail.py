@@ -1,10 +1,10 @@
-"""Mail to the people whom a release of a source copy concerns, by SMTP."""
+"""Mail to the people whom a release of a source copy, or an alert, concerns, by SMTP."""
 
 from __future__ import annotations
 
 import smtplib
 import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from email.errors import MessageError
 from email.message import EmailMessage
 from email.utils import format_datetime
@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from pydantic import SecretStr, ValidationError
 
+from cisterna.adapters.alert_mail import RAISED, alert_message
 from cisterna.domain.account import Account
 from cisterna.domain.base import Value
 from cisterna.domain.errors import SinkUnavailable
@@ -45,11 +46,11 @@ class MailServer(Value):
 
 
 class MailSink:
-    """Implements `ports.sink.EventSink` for what becomes of releases; every other event is nothing to it.
+    """Implements `ports.sink.EventSink` for what becomes of releases, and for alerts; other events are nothing to it.
 
-    The owner of the project gets the mail, and who announced the release. It holds ids, counts, dates and a link and
-    nothing that the data say of themselves, so that it may leave the house whatever the data are. The same event again
-    is the same message, by its Message-ID.
+    Of a release the owner of the project gets the mail, and who announced it. It holds ids, counts, dates and a link
+    and nothing that the data say of themselves, so that it may leave the house whatever the data are. The same event
+    again is the same message, by its Message-ID.
     """
 
     name = "mail"
@@ -62,6 +63,8 @@ class MailSink:
 
     def send(self, event: Event) -> None:
         """Send the event's mail. Raises `SinkUnavailable` when the server does not take it for everybody."""
+        if event.name == RAISED:
+            self._send_alert(event)
         if event.name not in _SUBJECTS:
             return
         try:
@@ -83,11 +86,7 @@ class MailSink:
         due = f"{release.due_at:%Y-%m-%d %H:%M} UTC"
         message = EmailMessage()
         message["Subject"] = f"[Cisterna] {_SUBJECTS[event.name].format(due=due)}"
-        message["From"] = self._server.sender
-        message["To"] = ", ".join(recipients)
-        message["Date"] = format_datetime(event.occurred_at)
-        message["Message-ID"] = f"<{event.event_id}@cisterna>"
-        message["Auto-Submitted"] = "auto-generated"
+        self._address(message, event, recipients)
         lines = [
             f"Acquisition   {release.acquisition_id}",
             f"Archived as   {release.version_id}",
@@ -101,6 +100,20 @@ class MailSink:
         ]
         message.set_content("\n".join(lines) + "\n")
         return message
+
+    def _send_alert(self, event: Event) -> None:
+        found = alert_message(event, catalogue=self._catalogue, base_url=self._base_url)
+        if found is not None and found[1]:
+            message, recipients = found
+            self._address(message, event, recipients)
+            self._hand_in(message)
+
+    def _address(self, message: EmailMessage, event: Event, recipients: Sequence[str]) -> None:
+        message["From"] = self._server.sender
+        message["To"] = ", ".join(recipients)
+        message["Date"] = format_datetime(event.occurred_at)
+        message["Message-ID"] = f"<{event.event_id}@cisterna>"
+        message["Auto-Submitted"] = "auto-generated"
 
     def _hand_in(self, message: EmailMessage) -> None:
         try:

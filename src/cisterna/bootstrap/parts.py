@@ -41,6 +41,7 @@ from cisterna.ports.room import Room
 from cisterna.ports.sink import EventSink
 from cisterna.ports.source import LandingZone, OutsideReader, SentinelWriter
 from cisterna.ports.view import ViewWriter
+from cisterna.services.alarm import Alarm
 from cisterna.services.erase_plan import ErasureSite, SurveySite
 from cisterna.services.release_facts import ReleaseSite
 from cisterna.services.retention import CatalogueEndOfLife
@@ -233,6 +234,11 @@ class Parts:
         from cisterna.adapters.gx_gate import GxGate
 
         return GxGate(self.gate_socket)
+
+    @cached_property
+    def alarm(self) -> Alarm:
+        """Judges what is measured while an instrument still writes."""
+        return Alarm(self.catalogue, self.clock, self.profiles, self.gate.limits)
 
     @cached_property
     def inference(self) -> InferenceRunner:

@@ -61,6 +61,9 @@ COMMANDS = {
         "reprocess",
         "Process a version again from a stage, with a model, or into a form for viewing; nothing is overwritten.",
     ),
+    "alerts": Place(
+        "alert", "app", "What should be looked at while instruments still write; without a command, list it."
+    ),
     "metadata": Place("metadata", "app", "What is known of a dataset, and saying what is missing."),
     "review": Place("review", "app", "The review queue, and decisions on it."),
     "release": Place(

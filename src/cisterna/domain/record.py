@@ -14,6 +14,7 @@ from pydantic import Field, JsonValue, ValidationError
 
 from cisterna.domain.account import Account, ApiToken, SetupLink
 from cisterna.domain.acquisition import Acquisition
+from cisterna.domain.alert import Alert
 from cisterna.domain.base import Moment, Value
 from cisterna.domain.dataset import Dataset, Version
 from cisterna.domain.erasure import Erasure
@@ -109,6 +110,7 @@ KINDS: Mapping[str, Kind] = {
     "erasures": Kind(
         Erasure, columns={"state": lambda one: one.state.value, "dataset_ids": lambda one: list(one.dataset_ids)}
     ),
+    "alerts": Kind(Alert),
     "lanes": Kind(Lane),
     "works": Kind(Work, settle=_unleased),
     "events": Kind(KeptEvent, is_final=True),
@@ -118,6 +120,8 @@ KINDS: Mapping[str, Kind] = {
 NOT_KEPT: Mapping[str, str] = {
     "sessions": "whoever was signed in signs in again",
     "nonces": "which signed messages came; they are hints, and a sweep sees the same without them",
+    "alert_pictures": "small pictures of images that are in the archive themselves, or go there",
+    "baselines": "what runs that are being written had so far; the next images make another",
     "sign_in_failures": "counts of the last minutes, by which guessing is slowed down",
     "attempts": "leases: they end with the catalogue that gave them, and events tell of each attempt",
     "stores": "every start says which stores there are",

@@ -28,6 +28,7 @@ from cisterna.domain.review import Decision
 from cisterna.domain.stored_copy import StoredCopy
 from cisterna.ports.account import Accounts
 from cisterna.ports.ahead import Aheads, Writings
+from cisterna.ports.alert import Alerts
 from cisterna.ports.hint import Hints
 from cisterna.ports.inbox import Inbox, Outbox
 from cisterna.ports.record import Rebuilding, Records, Recoveries
@@ -372,6 +373,7 @@ class Transaction(Protocol):
     inbox: Inbox
     outbox: Outbox
     accounts: Accounts
+    alerts: Alerts
     records: Records
     rebuilding: Rebuilding
     recoveries: Recoveries

@@ -10,6 +10,9 @@ from pydantic import Field
 from cisterna.domain.base import Value
 from cisterna.domain.finding import Finding, Verdict, verdict_of
 
+EMPTY_SNR = 5.5
+"""Below it, and without coarse structure, an image is empty: (p99 - p5) / sigma of pure Gaussian noise is 3.97."""
+
 
 class ImageReading(Value):
     """What one pass over an image file gave.

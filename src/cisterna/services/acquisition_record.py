@@ -15,8 +15,9 @@ from cisterna.domain.work import Work, WorkKind
 from cisterna.ports.catalogue import Transaction
 from cisterna.ports.clock import Clock
 from cisterna.ports.profile import Described
+from cisterna.services.alert import end_alerts
 from cisterna.services.erased import erasure_on
-from cisterna.services.inspection import UNBOUND, Inspection, held_text
+from cisterna.services.inspection import UNBOUND, Inspection, held_text, is_settled
 from cisterna.services.transition import announce
 
 ProjectResolver = Callable[[Acquisition, Described], str | None]
@@ -51,6 +52,8 @@ def record_acquisition(
     if before is not None and not differs(before, after):
         return before, request_ingest(tx, before, clock=clock)
     saved = tx.acquisitions.save(after)
+    if is_settled(saved.state) and (before is None or not is_settled(before.state)):
+        end_alerts(tx, saved, clock=clock)
     for name in _news(before, saved):
         announce(tx, name, saved.acquisition_id, project=saved.project, clock=clock, data=_told(before, saved))
     return saved, request_ingest(tx, saved, clock=clock)

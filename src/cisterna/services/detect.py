@@ -34,8 +34,10 @@ from cisterna.services.acquisition_record import (
     taken,
 )
 from cisterna.services.inspection import UNBOUND, inspect_folder, is_settled
+from cisterna.services.judgement import lacking_end
 from cisterna.services.look import FolderLook
 from cisterna.services.mass_change import Belief, Losses, end_acceptance, weigh_losses
+from cisterna.services.silence import Pauses, Silences
 from cisterna.services.writing_note import WritingMemory, end_notes, note_writing
 
 STRAY = "none"
@@ -87,6 +89,7 @@ class SweepMemory:
     writing: WritingMemory = field(default_factory=WritingMemory)
     _believed: dict[str, float] = field(default_factory=dict)
     _since: dict[str, tuple[str, float]] = field(default_factory=dict)
+    _pauses: dict[str, Pauses] = field(default_factory=dict)
     _inspected: dict[str, float] = field(default_factory=dict)
     _listed: dict[str, float] = field(default_factory=dict)
     _asked: dict[str, float] = field(default_factory=dict)
@@ -95,9 +98,15 @@ class SweepMemory:
         """Count the seconds since this listing was first seen."""
         seen, since = self._since.get(acquisition, ("", monotonic))
         if seen != fingerprint:
+            if seen:
+                self._pauses[acquisition] = self.pauses_of(acquisition).with_one(monotonic - since)
             since = monotonic
         self._since[acquisition] = (fingerprint, since)
         return monotonic - since
+
+    def pauses_of(self, acquisition: str) -> Pauses:
+        """Tell how the changes of a run followed each other as far as they were seen."""
+        return self._pauses.get(acquisition, Pauses())
 
     def may_ask(self, acquisition: str, *, monotonic: float) -> bool:
         """Tell whether work for a complete run was not asked for in the last ten seconds, and count this as asking."""
@@ -175,10 +184,15 @@ def sweep_instrument(
     with catalogue.begin() as tx:
         rows = tx.acquisitions.refresh(memory.known if memory else {}, instrument=instrument.name)
         is_guarded = tx.instruments.get(instrument.name).guard is not None
+        silences = Silences(instrument, catalogue, clock)
+        if memory is not None:
+            silences.recall(tx)
     if memory is not None:
         memory.known = rows
     known = {one.folder: one for one in rows.values()}
-    sweep = _Sweep(instrument, zone, profiles, catalogue, clock, resolve_project, outside, memory, known, is_guarded)
+    sweep = _Sweep(
+        instrument, zone, profiles, catalogue, clock, resolve_project, outside, memory, known, is_guarded, silences
+    )
     try:
         zone.require_identity(instrument.identity)
         folders, strays = zone.folders(), zone.strays()
@@ -212,6 +226,7 @@ class _Sweep:
     memory: SweepMemory | None
     known: dict[str, Acquisition]
     is_guarded: bool
+    silences: Silences
     written: list[str] = field(default_factory=list)
     requested: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
@@ -377,10 +392,11 @@ class _Sweep:
             return
         fresh = self._fresh(folder, before)
         look = FolderLook(folder, listing, self.zone, self.instrument.settings, self.outside)
+        quiet_for = self._quiet_for(fresh, listing)
         inspection = inspect_folder(
             look,
             profile=profile,
-            quiet_for=self._quiet_for(fresh, listing),
+            quiet_for=quiet_for,
             is_reopened=_is_reopened(before, listing),
             known_end=fresh.end_reason,
         )
@@ -402,6 +418,10 @@ class _Sweep:
                 catalogue=self.catalogue,
                 clock=self.clock,
             )
+        if self.memory is not None and inspection.is_claimed:
+            lacks_end = lacking_end(inspection.evidence, file_count=len(listing.files)) is not None
+            pauses = self.memory.pauses_of(after.acquisition_id)
+            self.silences.weigh(after, inspection.evidence, lacks_end=lacks_end, quiet_for=quiet_for, pauses=pauses)
 
     def _may_skip(self, before: Acquisition, listing: Listing) -> bool:
         """Tell whether nothing but the folder itself could change what is known, and the folder has not changed."""

@@ -26,6 +26,7 @@ from cisterna.ports.profile import Profile
 from cisterna.ports.source import LandingZone, SentinelWriter
 from cisterna.services.account import require_role
 from cisterna.services.ahead_request import OFF, READ_AHEAD
+from cisterna.services.alarm_setting import CADENCE, FACTOR, require_sound_alarm_settings
 from cisterna.services.inspection import ALLOW_NAMES
 from cisterna.services.transition import announce
 
@@ -34,6 +35,8 @@ _NUMBERS = {
     "stalled_seconds": 1e9,
     "mass_change_percent": 100.0,
     "mass_change_floor": 1e9,
+    CADENCE: 1e9,
+    FACTOR: 1000.0,
 }
 """Settings that every instrument may have and that are numbers, each with its largest value."""
 _LONGEST_RUN_MINUTES = 1e6
@@ -170,6 +173,7 @@ def require_sound_settings(settings: Mapping[str, str]) -> None:
             f"{_LONGEST_RUN_MINUTES:g}"
         )
         raise InvalidInput(msg, setting=READ_AHEAD)
+    require_sound_alarm_settings(settings)
     for name, most in _NUMBERS.items():
         if name in settings and not _is_number(settings[name], most=most):
             msg = f"the setting {name}={settings[name][:100]} is not a number from 0 to {most:g}"

@@ -57,11 +57,22 @@ def assess(
     case = _Case(evidence, patience, quiet_for, file_count, tuple(obstacles), claims_finished, is_reopened)
     if evidence.end_reason in _STOPPED:
         return case.say(AcquisitionState.ABORTED, _STOPPED[evidence.end_reason], case.counts(), case.obstructed())
-    lacking = None if claims_finished else case.lacking()
+    lacking = None if claims_finished else lacking_end(evidence, file_count=file_count)
     if lacking is not None:
         return case.unended(lacking)
     trouble = case.trouble()
     return case.whole() if trouble is None else case.troubled(trouble)
+
+
+def lacking_end(evidence: Evidence, *, file_count: int) -> str | None:
+    """Say which sign of a run's end is not there yet, or None when it has ended as far as can be told."""
+    if file_count == 0:
+        return "the folder is still empty"
+    if evidence.markers_missing:
+        return f"its end marker is not there ({', '.join(evidence.markers_missing[:3])})"
+    if evidence.needs_end_reason and evidence.end_reason is None:
+        return "the instrument has not said how the run ended"
+    return None
 
 
 def seconds_to_next_change(evidence: Evidence, *, patience: Patience, quiet_for: float) -> float | None:
@@ -112,16 +123,6 @@ class _Case:
             return self.say(AcquisitionState.COMPLETE, there, self.ended())
         wait = f"waiting until nothing has changed for {_duration(needed)}, since {self.doubt(agrees=agrees)}"
         return self.say(AcquisitionState.WRITING, there, wait)
-
-    def lacking(self) -> str | None:
-        """Say which sign of the end is not there yet."""
-        if self.file_count == 0:
-            return "the folder is still empty"
-        if self.evidence.markers_missing:
-            return f"its end marker is not there ({', '.join(self.evidence.markers_missing[:3])})"
-        if self.evidence.needs_end_reason and self.evidence.end_reason is None:
-            return "the instrument has not said how the run ended"
-        return None
 
     def trouble(self) -> str | None:
         """Say what keeps the run from being whole, or None when nothing does."""

@@ -22,6 +22,7 @@ from cisterna.ports.catalogue import Catalogue
 from cisterna.ports.clock import Clock
 from cisterna.ports.object_store import ObjectStore
 from cisterna.ports.quality import GateReport, MetricTable, QualityGate, TableFile
+from cisterna.services.image_limit import DEFAULT_LIMITS, focus_limit, is_surely_below
 from cisterna.services.staging import read_staged, stage_files
 from cisterna.services.transition import advance
 
@@ -31,7 +32,6 @@ SUMMARY_FILE = "quality/summary.json"
 LABELS = "labels"
 """The data type of label images made by a model."""
 
-_DEFAULT_LIMITS = {"focus_min": 0.02, "focus_relative_min": 0.3, "saturated_share_max": 0.01}
 _REASON_MAX = 3
 _GRAVITY = (Outcome.FAILED, Outcome.NOT_ASSESSED, Outcome.WARNING, Outcome.PASSED)
 
@@ -167,7 +167,7 @@ def summarise(table: MetricTable, facts: Facts, *, limits: Mapping[str, float]) 
         limits: `focus_min` (`focus_min.<channel>` for one channel), `focus_relative_min`, `saturated_share_max`; what
             is not given has the default of `expectations/microscopy/default.json`.
     """
-    images = _Images(table, _DEFAULT_LIMITS | dict(limits))
+    images = _Images(table, {**DEFAULT_LIMITS, **limits})
     row: SummaryRow = {
         "images_found": table.rows,
         "images_unreadable": sum(images.unreadable),
@@ -294,9 +294,9 @@ class _Images:
             if not known:
                 unknown.append(1.0)
                 continue
-            limit = self._focus_limit(channel, median(known))
+            limit = focus_limit(self.limits, channel, typical=median(known)).value
             low = [row for row in sharpest if (value := focus[row]) is not None and value < limit]
-            sure = {row for row in low if (focus[row] or 0.0) + 2 * (error[row] or 0.0) < limit}
+            sure = {row for row in low if is_surely_below(limit, focus[row], error[row])}
             for rows, best in zip(members.values(), sharpest, strict=True):
                 value = focus[best]
                 margin = None if value is None or (best in low and best not in sure) else value / limit
@@ -310,10 +310,6 @@ class _Images:
             "out_of_focus_share": max(lost, default=None),
             "focus_unknown_share": max(unknown, default=None),
         }
-
-    def _focus_limit(self, channel: str, typical: float) -> float:
-        least = self.limits.get(f"focus_min.{channel}", self.limits["focus_min"])
-        return max(least, self.limits["focus_relative_min"] * typical)
 
 
 def _summary_of(

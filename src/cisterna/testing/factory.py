@@ -11,6 +11,7 @@ from typing import Any
 
 from cisterna.domain.account import Account, Grant, Role
 from cisterna.domain.acquisition import Acquisition
+from cisterna.domain.alert import Alert, AlertKind, Place, Severity
 from cisterna.domain.dataset import Dataset, Version
 from cisterna.domain.dataset import version_id as name_version
 from cisterna.domain.event import Event
@@ -68,6 +69,29 @@ def make_acquisition(name: str = "run-1", *, instrument: str = "squid-1", **fiel
         "submitter": instrument,
     }
     return Acquisition(**{**made, **fields})
+
+
+def make_alert(run: str = "run-1", *, instrument: str = "squid-1", **fields: Any) -> Alert:
+    """Make an alert on a run, as it is when it was raised."""
+    kind = fields.get("kind", AlertKind.DARK)
+    place = Place.of("0/B3_2_0_DAPI.tiff", region="B3", field="2", channel="DAPI", t=0, z=0)
+    made = {
+        "alert_id": make_id(f"{kind.value} alert of {run}"),
+        "acquisition_id": acquisition_id(instrument=instrument, folder=run),
+        "kind": kind,
+        "severity": Severity.ERROR,
+        "instrument": instrument,
+        "place": place,
+        "places": (place,),
+        "words": f"The first {kind.value} image of the run: {place.words}.",
+        "measure": "grey value",
+        "observed": 102.0,
+        "limit": 900.0,
+        "limit_origin": "the suite's limits",
+        "advice": "Look at the lamp.",
+        "raised_at": START,
+    }
+    return Alert(**{**made, **fields})
 
 
 def make_dataset(name: str = "run-1", *, acquisition: Acquisition | None = None, **fields: Any) -> Dataset:

@@ -18,6 +18,7 @@ SIDE = 512
 _PACKAGE, _FILE = "stardist", "data/images/img2d.tif"
 _NOISE_COUNTS = 24
 _CAMERA_TOP = 65_535
+_MEDIUM = 900.0  # what a well without cells glows
 _BRIGHTNESS = 160.0  # the real picture has 236 grey levels; a 16-bit camera shows them spread out
 
 
@@ -47,6 +48,7 @@ def frame(
     is_brightfield: bool = False,
     blur_pixels: float = 0.0,
     gain: float = 1.0,
+    specimen: float = 1.0,
 ) -> Pixels:
     """Return one image of 512 x 512 uint16 that is like no other: shifted, flipped and turned by its seed, with noise.
 
@@ -54,6 +56,7 @@ def frame(
         seed: The same seed gives the same pixels.
         is_brightfield: Show the nuclei as shadows on a bright field.
         blur_pixels: Standard deviation of a Gaussian; about 8 looks out of focus.
+        specimen: 0 leaves the light of the medium and nothing in it.
         gain: 0.02 looks like a lamp that is off, 40 saturates.
     """
     rng = np.random.default_rng(seed)
@@ -61,7 +64,7 @@ def frame(
     picture = np.rot90(picture, int(rng.integers(0, 4)))
     if rng.integers(0, 2):
         picture = picture[:, ::-1]
-    light = picture.astype(np.float32) * np.float32(_BRIGHTNESS)
+    light = picture.astype(np.float32) * np.float32(_BRIGHTNESS * specimen) + np.float32(_MEDIUM * (1.0 - specimen))
     if is_brightfield:
         light = 42_000.0 - 0.5 * light
     if blur_pixels > 0:

@@ -42,6 +42,12 @@ class Fault(StrEnum):
     BLUR = "blur"
     SATURATION = "saturation"
     DARK = "dark"
+    EMPTY_WELL = "empty-well"
+    """In one well lies nothing, with the light as it should be."""
+    DARK_WELL = "dark-well"
+    """In one well the lamp does not shine."""
+    BLURRED_WELL = "blurred-well"
+    """One well is out of focus."""
     GROWING = "growing"
     """The last image is half there when the top `.done` comes, and grows afterwards."""
     LATE = "late"
@@ -62,6 +68,7 @@ class VirtualSquid:
         started: Names the folder; by default the time at which writing begins.
         seed: The same seed gives the same pixels.
         missing_images: How many the fault `missing` leaves out.
+        odd_well: The place among the wells of the one that a fault of one well is about.
         pattern: How the bytes of an image come onto the disk.
     """
 
@@ -77,6 +84,7 @@ class VirtualSquid:
     started: datetime | None = None
     seed: int = 0
     missing_images: int = 3
+    odd_well: int = 0
     interval_seconds: float = 0.0
     pattern: WriterPattern = WriterPattern.STEADY
     pause: Callable[[float], None] = field(default=time.sleep, repr=False)
@@ -178,7 +186,7 @@ class _Run:
             path = folder / f"{well}_{fov}_{z}_{safe}.tiff"
             if self._squid.images_per_second > 0:
                 self._squid.pause(1.0 / self._squid.images_per_second)
-            yield from self._write_image(path, self._image(channel))
+            yield from self._write_image(path, self._image(channel, well))
         halfway = self._images >= self._squid.image_count // 2
         self.is_stopped = self._squid.fault in {Fault.ABORT, Fault.CRASH} and halfway
 
@@ -198,12 +206,18 @@ class _Run:
             body = body[: len(body) * 3 // 5]
         yield from put(path, body, pattern=squid.pattern)
 
-    def _image(self, channel: str) -> bytes:
+    def _image(self, channel: str, well: str) -> bytes:
         looks: dict[Fault, dict[str, float]] = {
             Fault.BLUR: {"blur_pixels": 8.0},
             Fault.SATURATION: {"gain": 40.0},
             Fault.DARK: {"gain": 0.002},
         }
+        if well == self._squid.wells[self._squid.odd_well]:
+            looks |= {
+                Fault.BLURRED_WELL: {"blur_pixels": 8.0},
+                Fault.DARK_WELL: {"gain": 0.002},
+                Fault.EMPTY_WELL: {"specimen": 0.0},
+            }
         pixels = frame(
             self._squid.seed * 1_000_003 + self._images,
             is_brightfield=channel.startswith("BF"),

@@ -11,6 +11,8 @@ from fastapi.staticfiles import StaticFiles
 
 from cisterna.web import (
     account_page,
+    alert_api,
+    alert_page,
     api,
     dashboard,
     dataset_file,
@@ -71,9 +73,11 @@ def create_app(parts: WebParts) -> FastAPI:
         people_page,
         account_page,
         release_page,
+        alert_page,
         removal_page,
         verify_page,
         landing,
+        alert_api,
         removal_api,  # before the rest of the API, whose dataset may be named by an ARK and takes whole paths
         api,
         hint_api,

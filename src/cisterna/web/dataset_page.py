@@ -29,6 +29,7 @@ from cisterna.services.public_record import standing
 from cisterna.services.publish import bars_to_publication, request_publication, withdraw_version
 from cisterna.services.reprocess import request_reprocess
 from cisterna.services.review import OPEN_FOR, decide
+from cisterna.web.alert_page import alert_context
 from cisterna.web.metadata_rows import metadata_rows
 from cisterna.web.parts import WebParts
 from cisterna.web.release_page import release_context
@@ -39,7 +40,7 @@ from cisterna.web.wording import TEXT, say
 
 router = APIRouter(include_in_schema=False)
 
-_FLASHES = frozenset({"decided", "publishing", "withdrawn", "reprocessing", "cancelled"})
+_FLASHES = frozenset({"decided", "publishing", "withdrawn", "reprocessing", "cancelled", "acknowledged"})
 _FILES_SHOWN = 500
 _THUMBS_SHOWN = 96
 _QUIET_EVENTS = frozenset({"attempt.started", "attempt.completed"})
@@ -78,6 +79,7 @@ def show_acquisition(request: Request, parts: Parts, person: Person, acquisition
         "history": history(found.history),
         "flash": flash if flash in _FLASHES else "",
         **release_context(parts, found, person.account),
+        **alert_context(parts, found, person.account),
     }
     return page(request, "acquisition.html", context)
 

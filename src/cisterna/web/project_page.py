@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
@@ -11,12 +12,14 @@ from fastapi.responses import RedirectResponse, Response
 from pydantic import BaseModel, ValidationError
 
 from cisterna.domain.account import Account
+from cisterna.domain.alert import Alert
 from cisterna.domain.errors import AlreadyExists, InvalidInput, NotFound
 from cisterna.domain.instrument import Instrument
 from cisterna.domain.project import Creator, MetadataDefaults, Policy, Project
 from cisterna.services.overview import Choice, list_overviews, tally_instruments
 from cisterna.services.project import list_projects
 from cisterna.services.project_edit import add_project, edit_project, may_add_project, may_edit_project
+from cisterna.web.alert_page import by_instrument
 from cisterna.web.dashboard import as_row
 from cisterna.web.parts import WebParts
 from cisterna.web.signed import FormPerson, Parts, Person
@@ -58,6 +61,7 @@ class InstrumentRow:
     instrument: Instrument
     acquisitions: int
     last_seen: datetime | None
+    alerts: Sequence[Alert]
     gone: tuple[str, ...] = ()
 
 
@@ -135,6 +139,7 @@ def show_instruments(request: Request, parts: Parts, person: Person) -> Response
     tallies = tally_instruments(catalogue=parts.catalogue, account=person.account)
     with parts.catalogue.begin() as tx:
         instruments = tx.instruments.list()
+    alerts = by_instrument(parts, person.account)
     shown = []
     for instrument in instruments:
         own = tallies.get(instrument.name)
@@ -145,6 +150,7 @@ def show_instruments(request: Request, parts: Parts, person: Person) -> Response
                     instrument=instrument,
                     acquisitions=own.acquisitions if own else 0,
                     last_seen=last,
+                    alerts=alerts.get(instrument.name, []),
                     gone=guard.examples if guard and person.is_operator else (),
                 )
             )

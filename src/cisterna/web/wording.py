@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cisterna.web.alert_wording import ALERT
 from cisterna.web.removal_wording import REMOVAL
 from cisterna.web.writing_wording import WRITING
 
@@ -474,6 +475,7 @@ TEXT: dict[str, str] = {
     "column.answer": "In the archive",
     # erasures
     "erased.alert": "The data are gone for good:",
+    **ALERT,
     **REMOVAL,
     **WRITING,
     # releases

@@ -1,0 +1,47 @@
+"""An instrument's settings about alerts: which kinds are off, which wells are left out, how long silence may last."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from cisterna.domain.alert import AlertKind
+from cisterna.domain.errors import InvalidInput
+
+OFF = "alarm_off"
+"""The setting that names kinds of alerts that are not raised, with commas between."""
+LEFT_OUT = "alarm_leave_out"
+"""The setting that names wells that may be dark, empty or blurred: shell patterns, with commas between."""
+CADENCE = "alarm_cadence_seconds"
+"""The setting that says how often something is written at least, for runs whose plan does not."""
+FACTOR = "alarm_silence_factor"
+"""The setting that says how many times the cadence silence may last."""
+DEFAULT_FACTOR = 1.5
+"""Less than 2, at which a run counts as stalled: who is told in time may still save it."""
+
+_LONGEST = 2000
+
+
+def kinds_off(settings: Mapping[str, str]) -> frozenset[AlertKind]:
+    """Give the kinds that are not raised."""
+    return frozenset(kind for kind in AlertKind if kind.value in _words(settings.get(OFF, "")))
+
+
+def wells_left_out(settings: Mapping[str, str]) -> tuple[str, ...]:
+    """Give the patterns of wells that are left out."""
+    return _words(settings.get(LEFT_OUT, ""))
+
+
+def require_sound_alarm_settings(settings: Mapping[str, str]) -> None:
+    """Refuse what could not be acted on. Raises `InvalidInput`."""
+    for name in (OFF, LEFT_OUT):
+        if name in settings and (not _words(settings[name]) or len(settings[name]) > _LONGEST):
+            msg = f"the setting {name} names nothing, or more than {_LONGEST} characters; take it away with --unset"
+            raise InvalidInput(msg, setting=name)
+    unknown = [one for one in _words(settings.get(OFF, "")) if one not in set(AlertKind)]
+    if unknown:
+        msg = f"'{unknown[0][:100]}' is no kind of alert; {OFF} takes {', '.join(AlertKind)}"
+        raise InvalidInput(msg, setting=OFF)
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(filter(None, (one.strip() for one in text.split(","))))

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from prefect import flow
 
 from cisterna.domain.errors import CisternaError, LeaseLost
 from cisterna.domain.ocfl import MOST_FILES
 from cisterna.domain.work import SPARE, WorkKind
 from cisterna.services.attempt import error_words
-from cisterna.services.read_ahead import AheadMeans, Measured, read_ahead, tell_nobody
+from cisterna.services.read_ahead import AheadMeans, read_ahead
 from flows import held
 from flows._policy import step
 from flows.held import Held
 from flows.parts import parts
-
-if TYPE_CHECKING:
-    from cisterna.bootstrap import Parts
 
 
 @flow(name="ahead", persist_result=False, log_prints=False)
@@ -51,16 +46,10 @@ def read_settled(acquisition_id: str) -> str:
         most_files=MOST_FILES,
         room=core.room,
         naan=core.settings.identity.naan,
-        measured=listener_of(core),
+        measured=core.alarm,
         gives_way=_others_wait,
     )
     return read_ahead(acquisition_id, lease=held.current().lease, means=means)
-
-
-def listener_of(core: Parts) -> Measured:
-    """Give what is told of the images of each batch that was read ahead, with their readings and previews."""
-    del core
-    return tell_nobody
 
 
 def _others_wait() -> bool:

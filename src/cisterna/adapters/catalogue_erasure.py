@@ -35,6 +35,7 @@ _PURGE = (
         f"DELETE FROM {table} WHERE {_OF_VERSIONS}"  # noqa: S608 - names of ours
         for table in ("releases", "findings", "receipts", "decisions", "publications")
     ),
+    "DELETE FROM sightings WHERE acquisition_id = ANY(:subjects)",
     "DELETE FROM copies WHERE dataset_id = ANY(:datasets)",
     "DELETE FROM protections WHERE dataset_id = ANY(:datasets)",
     "DELETE FROM versions WHERE dataset_id = ANY(:datasets)",

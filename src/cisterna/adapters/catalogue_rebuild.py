@@ -97,6 +97,14 @@ _ERASED = tuple(
     )
 )
 """What an older record, or the logs of an object that is not quite gone, still tells of what was erased."""
+_UNSIGHTED = sql_text(
+    """
+    DELETE FROM gathered WHERE kind = 'sightings' AND content IS NOT NULL AND content::json ->> 'acquisition_id' IN (
+        SELECT content::json #>> '{body,acquisition_id}' FROM gathered
+        WHERE kind = 'erasures' AND content::json ->> 'state' <> 'announced'
+    )
+    """
+)
 _UNTITLED = sql_text(
     f"""
     UPDATE gathered SET content = jsonb_set(content::jsonb, '{{body,title}}', to_jsonb(CAST(:title AS text)))::text
@@ -171,7 +179,7 @@ class SqlRebuilding:
     def settle(self) -> Sequence[RebuildFault]:
         """Hold rows against each other, then against what they refer to, then against the objects."""
         self._sql.run(sql_text("ANALYZE gathered"))
-        for statement in (*_ERASED, _UNTITLED):
+        for statement in (*_ERASED, _UNSIGHTED, _UNTITLED):
             self._sql.run(statement)
         self._sql.run(_CONTRADICTED)
         self._sql.run(_SUPERSEDED)

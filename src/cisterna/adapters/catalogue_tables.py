@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSON, JSONB, TIMESTAMP
 
-SCHEMA_REVISION = "0010"
+SCHEMA_REVISION = "0013"
 """The newest migration; a database that is there already needs no Alembic at start."""
 
 metadata = MetaData(
@@ -352,6 +352,16 @@ Index(
     postgresql_using="gin",
     postgresql_ops={"dataset_ids": "jsonb_path_ops"},
 )
+
+sightings = Table(
+    "sightings",
+    metadata,
+    Column("acquisition_id", Text, ForeignKey("acquisitions.acquisition_id"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("shadow_id", Text, nullable=False),
+    _body(),
+)
+Index("ix_sightings_shadow_id", sightings.c.shadow_id)
 
 accounts = Table("accounts", metadata, Column("name", Text, primary_key=True), _body())
 

@@ -32,6 +32,7 @@ from cisterna.ports.inbox import Inbox, Outbox
 from cisterna.ports.record import Rebuilding, Records, Recoveries
 from cisterna.ports.retention import Protections, RetentionRules
 from cisterna.ports.roster import Roster
+from cisterna.ports.sighting import Sightings
 
 
 class Instruments(Protocol):
@@ -364,6 +365,7 @@ class Transaction(Protocol):
     protections: Protections
     erasures: Erasures
     roster: Roster
+    sightings: Sightings
     hints: Hints
     inbox: Inbox
     outbox: Outbox

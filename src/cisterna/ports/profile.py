@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from pydantic import Field, JsonValue
 
@@ -115,3 +115,14 @@ class Profile(Protocol):
     def plane(self, path: str) -> Plane | None:
         """Tell where an image belongs; None when its name does not say."""
         ...
+
+
+@runtime_checkable
+class MarkedProfile(Protocol):
+    """A profile that may also tell by which files scripts usually take such a run for ended; it need not be true.
+
+    Attributes:
+        markers: Paths in the run's folder, or patterns of them.
+    """
+
+    markers: tuple[str, ...]

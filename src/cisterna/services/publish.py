@@ -19,6 +19,7 @@ from cisterna.ports.quality import TableFile
 from cisterna.services.part_table import held_parts
 from cisterna.services.person import require_account, visible_version
 from cisterna.services.public_record import public_record, related_public, standing, was_public
+from cisterna.services.shadow import shadows_over
 from cisterna.services.transition import advance, announce
 from cisterna.services.work_request import request_work
 
@@ -222,6 +223,7 @@ def _bars(tx: Transaction, version: Version, dataset: Dataset, *, consent: str |
         are_sources_public=all(
             was_public(tx, relation.dataset_id) for relation in dataset.relations if relation.kind == "IsDerivedFrom"
         ),
+        shadows=shadows_over(tx, dataset),
         consent=consent,
     )
 

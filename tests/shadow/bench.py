@@ -227,3 +227,26 @@ class Bench:
     def events(self) -> Iterator[str]:
         with self.catalogue.begin() as tx:
             yield from (event.name for event in tx.outbox.history([self.name]))
+
+
+def live_through(bench: Bench) -> None:
+    """A few days with something of everything: whole runs, late files, a pause, a run without an end, hostile names."""
+    for number in range(3):
+        run = f"2026-11-2{number}_plate-{number}"
+        bench.put(run, "plan-2", 120)
+        bench.sweep(after=5.0)
+        for path in ("A1/0_0_DAPI.tiff", "A1/0_1_DAPI.tiff"):
+            bench.put(run, path, 8_400_000)
+            bench.sweep(after=20.0)
+        bench.put(run, "done", 0)
+        bench.sweep_every(20.0, times=3)
+        if number == 1:
+            bench.put(run, "A1/<img src=x onerror=alert(1)>.tiff", 16_800_000)
+        bench.sweep_every(400.0, times=4)
+        bench.sweep(after=43_200.0)
+    bench.put("2026-11-24_timelapse", "t0.tiff", 4_200_000)
+    bench.sweep_every(190.0, times=4)
+    bench.put("2026-11-24_timelapse", "t1.tiff", 4_200_000)
+    bench.sweep_every(3_000.0, times=4)
+    bench.put("2026-11-25_crash", "t0.tiff", 9_000)
+    bench.sweep_every(86_400.0, times=9)

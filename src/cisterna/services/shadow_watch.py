@@ -29,6 +29,8 @@ from cisterna.services.shadow_standing import standing_of_run
 
 _FREELY = 60
 """So many looks at one run are kept without regard to when the last one was."""
+_MARKS = 32
+"""Listings that later ones are held against file by file; against any further one only numbers are."""
 _SHORTEST_SECONDS, _SHARE = 60.0, 0.25
 
 
@@ -37,7 +39,7 @@ class _Run:
     """What a process remembers of a run; all that a report needs is in the catalogue.
 
     Attributes:
-        kept: How many sightings there are.
+        kept: How many sightings of this time there are, and `number` that of the last of any time.
         fired: Rules that acted at one of them.
         declared: Listings that we judged complete.
         acted: Listings at which a rule acted, ours included, and `marks` the newest time of each.
@@ -49,6 +51,7 @@ class _Run:
     """
 
     kept: int = 0
+    number: int = 0
     fired: set[str] = field(default_factory=set)
     declared: set[str] = field(default_factory=set)
     acted: set[str] = field(default_factory=set)
@@ -67,14 +70,16 @@ class _Run:
 
     def take(self, sighting: Sighting, *, monotonic: float) -> None:
         """Count a sighting that is in the catalogue."""
-        self.kept, self.last, self.last_kept_at, self.left = sighting.number, sighting, monotonic, None
-        if sighting.number == 1 or not self.first_at:
+        if self.last is None:
             self.first_at = monotonic
+        self.kept, self.last, self.last_kept_at, self.left = self.kept + 1, sighting, monotonic, None
+        self.number = sighting.number
         self.fired |= set(sighting.fired) - {OURS}
         if OURS in sighting.fired:
             self.declared.add(sighting.fingerprint)
         if sighting.fired:
             self.acted.add(sighting.fingerprint)
+        if sighting.fired and len(self.marks) < _MARKS:
             self.marks.add(sighting.newest_ns)
 
 
@@ -154,7 +159,8 @@ class ShadowWatch:
         self._note_listing(run, before, listing, now=now, monotonic=monotonic)
         seen = self._seen(run, before, listing, evidence, monotonic=monotonic)
         fired = [one.rule_id for one in self._shadow.rules if one.rule_id not in run.fired and one.fires(seen)]
-        if after.state is AcquisitionState.COMPLETE and listing.fingerprint not in run.declared:
+        is_declared = after.state is AcquisitionState.COMPLETE and listing.fingerprint not in run.declared
+        if is_declared and (fired or _has_room(run, monotonic=monotonic)):
             fired.append(OURS)
         if fired or _is_worth_keeping(run, after, listing, monotonic=monotonic):
             self._keep(run, after, listing, tuple(fired), now=now, monotonic=monotonic)
@@ -166,7 +172,7 @@ class ShadowWatch:
             sightings = tx.sightings.of(after.acquisition_id)
         run, now, monotonic = _Run(), self._clock.now(), self._clock.monotonic()
         for one in sightings:
-            run.kept = one.number
+            run.number = one.number
             if one.shadow_id != self._shadow.shadow_id:
                 continue
             age = max(0.0, (now - one.seen_at).total_seconds())
@@ -249,7 +255,7 @@ class ShadowWatch:
             sighting = Sighting(
                 acquisition_id=after.acquisition_id,
                 shadow_id=self._shadow.shadow_id,
-                number=run.kept + 1,
+                number=run.number + 1,
                 seen_at=now,
                 before_at=run.looked_at,
                 changed_at=run.changed_at or now,
@@ -302,8 +308,15 @@ def _is_worth_keeping(run: _Run, after: Acquisition, listing: Listing, *, monoto
     if not is_another and last.state is after.state:
         return False
     is_telling = last.fingerprint in run.acted or last.state is not after.state
-    if is_telling and run.kept < _FREELY:
-        return True
+    return (is_telling and run.kept < _FREELY) or _is_spaced(run, monotonic=monotonic)
+
+
+def _has_room(run: _Run, *, monotonic: float) -> bool:
+    return run.kept < _FREELY or _is_spaced(run, monotonic=monotonic)
+
+
+def _is_spaced(run: _Run, *, monotonic: float) -> bool:
+    """Tell whether the last sighting is long ago for the age of the run: of a year there are some sixty then."""
     pause = max(_SHORTEST_SECONDS, _SHARE * (monotonic - run.first_at))
     return monotonic - run.last_kept_at >= pause
 

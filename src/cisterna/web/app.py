@@ -26,6 +26,7 @@ from cisterna.web import (
     release_page,
     removal_api,
     removal_page,
+    shadow_page,
     verify_page,
 )
 from cisterna.web.live import LiveFeed
@@ -72,6 +73,7 @@ def create_app(parts: WebParts) -> FastAPI:
         account_page,
         release_page,
         removal_page,
+        shadow_page,
         verify_page,
         landing,
         removal_api,  # before the rest of the API, whose dataset may be named by an ARK and takes whole paths

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cisterna.web.removal_wording import REMOVAL
+from cisterna.web.shadow_wording import SHADOW
 
 TEXT: dict[str, str] = {
     "language": "en",
@@ -473,6 +474,7 @@ TEXT: dict[str, str] = {
     # erasures
     "erased.alert": "The data are gone for good:",
     **REMOVAL,
+    **SHADOW,
     # releases
     "release.title": "Release of the source",
     "release.announced": "The instrument's copy of this run will be deleted on",

@@ -87,6 +87,26 @@ def test_nothing_is_announced_and_the_words_say_why(quick_world: ReleaseWorld) -
     assert quick_world.events() == []
 
 
+def test_one_that_begins_after_an_announcement_was_judged_comes_before_it(quick_world: ReleaseWorld) -> None:
+    world, clock = quick_world, quick_world.facility.clock
+    new_id, begun = clock.new_id, []
+
+    def begin_first() -> str:
+        if not begun:
+            begun.append(True)
+            begin(world)
+        return new_id()
+
+    clock.new_id = begin_first  # type: ignore[method-assign]
+
+    with pytest.raises(ReleaseRefused, match=WORDS):
+        world.announce()
+
+    assert begun
+    assert world.events() == []
+    assert world.acquisition().source_state is SourceState.PRESENT
+
+
 def test_no_policy_announces_anything_either(quick_world: ReleaseWorld) -> None:
     world = quick_world
     with world.facility.desk.begin() as tx:

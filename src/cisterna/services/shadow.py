@@ -180,22 +180,31 @@ def tell_shadow(tx: Transaction, name: str, instrument: Instrument, *, clock: Cl
 
 def shadows_over(tx: Transaction, dataset: Dataset) -> Sequence[str]:
     """Name the instruments in shadow mode that a dataset comes from, or anything that it was made from."""
-    declared = tx.instruments.list()
-    shadowed = [one for one in declared if one.in_shadow]
+    declared = {one.name: one for one in tx.instruments.list()}
+    shadowed = [one for one in declared.values() if one.in_shadow]
     if not shadowed:
         return ()
-    by_name, found = {one.name: one for one in declared}, set()
-    waiting, seen = [dataset], {dataset.dataset_id}
+    origins = [declared[name] for name in _origins(tx, dataset) if name in declared]
+    return tuple(sorted(one.name for one in shadowed if any(_covers(one, origin) for origin in origins)))
+
+
+def keep_from_shadow(tx: Transaction, dataset: Dataset) -> None:
+    """Have whoever puts an instrument of a dataset into shadow mode wait for the end of this transaction."""
+    for name in _origins(tx, dataset):
+        tx.instruments.lock(name)
+
+
+def _origins(tx: Transaction, dataset: Dataset) -> Sequence[str]:
+    """Name the instruments that a dataset comes from, however far back."""
+    found, waiting, seen = set(), [dataset], {dataset.dataset_id}
     while waiting:
         present = waiting.pop()
-        instrument = by_name.get(present.instrument or "")
-        if instrument is not None:
-            found |= {one.name for one in shadowed if _covers(one, instrument)}
+        found |= {present.instrument} if present.instrument else set()
         for relation in present.relations:
             if relation.dataset_id not in seen:
                 seen.add(relation.dataset_id)
                 waiting.append(tx.datasets.get(relation.dataset_id))
-    return tuple(sorted(found))
+    return sorted(found)
 
 
 def _covers(shadowed: Instrument, instrument: Instrument) -> bool:

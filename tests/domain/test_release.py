@@ -468,6 +468,8 @@ def every_fact_is_right(facts: Facts) -> bool:
         lambda: bool(run.fingerprint) and run.fingerprint == run.ingested_fingerprint == facts.source.fingerprint,
         lambda: facts.instrument.watched and facts.instrument.identity is not None,
         lambda: facts.instrument.name == run.instrument,
+        lambda: facts.instrument.guard is None and isinstance(facts.instrument.identity, ZoneIdentity),
+        lambda: facts.instrument.shadow is None or facts.instrument.shadow.ended_at is not None,
         lambda: facts.source == SourceFacts(fingerprint=run.fingerprint, are_digested=True),
         lambda: facts.archive.problem is None and facts.archive.holds_manifest,
         lambda: facts.archive.inventory_sha512 is not None,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 import pytest
 from sqlalchemy import text as sql_text
 
 from cisterna.adapters.catalogue_sql import SqlCatalogue
 from cisterna.domain.acquisition import AcquisitionState
-from cisterna.domain.errors import CisternaError
+from cisterna.domain.errors import CatalogueUnavailable, CisternaError
 from cisterna.domain.sighting import Sighting
 from cisterna.services.shadow import begin_shadow
 from cisterna.services.shadow_watch import ShadowMemory, ShadowWatch
@@ -101,3 +103,32 @@ def test_what_cannot_be_kept_is_told_and_holds_up_nothing(catalogue: SqlCatalogu
 
     assert list(watch.failed) == ["other"]
     assert "could not be kept" in watch.failed["other"]
+
+
+class Broken:
+    """A catalogue in which every transaction ends so."""
+
+    def __init__(self, fault: Exception) -> None:
+        self._fault = fault
+
+    def begin(self) -> NoReturn:
+        raise self._fault
+
+
+def test_a_defect_of_what_only_watches_holds_up_no_run_and_a_catalogue_that_is_away_ends_the_sweep(
+    catalogue: SqlCatalogue,
+) -> None:
+    bench = Bench(catalogue, SettableClock())
+    bench.put("run", "1.dat")
+    bench.sweep()
+    shadow, run = bench.instrument().in_shadow, bench.acquisition("run")
+    assert shadow is not None
+    told = {"memory": ShadowMemory(), "known": [], "unknown": 0, "clock": bench.clock}
+    defect = ShadowWatch(shadow, catalogue=Broken(RuntimeError("a defect")), **told)  # type: ignore[arg-type]
+    away = ShadowWatch(shadow, catalogue=Broken(CatalogueUnavailable("no answer")), **told)  # type: ignore[arg-type]
+
+    defect.saw(run, run, bench.zone.listing("run"), None)
+
+    assert defect.failed["run"].endswith("RuntimeError: a defect")
+    with pytest.raises(CatalogueUnavailable):
+        away.saw(run, run, bench.zone.listing("run"), None)

@@ -87,8 +87,8 @@ class SweepMemory:
 
     known: Mapping[str, Acquisition] = field(default_factory=dict)
     suspects: set[str] = field(default_factory=set)
-    _believed: dict[str, float] = field(default_factory=dict)
     shadow: ShadowMemory = field(default_factory=ShadowMemory)
+    _believed: dict[str, float] = field(default_factory=dict)
     _since: dict[str, tuple[str, float]] = field(default_factory=dict)
     _inspected: dict[str, float] = field(default_factory=dict)
     _listed: dict[str, float] = field(default_factory=dict)

@@ -190,8 +190,10 @@ def shadows_over(tx: Transaction, dataset: Dataset) -> Sequence[str]:
 
 def keep_from_shadow(tx: Transaction, dataset: Dataset) -> None:
     """Have whoever puts an instrument of a dataset into shadow mode wait for the end of this transaction."""
+    declared = {one.name for one in tx.instruments.list()}
     for name in _origins(tx, dataset):
-        tx.instruments.lock(name)
+        if name in declared:
+            tx.instruments.lock(name)
 
 
 def _origins(tx: Transaction, dataset: Dataset) -> Sequence[str]:

@@ -48,6 +48,7 @@ class _Run:
         looked_at: The last look, kept or not.
         left: The looks between which the listing of the last sighting became another one, if it has.
         since: When the present listing was first seen, and `shape_since` its names and sizes.
+        markers: That are in it; they and the shape are made out once for a listing, not at every look.
     """
 
     kept: int = 0
@@ -66,6 +67,7 @@ class _Run:
     left: tuple[datetime | None, datetime] | None = None
     shape: str = ""
     shape_since: float = 0.0
+    markers: frozenset[str] = frozenset()
     marker_since: float | None = None
 
     def take(self, sighting: Sighting, *, monotonic: float) -> None:
@@ -146,8 +148,9 @@ class ShadowWatch:
             self._follow(before, after, listing, evidence)
         except CatalogueUnavailable:
             raise
-        except CisternaError as fault:
-            self.failed[after.folder] = f"what shadow mode saw of it could not be kept: {fault}"
+        except Exception as fault:  # noqa: BLE001 - whatever is wrong here, the run is judged and archived as ever
+            words = str(fault) if isinstance(fault, CisternaError) else f"{type(fault).__name__}: {fault}"
+            self.failed[after.folder] = f"what shadow mode saw of it could not be kept: {words}"[:1000]
 
     def _follow(
         self, before: Acquisition | None, after: Acquisition, listing: Listing, evidence: Evidence | None
@@ -186,7 +189,7 @@ class ShadowWatch:
     def _note_listing(
         self, run: _Run, before: Acquisition | None, listing: Listing, *, now: datetime, monotonic: float
     ) -> None:
-        """Note since when listing, names and sizes are as they are."""
+        """Note since when listing, names, sizes and markers are as they are."""
         if run.left is None and run.last is not None and run.last.fingerprint != listing.fingerprint:
             run.left = (run.looked_at, now)
         if run.fingerprint == listing.fingerprint:
@@ -201,6 +204,11 @@ class ShadowWatch:
         shape = _shape(listing)
         if shape != run.shape:
             run.shape, run.shape_since = shape, monotonic
+        run.markers = self._markers(listing)
+        if not run.markers:
+            run.marker_since = None
+        elif run.marker_since is None:
+            run.marker_since = monotonic
 
     def _seen(
         self,
@@ -211,18 +219,13 @@ class ShadowWatch:
         *,
         monotonic: float,
     ) -> Seen:
-        markers = self._markers(listing)
-        if not markers:
-            run.marker_since = None
-        elif run.marker_since is None:
-            run.marker_since = monotonic
         newer_runs, newer_bytes = self._queue.after(before)
         return Seen(
             file_count=len(listing.files),
             size_bytes=listing.total_bytes,
             quiet_seconds=monotonic - run.since,
             copied_seconds=monotonic - run.shape_since,
-            markers=markers,
+            markers=run.markers,
             marker_seconds=None if run.marker_since is None else monotonic - run.marker_since,
             is_counted=_is_counted(evidence),
             newer_runs=newer_runs,

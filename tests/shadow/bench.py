@@ -15,7 +15,7 @@ from cisterna.domain.errors import NotFound
 from cisterna.domain.identifier import acquisition_id
 from cisterna.domain.instrument import Instrument
 from cisterna.domain.listing import Listing, Obstacle, SeenFile
-from cisterna.domain.shadow_report import Outcome, RuleReport, RunReport, ShadowReport
+from cisterna.domain.shadow_report import RuleOutcome, RuleReport, RunReport, ShadowReport
 from cisterna.domain.sighting import Sighting
 from cisterna.ports.catalogue import Catalogue
 from cisterna.ports.profile import Described, Look, Plane
@@ -217,7 +217,7 @@ class Bench:
         (found,) = [one for one in self.report().runs if one.folder == run]
         return found
 
-    def outcome(self, run: str, rule_id: str) -> Outcome | None:
+    def outcome(self, run: str, rule_id: str) -> RuleOutcome | None:
         return next((one for one in self.run(run).outcomes if one.rule_id == rule_id), None)
 
     def rule(self, rule_id: str) -> RuleReport:

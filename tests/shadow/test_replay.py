@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cisterna.adapters.catalogue_sql import SqlCatalogue
-from cisterna.domain.shadow_report import Outcome, report_on
+from cisterna.domain.shadow_report import RuleOutcome, report_on
 from cisterna.testing.clock import SettableClock
 from tests.shadow.bench import Bench
 from tests.shadow.simulator import Told, simulate
@@ -79,7 +79,7 @@ def replay(bench: Bench, steps: list[Step], *, again: int = 0) -> None:
                     bench.sweep()
 
 
-def told_by_report(bench: Bench) -> dict[tuple[str, str], Outcome]:
+def told_by_report(bench: Bench) -> dict[tuple[str, str], RuleOutcome]:
     return {(run.folder, one.rule_id): one for run in bench.report().runs for one in run.outcomes}
 
 

@@ -18,7 +18,7 @@ from cisterna.domain.dataset import Stage
 from cisterna.domain.errors import NotFound
 from cisterna.domain.fixity import Fixity
 from cisterna.domain.hold import Hold, HoldScope
-from cisterna.domain.shadow_report import Outcome, RunReport
+from cisterna.domain.shadow_report import RuleOutcome, RunReport
 from cisterna.domain.stored_copy import StoredCopy
 from cisterna.profiles.squid import Squid
 from cisterna.services.detect import SweepMemory, sweep_instrument
@@ -86,7 +86,7 @@ class SquidBench:
         (run,) = shadow_report("squid-1", account=account, catalogue=self.catalogue, clock=self.clock).runs
         return run
 
-    def outcomes(self) -> dict[str, Outcome]:
+    def outcomes(self) -> dict[str, RuleOutcome]:
         return {one.rule_id: one for one in self.report().outcomes}
 
 
@@ -237,10 +237,12 @@ def test_a_deletion_rule_would_have_lost_what_no_verified_version_held(bench: Be
     rule = bench.rule("delete-days=7")
     assert (rule.runs, rule.unsafe) == (3, 2)
     assert (rule.unarchived.files, rule.unarchived.size_bytes) == (8, 800)
-    standings = {run: bench.outcome(run, "delete-days=7") for run in ("safe", "unread", "alone")}
-    lost = {run: one.standing.unarchived for run, one in standings.items() if one is not None and one.standing}
+    coverages = {run: bench.outcome(run, "delete-days=7") for run in ("safe", "unread", "alone")}
+    lost = {run: one.coverage.unarchived for run, one in coverages.items() if one is not None and one.coverage}
     assert lost["safe"].is_some is False
     assert lost["unread"].names == ("1.dat", "2.dat", "done", "plan-2")
+    for run in bench.report().runs:  # what is not archived yet is no fault of a rule that deletes nothing
+        assert all((one.coverage is not None) is one.rule_id.startswith(("delete", "keep")) for one in run.outcomes)
     assert bench.run("safe").verified_seconds == 11.0 + 2 * 11.0 + 5 * MINUTE
 
 
@@ -252,9 +254,9 @@ def test_what_came_after_the_archived_version_is_all_that_would_have_been_lost(b
 
     outcome = bench.outcome("run", "delete-days=7")
     assert outcome is not None
-    assert outcome.standing is not None
-    assert (outcome.standing.unarchived.files, outcome.standing.unarchived.size_bytes) == (1, 33)
-    assert outcome.standing.unarchived.names == ("late.dat",)
+    assert outcome.coverage is not None
+    assert (outcome.coverage.unarchived.files, outcome.coverage.unarchived.size_bytes) == (1, 33)
+    assert outcome.coverage.unarchived.names == ("late.dat",)
 
 
 def test_damage_holds_and_what_arrives_afterwards_are_told_with_the_deletion(bench: Bench) -> None:

@@ -15,7 +15,7 @@ from cisterna.cli.opened import local_account, local_person, opened
 from cisterna.cli.rehearsal import catalogue_for
 from cisterna.domain.errors import InvalidInput, SourceUnavailable
 from cisterna.domain.shadow import Shadow
-from cisterna.domain.shadow_report import RuleReport, ShadowReport
+from cisterna.domain.shadow_report import Example, RuleReport, ShadowReport
 from cisterna.domain.sighting import Amount
 from cisterna.ports.source import LandingZone
 from cisterna.services.shadow import DAYS, begin_shadow, end_shadow, markers_of, new_shadow
@@ -145,18 +145,20 @@ def _row(one: RuleReport) -> dict[str, Any]:
         "late": _amount(one.late).removeprefix(": "),
         "unsafe": one.unsafe if is_deletion else "",
         "unarchived": _amount(one.unarchived).removeprefix(": ") if is_deletion else "",
-        "worst": [
-            f"{example.folder} at {_moment(example.outcome.at)}{_names(example.outcome.late)}" for example in one.worst
-        ],
+        "worst": [_worst(example) for example in one.worst],
     }
+
+
+def _worst(example: Example) -> str:
+    outcome, coverage = example.outcome, example.outcome.coverage
+    said = f"{example.folder} ({example.state.value}) at {_moment(outcome.at)}"
+    if coverage is not None and coverage.unarchived.names:
+        said += f", not archived were {', '.join(coverage.unarchived.names)}"
+    return said + (f", later came {', '.join(outcome.late.names)}" if outcome.late.names else "")
 
 
 def _amount(amount: Amount) -> str:
     return f": {amount.files} files, {human_bytes(amount.size_bytes)}" if amount.is_some else ""
-
-
-def _names(amount: Amount) -> str:
-    return f" (later came {', '.join(amount.names)})" if amount.names else ""
 
 
 def _moment(moment: datetime) -> str:

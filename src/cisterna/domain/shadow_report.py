@@ -13,7 +13,7 @@ from statistics import median
 from cisterna.domain.acquisition import INCOMPLETE, Acquisition, AcquisitionState
 from cisterna.domain.base import Moment, Value
 from cisterna.domain.shadow import Rule, Shadow
-from cisterna.domain.sighting import OURS, Amount, Sighting, Standing, missed
+from cisterna.domain.sighting import OURS, Amount, Coverage, Sighting, missed
 
 WORST = 3
 """Runs that a rule's line names."""
@@ -31,7 +31,7 @@ class Verified(Value):
     verified_at: Moment
 
 
-class Outcome(Value):
+class RuleOutcome(Value):
     """What one rule would have done with one run.
 
     Attributes:
@@ -40,7 +40,7 @@ class Outcome(Value):
         file_count, size_bytes: What was in the folder then.
         late: What came, or was written again, later; at least.
         late_after, late_at: The looks between which the folder became another one; None while it has not.
-        standing: How the run stood in the archive then, for rules that delete.
+        coverage: How the run stood in the archive then, for rules that delete.
     """
 
     rule_id: str
@@ -51,7 +51,7 @@ class Outcome(Value):
     late: Amount = Amount()
     late_after: Moment | None = None
     late_at: Moment | None = None
-    standing: Standing | None = None
+    coverage: Coverage | None = None
 
     @property
     def is_changed(self) -> bool:
@@ -80,8 +80,8 @@ class RunReport(Value):
     last_at: Moment
     file_count: int
     size_bytes: int
-    outcomes: tuple[Outcome, ...]
-    declared: tuple[Outcome, ...]
+    outcomes: tuple[RuleOutcome, ...]
+    declared: tuple[RuleOutcome, ...]
     verified_at: Moment | None = None
     verified_seconds: float | None = None
 
@@ -91,7 +91,7 @@ class RunReport(Value):
         return self.state not in INCOMPLETE
 
     @property
-    def mistakes(self) -> tuple[Outcome, ...]:
+    def mistakes(self) -> tuple[RuleOutcome, ...]:
         """Our own judgements after which it changed."""
         return tuple(one for one in self.declared if one.is_changed)
 
@@ -101,7 +101,8 @@ class Example(Value):
 
     acquisition_id: str
     folder: str
-    outcome: Outcome
+    state: AcquisitionState
+    outcome: RuleOutcome
 
 
 class RuleReport(Value):
@@ -212,15 +213,16 @@ def report_on(
 def _run(
     acquisition: Acquisition, looks: Sequence[Sighting], rules: Sequence[Rule], verified: Sequence[Verified]
 ) -> RunReport:
-    last = looks[-1]
-    fired: dict[str, Outcome] = {}
+    last, deletions = looks[-1], {one.rule_id for one in rules if one.kind.is_deletion}
+    fired: dict[str, RuleOutcome] = {}
     declared = []
     for place, look in enumerate(looks):
         for rule_id in look.fired:
             if rule_id == OURS:
                 declared.append(_outcome(OURS, look, looks[place + 1 :]))
             elif rule_id not in fired:
-                fired[rule_id] = _outcome(rule_id, look, looks[place + 1 :])
+                coverage = look.coverage if rule_id in deletions else None
+                fired[rule_id] = _outcome(rule_id, look, looks[place + 1 :], coverage=coverage)
     proof = min((one.verified_at for one in verified if one.fingerprint == last.fingerprint), default=None)
     since = next(one.changed_at for one in looks if one.fingerprint == last.fingerprint)
     return RunReport(
@@ -240,12 +242,14 @@ def _run(
     )
 
 
-def _outcome(rule_id: str, look: Sighting, after: Sequence[Sighting]) -> Outcome:
+def _outcome(
+    rule_id: str, look: Sighting, after: Sequence[Sighting], *, coverage: Coverage | None = None
+) -> RuleOutcome:
     """Hold a look against all later ones; each is true by itself, so of several bounds the largest holds."""
     changed = [one for one in after if one.fingerprint != look.fingerprint]
     bounds = [missed(look, one) for one in changed]
     first = changed[0] if changed else None
-    return Outcome(
+    return RuleOutcome(
         rule_id=rule_id,
         after=look.before_at,
         at=look.seen_at,
@@ -258,13 +262,13 @@ def _outcome(rule_id: str, look: Sighting, after: Sequence[Sighting]) -> Outcome
         ),
         late_after=first.left_after if first is not None else None,
         late_at=first.left_at if first is not None else None,
-        standing=look.standing,
+        coverage=coverage,
     )
 
 
 def _rule(rule: Rule, runs: Sequence[RunReport]) -> RuleReport:
     acted = [(run, outcome) for run in runs for outcome in run.outcomes if outcome.rule_id == rule.rule_id]
-    standings = [one.standing for _, one in acted if one.standing is not None]
+    coverages = [one.coverage for _, one in acted if one.coverage is not None]
     harmed = [(run, one) for run, one in acted if _harm(run, one, rule) > (0, 0, 0)]
     worst = sorted(harmed, key=lambda pair: (*(-one for one in _harm(pair[0], pair[1], rule)), pair[0].folder))[:WORST]
     return RuleReport(
@@ -273,19 +277,20 @@ def _rule(rule: Rule, runs: Sequence[RunReport]) -> RuleReport:
         early=sum(one.is_changed for _, one in acted),
         not_whole=sum(not run.is_whole for run, _ in acted),
         late=_sum(one.late for _, one in acted),
-        unsafe=sum(one.unarchived.is_some for one in standings),
-        unarchived=_sum(one.unarchived for one in standings),
-        damaged=sum(one.is_damaged for one in standings),
-        held=sum(one.holds > 0 for one in standings),
+        unsafe=sum(one.unarchived.is_some for one in coverages),
+        unarchived=_sum(one.unarchived for one in coverages),
+        damaged=sum(one.is_damaged for one in coverages),
+        held=sum(one.holds > 0 for one in coverages),
         worst=tuple(
-            Example(acquisition_id=run.acquisition_id, folder=run.folder, outcome=outcome) for run, outcome in worst
+            Example(acquisition_id=run.acquisition_id, folder=run.folder, state=run.state, outcome=outcome)
+            for run, outcome in worst
         ),
     )
 
 
-def _harm(run: RunReport, outcome: Outcome, rule: Rule) -> tuple[int, int, int]:
+def _harm(run: RunReport, outcome: RuleOutcome, rule: Rule) -> tuple[int, int, int]:
     """Weigh what acting then would have cost: bytes, files, and whether the run was no whole one at all."""
-    lost = outcome.standing.unarchived if outcome.standing is not None else Amount()
+    lost = outcome.coverage.unarchived if outcome.coverage is not None else Amount()
     is_wrong = not run.is_whole and not rule.kind.is_deletion
     return (
         outcome.late.size_bytes + lost.size_bytes,

@@ -49,7 +49,7 @@ class Later(Value):
     amount: Amount
 
 
-class Standing(Value):
+class Coverage(Value):
     """How a run stood in the archive when a rule would have deleted it.
 
     Attributes:
@@ -79,7 +79,7 @@ class Sighting(Value):
         newest_ns: The newest modification time of any file; 0 where there is none.
         fired: Rules that would have acted at this look and at none before, by their ids; of ours, for each listing.
         later: What is newer than each earlier listing at which a rule fired.
-        standing: In the archive, when a rule would have deleted it at this look.
+        coverage: In the archive, when a rule would have deleted it at this look.
     """
 
     acquisition_id: AcquisitionId
@@ -97,7 +97,7 @@ class Sighting(Value):
     newest_ns: int = 0
     fired: tuple[str, ...] = ()
     later: tuple[Later, ...] = ()
-    standing: Standing | None = None
+    coverage: Coverage | None = None
 
 
 def newest_of(files: Iterable[SeenFile]) -> int:

@@ -21,11 +21,11 @@ from cisterna.domain.acquisition import Acquisition, AcquisitionState, Evidence
 from cisterna.domain.errors import CatalogueUnavailable, CisternaError
 from cisterna.domain.listing import Listing
 from cisterna.domain.shadow import Seen, Shadow, is_pattern
-from cisterna.domain.sighting import OURS, Later, Sighting, Standing, later_than, newest_of
+from cisterna.domain.sighting import OURS, Coverage, Later, Sighting, later_than, newest_of
 from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.ports.clock import Clock
 from cisterna.services.erased import erasure_on
-from cisterna.services.shadow_standing import standing_of_run
+from cisterna.services.shadow_coverage import coverage_of_run
 
 _FREELY = 60
 """So many looks at one run are kept without regard to when the last one was."""
@@ -271,7 +271,7 @@ class ShadowWatch:
                 newest_ns=newest_of(listing.files),
                 fired=fired,
                 later=later,
-                standing=self._standing(tx, after, listing, fired, later),
+                coverage=self._coverage(tx, after, listing, fired, later),
             )
             is_new = tx.sightings.add(sighting)
         if is_new:
@@ -279,11 +279,11 @@ class ShadowWatch:
         else:
             del self._memory.runs[after.acquisition_id]  # another process sweeps as well; what it kept is read again
 
-    def _standing(
+    def _coverage(
         self, tx: Transaction, after: Acquisition, listing: Listing, fired: tuple[str, ...], later: tuple[Later, ...]
-    ) -> Standing | None:
+    ) -> Coverage | None:
         deletes = {one.rule_id for one in self._shadow.rules if one.kind.is_deletion}
-        return standing_of_run(tx, after, listing, later) if deletes & set(fired) else None
+        return coverage_of_run(tx, after, listing, later) if deletes & set(fired) else None
 
 
 class _Queue:

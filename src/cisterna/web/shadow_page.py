@@ -9,7 +9,7 @@ from fastapi.responses import Response
 
 from cisterna.domain.account import Role
 from cisterna.domain.errors import NotFound
-from cisterna.domain.shadow_report import Outcome, RunReport, ShadowReport
+from cisterna.domain.shadow_report import RuleOutcome, RunReport, ShadowReport
 from cisterna.services.shadow_report import shadow_report
 from cisterna.web.parts import WebParts
 from cisterna.web.signed import ApiPerson, Parts, Person, Signed
@@ -26,7 +26,7 @@ class LateRow(NamedTuple):
 
     run: RunReport
     words: str
-    outcome: Outcome
+    outcome: RuleOutcome
 
 
 @router.get("/instruments/{name}/shadow", include_in_schema=False)

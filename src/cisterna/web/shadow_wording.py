@@ -45,6 +45,7 @@ SHADOW: dict[str, str] = {
     "shadow.column.risk": "Damaged; on hold",
     "shadow.column.worst": "Worst",
     "shadow.column.moment": "Moment",
+    "shadow.column.change": "First change after it",
     "shadow.column.judged": "Judged complete",
     "shadow.column.verified": "Read back",
     "shadow.column.names": "Such as",
@@ -52,6 +53,9 @@ SHADOW: dict[str, str] = {
     "shadow.amount.none": "nothing",
     "shadow.between": "between {after} and {at}",
     "shadow.by_then": "by {at}; it was so at the first look",
+    "shadow.until": "by {at}",
+    "shadow.came": "later came",
+    "shadow.unarchived": "not archived were",
     "shadow.then": "{files} files ({size}) were there",
     "shadow.late": "Late files",
     "shadow.late.caption": "What came to a run, or was written again, after the first moment at which a rule took it "

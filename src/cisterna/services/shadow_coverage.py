@@ -8,12 +8,12 @@ from cisterna.domain.acquisition import Acquisition
 from cisterna.domain.dataset import ORDER, Stage, Version
 from cisterna.domain.fixity import Fixity
 from cisterna.domain.listing import Listing
-from cisterna.domain.sighting import Amount, Later, Sighting, Standing, amount_of
+from cisterna.domain.sighting import Amount, Coverage, Later, Sighting, amount_of
 from cisterna.ports.catalogue import Transaction
 from cisterna.services.hold import standing_holds
 
 
-def standing_of_run(tx: Transaction, run: Acquisition, listing: Listing, later: Sequence[Later]) -> Standing:
+def coverage_of_run(tx: Transaction, run: Acquisition, listing: Listing, later: Sequence[Later]) -> Coverage:
     """Hold a listing against the versions of the run that are verified.
 
     Args:
@@ -27,7 +27,7 @@ def standing_of_run(tx: Transaction, run: Acquisition, listing: Listing, later: 
     verified = [one for one in versions if ORDER.index(one.stage) >= ORDER.index(Stage.VERIFIED)]
     objects = [run.dataset_id, *(part.dataset_id for one in versions[-1:] for part in one.parts)]
     copies = [copy for one in objects if one for copy in tx.copies.of(one)]
-    return Standing(
+    return Coverage(
         unarchived=_unarchived(verified, listing, tx.sightings.of(run.acquisition_id), later),
         is_damaged=any(copy.fixity is Fixity.DAMAGED for copy in copies),
         holds=len(standing_holds(tx, run, dataset)),

@@ -125,6 +125,26 @@ def test_without_an_address_nobody_is_written_to(server: Controller, catalogue: 
     assert mails(server) == []
 
 
+def test_who_asked_for_a_shadow_mode_and_operators_are_told_that_its_report_is_ready(
+    server: Controller, catalogue: Catalogue
+) -> None:
+    with catalogue.begin() as tx:
+        for name, role in (("olga", Role.OPERATOR), ("sten", Role.STEWARD), ("otto", Role.OPERATOR)):
+            tx.accounts.add(make_account(name, role, email=f"{name}@example.org"))
+        tx.accounts.add(make_account("gone", Role.OPERATOR, email="gone@example.org", active=False))
+    data = {"instrument": "squid-1", "person": "sten", "days": 30.0, "begun_at": START.isoformat(), "reason": "secret"}
+    ready = make_event(subject="squid-1", data=data).model_copy(update={"name": "instrument.shadow-report"})
+
+    sink(server, catalogue).send(ready)
+    sink(server, catalogue).send(ready.model_copy(update={"name": "instrument.shadow-begun"}))
+    sink(server, catalogue).send(ready.model_copy(update={"data": {**data, "instrument": "x\r\nBcc: y"}}))
+
+    (mail,) = mails(server)
+    assert mail["To"] == "olga@example.org, otto@example.org, sten@example.org"
+    assert "https://cisterna.example.org/instruments/squid-1/shadow" in mail.get_payload()
+    assert "secret" not in mail.as_string()
+
+
 def test_while_the_server_is_away_mail_waits_in_the_outbox(
     catalogue: Catalogue, clock: SettableClock, release: Release
 ) -> None:

@@ -52,9 +52,12 @@ def _lived(told: Told) -> Told:
     told.hold_and_release(sharp)
     told.keep_by_rule(sharp)
     told.alert(sharp)
+    told.watch_in_shadow(sharp)
     told.publish(told.ingest("shown"))
     told.derive(told.ingest("blurred", decided=False))
-    told.erase(told.ingest("gone"))
+    gone = told.ingest("gone")
+    told.watch_in_shadow(gone)
+    told.erase(gone)
     told.record()
     return told
 

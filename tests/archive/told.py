@@ -16,6 +16,7 @@ from cisterna.adapters.catalogue_record import kept_tables
 from cisterna.adapters.catalogue_sql import SqlCatalogue
 from cisterna.adapters.sink_archive_log import ArchiveLogSink
 from cisterna.domain.account import ApiToken, SetupLink
+from cisterna.domain.acquisition import AcquisitionState
 from cisterna.domain.alert import Acknowledgement
 from cisterna.domain.dataset import Dataset, Relation, Stage
 from cisterna.domain.erasure import ERASED_TITLE, ErasedObject, Erasure, ErasureState, Order
@@ -28,6 +29,7 @@ from cisterna.domain.record_segment import SEGMENTS, Segment
 from cisterna.domain.release import Release, ReleaseState
 from cisterna.domain.retention import RetentionRule
 from cisterna.domain.review import Act, Decision
+from cisterna.domain.sighting import Amount, Later, Sighting
 from cisterna.ports.object_store import ObjectStore
 from cisterna.services.alert import raise_alert
 from cisterna.services.deliver import deliver_due
@@ -174,6 +176,27 @@ class Told:
             tx.releases.add(release)
             cancelled = {"state": ReleaseState.CANCELLED, "reason": "it is held", "ended_by": "rosa"}
             tx.releases.save(release.model_copy(update={**cancelled, "ended_at": clock.now()}))
+
+    def watch_in_shadow(self, version: str) -> None:
+        """Keep what shadow mode saw of a version's run."""
+        now = self.facility.clock.now()
+        with self.catalogue.begin() as tx:
+            dataset = tx.datasets.get(tx.datasets.get_version(version).dataset_id)
+            tx.sightings.add(
+                Sighting(
+                    acquisition_id=dataset.acquisition_id or "",
+                    shadow_id="shadow 1",
+                    number=1,
+                    seen_at=now,
+                    changed_at=now,
+                    state=AcquisitionState.COMPLETE,
+                    fingerprint="f" * 64,
+                    file_count=3,
+                    size_bytes=12,
+                    fired=("quiet=1", "cisterna"),
+                    later=(Later(mark_ns=2**62, amount=Amount(files=1, size_bytes=7, names=("späť.tiff",))),),
+                )
+            )
 
     def keep_by_rule(self, version: str) -> None:
         """Set a retention rule, end another, and note what a store was asked to do by it."""

@@ -49,6 +49,7 @@ def bars(
     receipts: list[CopyReceipt] | None = None,
     sources: Sequence[tuple[Version, Project | None]] = (),
     are_sources_public: bool = True,
+    shadows: Sequence[str] = (),
     consent: str | None = None,
 ) -> tuple[Bar, ...]:
     version = version or ready_version()
@@ -59,6 +60,7 @@ def bars(
         receipts=[make_receipt(version)] if receipts is None else receipts,
         sources=sources,
         are_sources_public=are_sources_public,
+        shadows=shadows,
         consent=consent,
     )
 
@@ -72,6 +74,7 @@ CASES = {
     "rejected": ({"version": ready_version(stage=Stage.REJECTED)}, "rejected"),
     "withdrawn": ({"version": ready_version(stage=Stage.WITHDRAWN)}, "withdrawn"),
     "no receipt": ({"receipts": []}, "receipt"),
+    "in shadow mode": ({"shadows": ["squid-1"]}, "squid-1 is in shadow mode"),
     "receipt of other bytes": (
         {"receipts": [make_receipt(ready_version(), manifest_digest=make_sha512("other"))]},
         "receipt",

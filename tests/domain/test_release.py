@@ -29,6 +29,7 @@ from cisterna.domain.release import (
     judge,
 )
 from cisterna.domain.review import Act
+from cisterna.domain.shadow import USUAL, Shadow
 from cisterna.domain.stored_copy import StoredCopy
 from cisterna.testing.clock import START
 from cisterna.testing.factory import (
@@ -97,6 +98,11 @@ COPY = StoredCopy(
 )
 IN_BUCKET = BucketIdentity(bucket="runs", sentinel="s" * 32)
 GUARD = MassChange(since=NOW, known=10, gone=4, changed=0, most=3, evidence="e")
+SHADOW = Shadow(
+    shadow_id=make_id("shadow"), person="olga", reason="trial", begun_at=NOW - 30 * DAY, days=30, rules=USUAL
+)
+OVER = SHADOW.model_copy(update={"ended_at": NOW, "ended_by": "olga", "ended_reason": "it did well"})
+
 WHOLE = Facts(
     step=Step.DELETE,
     now=NOW,
@@ -230,6 +236,7 @@ BROKEN: list[tuple[str, dict[str, Any]]] = [
     ("instrument", {"instrument": WHOLE.instrument.model_copy(update={"name": "squid-2"})}),
     ("bucket", {"instrument": WHOLE.instrument.model_copy(update={"identity": IN_BUCKET})}),
     ("not-guarded", {"instrument": WHOLE.instrument.model_copy(update={"guard": GUARD})}),
+    ("no-shadow", {"instrument": WHOLE.instrument.model_copy(update={"shadow": SHADOW})}),
     ("zone-identity", {"instrument": WHOLE.instrument.model_copy(update={"identity": None})}),
     ("source", source(problem="the share is away")),
     ("unchanged", source(fingerprint="b" * 64)),
@@ -278,6 +285,7 @@ FINE: list[tuple[str, dict[str, Any]]] = [
     ("nobody has looked at the copies since their receipts", copies(None, None)),
     ("nothing but the receipts is known of the copies", {"copies": ()}),
     ("nobody else is asked", {"answers": ()}),
+    ("its shadow mode is over", {"instrument": WHOLE.instrument.model_copy(update={"shadow": OVER})}),
     ("releasable already", acquisition(source_state=SourceState.RELEASABLE)),
     ("due this moment", announced(due_at=NOW, announced_at=NOW - 3 * DAY)),
     ("one copy by policy", {"receipts": (FIRST,), "rules": RULES.model_copy(update={"single_copy": "archive"})}),
@@ -460,6 +468,8 @@ def every_fact_is_right(facts: Facts) -> bool:
         lambda: bool(run.fingerprint) and run.fingerprint == run.ingested_fingerprint == facts.source.fingerprint,
         lambda: facts.instrument.watched and facts.instrument.identity is not None,
         lambda: facts.instrument.name == run.instrument,
+        lambda: facts.instrument.guard is None and isinstance(facts.instrument.identity, ZoneIdentity),
+        lambda: facts.instrument.shadow is None or facts.instrument.shadow.ended_at is not None,
         lambda: facts.source == SourceFacts(fingerprint=run.fingerprint, are_digested=True),
         lambda: facts.archive.problem is None and facts.archive.holds_manifest,
         lambda: facts.archive.inventory_sha512 is not None,

@@ -234,3 +234,36 @@ def test_exports_reach_the_stack_from_a_shell(stack: RunningStack) -> None:
     )
 
     assert done.stdout == stack.home.endpoints().s3_endpoint
+
+
+def test_an_instrument_is_tried_in_shadow_mode_reported_on_and_taken_out(stack: RunningStack, tmp_path: Path) -> None:
+    zone = tmp_path / "shadowed"
+    (zone / "run-1").mkdir(parents=True)
+    (zone / "run-1" / "data.bin").write_bytes(b"bytes")
+    options = ("--profile", "folder", "--path", str(zone))
+
+    refused = stack.run("instrument", "add", "shadowed", *options, "--shadow")
+    both = stack.run("instrument", "add", "shadowed", *options, "--shadow", "--reason", "x", "--write-sentinel")
+    made = stack.ok("instrument", "add", "shadowed", *options, "--shadow", "--reason", "a trial", "--rule", "quiet=7")
+
+    assert (refused.code, both.code) == (1, 1)
+    assert made["shadow"]["reason"] == "a trial"
+    assert stack.run("instrument", "sentinel", "shadowed", "--write").document["error"] == "forbidden"
+    report = until(
+        lambda: next((one for one in [stack.ok("instrument", "shadow", "shadowed", "--report")] if one["runs"]), None),
+        seconds=60,
+        what="the first look",
+    )
+    assert [one["folder"] for one in report["runs"]] == ["run-1"]
+    assert {"kind": "quiet", "amount": 7.0, "name": None} in report["shadow"]["rules"]
+    (listed,) = [one for one in stack.ok("list") if one["instrument"] == "shadowed"]
+    assert listed["in_shadow"] is True
+    assert "What other rules would have done" in seen_in_a_terminal(
+        stack, "instrument", "shadow", "shadowed", "--report", columns=120
+    )
+
+    ended = stack.ok("instrument", "shadow", "shadowed", "--end", "--reason", "it did well")
+
+    assert ended["shadow"]["ended_reason"] == "it did well"
+    assert sorted(one.name for one in zone.iterdir()) == ["run-1"]
+    assert stack.run("instrument", "shadow", "shadowed", "--report", "--end").code == 1

@@ -288,6 +288,7 @@ class Site:
         source: Version | None = None,
         model: str | None = None,
         submitter: str = "squid-1",
+        instrument: str = "squid-1",
         access: Access = Access.OPEN,
         human: HumanData = HumanData.NO,
     ) -> Version:
@@ -297,7 +298,11 @@ class Site:
         acquisition = None
         if source is None:
             acquisition = self.lay_acquisition(
-                name, project=project, state=AcquisitionState.COMPLETE, reason="24 of 24 images are there"
+                name,
+                instrument=instrument,
+                project=project,
+                state=AcquisitionState.COMPLETE,
+                reason="24 of 24 images are there",
             )
         relations = (
             (Relation(kind="IsDerivedFrom", dataset_id=source.dataset_id, version=source.label),) if source else ()

@@ -28,6 +28,7 @@ from cisterna.testing.clock import SettableClock
 from cisterna.testing.factory import make_finding
 from cisterna.web.app import create_app
 from cisterna.web.view import HERE
+from tests.shadow.bench import Bench, live_through
 from tests.web.site import PASSWORD, Site, draw_cells
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -65,8 +66,16 @@ def site(catalogue: SqlCatalogue, clock: SettableClock) -> Iterator[Site]:
     listener.close()
 
 
+def lay_shadow(site: Site) -> str:
+    """Let an instrument have been in shadow mode for some days."""
+    bench = Bench(site.catalogue, site.clock, days=5)
+    live_through(bench)
+    return bench.name
+
+
 def fill(site: Site) -> dict[str, str]:
     """Lay something of everything and return the addresses worth looking at."""
+    shadowed = lay_shadow(site)
     public = site.lay_published("plate-7", title="Plate 07, untreated nuclei")
     gone = site.lay_published("plate-3", title="Plate 03, wrong stain")
     site.withdraw(gone, reason="The stain on the plate was mislabelled.")
@@ -131,6 +140,7 @@ def fill(site: Site) -> dict[str, str]:
         "project": "/projects/atlas",
         "new-project": "/projects/new",
         "instruments": "/instruments",
+        "shadow": f"/instruments/{shadowed}/shadow",
         "people": "/people",
         "end-of-life": "/end-of-life",
         "removable": f"/datasets/{over.dataset_id}",

@@ -41,6 +41,7 @@ _PURGE = (
     *(f"DELETE FROM {table} WHERE {_OF_ACQUISITIONS}" for table in ("ahead_batches", "aheads")),  # noqa: S608 - ours
     "DELETE FROM alerts WHERE acquisition_id = ANY(:subjects)",
     "DELETE FROM baselines WHERE acquisition_id = ANY(:subjects)",
+    "DELETE FROM sightings WHERE acquisition_id = ANY(:subjects)",
     "DELETE FROM copies WHERE dataset_id = ANY(:datasets)",
     "DELETE FROM protections WHERE dataset_id = ANY(:datasets)",
     "DELETE FROM versions WHERE dataset_id = ANY(:datasets)",

@@ -109,6 +109,14 @@ _ALERTS_ERASED = sql_text(
     )
     """  # noqa: S608 - words of ours
 )
+_UNSIGHTED = sql_text(
+    """
+    DELETE FROM gathered WHERE kind = 'sightings' AND content IS NOT NULL AND content::json ->> 'acquisition_id' IN (
+        SELECT content::json #>> '{body,acquisition_id}' FROM gathered
+        WHERE kind = 'erasures' AND content::json ->> 'state' <> 'announced'
+    )
+    """
+)
 _UNTITLED = sql_text(
     f"""
     UPDATE gathered SET content = jsonb_set(content::jsonb, '{{body,title}}', to_jsonb(CAST(:title AS text)))::text
@@ -183,7 +191,7 @@ class SqlRebuilding:
     def settle(self) -> Sequence[RebuildFault]:
         """Hold rows against each other, then against what they refer to, then against the objects."""
         self._sql.run(sql_text("ANALYZE gathered"))
-        for statement in (*_ERASED, _ALERTS_ERASED, _UNTITLED):
+        for statement in (*_ERASED, _ALERTS_ERASED, _UNSIGHTED, _UNTITLED):
             self._sql.run(statement)
         self._sql.run(_CONTRADICTED)
         self._sql.run(_SUPERSEDED)

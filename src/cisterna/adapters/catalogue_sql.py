@@ -31,6 +31,7 @@ from cisterna.adapters.catalogue_recovery import SqlRecoveries
 from cisterna.adapters.catalogue_release import SqlReleases
 from cisterna.adapters.catalogue_retention import SqlProtections, SqlRetentionRules
 from cisterna.adapters.catalogue_roster import SqlRoster
+from cisterna.adapters.catalogue_sighting import SqlSightings
 from cisterna.adapters.catalogue_tables import SCHEMA_REVISION
 from cisterna.ports.account import Accounts
 from cisterna.ports.ahead import Aheads, Writings
@@ -51,6 +52,7 @@ from cisterna.ports.inbox import Inbox, Outbox
 from cisterna.ports.record import Rebuilding, Records, Recoveries
 from cisterna.ports.retention import Protections, RetentionRules
 from cisterna.ports.roster import Roster
+from cisterna.ports.sighting import Sightings
 
 _RECONNECT_SECONDS = 1.0
 
@@ -72,6 +74,7 @@ class SqlTransaction:
         self.protections: Protections = SqlProtections(statements)
         self.erasures: Erasures = SqlErasures(statements)
         self.roster: Roster = SqlRoster(statements)
+        self.sightings: Sightings = SqlSightings(statements)
         self.hints: Hints = SqlHints(statements)
         self.inbox: Inbox = SqlInbox(statements)
         self.outbox: Outbox = SqlOutbox(statements)

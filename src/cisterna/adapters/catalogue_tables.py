@@ -354,6 +354,16 @@ Index(
     postgresql_ops={"dataset_ids": "jsonb_path_ops"},
 )
 
+sightings = Table(
+    "sightings",
+    metadata,
+    Column("acquisition_id", Text, ForeignKey("acquisitions.acquisition_id"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("shadow_id", Text, nullable=False),
+    _body(),
+)
+Index("ix_sightings_shadow_id", sightings.c.shadow_id)
+
 accounts = Table("accounts", metadata, Column("name", Text, primary_key=True), _body())
 
 sessions = Table(

@@ -1,4 +1,4 @@
-"""Mail to the people whom a release of a source copy, or an alert, concerns, by SMTP."""
+"""Mail to the people whom a release of a source copy, an alert, or the report of a shadow mode concerns, by SMTP."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any, Literal
 from pydantic import SecretStr, ValidationError
 
 from cisterna.adapters.alert_mail import RAISED, alert_message
-from cisterna.domain.account import Account
+from cisterna.domain.account import Account, Role
 from cisterna.domain.base import Value
 from cisterna.domain.errors import SinkUnavailable
 from cisterna.domain.event import Event
@@ -28,6 +28,7 @@ _SUBJECTS: Mapping[str, str] = {
     "release.stopped": "The deletion of the instrument's copy was stopped",
     "release.done": "The instrument's copy was deleted",
 }
+_REPORT = "instrument.shadow-report"
 
 
 class MailServer(Value):
@@ -46,11 +47,12 @@ class MailServer(Value):
 
 
 class MailSink:
-    """Implements `ports.sink.EventSink` for what becomes of releases, and for alerts; other events are nothing to it.
+    """Implements `ports.sink.EventSink` for what becomes of releases, for alerts, and for the report of a shadow mode.
 
-    Of a release the owner of the project gets the mail, and who announced it. It holds ids, counts, dates and a link
-    and nothing that the data say of themselves, so that it may leave the house whatever the data are. The same event
-    again is the same message, by its Message-ID.
+    Every other event is nothing to it. Of a release the owner of the project gets the mail, and who announced it; of a
+    report, who asked for the shadow mode and every operator. Both hold ids, counts, dates and a link and nothing that
+    the data say of themselves, so that they may leave the house whatever the data are. The same event again is the same
+    message, by its Message-ID.
     """
 
     name = "mail"
@@ -65,6 +67,8 @@ class MailSink:
         """Send the event's mail. Raises `SinkUnavailable` when the server does not take it for everybody."""
         if event.name == RAISED:
             self._send_alert(event)
+        if event.name == _REPORT:
+            self._send_report(event)
         if event.name not in _SUBJECTS:
             return
         try:
@@ -75,6 +79,28 @@ class MailSink:
         if recipients:
             self._hand_in(self._message(event, release, recipients))
 
+    def _send_report(self, event: Event) -> None:
+        name, person = event.data.get("instrument"), event.data.get("person")
+        if not isinstance(name, str) or not name.isprintable():
+            return  # not an event of ours: there is nothing to tell
+        with self._catalogue.begin() as tx:
+            accounts = tx.accounts.list()
+        people = [one for one in accounts if one.name == person or one.has_role(Role.OPERATOR, project=None)]
+        recipients = [one.email for one in people if one.active and one.email]
+        if not recipients:
+            return
+        message = self._begin(event, f"What shadow mode saw of {name} in {event.data.get('days')} days", recipients)
+        lines = [
+            f"Instrument    {name}",
+            f"Since         {event.data.get('begun_at')}",
+            f"Asked for by  {person}",
+            "",
+            "The report is ready. The mode goes on until an operator ends it:",
+            f"{self._base_url}/instruments/{name}/shadow",
+        ]
+        message.set_content("\n".join(lines) + "\n")
+        self._hand_in(message)
+
     def _recipients(self, event: Event, release: Release) -> list[str]:
         project = event.data.get("project")
         with self._catalogue.begin() as tx:
@@ -84,9 +110,7 @@ class MailSink:
 
     def _message(self, event: Event, release: Release, recipients: list[str]) -> EmailMessage:
         due = f"{release.due_at:%Y-%m-%d %H:%M} UTC"
-        message = EmailMessage()
-        message["Subject"] = f"[Cisterna] {_SUBJECTS[event.name].format(due=due)}"
-        self._address(message, event, recipients)
+        message = self._begin(event, _SUBJECTS[event.name].format(due=due), recipients)
         lines = [
             f"Acquisition   {release.acquisition_id}",
             f"Archived as   {release.version_id}",
@@ -107,6 +131,12 @@ class MailSink:
             message, recipients = found
             self._address(message, event, recipients)
             self._hand_in(message)
+
+    def _begin(self, event: Event, subject: str, recipients: list[str]) -> EmailMessage:
+        message = EmailMessage()
+        message["Subject"] = f"[Cisterna] {subject}"
+        self._address(message, event, recipients)
+        return message
 
     def _address(self, message: EmailMessage, event: Event, recipients: Sequence[str]) -> None:
         message["From"] = self._server.sender

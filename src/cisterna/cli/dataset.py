@@ -44,16 +44,14 @@ def list_(
             limit=limit,
         )
     rows = [row.model_dump(mode="json") for row in found]
-    shown = [
-        {**row, "identifier": one.identifier, "told": f"{one.title}: {_told(one)}"}
-        for row, one in zip(rows, found, strict=True)
-    ]
+    shown = [{**row, "identifier": one.identifier, "told": _told(one)} for row, one in zip(rows, found, strict=True)]
     empty = "Nothing has been seen yet; `cisterna instrument list` shows which landing zones are watched."
     answer(rows, as_json=as_json, show=table(shown, COLUMNS, told={"told": ""}, empty=empty))
 
 
 def _told(row: Overview) -> str:
-    return reading_words(row.reading) or writing_words(row) or row.reason
+    shadow = " (in shadow mode)" if row.in_shadow else ""
+    return f"{row.title}{shadow}: {reading_words(row.reading) or writing_words(row) or row.reason}"
 
 
 def show(identifier: Identifier, *, home: HomeOption = None, as_json: AsJson = False) -> None:

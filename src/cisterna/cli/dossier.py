@@ -37,6 +37,7 @@ def _row(detail: Detail) -> dict[str, Any]:
     wanted = fields.pop("copies_wanted")
     fields["copies"] = f"{detail.copies} of {wanted}" if detail.copies or wanted > 1 else None
     fields["parts"] = detail.parts or None
+    fields["in_shadow"] = "nothing of it is deleted at the source or published" if detail.in_shadow else None
     share = fields.pop("progress")
     shown = {name: _at(value) if isinstance(value, datetime) else value for name, value in fields.items()}
     shown["reading"], shown["writing"] = reading_words(detail.reading), writing_words(detail)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,6 +13,7 @@ from cisterna.cli.answer import AsJson, DryRun, ExitCode, Reason, answer, lines,
 from cisterna.cli.config import HomeOption
 from cisterna.cli.opened import local_person, opened
 from cisterna.cli.rehearsal import catalogue_for
+from cisterna.cli.shadow import DaysOption, RuleOption, shadow, shadow_from_the_start, shadowed
 from cisterna.domain.bandwidth import parse_limit
 from cisterna.domain.errors import InvalidInput, NotFound, SourceUnavailable, UnclaimedFolder
 from cisterna.domain.hint import BUCKET_SCHEME
@@ -24,12 +25,14 @@ from cisterna.services.instrument import change_settings, declare_instrument, lo
 from cisterna.services.instrument_trial import try_profile
 from cisterna.services.instrument_word import set_copies
 from cisterna.services.mass_change import accept_change
+from cisterna.services.shadow import DAYS
 
 if TYPE_CHECKING:
     from cisterna.bootstrap import Parts
     from cisterna.bootstrap.profile_plug import InstalledProfiles
 
 app = typer.Typer(no_args_is_help=True, help="Instruments and their landing zones.")
+app.command()(shadow)
 
 ProfileOption = Annotated[str, typer.Option("--profile", help="How it writes, such as squid.", show_default=False)]
 SettingOption = Annotated[
@@ -56,6 +59,12 @@ def add(
         bool,
         typer.Option("--write-sentinel", help="Put a small file into the zone by which it is known after a remount."),
     ] = False,
+    in_shadow: Annotated[
+        bool, typer.Option("--shadow", help="In shadow mode from the first moment on; needs a --reason.")
+    ] = False,
+    days: DaysOption = DAYS,
+    rule: RuleOption = None,
+    reason: Annotated[str | None, typer.Option("--reason", help="Why it is in shadow mode.")] = None,
     dry_run: DryRun = False,
     home: HomeOption = None,
     as_json: AsJson = False,
@@ -63,8 +72,17 @@ def add(
     """Declare an instrument, once its profile was tried on what is there; the next sweep sees it."""
     settings, bandwidth = _settings(setting), [parse_limit(one) for one in limit or []]
     place = _place(path)
+    if in_shadow and write_sentinel:
+        raise InvalidInput("in shadow mode nothing is written to a landing zone; leave out --write-sentinel")
+    if not in_shadow and (reason or rule):
+        raise InvalidInput("--reason and --rule go with --shadow")
     with opened(home) as parts:
         found = parts.profile(profile)
+        wanted = None
+        if in_shadow:
+            wanted = shadow_from_the_start(
+                name, profile, parts.zone_at(place), days=days, rule=rule, reason=reason, parts=parts
+            )
         zone = parts.zone_at(place)
         folders = len(zone.folders())
         tried = try_profile(found, zone=zone, settings=settings, outside=parts.outside)
@@ -76,13 +94,15 @@ def add(
             "bandwidth": [one.model_dump(mode="json") for one in bandwidth],
         }
         if not dry_run:
-            parts.zones.mark(place)
+            if not in_shadow and not _is_in_shadow(name, place, parts):
+                parts.zones.mark(place)
             declared = declare_instrument(
                 name,
                 profile=found,
                 path=place,
                 settings=settings,
                 bandwidth=bandwidth,
+                shadow=wanted,
                 zone=zone,
                 catalogue=parts.catalogue,
                 clock=parts.clock,
@@ -93,6 +113,7 @@ def add(
                     declared = tx.instruments.get(name)
             document = declared.model_dump(mode="json")
     verb = "would be declared" if dry_run else "is declared"
+    verb += ", in shadow mode" if in_shadow else ""
     text = f"{name} {verb}: {folders} folders are in {place} now"
     told = [f"{one.folder}: {one.state.value if one.state else 'unknown'}; {one.reason}" for one in tried]
     shown = {"folders": folders, "tried": [one.model_dump(mode="json") for one in tried], "dry_run": dry_run}
@@ -237,12 +258,13 @@ def list_(*, home: HomeOption = None, as_json: AsJson = False) -> None:
             **one.model_dump(mode="json"),
             "profile_fault": _profile_fault(one.profile, installed),
             "guarded": _guarded(one),
+            "shadowed": shadowed(one.in_shadow),
         }
         for one in declared
     ]
     columns = {"name": "name", "profile": "profile"}
     told = {"path": "landing zone", "settings": "settings"}
-    told |= {"profile_fault": "what is wrong with its profile", "guarded": "guarded"}
+    told |= {"profile_fault": "what is wrong with its profile", "guarded": "guarded", "shadowed": "in shadow mode"}
     empty = "No instrument is declared; `cisterna instrument add` declares one."
     answer(rows, as_json=as_json, show=table(rows, columns, told=told, empty=empty))
 
@@ -335,6 +357,15 @@ def _profile_fault(name: str, installed: InstalledProfiles) -> str | None:
         return None
     fault = installed.fault_of(name)
     return f"{fault.words}; {fault.fix}" if fault else f"the profile '{name}' is not installed"
+
+
+def _is_in_shadow(name: str, place: str, parts: Parts) -> bool:
+    """Tell whether a zone belongs, in part or whole, to an instrument in shadow mode: nothing is written there."""
+    with parts.catalogue.begin() as tx:
+        shadowed = [one for one in tx.instruments.list() if one.in_shadow]
+    zones = [PurePosixPath(one.path) for one in shadowed]
+    is_theirs = any(one.is_relative_to(place) or PurePosixPath(place).is_relative_to(one) for one in zones)
+    return is_theirs or any(one.name == name for one in shadowed)
 
 
 def _guarded(instrument: Instrument) -> str | None:

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from cisterna.domain.bandwidth import BandwidthLimit
 from cisterna.domain.base import Moment, Value
 from cisterna.domain.identifier import Slug
+from cisterna.domain.shadow import Shadow
 
 SENTINEL_NAME = ".cisterna-zone"
 """Name of the file directly in a landing zone by which the zone is known again; it belongs to no run."""
@@ -148,6 +149,7 @@ class Instrument(Value):
         watched: Whether the sweep looks at it; the instrument of `ingest PATH` is not watched.
         guard: The mass change that waits for a person; while it stands, nothing is concluded from it.
         accepted: The last mass change that a person accepted.
+        shadow: The last time in shadow mode, ended or not.
     """
 
     name: Slug
@@ -161,6 +163,12 @@ class Instrument(Value):
     created_at: Moment
     guard: MassChange | None = None
     accepted: AcceptedChange | None = None
+    shadow: Shadow | None = None
+
+    @property
+    def in_shadow(self) -> Shadow | None:
+        """The time in shadow mode that goes on now: nothing of it is deleted, written or published."""
+        return self.shadow if self.shadow is not None and self.shadow.is_on else None
 
 
 def sentinel_text(token: str, *, instrument: str) -> str:

@@ -36,6 +36,7 @@ def publication_bars(
     receipts: Iterable[CopyReceipt],
     sources: Iterable[tuple[Version, Project | None]] = (),
     are_sources_public: bool = True,
+    shadows: Iterable[str] = (),
     consent: str | None,
 ) -> tuple[Bar, ...]:
     """Gather every condition that is not met; empty means that the version may be made public.
@@ -47,6 +48,7 @@ def publication_bars(
         receipts: Of its archived copies, and of those of the parts that it names.
         sources: What it was derived from, each with the project that claims it.
         are_sources_public: Whether each dataset that it was derived from is or once was public.
+        shadows: Instruments in shadow mode that it comes from.
         consent: Who says yes, if somebody who may does; otherwise the project's policy speaks.
     """
     bars = []
@@ -58,6 +60,7 @@ def publication_bars(
     if version.incomplete is not None:
         remedy = "what is not whole is never published; take the run again"
         bars.append(Bar(condition=f"the run it comes from is {version.incomplete.value}", remedy=remedy))
+    bars.extend(map(_in_shadow, shadows))
     bars.extend(_about_copies(version, tuple(receipts)))
     if not version.metadata or version.metadata_missing:
         missing = ", ".join(version.metadata_missing) or "all of them"
@@ -78,6 +81,11 @@ def publication_bars(
             remedy = f"the policy of project {project.slug} is to publish nothing; its owner can change that"
         bars.append(Bar(condition="nobody has agreed to it", remedy=remedy))
     return tuple(bars)
+
+
+def _in_shadow(instrument: str) -> Bar:
+    remedy = f"nothing of it is published before an operator ends that: `cisterna instrument shadow {instrument} --end`"
+    return Bar(condition=f"the instrument {instrument} is in shadow mode", remedy=remedy)
 
 
 def _about_copies(version: Version, receipts: Sequence[CopyReceipt]) -> Iterable[Bar]:

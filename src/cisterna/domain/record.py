@@ -30,6 +30,7 @@ from cisterna.domain.receipt import CopyReceipt
 from cisterna.domain.release import Release
 from cisterna.domain.retention import RetentionRule
 from cisterna.domain.review import Decision
+from cisterna.domain.sighting import Sighting
 from cisterna.domain.stored_copy import StoredCopy
 from cisterna.domain.work import Work, WorkState
 
@@ -107,6 +108,7 @@ KINDS: Mapping[str, Kind] = {
     "releases": Kind(Release),
     "retention_rules": Kind(RetentionRule),
     "protections": Kind(Protection),
+    "sightings": Kind(Sighting, is_final=True),
     "erasures": Kind(
         Erasure, columns={"state": lambda one: one.state.value, "dataset_ids": lambda one: list(one.dataset_ids)}
     ),

@@ -205,6 +205,7 @@ RULES: Mapping[str, Rule] = {
     **dict.fromkeys(("findings", "receipts", "decisions", "publications", "releases"), _gone_by("version_id")),
     "alerts": _gone_by("acquisition_id"),
     "works": _gone_by("subject"),
+    "sightings": _gone_by("acquisition_id"),
     "events": _event,
     "datasets": _dataset,
     "acquisitions": _acquisition,

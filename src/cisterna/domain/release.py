@@ -26,6 +26,7 @@ from cisterna.domain.project import Project
 from cisterna.domain.publishing import POLICY_PREFIX
 from cisterna.domain.receipt import CopyReceipt
 from cisterna.domain.review import Act, Decision
+from cisterna.domain.shadow import refusal_words
 from cisterna.domain.stored_copy import StoredCopy
 
 _SHOWN = 3
@@ -295,6 +296,7 @@ def judge(facts: Facts) -> Judgement:
         *_about_time(facts),
         *_about_holds(facts),
         *_about_acquisition(facts),
+        *_about_shadow(facts.instrument),
         *_as_known(_about_source(facts), facts),
         *_about_archive(facts.archive),
         *_about_announcement(facts),
@@ -451,6 +453,12 @@ def _about_acquisition(facts: Facts) -> Iterator[Objection]:
     if isinstance(instrument.identity, BucketIdentity):
         words = f"the landing zone of {instrument.name} is a bucket, and Cisterna deletes nothing there"
         yield Objection(condition="bucket", words=words)
+
+
+def _about_shadow(instrument: Instrument) -> Iterator[Objection]:
+    if instrument.in_shadow is not None:
+        words = f"nothing is deleted at its source: {refusal_words(instrument.name, instrument.in_shadow)}"
+        yield Objection(condition="no-shadow", words=words)
 
 
 def _about_source(facts: Facts) -> Iterator[Objection]:

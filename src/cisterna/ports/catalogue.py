@@ -34,6 +34,7 @@ from cisterna.ports.inbox import Inbox, Outbox
 from cisterna.ports.record import Rebuilding, Records, Recoveries
 from cisterna.ports.retention import Protections, RetentionRules
 from cisterna.ports.roster import Roster
+from cisterna.ports.sighting import Sightings
 
 
 class Instruments(Protocol):
@@ -369,6 +370,7 @@ class Transaction(Protocol):
     protections: Protections
     erasures: Erasures
     roster: Roster
+    sightings: Sightings
     hints: Hints
     inbox: Inbox
     outbox: Outbox

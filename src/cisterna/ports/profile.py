@@ -154,3 +154,14 @@ class TellsStretches(Protocol):
         Bad content gives fewer of them, or none, and raises nothing.
         """
         ...
+
+
+@runtime_checkable
+class MarkedProfile(Protocol):
+    """A profile that may also tell by which files scripts usually take such a run for ended; it need not be true.
+
+    Attributes:
+        markers: Paths in the run's folder, or patterns of them.
+    """
+
+    markers: tuple[str, ...]

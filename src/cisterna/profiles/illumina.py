@@ -113,6 +113,7 @@ class Illumina:
     """Implements `ports.profile.Profile`. The setting `marker` names the file that this instrument writes last."""
 
     name = "illumina"
+    markers = (*_SEQUENCED[:2], _COPIED)
     quiet_seconds = 120.0
     stalled_seconds = 6 * 3600.0
 

@@ -43,6 +43,7 @@ class Nanopore:
     """Implements `ports.profile.Profile`."""
 
     name = "nanopore"
+    markers = ("final_summary_*.txt", "*/final_summary_*.txt")
     quiet_seconds = 120.0
     stalled_seconds = 6 * 3600.0
     later_digests = frozenset({"sha256"})

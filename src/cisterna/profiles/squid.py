@@ -88,6 +88,7 @@ class Squid:
     """Implements `ports.profile.Profile`. The instrument's setting `run_json` names Squid's `run.json`."""
 
     name = "squid"
+    markers = (_DONE,)
     quiet_seconds = 30.0
     stalled_seconds = 3600.0
     later_digests = frozenset[str]()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from math import inf
 
 from pydantic import Field
@@ -17,6 +18,7 @@ from cisterna.domain.base import Value
 from cisterna.domain.errors import CatalogueUnavailable, CisternaError, Conflict, NotFound, SourceUnavailable
 from cisterna.domain.instrument import Instrument
 from cisterna.domain.listing import Listing, Obstacle
+from cisterna.domain.shadow import Shadow
 from cisterna.ports.catalogue import Catalogue
 from cisterna.ports.clock import Clock
 from cisterna.ports.profile import Profile
@@ -37,6 +39,8 @@ from cisterna.services.inspection import UNBOUND, inspect_folder, is_settled
 from cisterna.services.judgement import lacking_end
 from cisterna.services.look import FolderLook
 from cisterna.services.mass_change import Belief, Losses, end_acceptance, weigh_losses
+from cisterna.services.shadow import announce_report
+from cisterna.services.shadow_watch import ShadowMemory, ShadowWatch
 from cisterna.services.silence import Pauses, Silences
 from cisterna.services.writing_note import WritingMemory, end_notes, note_writing
 
@@ -82,11 +86,13 @@ class SweepMemory:
         known: The catalogue's rows as the last sweep read them, by id.
         suspects: Folders of runs that had come to rest and were seen changed, as long as that is not believed.
         writing: How those that are written came on.
+        shadow: What shadow mode follows.
     """
 
     known: Mapping[str, Acquisition] = field(default_factory=dict)
     suspects: set[str] = field(default_factory=set)
     writing: WritingMemory = field(default_factory=WritingMemory)
+    shadow: ShadowMemory = field(default_factory=ShadowMemory)
     _believed: dict[str, float] = field(default_factory=dict)
     _since: dict[str, tuple[str, float]] = field(default_factory=dict)
     _pauses: dict[str, Pauses] = field(default_factory=dict)
@@ -183,19 +189,23 @@ def sweep_instrument(
     """
     with catalogue.begin() as tx:
         rows = tx.acquisitions.refresh(memory.known if memory else {}, instrument=instrument.name)
-        is_guarded = tx.instruments.get(instrument.name).guard is not None
+        declared = tx.instruments.get(instrument.name)
         silences = Silences(instrument, catalogue, clock)
         if memory is not None:
             silences.recall(tx)
     if memory is not None:
         memory.known = rows
     known = {one.folder: one for one in rows.values()}
+    is_guarded, shadow = declared.guard is not None, declared.in_shadow
     sweep = _Sweep(
         instrument, zone, profiles, catalogue, clock, resolve_project, outside, memory, known, is_guarded, silences
     )
+    if shadow is not None and shadow.told_at is None and clock.now() >= shadow.due_at:
+        announce_report(instrument.name, catalogue=catalogue, clock=clock)
     try:
         zone.require_identity(instrument.identity)
         folders, strays = zone.folders(), zone.strays()
+        sweep.follow(shadow, unknown=len(set(folders) - known.keys()))
         for folder in folders:
             sweep.look_at(folder)
         for stray in strays:
@@ -235,6 +245,23 @@ class _Sweep:
     suspects: set[str] = field(default_factory=set)
     writing: set[str] = field(default_factory=set)
     guarded: int = 0
+    began: datetime = field(init=False)
+    watch: ShadowWatch | None = None
+
+    def __post_init__(self) -> None:
+        self.began = self.clock.now()
+
+    def follow(self, shadow: Shadow | None, *, unknown: int) -> None:
+        """Have shadow mode see what this sweep sees."""
+        if shadow is not None:
+            self.watch = ShadowWatch(
+                shadow,
+                memory=self.memory.shadow if self.memory else ShadowMemory(),
+                known=[one for one in self.known.values() if one.profile != STRAY],
+                unknown=unknown,
+                catalogue=self.catalogue,
+                clock=self.clock,
+            )
 
     def conclude(self, absent: set[str]) -> None:
         """Write down that runs are gone, or changed after they had come to rest, unless there are too many at once."""
@@ -340,7 +367,7 @@ class _Sweep:
             folders=folders,
             written=tuple(self.written),
             requested=tuple(self.requested),
-            failed=self.failed,
+            failed={**(self.watch.failed if self.watch else {}), **self.failed},
             unavailable=unavailable,
             guarded=self.guarded,
             wake_seconds=min(self.wakes, default=None),
@@ -385,6 +412,8 @@ class _Sweep:
         if before is not None and self._may_skip(before, listing):
             if is_due(before) and self._may_ask(before):
                 self.due.append(before)
+            if self.watch is not None:
+                self.watch.saw(before, before, listing, None)
             return
         profile = self.profiles.get(self.instrument.profile)
         if profile is None:
@@ -422,6 +451,8 @@ class _Sweep:
             lacks_end = lacking_end(inspection.evidence, file_count=len(listing.files)) is not None
             pauses = self.memory.pauses_of(after.acquisition_id)
             self.silences.weigh(after, inspection.evidence, lacks_end=lacks_end, quiet_for=quiet_for, pauses=pauses)
+        if self.watch is not None:
+            self.watch.saw(before, after, listing, inspection.evidence)
 
     def _may_skip(self, before: Acquisition, listing: Listing) -> bool:
         """Tell whether nothing but the folder itself could change what is known, and the folder has not changed."""
@@ -450,7 +481,8 @@ class _Sweep:
     def _fresh(self, folder: str, before: Acquisition | None) -> Acquisition:
         if before is not None:
             return before.model_copy(update={"profile": self.instrument.profile})
-        return first_seen(folder, instrument=self.instrument, submitter=self.instrument.name, clock=self.clock)
+        fresh = first_seen(folder, instrument=self.instrument, submitter=self.instrument.name, clock=self.clock)
+        return fresh.model_copy(update={"first_seen": self.began})  # which of one sweep came first nobody knows
 
     def _hold_broken(self, folder: str, listing: Listing, reason: str) -> None:
         self.failed[folder] = reason

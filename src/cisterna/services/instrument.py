@@ -10,7 +10,7 @@ from pydantic import JsonValue, ValidationError
 from cisterna.domain.account import Role
 from cisterna.domain.bandwidth import BandwidthLimit
 from cisterna.domain.base import Value
-from cisterna.domain.errors import AlreadyExists, InvalidInput
+from cisterna.domain.errors import AlreadyExists, Forbidden, InvalidInput
 from cisterna.domain.hint import BUCKET_SCHEME
 from cisterna.domain.instrument import (
     SENTINEL_NAME,
@@ -20,6 +20,7 @@ from cisterna.domain.instrument import (
     sentinel_text,
     sentinel_token,
 )
+from cisterna.domain.shadow import Shadow, refusal_words
 from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.ports.clock import Clock
 from cisterna.ports.profile import Profile
@@ -28,6 +29,7 @@ from cisterna.services.account import require_role
 from cisterna.services.ahead_request import OFF, READ_AHEAD
 from cisterna.services.alarm_setting import CADENCE, FACTOR, require_sound_alarm_settings
 from cisterna.services.inspection import ALLOW_NAMES
+from cisterna.services.shadow import tell_shadow
 from cisterna.services.transition import announce
 
 _NUMBERS = {
@@ -66,6 +68,7 @@ def declare_instrument(
     path: str,
     settings: Mapping[str, str],
     bandwidth: Sequence[BandwidthLimit] = (),
+    shadow: Shadow | None = None,
     zone: LandingZone,
     catalogue: Catalogue,
     clock: Clock,
@@ -81,12 +84,14 @@ def declare_instrument(
         path: Its landing zone: an absolute path, or `s3://bucket/prefix`.
         settings: The profile's own settings.
         bandwidth: Limits to how fast its acquisitions are read.
+        shadow: Have it in shadow mode from the first moment on, in the name of an operator.
         zone: The same folder, looked at: an empty one is accepted, a missing one is not.
         catalogue: Where it is kept.
         clock: Dates it.
 
     Raises:
-        AlreadyExists: Another instrument has the name, or the folder.
+        AlreadyExists: Another instrument has the name, or the folder; or it is there and not in shadow mode.
+        Forbidden: Who asks for shadow mode is no operator.
         InvalidInput: The name or path has not the form it must have.
         SourceUnavailable: The folder cannot be looked at.
     """
@@ -103,18 +108,21 @@ def declare_instrument(
             bandwidth=tuple(bandwidth),
             identity=zone.identity(),
             created_at=clock.now(),
+            shadow=shadow,
         )
     except ValidationError as error:
         msg = f"the instrument '{name}' cannot be declared: {error.errors()[0]['msg']}"
         raise InvalidInput(msg, instrument=name) from error
     with catalogue.begin() as tx:
+        if shadow is not None:
+            require_role(tx.accounts.find(shadow.person), Role.OPERATOR, project=None)
         for other in tx.instruments.list():
             if other.name != name and other.watched and _overlap(other.path, path):
                 msg = (
                     f"the folder {path} overlaps with the landing zone of instrument '{other.name}'; give each its own"
                 )
                 raise AlreadyExists(msg, path=path, instrument=other.name)
-        return _add(tx, instrument)
+        return _add(tx, instrument, clock=clock)
 
 
 def change_settings(
@@ -202,10 +210,13 @@ def look_after_sentinel(
         NotFound: There is no such instrument.
         InvalidInput: Its zone lies in a bucket.
         SourceUnavailable: The zone cannot be looked at, or the folder there cannot be shown to be the zone.
-        AlreadyExists, Forbidden: The file cannot be written.
+        AlreadyExists, Forbidden: The file cannot be written; it never is in shadow mode.
     """
     with catalogue.begin() as tx:
         instrument = tx.instruments.get(name)
+    if write is not None and instrument.in_shadow is not None:
+        msg = f"nothing is written to its landing zone: {refusal_words(name, instrument.in_shadow)}"
+        raise Forbidden(msg, instrument=name)
     found, declared = zone.identity(), instrument.identity
     if not isinstance(found, ZoneIdentity) or isinstance(declared, BucketIdentity):
         msg = f"{instrument.path} lies in a bucket, whose sentinel `cisterna instrument add` puts and always relies on"
@@ -232,13 +243,18 @@ def look_after_sentinel(
     )
 
 
-def _add(tx: Transaction, instrument: Instrument) -> Instrument:
+def _add(tx: Transaction, instrument: Instrument, *, clock: Clock) -> Instrument:
     """Add it, or take the identity of the zone anew where all else is as it was declared before."""
     present = next((one for one in tx.instruments.list() if one.name == instrument.name), None)
     if present is None:
         tx.instruments.add(instrument)
+        if instrument.shadow is not None:
+            tell_shadow(tx, "instrument.shadow-begun", instrument, clock=clock)
         return instrument
-    kept = {name: getattr(present, name) for name in ("created_at", "copies", "guard", "accepted")}
+    if instrument.shadow is not None and present.in_shadow is None:
+        msg = f"the instrument '{instrument.name}' is declared already; run `cisterna instrument shadow` for it"
+        raise AlreadyExists(msg, instrument=instrument.name)
+    kept = {name: getattr(present, name) for name in ("created_at", "copies", "guard", "accepted", "shadow")}
     again = instrument.model_copy(update=kept)
     if again.model_copy(update={"identity": present.identity}) != present:
         msg = (

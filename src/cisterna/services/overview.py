@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from cisterna.domain.account import Account
@@ -43,6 +43,7 @@ class Overview(Value):
         derived: Ids of datasets made from this one.
         erased: When its data were erased, by whom and under which decision; None while they are there.
         fixity: The worst that was found of the object in any store, until it is repaired; `fixity_reason` says where.
+        in_shadow: Whether its instrument is in shadow mode: nothing of it is deleted at the source, or published.
         copies: Stores that proved to hold the newest archived version, of `copies_wanted`.
     """
 
@@ -84,6 +85,7 @@ class Overview(Value):
     derived_from: tuple[str, ...] = ()
     fixity: Fixity | None = None
     fixity_reason: str | None = None
+    in_shadow: bool = False
     copies: int = 0
     copies_wanted: int = 0
     first_seen: datetime | None = None
@@ -141,10 +143,10 @@ def list_overviews(
     with catalogue.begin() as tx:
         keys = tx.roster.keys(_wanted(tx, choice, account), limit=limit, offset=offset)
         reading, put_off = tx.inbox.progress(), tx.inbox.put_off()
-        stores = tx.copies.stores()
+        stores, shadowed = tx.copies.stores(), _shadowed(tx)
         pages = (tx.roster.entries(keys[start : start + _AT_ONCE]) for start in range(0, len(keys), _AT_ONCE))
         rows = [
-            _row(entry, stores=stores, reading=reading, put_off=put_off, bucket=bucket)
+            _row(entry, stores=stores, shadowed=shadowed, reading=reading, put_off=put_off, bucket=bucket)
             for page in pages
             for entry in page
         ]
@@ -206,7 +208,15 @@ def find_overview(tx: Transaction, identifier: str, *, bucket: str, account: Acc
     )
     (entry,) = tx.roster.entries([key])
     reading, put_off = tx.inbox.progress(), tx.inbox.put_off()
-    row = _row(entry, version=version, stores=tx.copies.stores(), reading=reading, put_off=put_off, bucket=bucket)
+    row = _row(
+        entry,
+        version=version,
+        stores=tx.copies.stores(),
+        shadowed=_shadowed(tx),
+        reading=reading,
+        put_off=put_off,
+        bucket=bucket,
+    )
     return _with_pace(tx, [row])[0]
 
 
@@ -228,6 +238,10 @@ def _with_pace(tx: Transaction, rows: Sequence[Overview]) -> list[Overview]:
             facts |= {"ahead_files": aheads[identity].files, "ahead_bytes": aheads[identity].bytes}
         done.append(row.model_copy(update=facts) if facts else row)
     return done
+
+
+def _shadowed(tx: Transaction) -> frozenset[str]:
+    return frozenset(one.name for one in tx.instruments.list() if one.in_shadow)
 
 
 def _locate(tx: Transaction, identifier: str) -> tuple[Acquisition | None, Dataset | None, Version | None]:
@@ -259,6 +273,7 @@ def _row(
     entry: Entry,
     *,
     stores: Sequence[str],
+    shadowed: Collection[str],
     reading: Mapping[str, Progress],
     put_off: Mapping[str, str],
     bucket: str,
@@ -273,11 +288,11 @@ def _row(
         | _of_version(shown)
         | _judged(entry.acquisition, entry.dataset, shown)
     )
-    facts: dict[str, object] = {}
+    facts: dict[str, object] = {"in_shadow": row.instrument in shadowed}
     if row.version_id is None and entry.erasure is not None:
-        facts = {"erased": entry.erasure.words, "reason": entry.erasure.words}
+        facts |= {"erased": entry.erasure.words, "reason": entry.erasure.words}
     elif row.version_id is not None:
-        facts = copy_facts(entry, stores=stores)
+        facts |= copy_facts(entry, stores=stores)
     found = reading.get(row.acquisition_id or "") or reading.get(row.version_id or "")
     if found and row.stage in {None, Stage.DETECTED}:
         facts["reading"] = found

@@ -19,6 +19,7 @@ from cisterna.ports.quality import TableFile
 from cisterna.services.part_table import held_parts
 from cisterna.services.person import require_account, visible_version
 from cisterna.services.public_record import public_record, related_public, standing, was_public
+from cisterna.services.shadow import keep_from_shadow, shadows_over
 from cisterna.services.transition import advance, announce
 from cisterna.services.work_request import request_work
 
@@ -126,6 +127,7 @@ def publish_version(
     with catalogue.begin() as tx:
         if lease is not None:
             tx.inbox.require_lease(lease)
+        keep_from_shadow(tx, dataset)
         allowed = _require_publishable(tx, version, dataset, consent=_valid_consent(tx, dataset, consent))
         saved = advance(tx, version, Stage.PUBLISHED, clock=clock, pid=dataset.pid)
         publication = Publication(
@@ -222,6 +224,7 @@ def _bars(tx: Transaction, version: Version, dataset: Dataset, *, consent: str |
         are_sources_public=all(
             was_public(tx, relation.dataset_id) for relation in dataset.relations if relation.kind == "IsDerivedFrom"
         ),
+        shadows=shadows_over(tx, dataset),
         consent=consent,
     )
 

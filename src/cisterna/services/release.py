@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import json
 
-from cisterna.domain.acquisition import SourceState
+from cisterna.domain.acquisition import Acquisition, SourceState
 from cisterna.domain.digest import sha512_of
 from cisterna.domain.errors import Conflict, HostileInput, NotFound, ReleaseRefused, SourceChanged
 from cisterna.domain.release import Proof, Release, ReleaseState, Step, judge
+from cisterna.domain.shadow import Shadow, refusal_words
 from cisterna.domain.work import Attempt
 from cisterna.ports.catalogue import Transaction
 from cisterna.services.hold import standing_holds
@@ -91,7 +92,11 @@ def _begin(release: Release, *, lease: Attempt, site: ReleaseSite) -> Release:
     with site.catalogue.begin() as tx:
         tx.inbox.require_lease(lease)
         acquisition = tx.acquisitions.lock(release.acquisition_id)
-        if acquisition != case.facts.acquisition or standing_holds(tx, acquisition, case.dataset):
+        if (
+            acquisition != case.facts.acquisition
+            or standing_holds(tx, acquisition, case.dataset)
+            or _shadow(tx, acquisition)
+        ):
             msg = f"{release.acquisition_id} changed, or was held, while its release was proven; it is judged again"
             raise Conflict(msg, acquisition_id=release.acquisition_id)
         saved = tx.releases.save(begun.model_copy(update={"proof": proof}))
@@ -136,7 +141,10 @@ def _delete(release: Release, *, lease: Attempt, site: ReleaseSite) -> int:
     def keep_on() -> None:
         with site.catalogue.begin() as tx:
             tx.inbox.require_lease(lease)
-            holds = standing_holds(tx, acquisition, dataset)
+            holds, shadow = standing_holds(tx, acquisition, dataset), _shadow(tx, acquisition)
+        if shadow is not None:
+            msg = f"the deletion stops, the rest stays: {refusal_words(instrument.name, shadow)}"
+            raise ReleaseRefused(msg, acquisition_id=acquisition.acquisition_id)
         if holds:
             msg = f"{holds[0].person} placed a hold during the deletion ({holds[0].reason}); the rest stays"
             raise ReleaseRefused(msg, acquisition_id=acquisition.acquisition_id, hold_id=holds[0].hold_id)
@@ -204,6 +212,11 @@ def _refuse(release: Release, reason: str, *, lease: Attempt, site: ReleaseSite)
         return saved
 
     return write_beside_others(write, catalogue=site.catalogue)
+
+
+def _shadow(tx: Transaction, acquisition: Acquisition) -> Shadow | None:
+    """Ask anew, at every file, whether its instrument was put into shadow mode."""
+    return tx.instruments.get(acquisition.instrument).in_shadow
 
 
 def _require_lease(lease: Attempt, *, site: ReleaseSite) -> None:

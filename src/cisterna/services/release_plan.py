@@ -13,6 +13,7 @@ from cisterna.domain.permission import may_see
 from cisterna.domain.project import ReleasePolicy
 from cisterna.domain.publishing import POLICY_PREFIX
 from cisterna.domain.release import Judgement, Release, ReleaseState, Step, judge
+from cisterna.domain.shadow import refusal_words
 from cisterna.domain.work import WorkKind, WorkState
 from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.ports.clock import Clock
@@ -112,6 +113,10 @@ def announce_release(acquisition_id: str, *, person: str, site: ReleaseSite) -> 
         due_at=now + timedelta(hours=site.rules.undo_hours),
     )
     with site.catalogue.begin() as tx:
+        shadow = tx.instruments.lock(case.facts.instrument.name).in_shadow  # whoever begins one locks it as well
+        if shadow is not None:
+            msg = f"nothing is deleted at its source: {refusal_words(case.facts.instrument.name, shadow)}"
+            raise ReleaseRefused(msg, acquisition_id=acquisition_id, conditions=["no-shadow"])
         tx.releases.add(release)
         tx.acquisitions.save(case.facts.acquisition.model_copy(update={"source_state": SourceState.RELEASABLE}))
         _request(tx, release, case.facts.acquisition, key=release.release_id, clock=site.clock)

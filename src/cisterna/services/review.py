@@ -14,6 +14,7 @@ from cisterna.domain.work import Attempt, WorkKind
 from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.ports.clock import Clock
 from cisterna.services.person import require_account, visible_version
+from cisterna.services.shadow import shadows_over
 from cisterna.services.transition import advance, announce
 from cisterna.services.work_request import request_work
 
@@ -285,6 +286,8 @@ def _request_publication(
     wanted = project.policy.publish is PublishPolicy.PASSED and version.verdict is Verdict.PASSED
     if not wanted or project.is_restricted:
         return
+    if shadows_over(tx, tx.datasets.get(version.dataset_id)):
+        return  # refused as long as the mode lasts; afterwards a person asks for it
     # a review that was opened again and ended in another yes is another request
     key = f"publish:{version.version_id}:{because.decision_id}"
     request_work(tx, WorkKind.PUBLISH, version.version_id, key=key, clock=clock)

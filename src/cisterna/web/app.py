@@ -28,6 +28,7 @@ from cisterna.web import (
     release_page,
     removal_api,
     removal_page,
+    shadow_page,
     verify_page,
 )
 from cisterna.web.live import LiveFeed
@@ -75,6 +76,7 @@ def create_app(parts: WebParts) -> FastAPI:
         release_page,
         alert_page,
         removal_page,
+        shadow_page,
         verify_page,
         landing,
         alert_api,

@@ -57,6 +57,16 @@ def left(seconds: float | None) -> str:
     return say("left.second", count=round(seconds))
 
 
+def lasting(seconds: float | None) -> str:
+    """Write how long something took, in the unit that tells it best."""
+    if seconds is None:
+        return say("value.none")
+    for name, length in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
+        if seconds >= 2 * length:
+            return say(f"lasting.{name}", count=round(seconds / length))
+    return say("lasting.second", count=f"{seconds:.1f}" if seconds < 10 else round(seconds))
+
+
 def number(value: Any) -> str:
     """Write a number with separators and at most four significant decimals; anything else as text."""
     if isinstance(value, bool) or value is None:

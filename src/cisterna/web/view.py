@@ -32,6 +32,7 @@ def environment() -> Environment:
         "day": presenting.day,
         "number": presenting.number,
         "left": presenting.left,
+        "lasting": presenting.lasting,
         "data_block": presenting.data_block,
     }
     return made

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cisterna.web.alert_wording import ALERT
 from cisterna.web.removal_wording import REMOVAL
+from cisterna.web.shadow_wording import SHADOW
 from cisterna.web.writing_wording import WRITING
 
 TEXT: dict[str, str] = {
@@ -478,6 +479,7 @@ TEXT: dict[str, str] = {
     **ALERT,
     **REMOVAL,
     **WRITING,
+    **SHADOW,
     # releases
     "release.title": "Release of the source",
     "release.announced": "The instrument's copy of this run will be deleted on",

@@ -7,7 +7,7 @@ from pathlib import Path
 from alembic import op
 
 revision = "0015"
-down_revision = "0012"
+down_revision = "0013"
 
 
 def upgrade() -> None:

@@ -13,6 +13,7 @@ from sqlalchemy import text as sql_text
 
 from cisterna.adapters.catalogue_account import SqlAccounts
 from cisterna.adapters.catalogue_acquisition import SqlAcquisitions
+from cisterna.adapters.catalogue_adoption import SqlAdoptions
 from cisterna.adapters.catalogue_connection import CHANNEL, CONNECT, Statements, connect_engine, translated
 from cisterna.adapters.catalogue_copy import SqlCopies
 from cisterna.adapters.catalogue_dataset import SqlDatasets
@@ -30,6 +31,7 @@ from cisterna.adapters.catalogue_release import SqlReleases
 from cisterna.adapters.catalogue_retention import SqlProtections, SqlRetentionRules
 from cisterna.adapters.catalogue_roster import SqlRoster
 from cisterna.adapters.catalogue_tables import SCHEMA_REVISION
+from cisterna.ports.adoption import Adoptions
 from cisterna.ports.catalogue import (
     Accounts,
     Acquisitions,
@@ -68,6 +70,7 @@ class SqlTransaction:
         self.erasures: Erasures = SqlErasures(statements)
         self.roster: Roster = SqlRoster(statements)
         self.hints: Hints = SqlHints(statements)
+        self.adoptions: Adoptions = SqlAdoptions(statements)
         self.inbox: Inbox = SqlInbox(statements)
         self.outbox: Outbox = SqlOutbox(statements)
         self.accounts: Accounts = SqlAccounts(statements)

@@ -27,6 +27,7 @@ from cisterna.domain.release import Release
 from cisterna.domain.review import Decision
 from cisterna.domain.stored_copy import StoredCopy
 from cisterna.ports.account import Accounts
+from cisterna.ports.adoption import Adoptions
 from cisterna.ports.hint import Hints
 from cisterna.ports.inbox import Inbox, Outbox
 from cisterna.ports.record import Rebuilding, Records, Recoveries
@@ -365,6 +366,7 @@ class Transaction(Protocol):
     erasures: Erasures
     roster: Roster
     hints: Hints
+    adoptions: Adoptions
     inbox: Inbox
     outbox: Outbox
     accounts: Accounts

@@ -56,7 +56,7 @@ class Taken:
     top: Path
     catalogue: Catalogue
     clock: SettableClock
-    scanning: Scanning = Scanning(files_per_second=1_000_000)
+    scanning: Scanning = field(default_factory=lambda: Scanning(files_per_second=1_000_000))
     keep_on: Callable[[], None] = lambda: None
     contents: dict[str, frozenset[tuple[str, int]]] = field(default_factory=dict)
 

@@ -2,9 +2,10 @@
 
 A profile says of a listing whether it knows it, and was written for folders of which somebody said that each is a run.
 Here nobody did: most profiles know a folder by any file of their kind below it, and so they know the whole share. So it
-is asked in several ways. Who knows the names that lie directly in a folder, and no longer knows them two folders
+is asked in several ways. Who knows the names that lie directly in a folder, and no longer knows them some folders
 deeper, knows the folder itself, by its plan or side files. Who still knows them there knows only the files, and a
-folder is a run of that profile when nothing else is below it.
+folder is a run of that profile when nothing else is below it. The last profile fits any folder that a list of checksums
+closes, so whoever else knows such a folder comes before it.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from cisterna.domain.adoption import FindKind, Guess, Sureness
 from cisterna.domain.listing import Listing, SeenFile
 from cisterna.ports.profile import Described, Look, Profile
 
-_ELSEWHERE = "a/b/"
+_ELSEWHERE = "a/b/c/d/"
+"""Deeper than any profile looks for what only its own folders have."""
 _NOBODY = "a"
 _DIGITS = re.compile(r"\d+")
 
@@ -164,7 +166,13 @@ class _Asked:
     def by_itself(self) -> Recognised | None:
         """Find a profile that knows the folder by what only this folder has."""
         for name, profile in self._profiles.items():
-            if _claims(profile, self._look) and not _claims(profile, _elsewhere(self._look)):
+            knows = _claims(profile, self._look) and _claims(profile, self._whole)
+            if knows and not _claims(profile, _elsewhere(self._look)):
+                nearer = next(one for one, other in self._profiles.items() if _claims(other, self._whole))
+                if name == list(self._profiles)[-1] != nearer:
+                    return _run(
+                        nearer, Sureness.LIKELY, f"the profile '{nearer}' knows files in it, and a list closes it"
+                    )
                 reason = f"the profile '{name}' knows it by files that lie directly in it"
                 return _run(name, Sureness.CERTAIN, reason)
         for name, profile in self._profiles.items():

@@ -11,6 +11,7 @@ from fastapi.staticfiles import StaticFiles
 
 from cisterna.web import (
     account_page,
+    adoption_page,
     api,
     dashboard,
     dataset_file,
@@ -72,6 +73,7 @@ def create_app(parts: WebParts) -> FastAPI:
         account_page,
         release_page,
         removal_page,
+        adoption_page,
         verify_page,
         landing,
         removal_api,  # before the rest of the API, whose dataset may be named by an ARK and takes whole paths

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cisterna.web.adoption_wording import ADOPTION
 from cisterna.web.removal_wording import REMOVAL
 
 TEXT: dict[str, str] = {
@@ -472,6 +473,7 @@ TEXT: dict[str, str] = {
     "column.answer": "In the archive",
     # erasures
     "erased.alert": "The data are gone for good:",
+    **ADOPTION,
     **REMOVAL,
     # releases
     "release.title": "Release of the source",

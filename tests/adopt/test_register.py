@@ -16,6 +16,7 @@ from cisterna.domain.acquisition import AcquisitionState
 from cisterna.domain.adoption import WAITS, Sureness
 from cisterna.domain.errors import Forbidden, HostileInput, InvalidInput, NotFound, ReleaseRefused, SourceUnavailable
 from cisterna.domain.project import Policy, PublishPolicy
+from cisterna.ports.roster import Group, Wanted
 from cisterna.services.adoption import ask_register
 from cisterna.services.claim import claim_folder
 from cisterna.services.inspection import UNBOUND
@@ -73,6 +74,17 @@ def test_what_is_sure_enough_becomes_acquisitions_that_wait_for_their_turn(taken
     assert run.instrument == "old-nas.squid-1.squid"
     assert works(taken) == 0
     assert taken.standings == {run.folder: "registered", f"whose/{unsure.name}": "found"}
+
+
+def test_runs_that_wait_for_their_turn_crowd_nobody_out_of_what_is_held(taken: Taken) -> None:
+    squid_run(taken.top / "cells")
+    squid_run(taken.top / "whose")
+    scanned(taken).register()
+
+    with taken.catalogue.begin() as tx:
+        held = tx.roster.keys(Wanted(group=Group.HELD))
+        assert tx.roster.count(Wanted(group=Group.HELD)) == len(held) == 1  # the one that nobody's is
+        assert tx.roster.count(Wanted()) == 2
 
 
 def test_registering_again_doubles_nothing_and_writes_nothing(taken: Taken) -> None:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from httpx import Response
 
 from cisterna.domain.adoption import Sureness
 from cisterna.services.adopt_scan import Halted
@@ -111,3 +112,17 @@ def test_a_share_before_its_inventory_says_so(site: Site, visit: Visit, quick_pa
     made.begin()
 
     assert "It has not begun." in visit("olga").get(f"/shares/{NAME}").text
+
+
+def test_programs_see_and_correct_the_same(call: Callable[..., Response], taken: Taken) -> None:
+    said = {"under": "whose", "project": "other", "reason": "it is theirs"}
+
+    assert [one["name"] for one in call("olga", "GET", "/adoptions").json()] == [NAME]
+    assert call("olga", "GET", f"/adoptions/{NAME}").json()["standings"]["registered"]["finds"] == 1
+    assert call("olga", "POST", f"/adoptions/{NAME}/assignments", said).json()["finds"] == 1
+    (found,) = call("olga", "GET", f"/adoptions/{NAME}/finds?sure=certain&standing=found").json()
+    assert (found["find"]["project"]["value"], found["find"]["project"]["person"]) == ("other", "olga")
+    assert call("olga", "GET", "/adoptions/none/finds").status_code == 404
+    for path in ("", f"/{NAME}", f"/{NAME}/finds"):
+        assert call("sten", "GET", f"/adoptions{path}").status_code == 404
+    assert call("sten", "POST", f"/adoptions/{NAME}/assignments", said).status_code == 404

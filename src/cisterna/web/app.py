@@ -11,6 +11,7 @@ from fastapi.staticfiles import StaticFiles
 
 from cisterna.web import (
     account_page,
+    adoption_api,
     adoption_page,
     api,
     dashboard,
@@ -76,6 +77,7 @@ def create_app(parts: WebParts) -> FastAPI:
         adoption_page,
         verify_page,
         landing,
+        adoption_api,
         removal_api,  # before the rest of the API, whose dataset may be named by an ARK and takes whole paths
         api,
         hint_api,

@@ -54,7 +54,7 @@ class Adopter:
             wanted = {one.name for one in tx.adoptions.list() if one.state is not AdoptionState.ENDED}
         for name in self._running.keys() - wanted:
             for repeat in self._running.pop(name):
-                repeat.ask_to_stop()
+                repeat.stop()
         for name in wanted - self._running.keys():
             turns: tuple[tuple[str, Callable[[], object]], ...] = (
                 ("scan", partial(self._scan, name)),

@@ -10,7 +10,7 @@ import pytest
 from cisterna.adapters.catalogue_sql import SqlCatalogue
 from cisterna.domain.adoption import WAITS, AdoptionState, Order, Sureness
 from cisterna.domain.dataset import Stage
-from cisterna.domain.errors import InvalidInput
+from cisterna.domain.errors import IllegalTransition, InvalidInput
 from cisterna.domain.hours import Hours, parse_hours
 from cisterna.domain.work import WorkKind, WorkState
 from cisterna.ports.adoption import Archived
@@ -304,3 +304,19 @@ def test_the_next_beginning_is_today_or_tomorrow() -> None:
     assert NIGHT.next_beginning(datetime(2026, 11, 23, 7, 0, tzinfo=UTC)).day == 23
     assert NIGHT.next_beginning(datetime(2026, 11, 23, 20, 1, tzinfo=UTC)).day == 24
     assert NIGHT.words == "20:00-06:00"
+
+
+def test_what_was_ended_stays_back_until_somebody_begins_it_again(taken: Taken) -> None:
+    ask(taken, at_once=2)
+    turn(taken)
+    set_state(NAME, AdoptionState.ENDED, person="olga", catalogue=taken.catalogue, clock=taken.clock)
+    taken.clock.advance(timedelta(days=30))
+    with taken.catalogue.begin() as tx:
+        assert tx.inbox.claim(owner="w", run_id="r", now=taken.clock.now(), lease=timedelta(hours=1)) is None
+    with pytest.raises(IllegalTransition):
+        set_state(NAME, AdoptionState.ACTIVE, person="olga", catalogue=taken.catalogue, clock=taken.clock)
+
+    taken.begin()
+
+    with taken.catalogue.begin() as tx:
+        assert tx.inbox.claim(owner="w", run_id="r", now=taken.clock.now(), lease=timedelta(hours=1)) is not None

@@ -13,8 +13,9 @@ from cisterna.adapters.catalogue_sql import SqlCatalogue
 from cisterna.adapters.landing_folder import LandingFolder
 from cisterna.adapters.share_folder import ShareFolder
 from cisterna.domain.acquisition import AcquisitionState
-from cisterna.domain.adoption import WAITS, Sureness
+from cisterna.domain.adoption import WAITS, Scanning, Sureness
 from cisterna.domain.errors import Forbidden, HostileInput, InvalidInput, NotFound, ReleaseRefused, SourceUnavailable
+from cisterna.domain.hours import Hours
 from cisterna.domain.project import Policy, PublishPolicy
 from cisterna.ports.roster import Group, Wanted
 from cisterna.services.adoption import ask_register
@@ -322,3 +323,41 @@ def test_a_share_that_is_gone_changes_nothing_of_what_is_registered(taken: Taken
 
     assert taken.acquisitions == {}
     assert all(find.held is None for find in taken.finds.values())
+
+
+def test_a_share_that_was_mounted_anew_is_taken_for_the_same_when_a_person_says_so(taken: Taken) -> None:
+    run = squid_run(taken.top / "cells")
+    scanned(taken).register()
+    moved = taken.top.with_name("moved")
+    taken.top.rename(moved)
+    taken.top.mkdir()
+    (moved / "cells").rename(taken.top / "cells")
+
+    with pytest.raises(SourceUnavailable):
+        taken.begin(again=True)
+    taken.begin(again=True, remounted=True)
+    taken.scan()
+
+    assert taken.standings == {f"cells/{run.name}": "registered"}
+    with taken.catalogue.begin() as tx:
+        (instrument,) = [one for one in tx.instruments.list() if one.adopted]
+    ShareFolder(str(taken.top)).require_identity(instrument.identity)
+
+
+def test_registering_keeps_to_the_pace_and_the_hours_of_the_inventory(taken: Taken) -> None:
+    run = squid_run(taken.top / "cells")
+    files = len([one for one in run.rglob("*") if one.is_file()])
+    taken.scanning = Scanning(files_per_second=2)
+    scanned(taken)
+    began = taken.clock.monotonic()
+    taken.register()
+    assert taken.clock.monotonic() - began >= files / 2 - 1
+
+    squid_run(taken.top / "cells", hour=11)
+    taken.begin(again=True)
+    taken.scan()
+    now = taken.clock.now().astimezone().hour * 60
+    taken.scanning = Scanning(hours=Hours(begin_minute=(now + 180) % 1440, end_minute=(now + 240) % 1440))
+    taken.begin()
+    assert taken.carry() == 0
+    assert len(taken.acquisitions) == 1

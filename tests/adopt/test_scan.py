@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -364,3 +367,25 @@ def test_a_share_of_20000_files_is_counted_in_bounded_slices(taken: Taken) -> No
 
     assert (walk.files, walk.folders) == (20_000, 101)
     assert len(taken.finds) == 100
+
+
+def test_a_process_that_is_killed_again_and_again_loses_and_doubles_nothing(taken: Taken, dsn: str) -> None:
+    chance = random.Random(7)
+    lay(taken.top, *(f"{a}/{b}/{c}.bin" for a in range(12) for b in range(12) for c in range(4)))
+    taken.begin()
+
+    for _ in range(5):
+        child = subprocess.Popen(
+            [sys.executable, "-m", "tests.adopt.scan_child", dsn, str(taken.top)], stdout=subprocess.PIPE, text=True
+        )
+        assert child.stdout is not None
+        assert child.stdout.readline() == "begun\n"
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(timeout=chance.uniform(0.01, 0.15))
+        child.kill()
+        child.wait()
+        child.stdout.close()
+    walk = taken.scan()
+
+    assert (walk.files, walk.folders) == (12 * 12 * 4, 12 * 12 + 12 + 1)
+    assert sum(find.file_count for find in taken.finds.values()) == 12 * 12 * 4

@@ -30,6 +30,10 @@ _PUT_OFF = sql_text(
     "UPDATE works SET not_before = :until WHERE kind = 'ingest' AND state = 'ready' AND not_before < :until "
     "AND fairness = ANY(:lanes)"
 ).bindparams(_LANES)
+_BRING_FORWARD = sql_text(
+    "UPDATE works SET not_before = :now WHERE kind = 'ingest' AND state = 'ready' "
+    "AND not_before > :now + interval '1 day' AND fairness = ANY(:lanes)"
+).bindparams(_LANES)
 _ARCHIVED = sql_text(
     """
     SELECT date_trunc('hour', proof.at) AS hour, count(*) AS runs,
@@ -174,6 +178,11 @@ class SqlAdoptions(SqlFinds):
     def put_off(self, lanes: Sequence[str], *, until: datetime) -> int:
         """Let ready work wait."""
         return self._sql.run(_PUT_OFF, {"lanes": list(lanes), "until": until}).rowcount
+
+    def bring_forward(self, lanes: Sequence[str], *, now: datetime) -> int:
+        """Let what was put off for good be ready."""
+        self._sql.ring("inbox")
+        return self._sql.run(_BRING_FORWARD, {"lanes": list(lanes), "now": now}).rowcount
 
     def alike(self, *, file_count: int, total_bytes: int, limit: int) -> Sequence[Acquisition]:
         """Find by size."""

@@ -53,6 +53,10 @@ def scan(
     ] = "4MB/s",
     hours: HoursOption = None,
     again: Annotated[bool, typer.Option("--again", help="Make another inventory where one came to its end.")] = False,
+    remounted: Annotated[
+        bool,
+        typer.Option("--remounted", help="Say that it is the same share, though it was mounted anew."),
+    ] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Return when the inventory has come to its end.")] = False,
     wait_seconds: WaitSeconds = 3600.0,
     dry_run: DryRun = False,
@@ -77,6 +81,7 @@ def scan(
             catalogue=catalogue_for(parts.catalogue, dry_run=dry_run),
             clock=parts.clock,
             again=again,
+            remounted=remounted,
         )
         if dry_run:
             told = {"adoption": called, "path": place, "dry_run": True}

@@ -191,6 +191,10 @@ class Adoptions(Protocol):
         """Let ingests of these instruments that nobody has begun wait; tell how many."""
         ...
 
+    def bring_forward(self, lanes: Sequence[str], *, now: datetime) -> int:
+        """Let ingests of these instruments that wait for longer than a day begin now; tell how many."""
+        ...
+
     def alike(self, *, file_count: int, total_bytes: int, limit: int) -> Sequence[Acquisition]:
         """Give acquisitions with as many files and bytes."""
         ...

@@ -18,6 +18,8 @@ from cisterna.services.acquisition_record import record_acquisition
 
 _PUT_OFF = timedelta(minutes=10)
 """How long what was paused is put off; it is put off again as long as it is."""
+_FOR_GOOD = timedelta(days=36_500)
+"""What was ended waits until somebody begins it again."""
 _LOOK_AGAIN = timedelta(days=1)
 
 
@@ -77,7 +79,7 @@ def lanes_of(tx: Transaction, name: str) -> list[str]:
 def closed_until(adoption: Adoption, now: datetime) -> datetime | None:
     """Tell until when no run of a share begins; None when some may begin now."""
     if adoption.state is not AdoptionState.ACTIVE:
-        return now + _PUT_OFF
+        return now + (_FOR_GOOD if adoption.state is AdoptionState.ENDED else _PUT_OFF)
     hours = adoption.archiving.hours if adoption.archiving else None
     local = now.astimezone()
     return None if hours is None or are_open(hours, local) else hours.next_beginning(local)

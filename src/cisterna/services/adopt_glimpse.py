@@ -15,10 +15,10 @@ MOST_FILES = 400
 """Files of one folder that a profile is shown."""
 MOST_ALIKE = 60
 """Of one ending: the names that tell a run are rare beside its images, and must not be crowded out by them."""
-MOST_BELOW = 24
+MOST_BELOW = 12
 """Folders in a folder that are looked into before it is decided what it is."""
-_MOST_PEEKED = 256
-_MOST_DEEPER = 3
+_MOST_PEEKED = 128
+_MOST_DEEPER = 2
 _SHOWN_ENDING = 12
 
 

@@ -15,6 +15,7 @@ from cisterna.domain.acquisition import Acquisition, AcquisitionState
 from cisterna.domain.adoption import WAITS, Adoption, AdoptionState, Find, Sureness, corrected, is_under, rank_of
 from cisterna.domain.bandwidth import BandwidthLimit
 from cisterna.domain.errors import CisternaError, SourceUnavailable
+from cisterna.domain.hours import are_open
 from cisterna.domain.instrument import Instrument
 from cisterna.domain.listing import Listing
 from cisterna.domain.project import PublishPolicy
@@ -25,6 +26,7 @@ from cisterna.services.acquisition_record import differs, first_seen, record_acq
 from cisterna.services.adopt_scan import AdoptSite
 from cisterna.services.inspection import Inspection, inspect_folder, is_settled
 from cisterna.services.look import FolderLook
+from cisterna.services.pace import Bucket
 
 _AT_A_TIME = 50
 _SOON = timedelta(minutes=1)
@@ -48,6 +50,7 @@ class _Held(Exception):
 def register_some(name: str, *, site: AdoptSite, contents: Contents, limit: int = _AT_A_TIME) -> int:
     """Register what is asked for and walked to its end, and look again at what had not come to rest; tell how many.
 
+    It keeps to the hours and the pace of the inventory, since every name in a run is looked at once more.
     A second run finds what the first registered and leaves it. One folder that cannot be judged is held with the
     reason, and stops no other.
 
@@ -62,13 +65,15 @@ def register_some(name: str, *, site: AdoptSite, contents: Contents, limit: int 
     """
     with site.catalogue.begin() as tx:
         adoption, now = tx.adoptions.get(name), site.clock.now()
-        if adoption.state is not AdoptionState.ACTIVE:
+        if adoption.state is not AdoptionState.ACTIVE or not are_open(adoption.scanning.hours, now.astimezone()):
             return 0
         fresh = tx.adoptions.to_register(name, adoption.registering, now=now, limit=limit)
         again = tx.adoptions.to_look_again(name, now=now, limit=limit)
     if not fresh and not again:
         return 0
-    work = _Registration(adoption, site.share_of(adoption), site, contents)
+    rate = float(adoption.scanning.files_per_second)
+    names = Bucket(lambda: rate, clock=site.clock, keep_on=site.keep_on, wait=site.wait)
+    work = _Registration(adoption, site.share_of(adoption), site, contents, names)
     for find in fresh:
         site.keep_on()
         work.register(corrected(find, adoption.assignments))
@@ -86,6 +91,7 @@ class _Registration:
     share: Share
     site: AdoptSite
     contents: Contents
+    names: Bucket
 
     def register(self, find: Find) -> None:
         """Make an acquisition of a find, or hold it. Raises `SourceUnavailable` when the share is gone."""
@@ -112,7 +118,7 @@ class _Registration:
         if before.held is None and is_settled(before.state):
             return self._save(find.model_copy(update={"look_at": now + _LATER}))  # on its way
         try:
-            listing = self.share.listing(before.folder)
+            listing = self._listing(before.folder)
             quiet = 0.0
             if listing.fingerprint == before.fingerprint:
                 quiet = max(0.0, (now - before.settled_since).total_seconds())
@@ -132,7 +138,7 @@ class _Registration:
                 return
             project = self._project(tx, find)
         instrument = self._instrument(find)
-        listing = self.share.listing(find.path)
+        listing = self._listing(find.path)
         settled_since = find.settled_since if _is_as_counted(find, listing) else self.site.clock.now()
         quiet = max(0.0, (self.site.clock.now() - settled_since).total_seconds())
         inspection = self._inspect(find.path, find.profile.value, instrument, listing, quiet)
@@ -202,6 +208,11 @@ class _Registration:
         if not inspection.is_claimed:
             raise _Held(f"the profile '{profile}' knew a part of it and does not know the whole folder; assign another")
         return inspection
+
+    def _listing(self, folder: str) -> Listing:
+        listing = self.share.listing(folder)
+        self.names.take(len(listing.files))
+        return listing
 
     def _profile(self, name: str | None) -> Profile:
         found = self.site.profiles.get(name or "")

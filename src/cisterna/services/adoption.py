@@ -65,6 +65,7 @@ def begin_adoption(
     catalogue: Catalogue,
     clock: Clock,
     again: bool = False,
+    remounted: bool = False,
 ) -> Adoption:
     """Begin to take a share in, or go on with it; the same call again changes nothing.
 
@@ -77,6 +78,7 @@ def begin_adoption(
         catalogue: Where it is kept.
         clock: Dates it.
         again: Whether to make another inventory although one came to its end.
+        remounted: A person's word that the folder at the path is the share, although the system calls it otherwise now.
 
     Raises:
         AlreadyExists: Another share has the name, or this one another name.
@@ -105,8 +107,15 @@ def begin_adoption(
             raise AlreadyExists(msg, adoption=name)
         walk = tx.adoptions.walk(name)
         is_over = again and walk is not None and walk.ended_at is not None and walk.round == before.scanning.round
+        if remounted:
+            _take_identity(tx, name, identity)
+        else:
+            share.require_identity(before.identity)
         wanted = scanning.model_copy(update={"round": before.scanning.round + is_over})
-        after = before.model_copy(update={"scanning": wanted, "state": AdoptionState.ACTIVE})
+        kept = identity if remounted else before.identity
+        after = before.model_copy(update={"scanning": wanted, "state": AdoptionState.ACTIVE, "identity": kept})
+        if before.state is AdoptionState.ENDED:
+            tx.adoptions.bring_forward(lanes_of(tx, name), now=clock.now())
         return before if after == before else tx.adoptions.save(after)
 
 
@@ -272,6 +281,12 @@ def _said_of(
         tx, acquisition, acquisition.model_copy(update={"project": said.project, "held": held}), clock=clock
     )
     return done.model_copy(update={**more, "bound": done.bound + 1})
+
+
+def _take_identity(tx: Transaction, name: str, identity: ZoneIdentity) -> None:
+    """Let all that stands for devices in the share know it by what it is called now."""
+    for lane in lanes_of(tx, name):
+        tx.instruments.save(tx.instruments.lock(lane).model_copy(update={"identity": identity}))
 
 
 def _made(name: str, path: str, identity: ZoneIdentity, scanning: Scanning, *, person: str, clock: Clock) -> Adoption:

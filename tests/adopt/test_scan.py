@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -370,22 +371,22 @@ def test_a_share_of_20000_files_is_counted_in_bounded_slices(taken: Taken) -> No
 
 
 def test_a_process_that_is_killed_again_and_again_loses_and_doubles_nothing(taken: Taken, dsn: str) -> None:
-    chance = random.Random(7)
     lay(taken.top, *(f"{a}/{b}/{c}.bin" for a in range(12) for b in range(12) for c in range(4)))
+    taken.scanning = Scanning(files_per_second=500)
     taken.begin()
+    ends = []
 
-    for _ in range(5):
-        child = subprocess.Popen(
-            [sys.executable, "-m", "tests.adopt.scan_child", dsn, str(taken.top)], stdout=subprocess.PIPE, text=True
-        )
-        assert child.stdout is not None
-        assert child.stdout.readline() == "begun\n"
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            child.wait(timeout=chance.uniform(0.01, 0.15))
-        child.kill()
-        child.wait()
-        child.stdout.close()
+    for seconds in (0.02, 0.1, 0.3):
+        command = [sys.executable, "-m", "tests.adopt.scan_child", dsn, str(taken.top)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+            assert child.stdout is not None
+            assert child.stdout.readline() == "begun\n"
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(timeout=seconds)
+            child.kill()
+        ends.append(child.returncode)
     walk = taken.scan()
 
+    assert ends[0] == -signal.SIGKILL
     assert (walk.files, walk.folders) == (12 * 12 * 4, 12 * 12 + 12 + 1)
     assert sum(find.file_count for find in taken.finds.values()) == 12 * 12 * 4

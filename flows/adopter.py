@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from cisterna.domain.adoption import Adoption, AdoptionState
 from cisterna.ports.share import Share
 from cisterna.services.adopt_archive import archive_turn
-from cisterna.services.adopt_contents import contents_of
+from cisterna.services.adopt_contents import known_run
 from cisterna.services.adopt_register import register_some
 from cisterna.services.adopt_scan import AdoptSite, Halted, scan_slice
 from flows.repeat import Repeat
@@ -77,15 +77,15 @@ class Adopter:
     def _carry(self, name: str) -> None:
         parts = self._parts
         archive_turn(name, catalogue=parts.catalogue, clock=parts.clock)
-        contents = partial(
-            contents_of,
+        known = partial(
+            known_run,
             catalogue=parts.catalogue,
             zone_of=parts.zone_of,
             store=lambda: parts.archive_store,
             tables=parts.tables,
         )
         try:
-            register_some(name, site=self._site, contents=contents)
+            register_some(name, site=self._site, known=known)
         except Halted:
             return
 

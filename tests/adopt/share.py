@@ -9,6 +9,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 from cisterna.adapters.share_folder import ShareFolder
+from cisterna.adapters.table_parquet import ParquetTables
 from cisterna.bootstrap.profile_plug import installed_profiles
 from cisterna.domain.account import Role
 from cisterna.domain.acquisition import Acquisition
@@ -16,11 +17,14 @@ from cisterna.domain.adoption import Adoption, Find, Scanning, Sureness, Walk
 from cisterna.domain.errors import NotFound
 from cisterna.ports.adoption import FindsWanted
 from cisterna.ports.catalogue import Catalogue
+from cisterna.ports.object_store import ObjectStore
+from cisterna.services.adopt_contents import KnownRun, known_run
 from cisterna.services.adopt_register import register_some
 from cisterna.services.adopt_scan import AdoptSite, scan_slice
 from cisterna.services.adoption import ask_register, assign, begin_adoption
 from cisterna.testing.clock import SettableClock
 from cisterna.testing.factory import make_account
+from cisterna.testing.memory_store import MemoryStore
 from cisterna.testing.virtual_squid import VirtualSquid
 
 PROFILES = installed_profiles(entry_points(group="cisterna.profiles")).usable
@@ -58,7 +62,7 @@ class Taken:
     clock: SettableClock
     scanning: Scanning = field(default_factory=lambda: Scanning(files_per_second=1_000_000))
     keep_on: Callable[[], None] = lambda: None
-    contents: dict[str, frozenset[tuple[str, int]]] = field(default_factory=dict)
+    store: ObjectStore = field(default_factory=MemoryStore)
 
     def __post_init__(self) -> None:
         with self.catalogue.begin() as tx:
@@ -108,7 +112,17 @@ class Taken:
         self.carry()
 
     def carry(self) -> int:
-        return register_some(NAME, site=self.site, contents=lambda one: self.contents.get(one.acquisition_id))
+        return register_some(NAME, site=self.site, known=self.known)
+
+    def known(self, acquisition: Acquisition) -> KnownRun | None:
+        """Open a known run."""
+        return known_run(
+            acquisition,
+            catalogue=self.catalogue,
+            zone_of=lambda one: ShareFolder(one.path, declared=one.identity),
+            store=lambda: self.store,
+            tables=ParquetTables(),
+        )
 
     def say(self, **said: str) -> None:
         fields = {"under": "", "project": None, "instrument": None, "profile": None, "reason": "I was there", **said}

@@ -79,7 +79,7 @@ def test_what_is_sure_enough_becomes_acquisitions_that_wait_for_their_turn(taken
 
 def test_runs_that_wait_for_their_turn_crowd_nobody_out_of_what_is_held(taken: Taken) -> None:
     squid_run(taken.top / "cells")
-    squid_run(taken.top / "whose")
+    squid_run(taken.top / "whose", hour=11)
     scanned(taken).register()
 
     with taken.catalogue.begin() as tx:
@@ -192,21 +192,35 @@ def test_a_run_in_a_watched_landing_zone_is_left_to_its_sweep(taken: Taken) -> N
 
 
 def test_a_copy_of_a_known_run_is_held_and_taken_in_when_a_person_says_so(taken: Taken) -> None:
-    first = squid_run(taken.top / "a")
+    squid_run(taken.top / "a")
     squid_run(taken.top / "b")
     scanned(taken).register(under="a")
     (known,) = taken.acquisitions.values()
-    files = [one for one in first.rglob("*") if one.is_file()]
-    taken.contents[known.acquisition_id] = frozenset((str(one.relative_to(first)), one.stat().st_size) for one in files)
 
     taken.register()
 
     assert len(taken.acquisitions) == 1
     (held,) = [find.held for find in taken.finds.values() if find.held]
-    assert known.acquisition_id in held
-    assert "their bytes were not compared" in held
+    assert f"it is a copy of {known.acquisition_id}" in held
+    assert "3 of them the same bytes" in held
     taken.clock.advance(LONG)
     taken.register(even_alike=True)
+    assert len(taken.acquisitions) == 2
+
+
+@pytest.mark.parametrize("different", ["a side file", "the largest"])
+def test_two_runs_of_one_protocol_are_two_runs_though_every_name_and_size_is_the_same(
+    taken: Taken, different: str
+) -> None:
+    squid_run(taken.top / "a")
+    other = squid_run(taken.top / "b")
+    by_size = sorted((one for one in other.rglob("*") if one.is_file()), key=lambda one: one.stat().st_size)
+    file = by_size[-1] if different == "the largest" else [one for one in by_size if one.stat().st_size <= 2**20][-1]
+    body = file.read_bytes()
+    file.write_bytes(body[:-1] + bytes([body[-1] ^ 1]))
+
+    scanned(taken).register()
+
     assert len(taken.acquisitions) == 2
 
 

@@ -19,7 +19,6 @@ from cisterna.domain.adoption import AdoptionState, Order, Standing, Sureness
 from cisterna.domain.instrument import Identity, Instrument
 from cisterna.ports.catalogue import Catalogue
 from cisterna.services.adopt_archive import archive_turn
-from cisterna.services.adopt_contents import contents_of
 from cisterna.services.adopt_status import adoption_status
 from cisterna.services.adoption import ask_archive, ask_register, set_state
 from cisterna.services.complete import open_version
@@ -111,23 +110,22 @@ def test_a_run_deep_in_a_share_goes_the_ordinary_way_and_is_verified(taken: Take
     assert run.is_dir()
 
 
-def test_a_run_that_was_archived_is_known_by_its_manifest_when_its_source_is_gone(taken: Taken) -> None:
+def test_a_copy_of_an_archived_run_is_known_by_its_manifest_though_the_source_is_gone(taken: Taken) -> None:
     run = squid_run(taken.top / "cells")
-    files = frozenset((str(one.relative_to(run)), one.stat().st_size) for one in run.rglob("*") if one.is_file())
     facility, acquisition, _ = archived(taken)
+    taken.store = facility.store
+    run.rename(taken.top / "copy")
+    other = squid_run(taken.top / "other/cells")
+    text = other / "acquisition.yaml"
+    text.write_bytes(text.read_bytes().swapcase())
+    taken.begin(again=True)
+    taken.scan()
+    taken.clock.advance(timedelta(days=2))
 
-    def contents() -> frozenset[tuple[str, int]] | None:
-        return contents_of(
-            acquisition,
-            catalogue=taken.catalogue,
-            zone_of=lambda instrument: ShareFolder(instrument.path),
-            store=lambda: facility.store,
-            tables=ParquetTables(),
-        )
+    taken.register()
 
-    assert contents() == files
-    run.rename(taken.top / "elsewhere")
-    assert contents() == files
+    assert f"it is a copy of {acquisition.acquisition_id}" in (taken.finds["copy"].held or "")
+    assert f"other/cells/{other.name}" in taken.acquisitions
 
 
 @dataclass

@@ -179,7 +179,7 @@ def register(
     sure: Annotated[Sureness, typer.Option("--sure", help="Only what is at least as sure.")] = Sureness.LIKELY,
     under: Under = "",
     even_alike: Annotated[
-        bool, typer.Option("--even-alike", help="Also what has the names and sizes of a run that is known.")
+        bool, typer.Option("--even-alike", help="Also what seems to be a copy of a run that is known.")
     ] = False,
     dry_run: DryRun = False,
     home: HomeOption = None,

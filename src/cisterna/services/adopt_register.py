@@ -23,6 +23,7 @@ from cisterna.ports.catalogue import Transaction
 from cisterna.ports.profile import Profile
 from cisterna.ports.share import Share
 from cisterna.services.acquisition_record import differs, first_seen, record_acquisition, taken
+from cisterna.services.adopt_contents import KnownRun, RunFiles, is_copy, telling_files
 from cisterna.services.adopt_scan import AdoptSite
 from cisterna.services.inspection import Inspection, inspect_folder, is_settled
 from cisterna.services.look import FolderLook
@@ -35,8 +36,8 @@ _LONGEST_NAME = 63
 _MOST_ALIKE = 20
 _LONGEST_PATH = 1000
 
-Contents = Callable[[Acquisition], frozenset[tuple[str, int]] | None]
-"""Gives the paths and sizes of a known run's files, from where it lies or from the archive; None when nobody knows."""
+Open = Callable[[Acquisition], KnownRun | None]
+"""Opens a known run to compare another with it; None when nobody can tell of it now."""
 
 
 class _Held(Exception):
@@ -47,7 +48,7 @@ class _Held(Exception):
         self.reason = reason
 
 
-def register_some(name: str, *, site: AdoptSite, contents: Contents, limit: int = _AT_A_TIME) -> int:
+def register_some(name: str, *, site: AdoptSite, known: Open, limit: int = _AT_A_TIME) -> int:
     """Register what is asked for and walked to its end, and look again at what had not come to rest; tell how many.
 
     It keeps to the hours and the pace of the inventory, since every name in a run is looked at once more.
@@ -57,7 +58,7 @@ def register_some(name: str, *, site: AdoptSite, contents: Contents, limit: int 
     Args:
         name: Of the adoption.
         site: What it stands on.
-        contents: Of known runs, by which a copy of one is known.
+        known: Opens known runs, so that a copy of one is known.
         limit: How many at most.
 
     Raises:
@@ -73,7 +74,7 @@ def register_some(name: str, *, site: AdoptSite, contents: Contents, limit: int 
         return 0
     rate = float(adoption.scanning.files_per_second)
     names = Bucket(lambda: rate, clock=site.clock, keep_on=site.keep_on, wait=site.wait)
-    work = _Registration(adoption, site.share_of(adoption), site, contents, names)
+    work = _Registration(adoption, site.share_of(adoption), site, known, names)
     for find in fresh:
         site.keep_on()
         work.register(corrected(find, adoption.assignments))
@@ -90,7 +91,7 @@ class _Registration:
     adoption: Adoption
     share: Share
     site: AdoptSite
-    contents: Contents
+    known: Open
     names: Bucket
 
     def register(self, find: Find) -> None:
@@ -221,7 +222,7 @@ class _Registration:
         return found
 
     def _require_another(self, find: Find, listing: Listing) -> None:
-        """Refuse what has the files of a run that is known: the same names and sizes, at another place."""
+        """Refuse a copy of a run that is known, at another place."""
         if not listing.files or any(
             one.even_alike and is_under(find.path, one.under) for one in self.adoption.registering
         ):
@@ -230,13 +231,15 @@ class _Registration:
             alike = tx.adoptions.alike(
                 file_count=len(listing.files), total_bytes=listing.total_bytes, limit=_MOST_ALIKE
             )
-        own = frozenset((file.path, file.size_bytes) for file in listing.files)
+        files = RunFiles(self.share, find.path)
         for one in alike:
-            if self.contents(one) == own:
+            known = self.known(one)
+            if known is not None and is_copy(listing, files, known=known):
+                looked, count = len(telling_files(listing)), len(listing.files)
                 raise _Held(
-                    f"its {len(listing.files)} files have the names and sizes of those of {one.acquisition_id} "
-                    f"('{one.folder}' of {one.instrument}), so it is not taken in twice; their bytes were not "
-                    "compared: `cisterna verify-copy` does, and `cisterna adopt register --even-alike` takes it in"
+                    f"it is a copy of {one.acquisition_id} ('{one.folder}' of {one.instrument}), as far as was looked: "
+                    f"its {count} files have the same names and sizes, and {looked} of them the same bytes; it is not "
+                    "taken in twice, unless `cisterna adopt register --even-alike` says so"
                 )
 
     def _write(

@@ -100,6 +100,7 @@ def commands_of(parts: Parts) -> Sequence[Command]:
 
 def duties_of(parts: Parts) -> Duties:
     """Tie each duty to the service that does it."""
+    from flows.adopter import Adopter
     from flows.pool import Pools
     from flows.tidy import Tidy
 
@@ -121,6 +122,7 @@ def duties_of(parts: Parts) -> Duties:
         collect_probes=rounds.collect_probes,
         protect=rounds.protect,
         plan=lambda: plan_releases(site=parts.release_site),
+        adopter=Adopter(parts),
     )
 
 

@@ -15,6 +15,7 @@ from cisterna.domain.errors import CisternaError
 from cisterna.ports.catalogue import Catalogue
 from cisterna.ports.hint import HINT_TOPIC
 from cisterna.ports.sink import EventSink
+from flows.adopter import Adopter
 from flows.drain import Deliver, Drain
 from flows.held import owner_name
 from flows.repeat import Repeat
@@ -81,6 +82,7 @@ class Duties:
         collect_probes: Removes what killed probes left in the stores.
         protect: Has the stores hold, lock and mark what holds and retention rules ask for.
         plan: Announces the releases that projects' policies ask for.
+        adopter: Takes in shares.
     """
 
     sweep: Sweep
@@ -98,6 +100,7 @@ class Duties:
     collect_probes: Callable[[], object] | None = None
     protect: Callable[[], object] | None = None
     plan: Callable[[], object] | None = None
+    adopter: Adopter | None = None
 
 
 class Keeper:
@@ -228,7 +231,10 @@ class Keeper:
             ("probes", self._duties.collect_probes),
             ("protect", self._duties.protect),
         )
-        every = self._recovery_seconds
+        every, adopter = self._recovery_seconds, self._duties.adopter
+        if adopter is not None:
+            looking = Repeat("adopt", adopter.look, every_seconds=INSTRUMENTS_SECONDS, at_end=adopter.stop)
+            self._repeats.append(looking)
         self._repeats += [Repeat(name, turn, every_seconds=every) for name, turn in rounds if turn is not None]
 
     def _hear(self, heard: Iterator[str], pools: Sequence[Repeat], sweeper: Sweeper) -> None:

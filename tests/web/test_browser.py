@@ -28,8 +28,10 @@ from cisterna.testing.clock import SettableClock
 from cisterna.testing.factory import make_finding
 from cisterna.web.app import create_app
 from cisterna.web.view import HERE
+from tests.adopt.share import NAME
 from tests.shadow.bench import Bench, live_through
 from tests.web.site import PASSWORD, Site, draw_cells
+from tests.web.test_adoption_page import lay_share
 
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
@@ -143,6 +145,8 @@ def fill(site: Site) -> dict[str, str]:
         "shadow": f"/instruments/{shadowed}/shadow",
         "people": "/people",
         "end-of-life": "/end-of-life",
+        "shares": "/shares",
+        "share": f"/shares/{NAME}",
         "removable": f"/datasets/{over.dataset_id}",
         "erasure-plan": f"/datasets/{doomed.dataset_id}/erasure",
         "erasure-refused": f"/datasets/{held_back.dataset_id}/erasure",
@@ -185,9 +189,10 @@ def open_context(chromium: Browser, **options: object) -> BrowserContext:
     ],
 )
 def test_no_page_has_a_serious_barrier_a_blocked_resource_or_a_sideways_scroll(
-    chromium: Browser, site: Site, scheme: str, width: int
+    chromium: Browser, site: Site, quick_path: Path, scheme: str, width: int
 ) -> None:
     addresses = fill(site)
+    lay_share(site, quick_path)
     context = open_context(chromium, color_scheme=scheme, viewport={"width": width, "height": 900})
     page, complaints, faults = context.new_page(), [], []
     page.on("console", lambda message: complaints.append(message.text) if "Refused" in message.text else None)

@@ -14,6 +14,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, TEXT
 from cisterna.adapters.catalogue_census import take_census
 from cisterna.adapters.catalogue_connection import Statements
 from cisterna.domain.acquisition import Acquisition
+from cisterna.domain.adoption import WAITS
 from cisterna.domain.dataset import Dataset, Stage, Version
 from cisterna.domain.erasure import Erasure
 from cisterna.domain.finding import GRAVEST_FIRST
@@ -53,6 +54,8 @@ _BARE = """
 _BAD = "'damaged', 'could-not-check'"
 _AHEAD = "'detected', 'measured', 'gated', 'described', 'archived', 'verified'"
 _ENDED_BADLY = "a.state IN ('aborted', 'partial', 'stalled', 'unavailable')"
+# Runs of a share wait for their turn, for weeks and by thousands: they stand on the share's own page.
+_IS_MEANT = f"a.body ->> 'held' IS DISTINCT FROM '{WAITS}'"
 _FOUND = """
     dataset_id IN (
         SELECT coalesce(whole ->> 'dataset_id', c.dataset_id)
@@ -74,7 +77,7 @@ _BRANCHES: Mapping[Group | None, Sequence[str]] = {
     Group.HELD: (
         f"{_VERSIONED} AND a.held",
         f"{_EMPTIED} AND (a.held OR {_ENDED_BADLY})",
-        f"{_BARE} AND (a.held OR {_ENDED_BADLY})",
+        f"{_BARE} AND (a.held OR {_ENDED_BADLY}) AND {_IS_MEANT}",
     ),
     Group.SETTLED: (f"{_VERSIONED} AND v.stage IN ('accepted', 'rejected', 'published', 'withdrawn')",),
 }

@@ -13,6 +13,7 @@ from sqlalchemy import text as sql_text
 
 from cisterna.adapters.catalogue_account import SqlAccounts
 from cisterna.adapters.catalogue_acquisition import SqlAcquisitions
+from cisterna.adapters.catalogue_adoption import SqlAdoptions
 from cisterna.adapters.catalogue_ahead import SqlAheads, SqlWritings
 from cisterna.adapters.catalogue_alert import SqlAlerts
 from cisterna.adapters.catalogue_connection import CHANNEL, CONNECT, Statements, connect_engine, translated
@@ -34,6 +35,7 @@ from cisterna.adapters.catalogue_roster import SqlRoster
 from cisterna.adapters.catalogue_sighting import SqlSightings
 from cisterna.adapters.catalogue_tables import SCHEMA_REVISION
 from cisterna.ports.account import Accounts
+from cisterna.ports.adoption import Adoptions
 from cisterna.ports.ahead import Aheads, Writings
 from cisterna.ports.alert import Alerts
 from cisterna.ports.catalogue import (
@@ -76,6 +78,7 @@ class SqlTransaction:
         self.roster: Roster = SqlRoster(statements)
         self.sightings: Sightings = SqlSightings(statements)
         self.hints: Hints = SqlHints(statements)
+        self.adoptions: Adoptions = SqlAdoptions(statements)
         self.inbox: Inbox = SqlInbox(statements)
         self.outbox: Outbox = SqlOutbox(statements)
         self.alerts: Alerts = SqlAlerts(statements)

@@ -83,7 +83,7 @@ class OpenFolder:
     Args:
         walk: Opens the folder of a file, for its names and what to call the file in an error.
         folder: Of the zone.
-        name: Its own, in bytes.
+        names: Of the folders on the way to it and its own, in bytes.
         refusal: Makes an error of ours.
     """
 
@@ -92,12 +92,12 @@ class OpenFolder:
         walk: Callable[[Sequence[bytes], str], int],
         *,
         folder: str,
-        name: bytes,
+        names: Sequence[bytes],
         refusal: Callable[[OSError, str], CisternaError],
     ) -> None:
         self._walk = walk
         self._folder = folder
-        self._name = name
+        self._names = names
         self._refusal = refusal
         self._parents = b""
         self._held: int | None = None
@@ -110,7 +110,7 @@ class OpenFolder:
             with suppress(OSError):
                 return _open_file(name, path, where, within=self._held)
         self.close()
-        self._held = self._walk([self._name, *parents.split(b"/")] if parents else [self._name], where)
+        self._held = self._walk([*self._names, *parents.split(b"/")] if parents else self._names, where)
         self._parents = parents
         try:
             return _open_file(name, path, where, within=self._held)
@@ -163,9 +163,9 @@ class LandingFolder:
     def listing(self, folder: str) -> Listing:
         """List everything below a folder of the zone, without opening one file."""
         with self._root() as root, self._speaking_of_the_zone():
-            walk, name = Walk(), self._source_name(folder)
+            walk, names = Walk(), self._source_names(folder)
             try:
-                descriptor = os.open(name, _FOLDER, dir_fd=root)
+                descriptor = _descend(root, names)
             except PermissionError:
                 walk.refuse(ObstacleKind.UNREADABLE, folder, "may not be entered; give Cisterna's user the right")
                 return walk.listing()
@@ -203,31 +203,26 @@ class LandingFolder:
             msg = f"nobody declared which folder {self.path} is, so nothing in it is deleted; declare the instrument"
             raise ReleaseRefused(msg, path=self.path)
         self.require_identity(self._declared)
-        return delete_proven(self._root, self._source_name(folder), files, keep_on=keep_on)
+        (name,) = self._source_names(folder)
+        return delete_proven(self._root, name, files, keep_on=keep_on)
 
     def _entered(self, folder: str) -> OpenFolder:
-        return OpenFolder(self._walk, folder=folder, name=self._source_name(folder), refusal=self._cannot_open)
+        return OpenFolder(self._walk, folder=folder, names=self._source_names(folder), refusal=self._cannot_open)
 
     def _walk(self, names: Sequence[bytes], where: str) -> int:
         """Open a folder by the names on the way from the zone, none of which may be a link."""
         with self._root() as root:
-            at = root
-            for name in names:
-                try:
-                    below = os.open(name, _FOLDER, dir_fd=at)
-                except OSError as error:
-                    raise self._cannot_open(error, where) from error
-                finally:
-                    if at != root:
-                        os.close(at)
-                at = below
-            return at
+            try:
+                return _descend(root, names)
+            except OSError as error:
+                raise self._cannot_open(error, where) from error
 
-    def _source_name(self, folder: str) -> bytes:
+    def _source_names(self, folder: str) -> Sequence[bytes]:
+        """Give the names on the way from the zone to a folder of it: of a landing zone, one."""
         if "/" in folder:
             msg = f"{folder!r} is not the name of a folder directly in {self.path}"
             raise HostileInput(msg, path=folder)
-        return source_path(folder)
+        return [source_path(folder)]
 
     @contextmanager
     def _root(self, *, check: bool = True) -> Iterator[int]:
@@ -289,6 +284,19 @@ class LandingFolder:
             return HostileInput(msg, path=where)
         msg = f"{where} in {self.path} cannot be opened: {error.strerror}; {_remedy(error)}"
         return SourceUnavailable(msg, path=where)
+
+
+def _descend(root: int, names: Sequence[bytes]) -> int:
+    """Open the last of some folders, each in the one before and none of them a link. Raises `OSError`."""
+    at = root
+    for name in names:
+        try:
+            below = os.open(name, _FOLDER, dir_fd=at)
+        finally:
+            if at != root:
+                os.close(at)
+        at = below
+    return at
 
 
 def _remedy(error: OSError) -> str:

@@ -308,7 +308,8 @@ class Parts:
 
     def zone_of(self, instrument: Instrument) -> LandingZone:
         """Open an instrument's landing zone, and no other folder that stands in its place."""
-        return self.zones.open(instrument.path, declared=instrument.identity)
+        opens = self.zones.share if instrument.adopted else self.zones.open
+        return opens(instrument.path, declared=instrument.identity)
 
     def zone_at(self, path: Path | str) -> LandingZone:
         """Open any folder, or a prefix `s3://bucket/prefix`, as a landing zone."""

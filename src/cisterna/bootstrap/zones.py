@@ -7,6 +7,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from cisterna.adapters.landing_folder import LandingFolder
+from cisterna.adapters.share_folder import ShareFolder
 from cisterna.bootstrap.stores import Stores
 from cisterna.domain.errors import InvalidInput, NotReady, SettingsInvalid
 from cisterna.domain.hint import BUCKET_SCHEME
@@ -45,6 +46,10 @@ class Zones:
         if path.startswith(BUCKET_SCHEME):
             return self._in_bucket(path, declared)
         return LandingFolder(path, declared=declared)
+
+    def share(self, path: str, *, declared: Identity | None = None) -> ShareFolder:
+        """Open a share that is taken in where it lies; it is a folder of this machine."""
+        return ShareFolder(path, declared=declared)
 
     def mark(self, path: str) -> None:
         """Put the sentinel into a landing zone that lies in a bucket; a folder needs none."""

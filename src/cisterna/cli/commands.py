@@ -34,6 +34,7 @@ COMMANDS = {
     ),
     "doctor": Place("doctor", "doctor", "Check every part and name the fix for what fails."),
     "ingest": Place("ingest", "ingest", "Bring in a folder by hand."),
+    "adopt": Place("adopt", "app", "Shares with years of runs: look through them, and take them in."),
     "list": Place("dataset", "list_", "List acquisitions and datasets, latest change first."),
     "show": Place("dataset", "show", "Show everything known of one acquisition, dataset or version."),
     "check": Place(

@@ -146,7 +146,8 @@ class Instrument(Value):
         identity: Of the landing zone when it was declared.
         bandwidth: Limits to how fast its acquisitions are read, each for some hours; none is no limit.
         copies: What was said of the copies that its releases ask for; None where nobody said anything.
-        watched: Whether the sweep looks at it; the instrument of `ingest PATH` is not watched.
+        watched: Whether the sweep looks at it; the instruments of `ingest PATH` and of shares are not watched.
+        adopted: Name of the share that was taken in, of an instrument whose runs lie in it at any depth.
         guard: The mass change that waits for a person; while it stands, nothing is concluded from it.
         accepted: The last mass change that a person accepted.
         shadow: The last time in shadow mode, ended or not.
@@ -160,6 +161,7 @@ class Instrument(Value):
     bandwidth: tuple[BandwidthLimit, ...] = ()
     copies: CopyPolicy | None = None
     watched: bool = True
+    adopted: Slug | None = None
     created_at: Moment
     guard: MassChange | None = None
     accepted: AcceptedChange | None = None

@@ -14,6 +14,7 @@ from pydantic import Field, JsonValue, ValidationError
 
 from cisterna.domain.account import Account, ApiToken, SetupLink
 from cisterna.domain.acquisition import Acquisition
+from cisterna.domain.adoption import Adoption
 from cisterna.domain.alert import Alert
 from cisterna.domain.base import Moment, Value
 from cisterna.domain.dataset import Dataset, Version
@@ -113,6 +114,7 @@ KINDS: Mapping[str, Kind] = {
         Erasure, columns={"state": lambda one: one.state.value, "dataset_ids": lambda one: list(one.dataset_ids)}
     ),
     "alerts": Kind(Alert),
+    "adoptions": Kind(Adoption),
     "lanes": Kind(Lane),
     "works": Kind(Work, settle=_unleased),
     "events": Kind(KeptEvent, is_final=True),
@@ -120,6 +122,9 @@ KINDS: Mapping[str, Kind] = {
 """Every kind that is kept, by the name of its table."""
 
 NOT_KEPT: Mapping[str, str] = {
+    "adoption_walks": "how far an inventory of a share is; the next one begins anew",
+    "adoption_folders": "which folders of a share are to be walked; the next inventory finds them",
+    "adoption_finds": "what lies in a share; the next inventory finds it, and acquisitions are known by their folders",
     "sessions": "whoever was signed in signs in again",
     "nonces": "which signed messages came; they are hints, and a sweep sees the same without them",
     "alert_pictures": "small pictures of images that are in the archive themselves, or go there",

@@ -27,6 +27,7 @@ from cisterna.domain.release import Release
 from cisterna.domain.review import Decision
 from cisterna.domain.stored_copy import StoredCopy
 from cisterna.ports.account import Accounts
+from cisterna.ports.adoption import Adoptions
 from cisterna.ports.ahead import Aheads, Writings
 from cisterna.ports.alert import Alerts
 from cisterna.ports.hint import Hints
@@ -372,6 +373,7 @@ class Transaction(Protocol):
     roster: Roster
     sightings: Sightings
     hints: Hints
+    adoptions: Adoptions
     inbox: Inbox
     outbox: Outbox
     accounts: Accounts

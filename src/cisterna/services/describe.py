@@ -189,7 +189,7 @@ def _manifest(known: _Known, *, store: ObjectStore, tables: TableFile) -> Manife
 
 
 def _look(known: _Known, manifest: Manifest, *, store: ObjectStore, tables: TableFile) -> ArchivedLook | PartsLook:
-    folder = known.acquisition.folder if known.acquisition else known.dataset.title
+    folder = known.acquisition.folder.rpartition("/")[2] if known.acquisition else known.dataset.title
     settings = known.instrument.settings if known.instrument else {}
     if known.version.parts:
         return PartsLook(folder, known.parts, store=store, tables=tables, settings=settings)

@@ -171,11 +171,13 @@ def plan_releases(*, site: ReleaseSite) -> Sequence[Release]:
     now = site.clock.now()
     with site.catalogue.begin() as tx:
         slugs = {one.slug for one in tx.projects.list() if one.policy.release is ReleasePolicy.AUTOMATIC}
+        adopted = {one.name for one in tx.instruments.list() if one.adopted}  # nothing in a share ever goes
         rested = timedelta(days=site.rules.rest_days)
         wanted = [
             one
             for one in tx.acquisitions.list(state=AcquisitionState.COMPLETE, held=False)
             if one.project in slugs
+            and one.instrument not in adopted
             and one.source_state is SourceState.PRESENT
             and one.dataset_id is not None
             and now - one.settled_since >= rested

@@ -11,6 +11,8 @@ from fastapi.staticfiles import StaticFiles
 
 from cisterna.web import (
     account_page,
+    adoption_api,
+    adoption_page,
     alert_api,
     alert_page,
     api,
@@ -77,9 +79,11 @@ def create_app(parts: WebParts) -> FastAPI:
         alert_page,
         removal_page,
         shadow_page,
+        adoption_page,
         verify_page,
         landing,
         alert_api,
+        adoption_api,
         removal_api,  # before the rest of the API, whose dataset may be named by an ARK and takes whole paths
         api,
         hint_api,

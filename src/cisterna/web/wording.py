@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cisterna.web.adoption_wording import ADOPTION
 from cisterna.web.alert_wording import ALERT
 from cisterna.web.removal_wording import REMOVAL
 from cisterna.web.shadow_wording import SHADOW
@@ -477,6 +478,7 @@ TEXT: dict[str, str] = {
     # erasures
     "erased.alert": "The data are gone for good:",
     **ALERT,
+    **ADOPTION,
     **REMOVAL,
     **WRITING,
     **SHADOW,

@@ -22,6 +22,8 @@ from cisterna.ports.catalogue import Catalogue
 from cisterna.ports.clock import Clock
 from cisterna.ports.object_store import ObjectStore
 from cisterna.ports.quality import GateReport, MetricTable, QualityGate, TableFile
+from cisterna.services.measurement import UNMEASURED
+from cisterna.services.plane_finding import told_of_planes
 from cisterna.services.staging import read_staged, stage_files
 from cisterna.services.transition import advance
 
@@ -111,6 +113,7 @@ def gate_version(
     report = _lost(dataset) if gate_lost else _ask(gate, dataset, summary)
     if problem is not None:
         report = report.model_copy(update={"findings": (problem, *report.findings)})
+    report = report.model_copy(update={"findings": told_of_planes(report.findings, summary.table)})
 
     if version.incomplete is not None:
         report = report.model_copy(update={"findings": (*report.findings, _not_whole(version.incomplete))})
@@ -170,7 +173,7 @@ def summarise(table: MetricTable, facts: Facts, *, limits: Mapping[str, float]) 
     images = _Images(table, _DEFAULT_LIMITS | dict(limits))
     row: SummaryRow = {
         "images_found": table.rows,
-        "images_unreadable": sum(images.unreadable),
+        "images_unreadable": sum(images.unreadable) if not all(images.unmeasured) else None,
         "planned_missing_share": facts.planned_missing_share,
         "channels": len(images.channels),
         "planes_missing": images.planes_missing(),
@@ -225,8 +228,10 @@ class _Images:
         self.limits = limits
         self._table = table
         self.unreadable = [_is_unreadable(cell) for cell in self._column("problem")]
+        self.unmeasured = [_is_unreadable(cell) for cell in self._column(UNMEASURED)]
+        self._left_out = [any(pair) for pair in zip(self.unreadable, self.unmeasured, strict=True)]
         self._channel = [str(cell) if cell is not None else "" for cell in self._column("channel")]
-        readable = zip(self._channel, self.unreadable, strict=True)
+        readable = zip(self._channel, self._left_out, strict=True)
         self.channels = sorted({channel for channel, bad in readable if not bad})
         self.saturated = [
             max((one for one in pair if one is not None), default=None)
@@ -239,7 +244,7 @@ class _Images:
 
     def numbers(self, name: str) -> list[float | None]:
         """A column as finite numbers; None for anything else, and for images that could not be read."""
-        return [None if bad else _number(cell) for cell, bad in zip(self._column(name), self.unreadable, strict=True)]
+        return [None if bad else _number(cell) for cell, bad in zip(self._column(name), self._left_out, strict=True)]
 
     def _by_channel(self, values: Sequence[float | None]) -> dict[str, list[float]]:
         grouped: dict[str, list[float]] = defaultdict(list)
@@ -284,7 +289,7 @@ class _Images:
         places = zip(*(self._column(name) for name in ("region", "field", "t")), strict=True)
         stacks: dict[str, dict[object, list[int]]] = defaultdict(lambda: defaultdict(list))
         for index, (channel, place) in enumerate(zip(self._channel, places, strict=True)):
-            if not self.unreadable[index]:
+            if not self._left_out[index]:
                 alone = place[0] is None  # nothing says where it belongs, so it is no part of a stack
                 stacks[channel][index if alone else place].append(index)
         medians, lost, unknown = [], [], []

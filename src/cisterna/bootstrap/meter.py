@@ -1,0 +1,26 @@
+"""What measures images, put together."""
+
+from __future__ import annotations
+
+from cisterna.bootstrap.home import Home
+from cisterna.ports.quality import ImageMeter
+from cisterna.settings import Settings
+
+
+def image_meter(settings: Settings, home: Home) -> ImageMeter:
+    """Measure images in memory, and the planes of makers' files through a process and a spool of their own."""
+    from cisterna.adapters.disk_room import DiskRoom
+    from cisterna.adapters.image_meter import TiffMeter
+    from cisterna.adapters.maker_meter import MakerMeter
+    from cisterna.adapters.plane_child import PlaneChildren
+    from cisterna.adapters.spool_folder import SpoolFolder
+
+    measure = settings.measure
+    room = DiskRoom(home.folder, reserve_bytes=settings.store.reserve_mib * 1024 * 1024)
+    return MakerMeter(
+        TiffMeter(),
+        spools=SpoolFolder(home.spool, limit_bytes=measure.spool_limit_bytes, room=room),
+        children=PlaneChildren(log=home.logs / "planes.log", plane_bytes=measure.image_limit_bytes),
+        plane_bytes=measure.image_limit_bytes,
+        most_planes=measure.planes_per_file,
+    )

@@ -1,4 +1,4 @@
-"""Measures the planes inside makers' files (CZI, ND2, LIF), which another process reads; other files are not its own."""
+"""Measures the planes inside makers' files (CZI, ND2, LIF), which another process reads; other files go elsewhere."""
 
 from __future__ import annotations
 

@@ -42,15 +42,15 @@ class PlaneFile(Protocol):
 class OpenPlaneFile(Protocol):
     """Opens files."""
 
-    def __call__(self, file: BinaryIO) -> PlaneFile:
-        """Open one, which stays open for as long as its planes are read. Raises anything."""
+    def __call__(self, file: BinaryIO, *, plane_bytes: int) -> PlaneFile:
+        """Open one, which stays open for as long as its planes are read; no plane of more bytes is. Raises anything."""
         ...
 
 
 def require_few(count: int) -> None:
     """Raises `CannotRead` for more planes than are looked at."""
     if count > PLANES_MAX:
-        msg = f"it claims {count:,} planes; at most {PLANES_MAX:,} are looked at"
+        msg = f"it has {count:,} planes or tiles; at most {PLANES_MAX:,} are looked at"
         raise CannotRead(msg)
 
 

@@ -102,6 +102,7 @@ def _dye(channel: Any) -> Any:
     return {"Value": name} if name else None
 
 
-def open_planes(file: BinaryIO) -> PlaneFile:
-    """Open a file. Raises anything."""
+def open_planes(file: BinaryIO, *, plane_bytes: int) -> PlaneFile:
+    """Open a file, whose planes are read whole or not at all. Raises anything."""
+    del plane_bytes
     return LifPlanes(file)

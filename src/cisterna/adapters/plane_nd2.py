@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from math import prod
 from typing import Any, BinaryIO
 
@@ -99,11 +100,16 @@ class Nd2Planes:
         return found
 
     def _channel_names(self) -> list[str]:
-        channels = self._file.metadata.channels or []
+        channels: Sequence[Any] = ()
+        with suppress(
+            Exception
+        ):  # the package reads all of the metadata at once, and a part that it cannot read ends it
+            channels = self._file.metadata.channels or ()
         told = [named(one.channel.name, f"C{place}") for place, one in enumerate(channels[: self._channels])]
         return [*told, *(f"C{place}" for place in range(len(told), self._channels))]
 
 
-def open_planes(file: BinaryIO) -> PlaneFile:
-    """Open a file. Raises anything."""
+def open_planes(file: BinaryIO, *, plane_bytes: int) -> PlaneFile:
+    """Open a file, whose planes are read whole or not at all. Raises anything."""
+    del plane_bytes
     return Nd2Planes(file)

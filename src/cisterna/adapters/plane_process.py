@@ -59,7 +59,7 @@ class Desk:
             raise InvalidInput(msg)
         self._file = file
         with _no_new_descriptor(but=1):  # of the same file, for a library that takes a path or maps it
-            self._planes = opener(file)
+            self._planes = opener(file, plane_bytes=self._plane_bytes)
         with _no_new_descriptor():
             placed = self._planes.placed()
         self._chosen = chosen_planes(placed, most=most)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
 import threading
@@ -21,6 +22,7 @@ _SPARE_BYTES = 1024 * 1024
 _ENOUGH_PLANES = 4
 """What a library holds of one plane: a tile as it is stored, decoded, put together, and what is sent."""
 _OWN_BYTES = 1 << 30
+_KEPT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "TMPDIR")
 _LAST_SECONDS, _CLOSE_SECONDS = 1.0, 10.0
 
 
@@ -43,7 +45,8 @@ class PlaneChild:
             argv = [sys.executable, "-m", "cisterna.adapters.plane_process", "--wire", str(theirs.fileno())]
             argv += ["--plane-bytes", str(plane_bytes)]
             argv += ["--memory-bytes", str(_OWN_BYTES + _ENOUGH_PLANES * plane_bytes)]
-            self._child = Child("the reader of makers' files", argv, log=log, pass_fds=(theirs.fileno(),))
+            name, wire = "the reader of makers' files", (theirs.fileno(),)
+            self._child = Child(name, argv, log=log, env=_environment(), pass_fds=wire)
             self._child.start()
         self._wire: Wire = Connection(ours.detach())
 
@@ -79,6 +82,12 @@ class PlaneChild:
         """End it at once."""
         self._child.kill()
         self._wire.close()
+
+
+def _environment() -> dict[str, str]:
+    """Give what a Python process needs to find its packages, and none of our secrets."""
+    kept = {name: value for name in _KEPT if (value := os.environ.get(name)) is not None}
+    return {**kept, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
 class PlaneChildren:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from cisterna.adapters.plane_file import NOT_THERE, OUTSIDE, CannotRead, PlaneFile, named, require_few
 from cisterna.domain.plane_choice import PlacedPlane
 
+_PLANE_AXES = 2
 _OWN_WORDS = ("T", "C", "Z")
 _CHANNEL = "./Data/Image/ImageDescription/Channels/ChannelDescription"
 
@@ -49,6 +50,9 @@ class LifPlanes:
             yield PlacedPlane((index,), region, "C0", 1, 1, 1, fault=fault)
             return
         outer, inner = _outer(image), image.frames.frame_sizes
+        if len(inner) < _PLANE_AXES:
+            yield PlacedPlane((index,), region, "C0", 1, 1, 1, fault="its pixels do not lie plane by plane")
+            return
         names = _channel_names(image)
         lack = self._fault(image)
         height, width, *samples = inner.values()

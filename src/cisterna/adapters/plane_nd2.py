@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from math import prod
@@ -15,13 +16,15 @@ from cisterna.domain.plane_choice import PlacedPlane
 
 _OWN_WORDS = {"P": "region", "T": "t", "Z": "z"}
 _FRAME = b"ImageDataSeq|"
-_CHUNK_BYTES, _BEFORE_PIXELS_BYTES = 16, 4096
+_MAGIC = b"\xda\xce\xbe\x0a"
+_CHUNK_BYTES, _BEFORE_PIXELS_BYTES, _STAMP_BYTES = 16, 4096, 8
 
 
 class Nd2Planes:
     """Implements `PlaneFile`. A frame holds all channels of one place, pixel by pixel; each is a plane here."""
 
     def __init__(self, file: BinaryIO) -> None:
+        self._own = file
         self._file = ND2File(file)
         if self._file.is_legacy:
             msg = "it is of the format before 2004 (JPEG 2000), whose planes are not read"
@@ -87,8 +90,20 @@ class Nd2Planes:
             return OUTSIDE if at + _CHUNK_BYTES + size > self._size_bytes else None
         if attributes.compressionType == "lossy":
             return "it is compressed with losses, which is not read"
-        needed = attributes.heightPx * (attributes.widthBytes or 0)
-        return OUTSIDE if at + _BEFORE_PIXELS_BYTES + needed > self._size_bytes else None
+        row = (attributes.widthPx or 0) * attributes.componentCount * (attributes.bitsPerComponentInMemory // 8)
+        row_bytes = attributes.widthBytes or row
+        if row_bytes < row:
+            return f"its rows have {row_bytes:,} bytes and {row:,} are needed"
+        needed = attributes.heightPx * row_bytes
+        if at + _BEFORE_PIXELS_BYTES + needed > self._size_bytes:
+            return OUTSIDE
+        held = self._chunk_bytes(at) - _STAMP_BYTES
+        return f"its chunk holds {held:,} bytes and its pixels take {needed:,}" if held < needed else None
+
+    def _chunk_bytes(self, at: int) -> int:
+        self._own.seek(at)
+        head = self._own.read(_CHUNK_BYTES)
+        return int(struct.unpack("<IIQ", head)[2]) if len(head) == _CHUNK_BYTES and head[:4] == _MAGIC else 0
 
     def _chunks(self) -> dict[int, tuple[int, int]]:
         """Tell where the chunk of each frame begins, and what it holds."""

@@ -6,6 +6,8 @@ import os
 import resource
 import signal
 import struct
+import subprocess
+import sys
 import time
 import zlib
 from collections.abc import Callable
@@ -25,8 +27,8 @@ from cisterna.ports.quality import ImageReading
 from cisterna.testing.nd2_planes import nd2_of
 from cisterna.testing.virtual_czi import XML
 from cisterna.testing.virtual_lif import lif_of
-from tests.planes.conftest import Watched, cells, meter_of, metrics_as_tiff
 from tests.planes.czi_by_hand import JPEG_XR, ZSTD, Tile, czi_of
+from tests.planes.makers import Watched, cells, meter_of, metrics_as_tiff
 
 Read = Callable[[bytes, str], ImageReading]
 PIXELS = cells()
@@ -330,3 +332,28 @@ def test_a_wrong_answer_of_a_reader_is_named(read: Read, monkeypatch: pytest.Mon
     reading = read(FILES["a.czi"], "a.czi")
 
     assert all("its reader gave" in why for why in whys(reading)), whys(reading)
+
+
+ORPHAN = """
+import os, signal, sys
+from pathlib import Path
+from cisterna.adapters.plane_child import PlaneChildren
+child = PlaneChildren(log=Path(os.devnull), plane_bytes=1 << 20).take()
+child.ask({"op": "close"}, timeout_seconds=30)
+os.kill(child.pid, signal.SIGSTOP)
+print(child.pid, flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_reader_dies_with_its_worker_even_when_it_hangs() -> None:
+    with subprocess.Popen([sys.executable, "-c", ORPHAN], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as worker:
+        assert worker.stdout is not None
+        reader = Path(f"/proc/{int(worker.stdout.readline())}")
+        assert reader.exists()
+        worker.kill()
+
+    deadline = time.monotonic() + 20
+    while reader.exists() and "Z" not in (reader / "stat").read_text().split()[2] and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not reader.exists() or "Z" in (reader / "stat").read_text().split()[2]

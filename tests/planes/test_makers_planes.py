@@ -19,8 +19,8 @@ from cisterna.ports.profile import Plane
 from cisterna.ports.quality import ImageReading
 from cisterna.testing.nd2_planes import nd2_of
 from cisterna.testing.virtual_lif import lif_of
-from tests.planes.conftest import Watched, cells, meter_of, metrics_as_tiff
 from tests.planes.czi_by_hand import BGR24, GRAY_FLOAT, JPEG_XR, Tile, czi_of
+from tests.planes.makers import Watched, cells, meter_of, metrics_as_tiff
 
 Read = Callable[[bytes, str], ImageReading]
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 _SIGNATURE, _MAP = b"ND2 FILE SIGNATURE CHUNK NAME01!", b"ND2 FILEMAP SIGNATURE NAME 0001!"
 _END = b"ND2 CHUNK MAP SIGNATURE 0000001!"
+_CAPTURED = "Camera Name: Nobody Flash 1\r\nMicroscope: Nobody Ti2\r\n"
 _NAME_BYTES = 4072  # of a chunk with pixels, which begin 4,096 bytes behind its own beginning
 
 Values: TypeAlias = "Mapping[str, float | int | str | bool | Values]"
@@ -47,7 +48,10 @@ def nd2_of(
         (b"ImageAttributesLV!", tree({"SLxImageAttributes": attributes})),
         (b"ImageMetadataLV!", tree({"SLxExperiment": _experiment(times, positions, levels)})),
         (b"ImageMetadataSeqLV|0!", tree({"SLxPictureMetadata": _picture(names)})),
-        (b"ImageTextInfoLV!", tree({"SLxImageTextInfo": {"TextInfoItem_14": "NIS-Elements AR 5.30"}})),
+        (
+            b"ImageTextInfoLV!",
+            tree({"SLxImageTextInfo": {"TextInfoItem_6": _CAPTURED, "TextInfoItem_14": "NIS-Elements AR 5.30"}}),
+        ),
     ]
     body = _chunk(_SIGNATURE, b"Ver3.0".ljust(64, b"\0"))
     places = [(_SIGNATURE, 0, 64)]

@@ -24,7 +24,8 @@ from cisterna.services import one_read
 from cisterna.services.measurement import METRICS_PATH, PREVIEWS_PATH
 from cisterna.testing.nd2_planes import nd2_of
 from cisterna.testing.virtual_lif import lif_of
-from tests.archive.facility import Facility, SetRoom, TiffProfile, manifest_of, table_of
+from tests.archive.facility import Facility, SetRoom, TiffProfile
+from tests.archive.test_measure import manifest_of, table_of
 from tests.planes.czi_by_hand import Tile, czi_of
 from tests.planes.makers import Watched, cells
 
@@ -167,7 +168,7 @@ def test_a_disk_that_fills_up_on_the_way_costs_a_measurement_and_no_byte(
     makers: Facility, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("cisterna.adapters.spool_folder.IN_MEMORY_BYTES", 1)
-    monkeypatch.setattr(tempfile, "TemporaryFile", lambda **_: Path("/dev/full").open("w+b"))  # noqa: SIM115 - the spool closes it
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda **_: Path("/dev/full").open("w+b", buffering=0))  # noqa: SIM115 - the spool closes it
 
     table = measured(makers)
 

@@ -22,8 +22,9 @@ from hypothesis import strategies as st
 
 from cisterna.adapters import maker_meter
 from cisterna.adapters.maker_meter import MakerMeter
+from cisterna.adapters.maker_planes import MakerPlanes
 from cisterna.adapters.plane_child import PlaneChildren
-from cisterna.ports.quality import ImageReading
+from cisterna.ports.quality import ImageReading, PlaneReading
 from cisterna.testing.nd2_planes import nd2_of
 from cisterna.testing.virtual_czi import XML
 from cisterna.testing.virtual_lif import lif_of
@@ -261,6 +262,29 @@ def test_a_reader_that_crashes_again_and_again_is_given_up(meter: MakerMeter, ch
     assert [told[1], told[3]] == ["", ""]
     assert told[5] == "its reader was lost too often in this file"
     assert reading.planes_in_file == 6
+
+
+def test_a_reader_that_cannot_be_started_is_named(tmp_path: Path) -> None:
+    (tmp_path / "no folder").write_text("a file")
+    children = PlaneChildren(log=tmp_path / "no folder" / "log", plane_bytes=1 << 20)
+
+    reading = meter_of(children, tmp_path).read(memoryview(FILES["a.czi"]), path="a.czi")
+    children.close()
+
+    assert "its reader could not be started" in (reading.unmeasured or "")
+
+
+def test_a_file_that_takes_too_long_is_left_where_it_stands(children: Watched, tmp_path: Path) -> None:
+    path = tmp_path / "a.czi"
+    path.write_bytes(FILES["a.czi"])
+    with path.open("rb") as file:
+        planes = MakerPlanes(file, "czi", children, most=500, plane_seconds=5.0, file_seconds=0.0)
+        assert planes.open() is None
+        reading = planes.pixels(0)
+        planes.close()
+
+    assert isinstance(reading, PlaneReading)
+    assert reading.unmeasured == "its file had taken more than 0 s"
 
 
 def test_a_reader_that_died_while_it_waited_is_replaced(meter: MakerMeter, read: Read, children: Watched) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from importlib.util import find_spec
@@ -146,8 +145,9 @@ class _MakerSpool:
         if self._lost is not None:
             return
         try:
-            self._file.write(piece)
-            self._size_bytes += len(piece)
+            while piece:
+                count = self._file.write(piece)
+                self._size_bytes, piece = self._size_bytes + count, piece[count:]
         except OSError as error:
             self._lost = f"its bytes could not be kept for its reader ({error.strerror})"
             with contextlib.suppress(OSError):
@@ -155,10 +155,8 @@ class _MakerSpool:
 
     def read(self, *, keep_on: Callable[[], None]) -> ImageReading:
         """Measure the file."""
-        with contextlib.suppress(OSError):
-            self._file.flush()
-        if self._lost is not None or os.fstat(self._file.fileno()).st_size != self._size_bytes:
-            return ImageReading(unmeasured=self._lost or "its bytes could not be kept for its reader")
+        if self._lost is not None:
+            return ImageReading(unmeasured=self._lost)
         if self._size_bytes == 0:
             return ImageReading(problem="the file is empty")
         with open(f"/proc/self/fd/{self._file.fileno()}", "rb") as again:  # noqa: PTH123 - it has no path but this

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from math import prod
 from typing import Any, BinaryIO
@@ -19,7 +20,7 @@ from cisterna.ports.profile import Plane
 from cisterna.ports.quality import ImageReading, PlaneReading
 
 _LOSSES_MAX = 3
-_OPEN_SECONDS = 60.0
+_OPEN_SECONDS, _FILE_SECONDS = 60.0, 1800.0
 _SIDE_MAX = 2**31
 _READERS_OWN = frozenset({OUT_OF_MEMORY, InvalidInput.code})
 """Codes of what says nothing against a file."""
@@ -34,11 +35,22 @@ class MakerPlanes:
         children: Give processes.
         most: So many planes are chosen, at most.
         plane_seconds: How long one may take.
+        file_seconds: After so long no further plane is begun.
     """
 
-    def __init__(self, file: BinaryIO, kind: str, children: PlaneChildren, *, most: int, plane_seconds: float) -> None:
+    def __init__(
+        self,
+        file: BinaryIO,
+        kind: str,
+        children: PlaneChildren,
+        *,
+        most: int,
+        plane_seconds: float,
+        file_seconds: float = _FILE_SECONDS,
+    ) -> None:
         self._file, self._kind, self._children, self._most = file, kind, children, most
-        self._plane_seconds = plane_seconds
+        self._plane_seconds, self._file_seconds = plane_seconds, file_seconds
+        self._begun = time.monotonic()
         self._child: PlaneChild | None = None
         self._losses = 0
         self.placed: tuple[PlacedPlane, ...] = ()
@@ -46,6 +58,7 @@ class MakerPlanes:
 
     def open(self) -> ImageReading | None:
         """Open the file and learn its planes; or say why that cannot be."""
+        self._begun = time.monotonic()
         try:
             answer = self._opened()
         except ReaderLost as lost:
@@ -64,6 +77,8 @@ class MakerPlanes:
     def pixels(self, index: int) -> NDArray[Any] | PlaneReading:
         """Read a plane, or say why it cannot be had."""
         placed = self.placed[index]
+        if time.monotonic() - self._begun > self._file_seconds:
+            return _without(placed, unmeasured=f"its file had taken more than {self._file_seconds:g} s")
         try:
             if self._child is None and (self._losses >= _LOSSES_MAX or "error" in self._opened()):
                 return _without(placed, unmeasured="its reader was lost too often in this file")

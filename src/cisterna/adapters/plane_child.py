@@ -47,7 +47,11 @@ class PlaneChild:
             argv += ["--memory-bytes", str(_OWN_BYTES + _ENOUGH_PLANES * plane_bytes)]
             name, wire = "the reader of makers' files", (theirs.fileno(),)
             self._child = Child(name, argv, log=log, env=_environment(), pass_fds=wire)
-            self._child.start()
+            try:
+                self._child.start()
+            except BaseException:
+                ours.close()
+                raise
         self._wire: Wire = Connection(ours.detach())
 
     @property
@@ -114,14 +118,17 @@ class PlaneChildren:
             yield
 
     def take(self) -> PlaneChild:
-        """Give a child that waits, or a new one."""
+        """Give a child that waits, or a new one. Raises `ReaderLost` when none can be started."""
         while self._idle:
             with suppress(IndexError):
                 child = self._idle.pop()
                 if child.pid is not None:
                     return child
                 child.kill()  # somebody else ended it while it waited
-        return self._starter.submit(PlaneChild, log=self._log, plane_bytes=self._plane_bytes).result()
+        try:
+            return self._starter.submit(PlaneChild, log=self._log, plane_bytes=self._plane_bytes).result()
+        except OSError as error:
+            raise ReaderLost(f"could not be started ({error})") from error
 
     def give_back(self, child: PlaneChild) -> None:
         """Have a child let go of its file, whose room would not be free before, and keep it for the next one."""

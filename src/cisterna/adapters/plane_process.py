@@ -19,6 +19,7 @@ import gc
 import importlib
 import os
 import resource
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from multiprocessing.connection import Connection
@@ -152,8 +153,12 @@ def load_openers() -> dict[str, OpenPlaneFile]:
     """Load the readers whose libraries are installed."""
     found = {}
     for kind in LIBRARIES:
-        with contextlib.suppress(ImportError):
+        try:
             found[kind] = cast("OpenPlaneFile", importlib.import_module(f"cisterna.adapters.plane_{kind}").open_planes)
+        except ModuleNotFoundError:
+            continue
+        except Exception:  # noqa: BLE001 - one that is installed and broken must not take the others with it
+            traceback.print_exc()
     return found
 
 

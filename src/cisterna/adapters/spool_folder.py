@@ -10,7 +10,7 @@ import os
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -36,7 +36,7 @@ class SpoolFolder:
 
     @contextmanager
     def file(self, size_bytes: int) -> Iterator[BinaryIO | str]:
-        """Give an empty file for so many bytes, or say why there is none."""
+        """Give an empty file for so many bytes, without a buffer, or say why there is none."""
         if size_bytes > self._limit_bytes:
             yield (
                 f"{size_bytes / _MIB:,.0f} MiB are more than the {self._limit_bytes / _MIB:,.0f} that are spooled "
@@ -44,8 +44,8 @@ class SpoolFolder:
             )
             return
         if size_bytes <= IN_MEMORY_BYTES:
-            with os.fdopen(os.memfd_create("spool"), "w+b") as file:
-                yield file
+            with os.fdopen(os.memfd_create("spool"), "w+b", buffering=0) as file:
+                yield cast("BinaryIO", file)
             return
         with self._lock:
             refusal = self._refusal(size_bytes)
@@ -62,16 +62,12 @@ class SpoolFolder:
     def _on_disk(self) -> Iterator[BinaryIO | str]:
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            made = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115 - closed below, after the caller's turn
+            made = tempfile.TemporaryFile(dir=self._folder, buffering=0)  # noqa: SIM115 - closed below, after the caller's turn
         except OSError as error:
             yield f"no file can be made in {self._folder} ({error.strerror})"
             return
-        file = cast("BinaryIO", made)
-        try:
-            yield file
-        finally:
-            with suppress(OSError):  # of bytes that no disk took
-                file.close()
+        with made:
+            yield cast("BinaryIO", made)
 
     def _refusal(self, size_bytes: int) -> str | None:
         """Say that it does not fit: the archive takes the same bytes at the same time, perhaps on the same disk."""

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 from cisterna.bootstrap.home import Home
 from cisterna.ports.quality import ImageMeter
 from cisterna.settings import Settings
+
+
+def missing_readers() -> dict[str, str]:
+    """Name the packages of makers' readers that are not installed, by the profile whose files each reads."""
+    from cisterna.adapters.plane_file import LIBRARIES
+
+    return {kind: library for kind, library in LIBRARIES.items() if find_spec(library) is None}
 
 
 def image_meter(settings: Settings, home: Home) -> ImageMeter:

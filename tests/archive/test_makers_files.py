@@ -21,6 +21,7 @@ from cisterna.domain.digest import sha512_of
 from cisterna.domain.errors import LeaseLost
 from cisterna.ports.profile import Plane
 from cisterna.services import one_read
+from cisterna.services.derived import read_source
 from cisterna.services.measurement import METRICS_PATH, PREVIEWS_PATH
 from cisterna.testing.nd2_planes import nd2_of
 from cisterna.testing.virtual_lif import lif_of
@@ -213,3 +214,13 @@ def test_an_attempt_that_lost_its_lease_stops_between_two_planes(children: Watch
     with meter.spool("a.czi", size_bytes=9) or pytest.fail("a spool") as again:
         again.write(memoryview(FILES["a.czi"]))
         assert len(again.read(keep_on=lambda: None).planes) == 4
+
+
+def test_planes_in_makers_files_are_given_to_no_model_and_converted_by_nobody(makers: Facility) -> None:
+    """Who derives is given whole files, and a row a plane would give the same file again and again."""
+    version = makers.detect("run").version_id
+    makers.ingest(version)
+
+    source = read_source(version, catalogue=makers.catalogue, store=makers.store, tables=makers.tables)
+
+    assert list(source.images()) == []

@@ -122,14 +122,23 @@ def test_what_we_read_of_a_file_is_what_the_package_nd2_reads(tmp_path: Path) ->
 
 
 BOMB = b"L" + bytes(11) + zlib.compress(bytes(1 << 28), 1)
+LOOP = b"\x0b\x01\0\0" + struct.pack("<IQ", 2**32 - 1, 0) + b"\x08\x01\0\0" + b"a" * (4 << 20)
 WHOLE_TREE = tree({"SLxPictureMetadata": {"dCalibration": 0.3, "wsObjectiveName": "x"}})
 
 
 @pytest.mark.timeout(20)
 @pytest.mark.parametrize(
     "body",
-    [BOMB, b"\x0b" * 10_000, b"\x0b\x01\0\0" + b"\xff" * 100, WHOLE_TREE[:-20], b"\x08\x01\0\0" + b"a" * 999, b""],
-    ids=["bomb", "deep", "endless", "cut off", "no end of text", "empty"],
+    [
+        LOOP,
+        BOMB,
+        b"\x0b" * 10_000,
+        b"\x0b\x01\0\0" + b"\xff" * 100,
+        WHOLE_TREE[:-20],
+        b"\x08\x01\0\0" + b"a" * 999,
+        b"",
+    ],
+    ids=["back to its beginning", "bomb", "deep", "endless", "cut off", "no end of text", "empty"],
 )
 def test_a_tree_that_is_none_ends_where_it_stops_making_sense(body: bytes) -> None:
     assert isinstance(trees.tree(body), dict)

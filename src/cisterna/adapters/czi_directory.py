@@ -146,7 +146,8 @@ def _tag(body: bytes, at: int) -> tuple[int, int]:
 
 
 def _axes_of(entry: bytes) -> int:
-    kind, *_, axes = _ENTRY.unpack_from(entry)
+    unpacked = _ENTRY.unpack_from(entry)
+    kind, axes = unpacked[0], int(unpacked[-1])
     if kind != b"DV" or not 0 <= axes <= _AXES_MAX:
         raise CannotRead("its directory has an entry that cannot be read")
     return axes

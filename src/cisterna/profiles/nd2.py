@@ -127,11 +127,13 @@ def _first_told(look: Look) -> _Told:
     for file in _files(look)[:_MOST_DESCRIBED]:
         try:
             chunks = chunk_map(look, file)
-            told = [_branch(chunk_tree(look, file, chunks.get(name)), root) for name, root in _TREES.items()]
+            told = {name: _branch(chunk_tree(look, file, chunks.get(name)), root) for name, root in _TREES.items()}
         except (InvalidInput, NotFound):
             continue  # another file may tell; this one's faults are told by `inspect`
-        if any(told):
-            return _Told(*told, source=plain_text(f"{file.path}: {', '.join(one.decode() for one in _TREES)}"))
+        if any(told.values()):
+            attributes, picture, experiment, words = told.values()
+            source = f"{file.path}: {', '.join(name.decode() for name, tree in told.items() if tree)}"
+            return _Told(attributes, picture, experiment, words, plain_text(source))
     return _Told({}, {}, {}, {}, None)
 
 

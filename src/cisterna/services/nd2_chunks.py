@@ -87,15 +87,15 @@ def _near(look: Look, file: SeenFile, start: int, length: int) -> bytes:
 
 
 class _Items:
-    """Reads item after item; every read looks first whether there is enough."""
+    """Reads item after item; every read looks first whether there is enough, and none goes back."""
 
     def __init__(self, body: bytes) -> None:
-        self._body, self._at, self._left = body, 0, _ITEMS_MAX
+        self._body, self._at, self._end, self._left = body, 0, len(body), _ITEMS_MAX
 
     def into(self, found: Tree, *, count: int, deep: int) -> bool:
         """Read so many items; tell whether all were there."""
         for number in range(count):
-            if self._at >= len(self._body):
+            if self._at >= self._end:
                 return deep == 0
             self._left -= 1
             begin, kind = self._at, self._body[self._at]
@@ -119,15 +119,16 @@ class _Items:
 
     def _level(self, begin: int, deep: int) -> Tree | None:
         count, length = self._number("<I"), self._number("<Q")
-        if count is None or length is None or begin + length > len(self._body):
+        if count is None or length is None or not self._at <= begin + length <= self._end:
             return None
         below: Tree = {}
+        outer, self._end = self._end, begin + int(length)  # nothing is read twice, whatever an item claims
         self.into(below, count=int(count), deep=deep + 1)
-        self._at = begin + int(length) + 8 * int(count)  # the places of the items follow them
+        self._at, self._end = self._end + 8 * int(count), outer  # the places of the items follow them
         return below
 
     def _name(self) -> str | None:
-        if self._at + 2 > len(self._body):
+        if self._at + 2 > self._end:
             return None
         length = 2 * self._body[self._at + 1]
         self._at += 2
@@ -140,14 +141,14 @@ class _Items:
 
     def _text(self) -> str | None:
         end = self._at
-        while (end := self._body.find(b"\0\0", end)) >= 0 and (end - self._at) % 2:
+        while (end := self._body.find(b"\0\0", end, self._end)) >= 0 and (end - self._at) % 2:
             end += 1
         body = self._take(end - self._at + 2) if end >= 0 else None
         return None if body is None else body.decode("utf-16-le", "replace").rstrip("\0")
 
     def _take(self, length: int) -> bytes | None:
         begin, end = self._at, self._at + length
-        if length < 0 or end > len(self._body):
+        if length < 0 or end > self._end:
             return None
         self._at = end
         return self._body[begin:end]

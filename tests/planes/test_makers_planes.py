@@ -15,8 +15,11 @@ from scipy.ndimage import gaussian_filter
 
 from cisterna.adapters.maker_meter import MakerMeter
 from cisterna.adapters.plane_child import PlaneChildren
+from cisterna.bootstrap.home import Home
+from cisterna.bootstrap.meter import image_meter, missing_readers
 from cisterna.ports.profile import Plane
 from cisterna.ports.quality import ImageReading
+from cisterna.settings import Settings
 from cisterna.testing.nd2_planes import nd2_of
 from cisterna.testing.virtual_lif import lif_of
 from tests.planes.czi_by_hand import BGR24, GRAY_FLOAT, JPEG_XR, Tile, czi_of
@@ -214,3 +217,23 @@ def test_bgr_is_known_by_hand_too(read: Read) -> None:
     reading = read(czi_of(Tile(pixels.tobytes(), 128, 96, pixel_type=BGR24)), "a.czi")
 
     assert reading.planes[0].metrics == metrics_as_tiff(pixels)
+
+
+def test_a_stack_measures_makers_files_below_its_home(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    body = czi_of(Tile(cells("uint16", (2500, 4000)).tobytes(), 4000, 2500))  # more than is kept in memory
+
+    with image_meter(Settings(home=tmp_path), home) as meter:
+        reading = meter.read(memoryview(body), path="a.czi")
+
+    assert [one.problem or one.unmeasured for one in reading.planes] == [None]
+    assert list(home.spool.iterdir()) == []
+    assert (home.logs / "planes.log").exists()
+
+
+def test_what_is_not_installed_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert missing_readers() == {}
+
+    monkeypatch.setattr("cisterna.bootstrap.meter.find_spec", lambda name: None if name == "nd2" else name)
+
+    assert missing_readers() == {"nd2": "nd2"}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from importlib.util import find_spec
 
 from cisterna.bootstrap.home import Home
@@ -16,7 +18,8 @@ def missing_readers() -> dict[str, str]:
     return {kind: library for kind, library in LIBRARIES.items() if find_spec(library) is None}
 
 
-def image_meter(settings: Settings, home: Home) -> ImageMeter:
+@contextmanager
+def image_meter(settings: Settings, home: Home) -> Iterator[ImageMeter]:
     """Measure images in memory, and the planes of makers' files through a process and a spool of their own."""
     from cisterna.adapters.disk_room import DiskRoom
     from cisterna.adapters.image_meter import TiffMeter
@@ -26,10 +29,12 @@ def image_meter(settings: Settings, home: Home) -> ImageMeter:
 
     measure = settings.measure
     room = DiskRoom(home.folder, reserve_bytes=settings.store.reserve_mib * 1024 * 1024)
-    return MakerMeter(
-        TiffMeter(),
-        spools=SpoolFolder(home.spool, limit_bytes=measure.spool_limit_bytes, room=room),
-        children=PlaneChildren(log=home.logs / "planes.log", plane_bytes=measure.image_limit_bytes),
-        plane_bytes=measure.image_limit_bytes,
-        most_planes=measure.planes_per_file,
-    )
+    children = PlaneChildren(log=home.logs / "planes.log", plane_bytes=measure.image_limit_bytes)
+    with closing(children):
+        yield MakerMeter(
+            TiffMeter(),
+            spools=SpoolFolder(home.spool, limit_bytes=measure.spool_limit_bytes, room=room),
+            children=children,
+            plane_bytes=measure.image_limit_bytes,
+            most_planes=measure.planes_per_file,
+        )

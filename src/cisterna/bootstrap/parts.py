@@ -201,7 +201,7 @@ class Parts:
         """Image metrics."""
         from cisterna.bootstrap.meter import image_meter
 
-        return image_meter(self.settings, self.home)
+        return self._stack.enter_context(image_meter(self.settings, self.home))
 
     @cached_property
     def views(self) -> ViewWriter:

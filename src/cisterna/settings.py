@@ -278,7 +278,17 @@ class Measure(_Section):
     """How sources are read."""
 
     image_limit_bytes: int = Field(
-        256 * 1024 * 1024, ge=1024, description="Files up to this size are measured as images; larger are streamed."
+        256 * 1024 * 1024,
+        ge=1024,
+        description="Files up to this size, and planes in makers' files, are measured as images; larger are streamed.",
+    )
+    planes_per_file: int = Field(
+        500, ge=1, le=10_000, description="Most planes that are measured of one CZI, ND2 or LIF, spread evenly over it."
+    )
+    spool_limit_bytes: int = Field(
+        64 * 1024**3,
+        ge=0,
+        description="CZI, ND2 and LIF up to this size are kept on disk, below the home, while they are measured.",
     )
     readers: int = Field(4, ge=1, le=64, description="Threads of a worker that read, digest, measure and upload.")
 

@@ -59,6 +59,9 @@ class ByteMeter:
             thumbnail=b"png" + body[:8].tobytes(),
         )
 
+    def spool(self, path: str, *, size_bytes: int) -> None:
+        del path, size_bytes
+
 
 class TiffProfile:
     """Takes every `.tiff` for an image; its name is `<region>_<field>_<channel>.tiff`."""

@@ -152,7 +152,19 @@ def test_each_image_has_a_row_and_what_is_too_large_says_so(facility: Facility) 
     facility.measure(version, facility.lease(version))
 
     table = table_of(facility, version, METRICS_PATH)
-    assert list(table) == ["path", "region", "field", "channel", "z", "t", "problem", "focus", "brightest"]
+    assert list(table) == [
+        "path",
+        "region",
+        "field",
+        "channel",
+        "z",
+        "t",
+        "planes_in_file",
+        "problem",
+        "unmeasured",
+        "focus",
+        "brightest",
+    ]
     rows = dict(
         zip(
             table["path"],

@@ -13,7 +13,7 @@ import pytest
 from cisterna.metadata.crate import FILE_NAME, crate_json
 from cisterna.metadata.listing import ListedFile, iri_path, media_type, uri_path
 from cisterna.metadata.record import MetadataRecord
-from tests.metadata.described import a_derived_record, a_record, listed
+from tests.metadata.described import a_derived_record, a_description, a_record, listed
 from tests.metadata.rocrate import required_issues
 
 PATHS = [
@@ -117,6 +117,17 @@ def test_acquisition_and_quality_are_acts_with_their_instrument_and_result() -> 
     assert found[found["#acquisition"]["instrument"]["@id"]]["model"] == "Squid"
     assert {"@id": "quality/metrics.parquet"} in found["#quality-assessment"]["result"]
     assert found["#fact-quality-verdict"]["value"] == "passed"
+
+
+def test_the_instrument_has_the_serial_number_that_its_files_tell() -> None:
+    record = a_record(described=a_description(instrument_serial="8100000201"))
+
+    found = entities(crate_json(record, [listed(path) for path in PATHS]))
+
+    assert record.instrument is not None
+    assert record.instrument.serial == "8100000201"
+    assert found["#instrument"]["serialNumber"] == "8100000201"
+    assert "serialNumber" not in entities(crate_json(a_record(), []))["#instrument"]
 
 
 def test_a_derived_crate_names_source_and_model() -> None:

@@ -79,13 +79,32 @@ def test_a_header_that_points_nowhere_is_evidence_and_no_exception(tmp_path: Pat
 def test_the_folder_describes_itself(tmp_path: Path) -> None:
     described = CZI.describe(look(virtual_czi().write(tmp_path)))
 
-    assert described.data_type == "image_arrays"
+    assert described.data_type == "microscopy"
+    assert described.fields["metadata_source"] == "slide-00.czi: ImageDocument/Metadata"
+    assert CZI.is_image("slide-00.czi")
+    assert not CZI.is_image("notes.txt")
     assert described.instrument_model == "Nobody LSM 1"
     assert described.started_at == datetime(2026, 11, 22, 8, 30, 1, 123_456, tzinfo=UTC)
     assert described.fields["objective"] == "Plan-Apochromat 20x/0.8"
     assert described.fields["channels"] == ["DAPI"]
     assert (described.fields["pixel_size_um"], described.fields["z_step_um"]) == (0.5, 1.0)
     assert (described.fields["width_px"], described.fields["z_levels"]) == (16, 2)
+
+
+@pytest.mark.parametrize(
+    "microscope",
+    [
+        '<Microscope Name="LSM 1" SerialNumber="4711"/>',
+        '<Microscope Name="LSM 1"><Manufacturer><SerialNumber>4711</SerialNumber></Manufacturer></Microscope>',
+    ],
+)
+def test_the_serial_number_is_read_wherever_it_stands(tmp_path: Path, microscope: str) -> None:
+    xml = XML.replace('<Microscope Name="Nobody LSM 1"/>', microscope).replace("<SizeT>", "<SizeS>3</SizeS><SizeT>")
+
+    described = CZI.describe(look(folder_of(tmp_path, czi(xml=xml))))
+
+    assert described.instrument_serial == "4711"
+    assert described.fields["scenes"] == 3
 
 
 ENTITIES = "<!DOCTYPE o [<!ENTITY a 'x'>" + "".join(f"<!ENTITY a{n} '{'&a;' * 9}'>" for n in range(9)) + "]>"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import struct
+from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,7 +15,7 @@ from cisterna.domain.acquisition import AcquisitionState
 from cisterna.ports.profile import Profile
 from cisterna.profiles.lif import Lif
 from cisterna.testing.scripted_run import Mishap, ScriptedRun
-from cisterna.testing.virtual_lif import lif, lif_xml, virtual_lif
+from cisterna.testing.virtual_lif import lif, lif_of, lif_xml, virtual_lif
 from tests.profiles.folder_look import Held, judged, look
 
 LIF: Profile = Lif()
@@ -54,9 +57,35 @@ def test_a_file_without_the_pixels_that_its_xml_tells_of_is_named_with_both_size
 def test_the_folder_names_its_images(tmp_path: Path) -> None:
     described = LIF.describe(look(virtual_lif().write(tmp_path)))
 
-    assert described.data_type == "image_arrays"
+    assert described.data_type == "microscopy"
     assert described.fields["image_names"] == ["Series001"]
-    assert not LIF.is_image("project-00.lif")
+    assert described.fields["scenes"] == 1
+    assert described.fields["metadata_source"] == "project-00.lif: LMSDataContainerHeader"
+    assert LIF.is_image("project-00.LIF")
+
+
+SETTINGS = (
+    '<Attachment Name="HardwareSetting" SystemTypeName="TCS SP8" SystemSerialNumber="8100000201">'
+    '<ATLConfocalSettingDefinition Magnification="63" ObjectiveName="HC PL APO CS2    63x/1.30 GLYC " '
+    'NumericalAperture="1.3"/></Attachment><TimeStampList NumberOfTimeStamps="2">1d6f64bbab40b70 1d6f64bbba39b90'
+    "</TimeStampList></Image>"
+)
+
+
+def test_the_folder_describes_itself(tmp_path: Path) -> None:
+    """By the names that a file of LAS X has for them."""
+    body = lif_of({"Series001": np.zeros((2, 3, 2, 8, 16), np.uint8)})
+    xml = body[13 : 13 + 2 * struct.unpack_from("<I", body, 9)[0]].decode("utf-16-le")
+
+    described = LIF.describe(look(folder_of(tmp_path, lif(xml=xml.replace("</Image>", SETTINGS)))))
+
+    assert (described.instrument_model, described.instrument_serial) == ("TCS SP8", "8100000201")
+    assert described.started_at == datetime(2021, 1, 29, 14, 33, 36, 935000, tzinfo=UTC)
+    fields = described.fields
+    assert (fields["objective"], fields["magnification"]) == ("HC PL APO CS2 63x/1.30 GLYC", 63)
+    assert (fields["numerical_aperture"], fields["channels"]) == (1.3, ["Gray", "Gray"])
+    assert (fields["width_px"], fields["height_px"], fields["z_levels"], fields["time_points"]) == (16, 8, 3, 2)
+    assert (fields["pixel_size_um"], fields["z_step_um"]) == (pytest.approx(10 / 15), 5)
 
 
 ENTITIES = "<!DOCTYPE o [<!ENTITY a 'x'>" + "".join(f"<!ENTITY a{n} '{'&a;' * 9}'>" for n in range(9)) + "]>"

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import struct
+import zlib
+from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from nd2 import ND2File
 
 from cisterna.domain.acquisition import AcquisitionState
 from cisterna.ports.profile import Profile
 from cisterna.profiles.nd2 import Nd2
+from cisterna.services import nd2_chunks as trees
+from cisterna.testing.nd2_planes import nd2_of, tree
 from cisterna.testing.scripted_run import Mishap, ScriptedRun
 from cisterna.testing.virtual_nd2 import nd2, virtual_nd2
 from tests.profiles.folder_look import Held, judged, look
@@ -63,11 +69,85 @@ def test_files_of_the_old_format_are_kept_after_silence(tmp_path: Path) -> None:
     assert judged(ND2, folder_of(tmp_path, body)).state is AcquisitionState.COMPLETE
 
 
-def test_the_folder_is_not_judged_as_images_that_were_measured(tmp_path: Path) -> None:
+def test_a_folder_whose_files_tell_nothing_is_named_and_counted(tmp_path: Path) -> None:
     described = ND2.describe(look(virtual_nd2().write(tmp_path)))
 
-    assert (described.title, described.data_type, described.fields["files"]) == ("fields", "image_arrays", 2)
-    assert not ND2.is_image("field-00.nd2")
+    assert (described.title, described.data_type, described.fields["files"]) == ("fields", "microscopy", 2)
+    assert ND2.is_image("field-00.nd2")
+
+
+PIXELS = np.zeros((2, 3, 4, 2, 8, 16), np.uint16)
+
+
+def test_the_folder_describes_itself(tmp_path: Path) -> None:
+    described = ND2.describe(look(folder_of(tmp_path, nd2_of(PIXELS, channels=["DAPI", "GFP"]))))
+
+    assert described.fields == {
+        "experiment_id": "fields",
+        "files": 1,
+        "objective": "Plan Apo 20x DIC M",
+        "magnification": 20,
+        "numerical_aperture": 0.75,
+        "pixel_size_um": 0.325,
+        "width_px": 16,
+        "height_px": 8,
+        "channels": ["DAPI", "GFP"],
+        "camera": "Nobody Flash 1",
+        "software": "NIS-Elements AR 5.30",
+        "time_points": 2,
+        "scenes": 3,
+        "z_levels": 4,
+        "z_step_um": 2,
+        "metadata_source": "a.nd2: ImageAttributesLV!, ImageMetadataSeqLV|0!, ImageMetadataLV!, ImageTextInfoLV!",
+    }
+    assert described.instrument_model == "Nobody Ti2"
+    assert described.started_at == datetime(2026, 11, 22, 6, tzinfo=UTC)
+
+
+def test_what_we_read_of_a_file_is_what_the_package_nd2_reads(tmp_path: Path) -> None:
+    file = tmp_path / "a.nd2"
+    file.write_bytes(nd2_of(PIXELS, channels=["DAPI", "GFP"]))
+    ours = ND2.describe(Held({"a.nd2": file.read_bytes()}))
+
+    with ND2File(file) as theirs:
+        channels = theirs.metadata.channels or []
+        microscope = channels[0].microscope
+        assert ours.fields["channels"] == [one.channel.name for one in channels]
+        assert ours.fields["objective"] == microscope.objectiveName
+        assert ours.fields["magnification"] == microscope.objectiveMagnification
+        assert (ours.fields["pixel_size_um"], ours.fields["z_step_um"]) == theirs.voxel_size()[1:]
+        sizes = theirs.sizes
+    told = [ours.fields[name] for name in ("time_points", "scenes", "z_levels", "height_px", "width_px")]
+    assert told == [sizes[axis] for axis in "TPZYX"]
+
+
+BOMB = b"L" + bytes(11) + zlib.compress(bytes(1 << 28), 1)
+LOOP = b"\x0b\x01\0\0" + struct.pack("<IQ", 2**32 - 1, 0) + b"\x08\x01\0\0" + b"a" * (4 << 20)
+WHOLE_TREE = tree({"SLxPictureMetadata": {"dCalibration": 0.3, "wsObjectiveName": "x"}})
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    "body",
+    [
+        LOOP,
+        BOMB,
+        b"\x0b" * 10_000,
+        b"\x0b\x01\0\0" + b"\xff" * 100,
+        WHOLE_TREE[:-20],
+        b"\x08\x01\0\0" + b"a" * 999,
+        b"",
+    ],
+    ids=["back to its beginning", "bomb", "deep", "endless", "cut off", "no end of text", "empty"],
+)
+def test_a_tree_that_is_none_ends_where_it_stops_making_sense(body: bytes) -> None:
+    assert isinstance(trees.tree(body), dict)
+
+
+@settings(max_examples=300, deadline=None)
+@given(at=st.integers(0, len(WHOLE_TREE) - 5), damage=st.binary(min_size=4, max_size=4))
+def test_a_damaged_tree_raises_nothing(at: int, damage: bytes) -> None:
+    trees.tree(WHOLE_TREE[:at] + damage + WHOLE_TREE[at + 4 :])
 
 
 @settings(max_examples=200, deadline=None)

@@ -14,7 +14,7 @@ from cisterna.adapters.gx_gate import GxGate
 from cisterna.domain.acquisition import INCOMPLETE, AcquisitionState
 from cisterna.domain.dataset import Stage, Version
 from cisterna.domain.errors import GateUnavailable, IllegalTransition, InvalidInput, LeaseLost
-from cisterna.domain.finding import Outcome, Verdict
+from cisterna.domain.finding import Finding, Outcome, Verdict
 from cisterna.domain.work import Attempt
 from cisterna.ports.quality import MetricTable
 from cisterna.services.staging import read_staged, stage_files
@@ -91,6 +91,10 @@ class Bench:
             clock=self.clock,
             gate_lost=gate_lost,
         )
+
+    def findings(self, version: Version) -> Sequence[Finding]:
+        with self.catalogue.begin() as tx:
+            return tx.datasets.findings(version.version_id)
 
     def kept(self, version: Version, path: str) -> object:
         with self.catalogue.begin() as tx:

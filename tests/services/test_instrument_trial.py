@@ -12,7 +12,7 @@ from cisterna.domain.acquisition import AcquisitionState
 from cisterna.domain.errors import SourceUnavailable
 from cisterna.ports.profile import Look
 from cisterna.profiles.fcs import Fcs
-from cisterna.services.health import Condition, look_at_instruments
+from cisterna.services.health import Condition, look_at_instruments, look_at_readers
 from cisterna.services.instrument_trial import try_profile
 from cisterna.testing.factory import make_instrument
 from cisterna.testing.scripted_run import Mishap
@@ -72,3 +72,17 @@ def test_an_instrument_whose_profile_is_not_there_is_a_failure_with_its_fix(cata
     assert (one.part, one.condition) == ("instrument reader-1", Condition.FAILED)
     assert "'plate-reader' is not there" in one.message
     assert "install the package" in one.fix
+
+
+def test_an_instrument_whose_files_nobody_can_look_into_is_a_warning_with_its_fix(catalogue: SqlCatalogue) -> None:
+    with catalogue.begin() as tx:
+        tx.instruments.add(make_instrument("confocal", profile="lif"))
+        tx.instruments.add(make_instrument("slides", profile="czi", path="/data/slides"))
+        tx.instruments.add(make_instrument("by-hand", profile="nd2", path="/data/hand", watched=False))
+
+    (one,) = look_at_readers(catalogue, {"czi": "pylibCZIrw", "nd2": "nd2"})
+
+    assert (one.part, one.condition) == ("instrument slides", Condition.WARNING)
+    assert "pylibCZIrw is not installed" in one.message
+    assert "cisterna[vendor]" in (one.fix or "")
+    assert look_at_readers(catalogue, {}) == []

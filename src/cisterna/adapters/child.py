@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -30,6 +31,7 @@ class Child:
         env: Mapping[str, str] | None = None,
         stop_signal: signal.Signals = signal.SIGTERM,
         dies_by: signal.Signals = signal.SIGKILL,
+        pass_fds: Sequence[int] = (),
     ) -> None:
         self.name = name
         self.log = log
@@ -37,6 +39,7 @@ class Child:
         self._env = dict(os.environ if env is None else env)
         self._stop_signal = stop_signal
         self._dies_by = dies_by
+        self._pass_fds = tuple(pass_fds)
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -61,6 +64,7 @@ class Child:
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
+                pass_fds=self._pass_fds,
             )
 
     def await_ready(self, is_ready: Callable[[], bool], *, timeout_seconds: float) -> None:
@@ -96,6 +100,14 @@ class Child:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+
+    def await_end(self, *, timeout_seconds: float) -> int | None:
+        """Give the code it ends with; None when it has not by then."""
+        if self._process is None:
+            return None
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout_seconds)
+        return self._process.poll()
 
     def kill(self) -> None:
         """End it at once, as a power cut would."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,8 @@ class GxGate:
         indices = [index for index in answer["rows"] if 0 <= index < len(values) and values[index] is not None]
         lowest_first = rows["max_value"] is None
         indices.sort(key=lambda index: (values[index] or 0.0) if lowest_first else -(values[index] or 0.0))
-        return tuple(str(table.columns["path"][index]) for index in indices[:_FILES_MAX])
+        paths = dict.fromkeys(str(table.columns["path"][index]) for index in indices)  # one may have many planes
+        return tuple(islice(paths, _FILES_MAX))
 
     def _ask(self, request: Json) -> Json:
         try:

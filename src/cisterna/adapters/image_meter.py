@@ -5,9 +5,9 @@ What each metric is, its unit and its source stand in `docs/reference/metrics.md
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from statistics import fmean, median
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +43,24 @@ _AGGREGATES: dict[str, _Sum] = {
 _MOSTLY = 0.5
 
 
+class Gathered(NamedTuple):
+    """What planes that belong together gave.
+
+    Attributes:
+        sharpest: Of the planes, with the grey values that are drawn black and white.
+    """
+
+    metrics: Metrics
+    shape: tuple[int, ...]
+    sharpest: NDArray[Any]
+    levels: tuple[float | None, float | None]
+
+    def thumbnail(self) -> bytes | None:
+        """Draw the sharpest plane."""
+        low, high = self.levels
+        return None if low is None or high is None else draw(self.sharpest, low=low, high=high)
+
+
 class TiffMeter:
     """Implements `ports.quality.ImageMeter` for TIFF, BMP and PNG; safe to share between threads.
 
@@ -54,6 +72,9 @@ class TiffMeter:
 
     def __init__(self, *, limit_bytes: int = 1 << 30) -> None:
         self._limit_bytes = limit_bytes
+
+    def spool(self, path: str, *, size_bytes: int) -> None:
+        """Need no place: each file is measured from memory."""
 
     def warm(self) -> None:
         """Load the compiled code for 8 and 16 bit, so that the first image does not wait for it."""
@@ -68,29 +89,36 @@ class TiffMeter:
         A file of several planes gives one number a metric: see `docs/reference/metrics.md` for which.
         """
         del path
-        measured: list[Metrics] = []
-        sharpest, best = None, -1.0
-        shape: tuple[int, int] = (0, 0)
-        dtype = ""
         try:
-            for plane in planes(body, limit_bytes=self._limit_bytes):
-                metrics = measure_plane(plane)
-                measured.append(metrics)
-                if sharpest is None or (metrics.get("focus") or 0.0) > best:
-                    sharpest, best = plane, metrics.get("focus") or 0.0
-                    picture = (metrics.get("p1_counts"), metrics.get("p99_counts"))
-                if len(measured) == 1:
-                    shape, dtype = (plane.shape[0], plane.shape[1]), plane.dtype.name
+            gathered = self.gather(planes(body, limit_bytes=self._limit_bytes))
         except Unreadable as problem:
             return ImageReading(problem=str(problem), metrics=dict.fromkeys(self.names))
-        if sharpest is None:
+        if gathered is None:
             return ImageReading(problem="the file holds no image of full resolution", metrics=dict.fromkeys(self.names))
         return ImageReading(
-            shape=shape if len(measured) == 1 else (len(measured), *shape),
-            dtype=dtype,
-            metrics=self._aggregate(measured, shape),
-            thumbnail=_thumbnail(sharpest, *picture),
+            shape=gathered.shape,
+            dtype=gathered.sharpest.dtype.name,
+            metrics=gathered.metrics,
+            thumbnail=gathered.thumbnail(),
         )
+
+    def gather(self, planes: Iterable[NDArray[Any]]) -> Gathered | None:
+        """Measure planes that belong together, such as a stack or the samples of a colour image; None without any."""
+        measured: list[Metrics] = []
+        sharpest, best = None, -1.0
+        first: tuple[int, int] = (0, 0)
+        for plane in planes:
+            metrics = measure_plane(plane)
+            measured.append(metrics)
+            if sharpest is None or (metrics.get("focus") or 0.0) > best:
+                sharpest, best = plane, metrics.get("focus") or 0.0
+                levels = (metrics.get("p1_counts"), metrics.get("p99_counts"))
+            if len(measured) == 1:
+                first = (plane.shape[0], plane.shape[1])
+        if sharpest is None:
+            return None
+        shape = first if len(measured) == 1 else (len(measured), *first)
+        return Gathered(self._aggregate(measured, first), shape, sharpest, levels)
 
     def _aggregate(self, measured: list[Metrics], shape: tuple[int, int]) -> Metrics:
         found: Metrics = {"planes": float(len(measured)), "height_px": float(shape[0]), "width_px": float(shape[1])}
@@ -109,7 +137,3 @@ def _is_empty(metrics: Metrics) -> bool:
     if metrics.get("maximum_counts") == metrics.get("minimum_counts"):
         return True
     return (structure or 0.0) < STRUCTURE_MIN and (snr is None or snr < EMPTY_SNR)
-
-
-def _thumbnail(plane: NDArray[Any], low: float | None, high: float | None) -> bytes | None:
-    return None if low is None or high is None else draw(plane, low=low, high=high)

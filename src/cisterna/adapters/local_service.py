@@ -119,7 +119,7 @@ class LocalService:
     def _converse(self, connection: Wire) -> None:
         with connection, contextlib.suppress(EOFError, OSError):  # the caller hung up, or sent more than is allowed
             try:
-                _bound_silence(connection, seconds=self._silence_seconds)
+                bound_silence(connection, seconds=self._silence_seconds)
                 while connection.poll(self._silence_seconds):
                     try:
                         request = receive(connection, limit_bytes=self._limit_bytes)
@@ -158,7 +158,7 @@ def ask(path: Path, message: Message, *, timeout_seconds: float, limit_bytes: in
         raise NoAnswer(f"does not answer at {path} ({error})") from error
     with connection:
         try:
-            _bound_silence(connection, seconds=timeout_seconds)
+            bound_silence(connection, seconds=timeout_seconds)
             send(connection, message)
             if connection.poll(timeout_seconds):
                 return receive(connection, limit_bytes=limit_bytes)
@@ -223,7 +223,7 @@ def leave_on_signals() -> None:
     signal.signal(signal.SIGINT, leave)
 
 
-def _bound_silence(connection: Wire, *, seconds: float) -> None:
+def bound_silence(connection: Wire, *, seconds: float) -> None:
     """Let no read or write wait longer than this: `poll` only sees that a frame begins, not that it ends."""
     limit = struct.pack("ll", int(seconds), int(seconds % 1 * 1_000_000))
     with socket.socket(fileno=os.dup(connection.fileno())) as same:

@@ -73,6 +73,11 @@ class Home:
         return self.folder / "lineage" / "events.jsonl"
 
     @property
+    def spool(self) -> Path:
+        """Bytes of makers' files while they are measured, in files without names."""
+        return self.folder / "spool"
+
+    @property
     def models(self) -> Path:
         """Admitted BioImage.IO packages."""
         return self.folder / "models"

@@ -200,9 +200,9 @@ class Parts:
     @cached_property
     def meter(self) -> ImageMeter:
         """Image metrics."""
-        from cisterna.adapters.image_meter import TiffMeter
+        from cisterna.bootstrap.meter import image_meter
 
-        return TiffMeter()
+        return self._stack.enter_context(image_meter(self.settings, self.home))
 
     @cached_property
     def views(self) -> ViewWriter:

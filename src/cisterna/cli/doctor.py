@@ -9,6 +9,7 @@ from functools import partial
 import httpx
 
 from cisterna.bootstrap import Home, Parts, open_parts
+from cisterna.bootstrap.meter import missing_readers
 from cisterna.cli.answer import AsJson, ExitCode, answer, table
 from cisterna.cli.config import HomeOption
 from cisterna.domain.errors import NotReady
@@ -68,6 +69,7 @@ def _look_at_parts(parts: Parts) -> Iterator[Diagnosis]:
     yield _dispatcher(parts.home)
     if catalogue.condition is Condition.OK:
         yield from health.look_at_instruments(parts.catalogue, parts.profiles)
+        yield from health.look_at_readers(parts.catalogue, missing_readers())
         yield from health.look_at_zones(parts.catalogue, parts.zone_at)
         yield health.look_at_work(parts.catalogue)
         yield health.look_at_outbox(parts.catalogue)

@@ -250,7 +250,8 @@ def _context_of(record: MetadataRecord) -> list[Entity]:
             "name": record.instrument.name,
             "description": f"An instrument that writes as profile {record.instrument.profile} says.",
         }
-        entities.append({**device, "model": record.instrument.model} if record.instrument.model else device)
+        told = {"model": record.instrument.model, "serialNumber": record.instrument.serial}
+        entities.append(device | {name: value for name, value in told.items() if value})
     if record.model:
         model = record.model
         said = {

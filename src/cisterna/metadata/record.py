@@ -52,6 +52,7 @@ class InstrumentFacts(Value):
     name: Line
     profile: Line
     model: Line | None = None
+    serial: Line | None = None
 
 
 class ImagingFacts(Value):

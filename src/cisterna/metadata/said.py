@@ -151,8 +151,12 @@ class Said:
             return None
         self.origins["instrument"] = Origin.INSTRUMENT
         model = described.instrument_model if described else None
+        serial = described.instrument_serial if described else None
         return InstrumentFacts(
-            name=instrument.name, profile=instrument.profile, model=cut_line(model) if model else None
+            name=instrument.name,
+            profile=instrument.profile,
+            model=cut_line(model) if model else None,
+            serial=cut_line(serial) if serial else None,
         )
 
     def imaging(self, described: Described | None, planes: Iterable[Plane], images: int | None) -> ImagingFacts | None:
@@ -173,6 +177,7 @@ class Said:
                 "images": images,
                 "z_planes": _whole(described, "z_levels"),
                 "timepoints": _whole(described, "time_points"),
+                "regions": _whole(described, "scenes"),
                 **counted,
             }
         )

@@ -72,6 +72,7 @@ class Described(Value):
     data_type: str
     fields: dict[str, JsonValue] = Field(default_factory=dict)
     instrument_model: str | None = None
+    instrument_serial: str | None = None
     started_at: Moment | None = None
 
 

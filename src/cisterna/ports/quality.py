@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from pydantic import Field
 
 from cisterna.domain.base import Value
 from cisterna.domain.finding import Finding, Verdict, verdict_of
+from cisterna.ports.profile import Plane
+
+
+class PlaneReading(Value):
+    """What one plane of a file gave that holds many of them, each with a place of its own.
+
+    Attributes:
+        metrics, problem, unmeasured: As `ImageReading` has them.
+    """
+
+    plane: Plane
+    metrics: dict[str, float | None] = Field(default_factory=dict)
+    problem: str | None = None
+    unmeasured: str | None = None
+
 
 EMPTY_SNR = 5.5
 """Below it, and without coarse structure, an image is empty: (p99 - p5) / sigma of pure Gaussian noise is 3.97."""
@@ -20,14 +36,32 @@ class ImageReading(Value):
     Attributes:
         metrics: By name, with the unit in the name where it has one; None where it could not be had.
         problem: Why the file could not be read as an image, in words; its bytes are kept all the same.
+        unmeasured: Why nobody looked, in words, where that says nothing against the file: no reader, too large.
         thumbnail: A PNG of at most 256 x 256 pixels, or None.
+        planes: Of a file that tells where each of its planes belongs: those that were chosen; then `metrics` is empty.
+        planes_in_file: How many there are to choose from; None for any other file.
     """
 
     shape: tuple[int, ...] = ()
     dtype: str | None = None
     metrics: dict[str, float | None] = Field(default_factory=dict)
     problem: str | None = None
+    unmeasured: str | None = None
     thumbnail: bytes | None = None
+    planes: tuple[PlaneReading, ...] = ()
+    planes_in_file: int | None = None
+
+
+class Spool(Protocol):
+    """A place for the bytes of one file, as they are read, from which it is measured when all of them are there."""
+
+    def write(self, piece: memoryview) -> None:
+        """Take the next bytes. Never raises: what cannot be kept is not measured."""
+        ...
+
+    def read(self, *, keep_on: Callable[[], None]) -> ImageReading:
+        """Measure the file. `keep_on` is called between planes, and raises when the attempt must stop."""
+        ...
 
 
 class ImageMeter(Protocol):
@@ -38,6 +72,13 @@ class ImageMeter(Protocol):
 
     def read(self, body: memoryview, *, path: str) -> ImageReading:
         """Measure one file. Bad content is a `problem`, no exception. The claims of its header are checked first."""
+        ...
+
+    def spool(self, path: str, *, size_bytes: int) -> AbstractContextManager[Spool] | None:
+        """Give a place for the bytes of a file whose reader has to seek in it; None for one that `read` takes.
+
+        Such a file is measured whatever its size, as far as there is room for it.
+        """
         ...
 
 

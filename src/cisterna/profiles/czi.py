@@ -3,7 +3,7 @@
 A CZI file begins with a segment `ZISRAWFILE` that tells where its directory and its metadata lie. Both positions are
 nought until the file is closed, and a flag says while it is changed, so a file that still grows, or was cut off,
 contradicts itself. The metadata are XML. Nothing says which file is the last one: silence closes the folder, or a
-checksum file. The pixels are not measured.
+checksum file. The planes inside are measured, and placed by the file itself.
 """
 
 from __future__ import annotations
@@ -57,15 +57,21 @@ class Czi(KeptAsTheyAre):
 
     def describe(self, look: Look) -> Described:
         """Read objective, channels and sizes from the first file that tells them."""
-        root = _first_metadata(look)
+        root, source = _first_metadata(look)
         fields = {"experiment_id": plain_text(look.folder), "files": len(_files(look)), **_fields(root)}
+        fields["metadata_source"] = source
         return Described(
             title=plain_text(look.folder) or "CZI files",
-            data_type="image_arrays",
+            data_type="microscopy",
             fields={name: value for name, value in fields.items() if value not in (None, [], 0)},
             instrument_model=_microscope(root),
+            instrument_serial=_serial(root),
             started_at=_started(root),
         )
+
+    def is_image(self, path: str) -> bool:
+        """Measure the planes inside."""
+        return bool(_FILE.fullmatch(path))
 
 
 def _files(look: Look) -> list[SeenFile]:
@@ -118,16 +124,16 @@ def _near(look: Look, file: SeenFile, start: int, length: int) -> bytes | None:
     return None
 
 
-def _first_metadata(look: Look) -> Element | None:
+def _first_metadata(look: Look) -> tuple[Element | None, str | None]:
+    """Give the metadata of the first file that has some, and say where they come from."""
     for file in _files(look)[:_MOST_DESCRIBED]:
         try:
             text = _xml(look, file)
             if text is not None:
-                root: Element = fromstring(text)
-                return root
+                return fromstring(text), plain_text(f"{file.path}: ImageDocument/Metadata")
         except (InvalidInput, NotFound, ParseError, DefusedXmlException, ValueError, LookupError):
             continue  # another file may tell; this one's faults are told by `inspect`
-    return None
+    return None, None
 
 
 def _xml(look: Look, file: SeenFile) -> bytes | None:
@@ -158,6 +164,7 @@ def _fields(root: Element | None) -> dict[str, JsonValue | None]:
         "height_px": _whole(root, f"{image}/SizeY"),
         "z_levels": _whole(root, f"{image}/SizeZ"),
         "time_points": _whole(root, f"{image}/SizeT"),
+        "scenes": _whole(root, f"{image}/SizeS"),
         "channels": [name for one in channels if (name := plain_text(one.get("Name"))) is not None],
         "software": _text(root, "./Metadata/Information/Application/Name"),
     }
@@ -188,6 +195,15 @@ def _whole(root: Element, path: str) -> int | None:
 def _microscope(root: Element | None) -> str | None:
     found = root.find("./Metadata/Information/Instrument/Microscopes/Microscope") if root is not None else None
     return plain_text(found.get("Name")) if found is not None else None
+
+
+def _serial(root: Element | None) -> str | None:
+    """Read the microscope's serial number, which is an attribute or an element of its own."""
+    for found in root.iterfind("./Metadata/Information/Instrument/Microscopes/Microscope") if root is not None else ():
+        told = found.get("SerialNumber") or next((one.text for one in found.iter("SerialNumber")), None)
+        if (serial := plain_text(told, longest=100)) is not None:
+            return serial
+    return None
 
 
 def _started(root: Element | None) -> datetime | None:

@@ -3,13 +3,15 @@
 A LIF file begins with XML that describes every image and says how many bytes of pixels each has (`Memory Size`); the
 pixels follow, a block each. So the file must be at least as long as the XML and all these bytes, and one that still
 grows, or was cut off, is not. Nothing says which file is the last one: silence closes the folder, or a checksum file.
-The pixels are not measured.
+The planes inside are measured, and placed by the file itself.
 """
 
 from __future__ import annotations
 
 import re
 import struct
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -20,7 +22,7 @@ from pydantic import JsonValue
 from cisterna.domain.acquisition import Evidence
 from cisterna.domain.errors import InvalidInput, NotFound
 from cisterna.domain.listing import SeenFile
-from cisterna.domain.untrusted import plain_text
+from cisterna.domain.untrusted import plain_text, real_number
 from cisterna.ports.profile import Described, Look
 from cisterna.services.file_evidence import KeptAsTheyAre, file_evidence
 
@@ -31,7 +33,8 @@ _FILE = re.compile(r".+\.lif", re.IGNORECASE)
 _MARK, _TEXT_MARK = 0x70, 0x2A
 _HEAD_BYTES, _XML_BYTES = 13, 16 * 1024 * 1024
 _LEAST_BLOCK_BYTES = 18  # of the header before the pixels, in the older of two versions, without its name
-_MOST_NAMES, _MOST_DESCRIBED = 200, 20
+_MOST_NAMES, _MOST_DESCRIBED, _MOST_IMAGES = 200, 20, 100_000
+_DESCRIPTION = "./Data/Image/ImageDescription"
 
 
 class Lif(KeptAsTheyAre):
@@ -50,21 +53,31 @@ class Lif(KeptAsTheyAre):
         return file_evidence(look, _files(look), _fault)
 
     def describe(self, look: Look) -> Described:
-        """Name the images of the first file that tells them."""
-        root = _first_xml(look)
-        elements = root.iter("Element") if root is not None else iter(())
-        images = (one for one in elements if one.find("./Data/Image") is not None)
+        """Read images, objective, channels and sizes from the first file that tells them."""
+        root, source = _first_xml(look)
+        images = list(_images(root))
         names = [name for one in islice(images, _MOST_NAMES) if (name := plain_text(one.get("Name"))) is not None]
         found: dict[str, JsonValue | None] = {
             "experiment_id": plain_text(look.folder),
             "files": len(_files(look)),
             "image_names": list(names),
+            "scenes": len(images),
+            **_objective(root),
+            **(_sizes(images[0]) if images else {}),
+            "metadata_source": source,
         }
         return Described(
             title=plain_text(look.folder) or "LIF files",
-            data_type="image_arrays",
-            fields={name: value for name, value in found.items() if value not in (None, [])},
+            data_type="microscopy",
+            fields={name: value for name, value in found.items() if value not in (None, [], 0)},
+            instrument_model=_attribute(root, "SystemTypeName"),
+            instrument_serial=_attribute(root, "SystemSerialNumber"),
+            started_at=_started(images),
         )
+
+    def is_image(self, path: str) -> bool:
+        """Measure the planes inside."""
+        return bool(_FILE.fullmatch(path))
 
 
 def _files(look: Look) -> list[SeenFile]:
@@ -108,12 +121,84 @@ def _pixel_bytes(root: Element) -> int:
     return sum(size + _LEAST_BLOCK_BYTES for size in known if size > 0)
 
 
-def _first_xml(look: Look) -> Element | None:
+def _first_xml(look: Look) -> tuple[Element | None, str | None]:
+    """Give the XML of the first file that has some, and say where it comes from."""
     for file in _files(look)[:_MOST_DESCRIBED]:
         try:
             length = _xml_bytes(look.head(file.path, limit_bytes=_HEAD_BYTES)) if file.size_bytes else None
             if length is not None and length <= _XML_BYTES:
-                return _xml(look, file, length)
+                return _xml(look, file, length), plain_text(f"{file.path}: LMSDataContainerHeader")
         except (InvalidInput, NotFound, ParseError, DefusedXmlException, ValueError, LookupError):
             continue  # another file may tell; this one's faults are told by `inspect`
-    return None
+    return None, None
+
+
+def _images(root: Element | None) -> Iterator[Element]:
+    elements = root.iter("Element") if root is not None else iter(())
+    return islice((one for one in elements if one.find("./Data/Image") is not None), _MOST_IMAGES)
+
+
+def _sizes(image: Element) -> dict[str, JsonValue | None]:
+    """Read the axes of an image: 1, 2, 3 and 4 are X, Y, Z and time. A length is from the first to the last element."""
+    axes = {one.get("DimID"): one for one in image.iterfind(f"{_DESCRIPTION}/Dimensions/DimensionDescription")}
+    channels = image.findall(f"{_DESCRIPTION}/Channels/ChannelDescription")[:_MOST_NAMES]
+    return {
+        "pixel_size_um": _step_um(axes.get("1")),
+        "z_step_um": _step_um(axes.get("3")),
+        "width_px": _count(axes.get("1")),
+        "height_px": _count(axes.get("2")),
+        "z_levels": _count(axes.get("3")),
+        "time_points": _count(axes.get("4")),
+        "channels": [name for one in channels if (name := _channel(one)) is not None],
+    }
+
+
+def _channel(described: Element) -> str | None:
+    told = {one.findtext("Key"): one.findtext("Value") for one in described.iter("ChannelProperty")}
+    return plain_text(told.get("DyeName")) or plain_text(described.get("LUTName"))
+
+
+def _count(axis: Element | None) -> int | None:
+    text = axis.get("NumberOfElements") if axis is not None else None
+    return int(text) if text is not None and text.isascii() and text.isdecimal() and len(text) <= 9 else None
+
+
+def _step_um(axis: Element | None) -> float | None:
+    length, count = _real(axis, "Length"), _count(axis)
+    if length is None or count is None or count < 2 or axis is None or axis.get("Unit") != "m":
+        return None
+    return real_number(round(abs(length) / (count - 1) * 1e6, 9), least=1e-9, most=1e6)
+
+
+def _objective(root: Element | None) -> dict[str, JsonValue | None]:
+    lens = next((one for one in root.iter() if one.get("ObjectiveName")), None) if root is not None else None
+    if lens is None:
+        return {}
+    return {
+        "objective": plain_text(" ".join((lens.get("ObjectiveName") or "").split())),
+        "magnification": real_number(_real(lens, "Magnification"), least=1e-3, most=10_000),
+        "numerical_aperture": real_number(_real(lens, "NumericalAperture"), least=1e-3, most=3),
+    }
+
+
+def _real(element: Element | None, name: str) -> float | None:
+    text = element.get(name) if element is not None else None
+    try:
+        return real_number(float(text), least=-1e9, most=1e9) if text is not None and len(text) <= 40 else None
+    except ValueError:
+        return None
+
+
+def _attribute(root: Element | None, name: str) -> str | None:
+    told = (one.get(name) for one in root.iter()) if root is not None else iter(())
+    return next((text for value in told if (text := plain_text(value, longest=100)) is not None), None)
+
+
+def _started(images: list[Element]) -> datetime | None:
+    """Read when the first image was begun: tenths of a microsecond since 1601, in hexadecimal."""
+    told = images[0].find(".//TimeStampList") if images else None
+    first = (told.text or "")[:100].split() if told is not None else []
+    try:
+        return datetime(1601, 1, 1, tzinfo=UTC) + timedelta(microseconds=int(first[0], 16) // 10) if first else None
+    except (ValueError, OverflowError):
+        return None

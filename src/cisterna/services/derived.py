@@ -19,7 +19,7 @@ from cisterna.ports.clock import Clock
 from cisterna.ports.object_store import ObjectStore
 from cisterna.ports.quality import TableFile
 from cisterna.services.erased import require_not_erased
-from cisterna.services.measurement import METRICS_PATH
+from cisterna.services.measurement import IN_FILE, METRICS_PATH, UNMEASURED
 from cisterna.services.part_table import HeldPart, held_parts, read_part_manifest
 from cisterna.services.staging import drop_staging, read_staged
 from cisterna.services.transition import advance, announce_opened, write_beside_others
@@ -53,12 +53,15 @@ class Source:
         self._open: tuple[str, dict[str, FileEntry]] | None = None
 
     def images(self) -> Iterator[Row]:
-        """Give one row an image, with the columns `path` and those of `PLANE`; in parts, in the order of the paths."""
+        """Give one row an image, with the columns `path` and those of `PLANE`; in parts, in the order of the paths.
+
+        Planes inside makers' files are none: whoever derives is given whole files, and cannot open those.
+        """
         for version, dataset in [(one.version, one.dataset) for one in self.parts] or [(self.version, self.dataset)]:
             metrics = self._tables.load(read_staged(version, METRICS_PATH, dataset=dataset, store=self._store))
             for values in zip(*metrics.values(), strict=True):
                 row = dict(zip(metrics, values, strict=True))
-                if not row.get("problem"):
+                if not row.get("problem") and row.get(IN_FILE) is None and not row.get(UNMEASURED):
                     yield {name: row.get(name) for name in ("path", *PLANE)}
 
     def read(self, path: str, *, limit_bytes: int, use: str) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -301,6 +301,26 @@ def look_at_instruments(catalogue: Catalogue, profiles: Collection[str]) -> Sequ
             fix="install the package that brings it, or mend it, and start Cisterna again",
         )
         for one in lost
+    ]
+
+
+def look_at_readers(catalogue: Catalogue, missing: Mapping[str, str]) -> Sequence[Diagnosis]:
+    """Find watched instruments whose files nobody can look into.
+
+    Args:
+        catalogue: Knows the instruments.
+        missing: The package that is not installed, by the profile whose files it reads.
+    """
+    with catalogue.begin() as tx:
+        blind = [one for one in tx.instruments.list() if one.watched and one.profile in missing]
+    return [
+        Diagnosis(
+            part=f"instrument {one.name}",
+            condition=Condition.WARNING,
+            message=f"the package {missing[one.profile]} is not installed, so planes in its files are not measured",
+            fix="install cisterna[vendor], start Cisterna again and reprocess what is not assessed",
+        )
+        for one in blind
     ]
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 from cisterna.domain.listing import Listing
 from cisterna.ports.profile import Plane
-from cisterna.ports.quality import ImageMeter, ImageReading, TableFile
+from cisterna.ports.quality import ImageMeter, ImageReading, PlaneReading, TableFile
 from cisterna.services.one_read import ReadFile
 
 METRICS_PATH = "quality/metrics.parquet"
@@ -16,8 +17,19 @@ PREVIEWS_PATH = "quality/previews.parquet"
 EVEN_PREVIEWS = 96
 WORST_PREVIEWS = 24
 _PLANE = ("region", "field", "channel", "z", "t")
+IN_FILE = "planes_in_file"
+"""Column: how many planes the file has of which this row is one; empty for a file that is one image."""
+UNMEASURED = "unmeasured"
+"""Column: why nobody looked, where that says nothing against the file."""
 FOCUS = "focus"
 """What the names of focus metrics begin with; less is worse."""
+
+
+class _Row(NamedTuple):
+    path: str
+    plane: Plane | None
+    planes_in_file: int | None
+    reading: ImageReading | PlaneReading
 
 
 class Measurement:
@@ -56,16 +68,29 @@ class Measurement:
         return [file for file in self._files if file is not None]
 
     def metrics(self, *, tables: TableFile) -> bytes:
-        """Encode `quality/metrics.parquet`: one row an image."""
-        rows = [(file.entry.path, file.reading) for file in self.files() if file.reading is not None]
-        planes = [self._plane(path) for path, _ in rows]
-        columns: dict[str, Sequence[object]] = {"path": [path for path, _ in rows]}
+        """Encode `quality/metrics.parquet`: one row an image, or a plane of a maker's file."""
+        rows = [
+            row
+            for file in self.files()
+            if file.reading is not None
+            for row in self._rows(file.entry.path, file.reading)
+        ]
+        columns: dict[str, Sequence[object]] = {"path": [row.path for row in rows]}
         for name in _PLANE:
-            columns[name] = [None if plane is None else getattr(plane, name) for plane in planes]
-        columns["problem"] = [reading.problem for _, reading in rows]
+            columns[name] = [None if row.plane is None else getattr(row.plane, name) for row in rows]
+        columns[IN_FILE] = [row.planes_in_file for row in rows]
+        columns["problem"] = [row.reading.problem for row in rows]
+        columns[UNMEASURED] = [row.reading.unmeasured for row in rows]
         for name in self._names:
-            columns[name] = [reading.metrics.get(name) for _, reading in rows]
+            columns[name] = [row.reading.metrics.get(name) for row in rows]
         return tables.dump(columns)
+
+    def _rows(self, path: str, reading: ImageReading) -> Iterator[_Row]:
+        """Give one row for a file, or one for each of its planes where it holds many with places of their own."""
+        for one in reading.planes:
+            yield _Row(path, one.plane, reading.planes_in_file, one)
+        if not reading.planes:
+            yield _Row(path, self._plane(path), reading.planes_in_file, reading)
 
     def previews(self, *, tables: TableFile) -> bytes:
         """Encode `quality/previews.parquet`: path and PNG."""
@@ -77,9 +102,16 @@ class Measurement:
     def _take_preview(self, index: int, reading: ImageReading, png: bytes) -> None:
         if index in self._even:
             self._previews[index] = png
-        focus = reading.metrics.get(self._focus) if self._focus else None
+        focus = self._focus_of(reading)
         if focus is not None and math.isfinite(focus):
             # A heap of the worst with the best of them on top. Of equals the earlier file stays, whoever came first.
             heapq.heappush(self._worst, (-focus, -index, png))
             if len(self._worst) > WORST_PREVIEWS:
                 heapq.heappop(self._worst)
+
+    def _focus_of(self, reading: ImageReading) -> float | None:
+        """Give the focus of an image, and of a file of many that of the sharpest, which its preview shows."""
+        if self._focus is None:
+            return None
+        metrics = [reading.metrics, *(one.metrics for one in reading.planes)]
+        return max((value for one in metrics if (value := one.get(self._focus)) is not None), default=None)

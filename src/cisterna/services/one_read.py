@@ -15,7 +15,7 @@ from cisterna.domain.errors import ChecksumMismatch, SourceChanged
 from cisterna.domain.listing import Listing, SeenFile
 from cisterna.domain.manifest import FileEntry, source_path_base64
 from cisterna.ports.object_store import ObjectStore, Upload
-from cisterna.ports.quality import ImageMeter, ImageReading
+from cisterna.ports.quality import ImageMeter, ImageReading, Spool
 from cisterna.ports.source import EnteredFolder, LandingZone, SourceFile
 from cisterna.services.arrival import Arrivals, finished_name, mark_of, upload_name
 from cisterna.services.crew import GivenUp, work_through
@@ -78,10 +78,11 @@ def read_once(plan: ReadPlan, *, zone: LandingZone, store: ObjectStore, meter: I
     """Read every file of the listing once, and put what is new into the store.
 
     Memory is bounded: 16 MiB a reader, together as much again as the largest image, and the buffers of the store's
-    uploads. A large file is digested while its parts are on their way, and the next one while the last parts of the one
-    before are. Uploads are completed as soon as their file is read, into a folder that no version has until the root
-    inventory names it: holding completions until the commit would make an earlier version's object no less invalid
-    meanwhile, since small files lie there too, and would stake days of waiting on the store's patience.
+    uploads; a file whose reader has to seek in it goes to the meter's spool on the way, and is measured from there.
+    A large file is digested while its parts are on their way, and the next one while the last parts of the one
+    before are. Uploads are completed as soon as their file is read, into a folder that no version has until the
+    root inventory names it: holding completions until the commit would make an earlier version's object no less
+    invalid meanwhile, since small files lie there too, and would stake days of waiting on the store's patience.
 
     However it ends, what has arrived stays, for the next attempt or for who drops the folder.
 
@@ -167,6 +168,10 @@ class _Reading:
         with folder.open(file.path) as source:
             require_same(file, source.opened)
             is_image = self._plan.is_image(file.path)
+            place = self._meter.spool(file.path, size_bytes=file.size_bytes) if is_image else None
+            if place is not None:
+                with place as spool:
+                    return self._spooled(file, source, own, spool)
             if file.size_bytes > (self._plan.image_limit_bytes if is_image else self._largest_whole):
                 return self._stream(file, source, is_image=is_image)
             self._plan.pace(file.size_bytes)
@@ -174,6 +179,22 @@ class _Reading:
                 return self._whole(file, source, own[: file.size_bytes], is_image=is_image)
             with self._budget.take(file.size_bytes):
                 return self._whole(file, source, memoryview(bytearray(file.size_bytes)), is_image=is_image)
+
+    def _spooled(self, file: SeenFile, source: SourceFile, own: memoryview, spool: Spool) -> ReadFile:
+        """Read a file whose bytes go on to its own reader as well; that one never sees the source."""
+        if file.size_bytes > self._largest_whole:
+            entry = self._streamed(file, source, spool)
+        else:
+            self._plan.pace(file.size_bytes)
+            body = own[: file.size_bytes]
+            entry = self._whole(file, source, body, is_image=False).entry
+            spool.write(body)
+        return ReadFile(entry, spool.read(keep_on=self._go_on))
+
+    def _go_on(self) -> None:
+        if self._stop.is_set():
+            raise GivenUp
+        self._plan.keep_on()
 
     def _whole(self, file: SeenFile, source: SourceFile, body: memoryview, *, is_image: bool) -> ReadFile:
         if _fill(source, body) != file.size_bytes:
@@ -198,26 +219,30 @@ class _Reading:
                 self._wrong[file.path] = wrong
 
     def _stream(self, file: SeenFile, source: SourceFile, *, is_image: bool) -> ReadFile:
-        finished = self._plan.arrivals.finished.get(mark_of(file))
-        if finished is None:
-            found, content_path = self._bring(file, source)
-        else:
-            found = self._digest(file, source)
-            _require_digest(file, finished.sha512, found["sha512"])
-            content_path, _ = self._place(found["sha512"], finished.content_path)
+        entry = self._streamed(file, source)
         reading = None
         if is_image:
             limit = self._plan.image_limit_bytes
             reading = ImageReading(
                 problem=f"not measured: {file.size_bytes} bytes are more than the limit of {limit} for images"
             )
-        return ReadFile(self._entry(file, found, content_path), reading)
+        return ReadFile(entry, reading)
 
-    def _bring(self, file: SeenFile, source: SourceFile) -> tuple[dict[str, str], str]:
+    def _streamed(self, file: SeenFile, source: SourceFile, spool: Spool | None = None) -> FileEntry:
+        finished = self._plan.arrivals.finished.get(mark_of(file))
+        if finished is None:
+            found, content_path = self._bring(file, source, spool)
+        else:
+            found = self._digest(file, source, spool=spool)
+            _require_digest(file, finished.sha512, found["sha512"])
+            content_path, _ = self._place(found["sha512"], finished.content_path)
+        return self._entry(file, found, content_path)
+
+    def _bring(self, file: SeenFile, source: SourceFile, spool: Spool | None) -> tuple[dict[str, str], str]:
         """Upload a large file, or what of it has not arrived; give its digests and where it lies."""
         path, upload = self._open_upload(file)
         try:
-            found = self._digest(file, source, upload)
+            found = self._digest(file, source, upload, spool)
             digest = found["sha512"]
             content_path, is_new = self._place(digest, path)
             if is_new:
@@ -239,7 +264,9 @@ class _Reading:
         path = f"{self._plan.staging}/{upload_name(file, token=self._plan.token)}"
         return path, self._store.begin_upload(f"{self._plan.object_root}/{path}")
 
-    def _digest(self, file: SeenFile, source: SourceFile, upload: Upload | None = None) -> dict[str, str]:
+    def _digest(
+        self, file: SeenFile, source: SourceFile, upload: Upload | None = None, spool: Spool | None = None
+    ) -> dict[str, str]:
         """Read a large file piece by piece, straight into the upload's buffers where there is one.
 
         A piece is digested by another thread while the next ones are read, as far ahead as the upload lends buffers.
@@ -251,15 +278,15 @@ class _Reading:
             while True:
                 rest = upload.room() if upload else own
                 room = rest[:READ_BYTES]
-                if self._stop.is_set():
-                    raise GivenUp
-                self._plan.keep_on()
+                self._go_on()
                 self._plan.pace(max(0, min(len(room), file.size_bytes - size_bytes)))
                 count = _fill(source, room)
                 if count == 0:
                     break
                 size_bytes += count
                 digesting = digester.submit(tally.update, room[:count])
+                if spool:
+                    spool.write(room[:count])
                 if upload:
                     upload.fill(count, after=digesting)
                 else:

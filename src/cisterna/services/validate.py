@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from statistics import median
 
 from cisterna.domain.acquisition import Acquisition, AcquisitionState
@@ -23,6 +23,8 @@ from cisterna.ports.clock import Clock
 from cisterna.ports.object_store import ObjectStore
 from cisterna.ports.quality import GateReport, MetricTable, QualityGate, TableFile
 from cisterna.services.image_limit import DEFAULT_LIMITS, focus_limit, is_surely_below
+from cisterna.services.measurement import IN_FILE, UNMEASURED
+from cisterna.services.plane_finding import told_of_planes
 from cisterna.services.staging import read_staged, stage_files
 from cisterna.services.transition import advance
 
@@ -111,6 +113,7 @@ def gate_version(
     report = _lost(dataset) if gate_lost else _ask(gate, dataset, summary)
     if problem is not None:
         report = report.model_copy(update={"findings": (problem, *report.findings)})
+    report = report.model_copy(update={"findings": told_of_planes(report.findings, summary.table)})
 
     if version.incomplete is not None:
         report = report.model_copy(update={"findings": (*report.findings, _not_whole(version.incomplete))})
@@ -170,7 +173,7 @@ def summarise(table: MetricTable, facts: Facts, *, limits: Mapping[str, float]) 
     images = _Images(table, {**DEFAULT_LIMITS, **limits})
     row: SummaryRow = {
         "images_found": table.rows,
-        "images_unreadable": sum(images.unreadable),
+        "images_unreadable": None if table.rows and all(images.unmeasured) else sum(images.unreadable),
         "planned_missing_share": facts.planned_missing_share,
         "channels": len(images.channels),
         "planes_missing": images.planes_missing(),
@@ -225,8 +228,10 @@ class _Images:
         self.limits = limits
         self._table = table
         self.unreadable = [_is_unreadable(cell) for cell in self._column("problem")]
+        self.unmeasured = [_is_unreadable(cell) for cell in self._column(UNMEASURED)]
+        self._left_out = [any(pair) for pair in zip(self.unreadable, self.unmeasured, strict=True)]
         self._channel = [str(cell) if cell is not None else "" for cell in self._column("channel")]
-        readable = zip(self._channel, self.unreadable, strict=True)
+        readable = zip(self._channel, self._left_out, strict=True)
         self.channels = sorted({channel for channel, bad in readable if not bad})
         self.saturated = [
             max((one for one in pair if one is not None), default=None)
@@ -239,7 +244,7 @@ class _Images:
 
     def numbers(self, name: str) -> list[float | None]:
         """A column as finite numbers; None for anything else, and for images that could not be read."""
-        return [None if bad else _number(cell) for cell, bad in zip(self._column(name), self.unreadable, strict=True)]
+        return [None if bad else _number(cell) for cell, bad in zip(self._column(name), self._left_out, strict=True)]
 
     def _by_channel(self, values: Sequence[float | None]) -> dict[str, list[float]]:
         grouped: dict[str, list[float]] = defaultdict(list)
@@ -257,6 +262,12 @@ class _Images:
         """The lowest of the channels' medians; None when no image has a value."""
         return min((median(group) for group in self._by_channel(self.numbers(name)).values()), default=None)
 
+    def _places(self, *names: str) -> Iterator[tuple[Cell, ...]]:
+        """Give the place of each row: in the run, or for a plane of a maker's file, in that file."""
+        paths, counts = self._column("path"), self._column(IN_FILE)
+        inside = [None if count is None else path for path, count in zip(paths, counts, strict=True)]
+        return zip(inside, *(self._column(name) for name in names), strict=True)
+
     def sizes(self) -> int | None:
         """Most different image sizes within a channel."""
         grouped: dict[str, set[tuple[float, float]]] = defaultdict(set)
@@ -268,11 +279,11 @@ class _Images:
 
     def planes_missing(self) -> int | None:
         """Count the planes that a channel lacks where others have one; None when no image says where it belongs."""
-        places = zip(*(self._column(name) for name in ("region", "field", "z", "t")), strict=True)
+        places = self._places("region", "field", "z", "t")
         seen = {
             (place, channel)
             for place, channel, cell in zip(places, self._channel, self._column("channel"), strict=True)
-            if cell is not None and place[0] is not None
+            if cell is not None and place[1] is not None
         }
         if not seen:
             return None
@@ -281,11 +292,11 @@ class _Images:
     def focus_shares(self) -> SummaryRow:
         """Judge the focus of each stack by its channel's limit, and note each image's margin (below 1: blurred)."""
         focus, error = self.numbers("focus"), self.numbers("focus_error")
-        places = zip(*(self._column(name) for name in ("region", "field", "t")), strict=True)
+        places = self._places("region", "field", "t")
         stacks: dict[str, dict[object, list[int]]] = defaultdict(lambda: defaultdict(list))
         for index, (channel, place) in enumerate(zip(self._channel, places, strict=True)):
-            if not self.unreadable[index]:
-                alone = place[0] is None  # nothing says where it belongs, so it is no part of a stack
+            if not self._left_out[index]:
+                alone = place[1] is None  # nothing says where it belongs, so it is no part of a stack
                 stacks[channel][index if alone else place].append(index)
         medians, lost, unknown = [], [], []
         for channel, members in stacks.items():

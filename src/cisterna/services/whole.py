@@ -93,11 +93,12 @@ class Gathered:
         focus = next((name for name in columns if name.startswith(FOCUS)), None)
         wanted = frozenset(shown["path"])
         cells = columns[focus] if focus is not None else [None] * rows
-        known = {path: cell for path, cell in zip(columns["path"], cells, strict=True) if path in wanted}
+        known: dict[object, object] = {}
+        for path, cell in zip(columns["path"], cells, strict=True):
+            if path in wanted and _sharpness(cell) < math.inf:
+                known[path] = max(_sharpness(cell), _sharpness(known.get(path, 0.0)))  # its preview shows the sharpest
         for path, png in zip(shown["path"], shown["png"], strict=True):
-            cell = known.get(path)
-            sharpness = cell if isinstance(cell, float) and math.isfinite(cell) else math.inf
-            self._previews.append((str(path), png, sharpness))
+            self._previews.append((str(path), png, _sharpness(known.get(path))))
 
     def files(self) -> dict[str, bytes]:
         """Encode both."""
@@ -106,3 +107,8 @@ class Gathered:
         chosen = [self._previews[place] for place in sorted({*even, *by_focus[:WORST_PREVIEWS]})]
         previews = {"path": [path for path, _, _ in chosen], "png": [png for _, png, _ in chosen]}
         return {METRICS_PATH: self._tables.dump(self._metrics), PREVIEWS_PATH: self._tables.dump(previews)}
+
+
+def _sharpness(cell: object) -> float:
+    """Give a focus to sort by; what has none comes last."""
+    return cell if isinstance(cell, float) and math.isfinite(cell) else math.inf

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping
+from typing import Any
+
+from numpy.typing import NDArray
 
 from cisterna.testing.scripted_run import Mishap, ScriptedRun
 
@@ -34,6 +38,42 @@ def lif(*, xml: str | None = None, pixels: int = _SIDE * _SIDE) -> bytes:
     text = (lif_xml(size_bytes=pixels) if xml is None else xml).encode("utf-16-le")
     head = struct.pack("<BI", 0x2A, len(text) // 2) + text
     return struct.pack("<iI", 0x70, len(head)) + head + _block("MemBlock_0", b"") + _block("MemBlock_1", bytes(pixels))
+
+
+def lif_of(images: Mapping[str, NDArray[Any]]) -> bytes:
+    """Write a file of images by name, each with the axes T, Z, C, Y, X."""
+    elements = "".join(_image(name, f"MemBlock_{place}", pixels) for place, (name, pixels) in enumerate(images.items()))
+    text = (
+        '<LMSDataContainerHeader Version="2"><Element Name="project" Visibility="1"><Data><Experiment Path="x"/></Data>'
+        f'<Memory Size="0" MemoryBlockID="MemBlock_none"/><Children>{elements}</Children></Element>'
+        "</LMSDataContainerHeader>"
+    ).encode("utf-16-le")
+    head = struct.pack("<BI", 0x2A, len(text) // 2) + text
+    blocks = (_block(f"MemBlock_{place}", pixels.tobytes()) for place, pixels in enumerate(images.values()))
+    return struct.pack("<iI", 0x70, len(head)) + head + _block("MemBlock_none", b"") + b"".join(blocks)
+
+
+def _image(name: str, block: str, pixels: NDArray[Any]) -> str:
+    times, levels, channels, height, width = pixels.shape
+    steps = pixels.strides
+    axes = ((1, width, steps[4]), (2, height, steps[3]), (3, levels, steps[1]), (4, times, steps[0]))
+    dimensions = "".join(
+        f'<DimensionDescription DimID="{axis}" NumberOfElements="{count}" Origin="0" Length="1e-5" '
+        f'Unit="{"s" if axis == 4 else "m"}" BitInc="0" BytesInc="{step}"/>'
+        for axis, count, step in axes
+        if count > 1 or axis < 3
+    )
+    described = "".join(
+        f'<ChannelDescription DataType="{int(pixels.dtype.kind == "f")}" ChannelTag="0" '
+        f'Resolution="{8 * pixels.dtype.itemsize}" NameOfMeasuredQuantity="" Min="0" Max="1" Unit="" LUTName="Gray" '
+        f'IsLUTInverted="0" BytesInc="{channel * steps[2]}" BitInc="0"/>'
+        for channel in range(channels)
+    )
+    return (
+        f'<Element Name="{name}" Visibility="1"><Data><Image><ImageDescription><Channels>{described}</Channels>'
+        f"<Dimensions>{dimensions}</Dimensions></ImageDescription></Image></Data>"
+        f'<Memory Size="{pixels.nbytes}" MemoryBlockID="{block}"/></Element>'
+    )
 
 
 def virtual_lif(files: int = 2, *, mishap: Mishap = Mishap.NONE, victim: str = "") -> ScriptedRun:

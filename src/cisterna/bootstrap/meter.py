@@ -1,0 +1,40 @@
+"""What measures images, put together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from importlib.util import find_spec
+
+from cisterna.bootstrap.home import Home
+from cisterna.ports.quality import ImageMeter
+from cisterna.settings import Settings
+
+
+def missing_readers() -> dict[str, str]:
+    """Name the packages of makers' readers that are not installed, by the profile whose files each reads."""
+    from cisterna.adapters.plane_file import LIBRARIES
+
+    return {kind: library for kind, library in LIBRARIES.items() if find_spec(library) is None}
+
+
+@contextmanager
+def image_meter(settings: Settings, home: Home) -> Iterator[ImageMeter]:
+    """Measure images in memory, and the planes of makers' files through a process and a spool of their own."""
+    from cisterna.adapters.disk_room import DiskRoom
+    from cisterna.adapters.image_meter import TiffMeter
+    from cisterna.adapters.maker_meter import MakerMeter
+    from cisterna.adapters.plane_child import PlaneChildren
+    from cisterna.adapters.spool_folder import SpoolFolder
+
+    measure = settings.measure
+    room = DiskRoom(home.folder, reserve_bytes=settings.store.reserve_mib * 1024 * 1024)
+    children = PlaneChildren(log=home.logs / "planes.log", plane_bytes=measure.image_limit_bytes)
+    with closing(children):
+        yield MakerMeter(
+            TiffMeter(),
+            spools=SpoolFolder(home.spool, limit_bytes=measure.spool_limit_bytes, room=room),
+            children=children,
+            plane_bytes=measure.image_limit_bytes,
+            most_planes=measure.planes_per_file,
+        )

@@ -1,0 +1,239 @@
+"""Planes of CZI, ND2 and LIF give what the same pixels give as a TIFF, each with its own place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import imagecodecs
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from pylibCZIrw.czi import create_czi
+from scipy.ndimage import gaussian_filter
+
+from cisterna.adapters.maker_meter import MakerMeter
+from cisterna.adapters.plane_child import PlaneChildren
+from cisterna.bootstrap.home import Home
+from cisterna.bootstrap.meter import image_meter, missing_readers
+from cisterna.ports.profile import Plane
+from cisterna.ports.quality import ImageReading
+from cisterna.settings import Settings
+from cisterna.testing.nd2_planes import nd2_of
+from cisterna.testing.virtual_lif import lif_of
+from tests.planes.czi_by_hand import BGR24, GRAY_FLOAT, JPEG_XR, Tile, czi_of
+from tests.planes.makers import Watched, cells, meter_of, metrics_as_tiff
+
+Read = Callable[[bytes, str], ImageReading]
+
+
+def written_czi(
+    folder: Path, planes: dict[tuple[int, int, int, int], NDArray[Any]], *, compression: str | None = None
+) -> bytes:
+    """Write a real file with ZEISS's own library: pixels by scene, time, channel and z."""
+    path = folder / "a.czi"
+    with create_czi(str(path), exist_ok=True, compression_options=compression) as czi:
+        for (scene, t, channel, z), pixels in planes.items():
+            data = pixels if pixels.ndim == 3 else pixels[..., None]
+            czi.write(data, plane={"T": t, "C": channel, "Z": z}, scene=scene, location=(1000 * scene, 0))
+        czi.write_metadata("a", channel_names={0: "DAPI", 1: "GFP"}, scale_x=1e-7, scale_y=1e-7, scale_z=5e-7)
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("kind", ["uint8", "uint16", "float32"])
+@pytest.mark.parametrize(
+    "compression", [None, "zstd0:ExplicitLevel=1", "zstd1:ExplicitLevel=2;PreProcess=HiLoByteUnpack"]
+)
+def test_a_czi_gives_the_metrics_of_the_same_pixels_as_a_tiff(
+    read: Read, tmp_path: Path, kind: str, compression: str | None
+) -> None:
+    pixels = cells(kind)
+
+    reading = read(written_czi(tmp_path, {(0, 0, 0, 0): pixels}, compression=compression), "a.czi")
+
+    assert [one.problem or one.unmeasured for one in reading.planes] == [None]
+    assert reading.planes[0].metrics == metrics_as_tiff(pixels)
+    assert reading.planes[0].metrics["focus"] is not None
+
+
+def test_a_colour_czi_gives_what_a_colour_tiff_gives(read: Read, tmp_path: Path) -> None:
+    pixels = np.stack([cells("uint8", seed=seed) for seed in range(3)], axis=-1)
+
+    reading = read(written_czi(tmp_path, {(0, 0, 0, 0): pixels}), "a.czi")
+
+    (plane,) = reading.planes
+    assert plane.metrics == metrics_as_tiff(pixels)
+    assert plane.metrics["planes"] == 3
+
+
+@pytest.mark.parametrize("kind", ["uint8", "uint16"])
+def test_a_jpeg_xr_czi_gives_what_a_tiff_gives(read: Read, kind: str) -> None:
+    pixels = cells(kind)
+    body = imagecodecs.jpegxr_encode(pixels, level=1.0)
+    tile = Tile(body, 128, 96, pixel_type=0 if kind == "uint8" else 1, compression=JPEG_XR)
+
+    reading = read(czi_of(tile), "a.czi")
+
+    assert reading.planes[0].metrics == metrics_as_tiff(pixels)
+
+
+def test_each_plane_of_a_czi_has_its_scene_time_channel_and_level(read: Read, tmp_path: Path) -> None:
+    places = [(scene, t, c, z) for scene in range(2) for t in range(2) for c in range(2) for z in range(3)]
+    pixels = {place: cells("uint16", seed=number) for number, place in enumerate(places)}
+
+    reading = read(written_czi(tmp_path, pixels), "a.czi")
+
+    found = {(one.plane.region, one.plane.t, one.plane.channel, one.plane.z): one for one in reading.planes}
+    assert len(found) == reading.planes_in_file == len(places)
+    for (scene, t, c, z), image in pixels.items():
+        assert (
+            found[str(scene), t, ("DAPI", "GFP")[c], z].metrics["mean_counts"] == metrics_as_tiff(image)["mean_counts"]
+        )
+
+
+def test_smaller_copies_in_a_czi_are_no_planes(read: Read) -> None:
+    full, copy = cells(), cells("uint16", (48, 64))
+    small = Tile(copy.tobytes(), 128, 96, stored=(64, 48))
+
+    reading = read(czi_of(Tile(full.tobytes(), 128, 96), small), "a.czi")
+
+    assert len(reading.planes) == 1
+    assert reading.planes[0].metrics == metrics_as_tiff(full)
+
+
+def test_a_scene_is_put_together_from_its_tiles(read: Read) -> None:
+    whole = cells("uint16", (96, 256))
+    tiles = [Tile(np.ascontiguousarray(whole[:, x : x + 128]).tobytes(), 128, 96, left=x) for x in (0, 128)]
+
+    reading = read(czi_of(*tiles), "a.czi")
+
+    assert reading.planes[0].metrics == metrics_as_tiff(whole)
+
+
+def test_a_plane_that_is_too_large_at_once_is_measured_by_squares(tmp_path: Path) -> None:
+    whole = cells("uint16", (2100, 4200))
+    limit = 12 * 1024 * 1024
+    children = PlaneChildren(log=tmp_path / "log", plane_bytes=limit)
+    meter = meter_of(children, tmp_path, plane_bytes=limit)
+
+    reading = meter.read(memoryview(written_czi(tmp_path, {(0, 0, 0, 0): whole})), path="a.czi")
+    children.close()
+
+    found = {one.plane.field: one.metrics for one in reading.planes}
+    assert reading.planes_in_file == len(found) == 6
+    for y, x in np.ndindex(2, 3):
+        square = whole[2048 * y : 2048 * (y + 1), 2048 * x : 2048 * (x + 1)]
+        assert found[f"x {2048 * x}, y {2048 * y}"] == metrics_as_tiff(square)
+
+
+def test_each_plane_of_an_nd2_has_its_position_time_channel_and_level(read: Read) -> None:
+    pixels = np.stack([cells("uint16", seed=seed) for seed in range(2 * 3 * 2 * 2)]).reshape(2, 3, 2, 2, 96, 128)
+
+    reading = read(nd2_of(pixels, channels=["DAPI", "GFP"]), "a.ND2")
+
+    found = {(one.plane.t, int(one.plane.region), one.plane.z, one.plane.channel): one for one in reading.planes}
+    assert len(found) == reading.planes_in_file == 24
+    for t, position, z, c in np.ndindex(2, 3, 2, 2):
+        wanted = metrics_as_tiff(pixels[t, position, z, c])
+        assert found[t, position, z, ("DAPI", "GFP")[c]].metrics == wanted
+
+
+@pytest.mark.parametrize("kind", ["uint8", "uint16", "float32"])
+def test_an_nd2_gives_the_metrics_of_the_same_pixels_as_a_tiff(read: Read, kind: str) -> None:
+    pixels = cells(kind)
+
+    reading = read(nd2_of(pixels[None, None, None, None]), "a.nd2")
+
+    assert reading.planes[0].metrics == metrics_as_tiff(pixels)
+
+
+@pytest.mark.parametrize("kind", ["uint8", "uint16", "float32"])
+def test_a_lif_gives_the_metrics_of_the_same_pixels_as_a_tiff(read: Read, kind: str) -> None:
+    pixels = cells(kind)
+
+    reading = read(lif_of({"Series001": pixels[None, None, None]}), "a.lif")
+
+    assert reading.planes[0].plane == Plane(region="Series001", field="0", channel="Gray")
+    assert reading.planes[0].metrics == metrics_as_tiff(pixels)
+
+
+def test_each_plane_of_a_lif_has_its_image_time_channel_and_level(read: Read) -> None:
+    pixels = np.stack([cells("uint16", seed=seed) for seed in range(12)]).reshape(2, 3, 2, 96, 128)
+
+    reading = read(lif_of({"one": pixels, "two": pixels[:1]}), "a.lif")
+
+    found = {(one.plane.region, one.plane.t, one.plane.z, one.plane.channel): one for one in reading.planes}
+    assert len(found) == reading.planes_in_file == 18
+    for t, z, c in np.ndindex(2, 3, 2):
+        assert found["one", t, z, f"Gray {c}"].metrics == metrics_as_tiff(pixels[t, z, c])
+
+
+def test_float_planes_with_what_is_no_number_say_so(read: Read) -> None:
+    pixels = cells("float32")
+    pixels[:48] = np.nan
+    nothing = np.full_like(pixels, np.nan)
+
+    some = read(czi_of(Tile(pixels.tobytes(), 128, 96, pixel_type=GRAY_FLOAT)), "a.czi").planes[0]
+    none = read(czi_of(Tile(nothing.tobytes(), 128, 96, pixel_type=GRAY_FLOAT)), "a.czi").planes[0]
+
+    assert some.metrics["nonfinite_share"] == 0.5
+    assert some.metrics["focus"] is None
+    assert none.metrics["nonfinite_share"] == 1.0
+    assert none.metrics["mean_counts"] is None
+
+
+def test_the_picture_of_a_file_is_of_its_sharpest_plane(read: Read, tmp_path: Path) -> None:
+    sharp = cells()
+    blurred = gaussian_filter(sharp, 6)
+
+    both = read(written_czi(tmp_path, {(0, 0, 0, 0): blurred, (0, 0, 0, 1): sharp}), "a.czi")
+    alone = read(written_czi(tmp_path, {(0, 0, 0, 0): sharp}), "a.czi")
+
+    assert both.thumbnail == alone.thumbnail
+    assert alone.thumbnail is not None
+    assert alone.thumbnail.startswith(b"\x89PNG")
+
+
+def test_of_many_planes_some_are_measured_and_all_are_counted(children: Watched, tmp_path: Path) -> None:
+    pixels = np.stack([cells("uint8", (16, 16), seed) for seed in range(40)]).reshape(10, 1, 2, 2, 16, 16)
+    meter = meter_of(children, tmp_path, most_planes=13)
+
+    reading = meter.read(memoryview(nd2_of(pixels)), path="a.nd2")
+
+    assert reading.planes_in_file == 40
+    assert [one.plane.t for one in reading.planes] == [1, 1, 1, 1, 5, 5, 5, 5, 8, 8, 8, 8]
+    assert reading == meter.read(memoryview(nd2_of(pixels)), path="a.nd2")
+
+
+def test_other_files_are_measured_as_ever(meter: MakerMeter) -> None:
+    assert meter.spool("a.ome.tiff", size_bytes=10) is None
+    assert meter.read(memoryview(b"no image"), path="a.tiff").problem is not None
+
+
+def test_bgr_is_known_by_hand_too(read: Read) -> None:
+    pixels = np.stack([cells("uint8", seed=seed) for seed in range(3)], axis=-1)
+
+    reading = read(czi_of(Tile(pixels.tobytes(), 128, 96, pixel_type=BGR24)), "a.czi")
+
+    assert reading.planes[0].metrics == metrics_as_tiff(pixels)
+
+
+def test_a_stack_measures_makers_files_below_its_home(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    body = czi_of(Tile(cells("uint16", (2500, 4000)).tobytes(), 4000, 2500))  # more than is kept in memory
+
+    with image_meter(Settings(home=tmp_path), home) as meter:
+        reading = meter.read(memoryview(body), path="a.czi")
+
+    assert [one.problem or one.unmeasured for one in reading.planes] == [None]
+    assert list(home.spool.iterdir()) == []
+    assert (home.logs / "planes.log").exists()
+
+
+def test_what_is_not_installed_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert missing_readers() == {}
+
+    monkeypatch.setattr("cisterna.bootstrap.meter.find_spec", lambda name: None if name == "nd2" else name)
+
+    assert missing_readers() == {"nd2": "nd2"}

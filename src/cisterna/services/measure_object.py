@@ -26,7 +26,7 @@ from cisterna.domain.ocfl import CONTENT
 from cisterna.domain.work import Attempt
 from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.ports.clock import Clock
-from cisterna.ports.object_store import ObjectStore
+from cisterna.ports.object_store import ObjectStore, ServerCopier
 from cisterna.ports.profile import Profile
 from cisterna.ports.quality import ImageMeter, TableFile
 from cisterna.ports.room import Room
@@ -53,6 +53,7 @@ class Means:
     Attributes:
         digest: What a new object is to be made of.
         delivered: Digests that came with the files.
+        copier: Lets the store copy from the zone; None where it was not proven to.
         room: Where the bytes land; None when nobody can tell.
         watch, pace: Of the whole attempt, however many objects it fills.
     """
@@ -69,6 +70,7 @@ class Means:
     readers: int
     digest: DigestAlgorithm
     delivered: DeliveredDigests
+    copier: ServerCopier | None
     room: Room | None
     watch: LeaseWatch
     pace: Pace
@@ -144,6 +146,7 @@ def measure_object(begun: Begun, listing: Listing, *, means: Means) -> Version |
         is_image=means.profile.is_image,
         image_limit_bytes=means.image_limit_bytes,
         delivered=means.delivered,
+        copier=means.copier,
         algorithm=inventory.algorithm if inventory else means.digest,
         readers=means.readers,
         keep_on=means.watch.look,

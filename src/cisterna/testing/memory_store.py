@@ -26,7 +26,7 @@ from cisterna.domain.errors import (
 )
 from cisterna.ports.object_store import Condition, IfAbsent, IfMatch, SourceObject, StoredObject, Witness, require_key
 
-READS = frozenset({"get", "stream", "head", "list", "unfinished_uploads", "holds"})
+READS = frozenset({"get", "stream", "head", "list", "unfinished_uploads", "copier", "holds"})
 WRITES = frozenset(
     {"put", "begin_upload", "resume_upload", "write", "copy", "complete", "abort", "delete", "abort_unfinished"}
 )
@@ -269,11 +269,14 @@ class MemoryStore:
 
     def copier(self, witness: Witness) -> MemoryCopier:
         """Look at the witness; the conditions of copies this store keeps by construction."""
-        bucket = self.reaches.get(witness.stored.bucket)
-        if bucket is None:
-            raise StoreForbids(f"{self.name} may not read {witness.stored.bucket}; give it the right", store=self.name)
-        if bucket.object_at(witness.stored.key) != (witness.stored, witness.body):
-            raise StoreLacks(f"{self.name} has another bucket {witness.stored.bucket}", store=self.name)
+        with self._call("copier", witness.stored.key):
+            bucket = self.reaches.get(witness.stored.bucket)
+            if bucket is None:
+                raise StoreForbids(
+                    f"{self.name} may not read {witness.stored.bucket}; give it the right", store=self.name
+                )
+            if bucket.object_at(witness.stored.key) != (witness.stored, witness.body):
+                raise StoreLacks(f"{self.name} has another bucket {witness.stored.bucket}", store=self.name)
         return MemoryCopier(self)
 
     def probe(self) -> None:

@@ -213,3 +213,15 @@ def test_a_run_that_was_begun_by_sending_is_ended_by_copying(reaching: ReachingF
 
     assert (reaching.memory.calls["write"], reaching.memory.calls["copy"]) == (5, 6)
     assert body in contents(reaching, version)
+
+
+def test_a_run_in_parts_is_copied_too(reaching: ReachingFacility) -> None:
+    reaching.most_files = 2
+    files = {f"{number}.bin": b"x" * (number + 1) for number in range(5)}
+    reaching.write("run", files)
+    version = reaching.detect("run").version_id
+
+    reaching.ingest(version)
+
+    assert len(reaching.parts(version)) == 3
+    assert reaching.memory.calls["copy"] == len(files)

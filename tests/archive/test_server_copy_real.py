@@ -28,7 +28,7 @@ from tests.archive.whole import require_whole
 from tests.store_fixtures import SHORT
 
 MIB = 1024 * 1024
-LARGE = os.urandom(40 * MIB)
+LARGE = os.urandom(34 * MIB)
 FILES = {
     "acquisition.yaml": b"plan: here\n",
     ".done": b"",

@@ -24,7 +24,6 @@ class S3Copier:
         bucket: Where copies go.
         senders: Threads and buffers, shared with uploads.
         put: Sends a whole object.
-        part_bytes: Largest size that is copied in one request.
     """
 
     def __init__(
@@ -33,19 +32,17 @@ class S3Copier:
         *,
         senders: PartSenders,
         put: Callable[[str, bytes | memoryview], StoredObject],
-        part_bytes: int = PART_BYTES,
     ) -> None:
         self._bucket = bucket
         self._senders = senders
         self._put = put
-        self._part_bytes = part_bytes
 
     def put(self, key: str, body: bytes | memoryview, *, source: SourceObject) -> StoredObject:
         """Copy a whole object; an empty one is put, which is one request where a copy is two."""
         require_key(key)
         if len(body) == 0:
             return self._put(key, body)
-        if len(body) > self._part_bytes:
+        if len(body) > PART_BYTES:
             return self._by_parts(key, body, source)
         try:
             return S3CopySource(self._bucket, source).copy_whole(key, body)

@@ -115,8 +115,8 @@ class S3Upload:
 
         patience = self._bucket.patience
         done = write_once(attempt, landed=lambda: self._landed(whole), patience=patience, key=self._key)
-        if self._source is not None:
-            made = {"ChecksumCRC64NVME": in_s3_form(whole)} if parts else {}
+        if self._source is not None and parts:
+            made = {"ChecksumCRC64NVME": in_s3_form(whole)}
             require_told(self._bucket, self._key, size_bytes=self._size_bytes, made=made.get)
         self._done = done
         self._ended = "complete"

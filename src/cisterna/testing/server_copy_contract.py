@@ -94,7 +94,7 @@ class WholeCopyContract(_Copying):
     ) -> None:
         """Whatever its size, and under a key that has nothing to do with the source's."""
         key, body = new_prefix() + "a", varied_bytes(size_bytes)
-        source = landing.write(new_prefix() + "spaces and + µ/x y.tiff", body)
+        source = landing.write(new_prefix() + "spaces and + µ/x?versionId=y%20z#&.tiff", body)
 
         copy = copier.put(key, memoryview(body), source=source)
 

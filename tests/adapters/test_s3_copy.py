@@ -377,6 +377,27 @@ def test_a_store_that_ignores_the_condition_is_not_let_copy(
     assert list(archive.unfinished_uploads(PROBE_PREFIX)) == []
 
 
+def test_a_store_that_copies_other_bytes_or_what_it_refused_is_not_let_copy(
+    faulty: S3Store, proxy: FaultProxy, landing: S3Landing, archive: S3Store
+) -> None:
+    def garble(request: Request, answer: Answer) -> Answer:
+        is_look = request.method == "GET" and "-copy-part" in request.path
+        plain = [(name, value) for name, value in answer[1] if "checksum" not in name.lower()]
+        return (200, plain, bytes(len(answer[2]))) if is_look else answer
+
+    def keep(request: Request, answer: Answer) -> Answer:
+        if is_copy(request) and answer[0] == 412:
+            archive.put(request.path.split("/", 2)[2], b"copied all the same")
+        return answer
+
+    for tamper, told in ((garble, "other bytes than its source"), (keep, "a copy that it refused is there")):
+        proxy.tamper = tamper
+        with pytest.raises(StoreLacks, match=told):
+            faulty.copier(landing.witness())
+        proxy.tamper = None
+        assert list(archive.list(PROBE_PREFIX)) == []
+
+
 FOUND = {
     "no such request": (501, "NotImplemented", StoreLacks, "it refuses to"),
     "never holds": (412, "PreconditionFailed", StoreLacks, "refuses a condition that holds"),

@@ -81,6 +81,7 @@ class S3CopySource:
             crc: Their CRC64NVME, as they were read.
         """
         client, bucket = self._bucket.client, self._bucket.bucket
+        asked: Any = {} if size_bytes == self._source.size_bytes else {"CopySourceRange": _range(first, size_bytes)}
         answer: Any = self._ask(
             key,
             lambda: client.upload_part_copy(
@@ -90,7 +91,7 @@ class S3CopySource:
                 PartNumber=number,
                 CopySource=self._name(),
                 CopySourceIfMatch=self._etag(),
-                CopySourceRange=f"bytes={first}-{first + size_bytes - 1}",
+                **asked,
             ),
         )
         told = answer.get("CopyPartResult", {})
@@ -123,6 +124,11 @@ class S3CopySource:
                 if 400 <= status_of(error) < 500 or status_of(error) == 501:
                     raise CopyRefused(self._bucket.name) from error
                 raise
+
+
+def _range(first: int, size_bytes: int) -> str:
+    """Name some bytes; AWS takes no range of what is smaller than 5 MB, so all of an object goes without."""
+    return f"bytes={first}-{first + size_bytes - 1}"
 
 
 def require_told(bucket: S3Bucket, key: str, *, size_bytes: int, made: Callable[[str], str | None]) -> StoredObject:

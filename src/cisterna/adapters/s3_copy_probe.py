@@ -13,6 +13,7 @@ from cisterna.adapters.system_clock import SystemClock
 from cisterna.domain.errors import (
     ChecksumMismatch,
     CisternaError,
+    ObjectNotFound,
     PreconditionFailed,
     StoreForbids,
     StoreLacks,
@@ -89,10 +90,11 @@ class _Proof:
         """Refuse what is not the witness: another bucket of that name holds another text, or none."""
         try:
             act()
-        except (PreconditionFailed, ChecksumMismatch) as other:
+            found, _ = self._store.get(key)
+        except (PreconditionFailed, ChecksumMismatch, ObjectNotFound) as other:
             msg = f"what its keys see there is not what was read, or it refuses a condition that holds ({other})"
             raise self._lacks(msg) from other
-        if self._store.get(key)[0] != self._witness.body:
+        if found != self._witness.body:
             raise self._lacks("a copy has other bytes than its source")
 
     def _require_condition(self, what: str, act: Callable[[], object]) -> None:

@@ -28,6 +28,7 @@ class ReachingFacility(Facility):
 
     source: MemoryZone = field(default_factory=lambda: MemoryZone(bucket="runs"))
     is_proven: bool = True
+    least_bytes: int = 1
 
     @property
     def zone(self) -> MemoryZone:  # type: ignore[override]
@@ -48,7 +49,9 @@ class ReachingFacility(Facility):
         self.memory.reaches = {"runs": self.source}
         witness = self.source.witness()
         assert witness is not None
-        return self.memory.copier(witness)
+        copier = self.memory.copier(witness)
+        copier.least_bytes = self.least_bytes
+        return copier
 
 
 @pytest.fixture
@@ -225,3 +228,16 @@ def test_a_run_in_parts_is_copied_too(reaching: ReachingFacility) -> None:
 
     assert len(reaching.parts(version)) == 3
     assert reaching.memory.calls["copy"] == len(files)
+
+
+def test_what_is_too_small_to_be_worth_a_copy_is_sent(reaching: ReachingFacility) -> None:
+    reaching.least_bytes = 100
+    files = {"small.bin": b"x" * 99, "large.bin": b"y" * 100}
+    reaching.write("run", files)
+    version = reaching.detect("run").version_id
+
+    reaching.measure(version, reaching.lease(version))
+
+    assert reaching.memory.calls["copy"] == 1
+    assert reaching.memory.calls["put"] == 1 + 3  # the small one, and three files of ours
+    assert set(files.values()) <= contents(reaching, version)

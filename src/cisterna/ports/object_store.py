@@ -151,6 +151,9 @@ class ServerCopier(Protocol):
     there, and must not be used.
     """
 
+    least_bytes: int
+    """What is smaller is better sent, since the requests of a copy take longer than its bytes; it can be copied too."""
+
     def put(self, key: str, body: bytes | memoryview, *, source: SourceObject) -> StoredObject:
         """Write a whole object that is held in memory."""
         ...

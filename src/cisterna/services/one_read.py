@@ -196,10 +196,10 @@ class _Reading:
         return ReadFile(self._entry(file, found, content_path), reading)
 
     def _put(self, content_path: str, body: memoryview, *, stored: SourceObject | None) -> None:
-        """See that the store has a file: what an attempt before put there was verified, what it copied perhaps not."""
+        """See that the store has a file: what an attempt before sent there was verified, what it copied perhaps not."""
         key, copier = f"{self._plan.object_root}/{content_path}", self._plan.copier
         has_arrived = self._plan.arrivals.sizes.get(content_path) == len(body)
-        if copier is None or stored is None:
+        if copier is None or stored is None or len(body) < copier.least_bytes:
             if not has_arrived:
                 self._store.put(key, body)
         elif not (has_arrived and copier.holds(key, body)):

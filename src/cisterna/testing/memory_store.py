@@ -457,7 +457,9 @@ class MemoryUpload:
 
 
 class MemoryCopier:
-    """Implements `ports.object_store.ServerCopier`."""
+    """Implements `ports.object_store.ServerCopier`; copies whatever is not empty."""
+
+    least_bytes = 1
 
     def __init__(self, store: MemoryStore) -> None:
         self._store = store

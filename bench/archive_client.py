@@ -84,6 +84,7 @@ def ours(task, folder: Path):
             is_image=lambda path: path.endswith(".tiff"),
             image_limit_bytes=256 * 1024 * 1024,
             delivered={},
+            copier=None,
             algorithm="sha512",
             readers=THREADS,
             keep_on=lambda: None,

@@ -21,6 +21,7 @@ from cisterna.services.verify import verify_version
 from flows import held
 from flows._policy import step
 from flows.parts import parts
+from flows.server_copy import copier_of
 
 if TYPE_CHECKING:
     from cisterna.bootstrap import Parts
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 @step
 def measure(version_id: str) -> Version | None:
-    """Read every source byte once: digest, metrics, preview, upload.
+    """Read every source byte once: digest, metrics, preview, upload; or a copy by the store where the source is there.
 
     A second run uploads to a staging folder of its own, and a version that is measured already is returned as it is.
     None: the bytes are those of the newest version, and nothing new is kept.
@@ -52,6 +53,7 @@ def measure(version_id: str) -> Version | None:
         readers=core.settings.measure.readers,
         digest=core.settings.archive.digest,
         room=core.room,
+        copier=copier_of(source.zone, core.archive_store),
     )
 
 

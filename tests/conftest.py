@@ -19,7 +19,7 @@ from cisterna.adapters.embedded_postgres import EmbeddedPostgres
 from cisterna.testing.clock import SettableClock
 from tests.division import Division, turn_of
 
-pytest_plugins = ["tests.store_fixtures"]
+pytest_plugins = ["tests.store_fixtures", "tests.landing_fixtures"]
 
 _numbers = itertools.count(1)
 

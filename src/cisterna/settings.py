@@ -222,6 +222,11 @@ class SourceBucket(_Section):
     region: str = Field("us-east-1", description="Region used for signing.")
     access_key_id: str = Field(description="Access key of its own credentials.")
     secret_access_key: SecretStr = Field(description="Its secret key.")
+    server_copy: bool = Field(
+        True,
+        description="Whether the archive's store, where it is the same one and shows that it can, copies what was read "
+        "there; false: it is sent all of it.",
+    )
     listen: bool = Field(False, description="Whether it is a MinIO that tells of changes over an open connection.")
 
 

@@ -91,9 +91,9 @@ class TestLandingFolder(LandingZoneContract):
 
 
 class TestMemoryZone(LandingZoneContract):
-    @pytest.fixture
-    def writer(self) -> MemoryWriter:
-        return MemoryWriter()
+    @pytest.fixture(params=[None, "runs"], ids=["folder", "bucket"])
+    def writer(self, request: pytest.FixtureRequest) -> MemoryWriter:
+        return MemoryWriter(bucket=request.param)
 
 
 class TestLandingBucket(LandingZoneContract):

@@ -22,7 +22,7 @@ from cisterna.domain.part import Part
 from cisterna.domain.receipt import CopyReceipt
 from cisterna.domain.work import Attempt, WorkKind
 from cisterna.ports.catalogue import Catalogue
-from cisterna.ports.object_store import ObjectStore
+from cisterna.ports.object_store import ObjectStore, ServerCopier
 from cisterna.ports.profile import Described, Look, Plane, Profile
 from cisterna.ports.quality import ImageReading, TableFile
 from cisterna.ports.room import Room
@@ -163,6 +163,10 @@ class Facility:
         self.leases[subject] = claim.attempt
         return claim.attempt
 
+    def copier(self) -> ServerCopier | None:
+        """Give what lets the store copy from the zone; a folder lies in none."""
+        return None
+
     def measure(self, version: str, lease: Attempt) -> Version | None:
         return measure_version(
             version,
@@ -180,6 +184,7 @@ class Facility:
             most_files=self.most_files,
             room=self.room,
             wait=self.wait,
+            copier=self.copier(),
         )
 
     def describe(self, version: str, lease: Attempt) -> Version:

@@ -50,6 +50,7 @@ class BrokenFile:
         self._strike = strike
         self._reads = count(1)
         self.opened = file.opened
+        self.stored = file.stored
 
     def readinto(self, buffer: memoryview) -> int:
         self._strike(next(self._reads))

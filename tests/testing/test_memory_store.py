@@ -5,15 +5,38 @@ from __future__ import annotations
 import pytest
 
 from cisterna.domain.errors import InvalidInput, ObjectNotFound, PreconditionFailed, StoreUnavailable, StoreUnfit
-from cisterna.ports.object_store import IfAbsent, ObjectStore
+from cisterna.ports.object_store import IfAbsent, ObjectStore, SourceObject
 from cisterna.testing.memory_store import WRITES, MemoryStore
+from cisterna.testing.memory_zone import MemoryZone
 from cisterna.testing.object_store_contract import ObjectStoreContract
+from cisterna.testing.server_copy_contract import CopiedUploadContract, WholeCopyContract
 
 
 class TestMemoryStore(ObjectStoreContract):
     @pytest.fixture
     def store(self) -> ObjectStore:
         return MemoryStore()
+
+
+class MemoryLanding(MemoryZone):
+    def __init__(self) -> None:
+        super().__init__(bucket="runs")
+
+    def write(self, path: str, body: bytes) -> SourceObject:  # type: ignore[override]
+        super().write(path, body)
+        found = self.object_at(path)
+        assert found is not None
+        return found[0]
+
+
+class TestMemoryCopier(WholeCopyContract, CopiedUploadContract):
+    @pytest.fixture
+    def landing(self) -> MemoryLanding:
+        return MemoryLanding()
+
+    @pytest.fixture
+    def store(self, landing: MemoryLanding) -> ObjectStore:
+        return MemoryStore(reaches={"runs": landing})
 
 
 @pytest.fixture

@@ -38,6 +38,7 @@ from cisterna.domain.instrument import SENTINEL_NAME, BucketIdentity, Identity
 from cisterna.domain.listing import Listing, Obstacle, ObstacleKind, SeenFile
 from cisterna.domain.release import ProvenFile
 from cisterna.domain.source_name import logical_path, source_path
+from cisterna.ports.object_store import SourceObject, Witness
 
 if TYPE_CHECKING:
     from cisterna.adapters.s3_bucket import S3Bucket
@@ -53,29 +54,37 @@ class LandingBucket:
         bucket: The bucket, with keys that may list and read it.
         prefix: Of the zone, without `/` at either end; empty for the whole bucket.
         declared: The zone's identity when it was declared; every look refuses another one. None accepts any.
+        is_copied: Whether the archive's store is to copy from here, if it shows that it can.
     """
 
-    def __init__(self, bucket: S3Bucket, *, prefix: str, declared: Identity | None = None) -> None:
+    def __init__(
+        self, bucket: S3Bucket, *, prefix: str, declared: Identity | None = None, is_copied: bool = True
+    ) -> None:
         self._bucket = bucket
         self._base = f"{prefix}/" if prefix else ""
         self._declared = declared
+        self._is_copied = is_copied
         self.path = f"{BUCKET_SCHEME}{bucket.bucket}/{prefix}".rstrip("/")
 
     def identity(self) -> BucketIdentity:
         """Read the sentinel."""
+        sentinel = self._sentinel()[1].decode("ascii").strip()
+        return BucketIdentity(bucket=self._bucket.bucket, sentinel=sentinel)
+
+    def _sentinel(self) -> tuple[SourceObject, bytes]:
         key = f"{self._base}{SENTINEL_NAME}"
         try:
             with self._speaking_of_the_zone(key), BucketFile(self._bucket, key, SENTINEL_NAME) as file:
-                text = _read_whole(file, self.path, limit_bytes=100).decode("ascii", "replace").strip()
+                stored, body = file.stored, _read_whole(file, self.path, limit_bytes=100)
         except (NotFound, HostileInput):
-            text = ""
-        if not _SENTINEL_FORM.fullmatch(text):
+            body = b""
+        if not _SENTINEL_FORM.fullmatch(body.decode("ascii", "replace").strip()):
             msg = (
                 f"{self.path} has no sentinel {SENTINEL_NAME}, or another thing in its place: it was emptied, it is "
                 "another bucket, or it was never declared; bring it back, or declare it by `cisterna instrument add`"
             )
             raise SourceUnavailable(msg, path=self.path)
-        return BucketIdentity(bucket=self._bucket.bucket, sentinel=text)
+        return stored, body
 
     def mark(self) -> None:
         """Put the sentinel, the one object that Cisterna ever writes to a landing zone; one that is there stays.
@@ -104,6 +113,13 @@ class LandingBucket:
                 "bucket back, or declare the instrument anew"
             )
             raise SourceUnavailable(msg, path=self.path)
+
+    def witness(self) -> Witness | None:
+        """Give the sentinel, which is copied only by who reaches this very zone."""
+        if not self._is_copied:
+            return None
+        stored, body = self._sentinel()
+        return Witness(stored=stored, body=body)
 
     def folders(self) -> Sequence[str]:
         """Name the common prefixes directly below the zone's, in the order of their names' bytes."""
@@ -224,6 +240,7 @@ class BucketFile:
 
     Attributes:
         opened: The object as the read found it.
+        stored: The same, as a store is told to copy it.
     """
 
     def __init__(self, bucket: S3Bucket, key: str, path: str) -> None:
@@ -235,6 +252,13 @@ class BucketFile:
         self._etag: str = answer["ETag"]
         self._size = int(answer["ContentLength"])
         self.opened = seen_file(SeenKey(key, self._size, self._etag, answer["LastModified"]), path)
+        self.stored = SourceObject(
+            bucket=bucket.bucket,
+            key=key,
+            size_bytes=self._size,
+            etag=self._etag.strip('"'),
+            version_id=answer.get("VersionId"),
+        )
         self._position = 0
         self._is_verified = False
 

@@ -36,7 +36,10 @@ class OpenFile:
 
     Attributes:
         opened: The file as it was when it was opened.
+        stored: None; it is no object.
     """
+
+    stored = None
 
     def __init__(self, descriptor: int, path: str, *, opened: SeenFile) -> None:
         self.opened = opened
@@ -147,6 +150,9 @@ class LandingFolder:
         found = self.identity()
         if declared is not None and not declared.is_shown_by(found):
             raise self._swapped(found, declared)
+
+    def witness(self) -> None:
+        """Give none: no store copies from a folder."""
 
     def folders(self) -> Sequence[str]:
         """Name the folders directly in the zone, in byte order."""

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
-from cisterna.ports.object_store import Condition, ObjectStore, StoredObject, Upload
+from cisterna.ports.object_store import Condition, ObjectStore, ServerCopier, StoredObject, Upload, Witness
 
 
 class ProvenStore:
@@ -66,6 +66,11 @@ class ProvenStore:
     def abort_unfinished(self, prefix: str) -> None:
         """Abort every such upload below the prefix."""
         self._store.abort_unfinished(prefix)
+
+    def copier(self, witness: Witness) -> ServerCopier:
+        """Prove that the store copies from the zone of the witness. Raises `StoreUnfit` too."""
+        self._require_proof()
+        return self._store.copier(witness)
 
     def probe(self) -> None:
         """Prove it now."""

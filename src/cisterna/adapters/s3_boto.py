@@ -7,8 +7,9 @@ the probe are done here, where each request can be shaped.
 from __future__ import annotations
 
 import itertools
+import threading
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from datetime import datetime
 from typing import Any
@@ -16,11 +17,13 @@ from typing import Any
 from cisterna.adapters.s3_access import WRITE_MARK, Patience, S3Access, in_key_order, require_range, write_once
 from cisterna.adapters.s3_bucket import S3Bucket, condition_headers, status_of
 from cisterna.adapters.s3_checksum import crc64nvme, in_s3_form
+from cisterna.adapters.s3_copier import S3Copier
+from cisterna.adapters.s3_copy_probe import prove_copying
 from cisterna.adapters.s3_part import PartSenders
 from cisterna.adapters.s3_probe import probe_store
-from cisterna.adapters.s3_upload import S3Upload
+from cisterna.adapters.s3_upload import S3Upload, resume_upload
 from cisterna.domain.errors import StoreUnavailable
-from cisterna.ports.object_store import Condition, ObjectStore, StoredObject, require_key
+from cisterna.ports.object_store import Condition, ObjectStore, SourceObject, StoredObject, Witness, require_key
 
 _CHUNK_BYTES = 1024 * 1024
 _DELETE_AT_ONCE = 1000
@@ -50,6 +53,9 @@ class S3BotoStore:
         self.name = name or f"{access.endpoint}/{bucket}"
         self._bucket = S3Bucket(access, bucket=bucket, name=self.name, patience=patience or Patience())
         self._senders = PartSenders(parallel_parts)
+        self._proven: set[SourceObject] = set()
+        """Witnesses of landing zones that the store was seen to copy from."""
+        self._proof = threading.Lock()
 
     def close(self) -> None:
         """Close connections and threads; uploads that go on fail."""
@@ -103,13 +109,7 @@ class S3BotoStore:
     def resume_upload(self, key: str) -> S3Upload | None:
         """Go on with the unfinished upload of that key, if there is exactly one."""
         require_key(key)
-        found = [one.upload_id for one in self._bucket.uploads(key) if one.key == key]
-        if len(found) != 1:
-            return None
-        arrived = self._bucket.parts(key, found[0])
-        if arrived is None:
-            return None
-        return S3Upload(self._bucket, key, senders=self._senders, upload_id=found[0], arrived=arrived)
+        return resume_upload(self._bucket, key, senders=self._senders)
 
     def get(self, key: str) -> tuple[bytes, StoredObject]:
         """Read a whole object."""
@@ -182,6 +182,18 @@ class S3BotoStore:
     def probe_through(self, store: ObjectStore) -> None:
         """Prove the same of a store that uses this one for its control."""
         probe_store(store, self._bucket)
+
+    def copier(self, witness: Witness) -> S3Copier:
+        """Prove that the store copies from the zone of the witness."""
+        return self.copier_through(self.put, witness)
+
+    def copier_through(self, put: Callable[[str, bytes | memoryview], StoredObject], witness: Witness) -> S3Copier:
+        """Give one that sends what the store will not copy as another does that uses this one for its control."""
+        with self._proof:
+            if witness.stored not in self._proven:
+                prove_copying(self, self._bucket, witness)
+                self._proven.add(witness.stored)
+        return S3Copier(self._bucket, senders=self._senders, put=put)
 
     def _pages(self, prefix: str) -> Iterator[StoredObject]:
         with self._bucket.translated(prefix):

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cisterna.adapters.s3_access import FROZEN, WRITE_MARK, Patience, S3Access, UncertainWrite, frozen, refused_keys
-from cisterna.adapters.s3_checksum import from_s3_form
+from cisterna.adapters.s3_checksum import CHECKSUM_NAMES, from_s3_form
 from cisterna.adapters.s3_part import Part
 from cisterna.domain.errors import CisternaError, ObjectNotFound, PreconditionFailed, StoreUnavailable
 from cisterna.ports.object_store import Condition, IfAbsent, IfMatch, StoredObject
@@ -72,6 +72,15 @@ class S3Bucket:
         found = self._head(key, ChecksumMode="ENABLED")
         is_same = found and (found["ContentLength"], found.get("ChecksumCRC64NVME")) == (size_bytes, crc)
         return _described(key, found) if is_same else None
+
+    def told(self, key: str) -> tuple[StoredObject, dict[str, str]] | None:
+        """Give an object and the checksums of its whole that the store tells, by boto's names."""
+        found = self._head(key, ChecksumMode="ENABLED")
+        if found is None:
+            return None
+        told = {name: found[name] for name in CHECKSUM_NAMES if name in found}
+        is_whole = found.get("ChecksumType") != "COMPOSITE"  # that is one of the parts' checksums, with `-` and a count
+        return _described(key, found), {name: text for name, text in told.items() if is_whole and "-" not in text}
 
     def parts(self, key: str, upload_id: str) -> dict[int, Part] | None:
         """Give the parts of an upload that have arrived, by number; None when there is no such upload."""

@@ -8,7 +8,9 @@ from datetime import datetime
 
 from cisterna.adapters.s3_access import Patience, S3Access
 from cisterna.adapters.s3_boto import S3BotoStore
+from cisterna.adapters.s3_copier import S3Copier
 from cisterna.adapters.s3_upload import S3Upload
+from cisterna.ports.object_store import Condition, StoredObject, Witness
 
 
 class S3Controlled(ABC):
@@ -62,6 +64,16 @@ class S3Controlled(ABC):
     def abort_unfinished(self, prefix: str) -> None:
         """Abort every such upload below the prefix."""
         self.control.abort_unfinished(prefix)
+
+    def copier(self, witness: Witness) -> S3Copier:
+        """Prove that the store copies from the zone of the witness; what it will not copy goes by this one's `put`."""
+        return self.control.copier_through(self.put, witness)
+
+    @abstractmethod
+    def put(
+        self, key: str, body: bytes | memoryview, *, condition: Condition | None = None, content_type: str | None = None
+    ) -> StoredObject:
+        """Write a whole object."""
 
     @abstractmethod
     def _open(self, access: S3Access) -> None:

@@ -6,11 +6,13 @@ import threading
 import uuid
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import Any
 
 from cisterna.adapters.s3_access import WRITE_MARK, write_once
 from cisterna.adapters.s3_bucket import S3Bucket
 from cisterna.adapters.s3_checksum import crc64nvme, followed_by, from_s3_form, in_s3_form
+from cisterna.adapters.s3_copy import CopyRefused, S3CopySource, require_told
 from cisterna.adapters.s3_part import MOST_PARTS, Part, PartSenders, part_bytes
 from cisterna.domain.errors import ChecksumMismatch, InvalidInput, StoreUnavailable
 from cisterna.ports.object_store import StoredObject
@@ -28,6 +30,7 @@ class S3Upload:
         senders: Threads and buffers, shared with other uploads.
         upload_id: Of an upload to go on with.
         arrived: Its parts that the store has, by number: such a part is not sent again if it has the same checksum.
+        source: An object that has these very bytes: the store copies each part from it instead of being sent it.
     """
 
     def __init__(
@@ -38,12 +41,14 @@ class S3Upload:
         senders: PartSenders,
         upload_id: str | None = None,
         arrived: Mapping[int, Part] | None = None,
+        source: S3CopySource | None = None,
     ) -> None:
         self._bucket = bucket
         self._key = key
         self._senders = senders
         self._upload_id = upload_id
         self._arrived = dict(arrived or {})
+        self._source = source
         self._is_resumed = upload_id is not None
         self._mark = uuid.uuid4().hex
         self._buffer: bytearray | None = None
@@ -99,7 +104,7 @@ class S3Upload:
             self._send()
         parts = [one.result() for one in self._parts]
         if self._upload_id is not None and not parts:
-            parts = [self._send_part(1, bytearray(), 0, ())]
+            parts = [self._send_part(1, bytearray(), 0)]
         whole = 0
         for part in parts:
             whole = followed_by(whole, part.crc or 0, second_bytes=part.size_bytes)
@@ -109,7 +114,11 @@ class S3Upload:
                 return self._put_whole() if self._upload_id is None else self._join(parts, whole)
 
         patience = self._bucket.patience
-        self._done = write_once(attempt, landed=lambda: self._landed(whole), patience=patience, key=self._key)
+        done = write_once(attempt, landed=lambda: self._landed(whole), patience=patience, key=self._key)
+        if self._source is not None and parts:
+            made = {"ChecksumCRC64NVME": in_s3_form(whole)}
+            require_told(self._bucket, self._key, size_bytes=self._size_bytes, made=made.get)
+        self._done = done
         self._ended = "complete"
         self._release()
         return self._done
@@ -151,8 +160,9 @@ class S3Upload:
             if one.done():
                 one.result()  # a part that failed ends the upload at once
         buffer, filled, after, number = self._buffer, self._filled, self._after, len(self._parts) + 1
+        first = self._size_bytes - filled
         self._buffer, self._filled, self._after = None, 0, []
-        self._parts.append(self._senders.send(lambda: self._send_part(number, buffer, filled, after), buffer))
+        self._parts.append(self._senders.send(lambda: self._bring_part(number, first, buffer, filled, after), buffer))
 
     def _begin(self) -> None:
         with self._bucket.translated(self._key):
@@ -165,7 +175,10 @@ class S3Upload:
             )
         self._upload_id = begun["UploadId"]
 
-    def _send_part(self, number: int, buffer: bytearray, filled: int, after: Iterable[Future[None]]) -> Part:
+    def _bring_part(
+        self, number: int, first: int, buffer: bytearray, filled: int, after: Iterable[Future[None]]
+    ) -> Part:
+        """See that the store has a part: it has already, or copies it, or is sent it."""
         for one in after:
             one.result()
         body = buffer if filled == len(buffer) else buffer[:filled]
@@ -173,6 +186,14 @@ class S3Upload:
         there = self._arrived.get(number)
         if there is not None and there.has(body, crc=crc):
             return Part(number, filled, crc, there.etag)
+        if self._source is not None and filled:
+            with suppress(CopyRefused):
+                return self._source.copy_part(
+                    self._key, str(self._upload_id), number, first=first, size_bytes=filled, crc=crc
+                )
+        return self._send_part(number, body, crc)
+
+    def _send_part(self, number: int, body: bytearray, crc: int) -> Part:
         with self._bucket.translated(self._key):
             answer = self._bucket.client.upload_part(
                 Bucket=self._bucket.bucket,
@@ -183,13 +204,16 @@ class S3Upload:
                 ChecksumCRC64NVME=in_s3_form(crc),
             )
         with self._lock:
-            self._sent_bytes += filled
-        return Part(number, filled, crc, answer["ETag"])
+            self._sent_bytes += len(body)
+        return Part(number, len(body), crc, answer["ETag"])
 
     def _put_whole(self) -> StoredObject:
         for one in self._after:
             one.result()
         body = bytes(self._buffer[: self._filled]) if self._buffer is not None else b""
+        if self._source is not None and body:
+            with suppress(CopyRefused):
+                return self._source.copy_whole(self._key, body)
         answer = self._bucket.client_once.put_object(
             Bucket=self._bucket.bucket,
             Key=self._key,
@@ -224,3 +248,16 @@ class S3Upload:
         if not self._is_resumed:
             return self._bucket.marked(self._key, self._mark)
         return self._bucket.with_checksum(self._key, size_bytes=self._size_bytes, crc=in_s3_form(whole))
+
+
+def resume_upload(
+    bucket: S3Bucket, key: str, *, senders: PartSenders, source: S3CopySource | None = None
+) -> S3Upload | None:
+    """Go on with the unfinished upload of a key; None unless there is exactly one. The rest as `S3Upload` has it."""
+    found = [one.upload_id for one in bucket.uploads(key) if one.key == key]
+    if len(found) != 1:
+        return None
+    arrived = bucket.parts(key, found[0])
+    if arrived is None:
+        return None
+    return S3Upload(bucket, key, senders=senders, upload_id=found[0], arrived=arrived, source=source)

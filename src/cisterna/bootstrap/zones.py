@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from cisterna.adapters.landing_folder import LandingFolder
 from cisterna.adapters.share_folder import ShareFolder
@@ -12,6 +13,7 @@ from cisterna.bootstrap.stores import Stores
 from cisterna.domain.errors import InvalidInput, NotReady, SettingsInvalid
 from cisterna.domain.hint import BUCKET_SCHEME
 from cisterna.domain.instrument import Identity, Instrument
+from cisterna.domain.stored_copy import ARCHIVE
 from cisterna.ports.hint import HintSource
 from cisterna.ports.source import LandingZone
 from cisterna.settings import Settings, SourceBucket
@@ -80,7 +82,15 @@ class Zones:
             raise InvalidInput(msg, path=path)
         if name not in self._opened:
             self._opened[name] = self._connect(self._named(name, path))
-        return LandingBucket(self._opened[name], prefix=prefix, declared=declared)
+        is_copied = self._is_copied(self._buckets[name])
+        return LandingBucket(self._opened[name], prefix=prefix, declared=declared, is_copied=is_copied)
+
+    def _is_copied(self, found: SourceBucket) -> bool:
+        """Tell whether to ask the archive's store to copy from there: it is one store where the endpoint is one."""
+        with contextlib.suppress(NotReady, SettingsInvalid):  # the embedded store is not running, or has no keys
+            access, _ = self._stores.place(ARCHIVE)
+            return found.server_copy and same_endpoint(access.endpoint, found.endpoint)
+        return False
 
     def _named(self, name: str, path: str) -> SourceBucket:
         found = self._buckets.get(name)
@@ -112,6 +122,16 @@ class Zones:
 def _split(path: str) -> tuple[str, str]:
     bucket, _, prefix = path.removeprefix(BUCKET_SCHEME).rstrip("/").partition("/")
     return bucket, prefix
+
+
+def same_endpoint(one: str, other: str) -> bool:
+    """Tell whether two URLs lead to one address, however they are written."""
+    return _address(one) == _address(other)
+
+
+def _address(endpoint: str) -> tuple[str, str, int | None]:
+    found = urlsplit(endpoint)
+    return found.scheme, found.hostname or "", found.port or {"http": 80, "https": 443}.get(found.scheme)
 
 
 def access_of(one: SourceBucket) -> S3Access:

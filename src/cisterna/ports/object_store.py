@@ -64,6 +64,28 @@ class IfMatch(Value):
 Condition = IfAbsent | IfMatch
 
 
+class SourceObject(Value):
+    """An object of a landing zone exactly as it was read: what is copied of it is this, or nothing.
+
+    Attributes:
+        etag: Without quotes.
+        version_id: In a bucket that keeps what is replaced; None elsewhere.
+    """
+
+    bucket: str
+    key: str
+    size_bytes: int
+    etag: str
+    version_id: str | None = None
+
+
+class Witness(Value):
+    """An object of a landing zone whose bytes nobody can guess: a store that copies it can reach that very zone."""
+
+    stored: SourceObject
+    body: bytes
+
+
 class Upload(Protocol):
     """A large object on its way: parts go up as they come, and the object appears only on `complete`."""
 
@@ -113,6 +135,45 @@ class Upload(Protocol):
 
     def leave(self) -> None:
         """Stop, and let what has arrived stay where `resume_upload` finds it; nothing can be written any more."""
+        ...
+
+
+class ServerCopier(Protocol):
+    """Tells a store to copy what was read from one landing zone; made by `ObjectStore.copier`, which proves it first.
+
+    Every copy is on the condition that the source is still what was read, and takes over its bytes and nothing else: no
+    metadata, tags, media type, storage class or rights. What the store refuses to copy it is sent. Whoever calls has
+    read and digested all of the bytes; the verification after the commit reads the copy back like anything else.
+
+    Keys are as `require_key` wants them. Every method raises `StoreUnavailable` as the store does. What writes, uploads
+    included, raises `PreconditionFailed` when another object stands at the source's key now, or none, and
+    `ChecksumMismatch` when the store says that the copy has another size or checksum than what was read; then it may be
+    there, and must not be used.
+    """
+
+    least_bytes: int
+    """What is smaller is better sent, since the requests of a copy take longer than its bytes; it can be copied too."""
+
+    def put(self, key: str, body: bytes | memoryview, *, source: SourceObject) -> StoredObject:
+        """Write a whole object that is held in memory."""
+        ...
+
+    def holds(self, key: str, body: bytes | memoryview) -> bool:
+        """Tell whether the object at the key has the size of the body, and its checksum where the store tells one.
+
+        For what an attempt before has copied: it may have been killed before it compared them.
+        """
+        ...
+
+    def begin_upload(self, key: str, *, source: SourceObject) -> Upload:
+        """Begin a large object whose bytes are those of the source, in their order.
+
+        They are written as to any upload, so that they can be compared part by part, and not sent.
+        """
+        ...
+
+    def resume_upload(self, key: str, *, source: SourceObject) -> Upload | None:
+        """Go on with what somebody else began, by copying or by sending; None as of `ObjectStore.resume_upload`."""
         ...
 
 
@@ -187,6 +248,19 @@ class ObjectStore(Protocol):
 
     def abort_unfinished(self, prefix: str) -> None:
         """Abort every such upload below the prefix."""
+        ...
+
+    def copier(self, witness: Witness) -> ServerCopier:
+        """Prove that this store copies from the landing zone of the witness, and give what tells it to.
+
+        Proven once in the life of a process: the zone is in reach of this store's keys and is the very one that was
+        read, a copy under the right ETag has its bytes, and under a wrong one nothing is copied; of whole objects and
+        of parts. What was tried below `.cisterna-probe/` is removed.
+
+        Raises:
+            StoreForbids: Its keys may not read there.
+            StoreLacks: It has no such bucket, or another one of that name, or does not keep the condition.
+        """
         ...
 
     def probe(self) -> None:

@@ -9,6 +9,7 @@ from typing import Protocol
 from cisterna.domain.instrument import Identity
 from cisterna.domain.listing import Listing, Obstacle, SeenFile
 from cisterna.domain.release import ProvenFile
+from cisterna.ports.object_store import SourceObject, Witness
 
 
 class SourceFile(Protocol):
@@ -17,6 +18,11 @@ class SourceFile(Protocol):
     @property
     def opened(self) -> SeenFile:
         """The file as it was when it was opened."""
+        ...
+
+    @property
+    def stored(self) -> SourceObject | None:
+        """The object that is read, where the file is one."""
         ...
 
     def readinto(self, buffer: memoryview) -> int:
@@ -52,6 +58,13 @@ class LandingZone(Protocol):
 
     def require_identity(self, declared: Identity | None) -> None:
         """Raises `SourceUnavailable` when another folder (or an empty mount point) stands in the zone's place."""
+        ...
+
+    def witness(self) -> Witness | None:
+        """Give what a store copies to show that it reaches this zone; None where the archive's is not to copy from it.
+
+        Raises `SourceUnavailable` too where there should be one and is none.
+        """
         ...
 
     def folders(self) -> Sequence[str]:

@@ -65,7 +65,8 @@ def find_arrivals(staging: str, *, object_root: str, sizes: Mapping[str, int], s
     """Look what is in a staging folder, and abort the uploads there that nobody can go on with.
 
     A second run finds what the first left. A file is taken as there by its size alone when its name is the digest of
-    bytes that were just read; the verification after the commit reads it back in any case.
+    bytes that were just read, and, where the store copies, by the checksum that the store tells; the verification after
+    the commit reads it back in any case.
 
     Args:
         staging: The folder, relative to the object's root.

@@ -9,7 +9,14 @@ from enum import StrEnum
 
 from cisterna.domain.base import Value
 from cisterna.domain.erasure import ErasureState
-from cisterna.domain.errors import CisternaError, StoreForbids, StoreLacks, StoreUnavailable, StoreUnfit
+from cisterna.domain.errors import (
+    CisternaError,
+    SourceUnavailable,
+    StoreForbids,
+    StoreLacks,
+    StoreUnavailable,
+    StoreUnfit,
+)
 from cisterna.domain.instrument import Instrument
 from cisterna.domain.plug_in import PlugInFault
 from cisterna.domain.probe_key import probe_key
@@ -338,6 +345,35 @@ def look_at_zones(catalogue: Catalogue, zone_of: Callable[[str], LandingZone]) -
 
         fix = f"mount {instrument.path} again, or declare the instrument anew if the folder was replaced on purpose"
         found.append(_guarded(instrument) or diagnose(f"landing zone {instrument.name}", look, fix=fix))
+    return found
+
+
+def look_at_server_copies(
+    catalogue: Catalogue, store: ObjectStore, zone_of: Callable[[str], LandingZone]
+) -> Sequence[Diagnosis]:
+    """Let the archive's store show for each watched zone that lies in it whether it copies from there.
+
+    Of zones in folders, in other stores, or where the settings want everything sent, nothing is said.
+    """
+    with catalogue.begin() as tx:
+        instruments = [one for one in tx.instruments.list() if one.watched]
+    found: list[Diagnosis] = []
+    for instrument in instruments:
+        part = f"copies from {instrument.name}"
+        try:
+            witness = zone_of(instrument.path).witness()
+            if witness is None:
+                continue
+            store.copier(witness)
+        except SourceUnavailable:
+            continue  # told of the zone itself
+        except (StoreForbids, StoreLacks, StoreUnavailable) as error:
+            fix = f"let the archive's keys read {instrument.path}, or set server_copy = false for its bucket"
+            message = f"{error}; what is read there is sent instead"
+            found.append(Diagnosis(part=part, condition=Condition.WARNING, message=message, fix=fix))
+        else:
+            message = f"{store.name} copies what was read in {instrument.path}, and is not sent it"
+            found.append(Diagnosis(part=part, condition=Condition.OK, message=message))
     return found
 
 

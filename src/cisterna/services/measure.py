@@ -13,7 +13,7 @@ from cisterna.domain.ocfl import MOST_FILES
 from cisterna.domain.work import Attempt
 from cisterna.ports.catalogue import Catalogue
 from cisterna.ports.clock import Clock
-from cisterna.ports.object_store import ObjectStore
+from cisterna.ports.object_store import ObjectStore, ServerCopier
 from cisterna.ports.profile import Profile
 from cisterna.ports.quality import ImageMeter, TableFile
 from cisterna.ports.room import Room
@@ -42,13 +42,15 @@ def measure_version(
     digest: DigestAlgorithm = DIGEST_ALGORITHM,
     most_files: int = MOST_FILES,
     room: Room | None = None,
+    copier: ServerCopier | None = None,
     wait: Callable[[float], object] = time.sleep,
 ) -> Version | None:
     """Bring a detected version to `measured`, or remove it when the archive has its bytes already (then None).
 
     `digest` is what a new object is to be made of; one that is there stays with what it was begun with. A run of more
     than `most_files` is brought into parts, each verified before the version names them. Nothing is read of an object
-    that has no `room`. What was read ahead is taken over, once whoever reads ahead has stopped.
+    that has no `room`. What was read ahead is taken over, once whoever reads ahead has stopped. With a `copier` the
+    store copies what was read, and is not sent it.
 
     Harmless to run twice: a second run reads every file again, goes on in the folder of the first and sends what has
     not arrived there; a version that is measured already is returned as it is.
@@ -56,7 +58,8 @@ def measure_version(
     Raises:
         ChecksumMismatch: Files are not what came with them says; nothing stays staged, and the acquisition is held.
         SourceChanged: A file is not what it was when the acquisition was declared complete; nothing stays staged.
-        ChecksumMismatch: A file that did not change gave other bytes than before; nothing stays staged.
+        ChecksumMismatch: A file that did not change gave other bytes than before, or a copy of the store's has others
+            than were read; nothing stays staged.
         NotReady: Another version of the dataset is on its way into the archive; try again later.
         NoRoom: What has not arrived yet would leave too little free; nothing was read.
         SourceUnavailable, StoreUnavailable, CatalogueUnavailable, LeaseLost: As said there.
@@ -88,6 +91,7 @@ def measure_version(
         readers=readers,
         digest=digest,
         delivered=profile.delivered(look),
+        copier=copier,
         room=room,
         watch=watch,
         pace=pace,

@@ -28,7 +28,7 @@ from cisterna.domain.ocfl import CONTENT
 from cisterna.domain.work import Attempt
 from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.ports.clock import Clock
-from cisterna.ports.object_store import ObjectStore
+from cisterna.ports.object_store import ObjectStore, ServerCopier
 from cisterna.ports.profile import Profile
 from cisterna.ports.quality import ImageMeter, TableFile
 from cisterna.ports.room import Room
@@ -56,6 +56,7 @@ class Means:
     Attributes:
         digest: What a new object is to be made of.
         delivered: Digests that came with the files.
+        copier: Lets the store copy from the zone; None where it was not proven to.
         room: Where the bytes land; None when nobody can tell.
         watch, pace: Of the whole attempt, however many objects it fills.
     """
@@ -72,6 +73,7 @@ class Means:
     readers: int
     digest: DigestAlgorithm
     delivered: DeliveredDigests
+    copier: ServerCopier | None
     room: Room | None
     watch: LeaseWatch
     pace: Pace
@@ -185,6 +187,7 @@ def _read(begun: Begun, version: Version, listing: Listing, recovered: Recovery,
         is_image=means.profile.is_image,
         image_limit_bytes=means.image_limit_bytes,
         delivered=means.delivered,
+        copier=means.copier,
         algorithm=inventory.algorithm if inventory else means.digest,
         readers=means.readers,
         keep_on=means.watch.look,

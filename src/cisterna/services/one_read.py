@@ -11,10 +11,10 @@ from datetime import UTC, datetime, timedelta
 
 from cisterna.domain.delivered import DeliveredDigests, Tally, disagreement
 from cisterna.domain.digest import DIGEST_ALGORITHM, DigestAlgorithm
-from cisterna.domain.errors import ChecksumMismatch, SourceChanged
+from cisterna.domain.errors import ChecksumMismatch, PreconditionFailed, SourceChanged
 from cisterna.domain.listing import Listing, SeenFile
 from cisterna.domain.manifest import FileEntry, source_path_base64
-from cisterna.ports.object_store import ObjectStore, Upload
+from cisterna.ports.object_store import ObjectStore, ServerCopier, SourceObject, Upload
 from cisterna.ports.quality import ImageMeter, ImageReading, Spool
 from cisterna.ports.source import EnteredFolder, LandingZone, SourceFile
 from cisterna.services.arrival import Arrivals, finished_name, mark_of, upload_name
@@ -50,6 +50,7 @@ class ReadPlan:
         is_image: Tells which paths are to be measured.
         image_limit_bytes: Larger images are streamed, and not measured; other files are from 16 MiB on.
         delivered: Digests that came with the files, to be compared in the same read.
+        copier: Lets the store copy the files instead of being sent them; None where it was not proven to.
         algorithm: What the object is made of; its digest is made in the same read, beside the manifest's.
         readers: Threads.
         keep_on: Called before each file and each piece of a large one; raises when the attempt must stop.
@@ -67,6 +68,7 @@ class ReadPlan:
     is_image: Callable[[str], bool]
     image_limit_bytes: int
     delivered: DeliveredDigests
+    copier: ServerCopier | None
     algorithm: DigestAlgorithm
     readers: int
     keep_on: Callable[[], None]
@@ -87,9 +89,10 @@ def read_once(plan: ReadPlan, *, zone: LandingZone, store: ObjectStore, meter: I
     However it ends, what has arrived stays, for the next attempt or for who drops the folder.
 
     Raises:
-        SourceChanged: A file is not what was listed, before or after it was read.
-        ChecksumMismatch: Files do not have the digests that came with them (all are read and all of them named), or a
-            large file gave other bytes than to an earlier attempt, though nothing says that it changed.
+        SourceChanged: A file is not what was listed, before or after it was read, or when it was to be copied.
+        ChecksumMismatch: Files do not have the digests that came with them (all are read and all of them named), a
+            large file gave other bytes than to an earlier attempt, though nothing says that it changed, or the store
+            says of a copy that it has another size or checksum than what was read.
         NotFound, HostileInput, SourceUnavailable: As the landing zone says.
         StoreUnavailable: As the store says. In every case all readers have stopped when this raises.
     """
@@ -207,10 +210,21 @@ class _Reading:
         digest = found["sha512"]
         self._compare(file, delivered, found)
         content_path, is_new = self._place(digest, f"{self._plan.staging}/{digest[:40]}")
-        if is_new and self._plan.arrivals.sizes.get(content_path) != file.size_bytes:
-            self._store.put(f"{self._plan.object_root}/{content_path}", body)
+        if is_new:
+            with _as_it_was_read(file):
+                self._put(content_path, body, stored=source.stored)
         reading = self._meter.read(body, path=file.path) if is_image else None
         return ReadFile(self._entry(file, found, content_path), reading)
+
+    def _put(self, content_path: str, body: memoryview, *, stored: SourceObject | None) -> None:
+        """See that the store has a file: what an attempt before sent there was verified, what it copied perhaps not."""
+        key, copier = f"{self._plan.object_root}/{content_path}", self._plan.copier
+        has_arrived = self._plan.arrivals.sizes.get(content_path) == len(body)
+        if copier is None or stored is None or len(body) < copier.least_bytes:
+            if not has_arrived:
+                self._store.put(key, body)
+        elif not (has_arrived and copier.holds(key, body)):
+            copier.put(key, body, source=stored)
 
     def _compare(self, file: SeenFile, delivered: Mapping[str, str], found: Mapping[str, str]) -> None:
         wrong = disagreement(delivered, found)
@@ -240,13 +254,15 @@ class _Reading:
 
     def _bring(self, file: SeenFile, source: SourceFile, spool: Spool | None) -> tuple[dict[str, str], str]:
         """Upload a large file, or what of it has not arrived; give its digests and where it lies."""
-        path, upload = self._open_upload(file)
+        path, upload = self._open_upload(file, source.stored)
         try:
-            found = self._digest(file, source, upload, spool)
-            digest = found["sha512"]
-            content_path, is_new = self._place(digest, path)
+            with _as_it_was_read(file):
+                found = self._digest(file, source, upload, spool)
+                digest = found["sha512"]
+                content_path, is_new = self._place(digest, path)
+                if is_new:
+                    upload.complete()
             if is_new:
-                upload.complete()
                 self._store.put(f"{self._plan.object_root}/{finished_name(path, sha512=digest)}", b"")
             else:
                 upload.abort()
@@ -255,14 +271,22 @@ class _Reading:
             raise
         return found, content_path
 
-    def _open_upload(self, file: SeenFile) -> tuple[str, Upload]:
+    def _open_upload(self, file: SeenFile, stored: SourceObject | None) -> tuple[str, Upload]:
         begun = self._plan.arrivals.begun.get(mark_of(file))
         if begun is not None:
-            resumed = self._store.resume_upload(f"{self._plan.object_root}/{begun}")
+            resumed = self._resume(f"{self._plan.object_root}/{begun}", stored)
             if resumed is not None:
                 return begun, resumed
         path = f"{self._plan.staging}/{upload_name(file, token=self._plan.token)}"
-        return path, self._store.begin_upload(f"{self._plan.object_root}/{path}")
+        key = f"{self._plan.object_root}/{path}"
+        if self._plan.copier is None or stored is None:
+            return path, self._store.begin_upload(key)
+        return path, self._plan.copier.begin_upload(key, source=stored)
+
+    def _resume(self, key: str, stored: SourceObject | None) -> Upload | None:
+        if self._plan.copier is None or stored is None:
+            return self._store.resume_upload(key)
+        return self._plan.copier.resume_upload(key, source=stored)
 
     def _digest(
         self, file: SeenFile, source: SourceFile, upload: Upload | None = None, spool: Spool | None = None
@@ -333,6 +357,17 @@ def require_same(file: SeenFile, now: SeenFile) -> None:
         before, found = getattr(file, name), getattr(now, name)
         if before != found:
             raise _changed(file, f"its {label} was {before} and is {found}")
+
+
+@contextmanager
+def _as_it_was_read(file: SeenFile) -> Iterator[None]:
+    """Say it in the words of a reading when the store would not copy what was read, because it is no more."""
+    try:
+        yield
+    except PreconditionFailed as other:
+        raise _changed(
+            file, "another object was written to its key, or it was deleted, before it was copied"
+        ) from other
 
 
 def _require_digest(file: SeenFile, before: str, now: str) -> None:

@@ -270,6 +270,7 @@ class _Round:
             is_image=profile.is_image,
             image_limit_bytes=means.image_limit_bytes,
             delivered={},
+            copier=None,  # what is read ahead is sent, wherever it lies
             algorithm="sha256" if "sha256" in awaited else means.digest,
             readers=means.readers,
             keep_on=self._keep_on,

@@ -191,3 +191,22 @@ class LandingZoneContract:
         ):
             with pytest.raises(SourceUnavailable):
                 look()
+
+    def test_an_open_file_says_which_object_it_is_where_it_is_one(self, writer: ZoneWriter) -> None:
+        """The store that the zone lies in is told to copy this very object and no other."""
+        writer.write("run/a.tiff", b"first")
+        zone = writer.zone()
+        with zone.open("run", "a.tiff") as file:
+            first = file.stored
+        writer.write("run/a.tiff", b"other")
+        with zone.open("run", "a.tiff") as file:
+            other = file.stored
+
+        witness = zone.witness()
+
+        assert (first is None, other is None) == (witness is None, witness is None)
+        if first is not None and witness is not None:
+            assert (first.size_bytes, first.key.rpartition("/")[2]) == (5, "a.tiff")
+            assert first != other
+            assert witness.stored.bucket == first.bucket
+            assert witness.stored.size_bytes == len(witness.body)

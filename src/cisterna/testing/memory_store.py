@@ -11,19 +11,25 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Protocol
 
 from cisterna.domain.errors import (
+    ChecksumMismatch,
     CisternaError,
     InvalidInput,
     ObjectNotFound,
     PreconditionFailed,
+    StoreForbids,
+    StoreLacks,
     StoreUnavailable,
     StoreUnfit,
 )
-from cisterna.ports.object_store import Condition, IfAbsent, IfMatch, StoredObject, require_key
+from cisterna.ports.object_store import Condition, IfAbsent, IfMatch, SourceObject, StoredObject, Witness, require_key
 
-READS = frozenset({"get", "stream", "head", "list", "unfinished_uploads"})
-WRITES = frozenset({"put", "begin_upload", "resume_upload", "write", "complete", "abort", "delete", "abort_unfinished"})
+READS = frozenset({"get", "stream", "head", "list", "unfinished_uploads", "copier", "holds"})
+WRITES = frozenset(
+    {"put", "begin_upload", "resume_upload", "write", "copy", "complete", "abort", "delete", "abort_unfinished"}
+)
 _CHUNK_BYTES = 1024 * 1024
 
 
@@ -33,7 +39,7 @@ class Fault:
 
     Attributes:
         methods: Names of the port's methods it applies to; `complete` and `abort` are the upload's, and so is `write`,
-            which stands for each part that is sent.
+            which stands for each part that is sent; `copy`, of a whole object or a part, and `holds` are the copier's.
         nth: Which matching call fails, counted from 1 from the moment the fault was set.
         times: How many calls in a row fail from then on.
         after: Fail once the call has taken effect (its response is lost); a stream breaks halfway.
@@ -77,6 +83,14 @@ class _Begun:
     parts: dict[int, bytes] = field(default_factory=dict)
 
 
+class ReachedBucket(Protocol):
+    """A bucket that lies in the same store, such as a `MemoryZone`."""
+
+    def object_at(self, key: str) -> tuple[SourceObject, bytes] | None:
+        """Give an object, or None where none is."""
+        ...
+
+
 @dataclass
 class _Call:
     breaks: BaseException | None = None
@@ -95,12 +109,18 @@ class MemoryStore:
     Attributes:
         part_bytes: Size of the parts of uploads.
         calls: How often each method was called, by name.
+        reaches: Buckets beside its own that it may copy from, by name.
+        refuses_copies: Whether it copies nothing any more, though it was seen to.
+        spoils_copies: Whether copies come out damaged, which their checksums tell.
     """
 
     name: str = "memory"
     bucket: str = "memory"
     part_bytes: int = 8 * 1024 * 1024
     calls: Counter[str] = field(default_factory=Counter)
+    reaches: dict[str, ReachedBucket] = field(default_factory=dict)
+    refuses_copies: bool = False
+    spoils_copies: bool = False
     _objects: dict[str, _Kept] = field(default_factory=dict)
     _uploads: dict[int, _Begun] = field(default_factory=dict)
     _faults: list[Fault] = field(default_factory=list)
@@ -247,6 +267,18 @@ class MemoryStore:
             for number in [one for one, begun in self._uploads.items() if begun.key.startswith(prefix)]:
                 del self._uploads[number]
 
+    def copier(self, witness: Witness) -> MemoryCopier:
+        """Look at the witness; the conditions of copies this store keeps by construction."""
+        with self._call("copier", witness.stored.key):
+            bucket = self.reaches.get(witness.stored.bucket)
+            if bucket is None:
+                raise StoreForbids(
+                    f"{self.name} may not read {witness.stored.bucket}; give it the right", store=self.name
+                )
+            if bucket.object_at(witness.stored.key) != (witness.stored, witness.body):
+                raise StoreLacks(f"{self.name} has another bucket {witness.stored.bucket}", store=self.name)
+        return MemoryCopier(self)
+
     def probe(self) -> None:
         """Refuse if told to by `make_unfit`; what else a probe proves, this store has by construction."""
         if self._unfit is not None:
@@ -316,11 +348,32 @@ class MemoryStore:
         with self._call("abort", key):
             self._uploads.pop(number, None)
 
-    def _send(self, number: int, key: str, part: int, body: bytes) -> bool:
+    def _copied(self, key: str, *, source: SourceObject, first: int = 0, end: int | None = None) -> bytes:
+        """Give what is at the source; whoever keeps it compares it with what was read."""
+        bucket = self.reaches.get(source.bucket)
+        found = bucket.object_at(source.key) if bucket else None
+        if found is None or found[0] != source:
+            raise PreconditionFailed(f"{source.key} is no longer the object that was read", key=key)
+        piece = found[1][first:end]
+        return bytes([piece[0] ^ 0xFF]) + piece[1:] if self.spoils_copies else piece
+
+    def _require_copy(self, key: str, copy: bytes, body: bytes) -> None:
+        if copy != body:
+            raise ChecksumMismatch(f"the copy at {key} has other bytes than were read; read it again", key=key)
+
+    def _send(
+        self, number: int, key: str, part: int, body: bytes, *, source: SourceObject | None = None, first: int = 0
+    ) -> bool:
         """Keep a part, and tell whether it had to be sent."""
         with self._lock:
             if number in self._uploads and self._uploads[number].parts.get(part) == body:
                 return False
+        if source is not None and not self.refuses_copies:
+            with self._call("copy", key):
+                copy = self._copied(key, source=source, first=first, end=first + len(body))
+                self._parts(number, key)[part] = copy
+                self._require_copy(key, copy, body)
+            return False
         with self._call("write", key):
             self._parts(number, key)[part] = body
         return True
@@ -332,16 +385,18 @@ class MemoryStore:
 
 
 class MemoryUpload:
-    """Implements `ports.object_store.Upload`."""
+    """Implements `ports.object_store.Upload`; with a source, parts are copied from it."""
 
-    def __init__(self, store: MemoryStore, number: int, key: str) -> None:
+    def __init__(self, store: MemoryStore, number: int, key: str, *, source: SourceObject | None = None) -> None:
+        self._source = source
         self._store = store
-        self._number = number
+        self.number = number
         self._key = key
         self._buffer = bytearray(store.part_bytes)
         self._filled = 0
         self._count = 0
         self._sent_bytes = 0
+        self._brought_bytes = 0
         self._done: StoredObject | None = None
         self._is_left = False
 
@@ -380,13 +435,13 @@ class MemoryUpload:
             self.room()
             if self._filled:
                 self._send()
-            self._done = self._store._complete(self._number, self._key, self._count)  # noqa: SLF001 - one thing in two classes
+            self._done = self._store._complete(self.number, self._key, self._count)  # noqa: SLF001 - one thing in two classes
         return self._done
 
     def abort(self) -> None:
         """Leave nothing behind."""
         if self._done is None:
-            self._store._abort(self._number, self._key)  # noqa: SLF001
+            self._store._abort(self.number, self._key)  # noqa: SLF001
             self._is_left = True
 
     def leave(self) -> None:
@@ -395,9 +450,48 @@ class MemoryUpload:
 
     def _send(self) -> None:
         body, part = bytes(self._buffer[: self._filled]), self._count + 1
-        if self._store._send(self._number, self._key, part, body):  # noqa: SLF001
+        first, self._brought_bytes = self._brought_bytes, self._brought_bytes + len(body)
+        if self._store._send(self.number, self._key, part, body, source=self._source, first=first):  # noqa: SLF001
             self._sent_bytes += len(body)
         self._count, self._filled = part, 0
+
+
+class MemoryCopier:
+    """Implements `ports.object_store.ServerCopier`; copies whatever is not empty."""
+
+    least_bytes = 1
+
+    def __init__(self, store: MemoryStore) -> None:
+        self._store = store
+
+    def put(self, key: str, body: bytes | memoryview, *, source: SourceObject) -> StoredObject:
+        """Copy a whole object, or put it where the store refuses to."""
+        require_key(key)
+        store, content = self._store, bytes(body)
+        if store.refuses_copies or not content:
+            return store.put(key, content)
+        with store._call("copy", key):  # noqa: SLF001 - one thing in three classes
+            copy = store._copied(key, source=source)  # noqa: SLF001
+            kept = store._keep(key, copy, None)  # noqa: SLF001
+            store._require_copy(key, copy, content)  # noqa: SLF001
+        return kept
+
+    def holds(self, key: str, body: bytes | memoryview) -> bool:
+        """Compare the ETag that was made when the object was written."""
+        require_key(key)
+        with self._store._call("holds", key):  # noqa: SLF001
+            kept = self._store._objects.get(key)  # noqa: SLF001
+            return kept is not None and kept.etag == hashlib.md5(body, usedforsecurity=False).hexdigest()
+
+    def begin_upload(self, key: str, *, source: SourceObject) -> MemoryUpload:
+        """Begin a large object whose parts are copied."""
+        begun = self._store.begin_upload(key)
+        return MemoryUpload(self._store, begun.number, key, source=source)
+
+    def resume_upload(self, key: str, *, source: SourceObject) -> MemoryUpload | None:
+        """Go on with what somebody else began."""
+        found = self._store.resume_upload(key)
+        return found and MemoryUpload(self._store, found.number, key, source=source)
 
 
 def _describe(key: str, kept: _Kept) -> StoredObject:

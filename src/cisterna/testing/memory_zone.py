@@ -12,8 +12,10 @@ from cisterna.domain.instrument import Identity, ZoneIdentity
 from cisterna.domain.listing import Listing, Obstacle, ObstacleKind, SeenFile
 from cisterna.domain.release import ProvenFile
 from cisterna.domain.source_name import source_path
+from cisterna.ports.object_store import SourceObject, Witness
 
 _SECOND = 1_000_000_000
+_WITNESS = ".witness"
 
 
 @dataclass(frozen=True)
@@ -28,10 +30,12 @@ class MemoryZone:
 
     Attributes:
         is_away: Whether nothing of it can be looked at now.
+        bucket: What a `MemoryStore` that reaches it calls it; None when it lies in no store.
     """
 
-    def __init__(self, *, declared: Identity | None = None) -> None:
+    def __init__(self, *, declared: Identity | None = None, bucket: str | None = None) -> None:
         self.is_away = False
+        self.bucket = bucket
         self._declared = declared
         self._files: dict[str, _Kept] = {}
         self._numbers = itertools.count(1)
@@ -63,6 +67,21 @@ class MemoryZone:
         if self.identity() != declared and declared is not None:
             msg = "this is not the folder that was declared; bring it back"
             raise SourceUnavailable(msg)
+
+    def witness(self) -> Witness | None:
+        """Give an object beside the folders that nothing lists."""
+        self._look()
+        found = self.object_at(_WITNESS)
+        return Witness(stored=found[0], body=found[1]) if found else None
+
+    def object_at(self, key: str) -> tuple[SourceObject, bytes] | None:
+        """Give the object of a bucket that a file is, its key as `folder/path`."""
+        body = str(self._identity.inode).encode()
+        kept = _Kept(body, mtime_ns=0, inode=0) if key == _WITNESS else self._files.get(key)
+        if self.bucket is None or kept is None:
+            return None
+        etag = str(kept.inode)
+        return SourceObject(bucket=self.bucket, key=key, size_bytes=len(kept.body), etag=etag), kept.body
 
     def folders(self) -> Sequence[str]:
         """Name the first parts of all paths that have more."""
@@ -146,6 +165,8 @@ class _MemoryFile:
     def __init__(self, zone: MemoryZone, folder: str, path: str, kept: _Kept) -> None:
         self._zone, self._folder, self._path = zone, folder, path
         self.opened = _seen(path, kept)
+        found = zone.object_at(f"{folder}/{path}")
+        self.stored = found and found[0]
         self._rest = memoryview(kept.body)
 
     def readinto(self, buffer: memoryview) -> int:

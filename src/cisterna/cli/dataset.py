@@ -53,7 +53,8 @@ def list_(
 
 
 def _told(row: Overview) -> str:
-    return reading_words(row.reading) or writing_words(row) or row.reason
+    pace = writing_words(row)
+    return reading_words(row.reading) or (f"{row.reason}; {pace}" if pace else row.reason)
 
 
 def show(identifier: Identifier, *, home: HomeOption = None, as_json: AsJson = False) -> None:

@@ -12,11 +12,11 @@ from typing import Any
 import httpx
 import pytest
 
-from cisterna.testing.virtual_squid import Fault
+from cisterna.testing.virtual_squid import Fault, VirtualSquid
 from tests.adapters.openlineage_schema import faults
 from tests.metadata.rocrate import required_issues
 from tests.system.archived import inventory, logical, ocfl_faults, orphans, read_object, write_out
-from tests.system.running import WAITING, RunningStack, digests, until, write_run
+from tests.system.running import NOON, WAITING, RunningStack, digests, until, write_run
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
@@ -177,6 +177,33 @@ def test_a_watched_instrument(
         assert {path.removeprefix("data/"): one for path, one in logical(keys).items() if path.startswith("data/")} == (
             digests(folder)
         )
+
+
+def test_what_settled_of_a_run_is_read_ahead_while_it_is_written_and_the_archive_holds_all_of_it(
+    stack: RunningStack, study: str, zones: Path
+) -> None:
+    zone, run_json = zones / "zone-long", zones / "long-run.json"
+    squid = VirtualSquid(experiment="long", wells=("A1",), fovs=2, time_points=3, started=NOON, run_json=run_json)
+    steps = squid.steps(zone)
+    next(touched for touched in steps if touched.name == ".done")
+    stack.ok("project", "bind", study, "--path", str(zone))
+    told = ("--set", f"run_json={run_json}", "--set", "quiet_seconds=2", "--set", "read_ahead=0")
+    stack.ok("instrument", "add", "squid-long", "--profile", "squid", "--path", str(zone), *told)
+
+    written = the_row(stack, "squid-long", lambda row: row["ahead_files"] == 6)
+    list(steps)
+    row = the_row(stack, "squid-long", lambda row: row["stage"] == "accepted")
+
+    assert (written["state"], written["stage"], written["pid"]) == ("writing", None, None)
+    assert (written["writing"]["files"], written["writing"]["expected_files"]) == (4, 12)
+    assert written["writing"]["words"].startswith("cannot be told yet")
+    assert (row["writing"], row["ahead_files"], row["verdict"]) == (None, 0, "passed")
+    (folder,) = zone.iterdir()
+    keys = read_object(stack, row["object_url"])
+    assert orphans(keys) == []
+    assert {path.removeprefix("data/"): one for path, one in logical(keys).items() if path.startswith("data/")} == (
+        digests(folder)
+    )
 
 
 def test_hostile_folders_are_held_with_reasons_and_the_good_one_beside_them_goes_on(

@@ -90,7 +90,7 @@ def test_people_see_how_fast_a_run_is_written_when_it_ends_and_what_of_it_is_rea
 
     sten = visit("sten")
     pages = [sten.get(address).text for address in ("/", f"/acquisitions/{acquisition.acquisition_id}")]
-    told = sten.get(f"/api/v1/acquisitions/{acquisition.acquisition_id}").json()
+    told = sten.get(f"/api/v1/datasets/{acquisition.acquisition_id}").json()
 
     for page in pages:
         assert "Expected end: about " in page

@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 
 from cisterna.adapters.catalogue_sql import SqlCatalogue
+from cisterna.domain.acquisition import AcquisitionState
 from cisterna.domain.errors import CatalogueUnavailable
 from cisterna.testing.clock import SettableClock
 from cisterna.web import live
@@ -47,6 +48,20 @@ def test_a_commit_rings_every_open_page_and_tells_nothing_of_what_it_was(
             await asyncio.to_thread(feed.stop)
 
     assert asyncio.run(run()) == ["event: look\ndata: again\n\n"] * 3
+
+
+def test_a_run_that_goes_on_rings_open_pages_and_nobody_else(catalogue: SqlCatalogue, clock: SettableClock) -> None:
+    site = Site(catalogue, clock)
+    site.settle_people()
+    run_ = site.lay_acquisition("plate-9", state=AcquisitionState.WRITING)
+    heard: list[str] = []
+    for topic in catalogue.listen(timeout=timedelta(seconds=_PATIENCE_SECONDS)):
+        if topic:
+            heard.append(topic)
+            break
+        site.lay_writing(run_, files=1, expected_files=None)  # the listener has begun
+
+    assert heard == ["pages"]
 
 
 def test_streams_end_when_the_feed_stops(catalogue: SqlCatalogue) -> None:

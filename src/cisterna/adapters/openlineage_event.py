@@ -48,6 +48,7 @@ _STATES = {
 _WITHHELD = "withheld: the data are restricted"
 _JOBS = {
     "ingest": "Takes an acquisition in: reads, measures, judges, describes, archives and verifies it.",
+    "ahead": "Reads what has settled of an acquisition that is still written, and brings it into staging.",
     "convert": "Writes the images of an archived version once more, for viewing, as a derived dataset.",
     "infer": "Runs a model on an archived version and keeps what it made as a derived dataset.",
     "publish": "Makes an accepted version public.",

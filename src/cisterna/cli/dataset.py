@@ -50,8 +50,9 @@ def list_(
 
 
 def _told(row: Overview) -> str:
-    shadow = " (in shadow mode)" if row.in_shadow else ""
-    return f"{row.title}{shadow}: {reading_words(row.reading) or writing_words(row) or row.reason}"
+    shadow, pace = " (in shadow mode)" if row.in_shadow else "", writing_words(row)
+    words = reading_words(row.reading) or (f"{row.reason}; {pace}" if pace else row.reason)
+    return f"{row.title}{shadow}: {words}"
 
 
 def show(identifier: Identifier, *, home: HomeOption = None, as_json: AsJson = False) -> None:

@@ -31,7 +31,7 @@ from cisterna.ports.object_store import ObjectStore
 from cisterna.services.deliver import deliver_due
 from cisterna.services.record import record_all
 from cisterna.services.transition import advance, announce
-from cisterna.testing.factory import make_account, make_project
+from cisterna.testing.factory import make_account, make_adoption, make_project
 from tests.archive.facility import Facility
 
 FINDINGS = (
@@ -126,6 +126,7 @@ class Told:
         """Add people, tokens, rules, and a rule that was taken away."""
         now = self.facility.clock.now()
         with self.catalogue.begin() as tx:
+            tx.adoptions.add(make_adoption())
             if not tx.projects.list():
                 tx.projects.add(make_project("cells"))
             tx.projects.add(make_project("other", title='Ä "quoted" \\ project'))

@@ -18,6 +18,7 @@ from cisterna.domain.errors import Forbidden, HostileInput, InvalidInput, NotFou
 from cisterna.domain.hours import Hours
 from cisterna.domain.project import Policy, PublishPolicy
 from cisterna.ports.roster import Group, Wanted
+from cisterna.profiles.czi import Czi
 from cisterna.services.adoption import ask_register
 from cisterna.services.claim import claim_folder
 from cisterna.services.inspection import UNBOUND
@@ -375,3 +376,28 @@ def test_registering_keeps_to_the_pace_and_the_hours_of_the_inventory(taken: Tak
     taken.begin()
     assert taken.carry() == 0
     assert len(taken.acquisitions) == 1
+
+
+def test_a_profile_that_fails_holds_one_run_and_stops_no_other(taken: Taken, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(*_: object) -> bool:
+        raise ZeroDivisionError("odd")
+
+    squid_run(taken.top / "cells")
+    lay(taken.top, "flat/one.czi")
+    scanned(taken)
+    monkeypatch.setattr(Czi, "inspect", failing)
+
+    taken.register()
+
+    assert len(taken.acquisitions) == 1
+    assert taken.finds["flat"].held == "the profile 'czi' failed: ZeroDivisionError: odd"
+
+
+def test_a_run_that_is_silent_for_long_is_seldom_looked_at(taken: Taken) -> None:
+    VirtualSquid(wells=("A1",), fovs=4, fault=Fault.CRASH).write(taken.top / "cells")
+    scanned(taken).register()
+    (find,) = taken.finds.values()
+    assert taken.acquisitions[find.path].state is not AcquisitionState.WRITING
+
+    assert find.look_at is None or find.look_at >= taken.clock.now() + timedelta(hours=23)
+    assert taken.carry() == 0

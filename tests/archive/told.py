@@ -35,7 +35,7 @@ from cisterna.services.alert import raise_alert
 from cisterna.services.deliver import deliver_due
 from cisterna.services.record import record_all
 from cisterna.services.transition import advance, announce
-from cisterna.testing.factory import make_account, make_alert, make_project
+from cisterna.testing.factory import make_account, make_adoption, make_alert, make_project
 from tests.archive.facility import Facility
 
 FINDINGS = (
@@ -130,6 +130,7 @@ class Told:
         """Add people, tokens, rules, and a rule that was taken away."""
         now = self.facility.clock.now()
         with self.catalogue.begin() as tx:
+            tx.adoptions.add(make_adoption())
             if not tx.projects.list():
                 tx.projects.add(make_project("cells"))
             tx.projects.add(make_project("other", title='Ä "quoted" \\ project'))

@@ -152,12 +152,6 @@ class SqlFinds:
         found: str | None = self._sql.run(sql_text(_TWIN), values).scalar()
         return found
 
-    def get_find(self, name: str, path: str) -> Find | None:
-        """Read one."""
-        statement = sql_text("SELECT * FROM adoption_finds WHERE adoption = :adoption AND key = :key")
-        row = self._sql.run(statement, {"adoption": name, "key": key_of_path(path)}).mappings().one_or_none()
-        return None if row is None else _find(row)
-
     def save_find(self, find: Find) -> None:
         """Write what is not counted."""
         row = _row(find)

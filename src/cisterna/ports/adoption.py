@@ -147,10 +147,6 @@ class Adoptions(Protocol):
         """Give the path of another find of the same inventory that is the same folder, reached another way."""
         ...
 
-    def get_find(self, name: str, path: str) -> Find | None:
-        """Read one."""
-        ...
-
     def save_find(self, find: Find) -> None:
         """Write its guesses, and what became of it; what the inventory counted stays."""
         ...

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from cisterna.domain.acquisition import Acquisition, AcquisitionState
 from cisterna.domain.adoption import WAITS, Adoption, AdoptionState, Find, Sureness, corrected, is_under, rank_of
 from cisterna.domain.bandwidth import BandwidthLimit
-from cisterna.domain.errors import CisternaError, SourceUnavailable
+from cisterna.domain.errors import CatalogueUnavailable, CisternaError, Conflict, SourceUnavailable
 from cisterna.domain.hours import are_open
 from cisterna.domain.instrument import Instrument
 from cisterna.domain.listing import Listing
@@ -63,6 +63,7 @@ def register_some(name: str, *, site: AdoptSite, known: Open, limit: int = _AT_A
 
     Raises:
         SourceUnavailable: The share cannot be looked at; nothing is concluded from that.
+        CatalogueUnavailable: What was not written is done again.
     """
     with site.catalogue.begin() as tx:
         adoption, now = tx.adoptions.get(name), site.clock.now()
@@ -75,12 +76,9 @@ def register_some(name: str, *, site: AdoptSite, known: Open, limit: int = _AT_A
     rate = float(adoption.scanning.files_per_second)
     names = Bucket(lambda: rate, clock=site.clock, keep_on=site.keep_on, wait=site.wait)
     work = _Registration(adoption, site.share_of(adoption), site, known, names)
-    for find in fresh:
+    for find in (*(corrected(one, adoption.assignments) for one in fresh), *again):
         site.keep_on()
-        work.register(corrected(find, adoption.assignments))
-    for find in again:
-        site.keep_on()
-        work.look_again(find)
+        work.look_at(find)
     return len(fresh) + len(again)
 
 
@@ -94,10 +92,22 @@ class _Registration:
     known: Open
     names: Bucket
 
-    def register(self, find: Find) -> None:
-        """Make an acquisition of a find, or hold it. Raises `SourceUnavailable` when the share is gone."""
+    def look_at(self, find: Find) -> None:
+        """Make an acquisition of a find, or look at its acquisition again; what cannot be judged is held, and told.
+
+        Raises:
+            SourceUnavailable: The share is gone.
+            CatalogueUnavailable: Nothing is known of what was written; look again.
+        """
         try:
-            self._make(find)
+            if find.acquisition_id is None:
+                self._make(find)
+            else:
+                self._look_again(find, find.acquisition_id)
+        except CatalogueUnavailable:
+            raise
+        except Conflict:
+            return  # somebody else wrote the row; the next turn reads it anew
         except _Held as held:
             self._hold(find, held.reason)
         except SourceUnavailable as fault:
@@ -108,28 +118,23 @@ class _Registration:
         except Exception as fault:  # noqa: BLE001 - profiles come from third parties, and none may stop the others
             self._hold(find, f"the profile '{find.profile.value}' failed: {type(fault).__name__}: {fault}"[:1000])
 
-    def look_again(self, find: Find) -> None:
+    def _look_again(self, find: Find, acquisition: str) -> None:
         """Look at a registered run that had not come to rest, or whose turn came a while ago."""
         with self.site.catalogue.begin() as tx:
-            before = tx.acquisitions.get(find.acquisition_id or "")
+            before = tx.acquisitions.get(acquisition)
             instrument = tx.instruments.get(before.instrument)
         is_ours, now = instrument.adopted == self.adoption.name, self.site.clock.now()
         if not is_ours or before.release is not None or before.fingerprint == before.ingested_fingerprint:
-            return self._save(find.model_copy(update={"look_at": None}))
-        if before.held is None and is_settled(before.state):
-            return self._save(find.model_copy(update={"look_at": now + _LATER}))  # on its way
-        try:
+            self._save(find.model_copy(update={"look_at": None}))
+        elif before.held is None and is_settled(before.state):
+            self._save(find.model_copy(update={"look_at": now + _LATER}))  # on its way
+        else:
             listing = self._listing(before.folder)
             quiet = 0.0
             if listing.fingerprint == before.fingerprint:
                 quiet = max(0.0, (now - before.settled_since).total_seconds())
             inspection = self._inspect(before.folder, before.profile, instrument, listing, quiet)
-        except (CisternaError, _Held) as fault:
-            if isinstance(fault, SourceUnavailable):
-                self.share.require_identity(self.adoption.identity)
-            return self._hold(find, fault.reason if isinstance(fault, _Held) else str(fault))
-        self._write(before, before, inspection, find, project=before.project, settled_since=None)
-        return None
+            self._write(before, before, inspection, find, project=before.project, settled_since=None)
 
     def _make(self, find: Find) -> None:
         if len(find.path) > _LONGEST_PATH:
@@ -264,10 +269,7 @@ class _Registration:
                 after = after.model_copy(update={"held": WAITS})
             if before is None or differs(before, after):
                 after, _ = record_acquisition(tx, before, after, clock=clock)
-            look_at = None
-            if not is_settled(after.state):
-                seconds = timedelta(seconds=min(inspection.wake_seconds or 0.0, _LATER.total_seconds()))
-                look_at = clock.now() + max(_SOON, seconds)
+            look_at = None if is_settled(after.state) else clock.now() + _rest(after, inspection)
             tx.adoptions.save_find(
                 find.model_copy(update={"acquisition_id": after.acquisition_id, "held": None, "look_at": look_at})
             )
@@ -278,6 +280,13 @@ class _Registration:
     def _save(self, find: Find) -> None:
         with self.site.catalogue.begin() as tx:
             tx.adoptions.save_find(find)
+
+
+def _rest(acquisition: Acquisition, inspection: Inspection) -> timedelta:
+    """Tell how long a run that has not come to rest is left alone: one that is silent for long is seldom looked at."""
+    if acquisition.state is not AcquisitionState.WRITING:
+        return _LATER
+    return max(_SOON, timedelta(seconds=min(inspection.wake_seconds or 0.0, _LATER.total_seconds())))
 
 
 def bandwidth_of(adoption: Adoption) -> tuple[BandwidthLimit, ...]:

@@ -11,13 +11,14 @@ from typing import Any
 
 from cisterna.domain.account import Account, Grant, Role
 from cisterna.domain.acquisition import Acquisition
+from cisterna.domain.adoption import Adoption, Assignment
 from cisterna.domain.alert import Alert, AlertKind, Place, Severity
 from cisterna.domain.dataset import Dataset, Version
 from cisterna.domain.dataset import version_id as name_version
 from cisterna.domain.event import Event
 from cisterna.domain.finding import Finding, Outcome
 from cisterna.domain.identifier import acquisition_id, ark, dataset_id
-from cisterna.domain.instrument import Instrument
+from cisterna.domain.instrument import Instrument, ZoneIdentity
 from cisterna.domain.project import Access, Creator, HumanData, MetadataDefaults, Project
 from cisterna.domain.publication import Publication
 from cisterna.domain.receipt import CopyReceipt
@@ -53,6 +54,20 @@ def make_project(slug: str = "cells", **fields: Any) -> Project:
     )
     made = {"slug": slug, "title": f"Project {slug}", "owner": "ada", "defaults": defaults, "created_at": START}
     return Project(**{**made, **fields})
+
+
+def make_adoption(name: str = "old-nas", **fields: Any) -> Adoption:
+    """Make a share that is taken in; it does not exist. A person has said something of all of it."""
+    said = Assignment(under="", project="cells", person="olga", reason="lab book 7", said_at=START)
+    made = {
+        "name": name,
+        "path": f"/mnt/{name}",
+        "identity": ZoneIdentity(device=1, inode=2),
+        "assignments": (said,),
+        "begun_by": "olga",
+        "begun_at": START,
+    }
+    return Adoption(**{**made, **fields})
 
 
 def make_acquisition(name: str = "run-1", *, instrument: str = "squid-1", **fields: Any) -> Acquisition:

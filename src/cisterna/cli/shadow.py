@@ -151,7 +151,10 @@ def _row(one: RuleReport) -> dict[str, Any]:
 
 def _worst(example: Example) -> str:
     outcome, coverage = example.outcome, example.outcome.coverage
-    said = f"{example.folder} ({example.state.value}) at {_moment(outcome.at)}"
+    when = f"by {_moment(outcome.at)}"
+    if outcome.after is not None:
+        when = f"between {_moment(outcome.after)} and {_moment(outcome.at)}"
+    said = f"{example.folder} ({example.state.value}) {when}"
     if coverage is not None and coverage.unarchived.names:
         said += f", not archived were {', '.join(coverage.unarchived.names)}"
     return said + (f", later came {', '.join(outcome.late.names)}" if outcome.late.names else "")

@@ -118,7 +118,8 @@ def main() -> None:
     parser.add_argument("--within", type=Path, default=Path(tempfile.gettempdir()))
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="cisterna-adopt-", dir=options.within))
-    server = EmbeddedPostgres(Path(tempfile.mkdtemp(prefix="cisterna-adopt-pg-")) / "pg")
+    database = Path(tempfile.mkdtemp(prefix="cisterna-adopt-pg-"))
+    server = EmbeddedPostgres(database / "pg")
     try:
         started = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         crowded = options.files // 10 if options.crowded is None else options.crowded
@@ -141,6 +142,7 @@ def main() -> None:
     finally:
         server.stop()
         shutil.rmtree(folder)
+        shutil.rmtree(database)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
+import structlog
+
 from cisterna.domain.adoption import Adoption, AdoptionState
+from cisterna.domain.errors import SourceUnavailable
 from cisterna.ports.share import Share
 from cisterna.services.adopt_archive import archive_turn
 from cisterna.services.adopt_contents import known_run
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
 TURN_SECONDS = 5.0
 """Between two turns when there is nothing to do at once."""
 
+_log = structlog.get_logger("cisterna.adopt")
+
 
 class Adopter:
     """Keeps threads for each share that is taken in.
@@ -38,6 +43,7 @@ class Adopter:
         self._parts = parts
         self._stop = threading.Event()
         self._running: dict[str, tuple[Repeat, Repeat]] = {}
+        self._told: dict[str, str] = {}
         self._site = AdoptSite(
             catalogue=parts.catalogue,
             clock=parts.clock,
@@ -88,6 +94,12 @@ class Adopter:
             register_some(name, site=self._site, known=known)
         except Halted:
             return
+        except SourceUnavailable as gone:
+            if self._told.get(name) != str(gone):  # it may be away for days, and is looked for every few seconds
+                _log.warning("share.away", adoption=name, reason=str(gone))
+            self._told[name] = str(gone)
+        else:
+            self._told.pop(name, None)
 
     def _share(self, adoption: Adoption) -> Share:
         return self._parts.zones.share(adoption.path, declared=adoption.identity)

@@ -80,7 +80,6 @@ class Find(Value):
         folder: Device and inode, by which a folder that is reached by two ways is known again.
         newest_ns: The newest time at which a file in it was changed, as the share says.
         settled_since: Since when, by our clock, it was seen as it is now.
-        fields: What the run says of itself and a guess was made from.
         acquisition_id: Once it is registered.
         held: Why it was not registered although that was asked for.
         look_at: When it is looked at again at the soonest.
@@ -98,7 +97,6 @@ class Find(Value):
     profile: Guess
     instrument: Guess
     project: Guess
-    fields: dict[str, str] = Field(default_factory=dict)
     acquisition_id: AcquisitionId | None = None
     held: str | None = None
     look_at: Moment | None = None

@@ -12,7 +12,7 @@ from cisterna.ports.adoption import PendingFolder, WalkedThrough
 from cisterna.ports.booking import BookingTables
 from cisterna.ports.catalogue import Catalogue
 from cisterna.ports.clock import Clock
-from cisterna.ports.profile import Described, Profile
+from cisterna.ports.profile import Profile
 from cisterna.ports.share import Entry, EntryKind, Share, WalkedFolder
 from cisterna.services.adopt_glimpse import Sample, glimpse_of
 from cisterna.services.adopt_guess import Known, guess_instrument, guess_project
@@ -23,8 +23,6 @@ STAGED_AT = 5000
 """Folders in one folder beyond which they are written down while it is still being listed."""
 _AT_A_TIME = 100
 _BESIDE = "these files lie directly in the share and so belong to no run; give them a folder"
-_MOST_FIELDS = 20
-_LONGEST_FIELD = 200
 
 
 class Counted(NamedTuple):
@@ -134,7 +132,6 @@ class Walker:
                 tables=self.tables,
                 now=now,
             ),
-            fields=_said(described),
         )
 
 
@@ -207,14 +204,3 @@ class _Metered:
     def _told(self, content: bytes) -> bytes:
         self.was_read(len(content))
         return content
-
-
-def _said(described: Described | None) -> dict[str, str]:
-    """Keep the short fields of what a run says of itself: people look at them when they judge a guess."""
-    if described is None:
-        return {}
-    told = {"title": described.title, "instrument_model": described.instrument_model, **described.fields}
-    if described.started_at is not None:
-        told["started_at"] = described.started_at.isoformat()
-    short = {name: str(value)[:_LONGEST_FIELD] for name, value in told.items() if isinstance(value, str | int | float)}
-    return dict(list(short.items())[:_MOST_FIELDS])

@@ -49,7 +49,9 @@ def files(folder: Path, planes: NDArray[Any]) -> Iterator[tuple[str, Path]]:
 def in_process(path: Path) -> int:
     with path.open("rb") as file:
         opened = load_openers()[path.suffix[1:]](file, plane_bytes=PLANE_BYTES)
-        return sum(int(np.ascontiguousarray(opened.plane(one)).size > 0) for one in opened.placed())
+        return sum(
+            int(opened.plane(one).copy().size > 0) for one in opened.placed()
+        )  # what is only mapped was not read
 
 
 def by_child(path: Path, children: PlaneChildren) -> int:

@@ -80,10 +80,10 @@ class MakerPlanes:
         if time.monotonic() - self._begun > self._file_seconds:
             return _without(placed, unmeasured=f"its file had taken more than {self._file_seconds:g} s")
         try:
-            if self._child is None and (self._losses >= _LOSSES_MAX or "error" in self._opened()):
+            child = self._child or self._opened_again()
+            if child is None:
                 return _without(placed, unmeasured="its reader was lost too often in this file")
-            assert self._child is not None  # noqa: S101 - it has just been taken
-            answer = self._child.ask({"op": "plane", "index": index}, timeout_seconds=self._plane_seconds)
+            answer = child.ask({"op": "plane", "index": index}, timeout_seconds=self._plane_seconds)
         except ReaderLost as lost:
             self._child, self._losses = None, self._losses + 1
             return _without(placed, unmeasured=f"its reader {lost} while the plane was read")
@@ -99,6 +99,16 @@ class MakerPlanes:
         if self._child is not None:
             self._children.give_back(self._child)
             self._child = None
+
+    def _opened_again(self) -> PlaneChild | None:
+        """Open the file in another process; None when it was lost too often, or does not say the same of itself."""
+        if self._losses >= _LOSSES_MAX:
+            return None
+        answer = self._opened()
+        if answer.get("planes_in_file") != self.in_file:
+            self._losses = _LOSSES_MAX
+            self.close()
+        return self._child
 
     def _opened(self) -> Json:
         self._child = self._children.take()

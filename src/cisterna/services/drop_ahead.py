@@ -7,11 +7,12 @@ from datetime import datetime, timedelta
 
 from cisterna.domain.acquisition import AcquisitionState
 from cisterna.domain.ahead import Ahead, AheadState
+from cisterna.domain.errors import ObjectInvalid
 from cisterna.domain.work import WorkState
 from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.ports.clock import Clock
 from cisterna.ports.object_store import ObjectStore
-from cisterna.services.held_object import read_held
+from cisterna.services.staging import remove_staged
 
 
 def collect_ahead(*, catalogue: Catalogue, store: ObjectStore, clock: Clock, grace: timedelta) -> Sequence[Ahead]:
@@ -39,7 +40,10 @@ def collect_ahead(*, catalogue: Catalogue, store: ObjectStore, clock: Clock, gra
             if ahead is None or not _is_dead(tx, ahead, before=clock.now() - grace):
                 continue
             tx.aheads.save(ahead.model_copy(update={"state": AheadState.DROPPING}))
-        _remove(ahead, store=store)
+        try:
+            remove_staged(ahead.staging, object_root=ahead.object_root, pid=ahead.pid, store=store)
+        except ObjectInvalid:
+            continue  # the recovery of its object says why; nothing of a damaged one is removed
         with catalogue.begin() as tx:
             tx.aheads.remove(ahead.acquisition_id)
         dropped.append(ahead)
@@ -70,13 +74,3 @@ def _is_taken(tx: Transaction, ahead: Ahead) -> bool:
         for version in tx.datasets.versions(dataset.dataset_id)
     ]
     return any(version.staging == ahead.staging for version in versions)
-
-
-def _remove(ahead: Ahead, *, store: ObjectStore) -> None:
-    """Remove the folder, but for what a version names: nothing of an archive goes, whatever a row says."""
-    folder = f"{ahead.object_root}/{ahead.staging}/"
-    held = read_held(ahead.object_root, pid=ahead.pid, store=store)
-    committed = held.inventory.content_paths if held else frozenset()
-    start = len(ahead.object_root) + 1
-    store.abort_unfinished(folder)
-    store.delete([found.key for found in store.list(folder) if found.key[start:] not in committed])

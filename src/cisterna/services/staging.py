@@ -45,13 +45,23 @@ def drop_staging(version: Version, *, dataset: Dataset, store: ObjectStore) -> N
     """
     if version.staging is None or version.is_archived:
         return
-    folder = f"{dataset.object_root}/{version.staging}/"
     with suppress(StoreUnavailable, ObjectInvalid):
-        held = read_held(dataset.object_root, pid=dataset.pid, store=store)
-        committed = held.inventory.content_paths if held else frozenset()
-        start = len(dataset.object_root) + 1
-        store.abort_unfinished(folder)
-        store.delete([found.key for found in store.list(folder) if found.key[start:] not in committed])
+        remove_staged(version.staging, object_root=dataset.object_root, pid=dataset.pid, store=store)
+
+
+def remove_staged(staging: str, *, object_root: str, pid: str, store: ObjectStore) -> None:
+    """Remove a staging folder and abort what is unfinished in it; what the object's inventory names stays.
+
+    Raises:
+        StoreUnavailable: Some of it may be there still.
+        ObjectInvalid: The inventory cannot be read; nothing was removed.
+    """
+    folder = f"{object_root}/{staging}/"
+    held = read_held(object_root, pid=pid, store=store)
+    committed = held.inventory.content_paths if held else frozenset()
+    start = len(object_root) + 1
+    store.abort_unfinished(folder)
+    store.delete([found.key for found in store.list(folder) if found.key[start:] not in committed])
 
 
 def read_staged(version: Version, path: str, *, dataset: Dataset, store: ObjectStore) -> bytes:

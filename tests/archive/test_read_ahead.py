@@ -17,6 +17,7 @@ from cisterna.domain.dataset import Stage
 from cisterna.domain.errors import NoRoom, SourceChanged, StoreUnavailable
 from cisterna.domain.listing import SeenFile
 from cisterna.domain.work import WorkKind, WorkState
+from cisterna.ports.object_store import SourceObject
 from cisterna.ports.source import EnteredFolder, SourceFile
 from cisterna.services.measurement import METRICS_PATH, PREVIEWS_PATH
 from cisterna.services.one_read import ReadFile
@@ -38,6 +39,10 @@ class _Counting:
     @property
     def opened(self) -> SeenFile:
         return self._file.opened
+
+    @property
+    def stored(self) -> SourceObject | None:
+        return self._file.stored
 
     def readinto(self, buffer: memoryview) -> int:
         count = self._file.readinto(buffer)

@@ -206,6 +206,38 @@ def test_what_settled_of_a_run_is_read_ahead_while_it_is_written_and_the_archive
     )
 
 
+def test_a_dark_well_raises_an_alert_with_its_picture_while_the_run_is_written(
+    stack: RunningStack, study: str, zones: Path
+) -> None:
+    zone, run_json = zones / "zone-dark", zones / "dark-run.json"
+    squid = VirtualSquid(
+        experiment="lamp",
+        wells=("A1", "A2", "A3", "A4", "A5", "A6"),
+        fovs=2,
+        time_points=2,
+        fault=Fault.DARK_WELL,
+        odd_well=2,
+        started=NOON,
+        run_json=run_json,
+    )
+    steps = squid.steps(zone)
+    next(touched for touched in steps if touched.name == ".done")
+    stack.ok("project", "bind", study, "--path", str(zone))
+    told = ("--set", f"run_json={run_json}", "--set", "quiet_seconds=2", "--set", "read_ahead=0")
+    stack.ok("instrument", "add", "squid-lamp", "--profile", "squid", "--path", str(zone), *told)
+
+    def raised() -> dict[str, Any] | None:
+        found = [one for one in stack.ok("alerts") if one["instrument"] == "squid-lamp" and one["kind"] == "dark"]
+        return found[0] if found else None
+
+    alert = until(raised, seconds=REST_SECONDS, what="an alert about a dark well", every=0.5)
+    assert alert["place"]["region"] == "A3"
+    assert stack.ok("show", alert["acquisition_id"])["state"] == "writing"
+    list(steps)
+    the_row(stack, "squid-lamp", lambda row: row["stage"] in {"accepted", "in-review"})
+    assert raised() is None
+
+
 def test_hostile_folders_are_held_with_reasons_and_the_good_one_beside_them_goes_on(
     stack: RunningStack, study: str, zones: Path
 ) -> None:

@@ -27,6 +27,7 @@ from cisterna.services.held_object import read_held
 from cisterna.services.instrument import declare_instrument
 from cisterna.services.measure import measure_version
 from cisterna.services.project import ensure_test_project
+from cisterna.services.read_ahead import Measured, tell_nobody
 from cisterna.settings import Archive, Dispatch, Settings
 from cisterna.testing.limit_gate import LimitGate
 from cisterna.testing.memory_store import MemoryStore
@@ -58,6 +59,7 @@ class Facility:
     tables: ParquetTables = field(default_factory=ParquetTables)
     meter: TiffMeter = field(default_factory=TiffMeter)
     profiles: dict[str, Profile] = field(default_factory=lambda: {"squid": Squid()})
+    alarm: Measured = tell_nobody
 
     def profile(self, name: str) -> Profile:
         return self.profiles[name]

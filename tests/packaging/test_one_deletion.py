@@ -26,6 +26,7 @@ OURS = {
     "adapters/embedded_seaweedfs.py": "the home's own store folder",
     "adapters/landing_deletion.py": "the one place that deletes at a source",
     "adapters/local_service.py": "its own socket",
+    "adapters/maker_meter.py": "its own spool, when the disk it lies on is full",
     "adapters/model_package.py": "copies of models that a killed `model add` left in the home",
     "adapters/sink_openlineage.py": "the home's lineage file",
     "bootstrap/home.py": "files of the home",
@@ -99,6 +100,7 @@ ARCHIVE_DELETES = {
 STORE_DELETES = {
     "adapters/embedded_seaweedfs.py": "the probe of a new store",
     "adapters/proven_store.py": "passes the port's `delete` on",
+    "adapters/s3_copy_probe.py": "copies of a zone's sentinel that the probe made itself",
     "adapters/s3_probe.py": "keys of the probe's own",
     "services/archive.py": "files of a version's staging folder that its inventory does not name",
     "services/health.py": "what a stranger could write, to show that a door is open",

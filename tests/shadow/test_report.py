@@ -346,7 +346,7 @@ def test_names_that_mean_to_harm_are_kept_as_text_and_few(bench: Bench) -> None:
 
 
 def test_what_is_kept_of_a_run_is_small_however_long_it_writes_and_however_many_files_it_has(bench: Bench) -> None:
-    for number in range(3000):
+    for number in range(1000):
         bench.put("run", f"{number % 700}.dat", number)
         bench.sweep(after=61.0 if number % 3 == 0 else 5.0)
     bench.sweep_every(HOUR, times=4)

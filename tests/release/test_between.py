@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import pytest
 
@@ -15,18 +14,17 @@ from cisterna.domain.errors import (
     HostileInput,
     LeaseLost,
     ReleaseRefused,
-    StoreUnavailable,
 )
 from cisterna.domain.hold import HoldQuestion
 from cisterna.domain.instrument import BucketIdentity, Identity, Instrument
 from cisterna.domain.listing import Listing
 from cisterna.domain.release import ProvenFile, ReleaseState, Step
 from cisterna.domain.work import WorkKind
-from cisterna.ports.object_store import StoredObject
 from cisterna.ports.source import LandingZone
 from cisterna.services.hold import place_hold
 from cisterna.services.release_facts import gather
 from cisterna.testing.factory import make_acquisition, make_dataset, make_work
+from cisterna.testing.memory_store import MemoryStore
 from tests.archive.facility import RUN
 from tests.release.spoils import ask_for_work
 from tests.release.world import LEASE, ReleaseWorld
@@ -158,29 +156,18 @@ def test_what_the_archive_loses_while_the_source_is_read_lets_nothing_go(quick_w
 
 
 def test_an_archive_that_was_away_before_the_source_was_looked_at_is_not_asked_once_more(
-    quick_world: ReleaseWorld, monkeypatch: pytest.MonkeyPatch
+    quick_world: ReleaseWorld,
 ) -> None:
     """What the source was compared with is what the archive said before; it said nothing."""
-    world, away = quick_world, [True]
-    get = world.facility.store.get
+    store = quick_world.facility.store
+    assert isinstance(store, MemoryStore)
+    away = store.fail_on("get", key_ends=f"{quick_world.root}/inventory.json")
 
-    def get_or_not(key: str, **how: Any) -> tuple[bytes, StoredObject]:
-        if away:
-            raise StoreUnavailable("the archive did not answer")
-        return get(key, **how)
+    archive = gather(quick_world.acquisition_id, step=Step.DELETE, site=quick_world.site).facts.archive
 
-    class Looked(LandingFolder):
-        def listing(self, folder: str) -> Listing:
-            away.clear()
-            return super().listing(folder)
-
-    monkeypatch.setattr(world.facility.store, "get", get_or_not)
-    world.zone_of = lambda one: Looked(one.path, declared=one.identity)  # type: ignore[method-assign]
-
-    archive = gather(world.acquisition_id, step=Step.DELETE, site=world.site).facts.archive
-
-    assert away == []
-    assert (archive.problem, archive.holds_manifest) == ("the archive did not answer", False)
+    assert away.fired
+    assert archive.problem is not None
+    assert not archive.holds_manifest
 
 
 def test_files_of_a_zone_that_is_no_folder_are_of_no_device(quick_world: ReleaseWorld) -> None:

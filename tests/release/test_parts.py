@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from cisterna.adapters.landing_folder import LandingFolder
 from cisterna.adapters.s3_obstore import S3Store
 from cisterna.domain.account import Account, Grant, Role
-from cisterna.domain.errors import CisternaError, Conflict, CouldNotCheck, ReleaseRefused, StoreUnavailable
+from cisterna.domain.errors import CisternaError, Conflict, CouldNotCheck, ReleaseRefused
 from cisterna.domain.fixity import Fixity
 from cisterna.domain.listing import Listing
 from cisterna.domain.receipt import CopyReceipt
 from cisterna.domain.release import Release, ReleaseState, Step
 from cisterna.domain.stored_copy import StoredCopy
 from cisterna.ports.catalogue import Catalogue
-from cisterna.ports.object_store import ObjectStore, StoredObject
+from cisterna.ports.object_store import ObjectStore
 from cisterna.services.data_manifest import MANIFEST_PATH
 from cisterna.services.part_table import PARTS_PATH
 from cisterna.services.release_facts import gather
@@ -112,30 +111,18 @@ def test_it_never_goes_while_one_object_lacks_one_receipt(world: ReleaseWorld, p
 
 @pytest.mark.parametrize("place", [0, 1, 2, 3], ids=["the whole", "part 1", "part 2", "part 3"])
 def test_an_object_that_could_not_be_asked_puts_the_release_off_though_the_store_is_back_before_its_end(
-    world: ReleaseWorld, monkeypatch: pytest.MonkeyPatch, place: int
+    world: ReleaseWorld, place: int
 ) -> None:
     """What the source is compared with was not known: it must not be told as known to be wrong."""
     version_id = [world.version_id, *(part.version_id for part in world.facility.parts(world.version_id))][place]
-    release, lease, root = world.announce_and_wait(), world.lease(), world.facility.root_of(version_id)
-    away, get = [root], world.facility.store.get
-
-    def get_or_not(key: str, **how: Any) -> tuple[bytes, StoredObject]:
-        if any(key.startswith(f"{one}/") for one in away):
-            raise StoreUnavailable("the archive did not answer")
-        return get(key, **how)
-
-    class Looked(LandingFolder):
-        def listing(self, folder: str) -> Listing:
-            away.clear()
-            return super().listing(folder)
-
-    monkeypatch.setattr(world.facility.store, "get", get_or_not)
-    world.zone_of = lambda one: Looked(one.path, declared=one.identity)  # type: ignore[method-assign]
+    release, lease, store = world.announce_and_wait(), world.lease(), world.facility.store
+    assert isinstance(store, MemoryStore)
+    away = store.fail_on("get", key_ends=f"{world.facility.root_of(version_id)}/inventory.json")
 
     with pytest.raises(CouldNotCheck):
         world.execute(release, lease)
 
-    assert away == []
+    assert away.fired
     assert world.files() == RUN
     assert world.release(release).state is ReleaseState.ANNOUNCED
 

@@ -45,6 +45,7 @@ from cisterna.domain.finding import Verdict
 from cisterna.domain.listing import SeenFile
 from cisterna.domain.ocfl import MOST_FILES, object_root
 from cisterna.domain.work import Attempt, WorkKind
+from cisterna.ports.quality import MeterChoice
 from cisterna.ports.source import EnteredFolder, SourceFile
 from cisterna.profiles.squid import Squid
 from cisterna.services.archive import archive_version
@@ -113,7 +114,12 @@ class Bench:
 
     def __init__(self, catalogue: SqlCatalogue, store: S3Store, landing: Path, asked: argparse.Namespace) -> None:
         self.catalogue, self.store, self.landing, self.asked = catalogue, store, landing, asked
-        self.clock, self.tables, self.meter, self.profile = SystemClock(), ParquetTables(), TiffMeter(), Squid()
+        self.clock, self.tables, self.meters, self.profile = (
+            SystemClock(),
+            ParquetTables(),
+            MeterChoice(TiffMeter()),
+            Squid(),
+        )
         self.noise = default_rng(7).integers(200, 4000, size=(SIDE, SIDE), dtype=np.uint16)
 
     def lease(self, kind: WorkKind, subject: str) -> Attempt:
@@ -165,7 +171,7 @@ class Bench:
             profile=self.profile,
             catalogue=self.catalogue,
             store=self.store,
-            meter=self.meter,
+            meters=self.meters,
             tables=self.tables,
             clock=self.clock,
             image_limit_bytes=LIMIT_BYTES,
@@ -195,7 +201,7 @@ class Bench:
         lease = self.lease(WorkKind.INGEST, version)
         common: dict[str, Any] = {"lease": lease, "catalogue": self.catalogue, "store": self.store}
         common |= {"tables": self.tables, "clock": self.clock}
-        measure_version(version, zone=zone, profile=self.profile, meter=self.meter, **common)
+        measure_version(version, zone=zone, profile=self.profile, meters=self.meters, **common)
         steps["measure"] = time.monotonic() - began
         with self.catalogue.begin() as tx:
             judged = tx.datasets.get_version(version).model_copy(update={"verdict": Verdict.PASSED})

@@ -81,7 +81,7 @@ def ours(task, folder: Path):
             staging="v1/content/0",
             token="0" * 32,
             arrivals=Arrivals(),
-            is_image=lambda path: path.endswith(".tiff"),
+            is_measured=lambda path: path.endswith(".tiff"),
             image_limit_bytes=256 * 1024 * 1024,
             delivered={},
             copier=None,

@@ -39,7 +39,7 @@ from cisterna.domain.finding import Verdict
 from cisterna.domain.ocfl import MOST_FILES, object_root
 from cisterna.domain.work import Attempt, WorkKind
 from cisterna.ports.profile import Described, Look, Plane
-from cisterna.ports.quality import ImageReading
+from cisterna.ports.quality import MeterChoice, Reading
 from cisterna.services.archive import archive_version
 from cisterna.services.describe import describe_version
 from cisterna.services.measure import measure_version
@@ -94,10 +94,15 @@ class Given:
     """A meter whose values are there at once."""
 
     names: tuple[str, ...] = ("focus", *(f"value_{number}" for number in range(19)))
+    has_places = True
 
-    def read(self, body: memoryview, *, path: str) -> ImageReading:
+    def takes(self, path: str, *, is_image: bool) -> bool:
+        del path
+        return is_image
+
+    def read(self, body: memoryview, *, path: str) -> Reading:
         base = float(len(body) + len(path) % 7)
-        return ImageReading(metrics={name: base + place for place, name in enumerate(self.names)})
+        return Reading(metrics={name: base + place for place, name in enumerate(self.names)})
 
     def spool(self, path: str, *, size_bytes: int) -> None:
         del path, size_bytes
@@ -175,7 +180,7 @@ def carry(task: dict[str, object], access: S3Access, told: multiprocessing.Queue
             profile=profile,
             catalogue=catalogue,
             store=store,
-            meter=Given(),
+            meters=MeterChoice(Given()),
             tables=tables,
             clock=clock,
             most_files=int(str(task["most_files"])),

@@ -37,7 +37,7 @@ def read_settled(acquisition_id: str) -> str:
         profile=core.profile(acquisition.profile),
         catalogue=core.catalogue,
         store=core.archive_store,
-        meter=core.meter,
+        meters=core.meters,
         tables=core.tables,
         clock=core.clock,
         image_limit_bytes=core.settings.measure.image_limit_bytes,

@@ -46,7 +46,7 @@ def measure(version_id: str) -> Version | None:
         profile=source.profile,
         catalogue=core.catalogue,
         store=core.archive_store,
-        meter=core.meter,
+        meters=core.meters,
         tables=core.tables,
         clock=core.clock,
         image_limit_bytes=core.settings.measure.image_limit_bytes,

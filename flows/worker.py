@@ -271,7 +271,7 @@ def flows_of(parts: Parts) -> Mapping[WorkKind, Flow[..., Any]]:
     from flows.retain import retain
 
     parts.warm()
-    _ = parts.archive_store, parts.tables, parts.meter, parts.gate, parts.inference, parts.publisher, parts.profiles
+    _ = parts.archive_store, parts.tables, parts.meters, parts.gate, parts.inference, parts.publisher, parts.profiles
     every = {
         WorkKind.INGEST: ingest,
         WorkKind.AHEAD: ahead,

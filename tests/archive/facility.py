@@ -24,7 +24,7 @@ from cisterna.domain.work import Attempt, WorkKind
 from cisterna.ports.catalogue import Catalogue
 from cisterna.ports.object_store import ObjectStore, ServerCopier
 from cisterna.ports.profile import Described, Look, Plane, Profile
-from cisterna.ports.quality import ImageReading, TableFile
+from cisterna.ports.quality import MeterChoice, Reading, TableFile
 from cisterna.ports.room import Room
 from cisterna.services.archive import archive_version
 from cisterna.services.measure import measure_version
@@ -49,12 +49,17 @@ class ByteMeter:
     """Measures any bytes: the mean is the focus, and a file that begins with `bad` is no image."""
 
     names: tuple[str, ...] = ("focus", "brightest")
+    has_places = True
 
-    def read(self, body: memoryview, *, path: str) -> ImageReading:
+    def takes(self, path: str, *, is_image: bool) -> bool:
+        del path
+        return is_image
+
+    def read(self, body: memoryview, *, path: str) -> Reading:
         if bytes(body[:3]) == b"bad":
-            return ImageReading(problem=f"{path} is no image", metrics=dict.fromkeys(self.names))
+            return Reading(problem=f"{path} is no image", metrics=dict.fromkeys(self.names))
         focus = sum(body[:64]) / max(1, len(body[:64]))
-        return ImageReading(
+        return Reading(
             metrics={"focus": focus, "brightest": float(max(body[:64], default=0))},
             thumbnail=b"png" + body[:8].tobytes(),
         )
@@ -175,7 +180,7 @@ class Facility:
             profile=self.profile,
             catalogue=self.catalogue,
             store=self.store,
-            meter=self.meter,
+            meters=MeterChoice(self.meter),
             tables=self.tables,
             clock=self.clock,
             image_limit_bytes=self.image_limit_bytes,

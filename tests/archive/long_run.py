@@ -14,6 +14,7 @@ from cisterna.domain.event import Event
 from cisterna.domain.identifier import acquisition_id
 from cisterna.domain.work import Attempt, WorkKind
 from cisterna.ports.profile import Look, Stretch
+from cisterna.ports.quality import MeterChoice
 from cisterna.services.drop_ahead import collect_ahead
 from cisterna.services.read_ahead import AheadMeans, Measured, read_ahead, tell_nobody
 from cisterna.services.squid_stretch import squid_stretches
@@ -111,7 +112,7 @@ class LongRun:
             profile=place.profile,
             catalogue=place.catalogue,
             store=place.store,
-            meter=place.meter,
+            meters=MeterChoice(place.meter),
             tables=place.tables,
             clock=place.clock,
             image_limit_bytes=place.image_limit_bytes,

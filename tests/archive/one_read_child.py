@@ -13,7 +13,7 @@ from cisterna.adapters.s3_obstore import S3Store
 from cisterna.adapters.system_clock import SystemClock
 from cisterna.adapters.table_parquet import ParquetTables
 from cisterna.domain.work import Attempt
-from cisterna.ports.quality import ImageReading
+from cisterna.ports.quality import MeterChoice, Reading
 from cisterna.services.measure import measure_version
 from tests.archive.facility import ByteMeter, TiffProfile
 
@@ -26,7 +26,7 @@ class MapWatchingMeter(ByteMeter):
         self._looks = 0
         self.was_mapped = False
 
-    def read(self, body: memoryview, *, path: str) -> ImageReading:
+    def read(self, body: memoryview, *, path: str) -> Reading:
         if self._looks < 3:
             self._looks += 1
             self.was_mapped |= self._landing in Path("/proc/self/maps").read_text("utf-8")
@@ -59,7 +59,7 @@ def main() -> None:
         profile=TiffProfile(),
         catalogue=catalogue,
         store=store,
-        meter=meter,
+        meters=MeterChoice(meter),
         tables=tables,
         clock=SystemClock(),
         image_limit_bytes=task["image_limit_bytes"],

@@ -21,11 +21,13 @@ from cisterna.domain.ocfl_parse import parse_inventory
 from cisterna.domain.work import Attempt
 from cisterna.ports.object_store import StoredObject
 from cisterna.ports.profile import Plane
+from cisterna.ports.quality import MetricTable
 from cisterna.ports.view import Block, FieldOfView
 from cisterna.services.convert import convert_version
 from cisterna.services.data_manifest import load_manifest
 from cisterna.services.staging import read_staged
-from cisterna.services.validate import MetricTable, summarise_views
+from cisterna.services.summary import Facts
+from cisterna.services.summary_derived import summarise_views
 from cisterna.services.view_field import FOLDER
 from cisterna.testing.clock import SettableClock
 from cisterna.testing.memory_store import WRITES, MemoryStore
@@ -174,14 +176,14 @@ def test_a_field_with_an_image_missing_or_odd_is_left_out_and_named_and_the_othe
         "its field has no readable image of channel DAPI, z 1, time 1",
         "the image of channel BF, plane 1, time 0 is 40 x 60 uint16, and the first one is 9 x 9 uint16",
     }
-    row = summarise_views(table).row
+    row = summarise_views(table, Facts()).row
     assert row == {"images_in": 31, "images_equal": 16, "view_problems": 15}
 
 
 def test_the_table_of_a_whole_run_says_that_every_image_is_equal(facility: Facility) -> None:
     version = convert(facility, archived(facility), facility.lease())
 
-    assert summarise_views(table_of(facility, version)).row == {
+    assert summarise_views(table_of(facility, version), Facts()).row == {
         "images_in": 32,
         "images_equal": 32,
         "view_problems": 0,

@@ -27,7 +27,7 @@ from cisterna.domain.instrument import ZoneIdentity
 from cisterna.domain.listing import Listing, SeenFile
 from cisterna.domain.manifest import FileEntry, Manifest
 from cisterna.ports.catalogue import Catalogue, Transaction
-from cisterna.ports.quality import ImageReading
+from cisterna.ports.quality import Reading
 from cisterna.ports.source import EnteredFolder, SourceFile
 from cisterna.services.data_manifest import MANIFEST_PATH, load_manifest
 from cisterna.services.measurement import METRICS_PATH, PREVIEWS_PATH, Measurement
@@ -177,7 +177,7 @@ def test_each_image_has_a_row_and_what_is_too_large_says_so(facility: Facility) 
     assert rows["0/A1_3_BF.tiff"] == ("A1", "3", "0/A1_3_BF.tiff is no image", None)
     region, _, problem, focus = rows["0/stack_0_BF.tiff"]
     assert (region, focus) == ("stack", None)
-    assert "10000 bytes are more than the limit of 4096" in str(problem)
+    assert "10000 bytes are more than measure.image_limit_bytes, 4096" in str(problem)
 
 
 def test_a_run_without_images_has_an_empty_table_and_not_none(facility: Facility) -> None:
@@ -197,7 +197,7 @@ def test_previews_are_spread_evenly_and_hold_the_worst() -> None:
 
     for index in reversed(range(1000)):
         focus = 0.0 if 500 <= index < 510 else 100.0
-        reading = ImageReading(metrics={"focus": focus}, thumbnail=str(index).encode())
+        reading = Reading(metrics={"focus": focus}, thumbnail=str(index).encode())
         measurement.take(index, ReadFile(_entry(files[index]), reading))
 
     table = ParquetTables().load(measurement.previews(tables=ParquetTables()))

@@ -9,7 +9,7 @@ from cisterna.domain.acquisition import AcquisitionState
 from cisterna.domain.baseline import RunBaseline
 from cisterna.domain.dataset import Version
 from cisterna.domain.manifest import FileEntry
-from cisterna.ports.quality import ImageReading
+from cisterna.ports.quality import Reading
 from cisterna.profiles.squid import Squid
 from cisterna.services.alarm import Alarm
 from cisterna.services.alert import raise_alert
@@ -75,7 +75,7 @@ def dark_image(number: int) -> ReadFile:
     path = f"0/A{number}_0_0_DAPI.tiff"
     entry = FileEntry(path=path, size_bytes=1, sha512="ab" * 64, modified=START, content_path=f"c/{number}")
     metrics: dict[str, float | None] = {"empty": 1.0, "background_counts": 1.0, "p99_counts": 2.0, "snr": 3.0}
-    return ReadFile(entry, ImageReading(dtype="uint16", metrics=metrics))
+    return ReadFile(entry, Reading(dtype="uint16", metrics=metrics))
 
 
 def test_a_record_older_than_the_erasure_brings_no_alert_back(yard: Yard, empty_catalogue: SqlCatalogue) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cisterna.adapters.maker_meter import MakerMeter
-from cisterna.ports.quality import ImageReading
+from cisterna.ports.quality import Reading
 from tests.planes.makers import PLANE_BYTES, Watched, meter_of
 
 
@@ -27,5 +27,5 @@ def meter(children: Watched, tmp_path: Path) -> MakerMeter:
 
 
 @pytest.fixture
-def read(meter: MakerMeter) -> Callable[[bytes, str], ImageReading]:
+def read(meter: MakerMeter) -> Callable[[bytes, str], Reading]:
     return lambda body, path: meter.read(memoryview(body), path=path)

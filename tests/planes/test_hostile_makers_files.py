@@ -24,14 +24,14 @@ from cisterna.adapters import maker_meter
 from cisterna.adapters.maker_meter import MakerMeter
 from cisterna.adapters.maker_planes import MakerPlanes
 from cisterna.adapters.plane_child import PlaneChildren
-from cisterna.ports.quality import ImageReading, PlaneReading
+from cisterna.ports.quality import PlaneReading, Reading
 from cisterna.testing.nd2_planes import nd2_of
 from cisterna.testing.virtual_czi import XML
 from cisterna.testing.virtual_lif import lif_of
 from tests.planes.czi_by_hand import JPEG_XR, ZSTD, Tile, czi_of
 from tests.planes.makers import Watched, cells, meter_of, metrics_as_tiff
 
-Read = Callable[[bytes, str], ImageReading]
+Read = Callable[[bytes, str], Reading]
 PIXELS = cells()
 PLAIN = Tile(PIXELS.tobytes(), 128, 96)
 STACK = np.stack([cells(seed=seed) for seed in range(6)])
@@ -43,13 +43,13 @@ FILES = {
 TRUE = [metrics_as_tiff(one)["mean_counts"] for one in STACK]
 
 
-def whys(reading: ImageReading) -> list[str]:
+def whys(reading: Reading) -> list[str]:
     """Give why each plane, or the file, has no metrics."""
     told = reading.planes or (reading,)
     return [one.problem or one.unmeasured or "" for one in told]
 
 
-def require_honest(reading: ImageReading) -> None:
+def require_honest(reading: Reading) -> None:
     """Every plane has the pixels that were written, or a reason in words."""
     for one in reading.planes:
         if one.problem is None and one.unmeasured is None:
@@ -226,7 +226,7 @@ class Stops:
             os.kill(pid, self._number)
 
 
-def measured_while(meter: MakerMeter, keep_on: Callable[[], None]) -> ImageReading:
+def measured_while(meter: MakerMeter, keep_on: Callable[[], None]) -> Reading:
     place = meter.spool("a.czi", size_bytes=len(FILES["a.czi"]))
     assert place is not None
     with place as spool:

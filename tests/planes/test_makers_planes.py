@@ -16,16 +16,16 @@ from scipy.ndimage import gaussian_filter
 from cisterna.adapters.maker_meter import MakerMeter
 from cisterna.adapters.plane_child import PlaneChildren
 from cisterna.bootstrap.home import Home
-from cisterna.bootstrap.meter import image_meter, missing_readers
+from cisterna.bootstrap.meter import meter_choice, missing_readers
 from cisterna.ports.profile import Plane
-from cisterna.ports.quality import ImageReading
+from cisterna.ports.quality import Reading
 from cisterna.settings import Settings
 from cisterna.testing.nd2_planes import nd2_of
 from cisterna.testing.virtual_lif import lif_of
 from tests.planes.czi_by_hand import BGR24, GRAY_FLOAT, JPEG_XR, Tile, czi_of
 from tests.planes.makers import Watched, cells, meter_of, metrics_as_tiff
 
-Read = Callable[[bytes, str], ImageReading]
+Read = Callable[[bytes, str], Reading]
 
 
 def written_czi(
@@ -223,8 +223,8 @@ def test_a_stack_measures_makers_files_below_its_home(tmp_path: Path) -> None:
     home = Home(tmp_path)
     body = czi_of(Tile(cells("uint16", (2500, 4000)).tobytes(), 4000, 2500))  # more than is kept in memory
 
-    with image_meter(Settings(home=tmp_path), home) as meter:
-        reading = meter.read(memoryview(body), path="a.czi")
+    with meter_choice(Settings(home=tmp_path), home) as meters:
+        reading = meters.of("microscopy").read(memoryview(body), path="a.czi")
 
     assert [one.problem or one.unmeasured for one in reading.planes] == [None]
     assert list(home.spool.iterdir()) == []

@@ -12,7 +12,7 @@ import tifffile
 from numpy.typing import NDArray
 
 from cisterna.adapters.image_meter import TiffMeter
-from cisterna.ports.quality import ImageReading, MetricTable
+from cisterna.ports.quality import MetricTable, Reading
 from tests.quality.test_focus import blurred, nuclei
 
 METER = TiffMeter()
@@ -71,7 +71,7 @@ def body(kind: str, channel: str, seed: int) -> bytes:
 
 
 @cache
-def reading(kind: str, channel: str, seed: int) -> ImageReading:
+def reading(kind: str, channel: str, seed: int) -> Reading:
     return METER.read(memoryview(body(kind, channel, seed)), path="x")
 
 

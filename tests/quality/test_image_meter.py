@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cisterna.adapters.image_meter import TiffMeter
-from cisterna.ports.quality import ImageReading
+from cisterna.ports.quality import Reading
 
 METER = TiffMeter()
 
@@ -33,7 +33,7 @@ def tiff(image: NDArray[Any], **options: Any) -> bytes:
     return file.getvalue()
 
 
-def read(body: bytes, meter: TiffMeter = METER) -> ImageReading:
+def read(body: bytes, meter: TiffMeter = METER) -> Reading:
     return meter.read(memoryview(body), path="A1_0_0_BF.tiff")
 
 

@@ -20,7 +20,7 @@ from cisterna.domain.dataset import Version
 from cisterna.domain.finding import Outcome, Verdict
 from cisterna.domain.listing import Listing, SeenFile
 from cisterna.domain.manifest import FileEntry
-from cisterna.ports.quality import ImageReading
+from cisterna.ports.quality import Reading
 from cisterna.profiles.czi import Czi
 from cisterna.services.measurement import Measurement
 from cisterna.services.one_read import ReadFile
@@ -42,7 +42,7 @@ def meter() -> Iterator[MakerMeter]:
         children.close()
 
 
-def judged(bench: Bench, *readings: ImageReading) -> Version:
+def judged(bench: Bench, *readings: Reading) -> Version:
     names = [f"{number}.czi" for number in range(len(readings))]
     files = tuple(SeenFile(path=name, size_bytes=1, mtime_ns=1, inode=1) for name in names)
     profile = Czi()
@@ -86,14 +86,14 @@ def test_a_file_that_nobody_could_look_into_is_not_assessed_however_good_the_oth
 ) -> None:
     good = meter.read(memoryview(slide(SHARP[:4])), path="0.czi")
 
-    gated = judged(bench, good, ImageReading(unmeasured="its reader ended by signal 11 while the file was opened"))
+    gated = judged(bench, good, Reading(unmeasured="its reader ended by signal 11 while the file was opened"))
 
     assert gated.verdict is Verdict.NOT_ASSESSED
     assert "its reader ended by signal 11" in (gated.reason or "")
 
 
 def test_a_dataset_without_any_reader_is_not_assessed(bench: Bench) -> None:
-    gated = judged(bench, ImageReading(unmeasured="the package pylibCZIrw is not installed"))
+    gated = judged(bench, Reading(unmeasured="the package pylibCZIrw is not installed"))
 
     assert gated.verdict is Verdict.NOT_ASSESSED
     assert "not installed" in (gated.reason or "")

@@ -10,12 +10,14 @@ import pytest
 
 from cisterna.adapters.image_meter import TiffMeter
 from cisterna.ports.quality import MetricTable
-from cisterna.services.validate import Facts, summarise, summarise_labels
+from cisterna.services.summary import Facts
+from cisterna.services.summary_derived import summarise_labels
+from cisterna.services.summary_images import summarise_images
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/reference/metrics.md").read_text("utf-8")
 EMPTY = MetricTable(columns={"path": []})
-SUMMARY = summarise(EMPTY, Facts(), limits={})
+SUMMARY = summarise_images(EMPTY, Facts(), limits={})
 
 
 @pytest.mark.parametrize("name", [*TiffMeter.names, *SUMMARY.row, *summarise_labels(EMPTY, Facts()).row])

@@ -8,7 +8,9 @@ import pytest
 
 from cisterna.adapters.gx_gate import GxGate
 from cisterna.domain.finding import Outcome, Verdict
-from cisterna.services.validate import Facts, reason_of, summarise
+from cisterna.services.summary import Facts
+from cisterna.services.summary_images import summarise_images
+from cisterna.services.validate import reason_of
 from tests.quality.dataset import CHANNELS, Row, dataset, row, table
 
 WHOLE = Facts(planned_missing_share=0.0)
@@ -90,7 +92,7 @@ CASES: dict[str, Case] = {
 @pytest.mark.parametrize("name", CASES, ids=list(CASES))
 def test_a_sabotaged_dataset_gets_the_verdict_it_must(gate: GxGate, name: str) -> None:
     make, facts, verdict, check = CASES[name]
-    summary = summarise(table(make()), facts, limits=gate.limits("microscopy"))
+    summary = summarise_images(table(make()), facts, limits=gate.limits("microscopy"))
 
     report = gate.assess(data_type="microscopy", summary=summary.row, table=summary.table)
 
@@ -104,7 +106,7 @@ def test_a_sabotaged_dataset_gets_the_verdict_it_must(gate: GxGate, name: str) -
 @pytest.mark.parametrize("kind", ["blur 4", "saturated", "dark", "truncated"])
 def test_the_file_behind_a_failure_is_named(gate: GxGate, kind: str) -> None:
     rows = dataset(one=kind)
-    summary = summarise(table(rows), WHOLE, limits=gate.limits("microscopy"))
+    summary = summarise_images(table(rows), WHOLE, limits=gate.limits("microscopy"))
 
     report = gate.assess(data_type="microscopy", summary=summary.row, table=summary.table)
 
@@ -113,7 +115,7 @@ def test_the_file_behind_a_failure_is_named(gate: GxGate, kind: str) -> None:
 
 
 def test_the_gravest_finding_comes_first_and_an_error_is_not_told_twice(gate: GxGate) -> None:
-    summary = summarise(table(dataset(fluo="blur 4")), WHOLE, limits=gate.limits("microscopy"))
+    summary = summarise_images(table(dataset(fluo="blur 4")), WHOLE, limits=gate.limits("microscopy"))
 
     reason = reason_of(gate.assess(data_type="microscopy", summary=summary.row, table=summary.table).findings)
 

@@ -17,17 +17,13 @@ from cisterna.domain.errors import GateUnavailable, IllegalTransition, InvalidIn
 from cisterna.domain.finding import Finding, Outcome, Verdict
 from cisterna.domain.work import Attempt
 from cisterna.ports.quality import MetricTable
+from cisterna.services.measurement import METRICS_PATH
 from cisterna.services.staging import read_staged, stage_files
+from cisterna.services.summary import Facts
+from cisterna.services.summary_derived import summarise_labels
+from cisterna.services.summary_images import summarise_images
 from cisterna.services.transition import advance
-from cisterna.services.validate import (
-    FINDINGS_FILE,
-    METRICS_FILE,
-    SUMMARY_FILE,
-    Facts,
-    gate_version,
-    summarise,
-    summarise_labels,
-)
+from cisterna.services.validate import FINDINGS_FILE, SUMMARY_FILE, gate_version
 from cisterna.testing.clock import SettableClock
 from cisterna.testing.factory import keep_version, make_work
 from cisterna.testing.memory_store import MemoryStore
@@ -68,7 +64,7 @@ class Bench:
             update = {"state": AcquisitionState.COMPLETE, "progress": progress}
             tx.acquisitions.save(acquisition.model_copy(update=update))
             metrics = self.tables.dump(table(rows).columns) if body is None else body
-            staged = stage_files(version, {METRICS_FILE: metrics}, dataset=dataset, store=self.store)
+            staged = stage_files(version, {METRICS_PATH: metrics}, dataset=dataset, store=self.store)
             return advance(tx, staged, Stage.MEASURED, clock=self.clock)
 
     def lease(self) -> Attempt:
@@ -270,9 +266,9 @@ def test_a_version_that_was_not_measured_cannot_be_judged(bench: Bench) -> None:
 def test_a_channel_may_have_a_focus_limit_of_its_own() -> None:
     rows = dataset()
 
-    strict = summarise(table(rows), Facts(), limits={**LIMITS, "focus_min.BF LED matrix full": 0.9})
+    strict = summarise_images(table(rows), Facts(), limits={**LIMITS, "focus_min.BF LED matrix full": 0.9})
 
-    assert summarise(table(rows), Facts(), limits=LIMITS).row["out_of_focus_share"] == 0.0
+    assert summarise_images(table(rows), Facts(), limits=LIMITS).row["out_of_focus_share"] == 0.0
     assert strict.row["out_of_focus_share"] == 1.0
 
 
@@ -280,7 +276,7 @@ def test_a_blurred_image_among_sharper_ones_is_found_by_what_its_channel_is_used
     rows = [{**one, "focus": 2.0, "focus_error": 0.01} for one in dataset()]
     rows[0] = {**rows[0], "focus": 0.1}
 
-    found = summarise(table(rows), Facts(), limits=LIMITS)
+    found = summarise_images(table(rows), Facts(), limits=LIMITS)
 
     assert found.row["out_of_focus_share"] == pytest.approx(1 / 12)
     assert found.table.columns["focus_margin"][0] == pytest.approx(0.1 / 0.6)
@@ -289,7 +285,7 @@ def test_a_blurred_image_among_sharper_ones_is_found_by_what_its_channel_is_used
 def test_a_focus_within_its_error_of_the_limit_is_unknown_and_not_bad() -> None:
     rows = [{**one, "focus": 0.015, "focus_error": 0.004} for one in dataset()]
 
-    found = summarise(table(rows), Facts(), limits=LIMITS).row
+    found = summarise_images(table(rows), Facts(), limits=LIMITS).row
 
     assert (found["out_of_focus_share"], found["focus_unknown_share"]) == (0.0, 1.0)
 
@@ -297,14 +293,14 @@ def test_a_focus_within_its_error_of_the_limit_is_unknown_and_not_bad() -> None:
 def test_a_stack_counts_once_and_all_its_planes_are_named() -> None:
     rows = [row("A1", "0", "DAPI", kind=kind, z=z) for z, kind in enumerate(("blur 4", "blur 6"))]
 
-    found = summarise(table(rows), Facts(), limits=LIMITS)
+    found = summarise_images(table(rows), Facts(), limits=LIMITS)
 
     assert found.row["out_of_focus_share"] == 1.0
     assert all(isinstance(one, float) and one < 1 for one in found.table.columns["focus_margin"])
 
 
 def test_what_no_image_has_is_none_and_not_nought() -> None:
-    found = summarise(MetricTable(columns={"path": ["a.tiff"]}), Facts(), limits={}).row
+    found = summarise_images(MetricTable(columns={"path": ["a.tiff"]}), Facts(), limits={}).row
 
     assert {name for name, value in found.items() if value is None} == {
         "planned_missing_share",
@@ -324,7 +320,7 @@ def test_what_no_image_has_is_none_and_not_nought() -> None:
 def test_hostile_cells_are_no_numbers() -> None:
     rows = [{**one, "focus": float("nan"), "snr": float("inf"), "empty": "x", "channel": 7} for one in dataset()]
 
-    found = summarise(table(rows), Facts(), limits=LIMITS).row
+    found = summarise_images(table(rows), Facts(), limits=LIMITS).row
 
     assert (found["focus_median"], found["snr_median"], found["empty_share"]) == (None, None, None)
 

@@ -16,7 +16,7 @@ from cisterna.domain.alert import MOST_PLACES, PICTURE_LIMIT_BYTES, Alert, Alert
 from cisterna.domain.errors import Conflict, Forbidden, InvalidInput, NotFound
 from cisterna.domain.event import Event
 from cisterna.domain.manifest import FileEntry
-from cisterna.ports.quality import ImageReading
+from cisterna.ports.quality import Reading
 from cisterna.profiles.squid import Squid
 from cisterna.services.acquisition_record import judged, record_acquisition
 from cisterna.services.alarm import Alarm
@@ -53,7 +53,7 @@ def read(number: int, *, thumbnail: bytes | None = PNG, problem: str | None = No
     )
     measured = dict.fromkeys(GOOD) if problem else {**GOOD, **metrics}
     return ReadFile(
-        entry, ImageReading(shape=(512, 512), dtype="uint16", metrics=measured, problem=problem, thumbnail=thumbnail)
+        entry, Reading(shape=(512, 512), dtype="uint16", metrics=measured, problem=problem, thumbnail=thumbnail)
     )
 
 

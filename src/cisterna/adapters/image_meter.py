@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from cisterna.adapters.image_planes import Unreadable, planes
 from cisterna.adapters.plane_metrics import STRUCTURE_MIN, Metrics, measure_plane
 from cisterna.adapters.thumbnail import draw
-from cisterna.ports.quality import EMPTY_SNR, ImageReading
+from cisterna.ports.quality import EMPTY_SNR, Reading
 
 _Sum = Callable[[Sequence[float]], float]
 
@@ -62,16 +62,22 @@ class Gathered(NamedTuple):
 
 
 class TiffMeter:
-    """Implements `ports.quality.ImageMeter` for TIFF, BMP and PNG; safe to share between threads.
+    """Implements `ports.quality.Meter` for TIFF, BMP and PNG; safe to share between threads.
 
     Args:
         limit_bytes: The most that the pixels of one file may take up; a file that claims more is a `problem`.
     """
 
+    has_places = True
     names: tuple[str, ...] = ("planes", "width_px", "height_px", *_AGGREGATES, "empty")
 
     def __init__(self, *, limit_bytes: int = 1 << 30) -> None:
         self._limit_bytes = limit_bytes
+
+    def takes(self, path: str, *, is_image: bool) -> bool:
+        """Measure what the profile says is an image."""
+        del path
+        return is_image
 
     def spool(self, path: str, *, size_bytes: int) -> None:
         """Need no place: each file is measured from memory."""
@@ -83,7 +89,7 @@ class TiffMeter:
             measure_plane(plane)
             draw(plane, low=0, high=1)
 
-    def read(self, body: memoryview, *, path: str) -> ImageReading:
+    def read(self, body: memoryview, *, path: str) -> Reading:
         """Measure one file; whatever is wrong with it is a `problem` in words, with `path` in none of them.
 
         A file of several planes gives one number a metric: see `docs/reference/metrics.md` for which.
@@ -92,10 +98,10 @@ class TiffMeter:
         try:
             gathered = self.gather(planes(body, limit_bytes=self._limit_bytes))
         except Unreadable as problem:
-            return ImageReading(problem=str(problem), metrics=dict.fromkeys(self.names))
+            return Reading(problem=str(problem), metrics=dict.fromkeys(self.names))
         if gathered is None:
-            return ImageReading(problem="the file holds no image of full resolution", metrics=dict.fromkeys(self.names))
-        return ImageReading(
+            return Reading(problem="the file holds no image of full resolution", metrics=dict.fromkeys(self.names))
+        return Reading(
             shape=gathered.shape,
             dtype=gathered.sharpest.dtype.name,
             metrics=gathered.metrics,

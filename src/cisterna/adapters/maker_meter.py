@@ -17,14 +17,14 @@ from cisterna.adapters.plane_child import PlaneChildren
 from cisterna.adapters.plane_file import LIBRARIES
 from cisterna.adapters.spool_folder import SpoolFolder
 from cisterna.domain.plane_choice import PlacedPlane
-from cisterna.ports.quality import ImageReading, PlaneReading, Spool
+from cisterna.ports.quality import PlaneReading, Reading, Spool
 
 _MIB = 1024 * 1024
 _PLANE_SECONDS = 30.0
 
 
 class MakerMeter:
-    """Implements `ports.quality.ImageMeter`; safe to share between threads.
+    """Implements `ports.quality.Meter`; safe to share between threads.
 
     Args:
         inner: Measures planes, and every other kind of file.
@@ -45,7 +45,7 @@ class MakerMeter:
         most_planes: int,
         plane_seconds: float = _PLANE_SECONDS,
     ) -> None:
-        self.names = inner.names
+        self.names, self.has_places = inner.names, inner.has_places
         self._inner, self._spools, self._children = inner, spools, children
         self._plane_bytes, self._most_planes, self._plane_seconds = plane_bytes, most_planes, plane_seconds
 
@@ -53,7 +53,11 @@ class MakerMeter:
         """Load what measures planes; a reader is started when the first file comes."""
         self._inner.warm()
 
-    def read(self, body: memoryview, *, path: str) -> ImageReading:
+    def takes(self, path: str, *, is_image: bool) -> bool:
+        """Measure what the profile says is an image."""
+        return self._inner.takes(path, is_image=is_image)
+
+    def read(self, body: memoryview, *, path: str) -> Reading:
         """Measure one file whose bytes are all here."""
         place = self.spool(path, size_bytes=len(body))
         if place is None:
@@ -79,12 +83,12 @@ class MakerMeter:
         with self._spools.file(size_bytes) as file:
             yield _NoSpool(file) if isinstance(file, str) else _MakerSpool(file, kind, self._measure)
 
-    def _measure(self, file: BinaryIO, kind: str, keep_on: Callable[[], None]) -> ImageReading:
+    def _measure(self, file: BinaryIO, kind: str, keep_on: Callable[[], None]) -> Reading:
         planes = MakerPlanes(file, kind, self._children, most=self._most_planes, plane_seconds=self._plane_seconds)
         with self._children.place(), contextlib.closing(planes):
             return planes.open() or self._measured(planes, keep_on)
 
-    def _measured(self, planes: MakerPlanes, keep_on: Callable[[], None]) -> ImageReading:
+    def _measured(self, planes: MakerPlanes, keep_on: Callable[[], None]) -> Reading:
         """Measure plane after plane: one is in memory, and for a picture a small copy of the sharpest so far."""
         readings: list[PlaneReading] = []
         best, thumbnail = -1.0, None
@@ -102,7 +106,7 @@ class MakerMeter:
             if focus > best:
                 best, thumbnail = focus, gathered.thumbnail() or thumbnail
             readings.append(PlaneReading(plane=place_of(placed), metrics=gathered.metrics))
-        return ImageReading(planes=tuple(readings), planes_in_file=planes.in_file, thumbnail=thumbnail)
+        return Reading(planes=tuple(readings), planes_in_file=planes.in_file, thumbnail=thumbnail)
 
     def _too_large(self, placed: PlacedPlane) -> PlaneReading | None:
         if placed.fault is not None or placed.size_bytes <= self._plane_bytes:
@@ -126,15 +130,15 @@ class _NoSpool:
     def write(self, piece: memoryview) -> None:
         """Let it pass."""
 
-    def read(self, *, keep_on: Callable[[], None]) -> ImageReading:
+    def read(self, *, keep_on: Callable[[], None]) -> Reading:
         """Say why nobody looked."""
         del keep_on
-        return ImageReading(unmeasured=self._why)
+        return Reading(unmeasured=self._why)
 
 
 class _MakerSpool:
     def __init__(
-        self, file: BinaryIO, kind: str, measure: Callable[[BinaryIO, str, Callable[[], None]], ImageReading]
+        self, file: BinaryIO, kind: str, measure: Callable[[BinaryIO, str, Callable[[], None]], Reading]
     ) -> None:
         self._file, self._kind, self._measure = file, kind, measure
         self._size_bytes = 0
@@ -153,11 +157,11 @@ class _MakerSpool:
             with contextlib.suppress(OSError):
                 self._file.truncate(0)
 
-    def read(self, *, keep_on: Callable[[], None]) -> ImageReading:
+    def read(self, *, keep_on: Callable[[], None]) -> Reading:
         """Measure the file."""
         if self._lost is not None:
-            return ImageReading(unmeasured=self._lost)
+            return Reading(unmeasured=self._lost)
         if self._size_bytes == 0:
-            return ImageReading(problem="the file is empty")
+            return Reading(problem="the file is empty")
         with open(f"/proc/self/fd/{self._file.fileno()}", "rb") as again:  # noqa: PTH123 - it has no path but this
             return self._measure(again, self._kind, keep_on)

@@ -17,7 +17,7 @@ from cisterna.domain.errors import InvalidInput
 from cisterna.domain.plane_choice import PlacedPlane
 from cisterna.domain.untrusted import plain_text
 from cisterna.ports.profile import Plane
-from cisterna.ports.quality import ImageReading, PlaneReading
+from cisterna.ports.quality import PlaneReading, Reading
 
 _LOSSES_MAX = 3
 _OPEN_SECONDS, _FILE_SECONDS = 60.0, 1800.0
@@ -56,23 +56,23 @@ class MakerPlanes:
         self.placed: tuple[PlacedPlane, ...] = ()
         self.in_file = 0
 
-    def open(self) -> ImageReading | None:
+    def open(self) -> Reading | None:
         """Open the file and learn its planes; or say why that cannot be."""
         self._begun = time.monotonic()
         try:
             answer = self._opened()
         except ReaderLost as lost:
-            return ImageReading(unmeasured=f"its reader {lost} while the file was opened")
+            return Reading(unmeasured=f"its reader {lost} while the file was opened")
         if "error" in answer:
             said = f"the file cannot be opened ({_words(answer)})"
             is_reader = answer.get("code") in _READERS_OWN
-            return ImageReading(unmeasured=said) if is_reader else ImageReading(problem=said)
+            return Reading(unmeasured=said) if is_reader else Reading(problem=said)
         try:
             self.placed = tuple(_placed(cells) for cells in answer["planes"][: self._most])
             self.in_file = max(int(answer["planes_in_file"]), len(self.placed))
         except (KeyError, TypeError, ValueError, OverflowError):
-            return ImageReading(unmeasured="its reader gave what is no list of planes")
-        return None if self.placed else ImageReading(problem="the file holds no plane")
+            return Reading(unmeasured="its reader gave what is no list of planes")
+        return None if self.placed else Reading(problem="the file holds no plane")
 
     def pixels(self, index: int) -> NDArray[Any] | PlaneReading:
         """Read a plane, or say why it cannot be had."""

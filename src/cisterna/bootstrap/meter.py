@@ -1,4 +1,4 @@
-"""What measures images, put together."""
+"""What measures files, put together."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import closing, contextmanager
 from importlib.util import find_spec
 
 from cisterna.bootstrap.home import Home
-from cisterna.ports.quality import ImageMeter
+from cisterna.ports.quality import MeterChoice
 from cisterna.settings import Settings
 
 
@@ -19,7 +19,7 @@ def missing_readers() -> dict[str, str]:
 
 
 @contextmanager
-def image_meter(settings: Settings, home: Home) -> Iterator[ImageMeter]:
+def meter_choice(settings: Settings, home: Home) -> Iterator[MeterChoice]:
     """Measure images in memory, and the planes of makers' files through a process and a spool of their own."""
     from cisterna.adapters.disk_room import DiskRoom
     from cisterna.adapters.image_meter import TiffMeter
@@ -31,10 +31,11 @@ def image_meter(settings: Settings, home: Home) -> Iterator[ImageMeter]:
     room = DiskRoom(home.folder, reserve_bytes=settings.store.reserve_mib * 1024 * 1024)
     children = PlaneChildren(log=home.logs / "planes.log", plane_bytes=measure.image_limit_bytes)
     with closing(children):
-        yield MakerMeter(
+        images = MakerMeter(
             TiffMeter(),
             spools=SpoolFolder(home.spool, limit_bytes=measure.spool_limit_bytes, room=room),
             children=children,
             plane_bytes=measure.image_limit_bytes,
             most_planes=measure.planes_per_file,
         )
+        yield MeterChoice(images)

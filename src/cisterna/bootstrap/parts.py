@@ -36,7 +36,7 @@ from cisterna.ports.object_store import ObjectStore
 from cisterna.ports.password import Passwords
 from cisterna.ports.profile import Described, Profile
 from cisterna.ports.protection import ObjectKeeper
-from cisterna.ports.quality import ImageMeter, QualityGate, TableFile
+from cisterna.ports.quality import MeterChoice, QualityGate, TableFile
 from cisterna.ports.room import Room
 from cisterna.ports.sink import EventSink
 from cisterna.ports.source import LandingZone, OutsideReader, SentinelWriter
@@ -198,11 +198,11 @@ class Parts:
         return ParquetTables()
 
     @cached_property
-    def meter(self) -> ImageMeter:
-        """Image metrics."""
-        from cisterna.bootstrap.meter import image_meter
+    def meters(self) -> MeterChoice:
+        """What measures files, by data type."""
+        from cisterna.bootstrap.meter import meter_choice
 
-        return self._stack.enter_context(image_meter(self.settings, self.home))
+        return self._stack.enter_context(meter_choice(self.settings, self.home))
 
     @cached_property
     def views(self) -> ViewWriter:

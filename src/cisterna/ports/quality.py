@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from pydantic import Field
@@ -17,7 +18,7 @@ class PlaneReading(Value):
     """What one plane of a file gave that holds many of them, each with a place of its own.
 
     Attributes:
-        metrics, problem, unmeasured: As `ImageReading` has them.
+        metrics, problem, unmeasured: As `Reading` has them.
     """
 
     plane: Plane
@@ -26,20 +27,37 @@ class PlaneReading(Value):
     unmeasured: str | None = None
 
 
+class Curve(Value):
+    """A curve that a file's report is drawn with, such as the mean quality by cycle or a histogram.
+
+    Attributes:
+        name: With the units of both axes in it where they have any, such as `quality_phred_by_cycle`.
+        x, y: Of equal length, at most `CURVE_POINTS`; None where there is no value.
+    """
+
+    name: str
+    x: tuple[float, ...]
+    y: tuple[float | None, ...]
+
+
+CURVE_POINTS = 1000
+
 EMPTY_SNR = 5.5
 """Below it, and without coarse structure, an image is empty: (p99 - p5) / sigma of pure Gaussian noise is 3.97."""
 
 
-class ImageReading(Value):
-    """What one pass over an image file gave.
+class Reading(Value):
+    """What one pass over a file gave.
 
     Attributes:
+        shape, dtype: Of an image.
         metrics: By name, with the unit in the name where it has one; None where it could not be had.
-        problem: Why the file could not be read as an image, in words; its bytes are kept all the same.
+        problem: Why the file could not be read as what it should be, in words; its bytes are kept all the same.
         unmeasured: Why nobody looked, in words, where that says nothing against the file: no reader, too large.
         thumbnail: A PNG of at most 256 x 256 pixels, or None.
         planes: Of a file that tells where each of its planes belongs: those that were chosen; then `metrics` is empty.
         planes_in_file: How many there are to choose from; None for any other file.
+        curves: What its report is drawn with, beside the metrics.
     """
 
     shape: tuple[int, ...] = ()
@@ -50,6 +68,7 @@ class ImageReading(Value):
     thumbnail: bytes | None = None
     planes: tuple[PlaneReading, ...] = ()
     planes_in_file: int | None = None
+    curves: tuple[Curve, ...] = ()
 
 
 class Spool(Protocol):
@@ -59,18 +78,27 @@ class Spool(Protocol):
         """Take the next bytes. Never raises: what cannot be kept is not measured."""
         ...
 
-    def read(self, *, keep_on: Callable[[], None]) -> ImageReading:
+    def read(self, *, keep_on: Callable[[], None]) -> Reading:
         """Measure the file. `keep_on` is called between planes, and raises when the attempt must stop."""
         ...
 
 
-class ImageMeter(Protocol):
-    """Measures an image from the bytes that are being archived."""
+class Meter(Protocol):
+    """Measures the files of one data type from the bytes that are being archived.
+
+    Attributes:
+        names: Of the metrics, in the order of the columns of `quality/metrics.parquet`.
+        has_places: Whether the table tells where in the run each thing belongs: region, field, channel, z, t.
+    """
 
     names: tuple[str, ...]
-    """Names of the metrics, in the order of the columns of `quality/metrics.parquet`."""
+    has_places: bool
 
-    def read(self, body: memoryview, *, path: str) -> ImageReading:
+    def takes(self, path: str, *, is_image: bool) -> bool:
+        """Tell whether the file is to be measured; `is_image` is what the profile says of it."""
+        ...
+
+    def read(self, body: memoryview, *, path: str) -> Reading:
         """Measure one file. Bad content is a `problem`, no exception. The claims of its header are checked first."""
         ...
 
@@ -80,6 +108,23 @@ class ImageMeter(Protocol):
         Such a file is measured whatever its size, as far as there is room for it.
         """
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class MeterChoice:
+    """Which meter measures the files of which data type.
+
+    Attributes:
+        images: Also that of every type that has no other: it takes what the profile calls an image, and nothing else.
+        others: By data type.
+    """
+
+    images: Meter
+    others: Mapping[str, Meter] = field(default_factory=dict)
+
+    def of(self, data_type: str) -> Meter:
+        """Give the meter of a data type."""
+        return self.others.get(data_type, self.images)
 
 
 class MetricTable(Value):

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from cisterna.domain.errors import InvalidInput
 from cisterna.domain.listing import SeenFile
 from cisterna.domain.manifest import FileEntry
-from cisterna.ports.quality import ImageReading, TableFile
+from cisterna.ports.quality import Reading, TableFile
 from cisterna.services.one_read import ReadFile
 
 
@@ -55,7 +55,7 @@ def load_ahead(body: bytes, *, tables: TableFile) -> Iterator[AheadFile]:
         for seen, entry, reading, png, meter in rows:
             measured = None
             if reading is not None:
-                measured = ImageReading.model_validate_json(str(reading)).model_copy(update={"thumbnail": png})
+                measured = Reading.model_validate_json(str(reading)).model_copy(update={"thumbnail": png})
             yield AheadFile(
                 SeenFile.model_validate_json(str(seen)),
                 ReadFile(FileEntry.model_validate_json(str(entry)), measured),

@@ -59,6 +59,8 @@ class Source:
         """
         for version, dataset in [(one.version, one.dataset) for one in self.parts] or [(self.version, self.dataset)]:
             metrics = self._tables.load(read_staged(version, METRICS_PATH, dataset=dataset, store=self._store))
+            if PLANE[0] not in metrics:
+                continue  # it holds files of another kind, which have no place
             for values in zip(*metrics.values(), strict=True):
                 row = dict(zip(metrics, values, strict=True))
                 if not row.get("problem") and row.get(IN_FILE) is None and not row.get(UNMEASURED):

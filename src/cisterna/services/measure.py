@@ -15,7 +15,7 @@ from cisterna.ports.catalogue import Catalogue
 from cisterna.ports.clock import Clock
 from cisterna.ports.object_store import ObjectStore, ServerCopier
 from cisterna.ports.profile import Profile
-from cisterna.ports.quality import ImageMeter, TableFile
+from cisterna.ports.quality import MeterChoice, TableFile
 from cisterna.ports.room import Room
 from cisterna.ports.source import LandingZone
 from cisterna.services.lease_watch import LeaseWatch
@@ -34,7 +34,7 @@ def measure_version(
     profile: Profile,
     catalogue: Catalogue,
     store: ObjectStore,
-    meter: ImageMeter,
+    meters: MeterChoice,
     tables: TableFile,
     clock: Clock,
     image_limit_bytes: int = 256 * 1024 * 1024,
@@ -84,7 +84,7 @@ def measure_version(
         profile=profile,
         catalogue=catalogue,
         store=store,
-        meter=meter,
+        meter=meters.of(begun.dataset.data_type),
         tables=tables,
         clock=clock,
         image_limit_bytes=image_limit_bytes,

@@ -30,13 +30,13 @@ from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.ports.clock import Clock
 from cisterna.ports.object_store import ObjectStore, ServerCopier
 from cisterna.ports.profile import Profile
-from cisterna.ports.quality import ImageMeter, TableFile
+from cisterna.ports.quality import Meter, TableFile
 from cisterna.ports.room import Room
 from cisterna.ports.source import LandingZone
 from cisterna.services.arrival import Arrivals, abort_unwanted, find_arrivals, mark_of
 from cisterna.services.data_manifest import MANIFEST_PATH, dump_manifest
 from cisterna.services.lease_watch import LeaseWatch
-from cisterna.services.measurement import METRICS_PATH, PREVIEWS_PATH, Measurement
+from cisterna.services.measurement import CURVES_PATH, METRICS_PATH, PREVIEWS_PATH, Measurement
 from cisterna.services.one_read import ReadFile, ReadPlan, read_once
 from cisterna.services.pace import Pace
 from cisterna.services.recover import Recovery, recover_object
@@ -66,7 +66,7 @@ class Means:
     profile: Profile
     catalogue: Catalogue
     store: ObjectStore
-    meter: ImageMeter
+    meter: Meter
     tables: TableFile
     clock: Clock
     image_limit_bytes: int
@@ -77,6 +77,10 @@ class Means:
     room: Room | None
     watch: LeaseWatch
     pace: Pace
+
+    def is_measured(self, path: str) -> bool:
+        """Tell whether a file is to be measured."""
+        return self.meter.takes(path, is_image=self.profile.is_image(path))
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +149,9 @@ def measure_object(begun: Begun, listing: Listing, *, means: Means) -> Version |
             METRICS_PATH: measurement.metrics(tables=means.tables),
             PREVIEWS_PATH: measurement.previews(tables=means.tables),
         }
+        curves = measurement.curves(tables=means.tables)
+        if curves is not None:
+            files[CURVES_PATH] = curves
         staged = stage_files(version, files, dataset=begun.dataset, store=store)
         counted: dict[str, object] = {
             "manifest_digest": manifest.digest,
@@ -184,7 +191,7 @@ def _read(begun: Begun, version: Version, listing: Listing, recovered: Recovery,
         staging=staging,
         token=means.clock.new_id().replace("-", ""),
         arrivals=arrivals,
-        is_image=means.profile.is_image,
+        is_measured=means.is_measured,
         image_limit_bytes=means.image_limit_bytes,
         delivered=means.delivered,
         copier=means.copier,
@@ -240,7 +247,7 @@ def _take_over(plan: ReadPlan, ahead: TakenAhead | None, *, means: Means) -> tup
 
 
 def _measurement(listing: Listing, *, means: Means) -> Measurement:
-    return Measurement(listing, meter=means.meter, is_image=means.profile.is_image, plane=means.profile.plane)
+    return Measurement(listing, meter=means.meter, is_measured=means.is_measured, plane=means.profile.plane)
 
 
 def _missing_bytes(listing: Listing, arrivals: Arrivals, *, staging: str) -> int:

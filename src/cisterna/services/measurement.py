@@ -9,11 +9,14 @@ from typing import NamedTuple
 
 from cisterna.domain.listing import Listing
 from cisterna.ports.profile import Plane
-from cisterna.ports.quality import ImageMeter, ImageReading, PlaneReading, TableFile
+from cisterna.ports.quality import Meter, PlaneReading, Reading, TableFile
 from cisterna.services.one_read import ReadFile
 
 METRICS_PATH = "quality/metrics.parquet"
 PREVIEWS_PATH = "quality/previews.parquet"
+CURVES_PATH = "quality/curves.parquet"
+FILES_WITH_CURVES = 200
+"""Of more files with curves, so many or fewer are drawn, spread evenly."""
 EVEN_PREVIEWS = 96
 WORST_PREVIEWS = 24
 _PLANE = ("region", "field", "channel", "z", "t")
@@ -29,7 +32,7 @@ class _Row(NamedTuple):
     path: str
     plane: Plane | None
     planes_in_file: int | None
-    reading: ImageReading | PlaneReading
+    reading: Reading | PlaneReading
 
 
 class Measurement:
@@ -42,15 +45,15 @@ class Measurement:
         self,
         listing: Listing,
         *,
-        meter: ImageMeter,
-        is_image: Callable[[str], bool],
+        meter: Meter,
+        is_measured: Callable[[str], bool],
         plane: Callable[[str], Plane | None],
     ) -> None:
-        images = [index for index, file in enumerate(listing.files) if is_image(file.path)]
-        self._names = meter.names
+        measured = [index for index, file in enumerate(listing.files) if is_measured(file.path)]
+        self._names, self._has_places = meter.names, meter.has_places
         self._plane = plane
         self._focus = next((name for name in meter.names if name.startswith(FOCUS)), None)
-        self._even = set(images[:: max(1, -(-len(images) // EVEN_PREVIEWS))])
+        self._even = set(measured[:: max(1, -(-len(measured) // EVEN_PREVIEWS))])
         self._files: list[ReadFile | None] = [None] * len(listing.files)
         self._previews: dict[int, bytes] = {}
         self._worst: list[tuple[float, int, bytes]] = []
@@ -68,7 +71,7 @@ class Measurement:
         return [file for file in self._files if file is not None]
 
     def metrics(self, *, tables: TableFile) -> bytes:
-        """Encode `quality/metrics.parquet`: one row an image, or a plane of a maker's file."""
+        """Encode `quality/metrics.parquet`: one row a measured file, or a plane of a maker's file."""
         rows = [
             row
             for file in self.files()
@@ -76,16 +79,17 @@ class Measurement:
             for row in self._rows(file.entry.path, file.reading)
         ]
         columns: dict[str, Sequence[object]] = {"path": [row.path for row in rows]}
-        for name in _PLANE:
-            columns[name] = [None if row.plane is None else getattr(row.plane, name) for row in rows]
-        columns[IN_FILE] = [row.planes_in_file for row in rows]
+        if self._has_places:
+            for name in _PLANE:
+                columns[name] = [None if row.plane is None else getattr(row.plane, name) for row in rows]
+            columns[IN_FILE] = [row.planes_in_file for row in rows]
         columns["problem"] = [row.reading.problem for row in rows]
         columns[UNMEASURED] = [row.reading.unmeasured for row in rows]
         for name in self._names:
             columns[name] = [row.reading.metrics.get(name) for row in rows]
         return tables.dump(columns)
 
-    def _rows(self, path: str, reading: ImageReading) -> Iterator[_Row]:
+    def _rows(self, path: str, reading: Reading) -> Iterator[_Row]:
         """Give one row for a file, or one for each of its planes where it holds many with places of their own."""
         for one in reading.planes:
             yield _Row(path, one.plane, reading.planes_in_file, one)
@@ -99,7 +103,21 @@ class Measurement:
         order = sorted(chosen)
         return tables.dump({"path": [paths[index] for index in order], "png": [chosen[index] for index in order]})
 
-    def _take_preview(self, index: int, reading: ImageReading, png: bytes) -> None:
+    def curves(self, *, tables: TableFile) -> bytes | None:
+        """Encode `quality/curves.parquet`, one row a point; None when no file has any curve."""
+        with_curves = [file for file in self.files() if file.reading is not None and file.reading.curves]
+        if not with_curves:
+            return None
+        step = -(-len(with_curves) // FILES_WITH_CURVES)
+        points = [
+            (file.entry.path, curve.name, x, y)
+            for file in with_curves[::step]
+            for curve in (file.reading.curves if file.reading else ())
+            for x, y in zip(curve.x, curve.y, strict=True)
+        ]
+        return tables.dump(dict(zip(("path", "curve", "x", "y"), map(list, zip(*points, strict=True)), strict=True)))
+
+    def _take_preview(self, index: int, reading: Reading, png: bytes) -> None:
         if index in self._even:
             self._previews[index] = png
         focus = self._focus_of(reading)
@@ -109,7 +127,7 @@ class Measurement:
             if len(self._worst) > WORST_PREVIEWS:
                 heapq.heappop(self._worst)
 
-    def _focus_of(self, reading: ImageReading) -> float | None:
+    def _focus_of(self, reading: Reading) -> float | None:
         """Give the focus of an image, and of a file of many that of the sharpest, which its preview shows."""
         if self._focus is None:
             return None

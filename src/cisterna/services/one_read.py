@@ -15,7 +15,7 @@ from cisterna.domain.errors import ChecksumMismatch, PreconditionFailed, SourceC
 from cisterna.domain.listing import Listing, SeenFile
 from cisterna.domain.manifest import FileEntry, source_path_base64
 from cisterna.ports.object_store import ObjectStore, ServerCopier, SourceObject, Upload
-from cisterna.ports.quality import ImageMeter, ImageReading, Spool
+from cisterna.ports.quality import Meter, Reading, Spool
 from cisterna.ports.source import EnteredFolder, LandingZone, SourceFile
 from cisterna.services.arrival import Arrivals, finished_name, mark_of, upload_name
 from cisterna.services.crew import GivenUp, work_through
@@ -34,7 +34,7 @@ class ReadFile:
     """What became of one file: its entry of the manifest and, for an image, what was measured."""
 
     entry: FileEntry
-    reading: ImageReading | None
+    reading: Reading | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +47,9 @@ class ReadPlan:
         staging: Content folder of the version, relative to the object's root.
         token: 32 hex digits that nobody has used: they name the large files that this run begins.
         arrivals: What earlier attempts brought there.
-        is_image: Tells which paths are to be measured.
-        image_limit_bytes: Larger images are streamed, and not measured; other files are from 16 MiB on.
+        is_measured: Tells which paths are to be measured.
+        image_limit_bytes: Larger ones of these are streamed, and not measured unless into a spool; other files are from
+            16 MiB on.
         delivered: Digests that came with the files, to be compared in the same read.
         copier: Lets the store copy the files instead of being sent them; None where it was not proven to.
         algorithm: What the object is made of; its digest is made in the same read, beside the manifest's.
@@ -65,7 +66,7 @@ class ReadPlan:
     staging: str
     token: str
     arrivals: Arrivals
-    is_image: Callable[[str], bool]
+    is_measured: Callable[[str], bool]
     image_limit_bytes: int
     delivered: DeliveredDigests
     copier: ServerCopier | None
@@ -76,7 +77,7 @@ class ReadPlan:
     taken: Callable[[int, ReadFile], None]
 
 
-def read_once(plan: ReadPlan, *, zone: LandingZone, store: ObjectStore, meter: ImageMeter) -> None:
+def read_once(plan: ReadPlan, *, zone: LandingZone, store: ObjectStore, meter: Meter) -> None:
     """Read every file of the listing once, and put what is new into the store.
 
     Memory is bounded: 16 MiB a reader, together as much again as the largest image, and the buffers of the store's
@@ -123,7 +124,7 @@ class _Budget:
 class _Reading:
     """One run over a listing by several readers."""
 
-    def __init__(self, plan: ReadPlan, zone: LandingZone, store: ObjectStore, meter: ImageMeter) -> None:
+    def __init__(self, plan: ReadPlan, zone: LandingZone, store: ObjectStore, meter: Meter) -> None:
         self._plan = plan
         self._zone = zone
         self._store = store
@@ -170,18 +171,18 @@ class _Reading:
     def _read(self, file: SeenFile, folder: EnteredFolder, own: memoryview) -> ReadFile:
         with folder.open(file.path) as source:
             require_same(file, source.opened)
-            is_image = self._plan.is_image(file.path)
-            place = self._meter.spool(file.path, size_bytes=file.size_bytes) if is_image else None
+            is_measured = self._plan.is_measured(file.path)
+            place = self._meter.spool(file.path, size_bytes=file.size_bytes) if is_measured else None
             if place is not None:
                 with place as spool:
                     return self._spooled(file, source, own, spool)
-            if file.size_bytes > (self._plan.image_limit_bytes if is_image else self._largest_whole):
-                return self._stream(file, source, is_image=is_image)
+            if file.size_bytes > (self._plan.image_limit_bytes if is_measured else self._largest_whole):
+                return self._stream(file, source, is_measured=is_measured)
             self._plan.pace(file.size_bytes)
             if file.size_bytes <= OWN_BUFFER_BYTES:
-                return self._whole(file, source, own[: file.size_bytes], is_image=is_image)
+                return self._whole(file, source, own[: file.size_bytes], is_measured=is_measured)
             with self._budget.take(file.size_bytes):
-                return self._whole(file, source, memoryview(bytearray(file.size_bytes)), is_image=is_image)
+                return self._whole(file, source, memoryview(bytearray(file.size_bytes)), is_measured=is_measured)
 
     def _spooled(self, file: SeenFile, source: SourceFile, own: memoryview, spool: Spool) -> ReadFile:
         """Read a file whose bytes go on to its own reader as well; that one never sees the source."""
@@ -190,7 +191,7 @@ class _Reading:
         else:
             self._plan.pace(file.size_bytes)
             body = own[: file.size_bytes]
-            entry = self._whole(file, source, body, is_image=False).entry
+            entry = self._whole(file, source, body, is_measured=False).entry
             spool.write(body)
         return ReadFile(entry, spool.read(keep_on=self._go_on))
 
@@ -199,7 +200,7 @@ class _Reading:
             raise GivenUp
         self._plan.keep_on()
 
-    def _whole(self, file: SeenFile, source: SourceFile, body: memoryview, *, is_image: bool) -> ReadFile:
+    def _whole(self, file: SeenFile, source: SourceFile, body: memoryview, *, is_measured: bool) -> ReadFile:
         if _fill(source, body) != file.size_bytes:
             raise _changed(file, "it is shorter than it was")
         require_same(file, source.still())
@@ -213,7 +214,7 @@ class _Reading:
         if is_new:
             with _as_it_was_read(file):
                 self._put(content_path, body, stored=source.stored)
-        reading = self._meter.read(body, path=file.path) if is_image else None
+        reading = self._meter.read(body, path=file.path) if is_measured else None
         return ReadFile(self._entry(file, found, content_path), reading)
 
     def _put(self, content_path: str, body: memoryview, *, stored: SourceObject | None) -> None:
@@ -232,13 +233,13 @@ class _Reading:
             with self._lock:
                 self._wrong[file.path] = wrong
 
-    def _stream(self, file: SeenFile, source: SourceFile, *, is_image: bool) -> ReadFile:
+    def _stream(self, file: SeenFile, source: SourceFile, *, is_measured: bool) -> ReadFile:
         entry = self._streamed(file, source)
         reading = None
-        if is_image:
+        if is_measured:
             limit = self._plan.image_limit_bytes
-            reading = ImageReading(
-                problem=f"not measured: {file.size_bytes} bytes are more than the limit of {limit} for images"
+            reading = Reading(
+                problem=f"not measured: {file.size_bytes} bytes are more than measure.image_limit_bytes, {limit}"
             )
         return ReadFile(entry, reading)
 

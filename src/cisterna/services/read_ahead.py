@@ -28,7 +28,7 @@ from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.ports.clock import Clock
 from cisterna.ports.object_store import ObjectStore
 from cisterna.ports.profile import Profile, TellsStretches
-from cisterna.ports.quality import ImageMeter, TableFile
+from cisterna.ports.quality import Meter, MeterChoice, TableFile
 from cisterna.ports.room import Room
 from cisterna.ports.source import LandingZone
 from cisterna.services.ahead_request import may_be_read_ahead, request_ahead
@@ -81,7 +81,7 @@ class AheadMeans:
     profile: Profile
     catalogue: Catalogue
     store: ObjectStore
-    meter: ImageMeter
+    meters: MeterChoice
     tables: TableFile
     clock: Clock
     image_limit_bytes: int
@@ -127,6 +127,7 @@ class _Round:
     _acquisition: Acquisition = field(init=False)
     _instrument: Instrument = field(init=False)
     _ahead: Ahead = field(init=False)
+    _meter: Meter = field(init=False)
     _arrivals: Arrivals = field(default_factory=Arrivals)
 
     def __post_init__(self) -> None:
@@ -178,7 +179,9 @@ class _Round:
         if max(planned, len(first.files)) > self.means.most_files:
             self._drop()
             raise _Stopped(_TOO_MANY)
-        left = left_alone(profile.stretches(FolderLook(folder, first, zone, self._instrument.settings)))
+        look = FolderLook(folder, first, zone, self._instrument.settings)
+        self._meter = self.means.meters.of(profile.describe(look).data_type)
+        left = left_alone(profile.stretches(look))
         wanted = [one for one in first.files if one.path in left and not is_same(known.get(one.path), one)]
         if not wanted:
             return [], known
@@ -267,7 +270,7 @@ class _Round:
             staging=self._ahead.staging,
             token=means.clock.new_id().replace("-", ""),
             arrivals=self._arrivals,
-            is_image=profile.is_image,
+            is_measured=lambda path: self._meter.takes(path, is_image=profile.is_image(path)),
             image_limit_bytes=means.image_limit_bytes,
             delivered={},
             copier=None,  # what is read ahead is sent, wherever it lies
@@ -277,12 +280,12 @@ class _Round:
             pace=pace.take,
             taken=found.__setitem__,
         )
-        read_once(plan, zone=means.zone, store=means.store, meter=means.meter)
+        read_once(plan, zone=means.zone, store=means.store, meter=self._meter)
 
     def _record(self, read: Sequence[tuple[SeenFile, ReadFile]], known: dict[str, SeenFile]) -> bool:
         """Put a batch on record; False when the ingest has taken over, and the batch is nobody's."""
         means = self.means
-        body = dump_ahead(read, meter=meter_names(means.meter.names), tables=means.tables)
+        body = dump_ahead(read, meter=meter_names(self._meter.names), tables=means.tables)
         digest = sha512_of(body)
         path = f"{self._ahead.staging}/ahead-{digest[:40]}"
         means.store.put(f"{self._ahead.object_root}/{path}", body)

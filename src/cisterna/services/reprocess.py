@@ -12,6 +12,7 @@ from cisterna.domain.work import Work, WorkKind, WorkState
 from cisterna.metadata.record import Given
 from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.ports.clock import Clock
+from cisterna.services.measurement import CURVES_PATH, METRICS_PATH, PREVIEWS_PATH
 from cisterna.services.person import require_account, visible_version
 from cisterna.services.transition import announce, announce_opened
 from cisterna.services.work_request import request_work
@@ -26,8 +27,9 @@ _KEPT = {
         {
             "provenance/manifest.parquet",
             "provenance/parts.parquet",
-            "quality/metrics.parquet",
-            "quality/previews.parquet",
+            CURVES_PATH,
+            METRICS_PATH,
+            PREVIEWS_PATH,
         }
     ),
 }

@@ -22,7 +22,7 @@ from cisterna.domain.work import Attempt, WorkKind, WorkState
 from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.ports.clock import Clock
 from cisterna.ports.object_store import ObjectStore
-from cisterna.ports.quality import ImageMeter, TableFile
+from cisterna.ports.quality import Meter, TableFile
 from cisterna.ports.source import LandingZone
 from cisterna.services.ahead_table import AheadFile, load_ahead, meter_names
 from cisterna.services.early import tell_settled_early
@@ -118,7 +118,7 @@ def take_over(
     plan: ReadPlan,
     ahead: TakenAhead,
     *,
-    meter: ImageMeter,
+    meter: Meter,
     taken: Callable[[int, ReadFile], None],
     zone: LandingZone,
     store: ObjectStore,
@@ -202,7 +202,7 @@ def _is_usable(file: AheadFile, plan: ReadPlan, *, meter: str) -> bool:
         plan.arrivals.sizes.get(entry.content_path or "") == entry.size_bytes
         and (plan.algorithm == "sha512" or entry.sha256 is not None)
         and all(found.get(name) == digest for name, digest in delivered.items())
-        and plan.is_image(entry.path) == (reading is not None)
+        and plan.is_measured(entry.path) == (reading is not None)
         and (reading is None or file.meter == meter)
     )
 

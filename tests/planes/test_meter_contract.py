@@ -9,8 +9,8 @@ import pytest
 import tifffile
 
 from cisterna.adapters.image_meter import TiffMeter
-from cisterna.ports.quality import ImageMeter
-from cisterna.testing.image_meter_contract import ImageMeterContract
+from cisterna.ports.quality import Meter
+from cisterna.testing.meter_contract import ImageMeterContract
 from cisterna.testing.nd2_planes import nd2_of
 from cisterna.testing.virtual_lif import lif_of
 from tests.planes.czi_by_hand import Tile, czi_of
@@ -21,7 +21,7 @@ PIXELS = cells()
 
 class TestTiff(ImageMeterContract):
     @pytest.fixture
-    def meter(self) -> ImageMeter:
+    def meter(self) -> Meter:
         return TiffMeter()
 
     @pytest.fixture
@@ -33,13 +33,13 @@ class TestTiff(ImageMeterContract):
 
 class TestTiffAmongMakersFiles(TestTiff):
     @pytest.fixture
-    def meter(self, children: Watched, tmp_path: Path) -> ImageMeter:
+    def meter(self, children: Watched, tmp_path: Path) -> Meter:
         return meter_of(children, tmp_path)
 
 
 class TestMakersFiles(ImageMeterContract):
     @pytest.fixture
-    def meter(self, children: Watched, tmp_path: Path) -> ImageMeter:
+    def meter(self, children: Watched, tmp_path: Path) -> Meter:
         return meter_of(children, tmp_path)
 
     @pytest.fixture(params=["czi", "nd2", "lif"])

@@ -1,4 +1,4 @@
-"""What every image meter promises, as tests to inherit."""
+"""What every meter promises, as tests to inherit."""
 
 from __future__ import annotations
 
@@ -6,38 +6,39 @@ import random
 
 import pytest
 
-from cisterna.ports.quality import ImageMeter, ImageReading
+from cisterna.ports.quality import CURVE_POINTS, Meter, Reading
 
 
-class ImageMeterContract:
+class MeterContract:
     """Inherit, and give the fixtures."""
 
     @pytest.fixture
-    def meter(self) -> ImageMeter:
+    def meter(self) -> Meter:
         """Give the meter."""
         raise NotImplementedError
 
     @pytest.fixture
     def good(self) -> tuple[str, bytes]:
-        """Give path and content of a whole file that it measures: of some kilobytes, with structure to focus on."""
+        """Give path and content of a whole file that it measures: of some kilobytes, an image with structure."""
         raise NotImplementedError
 
-    def test_a_good_file_has_every_metric_and_a_picture(self, meter: ImageMeter, good: tuple[str, bytes]) -> None:
-        """Of the file, or of each plane that has a place of its own in it."""
+    def test_a_good_file_has_every_metric(self, meter: Meter, good: tuple[str, bytes]) -> None:
+        """Of the file, or of each plane that has a place of its own in it; curves have a value for each x."""
         reading = _read(meter, good)
 
         assert (reading.problem, reading.unmeasured) == (None, None)
         for one in reading.planes or (reading,):
             assert tuple(one.metrics) == meter.names
-            assert one.metrics["focus"] is not None
-        assert reading.thumbnail is not None
+            assert any(value is not None for value in one.metrics.values())
         assert bool(reading.planes) == (reading.planes_in_file is not None)
+        for curve in reading.curves:
+            assert 0 < len(curve.x) == len(curve.y) <= CURVE_POINTS
 
-    def test_the_same_file_gives_the_same_reading(self, meter: ImageMeter, good: tuple[str, bytes]) -> None:
+    def test_the_same_file_gives_the_same_reading(self, meter: Meter, good: tuple[str, bytes]) -> None:
         """Whoever measures again finds nothing new."""
         assert _read(meter, good) == _read(meter, good)
 
-    def test_no_content_raises_anything_and_none_of_it_passes(self, meter: ImageMeter, good: tuple[str, bytes]) -> None:
+    def test_no_content_raises_anything_and_none_of_it_passes(self, meter: Meter, good: tuple[str, bytes]) -> None:
         """What is wrong is said in words."""
         path, whole = good
         chance = random.Random(0)
@@ -48,7 +49,7 @@ class ImageMeterContract:
             assert not any(value is not None for value in reading.metrics.values())
 
     def test_a_spool_that_is_filled_in_pieces_gives_what_the_whole_gives(
-        self, meter: ImageMeter, good: tuple[str, bytes]
+        self, meter: Meter, good: tuple[str, bytes]
     ) -> None:
         """Where a meter wants its bytes in a spool, it does not matter how they come."""
         path, body = good
@@ -64,5 +65,17 @@ class ImageMeterContract:
         assert reading == _read(meter, good)
 
 
-def _read(meter: ImageMeter, file: tuple[str, bytes]) -> ImageReading:
+class ImageMeterContract(MeterContract):
+    """What a meter of images promises beside."""
+
+    def test_a_good_image_has_a_focus_and_a_picture(self, meter: Meter, good: tuple[str, bytes]) -> None:
+        """Each plane has a focus, and the file a picture."""
+        reading = _read(meter, good)
+
+        for one in reading.planes or (reading,):
+            assert one.metrics["focus"] is not None
+        assert reading.thumbnail is not None
+
+
+def _read(meter: Meter, file: tuple[str, bytes]) -> Reading:
     return meter.read(memoryview(file[1]), path=file[0])

@@ -1,0 +1,34 @@
+"""Which data type is summed up how: the one place where a new one is named."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from cisterna.domain.project import ViewFormat
+from cisterna.ports.quality import MetricTable
+from cisterna.services.summary import NO_LIMITS, Facts, Summary
+from cisterna.services.summary_derived import summarise_labels, summarise_views
+from cisterna.services.summary_images import summarise_images
+
+LABELS = "labels"
+"""The data type of label images made by a model."""
+
+
+class Summarise(Protocol):
+    """Sums up a table of metrics in the one row that the gate judges. Pure; what has no value is None."""
+
+    def __call__(self, table: MetricTable, facts: Facts, *, limits: Mapping[str, float] = NO_LIMITS) -> Summary:
+        """Sum up. `limits` are those of the suite for single files."""
+        ...
+
+
+_BY_DATA_TYPE: Mapping[str, Summarise] = {
+    LABELS: summarise_labels,
+    ViewFormat.OME_ZARR.value: summarise_views,
+}
+
+
+def summarise(data_type: str, table: MetricTable, facts: Facts, *, limits: Mapping[str, float] = NO_LIMITS) -> Summary:
+    """Sum up what was measured of a dataset; of a type that nobody named, as images."""
+    return _BY_DATA_TYPE.get(data_type, summarise_images)(table, facts, limits=limits)

@@ -1,0 +1,150 @@
+"""Sums up the images of a run in one row; the columns are described in `docs/reference/metrics.md`."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from statistics import median
+
+from cisterna.ports.quality import MetricTable
+from cisterna.services.image_limit import DEFAULT_LIMITS, focus_limit, is_surely_below
+from cisterna.services.measurement import IN_FILE, UNMEASURED
+from cisterna.services.summary import NO_LIMITS, Cell, Facts, Summary, SummaryRow, is_said, maximum, number
+
+
+def summarise_images(table: MetricTable, facts: Facts, *, limits: Mapping[str, float] = NO_LIMITS) -> Summary:
+    """Sum up images in one row. Pure; nothing in it is rounded or guessed.
+
+    Every share is the worst channel's, since channels differ in what is normal. A z-stack counts once, by its sharpest
+    plane. What no image has a value for is None, which no check can pass.
+
+    Args:
+        table: One row a file, as `measure` wrote it.
+        facts: What is known besides.
+        limits: `focus_min` (`focus_min.<channel>` for one channel), `focus_relative_min`, `saturated_share_max`; what
+            is not given has the default of `expectations/microscopy/default.json`.
+    """
+    images = _Images(table, {**DEFAULT_LIMITS, **limits})
+    row: SummaryRow = {
+        "images_found": table.rows,
+        "images_unreadable": None if table.rows and all(images.unmeasured) else sum(images.unreadable),
+        "planned_missing_share": facts.planned_missing_share,
+        "channels": len(images.channels),
+        "planes_missing": images.planes_missing(),
+        **images.focus_shares(),
+        "saturated_images_share": images.worst_share(images.saturated, above=images.limits["saturated_share_max"]),
+        "saturated_worst_share": maximum(images.saturated),
+        "empty_share": images.worst_share(images.numbers("empty"), above=0.5),
+        "snr_median": images.worst_median("snr"),
+        "background_uniformity_median": images.worst_median("background_uniformity"),
+        "nonfinite_worst_share": maximum(images.numbers("nonfinite_share")),
+        "image_sizes": images.sizes(),
+    }
+    added: dict[str, list[Cell]] = {
+        "unreadable": list(images.unreadable),
+        "saturated": list(images.saturated),
+        "focus_margin": list(images.margins),
+    }
+    return Summary(row=row, table=MetricTable(columns={**table.columns, **added}))
+
+
+class _Images:
+    """The table, column by column, with each image judged by the limits."""
+
+    def __init__(self, table: MetricTable, limits: Mapping[str, float]) -> None:
+        self.limits = limits
+        self._table = table
+        self.unreadable = [is_said(cell) for cell in self._column("problem")]
+        self.unmeasured = [is_said(cell) for cell in self._column(UNMEASURED)]
+        self._left_out = [any(pair) for pair in zip(self.unreadable, self.unmeasured, strict=True)]
+        self._channel = [str(cell) if cell is not None else "" for cell in self._column("channel")]
+        readable = zip(self._channel, self._left_out, strict=True)
+        self.channels = sorted({channel for channel, bad in readable if not bad})
+        self.saturated = [
+            max((one for one in pair if one is not None), default=None)
+            for pair in zip(self.numbers("saturated_share"), self.numbers("clipped_share"), strict=True)
+        ]
+        self.margins: list[float | None] = [None] * table.rows
+
+    def _column(self, name: str) -> list[Cell]:
+        return self._table.columns.get(name, [None] * self._table.rows)
+
+    def numbers(self, name: str) -> list[float | None]:
+        """A column as finite numbers; None for anything else, and for images that could not be read."""
+        return [None if bad else number(cell) for cell, bad in zip(self._column(name), self._left_out, strict=True)]
+
+    def _by_channel(self, values: Sequence[float | None]) -> dict[str, list[float]]:
+        grouped: dict[str, list[float]] = defaultdict(list)
+        for channel, value in zip(self._channel, values, strict=True):
+            if value is not None:
+                grouped[channel].append(value)
+        return grouped
+
+    def worst_share(self, values: Sequence[float | None], *, above: float) -> float | None:
+        """Share of the images above a limit, of the channel with the largest; None when no image has a value."""
+        grouped = self._by_channel(values).values()
+        return max((sum(value > above for value in group) / len(group) for group in grouped), default=None)
+
+    def worst_median(self, name: str) -> float | None:
+        """The lowest of the channels' medians; None when no image has a value."""
+        return min((median(group) for group in self._by_channel(self.numbers(name)).values()), default=None)
+
+    def _places(self, *names: str) -> Iterator[tuple[Cell, ...]]:
+        """Give the place of each row: in the run, or for a plane of a maker's file, in that file."""
+        paths, counts = self._column("path"), self._column(IN_FILE)
+        inside = [None if count is None else path for path, count in zip(paths, counts, strict=True)]
+        return zip(inside, *(self._column(name) for name in names), strict=True)
+
+    def sizes(self) -> int | None:
+        """Most different image sizes within a channel."""
+        grouped: dict[str, set[tuple[float, float]]] = defaultdict(set)
+        columns = zip(self._channel, self.numbers("width_px"), self.numbers("height_px"), strict=True)
+        for channel, width, height in columns:
+            if width is not None and height is not None:
+                grouped[channel].add((width, height))
+        return max((len(sizes) for sizes in grouped.values()), default=None)
+
+    def planes_missing(self) -> int | None:
+        """Count the planes that a channel lacks where others have one; None when no image says where it belongs."""
+        places = self._places("region", "field", "z", "t")
+        seen = {
+            (place, channel)
+            for place, channel, cell in zip(places, self._channel, self._column("channel"), strict=True)
+            if cell is not None and place[1] is not None
+        }
+        if not seen:
+            return None
+        return len({place for place, _ in seen}) * len({channel for _, channel in seen}) - len(seen)
+
+    def focus_shares(self) -> SummaryRow:
+        """Judge the focus of each stack by its channel's limit, and note each image's margin (below 1: blurred)."""
+        focus, error = self.numbers("focus"), self.numbers("focus_error")
+        places = self._places("region", "field", "t")
+        stacks: dict[str, dict[object, list[int]]] = defaultdict(lambda: defaultdict(list))
+        for index, (channel, place) in enumerate(zip(self._channel, places, strict=True)):
+            if not self._left_out[index]:
+                alone = place[1] is None  # nothing says where it belongs, so it is no part of a stack
+                stacks[channel][index if alone else place].append(index)
+        medians, lost, unknown = [], [], []
+        for channel, members in stacks.items():
+            sharpest = [max(rows, key=lambda row: focus[row] or -1.0) for rows in members.values()]
+            known = [value for row in sharpest if (value := focus[row]) is not None]
+            if not known:
+                unknown.append(1.0)
+                continue
+            limit = focus_limit(self.limits, channel, typical=median(known)).value
+            low = [row for row in sharpest if (value := focus[row]) is not None and value < limit]
+            sure = {row for row in low if is_surely_below(limit, focus[row], error[row])}
+            for rows, best in zip(members.values(), sharpest, strict=True):
+                value = focus[best]
+                margin = None if value is None or (best in low and best not in sure) else value / limit
+                for row in rows:
+                    self.margins[row] = margin
+            medians.append(median(known))
+            lost.append(len(sure) / len(sharpest))
+            unknown.append((len(sharpest) - len(known) + len(low) - len(sure)) / len(sharpest))
+        return {
+            "focus_median": min(medians, default=None),
+            "out_of_focus_share": max(lost, default=None),
+            "focus_unknown_share": max(unknown, default=None),
+        }

@@ -88,9 +88,9 @@ def test_the_names_that_tell_a_run_are_seen_beside_very_many_images(taken: Taken
     assert taken.finds[run.name].profile.value == "squid"
 
 
-def test_a_profile_that_fails_stops_nobody(taken: Taken, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_profile_that_fails_stops_nobody_and_is_named(taken: Taken, monkeypatch: pytest.MonkeyPatch) -> None:
     def failing(*_: object) -> bool:
-        raise ZeroDivisionError
+        raise ZeroDivisionError("no tiles")
 
     run = squid_run(taken.top)
     lay(taken.top, "flat/one.nd2")
@@ -100,6 +100,7 @@ def test_a_profile_that_fails_stops_nobody(taken: Taken, monkeypatch: pytest.Mon
     taken.scan()
 
     assert {path: find.profile.value for path, find in taken.finds.items()} == {run.name: "squid", "flat": "nd2"}
+    assert "'czi' could not be asked: it failed with ZeroDivisionError: no tiles" in taken.finds["flat"].profile.reason
 
 
 def test_the_same_share_gives_the_same_finds(taken: Taken) -> None:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from cisterna.domain.adoption import FindKind, Guess, Sureness
@@ -23,6 +22,7 @@ _ELSEWHERE = "a/b/c/d/"
 """Deeper than any profile looks for what only its own folders have."""
 _NOBODY = "a"
 _DIGITS = re.compile(r"\d+")
+_REASON_LENGTH = 1000
 
 
 @dataclass(frozen=True)
@@ -132,8 +132,15 @@ def recognise(glimpse: Glimpse, *, profiles: Mapping[str, Profile], source: Look
     """
     asked = _Asked(glimpse, profiles, source)
     found = asked.by_itself() or asked.by_name() or asked.by_its_files()
-    if found is not None:
-        return asked.described(found)
+    told = asked.described(found) if found is not None else _without_profile(glimpse, asked)
+    if told is None or not asked.failed:
+        return told
+    name, fault = next(iter(asked.failed.items()))
+    words = f"{told.profile.reason}; the profile '{name}' could not be asked: {fault}"
+    return replace(told, profile=told.profile.model_copy(update={"reason": words[:_REASON_LENGTH]}))
+
+
+def _without_profile(glimpse: Glimpse, asked: _Asked) -> Recognised | None:
     if not glimpse.files:
         return None
     if asked.is_alone and _are_alike(glimpse.below):
@@ -144,7 +151,11 @@ def recognise(glimpse: Glimpse, *, profiles: Mapping[str, Profile], source: Look
 
 
 class _Asked:
-    """A glimpse that is shown to profiles in several ways."""
+    """A glimpse that is shown to profiles in several ways.
+
+    Attributes:
+        failed: What profiles raised, by name: one that fails does not know the folder, and the reason names it.
+    """
 
     def __init__(self, glimpse: Glimpse, profiles: Mapping[str, Profile], source: Look) -> None:
         self._glimpse = glimpse
@@ -152,6 +163,7 @@ class _Asked:
         self._look = GlimpseLook(_NOBODY, glimpse.files, source)
         self._whole = replace(self._look, files=glimpse.all_files)
         self._is_alone: bool | None = None
+        self.failed: dict[str, str] = {}
 
     @property
     def is_alone(self) -> bool:
@@ -159,43 +171,43 @@ class _Asked:
         if self._is_alone is None:
             ones = self._glimpse.below.items()
             self._is_alone = self._glimpse.is_shallow and not any(
-                _claims(profile, self._child(name, one)) for name, one in ones for profile in self._profiles.values()
+                self._claims(profile, self._child(name, one)) for name, one in ones for profile in self._profiles
             )
         return self._is_alone
 
     def by_itself(self) -> Recognised | None:
         """Find a profile that knows the folder by what only this folder has."""
-        for name, profile in self._profiles.items():
-            knows = _claims(profile, self._look) and _claims(profile, self._whole)
-            if knows and not _claims(profile, _elsewhere(self._look)):
-                nearer = next(one for one, other in self._profiles.items() if _claims(other, self._whole))
+        for name in self._profiles:
+            knows = self._claims(name, self._look) and self._claims(name, self._whole)
+            if knows and not self._claims(name, _elsewhere(self._look)):
+                nearer = next(one for one in self._profiles if self._claims(one, self._whole))
                 if name == list(self._profiles)[-1] != nearer:
                     return _run(
                         nearer, Sureness.LIKELY, f"the profile '{nearer}' knows files in it, and a list closes it"
                     )
                 reason = f"the profile '{name}' knows it by files that lie directly in it"
                 return _run(name, Sureness.CERTAIN, reason)
-        for name, profile in self._profiles.items():
-            if not self._glimpse.below or not _claims(profile, self._whole):
+        for name in self._profiles:
+            if not self._glimpse.below or not self._claims(name, self._whole):
                 continue
-            if _claims(profile, _elsewhere(self._whole)):
+            if self._claims(name, _elsewhere(self._whole)):
                 continue
-            if not any(_claims(profile, self._child(child, one)) for child, one in self._glimpse.below.items()):
+            if not any(self._claims(name, self._child(child, one)) for child, one in self._glimpse.below.items()):
                 return _run(name, Sureness.LIKELY, f"the profile '{name}' knows it by how the folders in it are named")
         return None
 
     def by_name(self) -> Recognised | None:
         """Find a profile that knows the folder by its name, whatever is in it."""
         named = replace(self._look, folder=self._glimpse.name, files=())
-        for name, profile in self._profiles.items():
-            if (self._glimpse.files or self._glimpse.folder_count) and _claims(profile, named):
+        for name in self._profiles:
+            if (self._glimpse.files or self._glimpse.folder_count) and self._claims(name, named):
                 return _run(name, Sureness.UNSURE, f"the profile '{name}' knows it by its name alone")
         return None
 
     def by_its_files(self) -> Recognised | None:
         """Find a profile that knows files of its kind, in a folder with nothing below that stands for itself."""
-        for name, profile in self._profiles.items():
-            if _claims(profile, self._whole):
+        for name in self._profiles:
+            if self._claims(name, self._whole):
                 if not self.is_alone:
                     return None
                 return _run(name, Sureness.UNSURE, f"the profile '{name}' knows files in it, wherever they lie")
@@ -206,7 +218,8 @@ class _Asked:
         profile = self._profiles[found.profile.value or ""]
         try:
             told = profile.describe(replace(self._whole, folder=self._glimpse.name))
-        except Exception:  # noqa: BLE001 - profiles come from third parties
+        except Exception as fault:  # noqa: BLE001 - profiles come from third parties
+            self._note(found.profile.value or "", fault)
             return found
         guess, said = found.profile, _own_words(told)
         if said is not None:
@@ -214,18 +227,24 @@ class _Asked:
             guess = guess.model_copy(update={"sure": sure, "reason": f"{guess.reason}, and its own metadata {said}"})
         return Recognised(found.kind, guess, told)
 
+    def _claims(self, name: str, look: Look) -> bool:
+        if not look.listing.files and look.folder == _NOBODY:
+            return False
+        try:
+            return bool(self._profiles[name].claims(look))
+        except Exception as fault:  # noqa: BLE001 - profiles come from third parties
+            self._note(name, fault)
+            return False
+
+    def _note(self, name: str, fault: Exception) -> None:
+        self.failed.setdefault(name, f"it failed with {type(fault).__name__}: {fault}"[:200])
+
     def _child(self, name: str, one: Below) -> Look:
         return GlimpseLook(_NOBODY, one.files, self._look.source, within=f"{name}/")
 
 
 def _run(profile: str, sure: Sureness, reason: str) -> Recognised:
     return Recognised(FindKind.RUN, Guess(value=profile, sure=sure, reason=reason))
-
-
-def _claims(profile: Profile, look: Look) -> bool:
-    with suppress(Exception):  # whatever a profile of others raises, it does not know the folder
-        return bool(look.listing.files or look.folder != _NOBODY) and profile.claims(look)
-    return False
 
 
 def _elsewhere(look: GlimpseLook) -> GlimpseLook:

@@ -241,7 +241,10 @@ def test_numbers_that_are_none_crash_nothing_and_are_not_passed_over(run: Run, v
 def test_files_that_are_no_images_and_profiles_that_are_gone_are_passed_over(run: Run) -> None:
     entry = read(0).entry
 
+    reads = entry.model_copy(update={"path": "fastq_pass/reads.fastq"})
+
     assert run.round(ReadFile(entry, None)) == ()
+    assert run.round(ReadFile(reads, Reading(problem="it ends in the middle of a record"))) == ()
     assert Alarm(run.catalogue, run.clock, {}, lambda _: {}).judge(run.acquisition, wells(0, 1, dark=[0])) == ()
 
 

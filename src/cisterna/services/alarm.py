@@ -62,13 +62,16 @@ class Alarm:
 
         Args:
             acquisition: That is being written.
-            files: What the round read; those that are no images are passed over.
+            files: What the round read; those that are no images are passed over, measured or not.
 
         Raises:
             CatalogueUnavailable: Nothing is written; the same round again is harmless.
         """
         profile = self.profiles.get(acquisition.profile)
-        images = [] if profile is None else [seen_image(one, profile) for one in files if one.reading is not None]
+        if profile is None:
+            return ()
+        measured = [one for one in files if one.reading is not None and profile.is_image(one.entry.path)]
+        images = [seen_image(one, profile) for one in measured]
         if not images:
             return ()
         pictures = {one.entry.path: one.reading.thumbnail for one in files if one.reading and one.reading.thumbnail}

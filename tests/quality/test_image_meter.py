@@ -73,6 +73,7 @@ def test_names_are_stable_and_every_reading_has_them_all() -> None:
         "structure",
         "laplacian_variance_counts2",
         "laplacian_variance_relative",
+        "power_slope",
         "saturated_share",
         "clipped_share",
         "nonfinite_share",
@@ -85,6 +86,9 @@ def test_names_are_stable_and_every_reading_has_them_all() -> None:
         "p1_counts",
         "median_counts",
         "p99_counts",
+        "full_scale_counts",
+        "grey_levels",
+        "grey_step_counts",
         "empty",
     )
 

@@ -63,7 +63,8 @@ def measure_plane(image: NDArray[Any]) -> Metrics:
     plane = frozen(image)
     is_counted = plane.dtype in {np.dtype(np.uint8), np.dtype(np.uint16)}
     found = _measure_counts(plane) if is_counted else _measure_numbers(plane)
-    return found | {"full_scale_counts": _full_scale(image.dtype)}
+    top = _full_scale(image.dtype)
+    return found if top is None else found | {"full_scale_counts": top}
 
 
 def _full_scale(kind: np.dtype[Any]) -> float | None:

@@ -74,6 +74,6 @@ def _rings(side: int) -> _Rings:
         window=0.5 - 0.5 * np.cos(2 * np.pi * np.arange(side) / side),
         ring=ring,
         weight=weight,
-        counts=np.bincount(ring, weights=weight),
+        counts=np.bincount(ring, weights=weight).astype(np.float64),
         log_radius=log_radius - log_radius.mean(),
     )

@@ -131,7 +131,7 @@ def test_of_few_images_of_floating_point_nobody_can_tell_and_the_words_say_why()
     found = share(few)
 
     assert found["without_light_share"] is None
-    assert "no largest value" in found["light_unknown"]
+    assert "nothing is known of the largest value" in found["light_unknown"]
     assert share([*few, row("B1", "0", "DAPI", kind="float")])["without_light_share"] == 0.0
 
 

@@ -229,11 +229,16 @@ def test_a_table_that_cannot_be_read_is_said_and_never_passes(bench: Bench, body
 
 
 def test_files_missing_from_the_plan_are_seen_from_the_acquisition(bench: Bench) -> None:
-    gated = bench.judge(bench.measured(dataset(), progress=0.9))
+    version = bench.measured(dataset(), progress=0.9)
+    with bench.catalogue.begin() as tx:
+        acquisition = tx.acquisitions.get(tx.datasets.get(version.dataset_id).acquisition_id or "")
+        tx.acquisitions.save(acquisition.model_copy(update={"reason": "2 files are missing (0/A1_0_0_DAPI)."}))
+
+    gated = bench.judge(version)
 
     assert gated.verdict is Verdict.QUARANTINED
     assert gated.reason is not None
-    assert "10 %" in gated.reason
+    assert "10 % (expected at most 0 %). 2 files are missing (0/A1_0_0_DAPI). The run has fewer" in gated.reason
 
 
 @pytest.mark.parametrize(("setting", "verdict"), [("A2", Verdict.PASSED), ("H12", Verdict.QUARANTINED)])

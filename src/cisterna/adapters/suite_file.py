@@ -209,6 +209,6 @@ def unusable_columns(rule: Rule, summary: Mapping[str, object]) -> list[str]:
 
 
 def words_in(summary: Mapping[str, object], column: str | None) -> str:
-    """Give the words in a column of the summary; empty where there are none."""
+    """Give the words in a column of the summary, without a full stop; empty where there are none."""
     words = summary.get(column) if column is not None else None
-    return words.strip() if isinstance(words, str) else ""
+    return words.strip().rstrip(".") if isinstance(words, str) else ""

@@ -7,7 +7,7 @@ what is. Of what is missing as a whole its parts are not counted again.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cisterna.services.summary import SummaryRow
@@ -166,5 +166,5 @@ def _between(numbers: set[int]) -> Iterable[int]:
     return (one for one in range(low, high) if one not in numbers) if high - low <= _MOST_GAP else ()
 
 
-def _of_file(inside: Hashable) -> str:
+def _of_file(inside: str | None) -> str:
     return f" of {inside}" if inside else ""

@@ -37,6 +37,7 @@ def summarise_images(table: MetricTable, facts: Facts, *, limits: Mapping[str, f
         "images_found": table.rows,
         "images_unreadable": None if table.rows and all(images.unmeasured) else sum(images.unreadable),
         "planned_missing_share": facts.planned_missing_share,
+        "planned_missing_names": facts.planned_missing_names,
         "channels": len(images.channels),
         "planes_missing": images.planes_missing(),
         **places,
@@ -206,7 +207,9 @@ class _Images:
                 is_coarse = (most or 0.0) < _EIGHT_BITS or (step or 0.0) > 1
                 narrow[channel].append(top >= _EIGHT_BITS and levels <= _EIGHT_BITS and is_coarse)
         is_measured = any(mean is not None for mean in self.numbers("mean_counts"))
-        unknown = f"no image has pixels in whole numbers of 8 or 16 bits, and {_MANY_PIXELS:,} of them to show it"
+        unknown = (
+            f"of no image of {_MANY_PIXELS:,} pixels the grey levels were counted, which is done for 8 and 16 bits"
+        )
         return {
             "narrow_range_channels": sum(map(all, narrow.values())) if narrow else None,
             "narrow_range_unknown": unknown if is_measured and not narrow else None,

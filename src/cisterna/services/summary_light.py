@@ -66,8 +66,8 @@ def judge_light(stacks: Sequence[LitStack], limits: Mapping[str, float]) -> Ligh
     share = max((sum(some) / len(some) for some in judged.values()), default=None)
     is_measured = bool(stacks) and all(one.bright is not None and one.level is not None for one in stacks)
     unknown = (
-        f"the type of its pixels has no largest value, and no channel has {WARM_UP} images that one could be held "
-        "against"
+        f"nothing is known of the largest value that its pixels can have, and no channel has {WARM_UP} images to hold "
+        "one against"
     )
     return Light(share, margins, unknown if share is None and is_measured else None)
 

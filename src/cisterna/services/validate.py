@@ -73,8 +73,10 @@ def gate_version(
         return version
     require_transition(version.stage, Stage.GATED, version_id=version_id)
 
+    missing = _planned_missing_share(acquisition)
     facts = Facts(
-        planned_missing_share=_planned_missing_share(acquisition),
+        planned_missing_share=missing,
+        planned_missing_names=acquisition.reason if acquisition and missing else None,
         images_in=images_in,
         wells_left_out=wells_left_out(settings),
     )

@@ -193,7 +193,7 @@ def test_a_run_without_images_has_an_empty_table_and_not_none(facility: Facility
 def test_previews_are_spread_evenly_and_hold_the_worst() -> None:
     files = tuple(SeenFile(path=f"A1_{n:04}_BF.tiff", size_bytes=1, mtime_ns=1, inode=n) for n in range(1000))
     profile, meter = TiffProfile(), ByteMeter()
-    measurement = Measurement(Listing(files=files), meter=meter, is_image=profile.is_image, plane=profile.plane)
+    measurement = Measurement(Listing(files=files), meter=meter, is_measured=profile.is_image, plane=profile.plane)
 
     for index in reversed(range(1000)):
         focus = 0.0 if 500 <= index < 510 else 100.0

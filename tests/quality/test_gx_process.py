@@ -26,7 +26,7 @@ from cisterna.adapters.gx_process import MESSAGE_LIMIT_BYTES
 from cisterna.adapters.local_service import Message, NoAnswer, ask
 from cisterna.adapters.suite_file import read_suite
 from cisterna.domain.errors import GateUnavailable
-from cisterna.domain.finding import Finding, Outcome, Verdict
+from cisterna.domain.finding import Finding, Outcome, Verdict, verdict_of
 from cisterna.ports.quality import MetricTable
 from tests.quality.conftest import start_gate
 from tests.quality.test_suite_file import RULE, VACUOUS, write
@@ -116,6 +116,49 @@ def test_a_rule_that_cannot_fail_is_not_assessed(site_gate: GxGate, site: Path, 
     finding = judge(site_gate, site, {**RULE, "kwargs": kwargs}, {"a": 0.5})
 
     assert finding.outcome is Outcome.NOT_ASSESSED
+
+
+DRIFT = {
+    **RULE,
+    "kwargs": {"column": "drift_um", "max_value": 10},
+    "unit": "um",
+    "unless": "drift_unknown",
+    "names": "drift_names",
+}
+
+
+def test_a_rule_about_what_nobody_can_know_is_left_out_and_the_finding_says_why(site_gate: GxGate, site: Path) -> None:
+    finding = judge(site_gate, site, DRIFT, {"drift_um": None, "drift_unknown": "it has one time point"})
+
+    assert finding.outcome is Outcome.LEFT_OUT
+    assert finding.message == "Images out of focus: left out, since it has one time point."
+    assert verdict_of([finding]) is Verdict.NOT_ASSESSED
+
+
+@pytest.mark.parametrize(
+    "summary",
+    [{}, {"drift_unknown": None}, {"drift_unknown": "  "}, {"drift_unknown": 1}, {"drift_unknown": float("nan")}],
+    ids=["no column", "null", "blanks", "a number", "NaN"],
+)
+def test_a_value_that_is_missing_without_a_reason_in_words_is_not_assessed(
+    site_gate: GxGate, site: Path, summary: dict[str, Any]
+) -> None:
+    assert judge(site_gate, site, DRIFT, {"drift_um": None, **summary}).outcome is Outcome.NOT_ASSESSED
+
+
+def test_a_value_that_is_there_is_judged_whatever_the_words_say(site_gate: GxGate, site: Path) -> None:
+    summary = {"drift_um": 12.0, "drift_unknown": "it is not known", "drift_names": "Moved: A1"}
+
+    finding = judge(site_gate, site, DRIFT, summary)
+
+    assert finding.outcome is Outcome.FAILED
+    assert finding.message.endswith("(expected at most 10 um). Moved: A1. Look at the autofocus.")
+
+
+def test_a_rule_that_cannot_fail_is_not_left_out_either(site_gate: GxGate, site: Path) -> None:
+    rule = {**DRIFT, "kwargs": {"column": "drift_um"}}
+
+    assert judge(site_gate, site, rule, {"drift_unknown": "it has one time point"}).outcome is Outcome.NOT_ASSESSED
 
 
 def test_one_check_that_cannot_be_assessed_does_not_hide_the_others(site_gate: GxGate, site: Path) -> None:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cisterna.adapters.image_meter import TiffMeter
+from cisterna.adapters.image_planes import planes
 from cisterna.ports.quality import Reading
 
 METER = TiffMeter()
@@ -73,6 +74,7 @@ def test_names_are_stable_and_every_reading_has_them_all() -> None:
         "structure",
         "laplacian_variance_counts2",
         "laplacian_variance_relative",
+        "power_slope",
         "saturated_share",
         "clipped_share",
         "nonfinite_share",
@@ -85,6 +87,9 @@ def test_names_are_stable_and_every_reading_has_them_all() -> None:
         "p1_counts",
         "median_counts",
         "p99_counts",
+        "full_scale_counts",
+        "grey_levels",
+        "grey_step_counts",
         "empty",
     )
 
@@ -167,6 +172,7 @@ HOSTILE = {
     "header without a page": (b"II*\0\0\0\0\0", "no image"),
     "page beyond the end": (b"II*\0\xff\xff\0\0", "no image"),
     "37 GiB in 122 bytes": (lying_tiff(141_000, 141_000), "claims"),
+    "4 GiB in one plane": (lying_tiff(46_341, 46_341), "claims"),
     "4e9 x 4e9": (lying_tiff(2**32 - 1, 2**32 - 1), "claims"),
     "no width": (lying_tiff(0, 4), ""),
     "more than is there": (lying_tiff(2000, 2000), "ends early"),
@@ -204,6 +210,19 @@ def test_a_bad_file_is_a_problem_in_words_and_costs_no_memory(body: bytes, words
         assert words in reading.problem
         assert reading.metrics == dict.fromkeys(METER.names)
         assert reading.thumbnail is None
+
+
+def test_the_pixels_of_a_file_in_memory_are_measured_where_they_lie() -> None:
+    body = memoryview(bytearray(tiff(np.zeros((4096, 4096), np.uint8))))
+    tracemalloc.start()
+    try:
+        (plane,) = planes(body, limit_bytes=1 << 30)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    assert plane.nbytes == 1 << 24
+    assert peak < 1 << 20
 
 
 def test_pages_that_share_their_pixels_cannot_use_more_than_the_limit() -> None:

@@ -14,22 +14,29 @@ from cisterna.adapters.gx_gate import GxGate
 from cisterna.domain.acquisition import INCOMPLETE, AcquisitionState
 from cisterna.domain.dataset import Stage, Version
 from cisterna.domain.errors import GateUnavailable, IllegalTransition, InvalidInput, LeaseLost
-from cisterna.domain.finding import Finding, Outcome, Verdict
+from cisterna.domain.finding import Finding, Outcome, Verdict, verdict_of
 from cisterna.domain.work import Attempt
 from cisterna.ports.quality import MetricTable
+from cisterna.services.lineage import assertions_of
 from cisterna.services.measurement import METRICS_PATH
 from cisterna.services.staging import read_staged, stage_files
 from cisterna.services.summary import Facts
 from cisterna.services.summary_derived import summarise_labels
 from cisterna.services.summary_images import summarise_images
 from cisterna.services.transition import advance
-from cisterna.services.validate import FINDINGS_FILE, SUMMARY_FILE, gate_version
+from cisterna.services.validate import FINDINGS_FILE, SUMMARY_FILE, gate_version, reason_of
 from cisterna.testing.clock import SettableClock
-from cisterna.testing.factory import keep_version, make_work
+from cisterna.testing.factory import keep_version, make_finding, make_work
 from cisterna.testing.memory_store import MemoryStore
 from tests.quality.dataset import Row, dataset, row, table
 
-LIMITS = {"focus_min": 0.02, "focus_relative_min": 0.3, "saturated_share_max": 0.01}
+LIMITS = {
+    "focus_min": 0.02,
+    "focus_relative_min": 0.3,
+    "saturated_share_max": 0.01,
+    "dark_relative_min": 0.3,
+    "dark_floor_share": 0.005,
+}
 
 
 class JsonTables:
@@ -110,13 +117,13 @@ def test_a_good_version_is_gated_as_passed_with_what_proves_it(bench: Bench) -> 
     gated = bench.judge(version)
 
     assert (gated.stage, gated.verdict) == (Stage.GATED, Verdict.PASSED)
-    assert gated.reason == "All 16 checks passed."
+    assert (gated.reason or "").startswith("All 23 checks passed, 4 left out: channel-order")
     findings = bench.kept(gated, FINDINGS_FILE)
     assert isinstance(findings, dict)
     assert findings["verdict"] == "passed"
     assert len(findings["suite_sha512"]) == 128
     assert findings["engine"].startswith("great_expectations ")
-    assert len(findings["findings"]) == 16
+    assert len(findings["findings"]) == 27
     summary = bench.kept(gated, SUMMARY_FILE)
     assert isinstance(summary, dict)
     assert summary["summary"]["images_found"] == 24
@@ -222,11 +229,30 @@ def test_a_table_that_cannot_be_read_is_said_and_never_passes(bench: Bench, body
 
 
 def test_files_missing_from_the_plan_are_seen_from_the_acquisition(bench: Bench) -> None:
-    gated = bench.judge(bench.measured(dataset(), progress=0.9))
+    version = bench.measured(dataset(), progress=0.9)
+    with bench.catalogue.begin() as tx:
+        acquisition = tx.acquisitions.get(tx.datasets.get(version.dataset_id).acquisition_id or "")
+        tx.acquisitions.save(acquisition.model_copy(update={"reason": "2 files are missing (0/A1_0_0_DAPI)."}))
+
+    gated = bench.judge(version)
 
     assert gated.verdict is Verdict.QUARANTINED
     assert gated.reason is not None
-    assert "10 %" in gated.reason
+    assert "10 % (expected at most 0 %). 2 files are missing (0/A1_0_0_DAPI). The run has fewer" in gated.reason
+
+
+@pytest.mark.parametrize(("setting", "verdict"), [("A2", Verdict.PASSED), ("H12", Verdict.QUARANTINED)])
+def test_the_wells_that_an_instruments_settings_leave_out_are_not_judged_by_their_light(
+    bench: Bench, setting: str, verdict: Verdict
+) -> None:
+    version = bench.measured(
+        [{**one, **({"background_counts": 9.0} if one["region"] == "A2" else {})} for one in dataset()]
+    )
+    with bench.catalogue.begin() as tx:
+        instrument = tx.instruments.get("squid-1")
+        tx.instruments.save(instrument.model_copy(update={"settings": {"alarm_leave_out": setting}}))
+
+    assert bench.judge(version).verdict is verdict
 
 
 @pytest.mark.parametrize("state", sorted(INCOMPLETE))
@@ -302,9 +328,27 @@ def test_a_stack_counts_once_and_all_its_planes_are_named() -> None:
 def test_what_no_image_has_is_none_and_not_nought() -> None:
     found = summarise_images(MetricTable(columns={"path": ["a.tiff"]}), Facts(), limits={}).row
 
-    assert {name for name, value in found.items() if value is None} == {
+    silent = {
+        name for name, value in found.items() if value is None and not name.endswith(("_names", "_longest_seconds"))
+    }
+    assert silent == {
         "planned_missing_share",
         "planes_missing",
+        "time_points_missing",
+        "wells_missing",
+        "fields_missing",
+        "channels_missing",
+        "z_planes_missing",
+        "structure_unknown",
+        "stage_drift_um",
+        "focus_drift_um",
+        "time_gaps",
+        "channel_orders",
+        "power_slope_median",
+        "without_light_share",
+        "light_unknown",
+        "narrow_range_channels",
+        "narrow_range_unknown",
         "focus_median",
         "out_of_focus_share",
         "saturated_images_share",
@@ -323,6 +367,27 @@ def test_hostile_cells_are_no_numbers() -> None:
     found = summarise_images(table(rows), Facts(), limits=LIMITS).row
 
     assert (found["focus_median"], found["snr_median"], found["empty_share"]) == (None, None, None)
+
+
+def test_what_was_left_out_is_told_beside_what_passed_and_is_no_pass() -> None:
+    passed, left_out = make_finding("focus"), make_finding("drift", Outcome.LEFT_OUT)
+
+    assert reason_of([passed, left_out]) == "All 1 checks passed, 1 left out: drift."
+    assert verdict_of([passed, left_out]) is Verdict.PASSED
+    assert reason_of([left_out]) == "Nothing was looked at, since every check of the suite was left out."
+    assert verdict_of([left_out]) is Verdict.NOT_ASSESSED
+
+
+def test_a_left_out_check_hides_no_failure() -> None:
+    failed = make_finding("focus", Outcome.FAILED, message="It is blurred.")
+
+    assert reason_of([make_finding("drift", Outcome.LEFT_OUT), failed]) == "It is blurred."
+
+
+def test_lineage_asserts_nothing_of_a_check_that_was_left_out() -> None:
+    told = assertions_of([make_finding("focus"), make_finding("drift", Outcome.LEFT_OUT)])
+
+    assert [one.check for one in told] == ["focus"]
 
 
 LABELS = {

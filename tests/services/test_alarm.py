@@ -34,6 +34,7 @@ GOOD: Mapping[str, float | None] = {
     "empty": 0.0,
     "background_counts": 3000.0,
     "p99_counts": 20_000.0,
+    "full_scale_counts": 65_535.0,
     "saturated_share": 0.0,
     "clipped_share": 0.0,
     "nonfinite_share": 0.0,
@@ -110,7 +111,7 @@ def test_the_first_dark_well_raises_one_alert_with_its_picture_number_and_limit(
     assert alert.place is not None
     assert alert.place.words == "well A4, field 0, channel DAPI, time point 0"
     assert (alert.observed, alert.limit) == (130.0, pytest.approx(327.675))
-    assert alert.limit_origin.startswith("the alarm's own")
+    assert alert.limit_origin.startswith("dark_floor_share of the suite's limits")
     assert "cisterna instrument set squid-1 --set 'alarm_leave_out=A4'" in alert.advice
     with run.catalogue.begin() as tx:
         assert tx.alerts.picture(alert.alert_id) == PNG

@@ -18,10 +18,10 @@ from cisterna.services.alarm_judge import (
     NUMBERLESS,
     PICTURES_KEPT,
     UNCERTAIN,
-    WARM_UP,
     Judgement,
     judge_round,
 )
+from cisterna.services.image_limit import WARM_UP
 from cisterna.testing.clock import START
 
 PNG = b"\x89PNG\r\n\x1a\n"

@@ -15,6 +15,7 @@ from cisterna.domain.errors import InvalidInput
 from cisterna.domain.ocfl import MOST_FILES
 from cisterna.domain.work import Attempt, Claim, Work, WorkKind
 from cisterna.domain.writing import Writing
+from cisterna.ports.quality import MeterChoice
 from cisterna.profiles.squid import Squid
 from cisterna.services.attempt import complete_attempt, start_attempt
 from cisterna.services.complete import open_version
@@ -80,7 +81,7 @@ class LongBench(Bench):
             profile=Squid(),
             catalogue=self.catalogue,
             store=self.store,
-            meter=ByteMeter(),
+            meters=MeterChoice(ByteMeter()),
             tables=ParquetTables(),
             clock=self.clock,
             image_limit_bytes=16 * 1024 * 1024,
@@ -104,7 +105,7 @@ class LongBench(Bench):
         measured = measure_version(
             version.version_id,
             store=self.store,
-            meter=ByteMeter(),
+            meters=MeterChoice(ByteMeter()),
             tables=ParquetTables(),
             clock=self.clock,
             image_limit_bytes=16 * 1024 * 1024,

@@ -234,7 +234,9 @@ def test_a_dark_well_raises_an_alert_with_its_picture_while_the_run_is_written(
     assert alert["place"]["region"] == "A3"
     assert stack.ok("show", alert["acquisition_id"])["state"] == "writing"
     list(steps)
-    the_row(stack, "squid-lamp", lambda row: row["stage"] in {"accepted", "in-review"})
+    row = the_row(stack, "squid-lamp", lambda row: row["stage"] in {"accepted", "in-review"})
+    assert (row["stage"], row["verdict"]) == ("in-review", "review")
+    assert "Images without light" in row["reason"]
     assert raised() is None
 
 

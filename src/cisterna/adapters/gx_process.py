@@ -22,7 +22,7 @@ from typing import Any
 
 from cisterna.adapters.loading import begin_loading, end_loading
 from cisterna.adapters.local_service import LocalService, Message, leave_on_signals, one_line, text_of
-from cisterna.adapters.suite_file import Rule, Suite, read_suite, unusable_columns
+from cisterna.adapters.suite_file import Rule, Suite, read_suite, unusable_columns, words_in
 from cisterna.domain.errors import InvalidInput
 
 MESSAGE_LIMIT_BYTES = 16 * 1024 * 1024
@@ -176,6 +176,9 @@ def _unjudgeable(rule: Rule, summary: Mapping[str, Any]) -> Json | None:
         return _not_assessed(rule.check, f"{rule.title}: the rule cannot fail ({rule.emptiness}); mend the suite")
     lacking = unusable_columns(rule, summary)
     if lacking:
+        why = words_in(summary, rule.unless)
+        if why:
+            return _unjudged(rule.check, "left-out", f"{rule.title}: left out, since {why}.")
         return _not_assessed(rule.check, f"{rule.title}: not assessed, since there is no usable value of {lacking[0]}")
     return None
 
@@ -186,6 +189,9 @@ def _finding(rule: Rule, summary: Mapping[str, Any], judged: tuple[bool | None, 
         return _not_assessed(rule.check, f"{rule.title}: the check could not be carried out ({why})")
     observed = summary[rule.columns[0]]
     message = f"{rule.title}: {rule.show(observed)} (expected {rule.limit})."
+    named = words_in(summary, rule.names)
+    if named and not met:
+        message = f"{message} {named}."
     outcome = "passed" if met else {"error": "failed", "warning": "warning"}[rule.severity]
     rows = None if met or rule.rows is None else rule.rows.model_dump()
     return {
@@ -199,9 +205,13 @@ def _finding(rule: Rule, summary: Mapping[str, Any], judged: tuple[bool | None, 
 
 
 def _not_assessed(check: str, message: str) -> Json:
+    return _unjudged(check, "not-assessed", message)
+
+
+def _unjudged(check: str, outcome: str, message: str) -> Json:
     return {
         "check": check,
-        "outcome": "not-assessed",
+        "outcome": outcome,
         "message": message,
         "observed": None,
         "expected": None,

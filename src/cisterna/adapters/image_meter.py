@@ -27,6 +27,7 @@ _AGGREGATES: dict[str, _Sum] = {
     "structure": max,
     "laplacian_variance_counts2": max,
     "laplacian_variance_relative": max,
+    "power_slope": max,
     "saturated_share": max,
     "clipped_share": max,
     "nonfinite_share": max,
@@ -39,6 +40,9 @@ _AGGREGATES: dict[str, _Sum] = {
     "p1_counts": median,
     "median_counts": median,
     "p99_counts": median,
+    "full_scale_counts": max,
+    "grey_levels": max,
+    "grey_step_counts": min,
 }
 _MOSTLY = 0.5
 

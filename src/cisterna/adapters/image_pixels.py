@@ -163,15 +163,40 @@ def quantile(histogram: Plane, rank: int) -> int:
 
 
 @_compiled
-def shrink(image: Plane, factor: int, small: Plane) -> None:
-    """Average blocks of factor x factor pixels; the last row and column of blocks take what is there."""
+def add_row(row: Plane, sums: Plane) -> None:
+    """Add a row to sums by column; they are of a type that holds as many rows as are added."""
+    for column in range(row.size):
+        sums[column] += sums.dtype.type(row[column])
+
+
+@_compiled
+def shrink(image: Plane, factor: int, sums: Plane, small: Plane) -> None:
+    """Average blocks of factor x factor pixels; the last row and column of blocks take what is there.
+
+    Args:
+        image: At least 1 x 1.
+        factor: At least 1.
+        sums: Room for one number a column of the image, of a type that holds the sum of `factor` pixels.
+        small: Gets the means.
+    """
     rows, columns = image.shape
     for row in range(small.shape[0]):
         top, bottom = row * factor, min((row + 1) * factor, rows)
+        sums[:] = 0
+        for y in range(top, bottom):
+            add_row(image[y], sums)
         for column in range(small.shape[1]):
             left, right = column * factor, min((column + 1) * factor, columns)
             total = 0.0
-            for y in range(top, bottom):
-                for x in range(left, right):
-                    total += image[y, x]
+            for x in range(left, right):
+                total += sums[x]
             small[row, column] = total / ((bottom - top) * (right - left))
+
+
+@_compiled
+def shade(small: Plane, low: float, scale: float, grey: Plane) -> None:
+    """Map numbers to grey from 0 to 255, cut off at both ends; what is no number is black."""
+    for row in range(small.shape[0]):
+        for column in range(small.shape[1]):
+            shaded = (small[row, column] - low) * scale
+            grey[row, column] = np.uint8(min(shaded, 255.0)) if shaded > 0.0 else np.uint8(0)

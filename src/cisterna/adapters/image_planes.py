@@ -6,13 +6,16 @@ import io
 import logging
 import math
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from tifffile import TiffFile, TiffPage
 
 from cisterna.domain.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what it warns of becomes the reading's problem
 
@@ -26,6 +29,39 @@ class Unreadable(InvalidInput):
     """The bytes are no image that can be measured; the message says why, for a technician."""
 
     code = "unreadable-image"
+
+
+class _View(io.RawIOBase):
+    """A file in memory that is read where it lies: `io.BytesIO` would copy all of it for a header of some bytes."""
+
+    def __init__(self, body: memoryview) -> None:
+        super().__init__()
+        self._body = body
+        self._at = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        room = memoryview(buffer).cast("B")
+        piece = self._body[self._at : self._at + len(room)]
+        room[: len(piece)] = piece
+        self._at += len(piece)
+        return len(piece)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: len(self._body)}[whence]
+        if start + offset < 0:
+            msg = f"there is no byte {start + offset}"
+            raise ValueError(msg)
+        self._at = start + offset
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
 
 
 def planes(body: memoryview, *, limit_bytes: int) -> Iterator[NDArray[Any]]:
@@ -57,14 +93,14 @@ def planes(body: memoryview, *, limit_bytes: int) -> Iterator[NDArray[Any]]:
 def _bitmap(body: memoryview, kind: str, limit_bytes: int) -> Iterator[NDArray[Any]]:
     from PIL import Image
 
-    with Image.open(io.BytesIO(body), formats=(kind,)) as image:  # reads the header alone
+    with Image.open(io.BufferedReader(_View(body)), formats=(kind,)) as image:  # reads the header alone
         _require_fit(image.height, image.width, len(image.getbands()), 4, limit_bytes=limit_bytes)
         pixels = np.asarray(image)
     yield from pixels.transpose(2, 0, 1) if pixels.ndim == 3 else (pixels,)
 
 
 def _tiff(body: memoryview, limit_bytes: int) -> Iterator[NDArray[Any]]:
-    with TiffFile(io.BytesIO(body)) as tiff:
+    with TiffFile(_View(body)) as tiff:
         left, number, seen = limit_bytes, 0, set[int]()
         for page in _pages(tiff):
             number += 1

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cisterna.adapters.image_pixels import frozen, quantile, sweep
+from cisterna.adapters.power_slope import power_slope
 
 Metrics = dict[str, float | None]
 
@@ -60,9 +61,17 @@ def measure_plane(image: NDArray[Any]) -> Metrics:
         image: Two dimensions; bool, unsigned or signed integers, or floating-point numbers in native byte order.
     """
     plane = frozen(image)
-    return (
-        _measure_counts(plane) if plane.dtype in {np.dtype(np.uint8), np.dtype(np.uint16)} else _measure_numbers(plane)
-    )
+    is_counted = plane.dtype in {np.dtype(np.uint8), np.dtype(np.uint16)}
+    found = _measure_counts(plane) if is_counted else _measure_numbers(plane)
+    top = _full_scale(image.dtype)
+    return found if top is None else found | {"full_scale_counts": top}
+
+
+def _full_scale(kind: np.dtype[Any]) -> float | None:
+    """Give the largest value that a type holds; floating-point numbers have none that means anything."""
+    if kind.kind == "b":
+        return 1.0
+    return float(np.iinfo(kind).max) if kind.kind in "iu" else None
 
 
 def _measure_counts(image: NDArray[Any]) -> Metrics:
@@ -80,11 +89,14 @@ def _measure_counts(image: NDArray[Any]) -> Metrics:
         "median_counts": float(median),
         "p99_counts": float(p99),
         "background_counts": float(p5),
+        "grey_levels": float(used.size),
+        "grey_step_counts": float(np.gcd.reduce(np.diff(used))) if used.size > 1 else None,
         "saturated_share": float(histogram[-1]) / pixels,
         "clipped_share": _clipped(histogram, int(used[-1])) / pixels,
         "nonfinite_share": 0.0,
     }
-    return levels | _structure(bands, levels, noise_floor=_QUANTISATION_VARIANCE)
+    structure = _structure(bands, levels, noise_floor=_QUANTISATION_VARIANCE)
+    return levels | structure | {"power_slope": power_slope(image)}
 
 
 def _measure_numbers(image: NDArray[Any]) -> Metrics:
@@ -114,7 +126,7 @@ def _measure_numbers(image: NDArray[Any]) -> Metrics:
     if outside:
         return levels
     bands = _sweep(numbers, np.zeros(0, np.uint32), np.dtype(np.float64))
-    return levels | _structure(bands, levels, noise_floor=0.0)
+    return levels | _structure(bands, levels, noise_floor=0.0) | {"power_slope": power_slope(numbers)}
 
 
 def _sweep(image: NDArray[Any], histogram: NDArray[Any], number: np.dtype[Any]) -> _Bands:

@@ -66,6 +66,9 @@ class Rule(Value):
         title: What is looked at.
         advice: What it means and what to do, shown when it is not met.
         unit: `share` is shown in percent; anything else follows the number, and loses its plural s after 1.
+        names: Column of the summary that names in words what stands behind the number.
+        unless: Column of the summary that says in words why nobody can know of a run what the rule looks at. With such
+            words the rule is left out, and told of as that; without them a value that is not there is not assessed.
     """
 
     check: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
@@ -76,6 +79,8 @@ class Rule(Value):
     advice: str = Field(min_length=1, max_length=1000)
     unit: str = ""
     rows: RowRule | None = None
+    names: str | None = Field(default=None, min_length=1)
+    unless: str | None = Field(default=None, min_length=1)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -201,3 +206,9 @@ def usable(value: object) -> bool:
 def unusable_columns(rule: Rule, summary: Mapping[str, object]) -> list[str]:
     """Name the columns of a rule that the summary lacks or has no usable value for."""
     return [column for column in rule.columns if not usable(summary.get(column))]
+
+
+def words_in(summary: Mapping[str, object], column: str | None) -> str:
+    """Give the words in a column of the summary, without a full stop; empty where there are none."""
+    words = summary.get(column) if column is not None else None
+    return words.strip().rstrip(".") if isinstance(words, str) else ""

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cisterna.adapters.image_pixels import frozen, shrink
+from cisterna.adapters.image_pixels import frozen, shade, shrink
 
 SIDE_MAX = 256
+_HELD = 2**32
 _UP = 2  # the PNG filter "up": each row as its difference from the one above
 _GREY_8_BIT = (8, 0, 0, 0, 0)  # bit depth, colour type, compression, filter method, no interlace
 
@@ -26,11 +27,14 @@ def draw(image: NDArray[Any], *, low: float, high: float) -> bytes:
     """
     factor = -(-max(image.shape) // SIDE_MAX)
     small = np.empty(tuple(-(-size // factor) for size in image.shape), np.float64)
-    shrink(frozen(image), factor, small)
+    plane = frozen(image)
+    is_counted = plane.dtype.kind == "u" and factor * np.iinfo(plane.dtype).max < _HELD
+    shrink(plane, factor, np.empty(plane.shape[1], np.uint32 if is_counted else np.float64), small)
     if not high > low:
         return encode_grey(np.full(small.shape, 128, np.uint8))
-    grey = (small - low) * (255.0 / (high - low))
-    return encode_grey(np.nan_to_num(np.clip(grey, 0, 255), nan=0.0).astype(np.uint8))
+    grey = np.empty(small.shape, np.uint8)
+    shade(small, float(low), 255.0 / (high - low), grey)
+    return encode_grey(grey)
 
 
 def encode_grey(pixels: NDArray[np.uint8]) -> bytes:

@@ -8,7 +8,7 @@ one of fifty.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from statistics import median
 
 from pydantic import Field
@@ -132,12 +132,18 @@ class RunBaseline(Value):
 
     def spread(self, channel: str, name: str) -> Spread | None:
         """Tell what is usual for a channel's `focus` or `level`; None when nothing is known."""
-        values = [one for sample in self.samples.get(channel, ()) if (one := getattr(sample, name)) is not None]
-        if not values:
-            return None
-        middle = median(values)
-        sigma = _MAD_TO_SIGMA * median(abs(one - middle) for one in values)
-        return Spread(median=middle, sigma=sigma, count=len(values))
+        return spread_of(
+            [one for sample in self.samples.get(channel, ()) if (one := getattr(sample, name)) is not None]
+        )
+
+
+def spread_of(values: Sequence[float]) -> Spread | None:
+    """Tell what is usual among values that are there; None without any."""
+    if not values:
+        return None
+    middle = median(values)
+    sigma = _MAD_TO_SIGMA * median(abs(one - middle) for one in values)
+    return Spread(median=middle, sigma=sigma, count=len(values))
 
 
 def key_of(name: Iterable[str]) -> str:

@@ -30,6 +30,8 @@ class Outcome(StrEnum):
     WARNING = "warning"
     FAILED = "failed"
     NOT_ASSESSED = "not-assessed"
+    LEFT_OUT = "left-out"
+    """Nobody can know of this run what the check looks at, and the suite says that it is left out then: no pass."""
 
 
 class Finding(Value):
@@ -52,11 +54,11 @@ class Finding(Value):
 
 
 def verdict_of(findings: Sequence[Finding]) -> Verdict:
-    """Sum findings up: the gravest wins, and no findings at all is `not-assessed`.
+    """Sum findings up: the gravest wins, and no findings at all, or none but what was left out, is `not-assessed`.
 
     A failed check outweighs one that was not assessed: that something is known to be wrong is more than not knowing.
     """
-    outcomes = {finding.outcome for finding in findings}
+    outcomes = {finding.outcome for finding in findings} - {Outcome.LEFT_OUT}
     if Outcome.FAILED in outcomes:
         return Verdict.QUARANTINED
     if not outcomes or Outcome.NOT_ASSESSED in outcomes:

@@ -157,6 +157,29 @@ class TellsStretches(Protocol):
         ...
 
 
+class StagePlace(NamedTuple):
+    """Where the stage was and when, for one image; None is not recorded.
+
+    Attributes:
+        x_um, y_um, z_um: Of the stage, or of whatever moves the sample and the focus.
+        seconds: By the instrument's clock, from any beginning that is the same for the run.
+    """
+
+    x_um: float | None = None
+    y_um: float | None = None
+    z_um: float | None = None
+    seconds: float | None = None
+
+
+@runtime_checkable
+class TellsPlaces(Protocol):
+    """What a profile may be able to do beside: tell where and when images were taken, as the run's files say."""
+
+    def places(self, look: Look) -> Mapping[str, StagePlace]:
+        """Give them by path, as far as they are known. Bad content gives fewer of them, or none, and raises nothing."""
+        ...
+
+
 @runtime_checkable
 class MarkedProfile(Protocol):
     """A profile that may also tell by which files scripts usually take such a run for ended; it need not be true.

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -34,8 +34,9 @@ from cisterna.domain.errors import CisternaError, InvalidInput, NotFound
 from cisterna.domain.listing import SeenFile
 from cisterna.domain.tiff_header import page_bytes, tiff_fault
 from cisterna.domain.untrusted import csv_rows, json_object, plain_text, real_number, whole_number
-from cisterna.ports.profile import Described, Look, Plane, Stretch
+from cisterna.ports.profile import Described, Look, Plane, StagePlace, Stretch
 from cisterna.services.squid_control import PARAMETERS, ControlPlan, control_plan
+from cisterna.services.squid_place import plain_field, squid_places
 from cisterna.services.squid_stretch import squid_stretches
 from cisterna.services.zarr_tree import ZarrArray, ZarrTree, chunk_note
 
@@ -153,6 +154,17 @@ class Squid:
         digits = _digits(paths)
         fields = [f"{region}_{fov:0{digits}}_" for region, count in plan.fovs.items() for fov in range(count)]
         return squid_stretches(paths, fields=fields, marker=_DONE)
+
+    def places(self, look: Look) -> Mapping[str, StagePlace]:
+        """Tell where the stage was, by each time point's own coordinates; all channels of a level have one time."""
+        known = squid_places(look)
+        found: dict[str, StagePlace] = {}
+        for path in look.listing.paths if known else ():
+            plane = self.plane(path)
+            place = known.get((plane.t, plane.region, plain_field(plane.field), plane.z)) if plane else None
+            if place is not None:
+                found[path] = place
+        return found
 
     def is_image(self, path: str) -> bool:
         """Tell images of the sample from the focus camera's and from everything else."""

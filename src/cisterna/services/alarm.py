@@ -26,7 +26,6 @@ from cisterna.services.one_read import ReadFile
 
 _DATA_TYPE = "microscopy"
 """Whose suite gives the limits: of all that is measured image by image."""
-_TOPS = {f"{sign}int{bits}": float(2 ** (bits - (not sign)) - 1) for sign in ("u", "") for bits in (8, 16, 32)}
 
 _LOOK: Mapping[AlertKind, str] = {
     AlertKind.UNREADABLE: "Look whether the disk or the share is full, or the camera dropped frames",
@@ -164,7 +163,7 @@ def seen_image(file: ReadFile, profile: Profile) -> SeenImage:
         is_empty=None if empty is None else empty > 0.5,
         level=numbers.get("background_counts"),
         bright=numbers.get("p99_counts"),
-        top=_TOPS.get(reading.dtype or ""),
+        top=numbers.get("full_scale_counts"),
         saturated=max((one for one in shares if one is not None), default=None),
         **where,
     )

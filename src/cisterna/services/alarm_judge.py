@@ -10,25 +10,27 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
 from itertools import chain
 
 from cisterna.domain.alert import AlertKind, Place, Severity, picture_fault
 from cisterna.domain.baseline import MOST_CHANNELS, RunBaseline, Sample, SeenImage, Spread, Tally, key_of, sampled
 from cisterna.ports.quality import EMPTY_SNR
-from cisterna.services.image_limit import DEFAULT_LIMITS, Limit, focus_limit, is_surely_below
+from cisterna.services.image_limit import (
+    DEFAULT_LIMITS,
+    WARM_UP,
+    Limit,
+    dim_limit,
+    floor_limit,
+    focus_limit,
+    is_left_out,
+    is_surely_below,
+)
 
-WARM_UP = 8
-"""Stacks of a channel that must be known before one is held against the others."""
 PICTURES_KEPT = 8
 """Pictures that wait with images which cannot be judged yet."""
-_DARK_SIGMAS = 6.0
 _MOST_PENDING = 512
-_DARK_SNR = 7.0
-"""With more than this, an image is no dark one, however few counts a camera of few bits gives."""
 _BRIGHT = "grey value that 99 % of the pixels do not exceed"
 _LIGHT = "grey value of the background"
-"""And not the mean: a well without cells is darker than others, and its light is as it should be."""
 
 INCOMPLETE = "not all planes of the stack came together"
 UNCERTAIN = "its focus cannot be told: too little stands out of the noise"
@@ -98,7 +100,7 @@ def judge_round(
     seen = [found[path] for path in sorted(found)]
     shown = {**before.pictures, **pictures}
     parted = _part(seen, before.levels)
-    meant = [stack for stack in parted.whole if not _matches(stack[0].region, left_out)]
+    meant = [stack for stack in parted.whole if not is_left_out(stack[0].region, left_out)]
     judge = _Judge({**DEFAULT_LIMITS, **limits}, _with_samples(before, meant))
     failures = [*map(judge.unreadable, seen), *map(judge.saturated, seen)]
     waiting: dict[str, list[SeenImage]] = {}
@@ -106,7 +108,7 @@ def judge_round(
         failures += [judge.stack(one) for one in stacks]
         if channel in judge.baseline.samples and judge.usual(channel, "focus") is None:
             waiting[channel] = sorted(stacks, key=lambda one: (one.focus is None, *_written(one)))[:WARM_UP]
-    unjudged = [(INCOMPLETE, one[0]) for one in parted.partial if not _matches(one[0].region, left_out)]
+    unjudged = [(INCOMPLETE, one[0]) for one in parted.partial if not is_left_out(one[0].region, left_out)]
     unjudged += [(NUMBERLESS, one) for one in seen if one.problem is None and one.is_empty is None]
     unjudged += judge.uncertain
     kept = judge.baseline.model_copy(
@@ -238,12 +240,10 @@ class _Judge:
 
     def _dark(self, best: SeenImage, usual: Spread | None) -> Failure | None:
         """Tell a stack without light: all of it is near the sensor's floor, or it is far darker than the others."""
-        if best.top is not None and best.bright is not None and (best.snr or 0.0) < _DARK_SNR:
-            share = self._limits["dark_floor_share"]
-            floor = Limit(share * best.top, f"the alarm's own: {share:g} of what the type of the pixels holds")
-            if best.bright < floor.value:
-                return Failure(AlertKind.DARK, Severity.ERROR, best, _BRIGHT, best.bright, floor)
-        least = self._dim_limit(usual)
+        floor = floor_limit(self._limits, top=best.top, snr=best.snr)
+        if floor is not None and best.bright is not None and best.bright < floor.value:
+            return Failure(AlertKind.DARK, Severity.ERROR, best, _BRIGHT, best.bright, floor)
+        least = dim_limit(self._limits, usual)
         if least is None or best.level is None or best.level >= least.value:
             return None
         severity = Severity.ERROR if best.is_empty else Severity.WARNING
@@ -252,14 +252,6 @@ class _Judge:
     def _without_structure(self, best: SeenImage) -> Failure:
         limit = Limit(EMPTY_SNR, "the metric 'empty', which the gate counts too")
         return Failure(AlertKind.EMPTY, Severity.WARNING, best, "signal to noise", best.snr or 0.0, limit)
-
-    def _dim_limit(self, usual: Spread | None) -> Limit | None:
-        if usual is None or usual.median <= 0:
-            return None
-        share = self._limits["dark_relative_min"]
-        value = min(share * usual.median, usual.median - _DARK_SIGMAS * usual.sigma)
-        origin = f"the alarm's own: {share:g} times this channel's median, and {_DARK_SIGMAS:g} deviations below it"
-        return Limit(value, f"{origin}, of {usual.count} stacks")
 
     def _blurred(self, best: SeenImage) -> Failure | None:
         channel = best.channel or ""
@@ -307,7 +299,3 @@ def _pictures(
     )
     wanted = [one.path for one in (*pending, *later) if picture_fault(shown.get(one.path)) is None]
     return {path: shown[path] for path in wanted[:PICTURES_KEPT]}
-
-
-def _matches(region: str | None, patterns: Sequence[str]) -> bool:
-    return region is not None and any(fnmatchcase(region.upper(), one.upper()) for one in patterns)

@@ -22,7 +22,13 @@ from cisterna.ports.clock import Clock
 from cisterna.services.overview import Overview, find_overview
 from cisterna.services.retention import judge_dataset
 
-_GRAVEST_FIRST = {Outcome.FAILED: 0, Outcome.NOT_ASSESSED: 1, Outcome.WARNING: 2, Outcome.PASSED: 3}
+_GRAVEST_FIRST = {
+    Outcome.FAILED: 0,
+    Outcome.NOT_ASSESSED: 1,
+    Outcome.WARNING: 2,
+    Outcome.LEFT_OUT: 3,
+    Outcome.PASSED: 4,
+}
 
 
 class Detail(Overview):

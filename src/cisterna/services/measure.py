@@ -14,7 +14,7 @@ from cisterna.domain.work import Attempt
 from cisterna.ports.catalogue import Catalogue
 from cisterna.ports.clock import Clock
 from cisterna.ports.object_store import ObjectStore, ServerCopier
-from cisterna.ports.profile import Profile
+from cisterna.ports.profile import Profile, TellsPlaces
 from cisterna.ports.quality import MeterChoice, TableFile
 from cisterna.ports.room import Room
 from cisterna.ports.source import LandingZone
@@ -95,6 +95,7 @@ def measure_version(
         room=room,
         watch=watch,
         pace=pace,
+        places=profile.places(look) if isinstance(profile, TellsPlaces) else {},
     )
     if len(listing.files) > most_files:
         disown_ahead(begun.acquisition.acquisition_id, lease=lease, catalogue=catalogue)

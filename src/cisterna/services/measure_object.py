@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -29,7 +29,7 @@ from cisterna.domain.work import Attempt
 from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.ports.clock import Clock
 from cisterna.ports.object_store import ObjectStore, ServerCopier
-from cisterna.ports.profile import Profile
+from cisterna.ports.profile import Profile, StagePlace
 from cisterna.ports.quality import Meter, TableFile
 from cisterna.ports.room import Room
 from cisterna.ports.source import LandingZone
@@ -58,6 +58,7 @@ class Means:
         delivered: Digests that came with the files.
         copier: Lets the store copy from the zone; None where it was not proven to.
         room: Where the bytes land; None when nobody can tell.
+        places: Where and when images were taken, by path, as far as the run's files tell.
         watch, pace: Of the whole attempt, however many objects it fills.
     """
 
@@ -77,6 +78,7 @@ class Means:
     room: Room | None
     watch: LeaseWatch
     pace: Pace
+    places: Mapping[str, StagePlace]
 
     def is_measured(self, path: str) -> bool:
         """Tell whether a file is to be measured."""
@@ -247,7 +249,13 @@ def _take_over(plan: ReadPlan, ahead: TakenAhead | None, *, means: Means) -> tup
 
 
 def _measurement(listing: Listing, *, means: Means) -> Measurement:
-    return Measurement(listing, meter=means.meter, is_measured=means.is_measured, plane=means.profile.plane)
+    return Measurement(
+        listing,
+        meter=means.meter,
+        is_measured=means.is_measured,
+        plane=means.profile.plane,
+        places=means.places,
+    )
 
 
 def _missing_bytes(listing: Listing, arrivals: Arrivals, *, staging: str) -> int:

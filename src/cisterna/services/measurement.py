@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import NamedTuple
 
 from cisterna.domain.listing import Listing
-from cisterna.ports.profile import Plane
+from cisterna.ports.profile import Plane, StagePlace
 from cisterna.ports.quality import Meter, PlaneReading, Reading, TableFile
 from cisterna.services.one_read import ReadFile
 
@@ -19,6 +20,8 @@ FILES_WITH_CURVES = 200
 """Of more files with curves, so many or fewer are drawn, spread evenly."""
 EVEN_PREVIEWS = 96
 WORST_PREVIEWS = 24
+PLACE = ("stage_x_um", "stage_y_um", "stage_z_um", "taken_seconds")
+"""Columns: where the stage was, and when, in seconds from the run's first image; of instruments that record it."""
 _PLANE = ("region", "field", "channel", "z", "t")
 IN_FILE = "planes_in_file"
 """Column: how many planes the file has of which this row is one; empty for a file that is one image."""
@@ -48,10 +51,12 @@ class Measurement:
         meter: Meter,
         is_measured: Callable[[str], bool],
         plane: Callable[[str], Plane | None],
+        places: Mapping[str, StagePlace] | None = None,
     ) -> None:
         measured = [index for index, file in enumerate(listing.files) if is_measured(file.path)]
         self._names, self._has_places = meter.names, meter.has_places
         self._plane = plane
+        self._places = places or {}
         self._focus = next((name for name in meter.names if name.startswith(FOCUS)), None)
         self._even = set(measured[:: max(1, -(-len(measured) // EVEN_PREVIEWS))])
         self._files: list[ReadFile | None] = [None] * len(listing.files)
@@ -83,6 +88,9 @@ class Measurement:
             for name in _PLANE:
                 columns[name] = [None if row.plane is None else getattr(row.plane, name) for row in rows]
             columns[IN_FILE] = [row.planes_in_file for row in rows]
+            if self._places:
+                taken = [self._taken(row.path) for row in rows]
+                columns.update(zip(PLACE, map(list, zip(*taken, strict=True)), strict=True) if taken else ())
         columns["problem"] = [row.reading.problem for row in rows]
         columns[UNMEASURED] = [row.reading.unmeasured for row in rows]
         for name in self._names:
@@ -95,6 +103,17 @@ class Measurement:
             yield _Row(path, one.plane, reading.planes_in_file, one)
         if not reading.planes:
             yield _Row(path, self._plane(path), reading.planes_in_file, reading)
+
+    def _taken(self, path: str) -> StagePlace:
+        """Give a file's place, with its time from that of the run's first image on."""
+        place = self._places.get(path, StagePlace())
+        if place.seconds is None:
+            return place
+        return place._replace(seconds=round(place.seconds - self._begun, 6))
+
+    @cached_property
+    def _begun(self) -> float:
+        return min(one.seconds for one in self._places.values() if one.seconds is not None)
 
     def previews(self, *, tables: TableFile) -> bytes:
         """Encode `quality/previews.parquet`: path and PNG."""

@@ -22,11 +22,15 @@ class Facts(Value):
     Attributes:
         planned_missing_share: Share of the files that the acquisition's plan asks for and that are not there; None when
             nobody can tell.
+        planned_missing_names: What the look at the run said of those, in words.
         images_in: For labels, how many images the model was given.
+        wells_left_out: Shell patterns of wells that may be dark, as the instrument's settings name them.
     """
 
     planned_missing_share: float | None = None
+    planned_missing_names: str | None = None
     images_in: int | None = None
+    wells_left_out: tuple[str, ...] = ()
 
 
 class Summary(Value):
@@ -34,7 +38,7 @@ class Summary(Value):
 
     Attributes:
         row: What the gate judges.
-        table: The metrics with the columns `unreadable`, `saturated` and `focus_margin` added, to name files by.
+        table: The metrics with columns added that files are named by.
     """
 
     row: SummaryRow

@@ -7,9 +7,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
 
 from cisterna.ports.quality import MetricTable
-from cisterna.services.image_limit import DEFAULT_LIMITS, focus_limit, is_surely_below
+from cisterna.services.image_limit import DEFAULT_LIMITS, focus_limit, is_left_out, is_surely_below
 from cisterna.services.measurement import IN_FILE, UNMEASURED
 from cisterna.services.summary import NO_LIMITS, Cell, Facts, Summary, SummaryRow, is_said, maximum, number
+from cisterna.services.summary_light import LitStack, judge_light
+from cisterna.services.summary_places import summarise_places
+
+_EIGHT_BITS = 256
+_MANY_PIXELS = 65_536
+"""From so many on, an image shows what its converter can."""
 
 
 def summarise_images(table: MetricTable, facts: Facts, *, limits: Mapping[str, float] = NO_LIMITS) -> Summary:
@@ -21,17 +27,23 @@ def summarise_images(table: MetricTable, facts: Facts, *, limits: Mapping[str, f
     Args:
         table: One row a file, as `measure` wrote it.
         facts: What is known besides.
-        limits: `focus_min` (`focus_min.<channel>` for one channel), `focus_relative_min`, `saturated_share_max`; what
-            is not given has the default of `expectations/microscopy/default.json`.
+        limits: As the suite gives them; what is not given has the default of `image_limit.DEFAULT_LIMITS`
+            (`focus_min.<channel>` is for one channel).
     """
     images = _Images(table, {**DEFAULT_LIMITS, **limits})
+    light = images.light(facts.wells_left_out)
+    places, waited = summarise_places(table)
     row: SummaryRow = {
         "images_found": table.rows,
         "images_unreadable": None if table.rows and all(images.unmeasured) else sum(images.unreadable),
         "planned_missing_share": facts.planned_missing_share,
+        "planned_missing_names": facts.planned_missing_names,
         "channels": len(images.channels),
         "planes_missing": images.planes_missing(),
+        **places,
         **images.focus_shares(),
+        "power_slope_median": images.worst_median("power_slope"),
+        **light,
         "saturated_images_share": images.worst_share(images.saturated, above=images.limits["saturated_share_max"]),
         "saturated_worst_share": maximum(images.saturated),
         "empty_share": images.worst_share(images.numbers("empty"), above=0.5),
@@ -39,11 +51,14 @@ def summarise_images(table: MetricTable, facts: Facts, *, limits: Mapping[str, f
         "background_uniformity_median": images.worst_median("background_uniformity"),
         "nonfinite_worst_share": maximum(images.numbers("nonfinite_share")),
         "image_sizes": images.sizes(),
+        **images.narrow_range(),
     }
     added: dict[str, list[Cell]] = {
         "unreadable": list(images.unreadable),
         "saturated": list(images.saturated),
         "focus_margin": list(images.margins),
+        "light_margin": list(images.light_margins),
+        "waited_seconds": list(waited),
     }
     return Summary(row=row, table=MetricTable(columns={**table.columns, **added}))
 
@@ -65,6 +80,8 @@ class _Images:
             for pair in zip(self.numbers("saturated_share"), self.numbers("clipped_share"), strict=True)
         ]
         self.margins: list[float | None] = [None] * table.rows
+        self.light_margins: list[float | None] = [None] * table.rows
+        self._stacks = self._stacked()
 
     def _column(self, name: str) -> list[Cell]:
         return self._table.columns.get(name, [None] * self._table.rows)
@@ -116,18 +133,20 @@ class _Images:
             return None
         return len({place for place, _ in seen}) * len({channel for _, channel in seen}) - len(seen)
 
+    def _stacked(self) -> dict[str, list[list[int]]]:
+        """Give the rows of each channel's stacks: planes of one place and time; what tells no place stands alone."""
+        stacks: dict[str, dict[object, list[int]]] = defaultdict(lambda: defaultdict(list))
+        for index, (channel, place) in enumerate(zip(self._channel, self._places("region", "field", "t"), strict=True)):
+            if not self._left_out[index]:
+                stacks[channel][index if place[1] is None else place].append(index)
+        return {channel: list(some.values()) for channel, some in stacks.items()}
+
     def focus_shares(self) -> SummaryRow:
         """Judge the focus of each stack by its channel's limit, and note each image's margin (below 1: blurred)."""
         focus, error = self.numbers("focus"), self.numbers("focus_error")
-        places = self._places("region", "field", "t")
-        stacks: dict[str, dict[object, list[int]]] = defaultdict(lambda: defaultdict(list))
-        for index, (channel, place) in enumerate(zip(self._channel, places, strict=True)):
-            if not self._left_out[index]:
-                alone = place[1] is None  # nothing says where it belongs, so it is no part of a stack
-                stacks[channel][index if alone else place].append(index)
         medians, lost, unknown = [], [], []
-        for channel, members in stacks.items():
-            sharpest = [max(rows, key=lambda row: focus[row] or -1.0) for rows in members.values()]
+        for channel, members in self._stacks.items():
+            sharpest = [max(rows, key=lambda row: focus[row] or -1.0) for rows in members]
             known = [value for row in sharpest if (value := focus[row]) is not None]
             if not known:
                 unknown.append(1.0)
@@ -135,7 +154,7 @@ class _Images:
             limit = focus_limit(self.limits, channel, typical=median(known)).value
             low = [row for row in sharpest if (value := focus[row]) is not None and value < limit]
             sure = {row for row in low if is_surely_below(limit, focus[row], error[row])}
-            for rows, best in zip(members.values(), sharpest, strict=True):
+            for rows, best in zip(members, sharpest, strict=True):
                 value = focus[best]
                 margin = None if value is None or (best in low and best not in sure) else value / limit
                 for row in rows:
@@ -147,4 +166,51 @@ class _Images:
             "focus_median": min(medians, default=None),
             "out_of_focus_share": max(lost, default=None),
             "focus_unknown_share": max(unknown, default=None),
+        }
+
+    def light(self, wells_left_out: Sequence[str]) -> SummaryRow:
+        """Judge the light of each stack, and note each image's margin (below 1: too little)."""
+        regions = self._column("region")
+        names = ("empty", "nonfinite_share", "focus", "background_counts", "p99_counts", "full_scale_counts", "snr")
+        empty, nonfinite, focus, level, bright, top, snr = (self.numbers(name) for name in names)
+        lit: list[LitStack] = []
+        stacks: list[list[int]] = []
+        skipped = 0
+        for channel, rows in ((channel, rows) for channel, members in self._stacks.items() for rows in members):
+            usable = [row for row in rows if empty[row] is not None and not nonfinite[row]]
+            region = regions[rows[0]]
+            if region is not None and is_left_out(str(region), wells_left_out):
+                skipped += 1
+            elif usable:
+                best = max(usable, key=lambda row: (-1.0 if focus[row] is None else focus[row], level[row] or 0.0))
+                most = [maximum(column[row] for row in usable) for column in (level, bright)]
+                lit.append(LitStack(channel, level=most[0], bright=most[1], top=top[best], snr=snr[best]))
+                stacks.append(rows)
+        light = judge_light(lit, self.limits)
+        for rows, margin in zip(stacks, light.margins, strict=True):
+            for row in rows:
+                self.light_margins[row] = margin
+        return {
+            "without_light_share": light.share,
+            "light_unknown": light.unknown,
+            "stacks_left_out": skipped,
+        }
+
+    def narrow_range(self) -> SummaryRow:
+        """Count channels whose images all look like 8 bits in a type that holds more."""
+        names = ("grey_levels", "grey_step_counts", "maximum_counts", "full_scale_counts", "width_px", "height_px")
+        narrow: dict[str, list[bool]] = defaultdict(list)
+        for channel, levels, step, most, top, width, height in zip(
+            self._channel, *map(self.numbers, names), strict=True
+        ):
+            if levels is not None and top is not None and (width or 0.0) * (height or 0.0) >= _MANY_PIXELS:
+                is_coarse = (most or 0.0) < _EIGHT_BITS or (step or 0.0) > 1
+                narrow[channel].append(top >= _EIGHT_BITS and levels <= _EIGHT_BITS and is_coarse)
+        is_measured = any(mean is not None for mean in self.numbers("mean_counts"))
+        unknown = (
+            f"of no image of {_MANY_PIXELS:,} pixels the grey levels were counted, which is done for 8 and 16 bits"
+        )
+        return {
+            "narrow_range_channels": sum(map(all, narrow.values())) if narrow else None,
+            "narrow_range_unknown": unknown if is_measured and not narrow else None,
         }

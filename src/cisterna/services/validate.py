@@ -17,6 +17,7 @@ from cisterna.ports.catalogue import Catalogue
 from cisterna.ports.clock import Clock
 from cisterna.ports.object_store import ObjectStore
 from cisterna.ports.quality import GateReport, MetricTable, QualityGate, TableFile
+from cisterna.services.alarm_setting import wells_left_out
 from cisterna.services.measurement import METRICS_PATH
 from cisterna.services.plane_finding import told_of_planes
 from cisterna.services.staging import read_staged, stage_files
@@ -27,7 +28,7 @@ from cisterna.services.transition import advance
 FINDINGS_FILE = "quality/findings.json"
 SUMMARY_FILE = "quality/summary.json"
 _REASON_MAX = 3
-_GRAVITY = (Outcome.FAILED, Outcome.NOT_ASSESSED, Outcome.WARNING, Outcome.PASSED)
+_GRAVITY = (Outcome.FAILED, Outcome.NOT_ASSESSED, Outcome.WARNING, Outcome.PASSED, Outcome.LEFT_OUT)
 
 
 def gate_version(
@@ -67,11 +68,18 @@ def gate_version(
         version = tx.datasets.get_version(version_id)
         dataset = tx.datasets.get(version.dataset_id)
         acquisition = tx.acquisitions.find(dataset.acquisition_id) if dataset.acquisition_id else None
+        settings = tx.instruments.get(acquisition.instrument).settings if acquisition else {}
     if ORDER.index(version.stage) >= ORDER.index(Stage.GATED):
         return version
     require_transition(version.stage, Stage.GATED, version_id=version_id)
 
-    facts = Facts(planned_missing_share=_planned_missing_share(acquisition), images_in=images_in)
+    missing = _planned_missing_share(acquisition)
+    facts = Facts(
+        planned_missing_share=missing,
+        planned_missing_names=acquisition.reason if acquisition and missing else None,
+        images_in=images_in,
+        wells_left_out=wells_left_out(settings),
+    )
     limits = {} if gate_lost else dict(gate.limits(dataset.data_type))
     summary, problem = _summary_of(version, dataset, facts, limits, store=store, tables=tables)
     report = _lost(dataset) if gate_lost else _ask(gate, dataset, summary)
@@ -107,12 +115,16 @@ def reason_of(findings: Sequence[Finding]) -> str:
     if not findings:
         return "Nothing was looked at, since the suite gave no finding."
     ordered = sorted(findings, key=lambda finding: _GRAVITY.index(finding.outcome))
+    left_out = sorted(finding.check for finding in findings if finding.outcome is Outcome.LEFT_OUT)
+    if len(left_out) == len(findings):
+        return "Nothing was looked at, since every check of the suite was left out."
     if ordered[0].outcome is Outcome.PASSED:
-        return f"All {len(findings)} checks passed."
+        passed = f"All {len(findings) - len(left_out)} checks passed"
+        return f"{passed}, {len(left_out)} left out: {', '.join(left_out)}." if left_out else f"{passed}."
     grave: list[Finding] = []
     for finding in ordered:
         told = any(_subject(finding) == _subject(graver) for graver in grave)  # a warning below the same error
-        if finding.outcome is not Outcome.PASSED and not told:
+        if finding.outcome not in {Outcome.PASSED, Outcome.LEFT_OUT} and not told:
             grave.append(finding)
     shown = " ".join(finding.message for finding in grave[:_REASON_MAX])
     return shown if len(grave) <= _REASON_MAX else f"{shown} And {len(grave) - _REASON_MAX} more."

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 from cisterna.domain.acquisition import AcquisitionState
 from cisterna.domain.errors import InvalidInput, NotFound
-from cisterna.ports.profile import Look, Profile, Stretch, TellsStretches
+from cisterna.ports.profile import Look, Profile, StagePlace, Stretch, TellsPlaces, TellsStretches
 from cisterna.services.judgement import Patience, assess
 
 LookAt = Callable[[Path], Look]
@@ -94,6 +95,17 @@ class ProfileContract:
         assert len(told) == len(set(told))
         assert set(told) <= look.listing.paths
 
+    def test_what_it_tells_of_places_is_of_images_of_the_run(
+        self, profile: Profile, run: Path, look_at: LookAt
+    ) -> None:
+        """A profile that tells none, or fewer, leaves the rest unknown."""
+        look = look_at(run)
+
+        for path, place in _places(profile, look).items():
+            assert path in look.listing.paths
+            assert profile.is_image(path)
+            assert all(value is None or math.isfinite(value) for value in place)
+
     def test_it_never_writes(self, profile: Profile, run: Path, look_at: LookAt) -> None:
         """The landing zone is the instrument's."""
         before = look_at(run)
@@ -134,8 +146,13 @@ def _stretches(profile: Profile, look: Look) -> Sequence[Stretch]:
     return profile.stretches(look) if isinstance(profile, TellsStretches) else ()
 
 
+def _places(profile: Profile, look: Look) -> Mapping[str, StagePlace]:
+    return profile.places(look) if isinstance(profile, TellsPlaces) else {}
+
+
 def _ask(profile: Profile, look: Look) -> None:
     profile.claims(look)
+    _places(profile, look)
     _stretches(profile, look)
     profile.inspect(look)
     assert profile.describe(look).title

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import yaml
 
@@ -65,12 +65,13 @@ def planned_csv(plan: Plan) -> str:
     return "\n".join(["region,x (mm),y (mm),z (mm)", *rows, ""])
 
 
-def actual_csv(plan: Plan, taken: Sequence[tuple[str, int, int]]) -> str:
-    """Write a time point's `coordinates.csv`: where the stage really was."""
+def actual_csv(plan: Plan, taken: Sequence[tuple[str, int, int]], *, time_point: int = 0) -> str:
+    """Write a time point's `coordinates.csv`: where the stage really was, a second for each place."""
     rows = []
-    for well, fov, level in taken:
+    begun = plan.started + timedelta(seconds=time_point * max(plan.interval_seconds, len(taken)))
+    for number, (well, fov, level) in enumerate(taken):
         x, y, z = plan.fovs[well][fov]
-        moment = plan.started.strftime("%Y-%m-%d_%H-%M-%S.%f")
+        moment = (begun + timedelta(seconds=number)).strftime("%Y-%m-%d_%H-%M-%S.%f")
         rows.append(f"{well},{fov},{level},{x},{y},{z * 1000 + 1.5 * level},{moment}")
     return "\n".join(["region,fov,z_level,x (mm),y (mm),z (um),time", *rows, ""])
 

@@ -164,7 +164,7 @@ class _Run:
                 break
         if self._squid.fault is Fault.CRASH and self.is_stopped:
             return
-        yield self._side_file(f"{number}/coordinates.csv", actual_csv(self._plan, taken))
+        yield self._side_file(f"{number}/coordinates.csv", actual_csv(self._plan, taken, time_point=number))
         yield self._side_file(f"{number}/.done", "")
 
     def end(self) -> Iterator[Path]:

@@ -69,7 +69,7 @@ def squid_saved_as(
     }
     taken = [(well, fov, z) for well, fov in shape.fields for z in range(z_levels)]
     for time in range(time_points):
-        files |= {f"{time}/coordinates.csv": actual_csv(plan, taken).encode(), f"{time}/.done": b""}
+        files |= {f"{time}/coordinates.csv": actual_csv(plan, taken, time_point=time).encode(), f"{time}/.done": b""}
     return ScriptedRun(name, files | {".done": b""}, mishap, victim)
 
 

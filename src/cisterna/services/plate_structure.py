@@ -1,0 +1,170 @@
+"""What a run lacks: time points, wells, fields and planes that the rest of the run says should be there. Pure.
+
+Nothing here knows the plan, which the rule `plan-fulfilled` holds the run against: what should be there follows from
+what is. Of what is missing as a whole its parts are not counted again.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from cisterna.services.summary import SummaryRow
+
+_NAMED = 5
+_LEAST_WELLS = 3
+"""So many wells must be there before one is expected to have the fields that the others have."""
+_USUAL_SHARE = 2 / 3
+_MOST_GAP = 100_000
+"""Numbers farther apart than this are names, and nothing is missing between them."""
+
+
+@dataclass(frozen=True)
+class Placed:
+    """One image or plane and where it belongs.
+
+    Attributes:
+        inside: The maker's file whose plane it is; None for a file that is one image.
+    """
+
+    region: str
+    field: str
+    channel: str
+    z: int
+    t: int
+    inside: str | None = None
+
+    @property
+    def well(self) -> tuple[str | None, str]:
+        """Name its well; makers' files each have their own."""
+        return (self.inside, self.region)
+
+
+@dataclass
+class _Missing:
+    """Counts what is missing, and names the first of it."""
+
+    count: int = 0
+    names: list[str] = field(default_factory=list)
+
+    def add(self, name: str) -> None:
+        self.count += 1
+        if len(self.names) < _NAMED:
+            self.names.append(name)
+
+    @property
+    def words(self) -> str | None:
+        if not self.count:
+            return None
+        more = f" and {self.count - len(self.names):,} more" if self.count > len(self.names) else ""
+        return f"Missing: {'; '.join(self.names)}{more}"
+
+
+COLUMNS = ("time_points", "wells", "fields", "channels", "z_planes")
+
+
+def plate_structure(placed: Sequence[Placed]) -> SummaryRow:
+    """Count and name what is missing: `<thing>_missing` and `<thing>_missing_names`, both None without any place.
+
+    - A time point is missing whose number lies between two others'.
+    - A well is missing at a time point at which others were taken, if it was taken at another one.
+    - A field of a well is missing at a time point, if it was taken at another one, or if at least two thirds of three
+      or more wells have the same fields and it is one of theirs.
+    - A channel is missing at a field and time point that has others, if it was taken anywhere.
+    - A plane is missing in a channel's stack, if more than half of that channel's stacks have it, or its number lies
+      between two others' of the stack.
+    """
+    if not placed:
+        return dict.fromkeys(f"{name}_missing{end}" for name in COLUMNS for end in ("", "_names"))
+    found = {
+        "time_points": _time_points(placed),
+        **_wells_and_fields(placed),
+        "channels": _channels(placed),
+        "z_planes": _z_planes(placed),
+    }
+    row: SummaryRow = {}
+    for name in COLUMNS:
+        row[f"{name}_missing"], row[f"{name}_missing_names"] = found[name].count, found[name].words
+    return row
+
+
+def _time_points(placed: Sequence[Placed]) -> _Missing:
+    missing = _Missing()
+    by_file: dict[str | None, set[int]] = defaultdict(set)
+    for one in placed:
+        by_file[one.inside].add(one.t)
+    for inside, times in sorted(by_file.items(), key=lambda item: item[0] or ""):
+        for time in _between(times):
+            missing.add(f"time point {time}{_of_file(inside)}")
+    return missing
+
+
+def _wells_and_fields(placed: Sequence[Placed]) -> dict[str, _Missing]:
+    wells, fields = _Missing(), _Missing()
+    taken: dict[tuple[str | None, str], dict[int, set[str]]] = defaultdict(lambda: defaultdict(set))
+    times: dict[str | None, set[int]] = defaultdict(set)
+    for one in placed:
+        taken[one.well][one.t].add(one.field)
+        times[one.inside].add(one.t)
+    usual = _usual_fields([frozenset().union(*by_time.values()) for by_time in taken.values()])
+    for (inside, region), by_time in sorted(taken.items(), key=lambda item: (item[0][0] or "", item[0][1])):
+        own = frozenset().union(*by_time.values()) | usual
+        for time in sorted(times[inside]):
+            when = f" at time point {time}" if len(times[inside]) > 1 else ""
+            if time not in by_time:
+                wells.add(f"{region}{when}{_of_file(inside)}")
+                continue
+            for name in sorted(own - by_time[time]):
+                fields.add(f"{region} field {name}{when}{_of_file(inside)}")
+    return {"wells": wells, "fields": fields}
+
+
+def _usual_fields(wells: Sequence[frozenset[str]]) -> frozenset[str]:
+    """Give the fields that most wells have in common by design; none where wells differ."""
+    if len(wells) < _LEAST_WELLS:
+        return frozenset()
+    fields, count = Counter(wells).most_common(1)[0]
+    return fields if count >= _USUAL_SHARE * len(wells) else frozenset()
+
+
+def _channels(placed: Sequence[Placed]) -> _Missing:
+    missing = _Missing()
+    at: dict[tuple[str, str, str, int], set[str]] = defaultdict(set)
+    for one in placed:
+        at[one.inside or "", one.region, one.field, one.t].add(one.channel)
+    channels = {one.channel for one in placed}
+    for (inside, region, name, time), there in sorted(at.items()):
+        for channel in sorted(channels - there):
+            missing.add(f"{channel} of {region} field {name} at time point {time}{_of_file(inside)}")
+    return missing
+
+
+def _z_planes(placed: Sequence[Placed]) -> _Missing:
+    missing = _Missing()
+    stacks: dict[str, dict[tuple[str, str, str, int], set[int]]] = defaultdict(lambda: defaultdict(set))
+    for one in placed:
+        stacks[one.channel][one.inside or "", one.region, one.field, one.t].add(one.z)
+    for channel, members in sorted(stacks.items()):
+        usual = _usual(members.values())
+        for (inside, region, name, time), levels in sorted(members.items()):
+            for level in sorted((usual | set(_between(levels))) - levels):
+                missing.add(f"plane {level} of {channel}, {region} field {name}, time point {time}{_of_file(inside)}")
+    return missing
+
+
+def _usual(sets: Iterable[set[int]]) -> set[int]:
+    """Give what more than half of the sets have."""
+    held = list(sets)
+    counts: Mapping[int, int] = Counter(one for some in held for one in some)
+    return {one for one, count in counts.items() if 2 * count > len(held)}
+
+
+def _between(numbers: set[int]) -> Iterable[int]:
+    """Give the numbers that lie between others and are not there."""
+    low, high = min(numbers), max(numbers)
+    return (one for one in range(low, high) if one not in numbers) if high - low <= _MOST_GAP else ()
+
+
+def _of_file(inside: str | None) -> str:
+    return f" of {inside}" if inside else ""

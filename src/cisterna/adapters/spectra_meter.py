@@ -1,4 +1,4 @@
-"""Measures mass spectra as their bytes pass by: mzML, plain and in gzip, and imzML; makers' own files are only named."""
+"""Measures mass spectra as their bytes pass by: mzML, plain or in gzip, and imzML; makers' files are only named."""
 
 from __future__ import annotations
 
@@ -66,7 +66,9 @@ class _MakersSpool:
     def read(self, *, keep_on: Callable[[], None]) -> Reading:
         """Say why nobody looked."""
         del keep_on
-        why = f"{self._name} is of its maker's own format, which is kept as it is; convert it to mzML to have it measured"
+        why = (
+            f"{self._name} is of its maker's own format, which is kept as it is; convert it to mzML to have it measured"
+        )
         return Reading(unmeasured=why, metrics=dict.fromkeys(METRICS))
 
 

@@ -1,4 +1,4 @@
-"""Reads what mzML and imzML say of their spectra while the bytes come; peaks only where a spectrum tells no sum of them.
+"""Reads what mzML and imzML say of their spectra while the bytes come, and peaks only where one tells no sum of them.
 
 An mzML is a list of elements `spectrum`, each with terms of the PSI-MS vocabulary by their accessions: only those named
 here are read. Of the arrays, which are nearly all of a file, not even the text is taken unless it is needed.

@@ -115,10 +115,7 @@ class _Files:
     def _each(self, judge: Callable[..., bool], *names: str) -> list[bool | None]:
         """Judge each file that was measured by some of its metrics."""
         columns = [self.numbers(name) for name in names]
-        return [
-            judge(*values) if known else None
-            for known, *values in zip(self.is_measured, *columns, strict=True)
-        ]
+        return [judge(*values) if known else None for known, *values in zip(self.is_measured, *columns, strict=True)]
 
     def empty_shares(self) -> list[float | None]:
         """Give each file's share of MS1 and MS2 spectra without any signal."""
@@ -151,7 +148,7 @@ class _Files:
             "timeless": self._each(
                 lambda unknown, imaging: not imaging and bool(unknown), "rt_unknown_spectra", "is_imaging"
             ),
-            "disordered": self._each(lambda backward: bool(backward), "rt_backward_spectra"),
+            "disordered": self._each(bool, "rt_backward_spectra"),
             "gapped": self._each(
                 lambda share: share is not None and share > limits["rt_gap_share_max"], "rt_gap_share"
             ),

@@ -15,6 +15,32 @@ _HEAD = '<?xml version="1.0" encoding="utf-8"?>\n'
 _STARTS = re.compile(rb"<(spectrum|chromatogram) [^<>]*?\bid=\"([^\"]*)\"")
 
 
+_NAMES = {
+    "MS:1000016": "scan start time",
+    "MS:1000041": "charge state",
+    "MS:1000127": "centroid spectrum",
+    "MS:1000128": "profile spectrum",
+    "MS:1000129": "negative scan",
+    "MS:1000130": "positive scan",
+    "MS:1000285": "total ion current",
+    "MS:1000500": "scan window upper limit",
+    "MS:1000501": "scan window lower limit",
+    "MS:1000505": "base peak intensity",
+    "MS:1000511": "ms level",
+    "MS:1000514": "m/z array",
+    "MS:1000515": "intensity array",
+    "MS:1000521": "32-bit float",
+    "MS:1000523": "64-bit float",
+    "MS:1000574": "zlib compression",
+    "MS:1000576": "no compression",
+    "MS:1000579": "MS1 spectrum",
+    "MS:1000744": "selected ion m/z",
+    "UO:0000031": "minute",
+    "UO:0000169": "parts per million",
+}
+"""Other readers go by the names of terms."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scan:
     """One spectrum to be written.
@@ -48,8 +74,9 @@ def heights(scan: Scan, seed: int) -> np.ndarray:
 
 def term(accession: str, value: object = "", *, unit: str = "") -> str:
     """Write a term of the vocabulary."""
-    unit_text = f' unitCvRef="{unit[:2]}" unitAccession="{unit}" unitName=""' if unit else ""
-    return f'<cvParam cvRef="{accession.partition(":")[0]}" accession="{accession}" name="" value="{value}"{unit_text}/>'
+    told = f' unitCvRef="{unit[:2]}" unitAccession="{unit}" unitName="{_NAMES.get(unit, "")}"' if unit else ""
+    cv, name = accession.partition(":")[0], _NAMES.get(accession, "")
+    return f'<cvParam cvRef="{cv}" accession="{accession}" name="{name}" value="{value}"{told}/>'
 
 
 def gradient(cycles: int = 40, *, ms2: int = 3, tic: float = 1e7, charges: Sequence[int] = (2, 2, 3)) -> list[Scan]:
@@ -111,7 +138,8 @@ def pixel(index: int, *, points: int = 16) -> str:
     )
     place = term("IMS:1000050", index % 10 + 1) + term("IMS:1000051", index // 10 + 1)
     return (
-        f'<spectrum index="{index}" id="pixel={index + 1}" defaultArrayLength="0"><referenceableParamGroupRef ref="one"/>'
+        f'<spectrum index="{index}" id="pixel={index + 1}" defaultArrayLength="0">'
+        '<referenceableParamGroupRef ref="one"/>'
         f'{term("MS:1000285", 1000 + index)}<scanList count="1"><scan>{place}</scan></scanList>'
         f'<binaryDataArrayList count="2">{arrays}</binaryDataArrayList></spectrum>\n'
     )
@@ -139,9 +167,12 @@ def document(
 ) -> str:
     """Write the element mzML; `count` is how many spectra it declares, if not those that it has."""
     body = list(spectra)
-    traces = "".join(f'<chromatogram index="{one}" id="T{one}" defaultArrayLength="0"/>\n' for one in range(chromatograms))
+    traces = "".join(
+        f'<chromatogram index="{one}" id="T{one}" defaultArrayLength="0"/>\n' for one in range(chromatograms)
+    )
     return (
-        f'<mzML version="1.1.0">\n<fileDescription><fileContent>{content}</fileContent><sourceFileList count="1">'
+        f'<mzML xmlns="http://psi.hupo.org/ms/mzml" version="1.1.0">\n'
+        f'<fileDescription><fileContent>{content}</fileContent><sourceFileList count="1">'
         f'<sourceFile id="s" name="{source}" location="file:///"/></sourceFileList></fileDescription>\n{GROUPS}\n'
         '<instrumentConfigurationList count="1"><instrumentConfiguration id="i">'
         '<cvParam cvRef="MS" accession="MS:1000529" name="serial" value="Exactive 7"/><componentList count="1">'
@@ -161,7 +192,7 @@ def plain(inner: str) -> bytes:
 
 def indexed(inner: str, *, shift: int = 0, sha1: str | None = None) -> bytes:
     """Write mzML with an index; `shift` lets it lead elsewhere, and `sha1` be another than its own."""
-    before = f"{_HEAD}<indexedmzML>\n{inner}".encode()
+    before = f'{_HEAD}<indexedmzML xmlns="http://psi.hupo.org/ms/mzml">\n{inner}'.encode()
     places: dict[bytes, list[tuple[bytes, int]]] = {b"spectrum": [], b"chromatogram": []}
     for found in _STARTS.finditer(before):
         places[found[1]].append((found[2], found.start() + shift))

@@ -17,14 +17,12 @@ from cisterna.domain.base import Moment, Value
 from cisterna.metadata.listing import uri_path
 
 VERSION = "1.0.0"
-_VOCABULARIES: tuple[dict[str, JsonValue], ...] = (
-    {
-        "name": "Proteomics Standards Initiative Mass Spectrometry Ontology",
-        "uri": "http://purl.obolibrary.org/obo/ms.obo",
-        "version": "4.1.258",
-    },
-    {"name": "Units of Measurement Ontology", "uri": "http://purl.obolibrary.org/obo/uo.obo"},
-)
+_VOCABULARY: dict[str, JsonValue] = {
+    "name": "Proteomics Standards Initiative Mass Spectrometry Ontology",
+    "uri": "http://purl.obolibrary.org/obo/ms.obo",
+    "version": "4.1.258",
+}
+"""It has the units as well: beside the unit ontology they would be ambiguous."""
 _UNITS = {
     "UO:0000010": "second",
     "UO:0000189": "count unit",
@@ -92,7 +90,7 @@ def mzqc_document(
             "creationDate": created.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             "description": description,
             "runQualities": qualities,
-            "controlledVocabularies": list(_VOCABULARIES),
+            "controlledVocabularies": [_VOCABULARY],
         }
     }
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import binascii
 import zlib
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-DTYPES = {
+DTYPES: dict[str, np.dtype[Any]] = {
     "MS:1000519": np.dtype("<i4"),
     "MS:1000521": np.dtype("<f4"),
     "MS:1000522": np.dtype("<i8"),
@@ -33,7 +33,7 @@ class ArrayWrong(Exception):
     """The array is not what was declared."""
 
 
-def add_up(text: str, *, dtype: np.dtype[np.generic], points: int, is_zlib: bool) -> ArraySum:
+def add_up(text: str, *, dtype: np.dtype[Any], points: int, is_zlib: bool) -> ArraySum:
     """Decode an array and add it up; `points` is how many numbers it is to have.
 
     Raises:

@@ -155,7 +155,8 @@ class _Files:
             "short": self._each(lambda span: span is not None and span < shortest, "rt_span_seconds"),
             "without_ms1": self._each(lambda spectra, ms1: bool(spectra) and not ms1, "spectra", "ms1_spectra"),
             "without_ms2": self._each(
-                lambda spectra, ms2: has_ms2 and bool(spectra) and not ms2, "spectra", "ms2_spectra"
+                lambda spectra, ms2, imaging: has_ms2 and bool(spectra) and not ms2 and not imaging,
+                *("spectra", "ms2_spectra", "is_imaging"),
             ),
             "off_mass": self._each(
                 lambda mean: mean is not None and mean > limits["mass_error_max_ppm"], "mass_error_mean_ppm"

@@ -184,9 +184,8 @@ class SpectraReader:
     def _take_user_param(self, attributes: Attributes) -> None:
         """Take a mass error, for which there is no common term: by its name, and only in ppm."""
         name = attributes.get("name", "")[:200]
-        if self._spectrum is None or not _ERROR_NAME.search(name):
-            return
-        if attributes.get("unitAccession") == _PPM or "ppm" in name.lower():
+        is_ppm = attributes.get("unitAccession") == _PPM or "ppm" in name.lower()
+        if is_ppm and self._spectrum is not None and _ERROR_NAME.search(name):
             self._take_error(attributes)
 
     def _start_array(self, attributes: Attributes) -> None:

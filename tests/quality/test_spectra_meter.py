@@ -351,6 +351,14 @@ def test_an_array_that_unpacks_to_more_than_declared_is_not_unpacked() -> None:
     assert found["wrong_arrays"] == 1
 
 
+def test_a_spectrum_that_declares_points_and_has_no_array_is_counted() -> None:
+    text = spectrum(Scan(), 0)
+    bare = text[: text.index("<binaryDataArrayList")] + "</spectrum>"
+
+    assert read(plain(document([bare]))).metrics["wrong_arrays"] == 1
+    assert read(plain(document([bare.replace('Length="20"', 'Length="0"')]))).metrics["wrong_arrays"] == 0
+
+
 def test_white_space_in_an_array_is_no_fault() -> None:
     text = spectrum(Scan(states_tic=False, is_zlib=False), 0).replace("<binary>", "<binary>\n  ")
 

@@ -12,7 +12,16 @@ from collections.abc import Callable
 
 from cisterna.adapters.spectra_index import SpectraIndex
 from cisterna.adapters.spectra_tally import Spectrum, Tally, is_charge
-from cisterna.adapters.spectrum_array import DTYPES, NUMPRESS, TEXT_BYTES_MAX, UNPACKED, ZLIB, ArrayWrong, add_up
+from cisterna.adapters.spectrum_array import (
+    DTYPES,
+    NUMPRESS,
+    TEXT_BYTES_MAX,
+    UNPACKED,
+    ZLIB,
+    ArraySum,
+    ArrayWrong,
+    DeclaredArray,
+)
 from cisterna.adapters.xml_feed import Refused, XmlFeed
 
 Attributes = dict[str, str]
@@ -28,21 +37,6 @@ _SECONDS = {"UO:0000010": 1.0, "UO:0000031": 60.0, "UO:0000028": 0.001, "MS:1000
 _ERROR_NAME = re.compile(r"mass (error|accuracy|deviation)|ppm error|error.{0,20}ppm", re.IGNORECASE)
 _TEXTS = frozenset({"offset", "indexListOffset", "fileChecksum"})
 _BINARY_TAG_BYTES = len("<binary>")
-
-
-class _Array:
-    """One array of a spectrum, by its terms."""
-
-    __slots__ = ("at", "dtype", "encoded", "is_external", "is_intensity", "is_numpress", "is_zlib", "points", "text")
-
-    def __init__(self, attributes: Attributes, points: int) -> None:
-        self.encoded = attributes.get("encodedLength", "")
-        self.points = points
-        self.dtype: str | None = None
-        self.is_intensity = self.is_external = self.is_numpress = False
-        self.is_zlib: bool | None = None
-        self.at = 0
-        self.text: list[str] | None = None
 
 
 class SpectraReader:
@@ -61,10 +55,10 @@ class SpectraReader:
         self._root: str | None = None
         self._has_mzml = False
         self._spectrum: Spectrum | None = None
-        self._array: _Array | None = None
+        self._array: DeclaredArray | None = None
         self._groups: dict[str, list[Attributes]] = {}
         self._group: list[Attributes] | None = None
-        self._ions = 0
+        self._ions = self._arrays = 0
         self._text: list[str] = []
         self._takers: dict[str, Callable[[Attributes], None]] = {
             "spectrum": self._start_spectrum,
@@ -119,9 +113,7 @@ class SpectraReader:
     def _end(self, name: str) -> None:
         self._depth -= 1
         if name == "spectrum":
-            if self._spectrum is not None:
-                self.tally.take(self._spectrum)
-            self._spectrum = None
+            self._end_spectrum()
         elif name == "binary":
             self._end_binary()
         elif name in _TEXTS:
@@ -129,6 +121,13 @@ class SpectraReader:
             self.index.take(name, "".join(self._text).strip())
         elif name == "referenceableParamGroup":
             self._group = None
+
+    def _end_spectrum(self) -> None:
+        spectrum, self._spectrum = self._spectrum, None
+        if spectrum is None:
+            return
+        self.tally.wrong_arrays += bool(spectrum.points and not self._arrays)
+        self.tally.take(spectrum)
 
     def _start_document(self, name: str) -> None:
         if self._root is None:
@@ -148,7 +147,7 @@ class SpectraReader:
             raise Refused("a spectrum begins in it before the one before has ended")
         self.index.see("spectrum", self._position)
         points = self._whole(attributes.get("defaultArrayLength", ""), most=_POINTS_MOST)
-        self._spectrum, self._ions = Spectrum(points=points or 0), 0
+        self._spectrum, self._ions, self._arrays = Spectrum(points=points or 0), 0, 0
 
     def _start_chromatogram(self, attributes: Attributes) -> None:
         del attributes
@@ -193,7 +192,8 @@ class SpectraReader:
             return
         own = attributes.get("arrayLength")
         points = self._spectrum.points if own is None else self._whole(own, most=_POINTS_MOST) or 0
-        self._array = _Array(attributes, points)
+        encoded = attributes.get("encodedLength", "")
+        self._array = DeclaredArray(points, self._whole(encoded, most=_POINTS_MOST) if encoded else None)
 
     def _start_binary(self, attributes: Attributes) -> None:
         del attributes
@@ -202,8 +202,7 @@ class SpectraReader:
             return
         array.at = self._position
         is_wanted = array.is_intensity and self._spectrum.tic is None and not self._spectrum.is_light
-        can_be = array.dtype is not None and array.is_zlib is not None and not (array.is_external or array.is_numpress)
-        if is_wanted and can_be and array.points <= TEXT_BYTES_MAX // 8:
+        if is_wanted and array.can_be_decoded:
             array.text = self._text = []
             self._feed.parser.CharacterDataHandler = self._take_text
 
@@ -220,36 +219,19 @@ class SpectraReader:
             return
         if array.text is not None:
             self._feed.parser.CharacterDataHandler = None
+        self._arrays += 1
         if array.is_external:
             self.tally.is_imaging = True
             spectrum.points = max(spectrum.points, array.points)
             return
-        if self._is_wrong(array, text_bytes=max(self._position - array.at - _BINARY_TAG_BYTES, 0)):
-            self.tally.wrong_arrays += 1
-        elif array.text is not None and array.dtype is not None:
-            self._add_up(array, spectrum)
-
-    def _is_wrong(self, array: _Array, *, text_bytes: int) -> bool:
-        """Hold the length of an array's text against what was declared, which may have white space in it."""
-        encoded = self._whole(array.encoded, most=_POINTS_MOST) if array.encoded else None
-        if encoded is not None and text_bytes < encoded:
-            return True
-        if array.is_zlib is not False or array.dtype is None or array.is_numpress:
-            return False
-        needed = 4 * -(-array.points * DTYPES[array.dtype].itemsize // 3)
-        return text_bytes < needed or (encoded is not None and encoded != needed)
-
-    def _add_up(self, array: _Array, spectrum: Spectrum) -> None:
         try:
-            found = add_up(
-                "".join(array.text or ()),
-                dtype=DTYPES[array.dtype or ""],
-                points=array.points,
-                is_zlib=bool(array.is_zlib),
-            )
+            array.require_length(max(self._position - array.at - _BINARY_TAG_BYTES, 0))
+            if array.text is not None:
+                self._take_sum(array.add_up(), spectrum)
         except ArrayWrong:
             self.tally.wrong_arrays += 1
-            return
+
+    def _take_sum(self, found: ArraySum, spectrum: Spectrum) -> None:
         if not 0 <= found.total < _NUMBER_MOST:
             self.tally.invalid += 1
             return

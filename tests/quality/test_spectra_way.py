@@ -17,8 +17,8 @@ from cisterna.domain.dataset import Stage, Version
 from cisterna.domain.finding import Verdict
 from cisterna.profiles.mzml import Mzml
 from cisterna.services import one_read
+from cisterna.services.field_export import MZQC_FILE
 from cisterna.services.measurement import CURVES_PATH, METRICS_PATH, PREVIEWS_PATH
-from cisterna.services.quality_export import MZQC_FILE
 from cisterna.services.staging import read_staged
 from cisterna.services.transition import advance
 from cisterna.services.validate import SUMMARY_FILE, gate_version

@@ -17,9 +17,9 @@ from cisterna.ports.catalogue import Catalogue
 from cisterna.ports.clock import Clock
 from cisterna.ports.object_store import ObjectStore
 from cisterna.ports.quality import GateReport, MetricTable, QualityGate, TableFile
+from cisterna.services.field_export import exported
 from cisterna.services.measurement import METRICS_PATH
 from cisterna.services.plane_finding import told_of_planes
-from cisterna.services.quality_export import exported
 from cisterna.services.staging import read_staged, stage_files
 from cisterna.services.summary import Cell, Facts, Summary
 from cisterna.services.summary_choice import summarise

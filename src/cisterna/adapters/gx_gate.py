@@ -124,5 +124,5 @@ def _number(value: object) -> float | None:
 _EMPTY_TABLE = Finding(
     check="table",
     outcome=Outcome.NOT_ASSESSED,
-    message="There is no row to judge: the dataset holds no image that was measured, so nothing was looked at.",
+    message="There is no row to judge: the dataset holds nothing that was measured, so nothing was looked at.",
 )

@@ -25,6 +25,7 @@ def meter_choice(settings: Settings, home: Home) -> Iterator[MeterChoice]:
     from cisterna.adapters.image_meter import TiffMeter
     from cisterna.adapters.maker_meter import MakerMeter
     from cisterna.adapters.plane_child import PlaneChildren
+    from cisterna.adapters.spectra_meter import SpectraMeter
     from cisterna.adapters.spool_folder import SpoolFolder
 
     measure = settings.measure
@@ -38,4 +39,4 @@ def meter_choice(settings: Settings, home: Home) -> Iterator[MeterChoice]:
             plane_bytes=measure.image_limit_bytes,
             most_planes=measure.planes_per_file,
         )
-        yield MeterChoice(images)
+        yield MeterChoice(images, {"mass_spectrometry": SpectraMeter()})

@@ -1,4 +1,4 @@
-"""What a dataset's findings say of planes: how many were looked at, and that some were not, which is never a pass."""
+"""What a dataset's findings say of planes and files: how many were looked at; that some were not is never a pass."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from cisterna.domain.finding import Finding, Outcome
 from cisterna.ports.quality import MetricTable
 from cisterna.services.measurement import IN_FILE, UNMEASURED
 
-CHECK = "planes-measured"
+CHECK, FILES_CHECK = "planes-measured", "files-measured"
 _FILES_MAX = 20
 
 
@@ -30,12 +30,14 @@ def _missed(table: MetricTable) -> Finding | None:
         return None
     path, why = rows[0]
     others = len({said for _, said in rows}) - 1
+    what = "images and planes" if IN_FILE in table.columns else "files"
     message = (
-        f"{len(rows):,} of {table.rows:,} images and planes were not looked at, such as of {path}: {why}"
+        f"{len(rows):,} of {table.rows:,} {what} were not looked at, such as of {path}: {why}"
         f"{f' (and {others} other reasons)' if others else ''}. The data are in the archive all the same."
     )
     files = tuple(dict.fromkeys(path for path, _ in rows))[:_FILES_MAX]
-    return Finding(check=CHECK, outcome=Outcome.NOT_ASSESSED, message=message, files=files, observed=len(rows))
+    check = CHECK if IN_FILE in table.columns else FILES_CHECK
+    return Finding(check=check, outcome=Outcome.NOT_ASSESSED, message=message, files=files, observed=len(rows))
 
 
 def _counts(table: MetricTable) -> tuple[int, int]:

@@ -10,6 +10,7 @@ from cisterna.ports.quality import MetricTable
 from cisterna.services.summary import NO_LIMITS, Facts, Summary
 from cisterna.services.summary_derived import summarise_labels, summarise_views
 from cisterna.services.summary_images import summarise_images
+from cisterna.services.summary_spectra import summarise_spectra
 
 LABELS = "labels"
 """The data type of label images made by a model."""
@@ -25,6 +26,7 @@ class Summarise(Protocol):
 
 _BY_DATA_TYPE: Mapping[str, Summarise] = {
     LABELS: summarise_labels,
+    "mass_spectrometry": summarise_spectra,
     ViewFormat.OME_ZARR.value: summarise_views,
 }
 

@@ -18,6 +18,7 @@ from cisterna.ports.clock import Clock
 from cisterna.ports.object_store import ObjectStore
 from cisterna.ports.quality import GateReport, MetricTable, QualityGate, TableFile
 from cisterna.services.alarm_setting import wells_left_out
+from cisterna.services.field_export import exported
 from cisterna.services.measurement import METRICS_PATH
 from cisterna.services.plane_finding import told_of_planes
 from cisterna.services.staging import read_staged, stage_files
@@ -94,6 +95,7 @@ def gate_version(
     if version.incomplete is not None and _not_whole(version.incomplete).message not in reason:
         reason = f"{_not_whole(version.incomplete).message} {reason}"
     files = {FINDINGS_FILE: _findings_json(report, verdict, reason), SUMMARY_FILE: _summary_json(summary, limits)}
+    files |= exported(dataset, summary.table, report, reason=reason, measured_at=version.stage_at)
     staged = stage_files(version, files, dataset=dataset, store=store)
     judged = staged.model_copy(update={"verdict": verdict, "reason": reason})
     with catalogue.begin() as tx:

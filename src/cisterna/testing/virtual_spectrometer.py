@@ -6,26 +6,15 @@ import hashlib
 import uuid
 
 from cisterna.testing.scripted_run import Mishap, ScriptedRun
+from cisterna.testing.spectra_files import document, gradient, pixel, plain, run_of
 
 THERMO = b"\x01\xa1F\0i\0n\0n\0i\0g\0a\0n\0" + bytes(100)
 _UUID = uuid.UUID("12345678-1234-4678-9234-567812345678")
 
 
-def mzml(*, is_indexed: bool = True, spectra: int = 2, source: str = "yeast_01.raw", content: str = "") -> bytes:
-    """Write mzML, with an index that tells where it begins or without."""
-    body = "".join(f'<spectrum index="{number}" id="scan={number}"/>\n' for number in range(spectra))
-    inner = (
-        f'<mzML version="1.1.0">\n<fileDescription><fileContent>{content}</fileContent><sourceFileList count="1">'
-        f'<sourceFile id="s" name="{source}" location="file:///"/></sourceFileList></fileDescription>\n'
-        '<instrumentConfigurationList><cvParam accession="MS:1000529" name="serial" value="Exactive 7"/>'
-        f'</instrumentConfigurationList>\n<run id="r" startTimeStamp="2026-03-01T10:00:00Z">\n{body}</run>\n</mzML>\n'
-    )
-    if not is_indexed:
-        return f'<?xml version="1.0" encoding="utf-8"?>\n{inner}'.encode()
-    before = f'<?xml version="1.0" encoding="utf-8"?>\n<indexedmzML>\n{inner}'.encode()
-    index = '<indexList count="1"><index name="spectrum"/></indexList>\n'
-    end = f"<indexListOffset>{len(before)}</indexListOffset>\n<fileChecksum>{'0' * 40}</fileChecksum>\n</indexedmzML>\n"
-    return before + index.encode() + end.encode()
+def mzml(*, is_indexed: bool = True, cycles: int = 6, source: str = "yeast_01.raw") -> bytes:
+    """Write mzML with spectra, with an index that leads to them or without."""
+    return run_of(gradient(cycles), source=source, is_indexed=is_indexed)
 
 
 def imzml(ibd: bytes, *, identity: uuid.UUID = _UUID) -> bytes:
@@ -36,7 +25,7 @@ def imzml(ibd: bytes, *, identity: uuid.UUID = _UUID) -> bytes:
         f'<cvParam cvRef="IMS" accession="IMS:1000091" name="ibd SHA-1" value="{sha1.upper()}"/>'
         '<cvParam cvRef="IMS" accession="IMS:1000030" name="continuous" value=""/>'
     )
-    return mzml(is_indexed=False, content=content)
+    return plain(document((pixel(index) for index in range(12)), content=content))
 
 
 def tdf(pages: int = 2) -> bytes:
@@ -56,7 +45,7 @@ def virtual_spectrometer(*, mishap: Mishap = Mishap.NONE, victim: str = "tissue.
     files = {
         "yeast_01.raw": THERMO,
         "yeast_01.mzML": mzml(),
-        "yeast_02.mzML": mzml(is_indexed=False),
+        "yeast_02.mzML": mzml(is_indexed=False, source="yeast_02.raw"),
         "tissue.imzML": imzml(ibd),
         "tissue.ibd": ibd,
         "serum.d/analysis.tdf": tdf(),

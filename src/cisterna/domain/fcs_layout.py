@@ -150,6 +150,8 @@ def _data(said: Mapping[str, str], parts: Mapping[str, Part], *, version: str) -
         raise FcsFault(f"says in HEADER that DATA begins at {begin}, and in TEXT at {told[0]}")
     else:
         found = (begin, end) if begin else (told[0], told[1])
+    if found[0] == found[1] + 1:
+        return (0, 0)  # how some write that there is no event
     if found[0] > found[1]:
         raise FcsFault(f"says that DATA begins at {found[0]} and ends at {found[1]}")
     return found

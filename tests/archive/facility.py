@@ -118,6 +118,7 @@ class Facility:
     store: ObjectStore = field(default_factory=lambda: MemoryStore(part_bytes=4096))
     meter: ByteMeter = field(default_factory=ByteMeter)
     profile: Profile = field(default_factory=TiffProfile)
+    data_type: str = "microscopy"
     image_limit_bytes: int = 4096
     readers: int = 2
     digest: DigestAlgorithm = DIGEST_ALGORITHM
@@ -149,7 +150,7 @@ class Facility:
                 tx.projects.add(make_project("cells"))
             wanted = make_acquisition(run, project="cells")
             acquisition = tx.acquisitions.find(wanted.acquisition_id) or tx.acquisitions.save(wanted)
-            dataset = make_dataset(run, acquisition=acquisition)
+            dataset = make_dataset(run, acquisition=acquisition, data_type=self.data_type)
             dataset = tx.datasets.add(dataset.model_copy(update={"object_root": object_root(dataset.pid)}))
             return tx.datasets.add_version(
                 make_version(dataset, number=number, cause=cause, source_fingerprint=listing.fingerprint, **fields)
@@ -193,11 +194,11 @@ class Facility:
         )
 
     def describe(self, version: str, lease: Attempt) -> Version:
-        """Stand in for gate and description: stage what they stage and take the stages."""
+        """Stand in for description, and for a gate that has not judged: stage what they stage and take the stages."""
         with self.catalogue.begin() as tx:
             found = tx.datasets.get_version(version)
             dataset = tx.datasets.get(found.dataset_id)
-        if found.stage is Stage.MEASURED:
+        if found.stage in {Stage.MEASURED, Stage.GATED}:
             files = {
                 "README.md": f"# {dataset.title}\n".encode(),
                 "metadata/record.json": json.dumps({"title": dataset.title}).encode(),
@@ -205,10 +206,10 @@ class Facility:
             staged = stage_files(found, files, dataset=dataset, store=self.store)
             with self.catalogue.begin() as tx:
                 tx.inbox.require_lease(lease)
-                gated = advance(
-                    tx, staged.model_copy(update={"verdict": Verdict.PASSED}), Stage.GATED, clock=self.clock
-                )
-                return advance(tx, gated, Stage.DESCRIBED, clock=self.clock)
+                if found.stage is Stage.MEASURED:
+                    passed = staged.model_copy(update={"verdict": Verdict.PASSED})
+                    staged = advance(tx, passed, Stage.GATED, clock=self.clock)
+                return advance(tx, staged, Stage.DESCRIBED, clock=self.clock)
         return found
 
     def archive(self, version: str, lease: Attempt) -> Version:

@@ -1,4 +1,4 @@
-"""FCS files that lie, were cut off or hold anything at all: a finding in words, never a crash, a pass, or all memory."""
+"""FCS files that lie, were cut off or hold anything at all: a finding in words, never a crash or a pass."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ def three_bytes(data: bytes) -> list[int]:
 
 @cache
 def told(name: str) -> tuple[Told, ...]:
-    """Give what flowio reads; it does not take blank offsets, so the file that has them is read as its twin that has none."""
+    """Give what flowio reads; it takes no blank offsets, so of the file with them it reads the twin without."""
     data = body(SAME_AS_LARGE if name == LARGE else name)
     sets, offset = [], 0
     while not sets or int(sets[-1].text.get("nextdata", "0")):

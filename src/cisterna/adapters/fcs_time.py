@@ -43,9 +43,9 @@ class Rate(NamedTuple):
 
 def rate_of(times: NDArray[Any]) -> Rate | None:
     """Count the events of equal stretches of time; None for too few events, or a clock that is too coarse."""
-    times = times[np.abs(times) <= NONFINITE].astype(np.float64)
-    distinct = np.unique(times)
-    bins = min(BINS, len(times) // EVENTS_A_BIN, len(distinct) // 3)
+    known: NDArray[np.float64] = times[np.abs(times) <= NONFINITE].astype(np.float64)
+    distinct = np.unique(known)
+    bins = min(BINS, len(known) // EVENTS_A_BIN, len(distinct) // 3)
     if bins < FEWEST_BINS:
         return None
     span = float(distinct[-1] - distinct[0])
@@ -55,13 +55,13 @@ def rate_of(times: NDArray[Any]) -> Rate | None:
         span += tick
         width = np.ceil(width / tick - 1e-6) * tick
     whole = int(span / width + 1e-6)
-    place = ((times - distinct[0]) / width + 1e-6).astype(np.int64)
+    place = ((known - distinct[0]) / width + 1e-6).astype(np.int64)
     counts = np.bincount(np.minimum(place, whole), minlength=whole + 1)[:whole]
     if span / width - whole < 1e-6:  # the last moment itself
         counts[-1] += np.count_nonzero(place >= whole)
     middle = float(np.median(counts)) or float(counts.mean())
     return Rate(
-        times=np.arange(whole) * width,
+        times=np.arange(whole, dtype=np.float64) * width,
         counts=counts,
         width=width,
         variation=float(_MAD * np.median(np.abs(counts - middle)) / middle),

@@ -265,6 +265,27 @@ def test_any_keywords_give_a_reading_and_no_crash(words: dict[str, str]) -> None
     reading = read(sample(EVENTS, said=words))
 
     assert reading.problem or reading.unmeasured or reading.metrics["events"] is not None
+    assert all(value is None or np.isfinite(value) for value in reading.metrics.values())
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        {"$TIMESTEP": "1e300"},
+        {"$TIMESTEP": "1e-320"},
+        {"$P5R": "1e300", "$P4R": "1e-300"},
+        {"$SPILLOVER": "2,FITC-A,PE-A,1e308,-1e308,1e308,1e308"},
+        {"$SPILLOVER": "2,FITC-A,PE-A,0,0,0,0"},
+    ],
+    ids=str,
+)
+def test_numbers_without_measure_stay_out_of_the_metrics(words: dict[str, str]) -> None:
+    reading = read(sample(cells(3000), said=words))
+
+    assert reading.problem is None
+    assert all(value is None or abs(value) <= 1e30 for value in reading.metrics.values())
+    for curve in reading.curves:
+        assert all(value is None or np.isfinite(value) for value in (*curve.x, *curve.y))
 
 
 # ---------------------------------------------------------------- memory

@@ -208,6 +208,12 @@ def test_time_that_steps_back_is_counted_across_blocks(monkeypatch: pytest.Monke
 # ---------------------------------------------------------------- the clock
 
 
+def test_a_file_that_tells_no_time_has_none_and_no_rate() -> None:
+    found = read(fcs_of(cells(300)[:, 1:], PARAMETERS[1:])).metrics
+
+    assert (found["acquisition_seconds"], found["event_rate_per_second"], found["time_backwards_share"]) == (None,) * 3
+
+
 def test_a_coarse_clock_makes_no_gaps() -> None:
     times = np.repeat(np.arange(150.0), 40)  # 6,000 events, 150 ticks
 
@@ -311,6 +317,15 @@ def test_the_checksum_of_a_file_too_large_to_keep_is_unknown(monkeypatch: pytest
 
     assert metric(with_crc("00000000"), "crc_wrong") == 0
     assert metric(with_crc(f"{CRC:08d}"), "crc_wrong") is None
+
+
+def test_one_checksum_that_nobody_checked_is_not_made_right_by_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = sample(cells(200), said={"$NEXTDATA": str(4096 + 200 * 24 + 8)})
+    unchecked = first + b"0000BEEF" + with_crc("00000000")
+
+    assert metric(unchecked, "crc_wrong") == 1
+    monkeypatch.setattr("cisterna.adapters.fcs_walk.KEPT_BYTES", 1000)
+    assert metric(unchecked, "crc_wrong") is None
 
 
 # ---------------------------------------------------------------- curves

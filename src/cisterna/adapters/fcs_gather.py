@@ -54,7 +54,9 @@ class Gatherer:
         self._event_bytes, self._block_bytes = layout.event_bytes, rows * layout.event_bytes
         self._part = bytearray()
         self._values = np.empty((rows, width), dtype=kind)
-        self._tops = np.array([np.inf if one.top is None else one.top - 1 for one in parameters]).astype(kind)
+        tops = [np.inf if one.top is None else one.top - 1 for one in parameters]
+        with np.errstate(over="ignore"):  # what is too large for single precision is above every value
+            self._tops = np.array(tops).astype(kind)
         self._counts = np.zeros((3, width), dtype=np.int64)
         self._of_block = np.zeros((3, width), dtype=np.int32)
         self._extremes = np.array([[np.inf] * width, [-np.inf] * width], dtype=kind)

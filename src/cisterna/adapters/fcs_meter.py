@@ -101,6 +101,8 @@ class _FcsSpool:
         for name, aggregate in _AGGREGATES.items():
             values = [value for one in self._found if (value := one.metrics[name]) is not None]
             metrics[name] = float(aggregate(values)) if values else None
+        if not metrics["crc_wrong"] and any(one.metrics["crc_wrong"] is None for one in self._found):
+            metrics["crc_wrong"] = None  # one that was not checked is not made right by one that was
         return Reading(metrics=metrics, curves=tuple(curve for one in self._found for curve in one.curves))
 
     def _guarded(self, step: Callable[[], None]) -> None:

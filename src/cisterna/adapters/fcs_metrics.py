@@ -49,14 +49,18 @@ class _Measuring:
     def __init__(self, found: DataSet) -> None:
         self._found, self._gathered = found, found.gathered
         self._parameters, self._events = found.layout.parameters, found.layout.events
-        self._columns = [_finite(self._gathered.sample[:, index]) for index in range(len(self._parameters))]
+        self._columns = [
+            _numbers(self._gathered.sample[:, index], has_others=bool(wrong))
+            for index, wrong in enumerate(self._gathered.wrong)
+        ]
         self._sorted = [np.sort(column) for column in self._columns]
         self._time = time_of(self._parameters)
 
     def run(self) -> Measured:
         rate = None if self._time is None else rate_of(self._gathered.sample[:, self._time])
         drift = self._drift()
-        seconds = seconds_of(self._found.said, ticks=self._ticks())
+        told = seconds_of(self._found.said, ticks=self._ticks())
+        seconds = None if told is None else _bounded(told)
         spillover = spillover_of(self._found.said, {one.name for one in self._parameters})
         fluorescence, scatter = (self._of(kind) for kind in (Kind.FLUORESCENCE, Kind.SCATTER))
         metrics: Metrics = {
@@ -85,7 +89,7 @@ class _Measuring:
             "spillover_condition": spillover.condition,
             "crc_wrong": None if self._found.crc_wrong is None else float(self._found.crc_wrong),
         }
-        values = {name: None if value is None else float(value) for name, value in metrics.items()}
+        values = {name: None if value is None else _bounded(value) for name, value in metrics.items()}
         return Measured(values, tuple(self._curves(rate, drift, seconds)))
 
     def _of(self, *kinds: Kind) -> list[int]:
@@ -132,7 +136,8 @@ class _Measuring:
                 continue
             whole = column[: len(column) // slices * slices].reshape(slices, -1)
             middle = _at(self._sorted[index], 0.5)
-            below = (whole < middle).mean(axis=1) + (whole == middle).mean(axis=1) / 2
+            counts = np.count_nonzero(whole < middle, axis=1) + np.count_nonzero(whole <= middle, axis=1)
+            below = counts / (2 * whole.shape[1])
             found.append((float(np.abs(below - below.mean()).max()), index, below))
         return max(found, key=lambda one: one[0], default=None)
 
@@ -177,9 +182,10 @@ class _Measuring:
 
     def _histogram(self, index: int) -> Curve:
         """Count the sampled values on an axis that is even around zero and logarithmic beyond."""
-        values = np.arcsinh(self._sorted[index] / COFACTOR)
-        edges = np.linspace(values[0], max(values[-1], values[0] + 1e-6), HISTOGRAM_BINS + 1)
-        below = np.searchsorted(values, edges[1:-1])
+        values = self._sorted[index]
+        low, high = np.arcsinh(values[[0, -1]].astype(np.float64) / COFACTOR)
+        edges = np.linspace(low, max(high, low + 1e-6), HISTOGRAM_BINS + 1)
+        below = np.searchsorted(values, (np.sinh(edges[1:-1]) * COFACTOR).astype(values.dtype))
         counts = np.diff(np.concatenate(([0], below, [len(values)])))
         name = f"events_by_asinh{COFACTOR:.0f} {self._shown(index)}"
         return _curve(name, (edges[:-1] + edges[1:]) / 2, counts)
@@ -189,10 +195,15 @@ class _Measuring:
         return f"P{one.number} {one.name[:_MOST_NAME]}".rstrip()
 
 
-def _finite(values: NDArray[Any]) -> NDArray[Any]:
+def _bounded(value: float) -> float | None:
+    """Give a number that a file's claims, such as a tick of 1e300 s, have not made too large to mean anything."""
+    return float(value) if abs(value) <= NONFINITE else None
+
+
+def _numbers(values: NDArray[Any], *, has_others: bool) -> NDArray[Any]:
+    """Give the values of a column that are numbers."""
     column = np.ascontiguousarray(values)
-    usable = np.abs(column) <= NONFINITE
-    return column if usable.all() else column[usable]
+    return column[np.abs(column) <= NONFINITE] if has_others else column
 
 
 def _at(values: NDArray[Any], share: float) -> float:
@@ -201,9 +212,8 @@ def _at(values: NDArray[Any], share: float) -> float:
 
 
 def _curve(name: str, x: Any, y: Any) -> Curve:
-    heights = (float(value) for value in y)
-    return Curve(
-        name=name,
-        x=tuple(float(value) for value in x),
-        y=tuple(value if abs(value) <= NONFINITE else None for value in heights),
-    )
+    heights = np.asarray(y, dtype=np.float64)
+    shown = heights.tolist()
+    if not (np.abs(heights) <= NONFINITE).all():
+        shown = [value if abs(value) <= NONFINITE else None for value in shown]
+    return Curve(name=name, x=tuple(np.asarray(x, dtype=np.float64).tolist()), y=tuple(shown))

@@ -42,8 +42,9 @@ def spillover_of(said: Mapping[str, str], names: Collection[str]) -> Spillover:
     known = len(set(named)) == len(named) and set(named) <= set(names)
     if not 0 < size <= _MOST or len(values) != size * size or len(numbers) != size * size or not known:
         return Spillover(size, is_invalid=True, condition=None)
-    with np.errstate(all="ignore"):
-        singular = np.linalg.svd(np.array(values).reshape(size, size), compute_uv=False)
+    matrix = np.array(values).reshape(size, size)
+    largest = np.abs(matrix).max() or 1.0
+    singular = np.linalg.svd(matrix / largest, compute_uv=False)  # of values up to 1, none overflows
     if not singular[-1] > singular[0] * size * np.finfo(float).eps:
         return Spillover(size, is_invalid=True, condition=None)
     return Spillover(size, is_invalid=False, condition=float(singular[0] / singular[-1]))

@@ -40,7 +40,7 @@ class Kind(StrEnum):
 _TIME = frozenset({"TIME", "HDR-T"})  # HDR-T: what MACSQuant calls it in FCS 2.0 and 3.0
 _SCATTER = re.compile(r"([A-Z]?[FSB]SC\d*|[FS]S)(?![A-Z])")
 _OTHER = re.compile(
-    r"(HDR-|EVENT|WIDTH|LENGTH|CENTER|OFFSET|RESIDUAL|INDEX|CLASS|SORT|DOUBLET|TLSW|TMSW)|.*[- _](W|WIDTH)$"
+    r"(HDR-|EVENT|CELL_|WIDTH|LENGTH|CENTER|OFFSET|RESIDUAL|INDEX|CLASS|SORT|DOUBLET|TLSW|TMSW)|.*[- _](W|WIDTH)$"
 )
 _TYPES = {
     "TIME": Kind.TIME,

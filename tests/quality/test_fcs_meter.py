@@ -351,7 +351,7 @@ def test_a_histogram_holds_every_sampled_event_of_a_detector_and_none_is_drawn_o
     values, counts = curve(reading, "events_by_asinh150 P5 FITC-A")
 
     assert names == [f"events_by_asinh150 P{place} {name}" for place, name in enumerate(PARAMETERS[1:], 2)]
-    assert (len(values), counts.sum()) == (256, 4000)
+    assert (len(values), counts.sum()) == (128, 4000)
     assert values[np.argmax(counts)] == pytest.approx(np.arcsinh(250 / 150), abs=0.4)
 
 

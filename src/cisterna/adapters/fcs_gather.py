@@ -29,7 +29,7 @@ class Gathered:
         high, low, wrong: By parameter, how many values were at or above $PnR - 1, at or below zero, and no number.
         least, largest: By parameter, over values that are numbers; infinite, the wrong way round, where none is.
         backwards: How many events came earlier than the one before them; None without a time.
-        sample: One row a sampled event, one column a parameter.
+        sample: One row a parameter, one column a sampled event.
         step: Every so many events one was sampled.
     """
 
@@ -64,7 +64,7 @@ class Gatherer:
         self._step = 1
         while -(-layout.events // self._step) > most:
             self._step *= 2
-        self._sample = np.empty((-(-layout.events // self._step), width), dtype=kind)
+        self._sample = np.empty((width, -(-layout.events // self._step)), dtype=kind)
         self._sampled, self._events = 0, 0
         self._time = time_of(parameters)
         self._backwards, self._last = 0, -np.inf
@@ -96,7 +96,7 @@ class Gatherer:
             least=self._extremes[0].astype(np.float64),
             largest=self._extremes[1].astype(np.float64),
             backwards=None if self._time is None else self._backwards,
-            sample=self._sample[: self._sampled],
+            sample=self._sample[:, : self._sampled],
             step=self._step,
         )
 
@@ -109,7 +109,7 @@ class Gatherer:
         count_rows(block, self._tops, biggest, self._of_block, self._extremes)
         self._counts += self._of_block
         picked = block[-self._events % self._step :: self._step]
-        self._sample[self._sampled : self._sampled + len(picked)] = picked
+        self._sample[:, self._sampled : self._sampled + len(picked)] = picked.T
         self._sampled += len(picked)
         self._events += len(block)
         if self._time is not None:

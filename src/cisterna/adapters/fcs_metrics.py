@@ -24,7 +24,7 @@ Metrics = dict[str, float | None]
 
 COFACTOR = 150.0
 """By which values are divided before the inverse hyperbolic sine: below it the axis is even, above it logarithmic."""
-HISTOGRAM_CHANNELS, HISTOGRAM_BINS = 32, 256
+HISTOGRAM_CHANNELS, HISTOGRAM_BINS = 32, 128
 DRIFT_SLICES, DRIFT_EVENTS, DRIFT_FEWEST = 20, 400, 4
 DOUBLET_MADS = 4.0
 _MAD = 1.4826
@@ -50,14 +50,14 @@ class _Measuring:
         self._found, self._gathered = found, found.gathered
         self._parameters, self._events = found.layout.parameters, found.layout.events
         self._columns = [
-            _numbers(self._gathered.sample[:, index], has_others=bool(wrong))
+            _numbers(self._gathered.sample[index], has_others=bool(wrong))
             for index, wrong in enumerate(self._gathered.wrong)
         ]
         self._sorted = [np.sort(column) for column in self._columns]
         self._time = time_of(self._parameters)
 
     def run(self) -> Measured:
-        rate = None if self._time is None else rate_of(self._gathered.sample[:, self._time])
+        rate = None if self._time is None else rate_of(self._gathered.sample[self._time])
         drift = self._drift()
         told = seconds_of(self._found.said, ticks=self._ticks())
         seconds = None if told is None else _bounded(told)
@@ -67,7 +67,7 @@ class _Measuring:
             "events": self._events,
             "parameters": len(self._parameters),
             "detectors": len(self._of(*_DETECTORS)),
-            "sampled_events": len(self._gathered.sample),
+            "sampled_events": self._gathered.sample.shape[1],
             "undeclared_events": self._found.layout.undeclared_events,
             "acquisition_seconds": seconds,
             "event_rate_per_second": self._events / seconds if seconds else None,
@@ -146,7 +146,7 @@ class _Measuring:
         by_name = {one.name.upper(): index for index, one in reversed(list(enumerate(self._parameters)))}
         if not {"FSC-A", "FSC-H"} <= by_name.keys():
             return None
-        area, height = (self._gathered.sample[:, by_name[name]].astype(np.float64) for name in ("FSC-A", "FSC-H"))
+        area, height = (self._gathered.sample[by_name[name]].astype(np.float64) for name in ("FSC-A", "FSC-H"))
         usable = (area > 0) & (height > 0) & (area <= NONFINITE) & (height <= NONFINITE)
         if not usable.any():
             return None
@@ -202,8 +202,7 @@ def _bounded(value: float) -> float | None:
 
 def _numbers(values: NDArray[Any], *, has_others: bool) -> NDArray[Any]:
     """Give the values of a column that are numbers."""
-    column = np.ascontiguousarray(values)
-    return column[np.abs(column) <= NONFINITE] if has_others else column
+    return values[np.abs(values) <= NONFINITE] if has_others else values
 
 
 def _at(values: NDArray[Any], share: float) -> float:

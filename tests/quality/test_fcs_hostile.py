@@ -194,8 +194,9 @@ def test_an_offset_counted_one_too_far_is_what_some_cytometers_write() -> None:
     assert read(body + b"00000000").metrics == read(WHOLE).metrics
 
 
-def test_offsets_of_large_files_stand_in_text_alone() -> None:
-    large = fcs_of(EVENTS, PARAMETERS, is_large=True)
+@pytest.mark.parametrize("version", ["FCS2.0", "FCS3.0", "FCS3.2"])
+def test_offsets_of_large_files_stand_in_text_alone(version: str) -> None:
+    large = fcs_of(EVENTS, PARAMETERS, is_large=True, version=version)
 
     assert read(large).metrics == read(fcs_of(EVENTS, PARAMETERS)).metrics
     assert read(large).problem is None

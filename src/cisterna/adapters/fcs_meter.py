@@ -47,7 +47,7 @@ _AGGREGATES: dict[str, Callable[[Sequence[float]], float]] = {
 class FcsMeter:
     """Implements `ports.quality.Meter`; safe to share between threads.
 
-    It takes no more memory for a large file than for one of 16 MiB: at most some 100 MiB, and 20 MiB as a rule.
+    It takes no more memory for a large file than for one of 16 MiB: at most 120 MiB, and some 20 MiB as a rule.
     """
 
     has_places = False

@@ -142,14 +142,10 @@ def layout_of(said: Mapping[str, str], parts: Mapping[str, Part], *, version: st
 
 def _data(said: Mapping[str, str], parts: Mapping[str, Part], *, version: str) -> Part:
     """Tell where DATA lies: by HEADER, or by TEXT where that is silent; 0 and 0 when there is no event."""
-    told = [count_of(said, key, most=MOST_BYTES) for key in ("$BEGINDATA", "$ENDDATA")]
-    begin, end = parts.get("DATA", (0, 0))
-    if version == "FCS2.0" or not (told[0] and told[1]):
-        found = (begin, end)
-    elif begin and begin != told[0]:
-        raise FcsFault(f"says in HEADER that DATA begins at {begin}, and in TEXT at {told[0]}")
-    else:
-        found = (begin, end) if begin else (told[0], told[1])
+    told_begin, told_end = (count_of(said, key, most=MOST_BYTES) or 0 for key in ("$BEGINDATA", "$ENDDATA"))
+    found = parts.get("DATA") or (told_begin, told_end)
+    if version != "FCS2.0" and told_begin not in {0, found[0]}:
+        raise FcsFault(f"says in HEADER that DATA begins at {found[0]}, and in TEXT at {told_begin}")
     if found[0] == found[1] + 1:
         return (0, 0)  # how some write that there is no event
     if found[0] > found[1]:

@@ -24,7 +24,7 @@ from cisterna.domain.work import Attempt, WorkKind
 from cisterna.ports.catalogue import Catalogue
 from cisterna.ports.object_store import ObjectStore, ServerCopier
 from cisterna.ports.profile import Described, Look, Plane, Profile
-from cisterna.ports.quality import MeterChoice, Reading, TableFile
+from cisterna.ports.quality import Meter, MeterChoice, Reading, TableFile
 from cisterna.ports.room import Room
 from cisterna.services.archive import archive_version
 from cisterna.services.measure import measure_version
@@ -116,7 +116,7 @@ class Facility:
     landing: Path
     tables: TableFile = field(default_factory=ParquetTables)
     store: ObjectStore = field(default_factory=lambda: MemoryStore(part_bytes=4096))
-    meter: ByteMeter = field(default_factory=ByteMeter)
+    meter: Meter = field(default_factory=ByteMeter)
     profile: Profile = field(default_factory=TiffProfile)
     data_type: str = "microscopy"
     image_limit_bytes: int = 4096
@@ -194,11 +194,11 @@ class Facility:
         )
 
     def describe(self, version: str, lease: Attempt) -> Version:
-        """Stand in for description, and for a gate that has not judged: stage what they stage and take the stages."""
+        """Stand in for gate and description: stage what they stage and take the stages."""
         with self.catalogue.begin() as tx:
             found = tx.datasets.get_version(version)
             dataset = tx.datasets.get(found.dataset_id)
-        if found.stage in {Stage.MEASURED, Stage.GATED}:
+        if found.stage is Stage.MEASURED:
             files = {
                 "README.md": f"# {dataset.title}\n".encode(),
                 "metadata/record.json": json.dumps({"title": dataset.title}).encode(),
@@ -206,10 +206,10 @@ class Facility:
             staged = stage_files(found, files, dataset=dataset, store=self.store)
             with self.catalogue.begin() as tx:
                 tx.inbox.require_lease(lease)
-                if found.stage is Stage.MEASURED:
-                    passed = staged.model_copy(update={"verdict": Verdict.PASSED})
-                    staged = advance(tx, passed, Stage.GATED, clock=self.clock)
-                return advance(tx, staged, Stage.DESCRIBED, clock=self.clock)
+                gated = advance(
+                    tx, staged.model_copy(update={"verdict": Verdict.PASSED}), Stage.GATED, clock=self.clock
+                )
+                return advance(tx, gated, Stage.DESCRIBED, clock=self.clock)
         return found
 
     def archive(self, version: str, lease: Attempt) -> Version:

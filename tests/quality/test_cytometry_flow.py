@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -15,9 +14,12 @@ from cisterna.adapters.gx_gate import GxGate
 from cisterna.domain.acquisition import AcquisitionState
 from cisterna.domain.dataset import Stage, Version
 from cisterna.domain.finding import Verdict
+from cisterna.domain.work import Attempt
 from cisterna.profiles.fcs import Fcs
 from cisterna.services.measurement import CURVES_PATH, METRICS_PATH, PREVIEWS_PATH
 from cisterna.services.one_read import OWN_BUFFER_BYTES
+from cisterna.services.staging import stage_files
+from cisterna.services.transition import advance
 from cisterna.services.validate import FINDINGS_FILE, SUMMARY_FILE, gate_version
 from cisterna.testing.clock import SettableClock
 from cisterna.testing.virtual_cells import cells
@@ -31,8 +33,7 @@ from tests.quality.test_fcs_real import FOLDER, WHOLE
 def facility(catalogue: SqlCatalogue, clock: SettableClock, tmp_path: Path) -> Facility:
     landing = tmp_path / "landing"
     landing.mkdir()
-    meter: Any = FcsMeter()
-    return Facility(catalogue, clock, landing, meter=meter, profile=Fcs(), data_type="cytometry")
+    return Facility(catalogue, clock, landing, meter=FcsMeter(), profile=Fcs(), data_type="cytometry")
 
 
 def walked(facility: Facility, gate: GxGate, run: str) -> Version:
@@ -53,10 +54,21 @@ def walked(facility: Facility, gate: GxGate, run: str) -> Version:
         tables=facility.tables,
         clock=facility.clock,
     )
-    facility.describe(version, lease)
+    describe(facility, version, lease)
     facility.archive(version, lease)
     facility.verify(version, lease)
     return facility.version(version)
+
+
+def describe(facility: Facility, version: str, lease: Attempt) -> None:
+    """Stand in for the description of a version that was judged."""
+    gated = facility.version(version)
+    with facility.catalogue.begin() as tx:
+        dataset = tx.datasets.get(gated.dataset_id)
+    staged = stage_files(gated, {"README.md": b"# Cells"}, dataset=dataset, store=facility.store)
+    with facility.catalogue.begin() as tx:
+        tx.inbox.require_lease(lease)
+        advance(tx, staged, Stage.DESCRIBED, clock=facility.clock)
 
 
 def kept(facility: Facility, version: Version, path: str) -> bytes:

@@ -21,6 +21,8 @@ from cisterna.adapters.fcs_meter import FcsMeter
 from cisterna.domain.fcs_header import HEADER_BYTES, keywords_of, parts_of
 from cisterna.domain.fcs_layout import Layout, layout_of
 from cisterna.ports.quality import Reading
+from cisterna.testing.virtual_cells import PARAMETERS, cells
+from cisterna.testing.virtual_cytometer import sample
 from tests.quality import cytometry_reference as reference
 
 FOLDER = Path(fcsparser.__file__).parent / "tests/data/FlowCytometers"
@@ -198,3 +200,29 @@ def test_a_real_file_that_is_broken_is_a_problem_in_words(name: str, says: str) 
 
     assert problem is not None
     assert says in problem
+
+
+def test_what_another_writer_writes_is_measured_as_what_ours_writes() -> None:
+    events = cells(3000, clog=0.2)
+    file = io.BytesIO()
+    words = {
+        "timestep": "0.01",
+        "spillover": "2,FITC-A,PE-A,1,0.15,0.02,1",
+        **{f"p{n}r": "262144" for n in range(1, 7)},
+    }
+    flowio.create_fcs(file, events.ravel().tolist(), list(PARAMETERS), metadata_dict=words)
+
+    theirs, ours = (FcsMeter().read(memoryview(one), path="a.fcs") for one in (file.getvalue(), sample(events)))
+
+    assert theirs.problem is None
+    assert theirs.metrics == ours.metrics
+
+
+def test_what_our_virtual_cytometer_writes_is_what_flowio_and_fcsparser_read() -> None:
+    events = cells(500).astype(np.float32)
+    body = sample(cells(500))
+
+    by_others = [np.array(by_flowio(body, 0).events).reshape(-1, 6), FCSParser.from_data(body).dataframe.to_numpy()]
+
+    for values in by_others:
+        assert np.array_equal(values, events)

@@ -147,6 +147,14 @@ def test_fewer_bytes_than_were_listed_are_a_problem() -> None:
     assert reading.problem == "the file ends where its data set 1 has not: it has 8895 bytes of 8896"
 
 
+def test_more_bytes_than_were_listed_are_not_kept() -> None:
+    with METER.spool("a.fcs", size_bytes=len(WHOLE)) as spool:
+        spool.write(memoryview(WHOLE + b"00000000"))
+        reading = spool.read(keep_on=lambda: None)
+
+    assert reading == read(WHOLE)
+
+
 def test_writing_on_after_a_problem_changes_nothing() -> None:
     with METER.spool("a.fcs", size_bytes=400) as spool:
         for _ in range(4):

@@ -319,6 +319,15 @@ def test_the_checksum_of_a_file_too_large_to_keep_is_unknown(monkeypatch: pytest
     assert metric(with_crc(f"{CRC:08d}"), "crc_wrong") is None
 
 
+def test_a_checksum_stands_behind_an_analysis_that_text_alone_tells_of() -> None:
+    body = sample(cells(200), said={"$BEGINANALYSIS": "8896", "$ENDANALYSIS": "8910"}) + b"/GATE/12345678/"
+
+    crc = binascii.crc_hqx(body, 0xFFFF)
+
+    assert metric(body + f"{crc:08d}".encode(), "crc_wrong") == 0
+    assert metric(body + f"{crc ^ 1:08d}".encode(), "crc_wrong") == 1
+
+
 def test_one_checksum_that_nobody_checked_is_not_made_right_by_another(monkeypatch: pytest.MonkeyPatch) -> None:
     first = sample(cells(200), said={"$NEXTDATA": str(4096 + 200 * 24 + 8)})
     unchecked = first + b"0000BEEF" + with_crc("00000000")

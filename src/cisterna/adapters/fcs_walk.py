@@ -79,7 +79,7 @@ class FcsWalk:
             FcsFault, FcsUnread: As said there; nothing more is to be fed then.
         """
         if self._kept is not None:
-            self._kept += piece
+            self._kept += piece[: self._size_bytes - len(self._kept)]  # it may have grown since it was listed
         while piece and self._spans:
             span = self._spans[0]
             if self._at < span.begin:
@@ -141,7 +141,7 @@ class FcsWalk:
             raise FcsUnread("its TEXT lies behind its DATA, and a file is read once, from the front")
         self._layout, self._gatherer, self._crc_wrong = layout, Gatherer(layout), False
         supplement = self._supplement(layout, room_bytes=room)
-        last = self._last(layout, supplement)
+        last = self._last(layout, supplement, room_bytes=room)
         self._next = self._next_of(last, room_bytes=room)
         self._spans = self._awaited(layout, supplement, last=last, mark=text[:1])
 
@@ -159,9 +159,10 @@ class FcsWalk:
             spans.append(_held(base + last, base + last + _CRC_BYTES, self._read_crc))
         return spans
 
-    def _last(self, layout: Layout, supplement: Part | None) -> int:
+    def _last(self, layout: Layout, supplement: Part | None, *, room_bytes: int) -> int:
         """Tell where the last part has ended; of DATA only the events count, unless there is room for more of them."""
         ends = [end + 1 for name, (_, end) in self._parts.items() if name != "DATA" or layout.undeclared_events]
+        ends.append((count_of(self._said, "$ENDANALYSIS", most=room_bytes - 1) or -1) + 1)
         return max(layout.stop, supplement[1] + 1 if supplement else 0, *ends)
 
     def _supplement(self, layout: Layout, *, room_bytes: int) -> Part | None:

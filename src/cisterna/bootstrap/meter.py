@@ -22,6 +22,7 @@ def missing_readers() -> dict[str, str]:
 def meter_choice(settings: Settings, home: Home) -> Iterator[MeterChoice]:
     """Measure images in memory, and the planes of makers' files through a process and a spool of their own."""
     from cisterna.adapters.disk_room import DiskRoom
+    from cisterna.adapters.fcs_meter import FcsMeter
     from cisterna.adapters.image_meter import TiffMeter
     from cisterna.adapters.maker_meter import MakerMeter
     from cisterna.adapters.plane_child import PlaneChildren
@@ -39,4 +40,4 @@ def meter_choice(settings: Settings, home: Home) -> Iterator[MeterChoice]:
             plane_bytes=measure.image_limit_bytes,
             most_planes=measure.planes_per_file,
         )
-        yield MeterChoice(images, {"mass_spectrometry": SpectraMeter()})
+        yield MeterChoice(images, {"mass_spectrometry": SpectraMeter(), "cytometry": FcsMeter()})

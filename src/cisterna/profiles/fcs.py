@@ -14,16 +14,16 @@ from pydantic import JsonValue
 
 from cisterna.domain.acquisition import Evidence
 from cisterna.domain.errors import InvalidInput, NotFound
+from cisterna.domain.fcs_header import HEADER_BYTES, MOST_BYTES, MOST_EVENTS, VERSIONS, count_of, keywords_of, parts_of
 from cisterna.domain.listing import SeenFile
 from cisterna.domain.untrusted import plain_text
 from cisterna.ports.profile import Described, Look
 from cisterna.services.file_evidence import KeptAsTheyAre, file_evidence
 
 _FILE = re.compile(r".+\.(fcs|lmd)", re.IGNORECASE)
-_VERSIONS = frozenset({b"FCS2.0", b"FCS3.0", b"FCS3.1", b"FCS3.2"})
-_HEADER_BYTES, _TEXT_BYTES = 58, 1024 * 1024
-_MOST_CHANNELS, _MOST_EVENTS, _MOST_BITS = 10_000, 10**12, 1024
-_COUNTS = {"$TOT": _MOST_EVENTS, "$PAR": _MOST_CHANNELS}
+_TEXT_BYTES = 1024 * 1024
+_MOST_CHANNELS, _MOST_BITS = 10_000, 1024
+_COUNTS = {"$TOT": MOST_EVENTS, "$PAR": _MOST_CHANNELS}
 
 
 class Fcs(KeptAsTheyAre):
@@ -44,12 +44,12 @@ class Fcs(KeptAsTheyAre):
     def describe(self, look: Look) -> Described:
         """Read cytometer and channels from the first file that tells them."""
         said = _first_text(look)
-        channels = [_named(said, number) for number in range(1, (_count(said.get("$PAR"), most=200) or 0) + 1)]
+        channels = [_named(said, number) for number in range(1, (count_of(said, "$PAR", most=200) or 0) + 1)]
         found: dict[str, JsonValue | None] = {
             "experiment_id": plain_text(said.get("EXPERIMENT NAME")) or plain_text(look.folder),
             "files": len(_files(look)),
             "channels": [name for name in channels if name is not None],
-            "events": _count(said.get("$TOT"), most=_MOST_EVENTS),
+            "events": count_of(said, "$TOT", most=MOST_EVENTS),
             "instrument_serial": plain_text(said.get("$CYTSN")),
             "software": plain_text(said.get("CREATOR")) or plain_text(said.get("$SYS")),
             "acquired_on": plain_text(said.get("$DATE")),  # a day without a zone names no moment
@@ -70,10 +70,10 @@ def _fault(look: Look, file: SeenFile) -> str | None:
     size = file.size_bytes
     if size == 0:
         return "is empty"
-    header = look.head(file.path, limit_bytes=_HEADER_BYTES)
-    if header[:6] not in _VERSIONS:
+    header = look.head(file.path, limit_bytes=HEADER_BYTES)
+    if header[:6] not in VERSIONS:
         return "does not begin like FCS 2.0 to 3.2"
-    parts = _parts(header)
+    parts = parts_of(header)
     if parts is None:
         return "does not tell in its first 58 bytes where its parts lie"
     beyond = _beyond(parts, size_bytes=size)
@@ -82,7 +82,7 @@ def _fault(look: Look, file: SeenFile) -> str | None:
     begin, end = parts["TEXT"]
     if end >= _TEXT_BYTES:
         return None  # so much about one file is not read for a look
-    said = _pairs(look.head(file.path, limit_bytes=end + 1)[begin:])
+    said = keywords_of(look.head(file.path, limit_bytes=end + 1)[begin:])
     return _data_fault(said, parts.get("DATA"), size_bytes=size)
 
 
@@ -95,42 +95,18 @@ def _beyond(parts: Mapping[str, tuple[int, int]], *, size_bytes: int) -> str | N
     return None
 
 
-def _parts(header: bytes) -> dict[str, tuple[int, int]] | None:
-    """Read where the parts lie: offsets of eight characters; None when they are none. Parts that are not there lack."""
-    numbers = [_offset(header[at : at + 8]) for at in range(10, _HEADER_BYTES, 8)]
-    if not (numbers[0] and numbers[1]):
-        return None
-    pairs = zip(("TEXT", "DATA", "ANALYSIS"), numbers[::2], numbers[1::2], strict=True)
-    return {name: (begin, end) for name, begin, end in pairs if begin and end}
-
-
-def _offset(cell: bytes) -> int | None:
-    text = cell.strip(b" \0")
-    return int(text) if re.fullmatch(rb"\d{1,8}", text) else None
-
-
-def _pairs(text: bytes) -> dict[str, str]:
-    """Read TEXT: keys and values between a character that the first byte names; twice, it stands for itself."""
-    mark = text[:1]
-    if not mark:
-        return {}
-    cells = [cell.replace(b"\0\0", mark) for cell in text[1:].replace(mark + mark, b"\0\0").split(mark)]
-    words = [cell.decode("utf-8", "replace").strip() for cell in cells]
-    return {key.upper(): value for key, value in zip(words[::2], words[1::2], strict=False)}
-
-
 def _data_fault(said: Mapping[str, str], data: tuple[int, int] | None, *, size_bytes: int) -> str | None:
     """Reckon how long DATA must be, and where it must end."""
-    begin = _count(said.get("$BEGINDATA"), most=10**15) if data is None else data[0]
-    events, channels = (_count(said.get(name), most=most) for name, most in _COUNTS.items())
+    begin = count_of(said, "$BEGINDATA", most=MOST_BYTES) if data is None else data[0]
+    events, channels = (count_of(said, name, most=most) for name, most in _COUNTS.items())
     if events is None or channels is None:
         return "does not tell in TEXT how many events of how many channels it holds ($TOT, $PAR)"
-    further = _count(said.get("$NEXTDATA"), most=10**15) or 0
+    further = count_of(said, "$NEXTDATA", most=MOST_BYTES) or 0
     if further >= size_bytes:
         return f"holds {size_bytes} bytes and says that more data begin at {further}"
     if said.get("$MODE", "L").upper() != "L" or not begin:
         return None
-    bits = [_count(said.get(f"$P{number}B"), most=_MOST_BITS) for number in range(1, channels + 1)]
+    bits = [count_of(said, f"$P{number}B", most=_MOST_BITS) for number in range(1, channels + 1)]
     known = [one for one in bits if one is not None]
     if len(known) < channels:
         return None  # events written as text, whose length nothing tells
@@ -138,11 +114,6 @@ def _data_fault(said: Mapping[str, str], data: tuple[int, int] | None, *, size_b
     if begin + needed > size_bytes:
         return f"holds {size_bytes} bytes where {events} events of {channels} channels need {begin + needed}"
     return None
-
-
-def _count(text: str | None, *, most: int) -> int | None:
-    number = int(text) if text is not None and re.fullmatch(r"[0-9]{1,18}", text.strip()) else None
-    return number if number is not None and number <= most else None
 
 
 def _named(said: Mapping[str, str], number: int) -> str | None:
@@ -153,10 +124,10 @@ def _named(said: Mapping[str, str], number: int) -> str | None:
 def _first_text(look: Look) -> dict[str, str]:
     for file in _files(look)[:3]:
         try:
-            parts = _parts(look.head(file.path, limit_bytes=_HEADER_BYTES))
+            parts = parts_of(look.head(file.path, limit_bytes=HEADER_BYTES))
             if parts is not None and parts["TEXT"][1] < _TEXT_BYTES:
                 begin, end = parts["TEXT"]
-                return _pairs(look.head(file.path, limit_bytes=end + 1)[begin:])
+                return keywords_of(look.head(file.path, limit_bytes=end + 1)[begin:])
         except (InvalidInput, NotFound):
             continue
     return {}

@@ -128,13 +128,14 @@ class Measurement:
         if not with_curves:
             return None
         step = -(-len(with_curves) // FILES_WITH_CURVES)
-        points = [
-            (file.entry.path, curve.name, x, y)
-            for file in with_curves[::step]
-            for curve in (file.reading.curves if file.reading else ())
-            for x, y in zip(curve.x, curve.y, strict=True)
-        ]
-        return tables.dump(dict(zip(("path", "curve", "x", "y"), map(list, zip(*points, strict=True)), strict=True)))
+        columns: dict[str, list[object]] = {name: [] for name in ("path", "curve", "x", "y")}
+        for file in with_curves[::step]:
+            for curve in file.reading.curves if file.reading else ():
+                columns["path"] += [file.entry.path] * len(curve.x)
+                columns["curve"] += [curve.name] * len(curve.x)
+                columns["x"] += curve.x
+                columns["y"] += curve.y
+        return tables.dump(columns)
 
     def _take_preview(self, index: int, reading: Reading, png: bytes) -> None:
         if index in self._even:

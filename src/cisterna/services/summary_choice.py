@@ -8,6 +8,7 @@ from typing import Protocol
 from cisterna.domain.project import ViewFormat
 from cisterna.ports.quality import MetricTable
 from cisterna.services.summary import NO_LIMITS, Facts, Summary
+from cisterna.services.summary_cytometry import summarise_cytometry
 from cisterna.services.summary_derived import summarise_labels, summarise_views
 from cisterna.services.summary_images import summarise_images
 from cisterna.services.summary_spectra import summarise_spectra
@@ -27,6 +28,7 @@ class Summarise(Protocol):
 _BY_DATA_TYPE: Mapping[str, Summarise] = {
     LABELS: summarise_labels,
     "mass_spectrometry": summarise_spectra,
+    "cytometry": summarise_cytometry,
     ViewFormat.OME_ZARR.value: summarise_views,
 }
 

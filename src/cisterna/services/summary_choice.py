@@ -10,9 +10,13 @@ from cisterna.ports.quality import MetricTable
 from cisterna.services.summary import NO_LIMITS, Facts, Summary
 from cisterna.services.summary_derived import summarise_labels, summarise_views
 from cisterna.services.summary_images import summarise_images
+from cisterna.services.summary_sequencing import summarise_run, summarise_sequences
 
 LABELS = "labels"
 """The data type of label images made by a model."""
+
+SEQUENCING, SEQUENCING_RUN = "sequencing", "sequencing_run"
+"""The data types of reads, and of what a sequencer writes before there are any: its run folder."""
 
 
 class Summarise(Protocol):
@@ -25,6 +29,8 @@ class Summarise(Protocol):
 
 _BY_DATA_TYPE: Mapping[str, Summarise] = {
     LABELS: summarise_labels,
+    SEQUENCING: summarise_sequences,
+    SEQUENCING_RUN: summarise_run,
     ViewFormat.OME_ZARR.value: summarise_views,
 }
 

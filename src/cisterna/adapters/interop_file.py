@@ -90,11 +90,11 @@ def _records(body: memoryview, start: int, kind: np.dtype[Any], *, told: int) ->
     return np.frombuffer(body, kind, offset=start)
 
 
-def _last_of(records: Array, *names: str) -> Array:
-    """Give the last record of each lane, tile and so on: what was written again counts once."""
-    key = np.zeros(len(records), np.uint64)
-    for name in names:
-        key = key * np.uint64(1 << 16) ^ records[name].astype(np.uint64)
+def _last_of(records: Array, last: str | None = None) -> Array:
+    """Give the last record of each lane, tile, and cycle or code: what was written again counts once."""
+    key = records["lane"].astype(np.uint64) << np.uint64(48) | records["tile"].astype(np.uint64) << np.uint64(16)
+    if last is not None:
+        key |= records[last].astype(np.uint64)
     _, places = np.unique(key[::-1], return_index=True)
     return records if len(places) == len(records) else records[len(records) - 1 - np.sort(places)[::-1]]
 
@@ -105,7 +105,7 @@ def _q_metrics(body: memoryview) -> tuple[Found, Curve | None]:
     values, start = _bins(body, version)
     columns = _UNBINNED if version < 6 or values is None else len(values)
     kind = np.dtype([*_identity(version, since=7), ("counts", "<u4", (columns,))])
-    records = _last_of(_records(body, start, kind, told=told), "lane", "tile", "cycle")
+    records = _last_of(_records(body, start, kind, told=told), "cycle")
     qualities = np.arange(1, _UNBINNED + 1) if columns == _UNBINNED or values is None else values
     cycles, places = np.unique(records["cycle"], return_inverse=True)
     total, good = np.zeros(len(cycles), np.uint64), np.zeros(len(cycles), np.uint64)
@@ -176,7 +176,7 @@ def _tile_metrics(body: memoryview) -> tuple[Found, Curve | None]:
 
 def _tiles_2(body: memoryview, told: int) -> tuple[Array, Array, Array]:
     kind = np.dtype([("lane", "<u2"), ("tile", "<u2"), ("code", "<u2"), ("value", "<f4")])
-    records = _last_of(_records(body, 2, kind, told=told), "lane", "tile", "code")
+    records = _last_of(_records(body, 2, kind, told=told), "code")
     key = records["lane"].astype(np.int64) << 16 | records["tile"]
     tiles = np.unique(key[np.isin(records["code"], (_CLUSTERS, _PASSED))])
     found = []
@@ -192,7 +192,7 @@ def _tiles_3(body: memoryview, told: int) -> tuple[Array, Array, Array]:
     kind = np.dtype([("lane", "<u2"), ("tile", "<u4"), ("code", "u1"), ("first", "<f4"), ("second", "<f4")])
     records = _records(body, 6, kind, told=told)
     area = float(np.frombuffer(body[2:6], "<f4")[0])
-    tiles = _last_of(records[records["code"] == ord("t")], "lane", "tile")
+    tiles = _last_of(records[records["code"] == ord("t")])
     clusters = tiles["first"].astype(float)
     density = clusters / area if np.isfinite(area) and area > 0 else np.full(len(tiles), np.nan)
     return clusters, tiles["second"].astype(float), density
@@ -212,7 +212,7 @@ def _error_metrics(body: memoryview) -> tuple[Found, Curve | None]:
     kind = np.dtype(
         [*named, ("error", "<f4"), ("rest", f"V{size - used}")] if size > used else [*named, ("error", "<f4")]
     )
-    records = _last_of(_records(body, start, kind, told=told), "lane", "tile", "cycle")
+    records = _last_of(_records(body, start, kind, told=told), "cycle")
     errors = records["error"].astype(float) / 100
     known = np.isfinite(errors)
     if not known.any():

@@ -206,7 +206,7 @@ def new_tally() -> Tally:
 def _compiled(function: Callable[_P, _R]) -> Callable[_P, _R]:
     """Compile at first use; what is compiled is kept on disk for the next process where there is a place for it."""
     try:
-        return cast("Callable[_P, _R]", numba.njit(nogil=True, cache=True)(function))
+        return cast("Callable[_P, _R]", numba.njit(nogil=True, cache=True, forceinline=True)(function))
     except RuntimeError:  # numba finds no folder it may write to: a read-only installation of a user without a home
         return cast("Callable[_P, _R]", numba.njit(nogil=True)(function))
 
@@ -406,7 +406,7 @@ def _qualities(chunk: Array, at: int, tally: Tally) -> int:
 def _rate(chunk: Array, at: int, stop: int, tally: Tally) -> None:
     """Count qualities by where in the read they are."""
     state, quality = tally.state, tally.quality
-    place, group, total = state[At.PLACE], state[At.BIN], 0
+    place, group, total = state[At.PLACE], state[At.BIN], np.int64(0)
     while at < stop:
         alone = place < _EXACT
         upto = min(stop, at + (_EXACT if alone else PLACE_EDGES[group + 1]) - place)
@@ -470,7 +470,7 @@ def _track(tally: Tally) -> None:
     """Count the sequence if it is one of those seen first, or there is still room for it."""
     state = tally.state
     key = (tally.hashes[Hash.BASES] ^ (tally.hashes[Hash.BASES] >> _SHIFT)) * _MIX | _ONE
-    slot = np.uintp(key >> _TOP)
+    slot = key >> _TOP
     while tally.tracked[slot, 0] != key:
         if tally.tracked[slot, 1] == 0:
             if state[At.DISTINCT] == TRACKED:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 from isal import isal_zlib
 
+_Damaged = cast("type[Exception]", isal_zlib.error)  # its stub says that it is an exception, not a class of them
 _GZIP = b"\x1f\x8b"
 _IN_BYTES, _OUT_BYTES = 64 * 1024, 1024 * 1024
 MOST_RATIO, FREE_BYTES = 200, 64 * 1024 * 1024
@@ -65,7 +66,7 @@ class GzipStream:
         """Unpack, and give what is left to unpack. What a full buffer holds back comes with the next bytes."""
         try:
             unpacked = self._member.decompress(packed, _OUT_BYTES)
-        except isal_zlib.error as error:
+        except _Damaged as error:
             how = "their checksum does not fit" if "checksum" in str(error).lower() else "they cannot be unpacked"
             self.problem = f"its packed data are damaged, since {how}; copy the file again"
             return b"", b""

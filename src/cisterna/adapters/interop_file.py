@@ -118,7 +118,7 @@ def _q_metrics(body: memoryview) -> tuple[Found, Curve | None]:
         raise _Wrong("it counts no base calls: nothing passed the filter")
     called = total > 0
     shares = good[called] / total[called]
-    found = {
+    found: Found = {
         "run_base_calls": float(calls),
         "run_q30_share": float(good.sum()) / calls,
         "run_cycles": float(len(cycles)),
@@ -164,7 +164,7 @@ def _tile_metrics(body: memoryview) -> tuple[Found, Curve | None]:
     if float(passed.sum()) > total * (1 + 1e-6):
         raise _Wrong("it counts more clusters that passed the filter than there are")
     measured = density[np.isfinite(density)]
-    found = {
+    found: Found = {
         "run_clusters": float(passed.sum()),
         "run_passed_filter_share": min(1.0, float(passed.sum()) / total),
         "run_density_per_mm2": float(measured.mean()) if measured.size else None,

@@ -30,10 +30,6 @@ class SequenceMeter:
         del is_image
         return _FASTQ.fullmatch(path) is not None or is_interop(path)
 
-    def warm(self) -> None:
-        """Load the compiled code, so that the first file does not wait for it."""
-        count_bytes(new_tally(), b"@a\nA\n+\nF\n")
-
     def read(self, body: memoryview, *, path: str) -> Reading:
         """Measure one file whose bytes are all here; whatever is wrong with it is a `problem` in words."""
         place = self.spool(path, size_bytes=len(body))

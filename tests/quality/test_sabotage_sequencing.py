@@ -163,6 +163,12 @@ RUNS: dict[str, Case] = {
     "half of the calls uncertain": (lambda: run(calls=(200, 200, 200, 400)), WHOLE, QUARANTINED, "q30-lost"),
     "fewer good calls than specified": (lambda: run(calls=(100, 100, 200, 600)), WHOLE, REVIEW, "q30-low"),
     "a bubble in one cycle": (lambda: run(worst=(500, 200, 200, 100)), WHOLE, REVIEW, "worst-cycle"),
+    "metrics cut off between two records": (
+        lambda: changed(run(), "InterOp/QMetricsOut.bin", run()["InterOp/QMetricsOut.bin"][: 16 + 24 * 390]),
+        WHOLE,
+        REVIEW,
+        "calls-lacking",
+    ),
     "overloaded": (lambda: run(clusters=(1250.0, 500.0)), WHOLE, REVIEW, "filter-low"),
     "badly overloaded": (lambda: run(clusters=(1250.0, 200.0)), WHOLE, QUARANTINED, "filter-lost"),
     "a dark lane": (lambda: run(silent=12), WHOLE, QUARANTINED, "tiles-lost"),

@@ -98,6 +98,13 @@ def test_single_qualities_count_from_one() -> None:
     assert read(body, "Q").metrics["run_q30_share"] == 5 / 8
 
 
+def test_a_file_of_qualities_that_ends_between_two_records_is_told() -> None:
+    whole, lacking = q_metrics(CALLS), q_metrics(CALLS)[:-48]
+
+    assert read(whole, "Q").metrics["run_lacking_calls_share"] == 0
+    assert read(lacking, "Q").metrics["run_lacking_calls_share"] == pytest.approx(2 / len(CALLS))
+
+
 @pytest.mark.parametrize("version", [2, 3])
 def test_tiles_are_what_illumina_reads(version: int) -> None:
     body = tile_metrics({**CLUSTERS, (2, 2206): (900.0, 0.0)}, version=version)

@@ -206,9 +206,9 @@ def new_tally() -> Tally:
 def _compiled(function: Callable[_P, _R]) -> Callable[_P, _R]:
     """Compile at first use; what is compiled is kept on disk for the next process where there is a place for it."""
     try:
-        return cast("Callable[_P, _R]", numba.njit(nogil=True, cache=True, forceinline=True)(function))
+        return cast("Callable[_P, _R]", numba.njit(nogil=True, forceinline=True, cache=True)(function))
     except RuntimeError:  # numba finds no folder it may write to: a read-only installation of a user without a home
-        return cast("Callable[_P, _R]", numba.njit(nogil=True)(function))
+        return cast("Callable[_P, _R]", numba.njit(nogil=True, forceinline=True)(function))
 
 
 def count_bytes(tally: Tally, piece: memoryview | bytes) -> bool:

@@ -21,6 +21,7 @@ RUN_METRICS = (
     "run_q30_share",
     "run_cycles",
     "run_worst_cycle_q30_share",
+    "run_lacking_calls_share",
     "run_clusters",
     "run_passed_filter_share",
     "run_density_per_mm2",
@@ -123,6 +124,7 @@ def _q_metrics(body: memoryview) -> tuple[Found, Curve | None]:
         "run_q30_share": float(good.sum()) / calls,
         "run_cycles": float(len(cycles)),
         "run_worst_cycle_q30_share": float(shares.min()),
+        "run_lacking_calls_share": 1 - len(records) / (len(cycles) * len(_last_of(records))),
     }
     return found, _by_cycle("run_q30_share_by_cycle", cycles[called], shares)
 

@@ -112,7 +112,7 @@ def summarise_run(table: MetricTable, facts: Facts, *, limits: Mapping[str, floa
     }
     sums = ("run_base_calls", "run_clusters", "run_tiles")
     lowest = ("run_q30_share", "run_worst_cycle_q30_share", "run_passed_filter_share", "run_cycles")
-    highest = ("run_silent_tiles_share", "run_error_share", "run_density_per_mm2")
+    highest = ("run_lacking_calls_share", "run_silent_tiles_share", "run_error_share", "run_density_per_mm2")
     row |= {name: _total(files.numbers(name)) for name in sums}
     row |= {name: min(_known(files.numbers(name)), default=None) for name in lowest}
     row |= {name: maximum(files.numbers(name)) for name in highest}

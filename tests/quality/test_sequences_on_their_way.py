@@ -9,6 +9,10 @@ import pytest
 
 from cisterna.adapters.gx_gate import GxGate
 from cisterna.adapters.sequence_meter import SequenceMeter
+from cisterna.adapters.shared_data import shared_folder
+from cisterna.adapters.suite_file import read_suite
+from cisterna.bootstrap.home import Home
+from cisterna.bootstrap.meter import meter_choice
 from cisterna.domain.acquisition import AcquisitionState
 from cisterna.domain.dataset import Stage, Version
 from cisterna.domain.finding import Verdict
@@ -21,6 +25,7 @@ from cisterna.services import one_read
 from cisterna.services.measurement import CURVES_PATH, METRICS_PATH
 from cisterna.services.staging import read_staged
 from cisterna.services.validate import gate_version
+from cisterna.settings import Settings
 from cisterna.testing.clock import SettableClock
 from cisterna.testing.reads import fastq_of, short_reads
 from cisterna.testing.scripted_run import Mishap, ScriptedRun
@@ -180,3 +185,14 @@ def test_what_was_read_ahead_of_a_nanopore_run_is_measured_by_then_and_judged_at
     assert table_of(way.facility, gated.version_id, METRICS_PATH)["path"] == called
     assert set(way.table(gated, CURVES_PATH)["path"]) == set(called)
     assert gated.stage is Stage.GATED
+
+
+@pytest.mark.parametrize("profile", [Fastq(), Illumina(), Nanopore()], ids=["fastq", "illumina", "nanopore"])
+def test_a_stack_has_a_meter_and_a_suite_for_what_every_sequencer_writes(profile: Profile, tmp_path: Path) -> None:
+    run = {"fastq": virtual_fastq, "illumina": virtual_illumina, "nanopore": virtual_nanopore}[profile.name]()
+    data_type = profile.describe(look(run.write(tmp_path))).data_type
+
+    with meter_choice(Settings(), Home(tmp_path / "home")) as choice:
+        assert isinstance(choice.of(data_type), SequenceMeter)
+
+    assert read_suite(shared_folder("expectations"), data_type)[0].expectations

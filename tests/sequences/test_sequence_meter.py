@@ -175,6 +175,26 @@ def test_a_byte_that_changed_is_counted_or_named_and_nothing_else(place: int, by
     assert found.problem is not None or found.metrics["reads"] is not None
 
 
+@settings(max_examples=200, deadline=None)
+@given(
+    st.sampled_from([packed(MIXED), blocks(MIXED, 3000)]),
+    st.lists(st.tuples(st.integers(0, 1 << 20), st.integers(0, 255)), max_size=4),
+    st.binary(max_size=3),
+    st.lists(st.integers(0, 1 << 20), max_size=5),
+)
+def test_packed_bytes_that_changed_never_hang_raise_or_pass_for_others(
+    body: bytes, changes: list[tuple[int, int]], more: bytes, cuts: list[int]
+) -> None:
+    changed = bytearray(body + more)
+    for place, byte in changes:
+        changed[place % len(changed)] = byte
+
+    found = measured(bytes(changed), "a.fastq.gz", cuts=[cut % len(changed) for cut in cuts])
+
+    assert found == measured(bytes(changed), "a.fastq.gz")
+    assert found.problem is not None or found == WHOLE
+
+
 GOOD = fastq_of(short_reads(3, length=20))
 PACKED = packed(GOOD)
 WRONG: dict[str, tuple[str, bytes, str]] = {

@@ -2,6 +2,9 @@
 
 Nothing of a line is kept but running sums, so a line may be of any length. Every definition is written down in
 `docs/reference/metrics-sequencing.md`; the tests hold plain Python versions of them against what is here.
+
+What is compiled in stands in this file and in no other: numba keeps compiled code until the file of a function changes,
+and would not see a number change elsewhere.
 """
 
 from __future__ import annotations

@@ -75,12 +75,15 @@ class GzipStream:
             self.problem = f"it unpacks to more than {MOST_RATIO} times its size, as no reads do; it was not read on"
             return b"", b""
         if not self._member.eof:
-            return unpacked, self._member.unconsumed_tail
+            rest = self._member.unconsumed_tail
+            if not unpacked and len(rest) == len(packed):
+                self.problem = "its packed data are damaged, since they cannot be unpacked; copy the file again"
+            return unpacked, rest
         rest, self._member = self._member.unused_data, None
         self._members += 1
         return unpacked, rest
 
 
 def _after_end(rest: bytes) -> str:
-    what = "zeros" if not rest.strip(b"\0") else "bytes that are no gzip"
+    what = "zeros" if rest[:1] == b"\0" else "bytes that are no gzip"
     return f"{what} follow the end of its packed data; copy the file again"

@@ -178,7 +178,6 @@ WRONG: dict[str, tuple[str, bytes, str]] = {
     "fewer than none": ("Tile", tile_metrics({(1, 1101): (9.0, -1.0)}, version=2), "no tile can have"),
     "no numbers": ("Tile", tile_metrics({(1, 1101): (float("nan"), float("nan"))}), "counts no clusters"),
     "more passed than there are": ("Tile", tile_metrics({(1, 1101): (5.0, 6.0)}), "more clusters that passed"),
-    "errors that are no number": ("Error", error_metrics({(1, 1101, 1): float("nan")}), "no error rate"),
     "errors beyond all bases": ("Error", error_metrics({(1, 1101, 1): 101.0}), "no share of the bases"),
     "errors cut off": ("Error", error_metrics(PERCENTS, version=6)[:4], "within its header"),
 }
@@ -192,6 +191,16 @@ def test_what_is_wrong_is_a_problem_in_words(name: str) -> None:
 
     assert words in (found.problem or "")
     assert not any(value is not None for value in found.metrics.values())
+
+
+@pytest.mark.parametrize("percents", [{}, {(1, 1101, 1): float("nan")}], ids=["no record", "no number"])
+@pytest.mark.parametrize("version", [3, 4, 5, 6])
+def test_a_run_without_a_control_has_no_error_rate_and_no_problem(
+    version: int, percents: dict[tuple[int, int, int], float]
+) -> None:
+    found = read(error_metrics(percents, version=version), "Error")
+
+    assert (found.problem, found.unmeasured, found.metrics["run_error_share"]) == (None, None, None)
 
 
 @pytest.mark.parametrize(("kind", "version"), [("Q", 8), ("Q", 3), ("Tile", 4), ("Error", 7)])
@@ -219,5 +228,6 @@ def test_no_bytes_raise_anything(kind: str, body: bytes, changes: list[tuple[int
     found = read(bytes(changed[:stop]), kind)
 
     measured = [value for value in found.metrics.values() if value is not None]
-    assert bool(found.problem or found.unmeasured) != bool(measured)
+    assert not (measured and (found.problem or found.unmeasured))
+    assert measured or found.problem or found.unmeasured or kind == "Error"
     assert np.isfinite(measured).all()

@@ -260,6 +260,7 @@ FINE: dict[str, tuple[str, bytes, dict[str, float | None]]] = {
     "a read without bases at the end": ("a.fastq", GOOD + b"@a\n\n+\n", {"reads": 4, "empty_reads": 1}),
     "lower case": ("a.fastq", b"@a\nacgt\n+\nIIII\n", {"gc_share": 0.5, "lower_case_share": 1.0}),
     "qualities that begin like a record": ("a.fastq", b"@a\nACGT\n+\n@@@@\n", {"reads": 1}),
+    "PacBio of nothing but Q93": ("a.fastq", b"@m64011_190830_220126/1/ccs\nACGT\n+\n~~~~\n", {"reads": 1}),
     "a packed file without reads": ("a.fastq.gz", packed(b""), {"reads": 0, "bases": 0, "gc_share": None}),
     "many members": ("a.fastq.gz", PACKED * 5, {"reads": 15}),
 }

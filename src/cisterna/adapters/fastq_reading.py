@@ -56,6 +56,8 @@ _Q30 = 30
 _OFFSET_64 = (59, 90)
 """A file whose qualities all lie at or above the first of these bytes, and some at or above the second, is no Phred+33:
 read as such, no base of it were worse than Q26, and some better than Q56."""
+_NEVER_64 = (2, 3)
+"""Platforms that never wrote Phred+64, and whose good reads may have qualities up to Q93."""
 _LENGTHS_SHOWN = 200
 _PLACES = {
     Phase.NAME: "in its name",
@@ -65,7 +67,6 @@ _PLACES = {
     Phase.AFTER_PLUS: "in its third line",
     Phase.QUALITIES: "in its qualities",
 }
-
 _WORDS = {
     Fault.NO_NAME: "begins with {byte} where @ must be, so it is no FASTQ of four lines a record",
     Fault.NO_PLUS: "has {byte} where the + of its third line must be",
@@ -85,7 +86,7 @@ def lacks_newline(tally: Tally) -> bool:
     return bool(state[At.PHASE] == Phase.QUALITIES and state[At.PLACE] == state[At.BASES])
 
 
-def fault_of(tally: Tally) -> str | None:
+def fault_of(tally: Tally, *, head: bytes) -> str | None:
     """Say what is wrong with the first record that is not as it must be, or with the file as a whole."""
     state = tally.state
     number, fault = int(state[At.READS]) + 1, Fault(int(state[At.FAULT]))
@@ -94,6 +95,8 @@ def fault_of(tally: Tally) -> str | None:
     if state[At.PHASE] != Phase.RECORD:
         return f"it ends within record {number:,}, {_PLACES[Phase(int(state[At.PHASE]))]}; copy it again"
     used = np.flatnonzero(tally.quality.sum(axis=0)) + FIRST_QUALITY
+    if platform_code(head) in _NEVER_64:
+        return None
     if used.size and used[0] >= _OFFSET_64[0] and used[-1] >= _OFFSET_64[1]:
         return "its qualities are no Phred+33 but look like Phred+64, as before 2011; convert the file"
     return None

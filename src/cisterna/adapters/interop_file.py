@@ -33,6 +33,7 @@ _FILE = re.compile(r"(?:.+/)?InterOp/(Q|Tile|Error)MetricsOut\.bin")
 _Q30 = 30
 _UNBINNED = 50
 _LOT = 1 << 20
+_WITHIN_HEADER = "it ends within its header; copy it again"
 _ERROR_ID_BYTES = {3: 30, 4: 12, 5: 16}
 _DENSITY, _CLUSTERS, _PASSED = 100, 102, 103
 
@@ -73,7 +74,7 @@ def _header(body: memoryview, *, versions: tuple[int, ...]) -> tuple[int, int]:
     if body[0] not in versions:
         raise _Unknown(f"version {body[0]} of this file is not read here, only {', '.join(map(str, versions))}")
     if len(body) < 2:
-        raise _Wrong("it ends within its header; copy it again")
+        raise _Wrong(_WITHIN_HEADER)
     return body[0], body[1]
 
 
@@ -83,12 +84,18 @@ def _records(body: memoryview, start: int, kind: np.dtype[Any], *, told: int) ->
         raise _Wrong(f"its header tells of records of {told} bytes, and they must have {kind.itemsize}")
     rest = len(body) - start
     if rest < 0:
-        raise _Wrong("it ends within its header; copy it again")
+        raise _Wrong(_WITHIN_HEADER)
     if rest % kind.itemsize:
         raise _Wrong(f"it ends within record {rest // kind.itemsize + 1:,}; copy it again")
-    if rest == 0:
-        raise _Wrong("it holds no record: nothing was measured of the run")
     return np.frombuffer(body, kind, offset=start)
+
+
+def _some_records(body: memoryview, start: int, kind: np.dtype[Any], *, told: int) -> Array:
+    """Take the records of a file that every run has some of."""
+    records = _records(body, start, kind, told=told)
+    if not len(records):
+        raise _Wrong("it holds no record: nothing was measured of the run")
+    return records
 
 
 def _last_of(records: Array, last: str | None = None) -> Array:
@@ -106,8 +113,8 @@ def _q_metrics(body: memoryview) -> tuple[Found, Curve | None]:
     values, start = _bins(body, version)
     columns = _UNBINNED if version < 6 or values is None else len(values)
     kind = np.dtype([*_identity(version, since=7), ("counts", "<u4", (columns,))])
-    records = _last_of(_records(body, start, kind, told=told), "cycle")
-    qualities = np.arange(1, _UNBINNED + 1) if columns == _UNBINNED or values is None else values
+    records = _last_of(_some_records(body, start, kind, told=told), "cycle")
+    qualities = np.arange(1, _UNBINNED + 1) if version < 6 or values is None else values
     cycles, places = np.unique(records["cycle"], return_inverse=True)
     total, good = np.zeros(len(cycles), np.uint64), np.zeros(len(cycles), np.uint64)
     for first in range(0, len(records), _LOT):
@@ -134,7 +141,7 @@ def _bins(body: memoryview, version: int) -> tuple[Array | None, int]:
     if version == 4:
         return None, 2
     if len(body) < 4:
-        raise _Wrong("it ends within its header; copy it again")
+        raise _Wrong(_WITHIN_HEADER)
     if not body[2]:
         if version >= 7:
             raise _Wrong("its header tells of no bins of qualities")
@@ -178,7 +185,7 @@ def _tile_metrics(body: memoryview) -> tuple[Found, Curve | None]:
 
 def _tiles_2(body: memoryview, told: int) -> tuple[Array, Array, Array]:
     kind = np.dtype([("lane", "<u2"), ("tile", "<u2"), ("code", "<u2"), ("value", "<f4")])
-    records = _last_of(_records(body, 2, kind, told=told), "code")
+    records = _last_of(_some_records(body, 2, kind, told=told), "code")
     key = records["lane"].astype(np.int64) << 16 | records["tile"]
     tiles = np.unique(key[np.isin(records["code"], (_CLUSTERS, _PASSED))])
     found = []
@@ -192,7 +199,7 @@ def _tiles_2(body: memoryview, told: int) -> tuple[Array, Array, Array]:
 
 def _tiles_3(body: memoryview, told: int) -> tuple[Array, Array, Array]:
     kind = np.dtype([("lane", "<u2"), ("tile", "<u4"), ("code", "u1"), ("first", "<f4"), ("second", "<f4")])
-    records = _records(body, 6, kind, told=told)
+    records = _some_records(body, 6, kind, told=told)
     area = float(np.frombuffer(body[2:6], "<f4")[0])
     tiles = _last_of(records[records["code"] == ord("t")])
     clusters = tiles["first"].astype(float)
@@ -201,12 +208,12 @@ def _tiles_3(body: memoryview, told: int) -> tuple[Array, Array, Array]:
 
 
 def _error_metrics(body: memoryview) -> tuple[Found, Curve | None]:
-    """Average the error rate of the PhiX control over lanes, tiles and cycles."""
+    """Average the error rate of the PhiX control over lanes, tiles and cycles; a run without any has no rate."""
     version, told = _header(body, versions=(3, 4, 5, 6))
     start, size = 2, _ERROR_ID_BYTES.get(version, 0)
     if version == 6:
         if len(body) < 6:
-            raise _Wrong("it ends within its header; copy it again")
+            raise _Wrong(_WITHIN_HEADER)
         adapters, bases = np.frombuffer(body[2:6], "<u2")
         start, size = 6 + int(adapters) * int(bases), 12 + 4 * int(adapters)
     named = _identity(version, since=4)
@@ -218,7 +225,7 @@ def _error_metrics(body: memoryview) -> tuple[Found, Curve | None]:
     errors = records["error"].astype(float) / 100
     known = np.isfinite(errors)
     if not known.any():
-        raise _Wrong("it holds no error rate that is a number")
+        return {"run_error_share": None}, None
     if (errors[known] < 0).any() or (errors[known] > 1).any():
         raise _Wrong("it holds error rates that are no share of the bases")
     cycles, places = np.unique(records["cycle"][known], return_inverse=True)

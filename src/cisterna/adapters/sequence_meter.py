@@ -96,4 +96,4 @@ class _FastqSpool:
         if not self._is_faulty and lacks_newline(self._tally):
             count_bytes(self._tally, b"\n")
         is_without = self._head and not self._tally.state[At.READS]
-        return fault_of(self._tally) or ("it holds no record" if is_without else None)
+        return fault_of(self._tally, head=self._head) or ("it holds no record" if is_without else None)

@@ -212,7 +212,7 @@ def test_an_aviti_run_that_is_not_whole_is_held_with_the_reason(
 def test_the_run_describes_itself(tmp_path: Path) -> None:
     described = ILLUMINA.describe(look(virtual_illumina(Platform.NOVASEQ, lanes=2).write(tmp_path)))
 
-    assert (described.title, described.data_type) == ("Yeast pool", "sequencing")
+    assert (described.title, described.data_type) == ("Yeast pool", "sequencing_run")
     assert described.instrument_model == "Illumina NovaSeq 6000"
     assert described.started_at == datetime(2024, 7, 22, 8, tzinfo=UTC)
     assert described.fields["flow_cell"] == "HVHL5DMXY"

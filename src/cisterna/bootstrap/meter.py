@@ -8,6 +8,7 @@ from importlib.util import find_spec
 
 from cisterna.bootstrap.home import Home
 from cisterna.ports.quality import MeterChoice
+from cisterna.services.summary_choice import SEQUENCING, SEQUENCING_RUN
 from cisterna.settings import Settings
 
 
@@ -27,6 +28,7 @@ def meter_choice(settings: Settings, home: Home) -> Iterator[MeterChoice]:
     from cisterna.adapters.maker_meter import MakerMeter
     from cisterna.adapters.plane_child import PlaneChildren
     from cisterna.adapters.spectra_meter import SpectraMeter
+    from cisterna.adapters.sequence_meter import SequenceMeter
     from cisterna.adapters.spool_folder import SpoolFolder
 
     measure = settings.measure
@@ -40,4 +42,4 @@ def meter_choice(settings: Settings, home: Home) -> Iterator[MeterChoice]:
             plane_bytes=measure.image_limit_bytes,
             most_planes=measure.planes_per_file,
         )
-        yield MeterChoice(images, {"mass_spectrometry": SpectraMeter(), "cytometry": FcsMeter()})
+        yield MeterChoice(images, {"mass_spectrometry": SpectraMeter(), "cytometry": FcsMeter(), SEQUENCING: sequences, SEQUENCING_RUN: sequences})

@@ -155,7 +155,7 @@ class Illumina:
         try:
             run = _run(look)
         except (InvalidInput, NotFound):
-            return Described(title=_title(look), data_type="sequencing")
+            return Described(title=_title(look), data_type="sequencing_run")
         parameters = _parameters(look)
         kind = _kind(look, parameters)
         found: dict[str, JsonValue | None] = {
@@ -173,7 +173,7 @@ class Illumina:
         }
         return Described(
             title=_first(parameters, "ExperimentName") or _title(look),
-            data_type="sequencing",
+            data_type="sequencing_run",
             fields={name: value for name, value in found.items() if value is not None},
             instrument_model=f"Illumina {kind.name}" if kind else None,
             started_at=run.started,
@@ -466,7 +466,7 @@ def _described_aviti(look: Look) -> Described:
     said = plain_text(parameters.get("Date"))
     return Described(
         title=plain_text(parameters.get("RunName")) or _title(look),
-        data_type="sequencing",
+        data_type="sequencing_run",
         fields={name: value for name, value in found.items() if value is not None},
         instrument_model="Element AVITI",
         started_at=_moment(said) if said else None,

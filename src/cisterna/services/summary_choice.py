@@ -12,9 +12,13 @@ from cisterna.services.summary_cytometry import summarise_cytometry
 from cisterna.services.summary_derived import summarise_labels, summarise_views
 from cisterna.services.summary_images import summarise_images
 from cisterna.services.summary_spectra import summarise_spectra
+from cisterna.services.summary_sequencing import summarise_run, summarise_sequences
 
 LABELS = "labels"
 """The data type of label images made by a model."""
+
+SEQUENCING, SEQUENCING_RUN = "sequencing", "sequencing_run"
+"""The data types of reads, and of what a sequencer writes before there are any: its run folder."""
 
 
 class Summarise(Protocol):
@@ -29,6 +33,8 @@ _BY_DATA_TYPE: Mapping[str, Summarise] = {
     LABELS: summarise_labels,
     "mass_spectrometry": summarise_spectra,
     "cytometry": summarise_cytometry,
+    SEQUENCING: summarise_sequences,
+    SEQUENCING_RUN: summarise_run,
     ViewFormat.OME_ZARR.value: summarise_views,
 }
 

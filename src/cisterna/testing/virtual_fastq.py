@@ -6,6 +6,7 @@ import gzip
 import hashlib
 from enum import StrEnum
 
+from cisterna.testing.reads import fastq_of, short_reads
 from cisterna.testing.scripted_run import Mishap, ScriptedRun
 
 BGZF_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
@@ -56,9 +57,11 @@ def virtual_fastq(
         victim: With which file; else with the last.
     """
     calls = {
-        f"{sample}_S{number}_L001_{read}_001.fastq.gz": packed(fastq(3 + number), is_bgzf=is_bgzf)
+        f"{sample}_S{number}_L001_{read}_001.fastq.gz": packed(
+            fastq_of(short_reads(40 + number, seed=number, mate=mate)), is_bgzf=is_bgzf
+        )
         for number, sample in enumerate(samples, 1)
-        for read in reads
+        for mate, read in enumerate(reads, 1)
     }
     files: dict[str, bytes] = {}
     for path, body in calls.items():

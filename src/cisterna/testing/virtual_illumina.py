@@ -6,6 +6,7 @@ import json
 import struct
 from enum import StrEnum
 
+from cisterna.testing.interop_files import q_metrics, tile_metrics
 from cisterna.testing.scripted_run import Mishap, ScriptedRun
 
 _CALLS = "Data/Intensities/BaseCalls"
@@ -60,7 +61,7 @@ def virtual_illumina(
     files = {
         "RunInfo.xml": run_info(name, _SERIALS[platform], lanes=lanes, reads=reads),
         "RunParameters.xml": _parameters(platform, version),
-        "InterOp/QMetricsOut.bin": b"\x07\x01",
+        **_run_metrics(platform, lanes=lanes, cycles=sum(reads)),
         **calls,
         "RTAComplete.txt": b"2024-07-22,11:10:02,Illumina RTA 3.4.4\n",
     }
@@ -116,6 +117,17 @@ def cbcl(tiles: int = 2, *, block_bytes: int = 40) -> bytes:
     head = struct.pack("<HIBBII", 1, header_bytes, 2, 2, 0, tiles)
     entries = b"".join(struct.pack("<IIII", 1101 + tile, 100, 100, block_bytes) for tile in range(tiles))
     return head + entries + b"\1" + b"\x1f" * (tiles * block_bytes)
+
+
+def _run_metrics(platform: Platform, *, lanes: int, cycles: int) -> dict[str, bytes]:
+    """Write what the sequencer measured of a good run: two tiles a lane, nine tenths of the calls of the best bin."""
+    is_old = platform in _OLD_VERSION
+    tiles = [(lane, tile) for lane in range(1, lanes + 1) for tile in (1101, 1102)]
+    calls = {(*tile, cycle): (20, 30, 50, 900) for cycle in range(1, cycles + 1) for tile in tiles}
+    return {
+        "InterOp/QMetricsOut.bin": q_metrics(calls, version=6 if is_old else 7),
+        "InterOp/TileMetricsOut.bin": tile_metrics(dict.fromkeys(tiles, (1250.0, 1000.0)), version=2 if is_old else 3),
+    }
 
 
 def _base_calls(platform: Platform, *, lanes: int, cycles: int) -> dict[str, bytes]:

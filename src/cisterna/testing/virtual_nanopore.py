@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 from collections.abc import Mapping
 
+from cisterna.testing.reads import fastq_of, long_reads
 from cisterna.testing.scripted_run import Mishap, ScriptedRun
 
 RUN = "20250603_1201_3E_PAA12345_e05460c6"
@@ -32,7 +34,10 @@ def virtual_nanopore(
         summary: What the final summary says otherwise.
     """
     raw = {f"pod5/{_TAIL}_{number}.pod5": POD5 + b"\0" * 64 + POD5 for number in range(batches)}
-    called = {f"fastq_pass/{_TAIL}_{number}.fastq.gz": b"\x1f\x8b" + bytes(30) for number in range(batches)}
+    called = {
+        f"fastq_pass/{_TAIL}_{number}.fastq.gz": gzip.compress(fastq_of(long_reads(12, seed=number)), mtime=0)
+        for number in range(batches)
+    }
     sheet = "flow_cell_id,sample_id,experiment_id,kit\nPAA12345,yeast,pool 7,SQK-LSK114\n"
     counts = {"pod5_files_in_final_dest": batches, "pod5_files_in_fallback": 0, "fastq_files_in_final_dest": batches}
     told = {

@@ -1,0 +1,89 @@
+"""Unpacks gzip as it is read: of one member or many, in blocks (BGZF), with bounded memory whatever the file claims."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, cast
+
+from isal import isal_zlib
+
+_Damaged = cast("type[Exception]", isal_zlib.error)  # its stub says that it is an exception, not a class of them
+_GZIP = b"\x1f\x8b"
+_IN_BYTES, _OUT_BYTES = 64 * 1024, 1024 * 1024
+MOST_RATIO, FREE_BYTES = 200, 64 * 1024 * 1024
+"""What unpacks to more than so many times its size, beyond the first bytes, is no sequences and is given up."""
+
+
+class GzipStream:
+    """One gzip file under way.
+
+    Attributes:
+        problem: What is wrong with it, in words; then nothing more is unpacked.
+    """
+
+    def __init__(self) -> None:
+        self.problem: str | None = None
+        self._member: Any = None
+        self._members = 0
+        self._held = b""
+        self._in_bytes = self._out_bytes = 0
+
+    def unpack(self, piece: memoryview) -> Iterator[bytes]:
+        """Give what the next bytes unpack to, in pieces of at most 1 MiB."""
+        for start in range(0, len(piece), _IN_BYTES):
+            packed = bytes(piece[start : start + _IN_BYTES])
+            self._in_bytes += len(packed)
+            while packed and self.problem is None:
+                if self._member is None:
+                    packed = self._begin(packed)
+                    continue
+                unpacked, packed = self._go_on(packed)
+                if unpacked:
+                    yield unpacked
+            if self.problem is not None:
+                return
+
+    def end(self) -> None:
+        """Say that there are no more bytes; a member that has not come to its end is a `problem`."""
+        if self.problem is None and (self._member is not None or (self._held and not self._members)):
+            self.problem = "its packed data end in the middle: the file was cut off; copy it again"
+        elif self.problem is None and self._held:
+            self.problem = _after_end(self._held)
+
+    def _begin(self, packed: bytes) -> bytes:
+        """Look at what a member begins with, which may come in two pieces."""
+        packed, self._held = self._held + packed, b""
+        if len(packed) < len(_GZIP) and _GZIP.startswith(packed):
+            self._held = packed
+            return b""
+        if packed.startswith(_GZIP):
+            self._member = isal_zlib.decompressobj(wbits=31)
+            return packed
+        self.problem = _after_end(packed) if self._members else "it does not begin like a gzip file"
+        return b""
+
+    def _go_on(self, packed: bytes) -> tuple[bytes, bytes]:
+        """Unpack, and give what is left to unpack. What a full buffer holds back comes with the next bytes."""
+        try:
+            unpacked = self._member.decompress(packed, _OUT_BYTES)
+        except _Damaged as error:
+            how = "their checksum does not fit" if "checksum" in str(error).lower() else "they cannot be unpacked"
+            self.problem = f"its packed data are damaged, since {how}; copy the file again"
+            return b"", b""
+        self._out_bytes += len(unpacked)
+        if self._out_bytes > FREE_BYTES + MOST_RATIO * self._in_bytes:
+            self.problem = f"it unpacks to more than {MOST_RATIO} times its size, as no reads do; it was not read on"
+            return b"", b""
+        if not self._member.eof:
+            rest = self._member.unconsumed_tail
+            if not unpacked and len(rest) == len(packed):
+                self.problem = "its packed data are damaged, since they cannot be unpacked; copy the file again"
+            return unpacked, rest
+        rest, self._member = self._member.unused_data, None
+        self._members += 1
+        return unpacked, rest
+
+
+def _after_end(rest: bytes) -> str:
+    what = "zeros" if rest[:1] == b"\0" else "bytes that are no gzip"
+    return f"{what} follow the end of its packed data; copy the file again"

@@ -419,11 +419,12 @@ def test_a_bad_file_is_a_problem_in_words_and_has_no_metric(body: bytes, says: s
 
 PACKED = gzip.compress(WHOLE)
 BAD_GZIP = {
-    "cut off": (PACKED[:-100], "its gzip data have no end: it was cut off"),
-    "without its checksum": (PACKED[:-8], "its gzip data have no end"),
-    "a bit turned": (PACKED[:2000] + bytes([PACKED[2000] ^ 1]) + PACKED[2001:], "its gzip data are damaged ("),
-    "no gzip": (WHOLE, "its gzip data are damaged (Error -3"),
-    "something behind it": (PACKED + b"more", "its gzip data are damaged ("),
+    "cut off": (PACKED[:-100], "its packed data end in the middle: the file was cut off"),
+    "without its checksum": (PACKED[:-8], "its packed data end in the middle"),
+    "a bit turned": (PACKED[:2000] + bytes([PACKED[2000] ^ 1]) + PACKED[2001:], "its packed data are damaged, since "),
+    "no gzip": (WHOLE, "it does not begin like a gzip file"),
+    "zeros behind it": (PACKED + bytes(512), "zeros follow the end"),
+    "something behind it": (PACKED + b"more", "bytes that are no gzip follow the end"),
     "a bomb": (gzip.compress(b"<mzML>" + b" " * 200_000_000, 9), "it unpacks to more than 200 times its size"),
 }
 
@@ -433,8 +434,9 @@ def test_bad_gzip_is_a_problem_in_words(body: bytes, says: str) -> None:
     assert (read(body, "a.mzML.gz").problem or "").startswith(says)
 
 
-@pytest.mark.parametrize("body", [PACKED + bytes(512), gzip.compress(WHOLE[:999]) + gzip.compress(WHOLE[999:])])
-def test_gzip_of_several_members_or_with_zeros_behind_is_read_as_gunzip_does(body: bytes) -> None:
+def test_gzip_of_several_members_is_read_as_gunzip_does() -> None:
+    body = gzip.compress(WHOLE[:999]) + gzip.compress(WHOLE[999:])
+
     assert read(body, "a.mzML.gz") == read(WHOLE)
 
 

@@ -11,7 +11,7 @@ _Damaged = cast("type[Exception]", isal_zlib.error)  # its stub says that it is 
 _GZIP = b"\x1f\x8b"
 _IN_BYTES, _OUT_BYTES = 64 * 1024, 1024 * 1024
 MOST_RATIO, FREE_BYTES = 200, 64 * 1024 * 1024
-"""What unpacks to more than so many times its size, beyond the first bytes, is no sequences and is given up."""
+"""What unpacks to more than so many times its size, beyond the first bytes, is given up."""
 
 
 class GzipStream:
@@ -72,7 +72,7 @@ class GzipStream:
             return b"", b""
         self._out_bytes += len(unpacked)
         if self._out_bytes > FREE_BYTES + MOST_RATIO * self._in_bytes:
-            self.problem = f"it unpacks to more than {MOST_RATIO} times its size, as no reads do; it was not read on"
+            self.problem = f"it unpacks to more than {MOST_RATIO} times its size; it was not read on"
             return b"", b""
         if not self._member.eof:
             rest = self._member.unconsumed_tail

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
-from cisterna.adapters.gunzip import Gunzip, GzipDamaged
+from cisterna.adapters.gzip_stream import GzipStream
 from cisterna.adapters.spectra_reader import SpectraReader
 from cisterna.adapters.spectra_tally import METRICS
 from cisterna.adapters.xml_feed import Refused
@@ -77,7 +77,7 @@ class _SpectraSpool:
 
     def __init__(self, *, is_gzip: bool) -> None:
         self._reader = SpectraReader()
-        self._gunzip = Gunzip() if is_gzip else None
+        self._packed = GzipStream() if is_gzip else None
         self._problem: str | None = None
         self._held = bytearray()
         self._is_empty = True
@@ -97,12 +97,13 @@ class _SpectraSpool:
         block = bytes(self._held)
         self._held.clear()
         try:
-            if self._gunzip is None:
+            if self._packed is None:
                 self._reader.write(block)
                 return
-            for part in self._gunzip.unpack(block):
+            for part in self._packed.unpack(memoryview(block)):
                 self._reader.write(part)
-        except (Refused, GzipDamaged) as problem:
+            self._problem = self._packed.problem
+        except Refused as problem:
             self._problem = str(problem)
 
     def read(self, *, keep_on: Callable[[], None]) -> Reading:
@@ -121,11 +122,13 @@ class _SpectraSpool:
         return Reading(metrics=metrics, curves=tally.curves())
 
     def _ended(self) -> str | None:
+        if self._packed is not None:
+            self._packed.end()
+            if self._packed.problem is not None:
+                return self._packed.problem
         try:
-            if self._gunzip is not None:
-                self._gunzip.close()
             self._reader.close()
-        except (Refused, GzipDamaged) as problem:
+        except Refused as problem:
             return str(problem)
         return None
 

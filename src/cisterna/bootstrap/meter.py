@@ -27,8 +27,8 @@ def meter_choice(settings: Settings, home: Home) -> Iterator[MeterChoice]:
     from cisterna.adapters.image_meter import TiffMeter
     from cisterna.adapters.maker_meter import MakerMeter
     from cisterna.adapters.plane_child import PlaneChildren
-    from cisterna.adapters.spectra_meter import SpectraMeter
     from cisterna.adapters.sequence_meter import SequenceMeter
+    from cisterna.adapters.spectra_meter import SpectraMeter
     from cisterna.adapters.spool_folder import SpoolFolder
 
     measure = settings.measure
@@ -42,4 +42,11 @@ def meter_choice(settings: Settings, home: Home) -> Iterator[MeterChoice]:
             plane_bytes=measure.image_limit_bytes,
             most_planes=measure.planes_per_file,
         )
-        yield MeterChoice(images, {"mass_spectrometry": SpectraMeter(), "cytometry": FcsMeter(), SEQUENCING: sequences, SEQUENCING_RUN: sequences})
+        sequences = SequenceMeter()
+        others = {
+            "cytometry": FcsMeter(),
+            "mass_spectrometry": SpectraMeter(),
+            SEQUENCING: sequences,
+            SEQUENCING_RUN: sequences,
+        }
+        yield MeterChoice(images, others)

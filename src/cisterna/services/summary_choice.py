@@ -11,8 +11,8 @@ from cisterna.services.summary import NO_LIMITS, Facts, Summary
 from cisterna.services.summary_cytometry import summarise_cytometry
 from cisterna.services.summary_derived import summarise_labels, summarise_views
 from cisterna.services.summary_images import summarise_images
-from cisterna.services.summary_spectra import summarise_spectra
 from cisterna.services.summary_sequencing import summarise_run, summarise_sequences
+from cisterna.services.summary_spectra import summarise_spectra
 
 LABELS = "labels"
 """The data type of label images made by a model."""

@@ -7,7 +7,7 @@ from contextlib import closing, contextmanager
 from importlib.util import find_spec
 
 from cisterna.bootstrap.home import Home
-from cisterna.ports.quality import MeterChoice
+from cisterna.ports.quality import Meter, MeterChoice
 from cisterna.services.summary_choice import SEQUENCING, SEQUENCING_RUN
 from cisterna.settings import Settings
 
@@ -43,7 +43,7 @@ def meter_choice(settings: Settings, home: Home) -> Iterator[MeterChoice]:
             most_planes=measure.planes_per_file,
         )
         sequences = SequenceMeter()
-        others = {
+        others: dict[str, Meter] = {
             "cytometry": FcsMeter(),
             "mass_spectrometry": SpectraMeter(),
             SEQUENCING: sequences,

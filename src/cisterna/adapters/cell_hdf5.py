@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping
-from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 import h5py
@@ -59,9 +58,7 @@ def open_cells(file: BinaryIO, asked: Mapping[str, object]) -> Generator[None, N
         InvalidInput: It is not read here.
     """
     del asked
-    size_bytes = Path(f"/proc/self/fd/{file.fileno()}").stat().st_size
-    guarded = GuardedFile(f"/proc/self/fd/{file.fileno()}", size_bytes=size_bytes)
-    return _measured(guarded)
+    return _measured(GuardedFile(file))
 
 
 def _measured(file: GuardedFile) -> Work:
@@ -170,11 +167,11 @@ def _sparse(file: GuardedFile, matrix: _Matrix, marks: GeneMarks) -> Tallying:
     data, indices, pointers = parts
     majors = matrix.cells if matrix.is_by_cell else matrix.genes
     minors = matrix.genes if matrix.is_by_cell else matrix.cells
+    is_long = pointers.shape[0] == majors + 1
+    ends = numbers(pointers, 0, majors + 1).astype(np.int64) if is_long else np.zeros(1, np.int64)
+    if not is_long or ends[0] or not ends[-1] == data.shape[0] == indices.shape[0] or (np.diff(ends) < 0).any():
+        raise Fault("the pointers of its sparse matrix do not fit its shape and its entries")
     tally = CellTally(matrix.cells, matrix.genes, marks=marks, by_cell=matrix.is_by_cell)
-    ends = numbers(pointers, 0, majors + 2).astype(np.int64)
-    is_whole = len(ends) == majors + 1 and ends[0] == 0 and ends[-1] == data.shape[0] == indices.shape[0]
-    if not is_whole or (np.diff(ends) < 0).any():
-        raise Fault("the pointers of its sparse matrix do not fit its entries")
     for start in range(0, data.shape[0], _BLOCK):
         stop = min(start + _BLOCK, data.shape[0])
         minor = numbers(indices, start, stop).astype(np.int64)
@@ -273,6 +270,8 @@ def _names(file: GuardedFile, group: h5py.Group, name: str, *, marks: bool = Fal
         raise Fault(f"it has no {name}")
     index = file.attribute(table, "_index")
     found = file.find(table, index if isinstance(index, str) else "_index")
+    if isinstance(found, h5py.Group):  # anndata's array of texts of which some may be missing: values, and a mask
+        found = file.find(found, "values")
     if not isinstance(found, h5py.Dataset):
         raise Fault(f"its {name} has no index")
     counted = _counted(file.texts(found), marks=marks)

@@ -6,9 +6,10 @@ loaded from a folder). None is followed: whoever could write a file would otherw
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from math import ceil, prod
-from typing import Any
+from typing import Any, BinaryIO
 
 import h5py
 import numpy as np
@@ -36,13 +37,12 @@ class GuardedFile:
     """An open file whose parts are asked for by name.
 
     Args:
-        path: Of the file.
-        size_bytes: How long it is.
+        file: That is open; its library asks for its bytes here, since a file without a name is not opened by one.
     """
 
-    def __init__(self, path: str, *, size_bytes: int) -> None:
-        self._size_bytes = size_bytes
-        self.root = h5py.File(path, "r", locking=False, rdcc_nbytes=16 * 1024 * 1024)
+    def __init__(self, file: BinaryIO) -> None:
+        self._size_bytes = os.fstat(file.fileno()).st_size
+        self.root = h5py.File(file, "r", rdcc_nbytes=16 * 1024 * 1024)
 
     def find(self, group: h5py.Group, name: str) -> Node:
         """Give a part, or None where there is none of this name. Raises `Fault` for what lies elsewhere."""

@@ -21,6 +21,9 @@ _MOST_PACKED = 20_000
 """Equal values take next to nothing in Parquet, but more cells than so many a byte are a claim and no table."""
 _FOOTER_BYTES = 64 * 1024 * 1024
 
+_RULED_OUT = dict.fromkeys(("ragged_rows", "quote_faults", "cells_not_utf8", "byte_order_mark"), 0.0)
+"""What can be wrong with text alone: whoever judges folders of both kinds need not ask which one a table is of."""
+
 
 def open_table(file: BinaryIO, asked: Mapping[str, object]) -> Generator[None, None, Reading]:
     """Open a file; what is given measures it batch by batch, and returns the reading.
@@ -59,7 +62,7 @@ def _measured(opened: pq.ParquetFile, schema: TableSchema | None) -> Generator[N
         raise Fault(f"row {tally.rows + 1:,} and those after it cannot be read ({str(error)[:200]})") from error
     if tally.rows != opened.metadata.num_rows:
         raise Fault(f"it tells of {opened.metadata.num_rows:,} rows and holds {tally.rows:,}")
-    return tally.reading()
+    return tally.reading(**_RULED_OUT)
 
 
 def _require_ends(file: BinaryIO, size_bytes: int) -> None:

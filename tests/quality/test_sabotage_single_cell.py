@@ -87,7 +87,7 @@ CASES: dict[str, Case] = {
     "no HDF5 at all": (lambda: {"a.h5ad": b"the network share was full"}, QUARANTINED, "files-readable"),
     "a matrix elsewhere": (lambda: annotated(counts(), change=external), QUARANTINED, "files-readable"),
     "fewer entries than told": (lambda: text(told=200_000), QUARANTINED, "files-readable"),
-    "several kinds of data": (lambda: {"a.h5mu": h5ad_of()}, NOT_ASSESSED, "planes-measured"),
+    "several kinds of data": (lambda: {"a.h5mu": h5ad_of()}, NOT_ASSESSED, "matrices-found"),
     "barcodes of another run": (
         lambda: {**text(), f"{WITHIN}/barcodes.tsv.gz": text_of(counts(90))["barcodes.tsv.gz"]},
         QUARANTINED,

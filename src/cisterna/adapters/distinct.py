@@ -45,9 +45,11 @@ def hash_texts(offsets: Numbers, data: Numbers, before: Numbers | None = None) -
         before: Hashes to go on from, for a key of several columns.
     """
     count = max(0, offsets.size - 1)
+    texts = data.view()
+    texts.flags.writeable = False  # whoever lends them: what is compiled for one kind of array is compiled once
     start = np.full(count, _FNV_START, np.uint64) if before is None else before
     hashes = np.empty(count, np.uint64)
-    _hash(offsets.astype(np.int64), data, start, hashes)
+    _hash(offsets.astype(np.int64), texts, start.astype(np.uint64), hashes)
     return hashes
 
 

@@ -88,10 +88,10 @@ def _reply(connection: Wire, desk: Desk, content: Mapping[str, object]) -> Messa
 
 def load_openers() -> dict[str, Open]:
     """Load the readers, with all that they would load later: nothing can be opened beside a file."""
-    from cisterna.adapters import cell_hdf5, cell_tally, table_columns, table_parquet_file
+    from cisterna.adapters import cell_hdf5, cell_tally, table_parquet_file, table_tally
 
     cell_tally.warm()
-    table_columns.warm()
+    table_tally.warm()
     return {"cells": cell_hdf5.open_cells, "parquet": table_parquet_file.open_table}
 
 

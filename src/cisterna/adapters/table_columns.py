@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from cisterna.adapters.distinct import Distinct, hash_list, hash_texts
+from cisterna.adapters.distinct import Distinct, hash_texts
 from cisterna.adapters.table_schema import Field, whole_match
 from cisterna.domain.untrusted import plain_text
 from cisterna.ports.quality import Curve
@@ -23,7 +23,7 @@ Numbers = NDArray[Any]
 SAMPLE = 8192
 """So many numbers of a column are kept, spread evenly, for its histogram."""
 SAMPLED_COLUMNS = 256
-_BINS = 50
+_BINS, _LEAST = 50, 1e-300
 _NULLS = (
     "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA",
     "NULL", "NaN", "None", "n/a", "nan", "null",
@@ -133,10 +133,10 @@ class Column:
         if not values.size:
             return None
         low, high = float(values.min()), float(values.max())
-        if not np.isfinite(high - low) or high - low < abs(high) * 1e-12:
+        if not _LEAST < high - low < np.inf or high - low < abs(high) * 1e-12:
             return Curve(name=self._curve, x=(low,), y=(float(values.size),))
         counts, edges = np.histogram(values, bins=_BINS, range=(low, high))
-        return Curve(name=self._curve, x=tuple(((edges[1:] + edges[:-1]) / 2).tolist()), y=tuple(map(float, counts)))
+        return Curve(name=self._curve, x=tuple((edges[:-1] + np.diff(edges) / 2).tolist()), y=tuple(map(float, counts)))
 
     @property
     def _curve(self) -> str:
@@ -198,7 +198,7 @@ class Column:
         if kind == "other":
             self._is_constant = False
         else:
-            values = values.cast(pa.string())
+            values = as_strings(values)
             self._note(values)
         unfit = len(values) if self.field is not None and kind not in _FITTING[self.field.type] else 0
         self._require(None if kind == "other" else values, reals, unfit)
@@ -256,17 +256,18 @@ class Column:
             self.faults += int((lengths > field.max_length).sum()) if field.max_length is not None else 0
 
 
+def as_strings(cells: pa.Array) -> pa.Array:
+    """Write values of any plain type as texts; moments as in UTC, since names of zones lie in other files."""
+    kind = cells.type
+    return (cells.cast(pa.timestamp(kind.unit)) if pa.types.is_timestamp(kind) else cells).cast(pa.string())
+
+
 def hash_array(texts: pa.Array, before: Numbers | None = None) -> Numbers:
     """Hash texts or bytes, none of which is null."""
     packed = texts.cast(pa.large_binary())
     _, offsets, data = packed.buffers()
     ends = np.frombuffer(offsets, np.int64)[packed.offset : packed.offset + len(packed) + 1] if len(packed) else _NONE
     return hash_texts(ends, np.frombuffer(data, np.uint8) if data is not None and data.size else _BLANK, before)
-
-
-def warm() -> None:
-    """Load the compiled code."""
-    hash_list([b"a"])
 
 
 def _numbers(values: pa.Array) -> tuple[pa.Array, pa.Array]:

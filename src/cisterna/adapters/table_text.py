@@ -30,7 +30,8 @@ _DELIMITERS = (",", ";", "\t", "|")
 
 _START, _BARE, _QUOTED, _AFTER_QUOTE = range(4)
 _MODE, _CELLS, _LINE, _OPENED, _RECORDS, _RAGGED, _QUOTES, _WIDTH, _RETURN, _FILLED = range(10)
-_TAB, _NEWLINE, _CARRIAGE, _QUOTE = 9, 10, 13, 34
+_STATE = 10
+_NEWLINE, _CARRIAGE, _QUOTE = 10, 13, 34
 
 
 @compiled
@@ -81,6 +82,23 @@ def _scan(block: Numbers, begin: int, delimiter: int, state: Numbers, most: int)
     return end
 
 
+@compiled
+def _without_ragged(records: Numbers, delimiter: int, width: int, kept: Numbers) -> int:
+    """Copy whole records, but for those with more or fewer cells than the header; give how many bytes they take."""
+    state = np.zeros(_STATE, np.int64)
+    state[_WIDTH] = width
+    begin = size = 0
+    while True:
+        ragged = state[_RAGGED]
+        end = _scan(records, begin, delimiter, state, state[_RECORDS] + 1)
+        if end < 0:
+            return size
+        if state[_RAGGED] == ragged:
+            kept[size : size + end - begin] = records[begin:end]
+            size += end - begin
+        begin = end
+
+
 class TextTable:
     """Implements `stream_spool.BlockReader` for CSV and its like.
 
@@ -96,7 +114,7 @@ class TextTable:
         self._is_begun = False
         self._has_mark = False
         self._delimiter = "\t" if is_tabbed else ","
-        self._state = np.zeros(10, np.int64)
+        self._state = np.zeros(_STATE, np.int64)
         self._tally: TableTally | None = None
         self._block_bytes = 0
 
@@ -132,11 +150,12 @@ class TextTable:
     def _go_on(self, *, is_last: bool = False) -> None:
         if self._tally is None and not self._begin(is_last=is_last):
             return
+        ragged = self._state[_RAGGED]
         end = self._scan()
         if end > 0:
             records = bytes(self._body[:end])
             del self._body[:end]
-            self._add(records)
+            self._add(records if self._state[_RAGGED] == ragged else self._fitting(records))
         self._scanned = len(self._body)
         self._require_short()
 
@@ -178,17 +197,15 @@ class TextTable:
 
     def _names(self, header: bytes) -> list[str]:
         """Take the names of the columns. Raises `Fault`."""
+        text = header.decode("utf-8", "replace")
         try:
-            text = header.decode("utf-8")
-        except UnicodeDecodeError:
-            text = header.decode("utf-8", "replace")
-            self._odd_names = text.count("\ufffd")
-        try:
-            return next(
-                (row for row in csv.reader(io.StringIO(text, newline=""), delimiter=self._delimiter) if row), []
-            )
+            rows = csv.reader(io.StringIO(text, newline=""), delimiter=self._delimiter)
+            names = next((row for row in rows if row), [])
         except csv.Error as error:
             raise Fault(f"its header cannot be read ({error})") from error
+        if text.encode() != header:
+            self._odd_names = sum("\ufffd" in name for name in names)
+        return names
 
     def _require_short(self) -> None:
         if len(self._body) > _RECORD_BYTES:
@@ -199,8 +216,15 @@ class TextTable:
             raise Fault(f"a quote that opens in line {self._state[_OPENED] + 1:,} is not closed within 16 MiB")
         raise Fault("it has a line of more than 16 MiB, which no table has")
 
+    def _fitting(self, records: bytes) -> bytes:
+        """Leave out what cannot be put into columns."""
+        kept = np.empty(len(records), np.uint8)
+        body = np.frombuffer(records, np.uint8)
+        size = _without_ragged(body, ord(self._delimiter), int(self._state[_WIDTH]), kept)
+        return kept[:size].tobytes()
+
     def _add(self, records: bytes) -> None:
-        """Hand whole records over, column by column; those with more or fewer cells than the header are left out."""
+        """Hand whole records over, column by column."""
         tally = self._tally
         if tally is None or not records.strip(b"\r\n"):
             return
@@ -208,9 +232,7 @@ class TextTable:
         found = pa_csv.read_csv(
             pa.BufferReader(records),
             read_options=pa_csv.ReadOptions(column_names=names, block_size=len(records) + 1, use_threads=False),
-            parse_options=pa_csv.ParseOptions(
-                delimiter=self._delimiter, newlines_in_values=True, invalid_row_handler=lambda _: "skip"
-            ),
+            parse_options=pa_csv.ParseOptions(delimiter=self._delimiter, newlines_in_values=True),
             convert_options=pa_csv.ConvertOptions(
                 column_types=dict.fromkeys(names, pa.binary()), null_values=[], check_utf8=False
             ),

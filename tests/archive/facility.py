@@ -24,7 +24,7 @@ from cisterna.domain.work import Attempt, WorkKind
 from cisterna.ports.catalogue import Catalogue
 from cisterna.ports.object_store import ObjectStore, ServerCopier
 from cisterna.ports.profile import Described, Look, Plane, Profile
-from cisterna.ports.quality import MeterChoice, Reading, TableFile
+from cisterna.ports.quality import Meter, MeterChoice, Reading, TableFile
 from cisterna.ports.room import Room
 from cisterna.services.archive import archive_version
 from cisterna.services.measure import measure_version
@@ -116,8 +116,9 @@ class Facility:
     landing: Path
     tables: TableFile = field(default_factory=ParquetTables)
     store: ObjectStore = field(default_factory=lambda: MemoryStore(part_bytes=4096))
-    meter: ByteMeter = field(default_factory=ByteMeter)
+    meter: Meter = field(default_factory=ByteMeter)
     profile: Profile = field(default_factory=TiffProfile)
+    data_type: str = "microscopy"
     image_limit_bytes: int = 4096
     readers: int = 2
     digest: DigestAlgorithm = DIGEST_ALGORITHM
@@ -149,7 +150,7 @@ class Facility:
                 tx.projects.add(make_project("cells"))
             wanted = make_acquisition(run, project="cells")
             acquisition = tx.acquisitions.find(wanted.acquisition_id) or tx.acquisitions.save(wanted)
-            dataset = make_dataset(run, acquisition=acquisition)
+            dataset = make_dataset(run, acquisition=acquisition, data_type=self.data_type)
             dataset = tx.datasets.add(dataset.model_copy(update={"object_root": object_root(dataset.pid)}))
             return tx.datasets.add_version(
                 make_version(dataset, number=number, cause=cause, source_fingerprint=listing.fingerprint, **fields)

@@ -252,6 +252,15 @@ def test_any_counts_in_either_order_give_the_definitions(matrix: Matrix, *, is_b
     np.testing.assert_allclose(tops, found["top50"])
 
 
+def test_sums_beyond_every_number_are_in_no_curve() -> None:
+    tally = CellTally(2, 2, marks=unmarked(2), by_cell=True)
+
+    tally.add(np.array([1e308, 1e308, 7.0]), np.array([0, 0, 1]), np.array([0, 1, 0]))
+
+    assert all(np.isfinite([*curve.x, *curve.y]).all() for curve in tally.curves())
+    assert tally.metrics()["counts_per_cell_median"] == 7.0
+
+
 def test_cells_out_of_order_have_no_share_of_the_largest_genes() -> None:
     tally = CellTally(3, 2, marks=unmarked(2), by_cell=True)
 

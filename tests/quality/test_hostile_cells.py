@@ -224,6 +224,7 @@ HEAD = b"%%MatrixMarket matrix coordinate integer general\n"
         pytest.param(MATRIX[: MATRIX.rindex(b"\n", 0, -1) + 1], "entries and holds", id="cut off"),
         pytest.param(text_of(counts(20, 60), packed=False, told=10**9)["matrix.mtx"], "in a matrix of", id="claims"),
         pytest.param(HEAD, "ends before it tells", id="head alone"),
+        pytest.param(HEAD + b"2 9000000 1\n1 1 5\n", "which next to none of them has", id="empty barcodes"),
         pytest.param(HEAD.replace(b"integer", b"pattern") + b"1 1 1\n1 1\n", "does not begin", id="pattern"),
         pytest.param(HEAD + b"a b c\n", "does not tell how large", id="sizes"),
         pytest.param(HEAD + b"2 2 1\n3 1 5\n", "outside its 2 features", id="feature"),

@@ -25,7 +25,7 @@ _HDF5 = re.compile(r".+\.h5ad|(.*/)?[^/]*(feature|gene)_bc_matri(x|ces)[^/]*\.h5
 _SEVERAL = re.compile(r".+\.h5mu", re.IGNORECASE)
 _TEXT = re.compile(r"(?P<folder>(?:.*/)?)(?P<what>matrix|barcodes|features|genes)\.(?:mtx|tsv)(?P<packed>\.gz)?")
 _UNFILTERED = re.compile(r"(^|.*[/_])raw_(feature|gene)_bc_matri(x|ces).*", re.IGNORECASE)
-_FEATURES_BYTES, _UNPACKED_BYTES = 16 * 1024 * 1024, 128 * 1024 * 1024
+_FEATURES_BYTES, _UNPACKED_BYTES, _FEATURES_MAX = 16 * 1024 * 1024, 128 * 1024 * 1024, 1_000_000
 
 
 class CellMeter:
@@ -109,9 +109,19 @@ class CellMeter:
                 body = zlib.decompressobj(wbits=31).decompress(body, _UNPACKED_BYTES)
         except (NotFound, HostileInput, InvalidInput, zlib.error):
             return None
-        cells = [line.rstrip(b"\r").split(b"\t") for line in body.split(b"\n") if line]
-        kinds = [line[2] for line in cells if len(line) > 2]
-        return marks_of([line[1] if len(line) > 1 else line[0] for line in cells], kinds)
+        return _marked(body) if body.count(b"\n") <= _FEATURES_MAX else None
+
+
+def _marked(body: bytes) -> GeneMarks:
+    """Mark features by their lines: identifier, name and kind; once identifier and name alone."""
+    names, kinds = list[bytes](), list[bytes]()
+    for line in body.split(b"\n"):
+        identifier, _, rest = line.rstrip(b"\r").partition(b"\t")
+        name, _, kind = rest.partition(b"\t")
+        if identifier:
+            names.append(name or identifier)
+            kinds += [kind.partition(b"\t")[0]] if kind else []
+    return marks_of(names, kinds)
 
 
 class _Filtering:

@@ -302,15 +302,16 @@ class CellTally:
 
     def curves(self) -> tuple[Curve, ...]:
         """Give the histograms and the knee; none for what are no counts."""
-        if not self.is_whole or not (self.totals > 0).any():
+        totals = self.totals[np.isfinite(self.totals)]
+        if not self.is_whole or not (totals > 0).any():
             return ()
         curves = [
-            _log_histogram("cells_by_counts", self.totals),
+            _log_histogram("cells_by_counts", totals),
             _histogram("cells_by_genes", self.genes_per_cell, high=float(max(1, self.genes_per_cell.max()))),
         ]
         if self.marks.mitochondrial.any():
             curves.append(_histogram("cells_by_mitochondrial_share", self.mitochondrial_shares, high=1.0))
-        return (*curves, _knee(self.totals))
+        return (*curves, _knee(totals))
 
 
 def warm() -> None:

@@ -22,6 +22,8 @@ Numbers = NDArray[Any]
 _BANNER = re.compile(rb"%%MatrixMarket matrix coordinate (integer|real) general\s*")
 _SIZES = re.compile(rb"\s*(\d{1,12})\s+(\d{1,12})\s+(\d{1,15})\s*")
 _HEAD_BYTES, _LINE_BYTES = 1024 * 1024, 4096
+_FREE_CELLS, _CELLS_AN_ENTRY = 1_000_000, 50
+"""Of more barcodes than these there is an entry for every so many: what is kept of each is paid for in bytes."""
 _COLUMNS = ("gene", "cell", "value")
 
 
@@ -96,6 +98,8 @@ class MatrixReader:
     def _begin(self, features: int, cells: int, entries: int) -> None:
         if entries > features * cells:
             raise Fault(f"it tells of {entries:,} entries in a matrix of {features:,} x {cells:,}")
+        if cells > max(_FREE_CELLS, _CELLS_AN_ENTRY * entries):
+            raise Fault(f"it tells of {cells:,} barcodes and of {entries:,} entries, which next to none of them has")
         marks = self._marks()
         if marks is None or len(marks.counted) != features:
             marks = None

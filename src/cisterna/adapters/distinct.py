@@ -1,6 +1,6 @@
 """Counts texts that come more than once, in bounded memory.
 
-Texts are told apart by a hash of 64 bits: among eight million different ones two share theirs once in half a million
+Texts are told apart by a hash of 64 bits: among four million different ones two share theirs once in two million
 files. Of more different texts than are kept, those whose hash ends in so many zeros are, and the count is multiplied:
 equal texts have equal hashes, so a text is kept or left out with all its repetitions.
 """
@@ -17,7 +17,7 @@ from cisterna.adapters.compiled import compiled
 
 Numbers = NDArray[Any]
 
-_MOST = 1 << 23
+MOST = 1 << 22
 _FNV_START, _FNV_PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)
 _MIX = np.uint64(0xFF51AFD7ED558CCD)
 _HALF = np.uint64(33)
@@ -67,7 +67,7 @@ class Distinct:
         most: So many different ones are kept.
     """
 
-    def __init__(self, *, most: int = _MOST) -> None:
+    def __init__(self, *, most: int = MOST) -> None:
         self._most = most
         self._kept = np.empty(0, np.uint64)
         self._waiting: list[Numbers] = []

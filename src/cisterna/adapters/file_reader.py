@@ -16,7 +16,7 @@ from cisterna.domain.errors import InvalidInput
 from cisterna.domain.untrusted import plain_text
 from cisterna.ports.quality import CURVE_POINTS, Reading
 
-MEMORY_BYTES = 3 << 30
+MEMORY_BYTES = 2 << 30
 """What such a process may take beside what it holds when it is loaded."""
 _ANSWER_BYTES = 16 * 1024 * 1024
 _CURVES_MAX = 64

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from cisterna.adapters.distinct import Distinct, hash_texts
+from cisterna.adapters.distinct import MOST, Distinct, hash_texts
 from cisterna.adapters.table_schema import Field, whole_match
 from cisterna.domain.untrusted import plain_text
 from cisterna.ports.quality import Curve
@@ -56,10 +56,17 @@ class Column:
         place: The number of the column, from 0 on.
         field: What a schema says of it.
         missing: What stands for no value where a schema says so.
+        most: So many different values are kept of one that must not have any twice.
     """
 
     def __init__(
-        self, name: str, *, place: int, field: Field | None = None, missing: Sequence[str] | None = None
+        self,
+        name: str,
+        *,
+        place: int,
+        field: Field | None = None,
+        missing: Sequence[str] | None = None,
+        most: int = MOST,
     ) -> None:
         self.name, self.field = name, field
         self.rows = self.nulls = self.infinite = self.formulas = self.faults = self.not_utf8 = 0
@@ -72,7 +79,7 @@ class Column:
         self._sample: list[Numbers] | None = [] if place < SAMPLED_COLUMNS else None
         self._sampled = self._numbers = 0
         self._stride = 1
-        self._distinct = Distinct() if field is not None and field.unique else None
+        self._distinct = Distinct(most=most) if field is not None and field.unique else None
 
     @property
     def type(self) -> str:

@@ -19,7 +19,7 @@ from cisterna.ports.quality import Reading
 _ROWS, _CELLS = 65_536, 1 << 20
 _MOST_PACKED = 20_000
 """Equal values take next to nothing in Parquet, but more cells than so many a byte are a claim and no table."""
-_FOOTER_BYTES = 64 * 1024 * 1024
+_FOOTER_BYTES, _BUFFER_BYTES = 64 * 1024 * 1024, 1024 * 1024
 
 _RULED_OUT = dict.fromkeys(("ragged_rows", "quote_faults", "cells_not_utf8", "byte_order_mark"), 0.0)
 """What can be wrong with text alone: whoever judges folders of both kinds need not ask which one a table is of."""
@@ -42,7 +42,9 @@ def open_table(file: BinaryIO, asked: Mapping[str, object]) -> Generator[None, N
     _require_ends(file, size_bytes)
     source = pa.OSFile(f"/proc/self/fd/{file.fileno()}", "rb")
     try:
-        opened = pq.ParquetFile(source, memory_map=False, pre_buffer=False)
+        opened = pq.ParquetFile(source, memory_map=False, pre_buffer=False, buffer_size=_BUFFER_BYTES)
+    except MemoryError:
+        raise
     except (pa.ArrowException, OSError) as error:
         raise Fault(f"its footer cannot be read ({str(error)[:200]})") from error
     _require_sound(opened, size_bytes)

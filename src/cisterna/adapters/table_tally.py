@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from cisterna.adapters.distinct import Distinct
+from cisterna.adapters.distinct import MOST, Distinct
 from cisterna.adapters.table_columns import Column, as_strings, hash_array
 from cisterna.adapters.table_schema import TableSchema
 from cisterna.domain.errors import InvalidInput
@@ -70,8 +70,10 @@ class TableTally:
             raise InvalidInput(msg)
         self._names, self._schema = list(names), schema
         fields = {field.name: field for field in schema.fields} if schema else {}
+        missing = schema.missing if schema else None
+        most = MOST // max(1, sum(field.unique for field in fields.values()))
         self.columns = [
-            Column(name, place=place, field=fields.get(name), missing=schema.missing if schema else None)
+            Column(name, place=place, field=fields.get(name), missing=missing, most=most)
             for place, name in enumerate(names)
         ]
         self._key = self._key_places()

@@ -21,7 +21,7 @@ from cisterna.ports.quality import Reading
 
 Numbers = NDArray[Any]
 
-_BLOCK_BYTES, _BLOCK_BYTES_MAX, _BYTES_A_COLUMN = 4 * 1024 * 1024, 32 * 1024 * 1024, 4096
+_BLOCK_BYTES, _BLOCK_BYTES_MAX, _BYTES_A_COLUMN = 4 * 1024 * 1024, 16 * 1024 * 1024, 4096
 _RECORD_BYTES, _LOOK_BYTES = 16 * 1024 * 1024, 64 * 1024
 _ALL = 1 << 62
 _MARK = b"\xef\xbb\xbf"

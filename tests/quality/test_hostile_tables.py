@@ -202,16 +202,16 @@ def test_lists_and_records_are_counted_and_no_more(read: Read) -> None:
     assert (metrics["rows"], metrics["columns"], metrics["null_share_worst"]) == (2.0, 3.0, 0.5)
 
 
-@settings(max_examples=300, deadline=None)
-@given(body=st.text('ab",;\n\r ', max_size=60), step=st.integers(1, 9))
-def test_both_readers_of_a_text_agree_where_its_records_end(body: str, step: int) -> None:
-    """One follows the quotes, the other fills the columns: where they did not agree, the second would say so."""
-    meter, whole = TableMeter(spools=None, children=None), ("x,y\n" + body).encode()  # type: ignore[arg-type]
+@settings(max_examples=400, deadline=None)
+@given(header=st.sampled_from(["x", "x,y"]), body=st.text('ab",;\n\r ', max_size=60), step=st.integers(1, 9))
+def test_both_readers_of_a_text_agree_where_its_records_end(header: str, body: str, step: int) -> None:
+    """One follows the quotes, the other fills the columns: where they did not agree, the table would be a problem."""
+    meter, whole = TableMeter(spools=None, children=None), f"{header}\n{body}".encode()  # type: ignore[arg-type]
 
     with meter.spool("a.csv", size_bytes=len(whole)) as spool:
         for start in range(0, len(whole), step):
             spool.write(memoryview(whole)[start : start + step])
         reading = spool.read(keep_on=lambda: None)
 
-    assert not (reading.problem or "").startswith("it cannot be read")
+    assert not (reading.problem or "").startswith(("it cannot be read", "where its rows end"))
     assert reading == meter.read(memoryview(whole), path="a.csv")

@@ -139,6 +139,8 @@ class TextTable:
             raise Fault("it has no line")
         if not self._state[_RECORDS]:
             raise Fault("it has a header and no row")
+        if tally.rows != self._state[_RECORDS] - self._state[_RAGGED]:
+            raise Fault("where its rows end cannot be told for certain: export it with quotes as RFC 4180 has them")
         return tally.reading(
             rows=float(self._state[_RECORDS]),
             ragged_rows=float(self._state[_RAGGED]),

@@ -76,7 +76,7 @@ class _Matrices:
 
     def _shares(self, part: str, whole: str) -> list[float | None]:
         pairs = zip(self.numbers(part), self.numbers(whole), strict=True)
-        return [None if one is None or not all_of else one / all_of for one, all_of in pairs]
+        return [None if one is None or not all_of else number(one / all_of) for one, all_of in pairs]
 
     def _of_judged(self, name: str) -> list[float]:
         values = self.derived.get(name) or self.numbers(name)
@@ -94,12 +94,12 @@ class _Matrices:
         """The sum of the judged matrices' values, and of the lists beside matrices; None without any."""
         values = self.derived.get(name) or self.numbers(name)
         there = [value for place in (*self.judged, *self._lists) if (value := values[place]) is not None]
-        return sum(there) if there else None
+        return number(sum(there)) if there else None
 
     def mismatches(self) -> float | None:
         """Count what does not fit together: within files, and among the three files of matrices in text."""
         known = [value for value in self.mismatched() if value is not None]
-        return sum(known) if known else None
+        return number(sum(known)) if known else None
 
     def mismatched(self) -> list[float | None]:
         """Say of each matrix how many of its lists and parts are not as long as it is wide or high."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from cisterna.ports.quality import MetricTable
 from cisterna.services.measurement import UNMEASURED
@@ -82,15 +82,11 @@ class _Tables:
 
     def _where(self, condition: str, *names: str) -> list[float | None]:
         """Sum columns up for each table, which are nothing where the condition does not hold."""
-        columns = [self._numbers(name) for name in names]
-        found: list[float | None] = []
-        for place, holds in enumerate(self._numbers(condition)):
-            values = [column[place] for column in columns]
-            known = [value for value in values if value is not None]
-            found.append(
-                None if holds is None else 0.0 if not holds else sum(known) if len(known) == len(values) else None
-            )
-        return found
+        parts = zip(*(self._numbers(name) for name in names), strict=True)
+        return [
+            0.0 if holds == 0 else None if holds is None else _sum(values)
+            for holds, values in zip(self._numbers(condition), parts, strict=True)
+        ]
 
     def known(self, name: str) -> list[float]:
         """The values that measured tables have."""
@@ -99,9 +95,15 @@ class _Tables:
 
     def total(self, name: str) -> float | None:
         """The sum over all measured tables; None when there is none, or one of them has no value."""
-        known = self.known(name)
-        return sum(known) if known and len(known) == len(self.measured) else None
+        values = self.derived.get(name) or self._numbers(name)
+        return _sum([values[place] for place in self.measured]) if self.measured else None
+
+
+def _sum(values: Sequence[float | None]) -> float | None:
+    """Sum up; None when one of them is not there, or the sum is beyond every number."""
+    known = [value for value in values if value is not None]
+    return number(sum(known)) if len(known) == len(values) else None
 
 
 def _share(part: float | None, whole: float | None) -> float | None:
-    return None if part is None or not whole else part / whole
+    return None if part is None or not whole else number(part / whole)

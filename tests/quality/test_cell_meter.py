@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 
+from cisterna.adapters import cell_hdf5
 from cisterna.adapters.cell_meter import CellMeter
 from cisterna.adapters.cell_tally import CellTally, marks_of, unmarked
 from cisterna.adapters.file_reader import FileChildren
@@ -122,6 +123,35 @@ def test_a_matrix_in_text_gives_the_same_with_the_names_that_lie_beside_it(
     assert {name: metrics[name] for name in wanted} == pytest.approx(wanted, rel=1e-6)
     assert found[f"{WITHIN}/barcodes.tsv{end}"].metrics["barcodes_listed"] == CELLS
     assert found[f"{WITHIN}/features.tsv{end}"].metrics["features_listed"] == GENES
+
+
+def test_an_array_kept_by_genes_is_read_in_tiles_and_gives_the_same(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Whole rows of it would unpack all of its pieces once for each of them."""
+    matrix = some_empty()
+
+    def in_columns(file: h5py.File) -> None:
+        del file["X"]
+        file.create_dataset("X", data=matrix.astype(np.float32), chunks=(CELLS, 7), compression="gzip")
+
+    monkeypatch.setattr(cell_hdf5, "_TILE", 10_000)
+    monkeypatch.setattr(cell_hdf5, "_BLOCK", 5_000)
+    (tmp_path / "a.h5ad").write_bytes(h5ad_of(kept="dense", change=in_columns))
+
+    with (tmp_path / "a.h5ad").open("rb") as file:
+        metrics = finished(cell_hdf5.open_cells(file, {})).metrics
+
+    wanted = expected(matrix, gene_names())
+    assert {name: metrics[name] for name in wanted} == pytest.approx(wanted, rel=1e-6)
+
+
+def finished(work: Generator[None, None, Reading]) -> Reading:
+    while True:
+        try:
+            next(work)
+        except StopIteration as done:
+            return done.value  # type: ignore[no-any-return]
 
 
 def test_a_matrix_whose_genes_nobody_can_name_has_no_mitochondrial_share(read: Callable[..., Reading]) -> None:

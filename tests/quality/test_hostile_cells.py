@@ -242,6 +242,12 @@ def test_a_matrix_in_text_that_lies_is_told_by_name(read: Read, body: bytes, wor
     assert words in (reading.problem or ""), reading
 
 
+def test_a_matrix_in_text_of_more_features_than_there_can_be_is_left(read: Read) -> None:
+    reading = read(HEAD + b"900000000000 2 1\n1 1 5\n", "x/matrix.mtx")
+
+    assert (reading.problem, "more than are counted" in (reading.unmeasured or "")) == (None, True)
+
+
 def test_other_blanks_between_the_numbers_are_read_as_well(read: Read) -> None:
     reading = read(HEAD + b"2 2 2\n1\t1  5\n2 2 1\n", "x/matrix.mtx")
 

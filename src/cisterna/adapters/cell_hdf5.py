@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cisterna.adapters.cell_metrics import CELL_METRICS, Metrics, no_metrics
-from cisterna.adapters.cell_tally import CellTally, GeneMarks, marks_of, unmarked
+from cisterna.adapters.cell_tally import CellTally, GeneMarks, marks_of, require_countable, unmarked
 from cisterna.adapters.distinct import Distinct, hash_list
 from cisterna.adapters.file_fault import Fault
 from cisterna.adapters.hdf5_guard import GuardedFile, Node, numbers
@@ -152,15 +152,20 @@ def _tenx(file: GuardedFile) -> Work:
 
 
 def _tallied(file: GuardedFile, matrix: _Matrix, names: _Names) -> Tallying:
+    if isinstance(matrix.node, h5py.Group):
+        return (yield from _sparse(file, matrix, names))
+    return (yield from _dense(matrix, matrix.node, names))
+
+
+def _begun(matrix: _Matrix, names: _Names, *, by_cell: bool) -> CellTally:
+    require_countable(matrix.cells, matrix.genes)
     marks = names.marks
     if marks is None or len(marks.counted) != matrix.genes:
         marks = unmarked(matrix.genes)
-    if isinstance(matrix.node, h5py.Group):
-        return (yield from _sparse(file, matrix, marks))
-    return (yield from _dense(matrix, matrix.node, marks))
+    return CellTally(matrix.cells, matrix.genes, marks=marks, by_cell=by_cell)
 
 
-def _sparse(file: GuardedFile, matrix: _Matrix, marks: GeneMarks) -> Tallying:
+def _sparse(file: GuardedFile, matrix: _Matrix, names: _Names) -> Tallying:
     parts = [file.find(matrix.node, name) for name in ("data", "indices", "indptr")]
     if not all(isinstance(part, h5py.Dataset) and part.ndim == 1 for part in parts):
         raise Fault("its sparse matrix lacks its data, indices or pointers")
@@ -171,7 +176,7 @@ def _sparse(file: GuardedFile, matrix: _Matrix, marks: GeneMarks) -> Tallying:
     ends = numbers(pointers, 0, majors + 1).astype(np.int64) if is_long else np.zeros(1, np.int64)
     if not is_long or ends[0] or not ends[-1] == data.shape[0] == indices.shape[0] or (np.diff(ends) < 0).any():
         raise Fault("the pointers of its sparse matrix do not fit its shape and its entries")
-    tally = CellTally(matrix.cells, matrix.genes, marks=marks, by_cell=matrix.is_by_cell)
+    tally = _begun(matrix, names, by_cell=matrix.is_by_cell)
     for start in range(0, data.shape[0], _BLOCK):
         stop = min(start + _BLOCK, data.shape[0])
         minor = numbers(indices, start, stop).astype(np.int64)
@@ -184,13 +189,13 @@ def _sparse(file: GuardedFile, matrix: _Matrix, marks: GeneMarks) -> Tallying:
     return tally
 
 
-def _dense(matrix: _Matrix, node: h5py.Dataset, marks: GeneMarks) -> Tallying:
+def _dense(matrix: _Matrix, node: h5py.Dataset, names: _Names) -> Tallying:
     """Read an array in tiles that follow its pieces: whole rows where those are not too many values."""
     high, wide = node.chunks or (1, max(1, matrix.genes))
     is_by_cell = high * matrix.genes <= _TILE
     rows = high * max(1, _BLOCK // max(1, high * matrix.genes)) if is_by_cell else high
     columns = matrix.genes if is_by_cell else wide * max(1, _BLOCK // max(1, high * wide))
-    tally = CellTally(matrix.cells, matrix.genes, marks=marks, by_cell=is_by_cell)
+    tally = _begun(matrix, names, by_cell=is_by_cell)
     for top in range(0, matrix.cells, rows):
         for left in range(0, matrix.genes, max(1, columns)):
             tile = np.asarray(node[top : top + rows, left : left + columns])

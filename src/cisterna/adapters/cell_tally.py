@@ -56,6 +56,13 @@ class GeneMarks(NamedTuple):
     is_named: bool = True
 
 
+def require_countable(cells: int, genes: int) -> None:
+    """Raises `InvalidInput` for more cells or genes than are counted here: each takes room, whatever a file holds."""
+    if cells > CELLS_MAX or genes > GENES_MAX:
+        msg = f"{cells:,} cells by {genes:,} genes are more than are counted ({CELLS_MAX:,} by {GENES_MAX:,})"
+        raise InvalidInput(msg)
+
+
 def unmarked(genes: int) -> GeneMarks:
     """Give marks of genes whose names nobody knows."""
     nothing = np.zeros(genes, np.bool_)
@@ -188,9 +195,7 @@ class CellTally:
     """
 
     def __init__(self, cells: int, genes: int, *, marks: GeneMarks, by_cell: bool) -> None:
-        if cells > CELLS_MAX or genes > GENES_MAX:
-            msg = f"{cells:,} cells by {genes:,} genes are more than are counted ({CELLS_MAX:,} by {GENES_MAX:,})"
-            raise InvalidInput(msg)
+        require_countable(cells, genes)
         self.cells, self.genes, self.marks = cells, genes, marks
         slots = 1 if by_cell else cells if cells <= _SLOTS_MAX else 0
         self._is_by_cell = by_cell

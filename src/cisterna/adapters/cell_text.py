@@ -12,7 +12,7 @@ import pyarrow.csv as pa_csv
 from numpy.typing import NDArray
 
 from cisterna.adapters.cell_metrics import CELL_METRICS, no_metrics
-from cisterna.adapters.cell_tally import CellTally, GeneMarks, unmarked
+from cisterna.adapters.cell_tally import CellTally, GeneMarks, require_countable, unmarked
 from cisterna.adapters.distinct import Distinct, hash_list
 from cisterna.adapters.file_fault import Fault
 from cisterna.ports.quality import Reading
@@ -100,6 +100,7 @@ class MatrixReader:
             raise Fault(f"it tells of {entries:,} entries in a matrix of {features:,} x {cells:,}")
         if cells > max(_FREE_CELLS, _CELLS_AN_ENTRY * entries):
             raise Fault(f"it tells of {cells:,} barcodes and of {entries:,} entries, which next to none of them has")
+        require_countable(cells, features)
         marks = self._marks()
         if marks is None or len(marks.counted) != features:
             marks = None

@@ -288,6 +288,14 @@ def test_values_are_held_against_the_schema_that_lies_beside(read: Read, wrong: 
     assert bad["schema_faults"] == faults
 
 
+def test_a_way_of_writing_that_is_the_schemas_own_is_not_held_against_ours(read: Read) -> None:
+    rows = [["flag", "amount", "day"], ["1", "1.234,5", "03/11/2026"], ["true", "7", "04/11/2026"], ["yes", "8", ""]]
+    amount = {"name": "amount", "type": "number", "decimalChar": ",", "groupChar": "."}
+    fields = [{"name": "flag", "type": "boolean"}, amount, {"name": "day", "type": "date", "format": "%d/%m/%Y"}]
+
+    assert read(rows_of(rows), schema_json={"fields": fields}).metrics["schema_faults"] == 1.0  # the flag `yes`
+
+
 def test_a_key_of_two_columns_is_held_together(read: Read) -> None:
     metrics = read(rows_of([HEADER, *GOOD, [*GOOD[0][:4], "new"]]), schema_json=SCHEMA).metrics
 

@@ -5,7 +5,7 @@ What each metric is stands in `docs/reference/metrics-table.md`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -191,10 +191,15 @@ class Column:
             self.kinds[kind] += count
         reals = numbers.cast(pa.float64()).to_numpy(zero_copy_only=False) if len(numbers) else np.empty(0)
         self._add_numbers(reals)
-        unfit = 0
-        if self.field is not None:
-            unfit = sum(count for kind, count in counts.items() if kind not in _FITTING[self.field.type])
-        self._require(values, reals, unfit)
+        self._require(values, reals, self._unfit(values, counts))
+
+    def _unfit(self, values: pa.Array, counts: Mapping[str, int]) -> int:
+        """Count the values that are not of the schema's type."""
+        if self.field is None:
+            return 0
+        if self.field.type == "boolean":  # Table Schema takes 1 and 0 as well
+            return len(values) - _count(pc.is_in(values, value_set=pa.array((*_BOOLEANS, "1", "0"), values.type)))
+        return sum(count for kind, count in counts.items() if kind not in _FITTING[self.field.type])
 
     def _add_kind(self, values: pa.Array, kind: str) -> None:
         self.kinds[kind] += len(values)

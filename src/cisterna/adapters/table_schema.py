@@ -27,6 +27,8 @@ PACKAGE, SCHEMA = "datapackage.json", "schema.json"
 _SCHEMA_BYTES = 1024 * 1024
 _TEXT_MAX, _ENUM_MAX = 1000, 10_000
 _KNOWN = {"string", "integer", "number", "boolean", "date", "datetime"}
+_OF_ITS_OWN = {"trueValues", "falseValues", "decimalChar", "groupChar", "bareNumber"}
+"""With these a value is written in a way of the schema's own, and is not held against its type."""
 Kind = Literal["any", "string", "integer", "number", "boolean", "date", "datetime"]
 
 
@@ -146,7 +148,7 @@ def _field(field: dict[str, Any]) -> dict[str, Any]:
         msg = "constraints are an object"
         raise TypeError(msg)
     kind = field.get("type", "any")
-    if "trueValues" in field or "falseValues" in field or field.get("format", "default") not in {"default", "any"}:
+    if _OF_ITS_OWN & field.keys() or field.get("format", "default") != "default":
         kind = "any"
     return {
         "name": field.get("name"),

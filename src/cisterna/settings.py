@@ -293,7 +293,7 @@ class Measure(_Section):
     spool_limit_bytes: int = Field(
         64 * 1024**3,
         ge=0,
-        description="CZI, ND2 and LIF up to this size are kept on disk, below the home, while they are measured.",
+        description="CZI, ND2, LIF, HDF5 and Parquet up to this size are kept on disk while they are measured.",
     )
     readers: int = Field(4, ge=1, le=64, description="Threads of a worker that read, digest, measure and upload.")
 

@@ -53,6 +53,7 @@ def test_a_list_closes_the_folder_and_its_digests_are_delivered(tmp_path: Path) 
         (("a.csv",), True),
         (("sub/a.tsv.gz", "README.txt", ".hidden"), True),
         (("part-0001.parquet", "_SUCCESS"), True),
+        (("a.csv", "datapackage.json", "sub/b.csv", "sub/schema.json"), True),
         (("a.csv", "a.csv.md5"), True),
         (("a.csv", "image.tiff"), False),
         (("coordinates.csv", "acquisition.yaml"), False),

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from cisterna.adapters.child import Child
+from cisterna.adapters.file_reader import FileChildren
 from cisterna.adapters.gx_gate import GxGate
 from cisterna.adapters.shared_data import shared_folder
 from cisterna.domain.errors import GateUnavailable
@@ -59,3 +60,12 @@ def site_gate(site: Path) -> Iterator[GxGate]:
         child, gate = start_gate(Path(folder), site)
         yield gate
         child.stop()
+
+
+@pytest.fixture(scope="session")
+def readers() -> Iterator[FileChildren]:
+    """The processes that measure HDF5 and Parquet files, started when the first one comes."""
+    with tempfile.TemporaryDirectory(prefix="cf-") as folder:
+        readers = FileChildren(log=Path(folder) / "files.log", most=1)
+        yield readers
+        readers.close()

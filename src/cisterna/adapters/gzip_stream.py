@@ -11,17 +11,21 @@ _Damaged = cast("type[Exception]", isal_zlib.error)  # its stub says that it is 
 _GZIP = b"\x1f\x8b"
 _IN_BYTES, _OUT_BYTES = 64 * 1024, 1024 * 1024
 MOST_RATIO, FREE_BYTES = 200, 64 * 1024 * 1024
-"""What unpacks to more than so many times its size, beyond the first bytes, is given up."""
+"""No reads and no spectra that anybody wrote unpack to more than that."""
 
 
 class GzipStream:
     """One gzip file under way.
 
+    Args:
+        most_ratio, free_bytes: What unpacks to more than so many times its size, beyond the first bytes, is given up.
+
     Attributes:
         problem: What is wrong with it, in words; then nothing more is unpacked.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, most_ratio: int = MOST_RATIO, free_bytes: int = FREE_BYTES) -> None:
+        self._most_ratio, self._free_bytes = most_ratio, free_bytes
         self.problem: str | None = None
         self._member: Any = None
         self._members = 0
@@ -71,8 +75,8 @@ class GzipStream:
             self.problem = f"its packed data are damaged, since {how}; copy the file again"
             return b"", b""
         self._out_bytes += len(unpacked)
-        if self._out_bytes > FREE_BYTES + MOST_RATIO * self._in_bytes:
-            self.problem = f"it unpacks to more than {MOST_RATIO} times its size; it was not read on"
+        if self._out_bytes > self._free_bytes + self._most_ratio * self._in_bytes:
+            self.problem = f"it unpacks to more than {self._most_ratio} times its size; it was not read on"
             return b"", b""
         if not self._member.eof:
             rest = self._member.unconsumed_tail

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from importlib.util import find_spec
 from posixpath import splitext
 from typing import BinaryIO
@@ -16,6 +17,7 @@ from cisterna.adapters.maker_planes import MakerPlanes, place_of
 from cisterna.adapters.plane_child import PlaneChildren
 from cisterna.adapters.plane_file import LIBRARIES
 from cisterna.adapters.spool_folder import SpoolFolder
+from cisterna.adapters.spooled import FileSpool, NoSpool
 from cisterna.domain.plane_choice import PlacedPlane
 from cisterna.ports.quality import PlaneReading, Reading, Spool
 
@@ -75,15 +77,15 @@ class MakerMeter:
     def _spool(self, kind: str, size_bytes: int) -> Iterator[Spool]:
         library = LIBRARIES[kind]
         if find_spec(library) is None:
-            yield _NoSpool(
+            yield NoSpool(
                 f"the package {library} is not installed, so its planes were not read; "
                 "install cisterna[vendor] and reprocess the dataset"
             )
             return
         with self._spools.file(size_bytes) as file:
-            yield _NoSpool(file) if isinstance(file, str) else _MakerSpool(file, kind, self._measure)
+            yield NoSpool(file) if isinstance(file, str) else FileSpool(file, partial(self._measure, kind))
 
-    def _measure(self, file: BinaryIO, kind: str, keep_on: Callable[[], None]) -> Reading:
+    def _measure(self, kind: str, file: BinaryIO, keep_on: Callable[[], None]) -> Reading:
         planes = MakerPlanes(file, kind, self._children, most=self._most_planes, plane_seconds=self._plane_seconds)
         with self._children.place(), contextlib.closing(planes):
             return planes.open() or self._measured(planes, keep_on)
@@ -119,49 +121,3 @@ class MakerMeter:
                 "(measure.image_limit_bytes)"
             ),
         )
-
-
-class _NoSpool:
-    """Takes no byte, and says why."""
-
-    def __init__(self, why: str) -> None:
-        self._why = why
-
-    def write(self, piece: memoryview) -> None:
-        """Let it pass."""
-
-    def read(self, *, keep_on: Callable[[], None]) -> Reading:
-        """Say why nobody looked."""
-        del keep_on
-        return Reading(unmeasured=self._why)
-
-
-class _MakerSpool:
-    def __init__(
-        self, file: BinaryIO, kind: str, measure: Callable[[BinaryIO, str, Callable[[], None]], Reading]
-    ) -> None:
-        self._file, self._kind, self._measure = file, kind, measure
-        self._size_bytes = 0
-        self._lost: str | None = None
-
-    def write(self, piece: memoryview) -> None:
-        """Take the next bytes; a disk that takes no more costs the measuring and nothing else."""
-        if self._lost is not None:
-            return
-        try:
-            while piece:
-                count = self._file.write(piece)
-                self._size_bytes, piece = self._size_bytes + count, piece[count:]
-        except OSError as error:
-            self._lost = f"its bytes could not be kept for its reader ({error.strerror})"
-            with contextlib.suppress(OSError):
-                self._file.truncate(0)
-
-    def read(self, *, keep_on: Callable[[], None]) -> Reading:
-        """Measure the file."""
-        if self._lost is not None:
-            return Reading(unmeasured=self._lost)
-        if self._size_bytes == 0:
-            return Reading(problem="the file is empty")
-        with open(f"/proc/self/fd/{self._file.fileno()}", "rb") as again:  # noqa: PTH123 - it has no path but this
-            return self._measure(again, self._kind, keep_on)

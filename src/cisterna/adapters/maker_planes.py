@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cisterna.adapters.local_service import Json, Message
-from cisterna.adapters.plane_child import PlaneChild, PlaneChildren, ReaderLost
-from cisterna.adapters.plane_file import OUT_OF_MEMORY
+from cisterna.adapters.reader_child import ReaderChild, ReaderChildren, ReaderLost
+from cisterna.adapters.reader_process import OUT_OF_MEMORY
 from cisterna.domain.errors import InvalidInput
 from cisterna.domain.plane_choice import PlacedPlane
 from cisterna.domain.untrusted import plain_text
@@ -42,7 +42,7 @@ class MakerPlanes:
         self,
         file: BinaryIO,
         kind: str,
-        children: PlaneChildren,
+        children: ReaderChildren,
         *,
         most: int,
         plane_seconds: float,
@@ -51,7 +51,7 @@ class MakerPlanes:
         self._file, self._kind, self._children, self._most = file, kind, children, most
         self._plane_seconds, self._file_seconds = plane_seconds, file_seconds
         self._begun = time.monotonic()
-        self._child: PlaneChild | None = None
+        self._child: ReaderChild | None = None
         self._losses = 0
         self.placed: tuple[PlacedPlane, ...] = ()
         self.in_file = 0
@@ -100,7 +100,7 @@ class MakerPlanes:
             self._children.give_back(self._child)
             self._child = None
 
-    def _opened_again(self) -> PlaneChild | None:
+    def _opened_again(self) -> ReaderChild | None:
         """Open the file in another process; None when it was lost too often, or does not say the same of itself."""
         if self._losses >= _LOSSES_MAX:
             return None

@@ -13,8 +13,6 @@ from cisterna.domain.untrusted import plain_text
 
 LIBRARIES = {"czi": "pylibCZIrw", "nd2": "nd2", "lif": "liffile"}
 """The library that reads each kind of file, by the end of its name; one that is not installed is not missed before."""
-OUT_OF_MEMORY = "out-of-memory"
-"""Code of an answer: what a file asks for is more than its reader may have."""
 PLANES_MAX = 1_000_000
 """More in one file are no microscope's; each is a row in memory until the choice is made."""
 NOT_THERE = "the file speaks of this plane and holds no pixels of it"

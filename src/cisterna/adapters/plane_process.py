@@ -14,28 +14,22 @@ socket that it was started with:
 from __future__ import annotations
 
 import argparse
-import contextlib
 import gc
 import importlib
-import os
-import resource
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from multiprocessing.connection import Connection
-from multiprocessing.reduction import recv_handle
-from pathlib import Path
 from typing import BinaryIO, cast
 
 import numpy as np
 
 from cisterna.adapters.loading import begin_loading, end_loading
-from cisterna.adapters.local_service import Json, Message, Wire, one_line, receive, send
-from cisterna.adapters.plane_file import LIBRARIES, OUT_OF_MEMORY, CannotRead, OpenPlaneFile, PlaneFile
+from cisterna.adapters.local_service import Json, Message, Wire
+from cisterna.adapters.plane_file import LIBRARIES, CannotRead, OpenPlaneFile, PlaneFile
+from cisterna.adapters.reader_process import limit_memory, no_new_descriptor, received_file, serve, whole
 from cisterna.domain.errors import InvalidInput
 from cisterna.domain.plane_choice import PlacedPlane, chosen_planes
-
-REQUEST_LIMIT_BYTES = 64 * 1024
 
 
 class Desk:
@@ -59,9 +53,9 @@ class Desk:
             msg = f"the reader of {kind} files, {LIBRARIES.get(kind, 'unknown')}, cannot be loaded"
             raise InvalidInput(msg)
         self._file = file
-        with _no_new_descriptor(but=1):  # of the same file, for a library that takes a path or maps it
+        with no_new_descriptor(but=1):  # of the same file, for a library that takes a path or maps it
             self._planes = opener(file, plane_bytes=self._plane_bytes)
-        with _no_new_descriptor():
+        with no_new_descriptor():
             placed = self._planes.placed()
         self._chosen = chosen_planes(placed, most=most)
         return {"planes_in_file": len(placed), "planes": [list(plane) for plane in self._chosen]}
@@ -83,7 +77,7 @@ class Desk:
             raise CannotRead(placed.fault)
         if placed.size_bytes > self._plane_bytes:
             raise InvalidInput("the plane is larger than what is read")
-        with _no_new_descriptor():
+        with no_new_descriptor():
             pixels = self._planes.plane(placed)
         if pixels.dtype.kind not in "biuf":
             msg = f"its pixels are of a type that is not measured ({pixels.dtype})"
@@ -92,61 +86,14 @@ class Desk:
         return Message({"shape": list(little.shape), "dtype": little.dtype.str}, [little.tobytes()])
 
 
-def serve(connection: Wire, desk: Desk) -> None:
-    """Answer until the other side hangs up."""
-    while True:
-        try:
-            request = receive(connection, limit_bytes=REQUEST_LIMIT_BYTES)
-        except (EOFError, OSError):
-            return
-        send(connection, _answered(partial(_reply, connection, desk, request.content)))
-
-
 def _reply(connection: Wire, desk: Desk, content: Mapping[str, object]) -> Message:
     if content.get("op") == "plane":
-        return desk.plane(_whole(content, "index"))
+        return desk.plane(whole(content, "index"))
     desk.close()
     if content.get("op") == "close":
         return Message({})
-    received = recv_handle(connection)
-    try:
-        file = Path(f"/proc/self/fd/{received}").open("rb")  # noqa: SIM115 - the libraries want a file with a name
-    finally:
-        os.close(received)
-    return Message(desk.open(file, kind=str(content.get("kind")), most=_whole(content, "most")))
-
-
-def _answered(make: Callable[[], Message]) -> Message:
-    """Give what was asked for, or what is wrong; a library may raise anything."""
-    try:
-        return make()
-    except InvalidInput as refusal:
-        return Message({"error": str(refusal), "code": refusal.code})
-    except MemoryError as error:
-        return Message({"error": one_line(error), "code": OUT_OF_MEMORY})
-    except Exception as error:  # noqa: BLE001 - it is the file's problem, and is told as such
-        is_memory = "bad_alloc" in str(error) or "bad allocation" in str(error)
-        return Message({"error": one_line(error), "code": OUT_OF_MEMORY if is_memory else CannotRead.code})
-
-
-def _whole(content: Mapping[str, object], name: str) -> int:
-    value = content.get(name)
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise InvalidInput(f"{name} must be a whole number")
-    return value
-
-
-@contextlib.contextmanager
-def _no_new_descriptor(*, but: int = 0) -> Iterator[None]:
-    """Let this process open nothing, neither file nor socket, but so many: a file may name others, and addresses."""
-    free = os.dup(0)
-    os.close(free)  # the next one that the kernel would give
-    before, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (free + but, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (before, hard))
+    file = received_file(connection)
+    return Message(desk.open(file, kind=str(content.get("kind")), most=whole(content, "most")))
 
 
 def load_openers() -> dict[str, OpenPlaneFile]:
@@ -162,14 +109,6 @@ def load_openers() -> dict[str, OpenPlaneFile]:
     return found
 
 
-def limit_memory(spare_bytes: int) -> None:
-    """Bound what this process may allocate from here on; pages of the file that it maps are not counted."""
-    status = Path("/proc/self/status").read_text("ascii", "replace")
-    held = next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmData:"))
-    resource.setrlimit(resource.RLIMIT_DATA, (held + spare_bytes, held + spare_bytes))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """Load everything, then serve until the other side hangs up or dies."""
     parser = argparse.ArgumentParser(prog="plane_process", description="Reads planes of makers' files.")
@@ -182,7 +121,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     end_loading()
     limit_memory(options.memory_bytes)
     with Connection(options.wire) as connection:
-        serve(connection, Desk(openers, plane_bytes=options.plane_bytes))
+        serve(connection, partial(_reply, connection, Desk(openers, plane_bytes=options.plane_bytes)))
 
 
 if __name__ == "__main__":

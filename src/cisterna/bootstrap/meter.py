@@ -21,23 +21,27 @@ def missing_readers() -> dict[str, str]:
 
 @contextmanager
 def meter_choice(settings: Settings, home: Home) -> Iterator[MeterChoice]:
-    """Measure images in memory, and the planes of makers' files through a process and a spool of their own."""
+    """Measure images in memory, and what its reader has to seek in through a process and a spool of its own."""
+    from cisterna.adapters.cell_meter import CellMeter
     from cisterna.adapters.disk_room import DiskRoom
     from cisterna.adapters.fcs_meter import FcsMeter
+    from cisterna.adapters.file_reader import FileChildren
     from cisterna.adapters.image_meter import TiffMeter
     from cisterna.adapters.maker_meter import MakerMeter
     from cisterna.adapters.plane_child import PlaneChildren
     from cisterna.adapters.sequence_meter import SequenceMeter
     from cisterna.adapters.spectra_meter import SpectraMeter
     from cisterna.adapters.spool_folder import SpoolFolder
+    from cisterna.adapters.table_meter import TableMeter
 
     measure = settings.measure
     room = DiskRoom(home.folder, reserve_bytes=settings.store.reserve_mib * 1024 * 1024)
     children = PlaneChildren(log=home.logs / "planes.log", plane_bytes=measure.image_limit_bytes)
-    with closing(children):
+    spools = SpoolFolder(home.spool, limit_bytes=measure.spool_limit_bytes, room=room)
+    with closing(children), closing(FileChildren(log=home.logs / "files.log")) as readers:
         images = MakerMeter(
             TiffMeter(),
-            spools=SpoolFolder(home.spool, limit_bytes=measure.spool_limit_bytes, room=room),
+            spools=spools,
             children=children,
             plane_bytes=measure.image_limit_bytes,
             most_planes=measure.planes_per_file,
@@ -48,5 +52,7 @@ def meter_choice(settings: Settings, home: Home) -> Iterator[MeterChoice]:
             "mass_spectrometry": SpectraMeter(),
             SEQUENCING: sequences,
             SEQUENCING_RUN: sequences,
+            "single_cell": CellMeter(spools=spools, children=readers),
+            "table": TableMeter(spools=spools, children=readers),
         }
         yield MeterChoice(images, others)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from pydantic import Field
 
 from cisterna.domain.base import Value
 from cisterna.domain.finding import Finding, Verdict, verdict_of
-from cisterna.ports.profile import Plane
+from cisterna.ports.profile import Look, Plane
 
 
 class PlaneReading(Value):
@@ -110,6 +110,15 @@ class Meter(Protocol):
         ...
 
 
+@runtime_checkable
+class LooksAround(Protocol):
+    """What a meter may be able to do beside: learn from the small files of a run what it measures the others by."""
+
+    def of_run(self, look: Look) -> Meter:
+        """Give the meter for one run; what lies beside its files is read when it is needed."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class MeterChoice:
     """Which meter measures the files of which data type.
@@ -125,6 +134,11 @@ class MeterChoice:
     def of(self, data_type: str) -> Meter:
         """Give the meter of a data type."""
         return self.others.get(data_type, self.images)
+
+    def of_run(self, data_type: str, look: Look) -> Meter:
+        """Give the meter of a data type for one run that is complete."""
+        meter = self.of(data_type)
+        return meter.of_run(look) if isinstance(meter, LooksAround) else meter
 
 
 class MetricTable(Value):

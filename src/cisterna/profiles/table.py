@@ -22,7 +22,9 @@ from cisterna.services.closing_list import closing_lists, sidecars
 from cisterna.services.file_evidence import KeptAsTheyAre, file_evidence
 
 _TABLE = re.compile(r".+\.(csv|tsv|parquet)(\.gz)?", re.IGNORECASE)
-_BESIDE = re.compile(r"(readme|licen[cs]e|changelog|datapackage|metadata|_success)[^/]*|.+\.md|\..+", re.IGNORECASE)
+_BESIDE = re.compile(
+    r"(readme|licen[cs]e|changelog|datapackage|schema|metadata|_success)[^/]*|.+\.md|\..+", re.IGNORECASE
+)
 _PARQUET, _ENCRYPTED, _GZIP = b"PAR1", b"PARE", b"\x1f\x8b\x08"
 _HEAD_BYTES, _TAIL_BYTES, _UNPACKED_BYTES = 64 * 1024, 64 * 1024, 64 * 1024
 _MOST_COLUMNS, _MOST_DESCRIBED = 200, 20

@@ -19,14 +19,14 @@ _MOST_LOOKS, _MOST_TOLD = 2_000, 100
 
 
 class KeptAsTheyAre:
-    """The part of a profile that is the same wherever files are kept as they are: nothing in them is measured."""
+    """The part of a profile that is the same wherever files are kept as they are: none of them is an image."""
 
     def delivered(self, look: Look) -> DeliveredDigests:
         """Give every digest of the checksum files."""
         return file_digests(look)
 
     def is_image(self, path: str) -> bool:
-        """Measure nothing: no reader of ours opens what is in such a file."""
+        """Call nothing an image: what else there is to measure, the meter of the data type knows."""
         del path
         return False
 

@@ -84,7 +84,7 @@ def measure_version(
         profile=profile,
         catalogue=catalogue,
         store=store,
-        meter=meters.of(begun.dataset.data_type),
+        meter=meters.of_run(begun.dataset.data_type, look),
         tables=tables,
         clock=clock,
         image_limit_bytes=image_limit_bytes,

@@ -8,11 +8,13 @@ from typing import Protocol
 from cisterna.domain.project import ViewFormat
 from cisterna.ports.quality import MetricTable
 from cisterna.services.summary import NO_LIMITS, Facts, Summary
+from cisterna.services.summary_cells import summarise_cells
 from cisterna.services.summary_cytometry import summarise_cytometry
 from cisterna.services.summary_derived import summarise_labels, summarise_views
 from cisterna.services.summary_images import summarise_images
 from cisterna.services.summary_sequencing import summarise_run, summarise_sequences
 from cisterna.services.summary_spectra import summarise_spectra
+from cisterna.services.summary_tables import summarise_tables
 
 LABELS = "labels"
 """The data type of label images made by a model."""
@@ -36,6 +38,8 @@ _BY_DATA_TYPE: Mapping[str, Summarise] = {
     SEQUENCING: summarise_sequences,
     SEQUENCING_RUN: summarise_run,
     ViewFormat.OME_ZARR.value: summarise_views,
+    "single_cell": summarise_cells,
+    "table": summarise_tables,
 }
 
 

@@ -1,9 +1,8 @@
-"""A single-cell pipeline that counts nothing: HDF5 files by their first bytes, and matrices in three text files."""
+"""A single-cell pipeline: the same counts as HDF5, as three text files, and in an annotated file."""
 
 from __future__ import annotations
 
-import gzip
-
+from cisterna.testing.cell_files import h5ad_of, tenx_of, text_of
 from cisterna.testing.scripted_run import Mishap, ScriptedRun
 
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -41,10 +40,8 @@ def virtual_single_cell(
     """Give a pipeline's folder: a matrix as HDF5, the same in text, and an annotated table."""
     within = "filtered_feature_bc_matrix"
     files = {
-        f"{within}/barcodes.tsv.gz": gzip.compress(b"AAAC-1\nAAAG-1\nAAAT-1\n", mtime=0),
-        f"{within}/features.tsv.gz": gzip.compress(b"ENSG1\tA\tGene Expression\n", mtime=0),
-        f"{within}/matrix.mtx.gz": gzip.compress(matrix(), mtime=0),
-        f"{within}.h5": hdf5(),
-        "annotated.h5ad": hdf5(version=2),
+        **{f"{within}/{name}": body for name, body in text_of().items()},
+        f"{within}.h5": tenx_of(),
+        "annotated.h5ad": h5ad_of(),
     }
     return ScriptedRun("pbmc", files, mishap=mishap, victim=victim)

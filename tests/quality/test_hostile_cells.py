@@ -258,8 +258,9 @@ def test_other_blanks_between_the_numbers_are_read_as_well(read: Read) -> None:
     ("body", "words"),
     [
         pytest.param(gzip.compress(MATRIX)[:-9], "cut off", id="truncated"),
-        pytest.param(gzip.compress(MATRIX) + b"more", "not the gzip file", id="more behind it"),
-        pytest.param(MATRIX, "not the gzip file", id="not packed"),
+        pytest.param(gzip.compress(MATRIX) + b"more", "bytes that are no gzip follow", id="more behind it"),
+        pytest.param(gzip.compress(MATRIX) + bytes(512), "zeros follow the end", id="zeros behind it"),
+        pytest.param(MATRIX, "does not begin like a gzip file", id="not packed"),
         pytest.param(gzip.compress(b""), "ends before it tells", id="nothing inside"),
     ],
 )

@@ -50,7 +50,7 @@ LIES = {
     "a line without end": ("a.csv", b"a,b\n" + b"x" * (17 << 20), "more than 16 MiB"),
     "a quote without end": ("a.csv", b'a,b\n"' + b"x\n" * (9 << 20), "opens in line 2 is not closed"),
     "gzip cut off": ("a.csv.gz", gzip.compress(ROWS)[:-8], "cut off"),
-    "gzip that is none": ("a.csv.gz", ROWS, "not the gzip file"),
+    "gzip that is none": ("a.csv.gz", ROWS, "does not begin like a gzip file"),
     "parquet of nothing": ("a.parquet", b"", "the file is empty"),
     "parquet with ends and nothing between": ("a.parquet", parquet(), "footer cannot be read"),
     "parquet cut off": ("a.parquet", table_as_parquet({"a": list(range(999))})[:-20], "does not end like"),
@@ -93,7 +93,7 @@ def test_what_unpacks_without_end_is_left(read: Read, monkeypatch: pytest.Monkey
 
     reading = read(gzip.compress(b"a,b\n" + b"0,0\n" * (4 << 20)), "a.csv.gz")
 
-    assert "more than 250 times its size" in (reading.unmeasured or "")
+    assert "more than 250 times its size" in (reading.problem or "")
 
 
 SCHEMAS: dict[str, tuple[Any, str]] = {

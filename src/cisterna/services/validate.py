@@ -125,8 +125,8 @@ def reason_of(findings: Sequence[Finding]) -> str:
     ordered = sorted(findings, key=lambda finding: _GRAVITY.index(finding.outcome))
     waiting = [finding for finding in findings if finding.outcome is Outcome.NOT_APPLIED]
     if ordered[0].outcome is Outcome.PASSED:
-        told = f"All {len(findings) - len(waiting)} checks passed."
-        return f"{told} {len(waiting)} more ask what is usual and are not applied yet." if waiting else told
+        passed = f"All {len(findings) - len(waiting)} checks passed."
+        return f"{passed} {len(waiting)} more ask what is usual and are not applied yet." if waiting else passed
     grave: list[Finding] = []
     for finding in ordered:
         told = any(_subject(finding) == _subject(graver) for graver in grave)  # a warning below the same error

@@ -15,6 +15,7 @@ from cisterna.domain.acquisition import Acquisition, AcquisitionState
 from cisterna.domain.dataset import ORDER, Dataset, Stage, Version, require_transition
 from cisterna.domain.errors import InvalidInput, ObjectNotFound
 from cisterna.domain.finding import Finding, Outcome, Verdict
+from cisterna.domain.trend import MOST_CHANNELS
 from cisterna.domain.work import Attempt
 from cisterna.ports.catalogue import Catalogue
 from cisterna.ports.clock import Clock
@@ -231,7 +232,8 @@ def _cell_json(value: JsonValue) -> str | None:
 
 
 def _summary_json(summary: Summary, limits: Mapping[str, float]) -> bytes:
-    content = {"summary": summary.row, "by_channel": summary.by_channel, "limits": dict(limits)}
+    by_channel = dict(sorted(summary.by_channel.items())[:MOST_CHANNELS])
+    content = {"summary": summary.row, "by_channel": by_channel, "limits": dict(limits)}
     return _json({**content, "rows": summary.table.rows})
 
 

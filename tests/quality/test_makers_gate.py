@@ -46,7 +46,9 @@ def judged(bench: Bench, *readings: Reading) -> Version:
     names = [f"{number}.czi" for number in range(len(readings))]
     files = tuple(SeenFile(path=name, size_bytes=1, mtime_ns=1, inode=1) for name in names)
     profile = Czi()
-    measurement = Measurement(Listing(files=files), meter=TiffMeter(), is_image=profile.is_image, plane=profile.plane)
+    measurement = Measurement(
+        Listing(files=files), meter=TiffMeter(), is_measured=profile.is_image, plane=profile.plane
+    )
     for index, reading in enumerate(readings):
         entry = FileEntry(path=names[index], size_bytes=1, sha512="0" * 128)
         measurement.take(index, ReadFile(entry, reading))

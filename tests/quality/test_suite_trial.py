@@ -16,6 +16,7 @@ from cisterna.domain.finding import Outcome, Verdict
 from cisterna.services.regate import differing, regate
 from cisterna.services.suite_proposal import LEAST, Proposal, propose_suite
 from cisterna.services.suite_trial import Choice, SuiteTrial, kept_summaries, read_choice, try_suite
+from cisterna.services.trend import came_at
 from cisterna.testing.clock import SettableClock
 from cisterna.testing.factory import make_account
 from tests.quality.judged import Judged
@@ -227,6 +228,16 @@ def test_one_bad_dataset_among_the_accepted_moves_no_limit_far(judged: Judged) -
     assert rules["brightness-range"]["max_value"] < 20
 
 
+def test_no_limit_is_proposed_that_could_not_be_missed(judged: Judged) -> None:
+    for at in range(LEAST):
+        judged.add(f"run {at}", day=at, bad_share=(at % 11) / 10)
+
+    made = proposed(judged, current=suite(STRICT))
+
+    assert made.content["expectations"][0] == STRICT
+    assert "bad_share" not in {rule["kwargs"]["column"] for rule in proposed(judged).content["expectations"]}
+
+
 def test_of_too_few_datasets_nothing_is_proposed(judged: Judged) -> None:
     judged.add_many(LEAST - 1)
 
@@ -244,6 +255,20 @@ def test_a_data_type_without_a_suite_gets_one(judged: Judged, gate: GxGate) -> N
     assert gate.open(made.body, data_type="cells").flaws == []
     with pytest.raises(NotFound):
         gate.current("cells")
+
+
+def test_data_that_are_judged_anew_keep_the_time_at_which_they_came(judged: Judged) -> None:
+    version = judged.add("one", day=5)
+    with judged.catalogue.begin() as tx:
+        tx.accounts.add(judged.account)
+    (asked,) = regate(
+        [version.version_id], account=judged.account, reason="again", catalogue=judged.catalogue, clock=judged.clock
+    )
+
+    with judged.catalogue.begin() as tx:
+        revision = tx.datasets.get_version(asked.revision or "")
+        assert revision.created_at != version.created_at
+        assert came_at(tx, revision) == version.created_at
 
 
 def test_judging_anew_opens_a_revision_from_the_kept_tables_and_a_refusal_stops_no_other(judged: Judged) -> None:

@@ -65,17 +65,30 @@ class Standing:
 
     @property
     def observed(self) -> float | None:
-        """The value that lies farthest on the worse side."""
+        """The value that is told of."""
+        told = self._told
+        return told[1].value if told else None
+
+    @property
+    def _told(self) -> tuple[float, Chart, Usual] | None:
+        """Choose what is told of: the worst of the latest; a drift only where nothing is wrong beside the latest."""
         judged = worst_first(self.charts, self.baseline)
-        return judged[0][1].value if judged else None
+        latest = [one for one in judged if one[1].period is Period.LATEST]
+        if not judged or not latest:
+            return judged[0] if judged else None
+        drifts = latest[0][0] <= self.baseline.sigmas < judged[0][0]
+        return judged[0] if drifts else latest[0]
 
     @property
     def message(self) -> str:
         """Say how the worst channel stands, with what was usual, its window and its limit."""
-        away, chart, usual = worst_first(self.charts, self.baseline)[0]
+        told = self._told
+        if told is None:
+            return self.rule.title
+        away, chart, usual = told
         is_met = away <= self.baseline.sigmas
-        told = f"{self.rule.title}: {self.rule.show(chart.value)}{_in_channel(chart)}, {self._compared(chart, is_met)}"
-        return f"{told}: {self._usual(usual)}.{'' if is_met else self._others(chart)}{self._waiting()}"
+        words = f"{self.rule.title}: {self.rule.show(chart.value)}{_in_channel(chart)}, {self._compared(chart, is_met)}"
+        return f"{words}: {self._usual(usual)}.{'' if is_met else self._others(chart)}{self._waiting()}"
 
     def _compared(self, chart: Chart, is_met: bool) -> str:
         days = f"in the last {self.baseline.window_days} days"
@@ -117,8 +130,8 @@ def standing_of(rule: Rule, charts: Sequence[Chart] | None) -> Standing | None:
 
 def _known(charts: Sequence[Chart]) -> str:
     most = max(charts, key=lambda chart: chart.known)
-    datasets = "dataset" if most.known == 1 else "datasets"
-    return f"{most.known} {datasets} of {most.instrument} that passed or were accepted came before it within the time"
+    datasets, were = ("dataset", "was") if most.known == 1 else ("datasets", "were")
+    return f"{most.known} {datasets} of {most.instrument} that passed or {were} accepted came before it within the time"
 
 
 def _in_channel(chart: Chart) -> str:

@@ -69,8 +69,8 @@ _ARCHIVED = sql_text(
                 AND later.stage NOT IN ('detected', 'measured', 'gated', 'described')
         )
     ORDER BY (
-        SELECT min(same.body ->> 'created_at') FROM versions AS same
-        WHERE same.dataset_id = v.dataset_id AND same.number = v.number
+        SELECT same.body ->> 'created_at' FROM versions AS same
+        WHERE same.dataset_id = v.dataset_id AND same.number = v.number ORDER BY same.revision LIMIT 1
     ) DESC, v.version_id DESC
     LIMIT :limit
     """

@@ -16,7 +16,7 @@ from cisterna.services.suite_trial import KeptSummary
 LEAST = 20
 """Of fewer datasets no limit is made."""
 SIGMAS = 4.0
-"""How far from the median a proposed limit lies: of 10,000 ordinary values one lies beyond."""
+"""How far from the median a proposed limit lies: beyond are few ordinary values, and a person reads the proposal."""
 _MAD_TO_SIGMA = 1.4826
 _SMALLEST_SHARE = 0.005
 _SMALLEST_PART = 0.01
@@ -95,7 +95,9 @@ def _from_rule(rule: Content, kept: Sequence[KeptSummary]) -> Content | None:
     found = _values(str(given.get("column")), kept, wanted=(int, float))
     if len(found) < LEAST:
         return None
-    limits = {side: _limit(str(given["column"]), found, side) for side in sides}
+    limits = _limits(str(given["column"]), found, sides)
+    if limits.keys() != set(sides):
+        return None
     return {**rule, "kwargs": {**given, **limits}, "made_from": _words(found)}
 
 
@@ -104,11 +106,14 @@ def _new_rule(name: str, kept: Sequence[KeptSummary], *, taken: set[str]) -> Con
     check = f"{name.replace('_', '-').lower()[:50]}-range"
     if len(found) < LEAST or check in taken or not check.replace("-", "").isalnum() or not check.isascii():
         return None
+    limits = _limits(name, found, ("min_value", "max_value"))
+    if not limits:
+        return None
     words = name.replace("_", " ")
     return {
         "check": check,
         "type": "expect_column_values_to_be_between",
-        "kwargs": {"column": name, **{side: _limit(name, found, side) for side in ("min_value", "max_value")}},
+        "kwargs": {"column": name, **limits},
         "severity": "warning",
         "title": words[:1].upper() + words[1:],
         **({"unit": "share"} if name.endswith("_share") else {}),
@@ -127,15 +132,22 @@ def _values(name: str, kept: Sequence[KeptSummary], *, wanted: tuple[type, ...])
     return found
 
 
+def _limits(name: str, found: Found, sides: Sequence[str]) -> dict[str, float]:
+    """Give limits; none on a side where it could not be missed, since no share lies below 0 or above 1."""
+    limits = {side: _limit(name, found, side) for side in sides}
+    if name.endswith("_share"):
+        return {side: limit for side, limit in limits.items() if (limit > 0 if side == "min_value" else limit < 1)}
+    return limits
+
+
 def _limit(name: str, found: Found, side: str) -> float:
-    """Give a limit so far from the median, rounded outwards to three digits; a share stays between 0 and 1."""
+    """Give a limit so far from the median, rounded outwards to three digits."""
     values = [value for _, value in found]
     centre = median(values)
     spread = _MAD_TO_SIGMA * median(abs(value - centre) for value in values)
     smallest = _SMALLEST_SHARE if name.endswith("_share") else _SMALLEST_PART * abs(centre) or _SMALLEST_PART
     reach = SIGMAS * max(spread, smallest)
-    limit = _outwards(centre - reach, math.floor) if side == "min_value" else _outwards(centre + reach, math.ceil)
-    return min(max(limit, 0.0), 1.0) if name.endswith("_share") else limit
+    return _outwards(centre - reach, math.floor) if side == "min_value" else _outwards(centre + reach, math.ceil)
 
 
 def _outwards(value: float, towards: Callable[[float], int]) -> float:

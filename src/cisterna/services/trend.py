@@ -38,8 +38,8 @@ def samples_of(
 
 def came_at(tx: Transaction, version: Version) -> datetime:
     """Tell when the data of a version came: another judgement of the same data does not make them newer."""
-    first = (one for one in tx.datasets.versions(version.dataset_id) if one.number == version.number)
-    return min((one.created_at for one in first), default=version.created_at)
+    of_the_same_data = (one for one in tx.datasets.versions(version.dataset_id) if one.number == version.number)
+    return min(of_the_same_data, key=lambda one: one.revision, default=version).created_at
 
 
 def kept_name(name: str) -> str:

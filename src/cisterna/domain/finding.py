@@ -31,7 +31,7 @@ class Outcome(StrEnum):
     FAILED = "failed"
     NOT_ASSESSED = "not-assessed"
     LEFT_OUT = "left-out"
-    """Nobody can know of this run what the check looks at, and the suite says that it is left out then: no pass."""
+    """Nobody can know of this run what the check looks at, or not enough is known yet of what is usual: no pass."""
 
 
 class Finding(Value):
@@ -54,8 +54,9 @@ class Finding(Value):
 
 
 def verdict_of(findings: Sequence[Finding]) -> Verdict:
-    """Sum findings up: the gravest wins, and no findings at all, or none but what was left out, is `not-assessed`.
+    """Sum findings up: the gravest wins, and no findings at all is `not-assessed`.
 
+    A check that was left out neither passes nor fails a dataset; where no other one looked, nobody did.
     A failed check outweighs one that was not assessed: that something is known to be wrong is more than not knowing.
     """
     outcomes = {finding.outcome for finding in findings} - {Outcome.LEFT_OUT}

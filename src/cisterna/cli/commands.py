@@ -67,6 +67,7 @@ COMMANDS = {
     ),
     "metadata": Place("metadata", "app", "What is known of a dataset, and saying what is missing."),
     "review": Place("review", "app", "The review queue, and decisions on it."),
+    "quality": Place("quality", "app", "What the gate saw and said of data, as files to keep and to hand on."),
     "release": Place(
         "release",
         "release",

@@ -27,6 +27,7 @@ from cisterna.web import (
     people_page,
     problem,
     project_page,
+    quality_page,
     release_page,
     removal_api,
     removal_page,
@@ -72,6 +73,7 @@ def create_app(parts: WebParts) -> FastAPI:
         list_page,
         dataset_page,
         dataset_file,
+        quality_page,  # after the files, whose paths may end in the same word
         project_page,
         people_page,
         account_page,

@@ -19,6 +19,7 @@ from cisterna.services.sender import Sender
 from cisterna.services.verify_copy import ArchivedDigests
 from cisterna.web.dataset_content import Content, ContentCache
 from cisterna.web.hint_count import HintCount
+from cisterna.web.report_sources import ReportSources
 
 
 def _no_models() -> Sequence[str]:
@@ -50,6 +51,7 @@ class WebParts:
         senders: Who may send hints, by name.
         hint_count: What became of those.
         contents: Keeps what was read last of archived versions.
+        report_sources: Keeps what reports on quality are drawn from.
         file_lists: Looks files up in the manifests of versions that have many.
     """
 
@@ -72,6 +74,7 @@ class WebParts:
     senders: Mapping[str, Sender] = field(default_factory=dict)
     hint_count: HintCount = field(default_factory=HintCount)
     contents: ContentCache = field(default_factory=ContentCache)
+    report_sources: ReportSources = field(default_factory=ReportSources)
     file_lists: FileLists = field(default_factory=FileLists)
 
     def content_of(self, version: Version) -> Content:

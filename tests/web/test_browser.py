@@ -30,6 +30,7 @@ from cisterna.web.app import create_app
 from cisterna.web.view import HERE
 from tests.adopt.share import NAME
 from tests.shadow.bench import Bench, live_through
+from tests.web.quality_files import curve_table, plate_metrics, quality_files
 from tests.web.site import PASSWORD, Site, draw_cells
 from tests.web.test_adoption_page import lay_share
 
@@ -102,6 +103,7 @@ def fill(site: Site) -> dict[str, str]:
         missing=("licence", "creators"),
         files=(*files, "acquisition.yaml"),
         blurred=files[:2],
+        quality=quality_files(plate_metrics(8, 12, blurred=["A1"]), curves=curve_table(12), focus_median=0.045),
     )
     site.lay_version(
         "labels", title="Nuclei of plate 07", source=public, model="nuclei@1", verdict=Verdict.NOT_ASSESSED
@@ -132,6 +134,7 @@ def fill(site: Site) -> dict[str, str]:
     return {
         "dashboard": "/",
         "dataset": f"/datasets/{blurred.dataset_id}",
+        "quality": f"/datasets/{blurred.dataset_id}/v1/quality",
         "alerts": "/alerts",
         "alerted": f"/acquisitions/{running.acquisition_id}",
         "acquisition": f"/acquisitions/{held.acquisition_id}",

@@ -165,12 +165,12 @@ def test_a_report_on_nothing_says_so_in_every_part() -> None:
 def test_of_other_datasets_a_file_tells_no_name() -> None:
     point = TrendPoint(at=datetime(2026, 11, 1, tzinfo=UTC), value=1.0, verdict=Verdict.PASSED, dataset_id="ds-secret")
     here = point.model_copy(update={"dataset_id": "ds-1", "is_here": True})
-    chart = TrendChart(instrument="squid-1", metric="focus", channel=None, points=(point, here), hidden=2)
+    chart = TrendChart(instrument="squid-1", metric="focus", channel=None, points=(point, here), has_hidden=True)
 
     text = report_file(report(instrument="squid-1", trends=(chart,)), {}).decode()
 
     assert "ds-secret" not in text
-    assert "2 datasets of other projects" in text
+    assert REPORT["quality.trend.hidden"] in text
 
 
 @pytest.mark.parametrize(

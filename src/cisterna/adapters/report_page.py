@@ -19,7 +19,6 @@ from markupsafe import Markup
 
 from cisterna.adapters.report_chart import SHADES, draw_curves, draw_histogram, draw_plate, draw_trend, row_name
 from cisterna.adapters.report_wording import say
-from cisterna.domain.finding import Outcome
 from cisterna.domain.quality_report import QualityReport
 
 TEMPLATES = Path(__file__).parent / "report"
@@ -50,6 +49,7 @@ def report_file(report: QualityReport, previews: Mapping[str, bytes]) -> bytes:
         file_address=None,
         raw_address=None,
         dataset_address=None,
+        trend_address=None,
         map_number=None,
     )
     return text.encode()
@@ -66,8 +66,8 @@ def filters() -> dict[str, Callable[..., Any]]:
         "plain": plain,
         "figure": figure,
         "instant": instant,
-        "attention": lambda findings: [one for one in findings if not one.is_passed],
-        "met": lambda findings: [one for one in findings if one.finding.outcome is Outcome.PASSED],
+        "attention": lambda findings: [one for one in findings if one.needs_attention],
+        "met": lambda findings: [one for one in findings if not one.needs_attention],
     }
 
 

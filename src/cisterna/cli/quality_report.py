@@ -28,12 +28,14 @@ def report(
     """Write the quality report of a version to one HTML file that loads nothing from anywhere."""
     from cisterna.adapters.report_page import report_file
     from cisterna.services.quality_report import quality_report, read_report_source
+    from cisterna.services.report_trend import dataset_trends
 
     require_new_file(to)
     with opened(home) as parts:
         found, version = judged_version(identifier, parts)
         source = read_report_source(version, catalogue=parts.catalogue, store=parts.archive_store, tables=parts.tables)
-    drawn = quality_report(found, source, whole=True)
+        trends = dataset_trends(version.version_id, findings=found.findings, catalogue=parts.catalogue, account=None)
+    drawn = quality_report(found, source, whole=True, trends=trends)
     body = report_file(drawn, source.previews)
     if not dry_run:
         with to.open("xb") as file:

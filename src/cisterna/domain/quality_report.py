@@ -135,7 +135,7 @@ class TrendChart(Value):
         points: Oldest first.
         median, low, high: Of the baseline; None while there are too few datasets for one.
         window: What the baseline was taken from, in words.
-        hidden: Datasets that count in the baseline and are not drawn, since the reader may not see them.
+        has_hidden: Whether there are datasets that are not drawn, since the reader may not see them.
     """
 
     instrument: str
@@ -146,7 +146,7 @@ class TrendChart(Value):
     low: float | None = None
     high: float | None = None
     window: str = ""
-    hidden: int = 0
+    has_hidden: bool = False
 
 
 class FailingFile(Value):
@@ -181,9 +181,9 @@ class JudgedFinding(Value):
     more: int = 0
 
     @property
-    def is_passed(self) -> bool:
-        """Whether it needs no attention."""
-        return self.finding.outcome is Outcome.PASSED
+    def needs_attention(self) -> bool:
+        """Whether a person should look at it."""
+        return self.finding.outcome in {Outcome.FAILED, Outcome.WARNING, Outcome.NOT_ASSESSED}
 
 
 class RawTable(Value):

@@ -43,6 +43,7 @@ FILES_SHOWN = 12
 _WELLS_DRAWN = 2_000
 """Over all maps of a report that nobody can ask again."""
 _QUALITY = "quality/"
+_NEED_ATTENTION = frozenset({Outcome.FAILED, Outcome.WARNING, Outcome.NOT_ASSESSED})
 _NO_COLUMNS: Mapping[str, Sequence[object]] = {"path": ()}
 
 Content = TypeVar("Content")
@@ -177,7 +178,7 @@ def _ordered(
 
     A check is named after what it looks at: `focus-lost` looks at `focus`.
     """
-    blamed = [finding.check.partition("-")[0] for finding in findings if finding.outcome is not Outcome.PASSED]
+    blamed = [finding.check.partition("-")[0] for finding in findings if finding.outcome in _NEED_ATTENTION]
     about = {word: -place for place, word in enumerate(reversed(blamed))}
     said = {
         (one.metric, one.channel): (-one.beyond / one.values, not one.limits, place)
@@ -205,7 +206,7 @@ def _maps(series: MetricSeries, choices: Sequence[PlateChoice], limits: Mapping[
 def _curves(source: ReportSource, findings: Sequence[Finding], troubles: list[str]) -> tuple[CurveChart, ...]:
     if not source.curves:
         return ()
-    failing = {path for finding in findings if finding.outcome is not Outcome.PASSED for path in _paths(finding)}
+    failing = {path for finding in findings if finding.outcome in _NEED_ATTENTION for path in _paths(finding)}
     try:
         return curve_charts(source.curves, failing=failing)
     except InvalidInput as error:
@@ -215,7 +216,7 @@ def _curves(source: ReportSource, findings: Sequence[Finding], troubles: list[st
 
 def _judged(finding: Finding, source: ReportSource) -> JudgedFinding:
     said, parted, advice = finding.message.partition("). ") if "(expected " in finding.message else ("", "", "")
-    paths = _paths(finding) if finding.outcome is not Outcome.PASSED else []
+    paths = _paths(finding) if finding.outcome in _NEED_ATTENTION else []
     shown = paths[:FILES_SHOWN]
     rows = _rows_of(source.series, shown)
     return JudgedFinding(

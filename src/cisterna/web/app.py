@@ -32,6 +32,7 @@ from cisterna.web import (
     removal_api,
     removal_page,
     shadow_page,
+    trend_page,
     verify_page,
 )
 from cisterna.web.live import LiveFeed
@@ -81,6 +82,7 @@ def create_app(parts: WebParts) -> FastAPI:
         alert_page,
         removal_page,
         shadow_page,
+        trend_page,
         adoption_page,
         verify_page,
         landing,

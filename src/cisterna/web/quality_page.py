@@ -11,9 +11,11 @@ from fastapi.responses import Response
 from cisterna.adapters.report_page import STYLE, report_file
 from cisterna.domain.dataset import Version
 from cisterna.domain.errors import NotFound
-from cisterna.domain.quality_report import PlateChoice, QualityReport
+from cisterna.domain.quality_report import PlateChoice, QualityReport, TrendChart
 from cisterna.services.detail import Detail, detail_of
 from cisterna.services.quality_report import ReportSource, quality_report
+from cisterna.services.report_plate import plate_choices
+from cisterna.services.report_trend import dataset_trends
 from cisterna.web.parts import WebParts
 from cisterna.web.security import FILE_POLICY
 from cisterna.web.signed import Parts, Person, Signed
@@ -42,9 +44,8 @@ def show_quality(
     """Show the report, with the map that was asked for."""
     found, shown = _found(parts, person, dataset_id, version)
     source = _source(parts, shown)
-    first = quality_report(found, source)
-    choice = _choice(first, number)
-    report = quality_report(found, source, plate=choice) if choice else first
+    choice = _choice(source, number)
+    report = quality_report(found, source, plate=choice, trends=_trends(parts, person, found))
     base, query = f"/datasets/{dataset_id}", urlencode({"version": version})
     context = {
         "r": report,
@@ -54,6 +55,7 @@ def show_quality(
         "picture": lambda path: f"{base}/preview?{query}&{urlencode({'path': f'data/{path}'})}",
         "file_address": lambda path: f"{base}/files/{quote(f'data/{path}', errors='replace')}?{query}",
         "raw_address": lambda path: f"{base}/files/{quote(path)}?{query}",
+        "trend_address": f"/instruments/{quote(report.instrument)}/trend" if report.instrument else None,
         "dataset_address": lambda other: f"/datasets/{quote(other)}",
     }
     return page(request, "quality.html", context)
@@ -64,7 +66,8 @@ def send_report(parts: Parts, person: Person, dataset_id: str, version: str) -> 
     """Send the report as one file that opens without a network."""
     found, shown = _found(parts, person, dataset_id, version)
     source = _source(parts, shown)
-    body = report_file(quality_report(found, source, whole=True), source.previews)
+    report = quality_report(found, source, whole=True, trends=_trends(parts, person, found))
+    body = report_file(report, source.previews)
     name = f"quality-{dataset_id}-{version}.html"
     headers = {
         "content-disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}",
@@ -87,11 +90,18 @@ def _source(parts: WebParts, version: Version) -> ReportSource:
     return parts.report_sources.of(version, catalogue=parts.catalogue, store=parts.store, tables=parts.tables)
 
 
-def _choice(report: QualityReport, number: str) -> PlateChoice | None:
+def _trends(parts: WebParts, person: Signed, found: Detail) -> tuple[TrendChart, ...]:
+    return dataset_trends(
+        found.version_id or "", findings=found.findings, catalogue=parts.catalogue, account=person.account
+    )
+
+
+def _choice(source: ReportSource, number: str) -> PlateChoice | None:
     """Read which map is asked for; what is no number of one of them asks for none."""
+    choices = plate_choices(source.series)
     if not (number.isascii() and number.isdigit() and len(number) < 6):
         return None
-    return report.plate_choices[int(number)] if int(number) < len(report.plate_choices) else None
+    return choices[int(number)] if int(number) < len(choices) else None
 
 
 def _number(report: QualityReport) -> int | None:

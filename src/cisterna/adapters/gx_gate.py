@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from cisterna.adapters.local_service import Message, NoAnswer, ask
 from cisterna.adapters.shared_data import shared_folder
-from cisterna.adapters.suite_file import read_suite
+from cisterna.adapters.suite_file import Folders, read_suite
+from cisterna.domain.control_chart import BaselineRule, Chart
 from cisterna.domain.errors import GateUnavailable, InvalidInput
 from cisterna.domain.finding import Finding, Outcome
 from cisterna.ports.quality import GateReport, MetricTable
@@ -28,11 +29,11 @@ class GxGate:
 
     Args:
         socket: Where the process listens.
-        expectations: Folder with `<data type>/<suite>.json`, the same that the process was given; unset: ours.
+        expectations: Folders with `<data type>/<suite>.json`, the same that the process was given; unset: ours.
         timeout_seconds: How long an answer may take.
     """
 
-    def __init__(self, socket: Path, *, expectations: Path | None = None, timeout_seconds: float = 30.0) -> None:
+    def __init__(self, socket: Path, *, expectations: Folders | None = None, timeout_seconds: float = 30.0) -> None:
         self.socket = socket
         self._expectations = expectations or shared_folder("expectations")
         self._timeout_seconds = timeout_seconds
@@ -44,12 +45,25 @@ class GxGate:
         except InvalidInput:
             return {}
 
+    def baselines(self, data_type: str) -> Sequence[BaselineRule]:
+        """Give the rules of the data type's suite that ask what was usual; none when there is no suite."""
+        try:
+            rules = read_suite(self._expectations, data_type)[0].expectations
+        except InvalidInput:
+            return ()
+        return tuple(one for rule in rules if (one := rule.baseline) is not None)
+
     def ping(self) -> str:
         """Name the engine that listens. Raises `GateUnavailable`."""
         return str(self._ask({"op": "ping"}).get("engine"))
 
     def assess(
-        self, *, data_type: str, summary: Mapping[str, float | int | str | None], table: MetricTable
+        self,
+        *,
+        data_type: str,
+        summary: Mapping[str, float | int | str | None],
+        table: MetricTable,
+        charts: Sequence[Chart] | None = None,
     ) -> GateReport:
         """Judge one dataset: the summary row, then the rows behind each failure, to name files.
 
@@ -57,7 +71,8 @@ class GxGate:
             GateUnavailable: The process did not answer in time, or not in its language.
         """
         usable = {name: value for name, value in summary.items() if not _is_nonfinite(value)}
-        answer = self._ask({"op": "assess", "data_type": data_type, "summary": usable})
+        told = None if charts is None else [one.model_dump(mode="json") for one in charts]
+        answer = self._ask({"op": "assess", "data_type": data_type, "summary": usable, "charts": told})
         try:
             findings = [self._finding(data_type, one, table) for one in answer["findings"]]
             if table.rows == 0:
@@ -67,6 +82,7 @@ class GxGate:
                 suite_sha512=answer["suite_sha512"],
                 engine=answer["engine"],
                 findings=tuple(findings),
+                suite_text=answer["suite_text"],
             )
         except (KeyError, TypeError, ValueError) as error:
             msg = f"the quality process answered in a form that is not known ({error}); restart it"

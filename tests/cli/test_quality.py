@@ -17,6 +17,7 @@ from cisterna.domain.dataset import Stage, Version
 from cisterna.domain.finding import Outcome, Verdict
 from cisterna.testing.clock import SettableClock
 from cisterna.testing.factory import make_finding
+from cisterna.testing.limit_gate import LimitGate
 from tests.web.quality_files import plate_metrics, quality_files
 from tests.web.site import Site
 
@@ -26,7 +27,9 @@ def site(catalogue: SqlCatalogue, clock: SettableClock, monkeypatch: pytest.Monk
     """A site whose parts the commands find."""
     made = Site(catalogue, clock)
     made.settle_people()
-    parts = SimpleNamespace(catalogue=catalogue, archive_store=made.store, tables=made.tables, clock=clock)
+    parts = SimpleNamespace(
+        catalogue=catalogue, archive_store=made.store, tables=made.tables, clock=clock, gate=LimitGate({})
+    )
 
     @contextmanager
     def opened(_home: Path | None) -> Iterator[Any]:

@@ -8,10 +8,11 @@ from datetime import timedelta
 
 import pytest
 
-from cisterna.domain.dataset import Version
+from cisterna.domain.control_chart import BaselineRule, Side
+from cisterna.domain.dataset import Stage, Version
 from cisterna.domain.finding import Outcome, Verdict
 from cisterna.domain.quality_report import TrendChart
-from cisterna.services.report_trend import LEAST, MOST_CHARTS, dataset_trends, instrument_trends
+from cisterna.services.report_trend import MOST_CHARTS, dataset_trends, instrument_trends
 from cisterna.testing.factory import make_finding, make_sample
 from tests.web.client import Browser
 from tests.web.site import Site
@@ -31,7 +32,7 @@ def lay_month(site: Site, count: int = 10, *, project: str = "atlas", name: str 
 def lay_value(
     site: Site, name: str, value: float, *, project: str = "atlas", verdict: Verdict = Verdict.PASSED, **others: float
 ) -> Version:
-    version = site.lay_version(name, project=project, verdict=verdict)
+    version = site.lay_version(name, project=project, stage=Stage.GATED, verdict=verdict, files=("notes.txt",))
     with site.catalogue.begin() as tx:
         tx.trends.add(
             [
@@ -47,7 +48,9 @@ def charts(site: Site, version: Version, *, person: str | None = None) -> tuple[
     if person is not None:
         with site.catalogue.begin() as tx:
             account = tx.accounts.find(person)
-    return dataset_trends(version.version_id, findings=(), catalogue=site.catalogue, account=account)
+    return dataset_trends(
+        version.version_id, findings=(), baselines=site.parts.baselines, catalogue=site.catalogue, account=account
+    )
 
 
 def test_a_dataset_is_marked_among_those_before_it_and_what_is_usual_has_its_window_stated(site: Site) -> None:
@@ -67,7 +70,7 @@ def test_a_dataset_is_marked_among_those_before_it_and_what_is_usual_has_its_win
 
 
 def test_while_too_few_datasets_are_known_there_is_no_limit_and_it_is_said(site: Site) -> None:
-    lay_month(site, LEAST - 1)
+    lay_month(site, 7)
 
     chart = charts(site, lay_value(site, "next", 0.05))[0]
 
@@ -101,7 +104,9 @@ def test_what_a_finding_is_about_comes_first_and_what_never_changed_last(site: S
     lay_value(site, "later", 0.04, snr_median=4.0, zebra=2.0)
     finding = make_finding("zebra-high", Outcome.FAILED, message="Too many stripes.")
 
-    found = dataset_trends(version.version_id, findings=[finding], catalogue=site.catalogue, account=None)
+    found = dataset_trends(
+        version.version_id, findings=[finding], baselines=site.parts.baselines, catalogue=site.catalogue, account=None
+    )
 
     assert found[0].metric == "zebra"
     assert found[-1].metric == "images_found"
@@ -149,5 +154,23 @@ def test_erased_data_are_on_no_chart(site: Site) -> None:
 
     site.lay_erasure(gone)
 
-    found = instrument_trends("squid-1", now=site.clock.now(), catalogue=site.catalogue, account=None)
+    found = instrument_trends(
+        "squid-1", now=site.clock.now(), baselines=site.parts.baselines, catalogue=site.catalogue, account=None
+    )
     assert len(found[0].points) == 2
+
+
+def test_a_rule_of_the_suite_gives_side_window_and_limit_of_its_chart(site: Site) -> None:
+    lay_month(site)
+    version = lay_value(site, "next", 0.05)
+    rule = BaselineRule(
+        check="focus-usual", metric="focus_median", side=Side.LOW, sigmas=2, least=3, last=5, floor=0.01
+    )
+
+    chart = dataset_trends(
+        version.version_id, findings=(), baselines=lambda _: [rule], catalogue=site.catalogue, account=None
+    )[0]
+
+    assert chart.high is None
+    assert chart.low == pytest.approx((chart.median or 0) - 2 * 0.01)
+    assert "(the last 5 of 90 days), and 2 times their spread" in chart.window

@@ -186,8 +186,10 @@ def draw_trend(chart: TrendChart) -> TrendDrawing:
         for place, ((x, y), point) in enumerate(zip(places, chart.points, strict=True))
     )
     band = ""
-    if chart.low is not None and chart.high is not None:
-        band = f"M{_n(left)} {_n(at(chart.low))}H{_n(right)}V{_n(at(chart.high))}H{_n(left)}z"
+    if chart.median is not None:  # where nothing is worse on one side, what is usual has no end there
+        lowest = high if chart.low is None else at(chart.low)
+        highest = 0.0 if chart.high is None else at(chart.high)
+        band = f"M{_n(left)} {_n(lowest)}H{_n(right)}V{_n(highest)}H{_n(left)}z"
     median, lower, upper = (None if one is None else _n(at(one)) for one in (chart.median, chart.low, chart.high))
     return TrendDrawing(
         width=_n(wide),

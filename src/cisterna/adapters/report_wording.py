@@ -72,12 +72,16 @@ REPORT: dict[str, str] = {
     "quality.curve.failing": "named by a finding",
     # trends
     "quality.trends": "Over time on {instrument}",
-    "quality.trends.words": "Each point is a dataset in the order in which the data came; this one is the diamond.",
-    "quality.trends.words.instrument": "Each point is a dataset in the order in which the data came.",
+    "quality.trends.words": "Each point is a dataset, in the order in which the data came: a disc passed, a triangle "
+    "is for review, a square is quarantined, a ring was not assessed. This dataset is the diamond.",
+    "quality.trends.words.instrument": "Each point is a dataset, in the order in which the data came: a disc passed, a "
+    "triangle is for review, a square is quarantined, a ring was not assessed.",
     "quality.trends.empty": "Nothing is known yet of other datasets of this instrument.",
     "quality.trends.all": "The instrument as it is now",
     "quality.trend.label": "Control chart of {metric} over {count} datasets; the numbers are in the table below it",
     "quality.trend.usual": "Usual is {median}, within {low} to {high}: {window}",
+    "quality.trend.least": "Usual is {median}, at least {low}: {window}",
+    "quality.trend.most": "Usual is {median}, at most {high}: {window}",
     "quality.trend.unknown": "There are too few datasets yet to say what is usual.",
     "quality.trend.hidden": "Datasets that you may not see count in what is usual and are not drawn.",
     "quality.trend.here": "this dataset",

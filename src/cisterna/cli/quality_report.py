@@ -34,7 +34,13 @@ def report(
     with opened(home) as parts:
         found, version = judged_version(identifier, parts)
         source = read_report_source(version, catalogue=parts.catalogue, store=parts.archive_store, tables=parts.tables)
-        trends = dataset_trends(version.version_id, findings=found.findings, catalogue=parts.catalogue, account=None)
+        trends = dataset_trends(
+            version.version_id,
+            findings=found.findings,
+            baselines=parts.gate.baselines,
+            catalogue=parts.catalogue,
+            account=None,
+        )
     drawn = quality_report(found, source, whole=True, trends=trends)
     body = report_file(drawn, source.previews)
     if not dry_run:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 
 from cisterna.domain.account import Account
-from cisterna.domain.control_chart import Point, Usual, usual_of
+from cisterna.domain.control_chart import BaselineRule, Point, Side, Usual, limits_of, usual_of
 from cisterna.domain.errors import NotFound
 from cisterna.domain.finding import Finding, Outcome
 from cisterna.domain.permission import may_see
@@ -20,25 +20,32 @@ from cisterna.ports.trend import JudgedValues, MetricSample
 
 MOST_CHARTS = 12
 POINTS = 60
-WINDOW_DAYS = 90
-LAST, LEAST = 30, 8
-SIGMAS = 3.0
+_MOST_READ = 2 * MOST_CHARTS
 _FLOOR_SHARE, _FLOOR = 0.01, 1e-9
-"""The smallest spread that is believed: of the median, so that a value that never changed has limits beside it."""
+"""The smallest spread that is believed where no rule says one: of the median, so that a value that never changed has
+limits beside it."""
 
+Baselines = Callable[[str], Sequence[BaselineRule]]
+"""Gives the rules of a data type's suite that ask what was usual."""
 MaySee = Callable[[str], bool]
 Series = tuple[str, str, str | None]
 """Data type, metric and channel."""
 
 
 def dataset_trends(
-    version_id: str, *, findings: Sequence[Finding], catalogue: Catalogue, account: Account | None
+    version_id: str,
+    *,
+    findings: Sequence[Finding],
+    baselines: Baselines,
+    catalogue: Catalogue,
+    account: Account | None,
 ) -> tuple[TrendChart, ...]:
     """Draw up charts of what a version was judged by, those that a finding is about first.
 
     Args:
         version_id: Of the version that is marked; the caller has made sure that the person may see it.
         findings: Of the version.
+        baselines: What the suites hold against what is usual, and how.
         catalogue: Where the trends are.
         account: Who reads it; None may see everything.
     """
@@ -46,38 +53,116 @@ def dataset_trends(
         here = tx.trends.judged(version_id)
         if here is None:
             return ()
-        usual = _usual(tx, here.instrument, here.data_type, before=here.at, other_than=here.dataset_id)
+        drawing = _Drawing(tx, here.instrument, _seeing(tx, account), baselines, before=here.at, here=here)
         wanted = [one for one in tx.trends.metrics(instrument=here.instrument) if one[0] == here.data_type]
-        charts = [
-            _chart(tx, here.instrument, one, usual, may_see=_seeing(tx, account), here=here)
-            for one in _ordered(wanted, findings)
-            if here.value(one[1], one[2]) is not None
-        ]
+        known = [one for one in _ordered(wanted, findings) if here.value(one[1], one[2]) is not None]
+        charts = [drawing.chart(one) for one in known[:_MOST_READ]]
     return _liveliest(charts, findings)
 
 
 def instrument_trends(
-    instrument: str, *, now: datetime, catalogue: Catalogue, account: Account | None
+    instrument: str, *, now: datetime, baselines: Baselines, catalogue: Catalogue, account: Account | None
 ) -> tuple[TrendChart, ...]:
-    """Draw up charts of an instrument as it is now."""
+    """Draw up charts of an instrument as it is now; the arguments are those of `dataset_trends`."""
     with catalogue.begin() as tx:
-        wanted = tx.trends.metrics(instrument=instrument)
-        usual = {
-            data_type: _usual(tx, instrument, data_type, before=now, other_than="")
-            for data_type in dict.fromkeys(one[0] for one in wanted)
-        }
-        seeing = _seeing(tx, account)
-        charts = [_chart(tx, instrument, one, usual[one[0]], may_see=seeing, here=None) for one in _ordered(wanted, ())]
+        drawing = _Drawing(tx, instrument, _seeing(tx, account), baselines, before=now, here=None)
+        wanted = _ordered(tx.trends.metrics(instrument=instrument), ())
+        charts = [drawing.chart(one) for one in wanted[:_MOST_READ]]
     return _liveliest([chart for chart in charts if chart.points], ())
 
 
-def _usual(
-    tx: Transaction, instrument: str, data_type: str, *, before: datetime, other_than: str
-) -> Sequence[JudgedValues]:
-    since = before - timedelta(days=WINDOW_DAYS)
-    return tx.trends.usual(
-        instrument=instrument, data_type=data_type, since=since, before=before, other_than=other_than, limit=LAST
-    )
+class _Drawing:
+    """Draws charts of one instrument in one transaction.
+
+    Args:
+        tx: Where the trends are.
+        instrument: Whose.
+        may_see: Of which datasets there are points.
+        baselines: How what is usual is told.
+        before: Data that came from then on say nothing of what is usual.
+        here: The version that is marked.
+    """
+
+    def __init__(
+        self,
+        tx: Transaction,
+        instrument: str,
+        may_see: MaySee,
+        baselines: Baselines,
+        *,
+        before: datetime,
+        here: JudgedValues | None,
+    ) -> None:
+        self._tx, self._instrument, self._may_see, self._here = tx, instrument, may_see, here
+        self._baselines, self._before = baselines, before
+        self._past: dict[tuple[str, int, int], Sequence[JudgedValues]] = {}
+
+    def chart(self, series: Series) -> TrendChart:
+        """Draw one."""
+        data_type, metric, channel = series
+        found = self._samples(series)
+        seen = [one for one in found if self._may_see(one.dataset_id)]
+        rule = next((one for one in self._baselines(data_type) if one.metric == metric), None)
+        rule = rule or BaselineRule(check="usual", metric=metric, side=Side.BOTH, floor=_FLOOR)
+        values = [(one.at, one.value(metric, channel)) for one in self._usual(data_type, rule)]
+        known = [Point(at=at, value=value) for at, value in values if value is not None]
+        usual = _judged(sorted(known, key=lambda one: one.at), rule)
+        low, high = limits_of(usual, rule) if usual else (None, None)
+        return TrendChart(
+            instrument=self._instrument,
+            metric=metric,
+            channel=channel,
+            points=tuple(self._point(one) for one in sorted(seen, key=lambda one: (one.at, one.version_id))),
+            median=usual.centre if usual else None,
+            low=low,
+            high=high,
+            window=_window(usual, rule, len(known)),
+            has_hidden=len(seen) < len(found),
+        )
+
+    def _samples(self, series: Series) -> list[MetricSample]:
+        data_type, metric, channel = series
+        here, read = self._here, self._tx.trends.of
+        found = list(
+            read(instrument=self._instrument, data_type=data_type, metric=metric, channel=channel, limit=POINTS)
+        )
+        if here is None:
+            return found
+        if all(one.dataset_id != here.dataset_id for one in found):  # it is older than all of these
+            until = here.at + timedelta(microseconds=1)
+            found = list(
+                read(
+                    instrument=self._instrument,
+                    data_type=data_type,
+                    metric=metric,
+                    channel=channel,
+                    limit=POINTS,
+                    before=until,
+                )
+            )
+        return _with(here, found, series)
+
+    def _usual(self, data_type: str, rule: BaselineRule) -> Sequence[JudgedValues]:
+        key = (data_type, rule.window_days, rule.last)
+        if key not in self._past:
+            self._past[key] = self._tx.trends.usual(
+                instrument=self._instrument,
+                data_type=data_type,
+                since=self._before - timedelta(days=rule.window_days),
+                before=self._before,
+                other_than=self._here.dataset_id if self._here else "",
+                limit=rule.last,
+            )
+        return self._past[key]
+
+    def _point(self, sample: MetricSample) -> TrendPoint:
+        return TrendPoint(
+            at=sample.at,
+            value=sample.value,
+            verdict=sample.verdict,
+            is_here=self._here is not None and sample.version_id == self._here.version_id,
+            dataset_id=sample.dataset_id,
+        )
 
 
 def _ordered(wanted: Iterable[Series], findings: Sequence[Finding]) -> list[Series]:
@@ -85,7 +170,7 @@ def _ordered(wanted: Iterable[Series], findings: Sequence[Finding]) -> list[Seri
     known = list(wanted)
     by_channel = {metric for _, metric, channel in known if channel is not None}
     kept = [one for one in known if one[2] is not None or one[1] not in by_channel]
-    return sorted(kept, key=lambda one: _blame(one[1], findings))[: 2 * MOST_CHARTS]
+    return sorted(kept, key=lambda one: _blame(one[1], findings))
 
 
 def _blame(metric: str, findings: Sequence[Finding]) -> int:
@@ -101,40 +186,6 @@ def _liveliest(charts: Sequence[TrendChart], findings: Sequence[Finding]) -> tup
         return _blame(chart.metric, findings), len({point.value for point in chart.points}) < 2
 
     return tuple(sorted(charts, key=order)[:MOST_CHARTS])
-
-
-def _chart(
-    tx: Transaction,
-    instrument: str,
-    series: Series,
-    past: Sequence[JudgedValues],
-    *,
-    may_see: MaySee,
-    here: JudgedValues | None,
-) -> TrendChart:
-    data_type, metric, channel = series
-    wanted = {"instrument": instrument, "data_type": data_type, "metric": metric, "channel": channel, "limit": POINTS}
-    found = list(tx.trends.of(**wanted))
-    if here is not None:
-        if all(one.dataset_id != here.dataset_id for one in found):  # it is older than the newest
-            found = list(tx.trends.of(**wanted, before=here.at + timedelta(microseconds=1)))
-        found = _with(here, found, series)
-    seen = [one for one in found if may_see(one.dataset_id)]
-    values = [(one.at, one.value(metric, channel)) for one in past]
-    known = sorted((Point(at=at, value=value) for at, value in values if value is not None), key=lambda one: one.at)
-    usual = _judged(known)
-    reach = SIGMAS * usual.sigma if usual else 0.0
-    return TrendChart(
-        instrument=instrument,
-        metric=metric,
-        channel=channel,
-        points=tuple(_point(one, here) for one in sorted(seen, key=lambda one: (one.at, one.version_id))),
-        median=usual.centre if usual else None,
-        low=usual.centre - reach if usual else None,
-        high=usual.centre + reach if usual else None,
-        window=_window(usual, len(known)),
-        has_hidden=len(seen) < len(found),
-    )
 
 
 def _with(here: JudgedValues, found: Sequence[MetricSample], series: Series) -> list[MetricSample]:
@@ -158,29 +209,20 @@ def _with(here: JudgedValues, found: Sequence[MetricSample], series: Series) -> 
     return [own, *others]
 
 
-def _judged(points: Sequence[Point]) -> Usual | None:
-    if len(points) < LEAST:
+def _judged(points: Sequence[Point], rule: BaselineRule) -> Usual | None:
+    if len(points) < rule.least:
         return None
-    floor = _FLOOR_SHARE * abs(usual_of(points, floor=_FLOOR).centre)
-    return usual_of(points, floor=max(floor, _FLOOR))
+    usual = usual_of(points, floor=rule.floor)
+    return usual_of(points, floor=max(_FLOOR_SHARE * abs(usual.centre), _FLOOR)) if rule.floor == _FLOOR else usual
 
 
-def _window(usual: Usual | None, known: int) -> str:
+def _window(usual: Usual | None, rule: BaselineRule, known: int) -> str:
     if usual is None:
-        return f"{known} of at least {LEAST} good datasets of the {WINDOW_DAYS} days before."
+        return f"{known} of at least {rule.least} good datasets of the {rule.window_days} days before."
     return (
         f"the median of {usual.count} datasets that passed or were accepted, from {usual.since:%Y-%m-%d} to "
-        f"{usual.until:%Y-%m-%d} (the last {LAST} of {WINDOW_DAYS} days), and {SIGMAS:g} times their spread."
-    )
-
-
-def _point(sample: MetricSample, here: JudgedValues | None) -> TrendPoint:
-    return TrendPoint(
-        at=sample.at,
-        value=sample.value,
-        verdict=sample.verdict,
-        is_here=here is not None and sample.version_id == here.version_id,
-        dataset_id=sample.dataset_id,
+        f"{usual.until:%Y-%m-%d} (the last {rule.last} of {rule.window_days} days), and {rule.sigmas:g} times their "
+        "spread."
     )
 
 

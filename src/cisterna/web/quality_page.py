@@ -92,7 +92,11 @@ def _source(parts: WebParts, version: Version) -> ReportSource:
 
 def _trends(parts: WebParts, person: Signed, found: Detail) -> tuple[TrendChart, ...]:
     return dataset_trends(
-        found.version_id or "", findings=found.findings, catalogue=parts.catalogue, account=person.account
+        found.version_id or "",
+        findings=found.findings,
+        baselines=parts.baselines,
+        catalogue=parts.catalogue,
+        account=person.account,
     )
 
 

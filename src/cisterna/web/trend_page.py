@@ -26,5 +26,7 @@ def show_trend(request: Request, parts: Parts, person: Person, name: str) -> Res
 
 def trend_context(parts: WebParts, instrument: str, account: Account) -> dict[str, object]:
     """Give what `_trends.html` draws of an instrument; the page links `/static/report.css`."""
-    trends = instrument_trends(instrument, now=parts.clock.now(), catalogue=parts.catalogue, account=account)
+    trends = instrument_trends(
+        instrument, now=parts.clock.now(), baselines=parts.baselines, catalogue=parts.catalogue, account=account
+    )
     return {"r": {"trends": trends, "version": None}, "dataset_address": lambda other: f"/datasets/{quote(other)}"}

@@ -10,11 +10,11 @@ from typing import Any
 
 from cisterna.adapters.local_service import Message, NoAnswer, ask
 from cisterna.adapters.shared_data import shared_folder
-from cisterna.adapters.suite_file import Folders, read_suite
+from cisterna.adapters.suite_file import Folders, SuiteText, flaws_of, load_suite, parse_suite, read_suite, suite_path
 from cisterna.domain.control_chart import BaselineRule, Chart
-from cisterna.domain.errors import GateUnavailable, InvalidInput
+from cisterna.domain.errors import GateUnavailable, InvalidInput, NotFound
 from cisterna.domain.finding import Finding, Outcome
-from cisterna.ports.quality import GateReport, MetricTable
+from cisterna.ports.quality import GateReport, MetricTable, TriedSuite
 
 _ANSWER_LIMIT_BYTES = 16 * 1024 * 1024
 _FILES_MAX = 100
@@ -72,10 +72,38 @@ class GxGate:
         """
         usable = {name: value for name, value in summary.items() if not _is_nonfinite(value)}
         told = None if charts is None else [one.model_dump(mode="json") for one in charts]
-        answer = self._ask({"op": "assess", "data_type": data_type, "summary": usable, "charts": told})
+        return self._report({"data_type": data_type, "summary": usable, "charts": told}, table=table, rows=table.rows)
+
+    def open(self, body: bytes, *, data_type: str) -> TriedSuite:
+        """Take a suite to be tried."""
+        return _Tried(self, parse_suite(body, wanted=f"{data_type}/default"), data_type)
+
+    def current(self, data_type: str) -> bytes:
+        """Read the suite that is in force."""
+        if not suite_path(self._expectations, data_type).exists():
+            msg = f"there is no suite {data_type}/default; `cisterna quality list` shows those there are"
+            raise NotFound(msg, data_type=data_type)
+        return load_suite(self._expectations, data_type).text.encode()
+
+    def tried(
+        self,
+        *,
+        data_type: str,
+        text: str,
+        summary: Mapping[str, float | int | str | None],
+        rows: int,
+        charts: list[Json],
+    ) -> GateReport:
+        """Judge by a suite that is given, and name no file."""
+        usable = {name: value for name, value in summary.items() if not _is_nonfinite(value)}
+        request = {"data_type": data_type, "summary": usable, "charts": charts, "suite_text": text}
+        return self._report(request, table=MetricTable(columns={}), rows=rows)
+
+    def _report(self, request: Json, *, table: MetricTable, rows: int) -> GateReport:
+        answer = self._ask({"op": "assess", **request})
         try:
-            findings = [self._finding(data_type, one, table) for one in answer["findings"]]
-            if table.rows == 0:
+            findings = [self._finding(request["data_type"], one, table) for one in answer["findings"]]
+            if rows == 0:
                 findings.insert(0, _EMPTY_TABLE)
             return GateReport(
                 suite=answer["suite"],
@@ -124,6 +152,28 @@ class GxGate:
             reason = answer.content["error"]
             raise GateUnavailable(f"the quality process refused the request: {reason}", socket=str(self.socket))
         return answer.content
+
+
+class _Tried:
+    """Implements `ports.quality.TriedSuite`."""
+
+    def __init__(self, gate: GxGate, loaded: SuiteText, data_type: str) -> None:
+        self._gate, self._text, self._data_type = gate, loaded.text, data_type
+        suite = loaded.suite
+        self.name = suite.suite
+        self.sha512 = loaded.sha512
+        self.limits: Mapping[str, float] = suite.limits
+        self.baselines: Sequence[BaselineRule] = [
+            one for rule in suite.expectations if (one := rule.baseline) is not None
+        ]
+        self.flaws: Sequence[str] = flaws_of(suite)
+
+    def assess(
+        self, *, summary: Mapping[str, float | int | str | None], rows: int, charts: Sequence[Chart]
+    ) -> GateReport:
+        """Ask the gate."""
+        told = [one.model_dump(mode="json") for one in charts]
+        return self._gate.tried(data_type=self._data_type, text=self._text, summary=summary, rows=rows, charts=told)
 
 
 def _is_nonfinite(value: object) -> bool:

@@ -248,6 +248,24 @@ def parse_suite(body: bytes, *, wanted: str) -> SuiteText:
     return SuiteText(suite, sha512_of(canonical.encode()), laid_out)
 
 
+def flaws_of(suite: Suite) -> list[str]:
+    """Name the rules that cannot fail, and why: each would make every dataset `not-assessed`."""
+    flaws = [f"{rule.check}: {rule.emptiness}" for rule in suite.expectations if rule.emptiness]
+    return flaws if suite.expectations else ["it has no rule, so it would pass nothing"]
+
+
+def list_suites(folders: Sequence[Path]) -> list[tuple[str, Path, SuiteText | InvalidInput]]:
+    """Give every suite that is in force, by data type: where it is read, and what it says or why it is none."""
+    places = {place.parent.name for folder in folders for place in folder.glob("*/default.json")}
+    found: list[tuple[str, Path, SuiteText | InvalidInput]] = []
+    for data_type in sorted(places):
+        try:
+            found.append((data_type, suite_path(folders, data_type), load_suite(folders, data_type)))
+        except InvalidInput as refusal:
+            found.append((data_type, folders[0] / data_type, refusal))
+    return found
+
+
 def _place(body: bytes, content: object, where: tuple[int | str, ...]) -> str:
     """Name a place in a suite: by the rule's line and name where it is in a rule that has one."""
     place = ".".join(map(str, where)) or "it"

@@ -195,6 +195,42 @@ class QualityGate(Protocol):
         ...
 
 
+class TriedSuite(Protocol):
+    """A suite that may not be in force, to see what it would decide.
+
+    Attributes:
+        name: `<data type>/<suite>`.
+        sha512: Of its canonical JSON.
+        limits: For single images, before they are summed up.
+        baselines: Its rules that ask what was usual.
+        flaws: Rules of it that cannot fail and so never pass anything, in words.
+    """
+
+    name: str
+    sha512: str
+    limits: Mapping[str, float]
+    baselines: Sequence[BaselineRule]
+    flaws: Sequence[str]
+
+    def assess(
+        self, *, summary: Mapping[str, float | int | str | None], rows: int, charts: Sequence[Chart]
+    ) -> GateReport:
+        """Judge a summary of so many rows, as the gate would; no file is named. Raises `GateUnavailable`."""
+        ...
+
+
+class SuiteDesk(Protocol):
+    """Where suites are tried; nothing of it changes what is in force."""
+
+    def open(self, body: bytes, *, data_type: str) -> TriedSuite:
+        """Take a suite. Raises `InvalidInput`, with the line of what is wrong and what to do."""
+        ...
+
+    def current(self, data_type: str) -> bytes:
+        """Give the suite that is in force for a data type, as it is kept. Raises `InvalidInput`, `NotFound`."""
+        ...
+
+
 class TableFile(Protocol):
     """Writes and reads the tables kept in objects (Parquet)."""
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from cisterna.domain.errors import InvalidInput
 from cisterna.domain.quality_report import Histogram
-from cisterna.services.report_histogram import BINS, MOST_HISTOGRAMS, histograms_of
+from cisterna.services.report_histogram import BINS, MOST_HISTOGRAMS, FileLimits, histograms_of
 from cisterna.services.report_series import MOST_CHANNELS, series_of
 
 LIMITS = {"focus_min": 0.02, "focus_relative_min": 0.3, "saturated_share_max": 0.01, "snr_min.DAPI": 5.0}
@@ -19,7 +19,9 @@ LIMITS = {"focus_min": 0.02, "focus_relative_min": 0.3, "saturated_share_max": 0
 
 def spread(limits: dict[str, float] | None = None, **columns: list[Any]) -> dict[tuple[str, str | None], Histogram]:
     rows = len(next(iter(columns.values())))
-    found, _ = histograms_of(series_of({"path": [str(row) for row in range(rows)], **columns}), limits or {})
+    found, _ = histograms_of(
+        series_of({"path": [str(row) for row in range(rows)], **columns}), FileLimits(named=limits or {})
+    )
     return {(one.metric, one.channel): one for one in found}
 
 
@@ -84,7 +86,7 @@ def test_of_very_many_metrics_and_channels_some_are_left_out_and_counted() -> No
     columns = {"path": ["x"] * 40, "channel": [f"c{number:02}" for number in range(40)]}
     columns |= {f"m{number}": [1.0] * 40 for number in range(200)}
 
-    found, more = histograms_of(series_of(columns), {})
+    found, more = histograms_of(series_of(columns), FileLimits())
 
     assert len(found) == MOST_HISTOGRAMS
     assert more > 0

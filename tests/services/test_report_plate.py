@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from cisterna.domain.quality_report import PlateChoice, PlateMap
+from cisterna.services.report_histogram import FileLimits
 from cisterna.services.report_plate import IMAGES, MOST_REGIONS, UNREADABLE, plate_choices, plate_map
 from cisterna.services.report_series import series_of
 
@@ -24,7 +25,7 @@ def table(regions: dict[str, float | None], **columns: list[Any]) -> dict[str, l
 
 
 def drawn(regions: dict[str, float | None], choice: PlateChoice = FOCUS, **columns: list[Any]) -> PlateMap:
-    return plate_map(series_of(table(regions, **columns)), choice, {})
+    return plate_map(series_of(table(regions, **columns)), choice, FileLimits())
 
 
 @pytest.mark.parametrize(
@@ -122,7 +123,7 @@ def test_a_stack_counts_by_its_sharpest_plane() -> None:
         "focus": [0.01, 0.09, 0.02, 0.05],
     }
 
-    plate = plate_map(series_of(stack), FOCUS, {})
+    plate = plate_map(series_of(stack), FOCUS, FileLimits())
 
     assert [well.value for well in plate.wells] == [0.09, 0.05]
 
@@ -135,7 +136,7 @@ def test_images_and_unreadable_ones_can_be_counted_by_well() -> None:
         PlateChoice(metric=IMAGES, channel=None),
         PlateChoice(metric=UNREADABLE, channel=None),
     )
-    assert plate_map(series, plate_choices(series)[-1], {}).worst == "A2"
+    assert plate_map(series, plate_choices(series)[-1], FileLimits()).worst == "A2"
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any
 
 from cisterna.adapters.table_parquet import ParquetTables
 from cisterna.services.measurement import CURVES_PATH, METRICS_PATH
-from cisterna.services.validate import FINDINGS_FILE, SUMMARY_FILE
+from cisterna.services.validate import FINDINGS_FILE, SUITE_FILE, SUMMARY_FILE
 from cisterna.testing.factory import make_sha512
 
 TABLES = ParquetTables()
@@ -73,6 +73,14 @@ def quality_files(
         FINDINGS_FILE: json.dumps({"verdict": "review", "reason": "x", "findings": [], **said}).encode(),
         SUMMARY_FILE: json.dumps({"summary": {"images_found": 96, **summary}, "limits": LIMITS, "rows": 96}).encode(),
     }
+    rule = {
+        "check": "focus-some-lost",
+        "kwargs": {"column": "out_of_focus_share", "max_value": 0.02},
+        "advice": "Look at those listed.",
+    }
+    background = {"column": "background_counts", "max_value": 130}
+    uneven = {"check": "background-high", "kwargs": {"column": "x"}, "advice": "Dim the light.", "rows": background}
+    files[SUITE_FILE] = json.dumps({"suite": "microscopy/default", "expectations": [rule, uneven]}).encode()
     if metrics is not None:
         files[METRICS_PATH] = TABLES.dump(metrics)
     if curves is not None:

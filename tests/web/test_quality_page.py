@@ -11,7 +11,7 @@ import pytest
 from cisterna.domain.finding import Outcome, Verdict
 from cisterna.domain.project import Access
 from cisterna.services.measurement import CURVES_PATH, METRICS_PATH, PREVIEWS_PATH
-from cisterna.services.validate import FINDINGS_FILE, SUMMARY_FILE
+from cisterna.services.validate import FINDINGS_FILE, SUITE_FILE, SUMMARY_FILE
 from cisterna.testing.factory import make_finding
 from tests.web.client import Browser
 from tests.web.quality_files import CHANNELS, curve_table, image_path, plate_metrics, quality_files
@@ -52,8 +52,8 @@ def test_the_page_shows_verdict_number_limit_advice_and_the_failing_image(site: 
 
     page = visit("sten").get(address).text
 
-    assert "Look at those listed." in page
-    assert "at most 2 %" in page
+    assert "<dd>Look at those listed.</dd>" in page
+    assert "Images out of focus in the worst channel: 4 % (expected at most 2 %).</p>" in page
     assert "0.04" in page
     assert f"/preview?version=v1&amp;path=data%2F0%2FC5_0_0_{CHANNELS[0].replace(' ', '_')}.tiff" in page
     assert "microscopy/default" in page
@@ -62,6 +62,8 @@ def test_the_page_shows_verdict_number_limit_advice_and_the_failing_image(site: 
     assert page.count('class="heat-') >= 96
     assert "Worst: C5 with 0.006 (2 images)." in page
     assert "at least 0.02: 2 of 192 are below" in page
+    assert "at most 130: " in page
+    assert "(the check background-high)" in page
 
 
 def test_another_map_is_drawn_when_it_is_asked_for_and_nonsense_gives_the_first(site: Site, visit: Visit) -> None:
@@ -73,7 +75,8 @@ def test_another_map_is_drawn_when_it_is_asked_for_and_nonsense_gives_the_first(
     assert number
     asked = browser.get(f"{address}?map={number[1]}").text
 
-    assert "Most unlike the others: " in asked
+    assert 'aria-label="Map of background_counts over 96 wells' in asked
+    assert "Worst: H12 with " in asked  # the suite says on which side it is worse
     for nonsense in ("99999", "-1", "x", "\u0661", ""):
         assert "Worst: C5 with 0.006 (2 images)." in browser.get(f"{address}?map={nonsense}").text
 
@@ -115,7 +118,7 @@ def test_the_quality_of_erased_data_is_gone(site: Site, visit: Visit) -> None:
 
 def test_what_cannot_be_read_is_said_and_the_rest_is_there(site: Site, visit: Visit) -> None:
     broken = dict.fromkeys((METRICS_PATH, CURVES_PATH, PREVIEWS_PATH), b"PAR1 but no table")
-    broken |= {FINDINGS_FILE: b"{" * 100_000, SUMMARY_FILE: b"[]"}
+    broken |= {FINDINGS_FILE: b"{" * 100_000, SUMMARY_FILE: b"[]", SUITE_FILE: b"\xff"}
     address = lay_plate(site, quality=broken)
 
     page = visit("sten").get(address).text

@@ -12,6 +12,7 @@ from cisterna.domain.control_chart import BaselineRule, Side
 from cisterna.domain.dataset import Stage, Version
 from cisterna.domain.finding import Outcome, Verdict
 from cisterna.domain.quality_report import TrendChart
+from cisterna.services.report_suite import blamed_by
 from cisterna.services.report_trend import MOST_CHARTS, dataset_trends, instrument_trends
 from cisterna.testing.factory import make_finding, make_sample
 from tests.web.client import Browser
@@ -49,7 +50,7 @@ def charts(site: Site, version: Version, *, person: str | None = None) -> tuple[
         with site.catalogue.begin() as tx:
             account = tx.accounts.find(person)
     return dataset_trends(
-        version.version_id, findings=(), baselines=site.parts.baselines, catalogue=site.catalogue, account=account
+        version.version_id, blamed=(), baselines=site.parts.baselines, catalogue=site.catalogue, account=account
     )
 
 
@@ -105,7 +106,11 @@ def test_what_a_finding_is_about_comes_first_and_what_never_changed_last(site: S
     finding = make_finding("zebra-high", Outcome.FAILED, message="Too many stripes.")
 
     found = dataset_trends(
-        version.version_id, findings=[finding], baselines=site.parts.baselines, catalogue=site.catalogue, account=None
+        version.version_id,
+        blamed=blamed_by([finding], {}),
+        baselines=site.parts.baselines,
+        catalogue=site.catalogue,
+        account=None,
     )
 
     assert found[0].metric == "zebra"
@@ -168,7 +173,7 @@ def test_a_rule_of_the_suite_gives_side_window_and_limit_of_its_chart(site: Site
     )
 
     chart = dataset_trends(
-        version.version_id, findings=(), baselines=lambda _: [rule], catalogue=site.catalogue, account=None
+        version.version_id, blamed=(), baselines=lambda _: [rule], catalogue=site.catalogue, account=None
     )[0]
 
     assert chart.high is None

@@ -28,6 +28,7 @@ def report(
     """Write the quality report of a version to one HTML file that loads nothing from anywhere."""
     from cisterna.adapters.report_page import report_file
     from cisterna.services.quality_report import quality_report, read_report_source
+    from cisterna.services.report_suite import blamed_by
     from cisterna.services.report_trend import dataset_trends
 
     require_new_file(to)
@@ -36,7 +37,7 @@ def report(
         source = read_report_source(version, catalogue=parts.catalogue, store=parts.archive_store, tables=parts.tables)
         trends = dataset_trends(
             version.version_id,
-            findings=found.findings,
+            blamed=blamed_by(found.findings, source.rules),
             baselines=parts.gate.baselines,
             catalogue=parts.catalogue,
             account=None,

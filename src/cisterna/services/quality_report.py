@@ -13,12 +13,13 @@ from typing import Any, TypeVar
 
 from cisterna.domain.dataset import Dataset, Stage, Version
 from cisterna.domain.errors import CisternaError, InvalidInput
-from cisterna.domain.finding import Finding, Outcome
+from cisterna.domain.finding import Finding
 from cisterna.domain.quality_report import (
     CurveChart,
     FailingFile,
     Histogram,
     JudgedFinding,
+    Limit,
     PlateChoice,
     PlateMap,
     QualityReport,
@@ -33,17 +34,24 @@ from cisterna.services.detail import Detail
 from cisterna.services.measurement import CURVES_PATH, METRICS_PATH, PREVIEWS_PATH, UNMEASURED
 from cisterna.services.public_files import read_verified
 from cisterna.services.report_curve import curve_charts
-from cisterna.services.report_histogram import histograms_of
+from cisterna.services.report_histogram import FileLimits, histograms_of
 from cisterna.services.report_plate import plate_choices, plate_map
-from cisterna.services.report_series import MetricSeries, series_of
-from cisterna.services.validate import FINDINGS_FILE, SUMMARY_FILE
+from cisterna.services.report_series import MetricSeries, bounded, series_of
+from cisterna.services.report_suite import (
+    NEED_ATTENTION,
+    Blame,
+    SaidRule,
+    blame_order,
+    blamed_by,
+    said_rules,
+)
+from cisterna.services.validate import FINDINGS_FILE, SUITE_FILE, SUMMARY_FILE
 
 FILES_SHOWN = 12
 """Of each finding."""
 _WELLS_DRAWN = 2_000
 """Over all maps of a report that nobody can ask again."""
 _QUALITY = "quality/"
-_NEED_ATTENTION = frozenset({Outcome.FAILED, Outcome.WARNING, Outcome.NOT_ASSESSED})
 _NO_COLUMNS: Mapping[str, Sequence[object]] = {"path": ()}
 
 Content = TypeVar("Content")
@@ -55,7 +63,9 @@ class ReportSource:
 
     Attributes:
         series: What was measured, file by file.
-        judged: The content of `quality/findings.json`, and `summed` of `quality/summary.json`.
+        judged: The content of `quality/findings.json`.
+        summed: That of `quality/summary.json`.
+        suite: That of `quality/suite.json`.
         curves: The columns of `quality/curves.parquet`.
         previews: PNG by path as acquired.
         troubles: What could not be read, in words.
@@ -64,6 +74,7 @@ class ReportSource:
     series: MetricSeries
     judged: Mapping[str, Any]
     summed: Mapping[str, Any]
+    suite: Mapping[str, Any]
     curves: Mapping[str, Sequence[object]]
     previews: Mapping[str, bytes]
     troubles: tuple[str, ...]
@@ -73,12 +84,22 @@ class ReportSource:
         """The histograms, and how many are left out; the same whichever map is asked for."""
         return histograms_of(self.series, self.limits)
 
-    @property
-    def limits(self) -> dict[str, float]:
+    @cached_property
+    def rules(self) -> dict[str, SaidRule]:
+        """The rules of the suite by their check."""
+        return said_rules(self.suite)
+
+    @cached_property
+    def limits(self) -> FileLimits:
         """By which single files are judged, as they were when the version was."""
         found = self.summed.get("limits")
-        known = found.items() if isinstance(found, dict) else ()
-        return {str(name): float(value) for name, value in known if isinstance(value, int | float)}
+        cells = found.items() if isinstance(found, dict) else ()
+        named = {str(name): value for name, cell in cells if (value := bounded(cell)) is not None}
+        ruled: dict[str, list[Limit]] = {}
+        for rule in self.rules.values():
+            if rule.file_limit is not None:
+                ruled.setdefault(rule.file_column, []).append(rule.file_limit)
+        return FileLimits(named=named, ruled=ruled)
 
 
 @dataclass
@@ -113,6 +134,7 @@ def read_report_source(
         series=reader.take(METRICS_PATH, lambda body: series_of(tables.load(body)), nothing),
         judged=reader.take(FINDINGS_FILE, lambda body: json_object(body, FINDINGS_FILE), {}),
         summed=reader.take(SUMMARY_FILE, lambda body: json_object(body, SUMMARY_FILE), {}),
+        suite=reader.take(SUITE_FILE, lambda body: json_object(body, SUITE_FILE), {}),
         curves=reader.take(CURVES_PATH, tables.load, {}),
         previews=reader.take(PREVIEWS_PATH, lambda body: _previews(tables.load(body)), {}),
         troubles=tuple(reader.troubles),
@@ -140,7 +162,7 @@ def quality_report(
     series, limits, troubles = source.series, source.limits, list(source.troubles)
     histograms, more = source.spread
     choices = plate_choices(series)
-    ordered = _ordered(choices, histograms, found.findings)
+    ordered = _ordered(choices, histograms, blamed_by(found.findings, source.rules))
     wanted = plate if plate in choices else next(iter(ordered), None)
     maps = _maps(series, [one for one in ordered if one != wanted], limits) if whole else ()
     return QualityReport(
@@ -172,14 +194,9 @@ def quality_report(
 
 
 def _ordered(
-    choices: Sequence[PlateChoice], histograms: Sequence[Histogram], findings: Sequence[Finding]
+    choices: Sequence[PlateChoice], histograms: Sequence[Histogram], blamed: Sequence[Blame]
 ) -> list[PlateChoice]:
-    """Put first what a finding is about, then what has most files beyond a limit, then what has a limit.
-
-    A check is named after what it looks at: `focus-lost` looks at `focus`.
-    """
-    blamed = [finding.check.partition("-")[0] for finding in findings if finding.outcome in _NEED_ATTENTION]
-    about = {word: -place for place, word in enumerate(reversed(blamed))}
+    """Put first what a finding is about, then what has most files beyond a limit, then what has a limit."""
     said = {
         (one.metric, one.channel): (-one.beyond / one.values, not one.limits, place)
         for place, one in enumerate(histograms)
@@ -187,12 +204,12 @@ def _ordered(
     last = (0.0, True, len(histograms))
 
     def order(choice: PlateChoice) -> tuple[int, tuple[float, bool, int]]:
-        return about.get(choice.metric.partition("_")[0], 1), said.get((choice.metric, choice.channel), last)
+        return blame_order(choice.metric, blamed), said.get((choice.metric, choice.channel), last)
 
     return sorted(choices, key=order)
 
 
-def _maps(series: MetricSeries, choices: Sequence[PlateChoice], limits: Mapping[str, float]) -> tuple[PlateMap, ...]:
+def _maps(series: MetricSeries, choices: Sequence[PlateChoice], limits: FileLimits) -> tuple[PlateMap, ...]:
     maps: list[PlateMap] = []
     drawn = 0
     for choice in choices:
@@ -206,7 +223,7 @@ def _maps(series: MetricSeries, choices: Sequence[PlateChoice], limits: Mapping[
 def _curves(source: ReportSource, findings: Sequence[Finding], troubles: list[str]) -> tuple[CurveChart, ...]:
     if not source.curves:
         return ()
-    failing = {path for finding in findings if finding.outcome in _NEED_ATTENTION for path in _paths(finding)}
+    failing = {path for finding in findings if finding.outcome in NEED_ATTENTION for path in _paths(finding)}
     try:
         return curve_charts(source.curves, failing=failing)
     except InvalidInput as error:
@@ -215,17 +232,26 @@ def _curves(source: ReportSource, findings: Sequence[Finding], troubles: list[st
 
 
 def _judged(finding: Finding, source: ReportSource) -> JudgedFinding:
-    said, parted, advice = finding.message.partition("). ") if "(expected " in finding.message else ("", "", "")
-    paths = _paths(finding) if finding.outcome in _NEED_ATTENTION else []
+    rule = source.rules.get(finding.check)
+    said, advice = _parted(finding.message, rule.advice if rule else "")
+    paths = _paths(finding) if finding.outcome in NEED_ATTENTION else []
     shown = paths[:FILES_SHOWN]
     rows = _rows_of(source.series, shown)
     return JudgedFinding(
         finding=finding,
-        said=f"{said})." if parted else finding.message,
+        said=said,
         advice=advice,
         files=tuple(_failing(path, rows.get(path), source) for path in shown),
         more=len(paths) - len(shown),
     )
+
+
+def _parted(message: str, advice: str) -> tuple[str, str]:
+    """Take the advice out of a message: as the suite has it, or else what follows the limit."""
+    if advice and advice in message:
+        return " ".join(message.replace(advice, "", 1).split()), advice
+    said, parted, rest = message.partition("). ") if "(expected " in message else ("", "", "")
+    return (f"{said}).", rest) if parted else (message, "")
 
 
 def _paths(finding: Finding) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import groupby, pairwise
 from statistics import median
 
@@ -20,12 +21,34 @@ _OUTLIER_SPANS = 8
 """An axis is cut where it would be so many times longer than what 98 % of the values need."""
 
 
-def histograms_of(series: MetricSeries, limits: Mapping[str, float]) -> tuple[tuple[Histogram, ...], int]:
-    """Draw up histograms: metrics with a limit come first, and those with values beyond it before the others.
+@dataclass(frozen=True)
+class FileLimits:
+    """By which single files are judged.
 
-    Args:
-        series: What was measured.
-        limits: Of the suite, by name: `<metric>_min`, `<metric>_max`, each perhaps with `.<channel>`.
+    Attributes:
+        named: Of the suite, by name: `<metric>_min`, `<metric>_max`, each perhaps with `.<channel>`.
+        ruled: Of its rules, by the column of the table of files.
+    """
+
+    named: Mapping[str, float] = field(default_factory=dict)
+    ruled: Mapping[str, Sequence[Limit]] = field(default_factory=dict)
+
+    def of(self, metric: str, channel: str | None, *, typical: float) -> tuple[Limit, ...]:
+        """Give the limits of a metric in a channel; one for this channel goes before the one for all."""
+        if metric == FOCUS and any(name.startswith("focus_") for name in self.named):
+            least = focus_limit({**DEFAULT_LIMITS, **self.named}, channel or "", typical=typical)
+            return (Limit(value=least.value, is_least=True, origin=least.origin),)
+        found = list(self.ruled.get(metric, ()))
+        for end, is_least in (("min", True), ("max", False)):
+            name = f"{_JUDGED_AS.get(metric, metric)}_{end}"
+            name = f"{name}.{channel}" if f"{name}.{channel}" in self.named else name
+            if name in self.named:
+                found.append(Limit(value=self.named[name], is_least=is_least, origin=f"{name} of the suite's limits"))
+        return tuple({(one.value, one.is_least): one for one in found}.values())
+
+
+def histograms_of(series: MetricSeries, limits: FileLimits) -> tuple[tuple[Histogram, ...], int]:
+    """Draw up histograms: metrics with a limit come first, and those with values beyond it before the others.
 
     Returns:
         Those that are shown, the channels of a metric together, and how many are left out.
@@ -42,29 +65,15 @@ def histograms_of(series: MetricSeries, limits: Mapping[str, float]) -> tuple[tu
     return tuple(ordered[:MOST_HISTOGRAMS]), len(ordered[MOST_HISTOGRAMS:])
 
 
-def limits_of(metric: str, channel: str | None, limits: Mapping[str, float], *, typical: float) -> tuple[Limit, ...]:
-    """Give the limits of a metric in a channel; one for this channel goes before the one for all."""
-    if metric == FOCUS and any(name.startswith("focus_") for name in limits):
-        least = focus_limit({**DEFAULT_LIMITS, **limits}, channel or "", typical=typical)
-        return (Limit(value=least.value, is_least=True, origin=least.origin),)
-    found = []
-    for end, is_least in (("min", True), ("max", False)):
-        name = f"{_JUDGED_AS.get(metric, metric)}_{end}"
-        name = f"{name}.{channel}" if f"{name}.{channel}" in limits else name
-        if name in limits:
-            found.append(Limit(value=limits[name], is_least=is_least, origin=f"{name} of the suite's limits"))
-    return tuple(found)
-
-
 def _histogram(
-    series: MetricSeries, metric: str, channel: str | None, rows: Sequence[int], limits: Mapping[str, float]
+    series: MetricSeries, metric: str, channel: str | None, rows: Sequence[int], limits: FileLimits
 ) -> Histogram | None:
     by_row = series.values(metric, rows)
     if not by_row:
         return None
     values = sorted(by_row.values())
     middle = median(values)
-    drawn = limits_of(metric, channel, limits, typical=middle)
+    drawn = limits.of(metric, channel, typical=middle)
     low, high = _axis(values, drawn)
     return Histogram(
         metric=metric,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from statistics import median
 from typing import NamedTuple
 
 from cisterna.domain.quality_report import PlateChoice, PlateMap, Well
-from cisterna.services.report_histogram import limits_of
+from cisterna.services.report_histogram import FileLimits
 from cisterna.services.report_series import MetricSeries
 
 IMAGES, UNREADABLE = "images", "unreadable"
@@ -42,7 +42,7 @@ def plate_choices(series: MetricSeries) -> tuple[PlateChoice, ...]:
     )
 
 
-def plate_map(series: MetricSeries, choice: PlateChoice, limits: Mapping[str, float]) -> PlateMap:
+def plate_map(series: MetricSeries, choice: PlateChoice, limits: FileLimits) -> PlateMap:
     """Draw up a map: each well by the median of its images, its focus by that of its stacks."""
     regions = series.texts("region")
     names = sorted(set(filter(None, regions)), key=_natural)
@@ -92,13 +92,13 @@ def _values(series: MetricSeries, choice: PlateChoice, regions: Sequence[str | N
     return {name: median(values) for name, values in grouped.items()}
 
 
-def _worst(choice: PlateChoice, wells: Sequence[Well], limits: Mapping[str, float]) -> tuple[str | None, bool]:
+def _worst(choice: PlateChoice, wells: Sequence[Well], limits: FileLimits) -> tuple[str | None, bool]:
     known = [(well.value, well.name) for well in wells if well.value is not None]
     values = [value for value, _ in known]
     if not known or min(values) == max(values):
         return None, False
     middle = median(values)
-    ends = {limit.is_least for limit in limits_of(choice.metric, choice.channel, limits, typical=middle)}
+    ends = {limit.is_least for limit in limits.of(choice.metric, choice.channel, typical=middle)}
     if choice.metric in _LOWER_IS_WORSE or ends == {True}:
         return min(known)[1], True
     if choice.metric in _HIGHER_IS_WORSE or ends == {False}:

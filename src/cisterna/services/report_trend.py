@@ -12,11 +12,11 @@ from datetime import datetime, timedelta
 from cisterna.domain.account import Account
 from cisterna.domain.control_chart import BaselineRule, Point, Side, Usual, limits_of, usual_of
 from cisterna.domain.errors import NotFound
-from cisterna.domain.finding import Finding, Outcome
 from cisterna.domain.permission import may_see
 from cisterna.domain.quality_report import TrendChart, TrendPoint
 from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.ports.trend import JudgedValues, MetricSample
+from cisterna.services.report_suite import Blame, blame_order
 
 MOST_CHARTS = 12
 POINTS = 60
@@ -35,7 +35,7 @@ Series = tuple[str, str, str | None]
 def dataset_trends(
     version_id: str,
     *,
-    findings: Sequence[Finding],
+    blamed: Sequence[Blame],
     baselines: Baselines,
     catalogue: Catalogue,
     account: Account | None,
@@ -44,7 +44,7 @@ def dataset_trends(
 
     Args:
         version_id: Of the version that is marked; the caller has made sure that the person may see it.
-        findings: Of the version.
+        blamed: What the version's findings are about.
         baselines: What the suites hold against what is usual, and how.
         catalogue: Where the trends are.
         account: Who reads it; None may see everything.
@@ -55,9 +55,9 @@ def dataset_trends(
             return ()
         drawing = _Drawing(tx, here.instrument, _seeing(tx, account), baselines, before=here.at, here=here)
         wanted = [one for one in tx.trends.metrics(instrument=here.instrument) if one[0] == here.data_type]
-        known = [one for one in _ordered(wanted, findings) if here.value(one[1], one[2]) is not None]
+        known = [one for one in _ordered(wanted, blamed) if here.value(one[1], one[2]) is not None]
         charts = [drawing.chart(one) for one in known[:_MOST_READ]]
-    return _liveliest(charts, findings)
+    return _liveliest(charts, blamed)
 
 
 def instrument_trends(
@@ -165,25 +165,19 @@ class _Drawing:
         )
 
 
-def _ordered(wanted: Iterable[Series], findings: Sequence[Finding]) -> list[Series]:
+def _ordered(wanted: Iterable[Series], blamed: Sequence[Blame]) -> list[Series]:
     """Leave out the whole's value of a metric that channels have of their own, and put first what is blamed."""
     known = list(wanted)
     by_channel = {metric for _, metric, channel in known if channel is not None}
     kept = [one for one in known if one[2] is not None or one[1] not in by_channel]
-    return sorted(kept, key=lambda one: _blame(one[1], findings))
+    return sorted(kept, key=lambda one: blame_order(one[1], blamed))
 
 
-def _blame(metric: str, findings: Sequence[Finding]) -> int:
-    blamed = [one.check.partition("-")[0] for one in findings if one.outcome in {Outcome.FAILED, Outcome.WARNING}]
-    word = metric.partition("_")[0]
-    return blamed.index(word) if word in blamed else len(blamed)
-
-
-def _liveliest(charts: Sequence[TrendChart], findings: Sequence[Finding]) -> tuple[TrendChart, ...]:
+def _liveliest(charts: Sequence[TrendChart], blamed: Sequence[Blame]) -> tuple[TrendChart, ...]:
     """Put metrics that never changed behind the others; what is blamed stays first."""
 
     def order(chart: TrendChart) -> tuple[int, bool]:
-        return _blame(chart.metric, findings), len({point.value for point in chart.points}) < 2
+        return blame_order(chart.metric, blamed), len({point.value for point in chart.points}) < 2
 
     return tuple(sorted(charts, key=order)[:MOST_CHARTS])
 

@@ -15,6 +15,7 @@ from cisterna.domain.quality_report import PlateChoice, QualityReport, TrendChar
 from cisterna.services.detail import Detail, detail_of
 from cisterna.services.quality_report import ReportSource, quality_report
 from cisterna.services.report_plate import plate_choices
+from cisterna.services.report_suite import blamed_by
 from cisterna.services.report_trend import dataset_trends
 from cisterna.web.parts import WebParts
 from cisterna.web.security import FILE_POLICY
@@ -45,7 +46,7 @@ def show_quality(
     found, shown = _found(parts, person, dataset_id, version)
     source = _source(parts, shown)
     choice = _choice(source, number)
-    report = quality_report(found, source, plate=choice, trends=_trends(parts, person, found))
+    report = quality_report(found, source, plate=choice, trends=_trends(parts, person, found, source))
     base, query = f"/datasets/{dataset_id}", urlencode({"version": version})
     context = {
         "r": report,
@@ -66,7 +67,7 @@ def send_report(parts: Parts, person: Person, dataset_id: str, version: str) -> 
     """Send the report as one file that opens without a network."""
     found, shown = _found(parts, person, dataset_id, version)
     source = _source(parts, shown)
-    report = quality_report(found, source, whole=True, trends=_trends(parts, person, found))
+    report = quality_report(found, source, whole=True, trends=_trends(parts, person, found, source))
     body = report_file(report, source.previews)
     name = f"quality-{dataset_id}-{version}.html"
     headers = {
@@ -90,10 +91,10 @@ def _source(parts: WebParts, version: Version) -> ReportSource:
     return parts.report_sources.of(version, catalogue=parts.catalogue, store=parts.store, tables=parts.tables)
 
 
-def _trends(parts: WebParts, person: Signed, found: Detail) -> tuple[TrendChart, ...]:
+def _trends(parts: WebParts, person: Signed, found: Detail, source: ReportSource) -> tuple[TrendChart, ...]:
     return dataset_trends(
         found.version_id or "",
-        findings=found.findings,
+        blamed=blamed_by(found.findings, source.rules),
         baselines=parts.baselines,
         catalogue=parts.catalogue,
         account=person.account,

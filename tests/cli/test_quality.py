@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from cisterna.adapters.catalogue_sql import SqlCatalogue
-from cisterna.cli import quality_export, quality_report, run
+from cisterna.cli import quality_docs, quality_export, quality_report, run
 from cisterna.domain.dataset import Stage, Version
 from cisterna.domain.finding import Outcome, Verdict
+from cisterna.services.validate import SUITE_FILE
 from cisterna.testing.clock import SettableClock
 from cisterna.testing.factory import make_finding
 from cisterna.testing.limit_gate import LimitGate
@@ -35,7 +36,7 @@ def site(catalogue: SqlCatalogue, clock: SettableClock, monkeypatch: pytest.Monk
     def opened(_home: Path | None) -> Iterator[Any]:
         yield parts
 
-    for command in (quality_report, quality_export):
+    for command in (quality_report, quality_export, quality_docs):
         monkeypatch.setattr(command, "opened", opened)
     return made
 
@@ -121,3 +122,40 @@ def test_an_export_of_nothing_is_no_export(
 
     assert (code, document["error"]) == (1, "not-found")
     assert not (tmp_path / "mqc").exists()
+
+
+def test_pages_of_great_expectations_say_that_they_load_from_elsewhere(
+    site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rule = {
+        "check": "images-found",
+        "type": "expect_column_min_to_be_between",
+        "kwargs": {"column": "images_found", "min_value": 1},
+        "severity": "error",
+        "title": "Images found",
+        "advice": "Look.",
+    }
+    suite = json.dumps({"suite": "microscopy/default", "expectations": [rule]}).encode()
+    files = quality_files(plate_metrics(8, 12)) | {SUITE_FILE: suite}
+    version = site.lay_version("plate-9", quality=files)
+    command = ["quality", "docs", version.version_id, "--to", str(tmp_path / "docs")]
+
+    code = run(command)
+
+    said = capsys.readouterr().out
+    assert code == 0
+    assert (tmp_path / "docs" / "index.html").is_file()
+    assert "other hosts for styles and scripts" in said
+    code, document = asked(capsys, *command)
+    assert (code, document["error"]) == (1, "already-exists")
+
+
+def test_there_are_no_pages_of_a_suite_that_was_not_kept(
+    site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    version = site.lay_version("bare")
+
+    code, document = asked(capsys, "quality", "docs", version.dataset_id, "--to", str(tmp_path / "docs"))
+
+    assert (code, document["error"]) == (1, "invalid-input")
+    assert "was not kept with it" in document["reason"]

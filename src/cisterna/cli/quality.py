@@ -12,6 +12,7 @@ from cisterna.bootstrap import Parts
 from cisterna.cli.answer import AsJson, DryRun, ExitCode, Reason, answer, lines, table
 from cisterna.cli.config import HomeOption
 from cisterna.cli.opened import local_account, opened
+from cisterna.cli.quality_docs import docs
 from cisterna.cli.quality_export import export
 from cisterna.cli.quality_report import report
 from cisterna.cli.rehearsal import catalogue_for
@@ -28,6 +29,7 @@ app = typer.Typer(
 
 app.command("report")(report)
 app.command("export")(export)
+app.command("docs")(docs)
 
 DataType = Annotated[str, typer.Argument(metavar="DATA_TYPE", help="Such as microscopy.")]
 On = Annotated[str, typer.Option("--on", help="last:N or accepted:N, the newest so many datasets.")]

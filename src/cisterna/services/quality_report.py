@@ -141,6 +141,32 @@ def read_report_source(
     )
 
 
+@dataclass(frozen=True)
+class Judgement:
+    """The suite by which a version was judged, and the row that it judged; an empty text where none was kept."""
+
+    suite: str
+    suite_text: str
+    summary: dict[str, float | int | str | None]
+
+
+def read_judgement(version: Version, *, catalogue: Catalogue, store: ObjectStore) -> Judgement:
+    """Read what a version was judged by from its own files.
+
+    Raises:
+        InvalidInput: They cannot be read.
+    """
+    with catalogue.begin() as tx:
+        dataset = tx.datasets.get(version.dataset_id)
+    reader = _Reader(version, dataset, store)
+    text = reader.take(SUITE_FILE, lambda body: body.decode(errors="replace"), "")
+    judged: dict[str, Any] = reader.take(FINDINGS_FILE, lambda body: json_object(body, FINDINGS_FILE), {})
+    summed: dict[str, Any] = reader.take(SUMMARY_FILE, lambda body: json_object(body, SUMMARY_FILE), {})
+    if reader.troubles:
+        raise InvalidInput(reader.troubles[0], version_id=version.version_id)
+    return Judgement(suite=_text(judged.get("suite")) or "", suite_text=text, summary=_summary(summed))
+
+
 def quality_report(
     found: Detail,
     source: ReportSource,
@@ -179,7 +205,7 @@ def quality_report(
         suite_sha512=_text(source.judged.get("suite_sha512")),
         engine=_text(source.judged.get("engine")),
         findings=tuple(_judged(finding, source) for finding in found.findings),
-        summary=_summary(source),
+        summary=_summary(source.summed),
         rows=series.rows,
         histograms=histograms,
         histograms_more=more,
@@ -298,8 +324,8 @@ def _raw(version: Version | None) -> tuple[RawTable, ...]:
     return tuple(RawTable(path=path, file=file) for path, file in sorted(staged.items()) if path.startswith(_QUALITY))
 
 
-def _summary(source: ReportSource) -> dict[str, float | int | str | None]:
-    row = source.summed.get("summary")
+def _summary(summed: Mapping[str, Any]) -> dict[str, float | int | str | None]:
+    row = summed.get("summary")
     known = row.items() if isinstance(row, dict) else ()
     return {str(name): cell if isinstance(cell, str | int | float) else None for name, cell in known}
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 
 import pytest
+from httpx import Response
 
 from cisterna.domain.finding import Outcome, Verdict
 from cisterna.domain.project import Access
@@ -163,3 +164,14 @@ def test_the_page_of_a_hundred_thousand_images_is_small_and_made_within_seconds(
     assert "Worst: AF48 with 0.006 (33 images)." in page.text
     assert took < 10  # a second on a machine that is not shared; this finds what grows with the square
     assert len(browser.get(f"{address}.html").content) < 1_000_000
+
+
+def test_programs_get_the_same_report(site: Site, call: Callable[..., Response]) -> None:
+    version_id = f"{lay_plate(site).split('/')[2]}:v1"
+
+    report = call("sten", "GET", f"/quality/reports/{version_id}").json()
+
+    assert report["plate"]["worst"] == "C5"
+    assert [one["finding"]["check"] for one in report["findings"]] == ["focus-some-lost", "images-found"]
+    assert call("otto", "GET", f"/quality/reports/{version_id}").status_code == 404
+    assert call("sten", "GET", f"/quality/reports/{version_id}9").status_code == 404

@@ -118,7 +118,7 @@ def standing_of(rule: Rule, charts: Sequence[Chart] | None) -> Standing | None:
 def _known(charts: Sequence[Chart]) -> str:
     most = max(charts, key=lambda chart: chart.known)
     datasets = "dataset" if most.known == 1 else "datasets"
-    return f"{most.known} accepted {datasets} of {most.instrument} came before it within the time"
+    return f"{most.known} {datasets} of {most.instrument} that passed or were accepted came before it within the time"
 
 
 def _in_channel(chart: Chart) -> str:

@@ -10,11 +10,20 @@ from typing import Any
 
 from cisterna.adapters.local_service import Message, NoAnswer, ask
 from cisterna.adapters.shared_data import shared_folder
-from cisterna.adapters.suite_file import Folders, SuiteText, flaws_of, load_suite, parse_suite, read_suite, suite_path
+from cisterna.adapters.suite_file import (
+    Folders,
+    SuiteText,
+    flaws_of,
+    list_suites,
+    load_suite,
+    parse_suite,
+    read_suite,
+    suite_path,
+)
 from cisterna.domain.control_chart import BaselineRule, Chart
 from cisterna.domain.errors import GateUnavailable, InvalidInput, NotFound
 from cisterna.domain.finding import Finding, Outcome
-from cisterna.ports.quality import GateReport, MetricTable, TriedSuite
+from cisterna.ports.quality import GateReport, MetricTable, SuiteInForce, TriedSuite
 
 _ANSWER_LIMIT_BYTES = 16 * 1024 * 1024
 _FILES_MAX = 100
@@ -77,6 +86,11 @@ class GxGate:
     def open(self, body: bytes, *, data_type: str) -> TriedSuite:
         """Take a suite to be tried."""
         return _Tried(self, parse_suite(body, wanted=f"{data_type}/default"), data_type)
+
+    def listed(self) -> Sequence[SuiteInForce]:
+        """Read every suite."""
+        folders = self._expectations
+        return list_suites([folders] if isinstance(folders, Path) else folders)
 
     def current(self, data_type: str) -> bytes:
         """Read the suite that is in force."""

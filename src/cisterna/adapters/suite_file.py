@@ -21,6 +21,7 @@ from cisterna.domain.base import Value
 from cisterna.domain.control_chart import BaselineRule, Side
 from cisterna.domain.digest import sha512_of
 from cisterna.domain.errors import InvalidInput
+from cisterna.ports.quality import SuiteInForce
 
 _LIMIT_BYTES = 1024 * 1024
 _DATA_TYPE = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
@@ -254,31 +255,43 @@ def flaws_of(suite: Suite) -> list[str]:
     return flaws if suite.expectations else ["it has no rule, so it would pass nothing"]
 
 
-def list_suites(folders: Sequence[Path]) -> list[tuple[str, Path, SuiteText | InvalidInput]]:
+def list_suites(folders: Sequence[Path]) -> list[SuiteInForce]:
     """Give every suite that is in force, by data type: where it is read, and what it says or why it is none."""
-    places = {place.parent.name for folder in folders for place in folder.glob("*/default.json")}
-    found: list[tuple[str, Path, SuiteText | InvalidInput]] = []
-    for data_type in sorted(places):
-        try:
-            found.append((data_type, suite_path(folders, data_type), load_suite(folders, data_type)))
-        except InvalidInput as refusal:
-            found.append((data_type, folders[0] / data_type, refusal))
-    return found
+    data_types = {place.parent.name for folder in folders for place in folder.glob("*/default.json")}
+    return [_in_force(folders, data_type) for data_type in sorted(data_types)]
+
+
+def _in_force(folders: Sequence[Path], data_type: str) -> SuiteInForce:
+    own = (folders[0] / data_type / "default.json").exists() and len(folders) > 1
+    try:
+        place, loaded = suite_path(folders, data_type), load_suite(folders, data_type)
+    except InvalidInput as refusal:
+        file = str(next(folder for folder in folders if (folder / data_type).exists()) / data_type / "default.json")
+        return SuiteInForce(data_type=data_type, file=file, own=own, rules=None, suite_sha512=None, reason=str(refusal))
+    return SuiteInForce(
+        data_type=data_type,
+        file=str(place),
+        own=own,
+        rules=len(loaded.suite.expectations),
+        suite_sha512=loaded.sha512,
+        reason="; ".join(flaws_of(loaded.suite)),
+    )
 
 
 def _place(body: bytes, content: object, where: tuple[int | str, ...]) -> str:
     """Name a place in a suite: by the rule's line and name where it is in a rule that has one."""
     place = ".".join(map(str, where)) or "it"
-    match content, where:
-        case {"expectations": [*rules]}, ("expectations", int(index), *_) if index < len(rules):
-            name = rules[index].get("check") if isinstance(rules[index], dict) else None
-            lines = body.decode("utf-8", "replace").splitlines()
-            quoted = json.dumps(name, ensure_ascii=False)
-            found = (number for number, line in enumerate(lines, 1) if '"check"' in line and quoted in line)
-            line = next(found, None) if isinstance(name, str) else None
-            return place if line is None else f"line {line} ({name[:80]}), {place}"
-        case _:
-            return place
+    rules = content.get("expectations") if isinstance(content, dict) else None
+    number = where[1] if where[:1] == ("expectations",) and len(where) > 1 else None
+    if not isinstance(rules, list) or not isinstance(number, int):
+        return place
+    name = rules[number].get("check") if isinstance(rules[number], dict) else None
+    if not isinstance(name, str):
+        return place
+    quoted = json.dumps(name, ensure_ascii=False)
+    lines = enumerate(body.decode("utf-8", "replace").splitlines(), 1)
+    line = next((at for at, text in lines if '"check"' in text and quoted in text), None)
+    return place if line is None else f"line {line} ({name[:80]}), {place}"
 
 
 def _refuse_constant(name: str) -> float:

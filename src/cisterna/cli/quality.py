@@ -39,19 +39,8 @@ PROPOSED = "proposed.json"
 @app.command("list")
 def list_(*, home: HomeOption = None, as_json: AsJson = False) -> None:
     """List the suites that are in force, where each is read, and what is wrong with it."""
-    from cisterna.adapters.suite_file import flaws_of, list_suites
-    from cisterna.bootstrap.suites import suite_folders
-
     with opened(home) as parts:
-        folders = suite_folders(parts.settings, parts.home)
-    rows: list[dict[str, Any]] = []
-    for data_type, place, found in list_suites(folders):
-        row: dict[str, Any] = {"data_type": data_type, "file": str(place), "own": place.is_relative_to(folders[0])}
-        if isinstance(found, InvalidInput):
-            rows.append({**row, "rules": None, "suite_sha512": None, "reason": str(found)})
-        else:
-            flaws = "; ".join(flaws_of(found.suite))
-            rows.append({**row, "rules": len(found.suite.expectations), "suite_sha512": found.sha512, "reason": flaws})
+        rows = [one.model_dump(mode="json") for one in parts.suite_desk.listed()]
     shown = [{**row, "digest": (row["suite_sha512"] or "")[:12]} for row in rows]
     show = table(
         shown,

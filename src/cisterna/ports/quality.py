@@ -219,8 +219,32 @@ class TriedSuite(Protocol):
         ...
 
 
+class SuiteInForce(Value):
+    """A suite that datasets are judged by.
+
+    Attributes:
+        data_type: Whose.
+        file: Where it is read.
+        own: Whether it is the facility's own.
+        rules: How many it has; None where it cannot be read.
+        suite_sha512: Of its canonical JSON.
+        reason: What is wrong with it; empty where nothing is.
+    """
+
+    data_type: str
+    file: str
+    own: bool
+    rules: int | None
+    suite_sha512: str | None
+    reason: str
+
+
 class SuiteDesk(Protocol):
     """Where suites are tried; nothing of it changes what is in force."""
+
+    def listed(self) -> Sequence[SuiteInForce]:
+        """Give the suites in force, by data type."""
+        ...
 
     def open(self, body: bytes, *, data_type: str) -> TriedSuite:
         """Take a suite. Raises `InvalidInput`, with the line of what is wrong and what to do."""

@@ -121,8 +121,9 @@ def _values(name: str, kept: Sequence[KeptSummary], *, wanted: tuple[type, ...])
     found = []
     for one in kept:
         value = one.summary.row.get(name)
-        if isinstance(value, wanted) and not isinstance(value, bool | str) and math.isfinite(value):
-            found.append((one.version.created_at, float(value)))
+        if value is None or isinstance(value, str | bool) or not isinstance(value, wanted) or not math.isfinite(value):
+            continue
+        found.append((one.version.created_at, float(value)))
     return found
 
 

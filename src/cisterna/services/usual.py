@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from cisterna.domain.control_chart import BaselineRule, Chart, Point, charts_of
 from cisterna.domain.dataset import Dataset
+from cisterna.domain.trend import MOST_CHANNELS
 from cisterna.ports.catalogue import Catalogue
 from cisterna.ports.trend import End, JudgedValues
 from cisterna.services.summary import Summary, number
@@ -68,7 +69,8 @@ def _points(past: Sequence[JudgedValues], metric: str, channel: str | None) -> l
 
 
 def _values(summary: Summary, metric: str) -> list[tuple[str | None, float]]:
-    channels = ((kept_name(name), number(values.get(metric))) for name, values in sorted(summary.by_channel.items()))
+    known = sorted(summary.by_channel.items())[:MOST_CHANNELS]  # of more there are no samples either
+    channels = ((kept_name(name), number(values.get(metric))) for name, values in known)
     found: list[tuple[str | None, float]] = [(name, value) for name, value in channels if value is not None]
     whole = number(summary.row.get(metric))
     return found or ([] if whole is None else [(None, whole)])

@@ -15,6 +15,7 @@ from cisterna.domain.acquisition import Acquisition, AcquisitionState
 from cisterna.domain.dataset import ORDER, Dataset, Stage, Version, require_transition
 from cisterna.domain.errors import InvalidInput, ObjectNotFound
 from cisterna.domain.finding import Finding, Outcome, Verdict
+from cisterna.domain.trend import MOST_CHANNELS
 from cisterna.domain.work import Attempt
 from cisterna.ports.catalogue import Catalogue
 from cisterna.ports.clock import Clock
@@ -125,8 +126,8 @@ def reason_of(findings: Sequence[Finding]) -> str:
     ordered = sorted(findings, key=lambda finding: _GRAVITY.index(finding.outcome))
     waiting = [finding for finding in findings if finding.outcome is Outcome.NOT_APPLIED]
     if ordered[0].outcome is Outcome.PASSED:
-        told = f"All {len(findings) - len(waiting)} checks passed."
-        return f"{told} {len(waiting)} more ask what is usual and are not applied yet." if waiting else told
+        passed = f"All {len(findings) - len(waiting)} checks passed."
+        return f"{passed} {len(waiting)} more ask what is usual and are not applied yet." if waiting else passed
     grave: list[Finding] = []
     for finding in ordered:
         told = any(_subject(finding) == _subject(graver) for graver in grave)  # a warning below the same error
@@ -231,7 +232,8 @@ def _cell_json(value: JsonValue) -> str | None:
 
 
 def _summary_json(summary: Summary, limits: Mapping[str, float]) -> bytes:
-    content = {"summary": summary.row, "by_channel": summary.by_channel, "limits": dict(limits)}
+    by_channel = dict(sorted(summary.by_channel.items())[:MOST_CHANNELS])
+    content = {"summary": summary.row, "by_channel": by_channel, "limits": dict(limits)}
     return _json({**content, "rows": summary.table.rows})
 
 

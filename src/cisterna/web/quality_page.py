@@ -78,6 +78,13 @@ def send_report(parts: Parts, person: Person, dataset_id: str, version: str) -> 
     return Response(body, media_type="text/html; charset=utf-8", headers=headers)
 
 
+def report_on(parts: WebParts, person: Signed, dataset_id: str, label: str) -> QualityReport:
+    """Draw up the report on a version, with a map of whatever says most. Raises `NotFound`."""
+    found, shown = _found(parts, person, dataset_id, label)
+    source = _source(parts, shown)
+    return quality_report(found, source, trends=_trends(parts, person, found, source))
+
+
 def _found(parts: WebParts, person: Signed, dataset_id: str, label: str) -> tuple[Detail, Version]:
     found = detail_of(
         f"{dataset_id}:{label}", catalogue=parts.catalogue, bucket=parts.store.bucket, account=person.account

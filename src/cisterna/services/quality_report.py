@@ -35,7 +35,7 @@ from cisterna.services.measurement import CURVES_PATH, METRICS_PATH, PREVIEWS_PA
 from cisterna.services.public_files import read_verified
 from cisterna.services.report_curve import curve_charts
 from cisterna.services.report_histogram import FileLimits, histograms_of
-from cisterna.services.report_plate import plate_choices, plate_map
+from cisterna.services.report_plate import IMAGES, UNREADABLE, plate_choices, plate_map
 from cisterna.services.report_series import MetricSeries, bounded, series_of
 from cisterna.services.report_suite import (
     NEED_ATTENTION,
@@ -230,7 +230,9 @@ def _ordered(
     last = (0.0, True, len(histograms))
 
     def order(choice: PlateChoice) -> tuple[int, tuple[float, bool, int]]:
-        return blame_order(choice.metric, blamed), said.get((choice.metric, choice.channel), last)
+        is_count = choice.metric in {IMAGES, UNREADABLE}  # no finding is about those by their names
+        place = len(blamed) if is_count else blame_order(choice.metric, blamed)
+        return place, said.get((choice.metric, choice.channel), last)
 
     return sorted(choices, key=order)
 

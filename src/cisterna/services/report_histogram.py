@@ -100,7 +100,7 @@ def _axis(values: Sequence[float], limits: Sequence[Limit]) -> tuple[float, floa
         low, high = max(low, inner_low - inner), min(high, inner_high + inner)
     if low == high:
         margin = abs(low) / 10 or 0.5
-        low, high = low - margin, high + margin
+        low, high = 0.0 if low == 0 else low - margin, high + margin
     span = high - low
     near = [limit.value for limit in limits if low - 2 * span <= limit.value <= high + 2 * span]
     return min([low, *near]), max([high, *near])

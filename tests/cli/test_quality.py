@@ -140,6 +140,8 @@ def test_pages_of_great_expectations_say_that_they_load_from_elsewhere(
     version = site.lay_version("plate-9", quality=files)
     command = ["quality", "docs", version.version_id, "--to", str(tmp_path / "docs")]
 
+    assert asked(capsys, *command, "--dry-run")[0] == 0
+    assert not (tmp_path / "docs").exists()
     code = run(command)
 
     said = capsys.readouterr().out

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cisterna.cli.answer import AsJson, answer, lines
+from cisterna.cli.answer import AsJson, DryRun, answer, lines
 from cisterna.cli.config import HomeOption
 from cisterna.cli.opened import opened
 from cisterna.cli.quality_export import require_empty_folder
@@ -20,6 +20,7 @@ def docs(
     identifier: Identifier,
     *,
     to: Annotated[Path, typer.Option("--to", metavar="DIR", help="An empty or missing folder.", show_default=False)],
+    dry_run: DryRun = False,
     home: HomeOption = None,
     as_json: AsJson = False,
 ) -> None:
@@ -34,10 +35,16 @@ def docs(
     if not judged.suite_text:
         msg = f"the suite that judged {version.version_id} was not kept with it, so there is nothing to build from"
         raise InvalidInput(msg, version_id=version.version_id)
+    if dry_run:
+        words = f"pages of {judged.suite} about {version.version_id} would be built in {to}"
+        answer(
+            {"version_id": version.version_id, "folder": str(to), "dry_run": True}, as_json=as_json, show=lines(words)
+        )
+        return
     site = build_docs(
         to, name=version.version_id, suite=judged.suite, suite_text=judged.suite_text, summary=judged.summary
     )
-    document = {"version_id": version.version_id, "folder": str(to), **site.model_dump(mode="json")}
+    document = {"version_id": version.version_id, "folder": str(to), **site.model_dump(mode="json"), "dry_run": False}
     told = [f"{site.rules} rules of {judged.suite} are in {to / 'index.html'}"]
     if site.left_out:
         told.append(f"left out, since Great Expectations cannot judge them by itself: {', '.join(site.left_out)}")

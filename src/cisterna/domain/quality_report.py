@@ -95,10 +95,9 @@ class PlateChoice(Value):
 
 
 class CurveLine(Value):
-    """One line of a chart; `path` is None for one that sums many files up, which `words` names."""
+    """One line of a chart; `path` is None for one that sums many files up."""
 
     path: str | None
-    words: str = ""
     x: tuple[float, ...]
     y: tuple[float, ...]
     is_failing: bool = False

@@ -93,7 +93,7 @@ def _band(files: Sequence[Points]) -> tuple[CurveLine, ...]:
     at = tuple(low + (place / scale if scale else 0.0) for place in places)
     ordered = [sorted(steps[place]) for place in places]
     return (
-        CurveLine(path=None, words="decile-low", x=at, y=tuple(one[len(one) // 10] for one in ordered)),
-        CurveLine(path=None, words="median", x=at, y=tuple(median(one) for one in ordered)),
-        CurveLine(path=None, words="decile-high", x=at, y=tuple(one[-1 - len(one) // 10] for one in ordered)),
+        CurveLine(path=None, x=at, y=tuple(one[len(one) // 10] for one in ordered)),
+        CurveLine(path=None, x=at, y=tuple(median(one) for one in ordered)),
+        CurveLine(path=None, x=at, y=tuple(one[-1 - len(one) // 10] for one in ordered)),
     )

@@ -100,9 +100,9 @@ def _worst(choice: PlateChoice, wells: Sequence[Well], limits: FileLimits) -> tu
     middle = median(values)
     ends = {limit.is_least for limit in limits.of(choice.metric, choice.channel, typical=middle)}
     if choice.metric in _LOWER_IS_WORSE or ends == {True}:
-        return min(known)[1], True
+        return min(known, key=lambda one: one[0])[1], True
     if choice.metric in _HIGHER_IS_WORSE or ends == {False}:
-        return max(known)[1], True
+        return max(known, key=lambda one: one[0])[1], True
     return max(known, key=lambda one: abs(one[0] - middle))[1], False
 
 

@@ -36,13 +36,14 @@ def test_the_pages_hold_every_rule_that_has_a_value_and_name_the_rest(tmp_path: 
         rule("unknown", "nobody"),
         rule("endless", "n"),
         rule("text", "t", type="expect_column_values_to_be_in_set", kwargs={"column": "t", "value_set": ["x"]}),
+        rule("own", "b", type="expect_column_values_to_please_us"),
         rule("usual", "a", type="expect_column_value_within_baseline", kwargs=usual),
     )
     summary = {"a": 2.0, "b": 0.5, "n": float("nan"), "t": "<script>alert(1)</script>"}
 
     site = build_docs(tmp_path / "docs", name="ds-1:v1", suite="table/default", suite_text=text, summary=summary)
 
-    assert (site.rules, site.left_out) == (2, ("unknown", "endless", "text", "usual"))
+    assert (site.rules, site.left_out) == (2, ("unknown", "endless", "text", "own", "usual"))
     (page,) = (tmp_path / "docs" / "validations").rglob("*.html")
     words = page.read_text()
     assert "Title of bad" in words

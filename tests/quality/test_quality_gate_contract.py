@@ -23,7 +23,7 @@ DIM = {
     **RULE,
     "check": "dim",
     "type": BASELINE,
-    "kwargs": {"column": "brightness", "side": "low", "least": 3, "floor": 0.1},
+    "kwargs": {"column": "brightness", "side": "low", "least": 6, "floor": 0.1},
     "severity": "warning",
     "title": "Brightness",
     "unit": "counts",
@@ -53,7 +53,7 @@ class TestLimits(QualityGateContract):
         return LimitGate(
             {"cells": {"bad_share": 0.5}, "hollow": {}},
             rows={"bad_share": "badness"},
-            baselines={"usual": [BaselineRule(check="dim", metric="brightness", side=Side.LOW, least=3, floor=0.1)]},
+            baselines={"usual": [BaselineRule(check="dim", metric="brightness", side=Side.LOW, least=6, floor=0.1)]},
         )
 
     @pytest.fixture

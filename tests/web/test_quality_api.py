@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -70,7 +71,7 @@ def judged(site: Site) -> Judged:
     """Datasets of `cells` with summaries in the site's archive, and a desk for suites."""
     made = Judged(site.catalogue, site.clock)
     made.store = site.store
-    object.__setattr__(site.parts, "suites", Desk())
+    site.parts = replace(site.parts, suites=Desk())
     made.add_many(10)
     return made
 

@@ -68,7 +68,10 @@ _ARCHIVED = sql_text(
             WHERE later.dataset_id = v.dataset_id AND (later.number, later.revision) > (v.number, v.revision)
                 AND later.stage NOT IN ('detected', 'measured', 'gated', 'described')
         )
-    ORDER BY v.body ->> 'created_at' DESC, v.version_id DESC
+    ORDER BY (
+        SELECT min(same.body ->> 'created_at') FROM versions AS same
+        WHERE same.dataset_id = v.dataset_id AND same.number = v.number
+    ) DESC, v.version_id DESC
     LIMIT :limit
     """
 )

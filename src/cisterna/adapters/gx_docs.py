@@ -76,15 +76,18 @@ def build_docs(to: Path, *, name: str, suite: str, suite_text: str, summary: Sum
     }
     arguments = [sys.executable, "-m", "cisterna.adapters.gx_docs", "--to", str(to.absolute())]
     try:
-        subprocess.run(arguments, input=json.dumps(told).encode(), capture_output=True, check=True, timeout=_SECONDS)
+        done = subprocess.run(
+            arguments, input=json.dumps(told).encode(), capture_output=True, check=True, timeout=_SECONDS
+        )
     except subprocess.TimeoutExpired as late:
         raise GateUnavailable(f"Great Expectations did not build its pages within {_SECONDS} s") from late
     except subprocess.CalledProcessError as error:
         last = error.stderr.decode(errors="replace").strip().splitlines()[-1:]
         msg = f"Great Expectations did not build its pages: {' '.join(last)[:300]}"
         raise GateUnavailable(msg) from error
-    left_out = tuple(rule.check for rule in rules if rule not in fit)
-    return DocsSite(rules=len(fit), left_out=left_out, hosts=_hosts(to))
+    unknown = set(json.loads(done.stdout.splitlines()[-1]))
+    left_out = tuple(rule.check for rule in rules if rule not in fit or rule.check in unknown)
+    return DocsSite(rules=len(rules) - len(left_out), left_out=left_out, hosts=_hosts(to))
 
 
 def _is_fit(rule: Rule, summary: Summary) -> bool:
@@ -114,7 +117,8 @@ def _name(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", text) or "-"
 
 
-def _build(to: Path, told: Mapping[str, Any]) -> None:
+def _build(to: Path, told: Mapping[str, Any]) -> list[str]:
+    """Build the site; give the checks of rules that the engine by itself does not know."""
     from cisterna.adapters.gx_process import load_engine
 
     gx, frame, configuration = load_engine()
@@ -130,7 +134,12 @@ def _build(to: Path, told: Mapping[str, Any]) -> None:
         },
     )
     asset = context.data_sources.add_pandas("cisterna").add_dataframe_asset(told["name"])
-    expectations = [configuration(**rule).to_domain_obj() for rule in told["rules"]]
+    expectations, unknown = [], []
+    for rule in told["rules"]:
+        try:
+            expectations.append(configuration(**rule).to_domain_obj())
+        except Exception:  # noqa: BLE001 - whatever a suite asks for that the engine does not have is left out and named
+            unknown.append(rule["meta"]["check"])
     suite = context.suites.add(gx.ExpectationSuite(name=told["suite"], expectations=expectations))
     row = asset.add_batch_definition_whole_dataframe("row")
     validation = context.validation_definitions.add(gx.ValidationDefinition(name=told["name"], data=row, suite=suite))
@@ -139,6 +148,7 @@ def _build(to: Path, told: Mapping[str, Any]) -> None:
     )
     checkpoint.run(batch_parameters={"dataframe": frame({name: [value] for name, value in told["row"].items()})})
     context.build_data_docs(site_names=["site"])
+    return unknown
 
 
 def main() -> None:
@@ -146,7 +156,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="gx_docs", description="Builds Great Expectations' Data Docs.")
     parser.add_argument("--to", type=Path, required=True)
     options = parser.parse_args()
-    _build(options.to, json.load(sys.stdin))
+    unknown = _build(options.to, json.load(sys.stdin))
+    sys.stdout.write(f"\n{json.dumps(unknown)}\n")
 
 
 if __name__ == "__main__":

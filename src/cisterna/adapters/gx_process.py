@@ -25,6 +25,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from cisterna.adapters.baseline_words import Standing, standing_of
+from cisterna.adapters.gx_plug import load_checks
 from cisterna.adapters.loading import begin_loading, end_loading
 from cisterna.adapters.local_service import LocalService, Message, leave_on_signals, one_line, text_of
 from cisterna.adapters.suite_file import Folders, Rule, Suite, load_suite, parse_suite, read_suite, unusable_columns
@@ -52,6 +53,8 @@ class Engine:
     def __init__(self, expectations: Folders) -> None:
         gx, self._frame, self._configuration = load_engine()
         from great_expectations.data_context.types.base import ProgressBarsConfig
+        from great_expectations.expectations.expectation import Expectation
+        from great_expectations.expectations.registry import _registered_expectations
 
         self._gx = gx
         context = gx.get_context(mode="ephemeral")
@@ -60,6 +63,7 @@ class Engine:
         self._whole = asset.add_batch_definition_whole_dataframe("whole")
         self._expectations = expectations
         self._lock = threading.Lock()
+        self._unusable = load_checks(_registered_expectations, base=Expectation)
         self.name = f"great_expectations {gx.__version__}, cisterna {version('cisterna')}"
 
     def warm(self) -> None:
@@ -140,6 +144,9 @@ class Engine:
         found: dict[str, tuple[bool | None, str]] = {}
         expectations = []
         for rule in rules:
+            if rule.type in self._unusable:
+                found[rule.check] = (None, self._unusable[rule.type])
+                continue
             try:
                 expectations.append(
                     self._configuration(
@@ -157,11 +164,11 @@ class Engine:
             )
             suite = self._gx.ExpectationSuite(name="suite", expectations=expectations)
             results = batch.validate(suite, result_format="BOOLEAN_ONLY").results
-        except Exception as error:  # noqa: BLE001 - a crash of the engine is "could not be told", never a pass
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a crash of the engine is never a pass
             return found | {rule.check: (None, one_line(error)) for rule in rules if rule.check not in found}
         for result in results:
             check = result.expectation_config.meta["check"]
-            failure = _exception_in(result.exception_info)
+            failure = _exception_in(result.exception_info) or _nonsense_in(result.success)
             found[check] = (None, failure) if failure else (bool(result.success), "")
         return found
 
@@ -267,6 +274,11 @@ def _exception_in(info: Mapping[str, Any] | None) -> str:
         if isinstance(entry, Mapping) and entry.get("raised_exception"):
             return " ".join(str(entry.get("exception_message") or "it raised an exception").split())[:200]
     return ""
+
+
+def _nonsense_in(success: object) -> str:
+    """Find an answer that is neither true nor false: what an expectation of others says is not believed unseen."""
+    return "" if type(success).__name__ in {"bool", "bool_"} else "it answered neither true nor false"
 
 
 def reply(engine: Engine, content: Mapping[str, Any]) -> Json:

@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints, ValidationError, model_validator
 
+from cisterna.adapters.gx_plug import plugged_checks
 from cisterna.domain.base import Value
 from cisterna.domain.control_chart import BaselineRule, Side
 from cisterna.domain.digest import sha512_of
@@ -30,6 +31,9 @@ _ARGUMENTS = frozenset(
     {*_COLUMN_ARGUMENTS, "min_value", "max_value", "strict_min", "strict_max", "value_set", "regex", "or_equal"}
 )
 """What an expectation may be given. `mostly`, `row_condition` and their like can make it pass without looking."""
+_LOOKS_AWAY = frozenset({"mostly", "row_condition", "condition_parser", "ignore_row_if", "parse_strings_as_datetimes"})
+"""What no expectation may be given, not even one of others, whose further arguments are its own."""
+
 BASELINE = "expect_column_value_within_baseline"
 """The type of a rule that asks what was usual; its arguments are those of `BaselineRule`, `column` for `metric`."""
 
@@ -96,7 +100,8 @@ class Rule(Value):
         return self._baseline()[1] if self.type == BASELINE else self._hollow()
 
     def _hollow(self) -> str | None:
-        unknown = sorted(set(self.kwargs) - _ARGUMENTS)
+        is_plugged = self.type in plugged_checks()
+        unknown = sorted(set(self.kwargs) & _LOOKS_AWAY if is_plugged else set(self.kwargs) - _ARGUMENTS)
         if unknown:
             return f"its argument {unknown[0]} is not one that a suite may use"
         if not self.columns:

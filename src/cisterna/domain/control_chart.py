@@ -56,8 +56,8 @@ class BaselineRule(Value):
     side: Side
     sigmas: float = Field(default=3.0, gt=0, le=100)
     window_days: int = Field(default=90, ge=1, le=3660)
-    last: int = Field(default=30, ge=3, le=200)
-    least: int = Field(default=8, ge=3, le=200)
+    last: int = Field(default=30, ge=6, le=200)
+    least: int = Field(default=8, ge=6, le=200)
     floor: Annotated[float, Field(ge=1e-12, le=1e12)]
 
     @model_validator(mode="after")
@@ -82,7 +82,7 @@ class Usual(Value):
         count: Of how many datasets.
         since, until: When the data of the first and the last of them came.
         centre: Their median.
-        sigma: How far they lie from it, as a standard deviation.
+        sigma: How far they lie from it, as a standard deviation; wider where they are few.
     """
 
     count: int
@@ -138,14 +138,22 @@ def charts_of(
 
 
 def usual_of(points: Sequence[Point], *, floor: float) -> Usual:
-    """Tell what is usual from at least two points, in the order of their times."""
+    """Tell what is usual from points in the order of their times."""
     values, count = [point.value for point in points], len(points)
     centre = median(values)
-    small_sample = count / (count - 0.8)  # of few values the median deviation is too small on average
-    sigma = _MAD_TO_SIGMA * small_sample * median(abs(value - centre) for value in values)
+    sigma = _MAD_TO_SIGMA * _widened(count) * median(abs(value - centre) for value in values)
     return Usual(
         count=count, since=points[0].at, until=points[-1].at, centre=centre, sigma=max(min(sigma, 1e300), floor)
     )
+
+
+def _widened(count: int) -> float:
+    """Say how much wider a limit from few values has to be, so that no more ordinary values lie beyond 3 sigma.
+
+    Median and median deviation of few values are themselves uncertain: beyond 3 of them lie 3 of 100 ordinary values at
+    8 values, where it should be 1 of 740. Fitted to 2,000,000 normal samples for each of 8 to 200 values; within 8 %.
+    """
+    return 1 + 6.5 / count + 75 / count**2
 
 
 def sigmas_away(chart: Chart, usual: Usual, *, side: Side) -> float:

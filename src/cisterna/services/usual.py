@@ -13,6 +13,9 @@ from cisterna.ports.trend import End, JudgedValues
 from cisterna.services.summary import Summary, number
 from cisterna.services.trend import kept_name
 
+_MOST = 200
+"""Datasets that are read from each end of a window."""
+
 
 def charts_for(
     summary: Summary, rules: Sequence[BaselineRule], *, dataset: Dataset, at: datetime, catalogue: Catalogue
@@ -47,20 +50,22 @@ def _past(dataset: Dataset, *, days: int, at: datetime, catalogue: Catalogue) ->
         return []
     since = at - timedelta(days=days)
     ends: tuple[End, ...] = ("newest", "oldest")
+    found: dict[str, JudgedValues] = {}
     with catalogue.begin() as tx:
-        found = [
-            one
-            for end in ends
-            for one in tx.trends.usual(
+        for end in ends:
+            read = tx.trends.usual(
                 instrument=dataset.instrument,
                 data_type=dataset.data_type,
                 since=since,
                 before=at,
                 other_than=dataset.dataset_id,
                 end=end,
+                limit=_MOST,
             )
-        ]
-    return list({one.version_id: one for one in found}.values())
+            found |= {one.version_id: one for one in read}
+            if len(read) < _MOST:
+                break  # that is all there are
+    return list(found.values())
 
 
 def _points(past: Sequence[JudgedValues], metric: str, channel: str | None) -> list[Point]:

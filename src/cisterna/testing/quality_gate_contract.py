@@ -19,7 +19,7 @@ class QualityGateContract:
 
     The suite of data type `cells` has one rule of severity `error`: column `bad_share` is at most 0.5, and files are
     named by the table's column `badness` where it is above 0, the worst first. The suite of `hollow` has no rule.
-    That of `usual` has one alone, of severity `warning`: `brightness` is not lower than usual (check `dim`, at least 3
+    That of `usual` has one alone, of severity `warning`: `brightness` is not lower than usual (check `dim`, at least 6
     datasets, floor 0.1).
     """
 
@@ -102,7 +102,7 @@ class QualityGateContract:
         self, quality_gate: QualityGate, value: float, verdict: Verdict
     ) -> None:
         """Worse than this instrument lately is a finding; better is none."""
-        report = self.judge_usual(quality_gate, value, past=[10.0, 10.1, 9.9, 10.0])
+        report = self.judge_usual(quality_gate, value, past=[10.0, 10.1, 9.9, 10.0, 10.1, 9.9])
 
         assert report.verdict is verdict
         assert report.findings[0].observed == value

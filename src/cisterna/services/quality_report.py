@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -332,7 +333,7 @@ def _summary(summed: Mapping[str, Any]) -> dict[str, float | int | str | None]:
     return {str(name): cell if isinstance(cell, str | int | float) else None for name, cell in known}
 
 
-def _gated_at(found: Detail) -> Any:
+def _gated_at(found: Detail) -> datetime | None:
     stages = (one for one in found.history if one.name == "version.stage" and one.subject == found.version_id)
     return next((one.occurred_at for one in stages if one.data.get("stage") == Stage.GATED), None)
 

@@ -371,7 +371,8 @@ def test_only_what_nobody_can_know_is_left_out_and_it_is_named_in_the_reason(gat
         *("focus-usual", "signal-usual", "evenness-usual"),
     }
     assert reason_of(report.findings) == (
-        "All 23 checks passed, 4 left out: channel-order, focus-steady, no-time-gaps, stage-steady."
+        "All 23 checks passed, 7 left out: channel-order, evenness-usual, focus-steady, focus-usual, no-time-gaps, "
+        "signal-usual, stage-steady."
     )
 
 

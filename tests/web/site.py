@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -291,6 +291,7 @@ class Site:
         instrument: str = "squid-1",
         access: Access = Access.OPEN,
         human: HumanData = HumanData.NO,
+        quality: Mapping[str, bytes] | None = None,
     ) -> Version:
         """Put a version into catalogue and store, with an object that pages can read."""
         self.clock.advance(timedelta(seconds=5))
@@ -310,7 +311,7 @@ class Site:
         dataset = make_dataset(name, acquisition=acquisition, title=title, relations=relations, model=model)
         dataset = dataset.model_copy(update={"project": project, "object_root": object_root(dataset.pid)})
         version = make_version(dataset, staging="v1/content/t1", submitter=submitter)
-        version = self._stage(version, dataset, sorted(files), blurred)
+        version = self._stage(version, dataset, sorted(files), blurred, quality or {})
         record = _record(dataset, version, title=title, missing=missing, access=access, human=human)
         version = version.model_copy(
             update={
@@ -457,7 +458,14 @@ class Site:
         with self.catalogue.begin() as tx:
             return tx.datasets.get(version.dataset_id)
 
-    def _stage(self, version: Version, dataset: Dataset, files: Sequence[str], blurred: Sequence[str]) -> Version:
+    def _stage(
+        self,
+        version: Version,
+        dataset: Dataset,
+        files: Sequence[str],
+        blurred: Sequence[str],
+        quality: Mapping[str, bytes],
+    ) -> Version:
         entries, images = [], [path for path in files if path.endswith(".tiff")]
         for path in files:
             body = (f"bytes of {path} in {dataset.title}\n" * 50).encode()
@@ -475,6 +483,7 @@ class Site:
             "README.md": b"# A dataset\n",
             "ro-crate-metadata.json": b'{"@context": "https://w3id.org/ro/crate/1.2/context", "@graph": []}',
             "metadata/datacite.json": b'{"schemaVersion": "http://datacite.org/schema/kernel-4"}',
+            **quality,
         }
         staged = stage_files(version, ours, dataset=dataset, store=self.store)
         return staged.model_copy(

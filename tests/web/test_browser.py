@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import socket
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 from cisterna.adapters.catalogue_sql import SqlCatalogue
 from cisterna.domain.acquisition import AcquisitionState
 from cisterna.domain.alert import AlertKind
+from cisterna.domain.dataset import Stage, Version
 from cisterna.domain.finding import Outcome, Verdict
 from cisterna.domain.fixity import Fixity
 from cisterna.domain.review import Act
@@ -25,11 +28,12 @@ from cisterna.services.hold import place_hold
 from cisterna.services.setup_link import issue_setup_link
 from cisterna.services.staging import read_staged
 from cisterna.testing.clock import SettableClock
-from cisterna.testing.factory import make_finding
+from cisterna.testing.factory import make_finding, make_sample
 from cisterna.web.app import create_app
 from cisterna.web.view import HERE
 from tests.adopt.share import NAME
 from tests.shadow.bench import Bench, live_through
+from tests.web.quality_files import curve_table, plate_metrics, quality_files
 from tests.web.site import PASSWORD, Site, draw_cells
 from tests.web.test_adoption_page import lay_share
 
@@ -75,6 +79,29 @@ def lay_shadow(site: Site) -> str:
     return bench.name
 
 
+def lay_trend(site: Site, shown: Version) -> None:
+    """Let an instrument have a past, in which the version is the worst."""
+    verdicts = [Verdict.PASSED, Verdict.PASSED, Verdict.REVIEW, Verdict.PASSED, Verdict.NOT_ASSESSED]
+    for number in range(14):
+        version = site.lay_version(
+            f"past-{number}",
+            title=f"Plate of day {number}",
+            stage=Stage.GATED,
+            verdict=verdicts[number % 5],
+            files=("notes.txt",),
+        )
+        keep_values(site, version, focus_median=0.05 + 0.004 * math.sin(number), snr_median=40.0 + number % 7)
+        site.clock.advance(timedelta(days=2))
+    keep_values(site, shown, focus_median=0.024, snr_median=41.0)
+
+
+def keep_values(site: Site, version: Version, **values: float) -> None:
+    at, verdict = site.clock.now(), site.now(version).verdict
+    samples = [make_sample(version, metric=name, value=value, verdict=verdict, at=at) for name, value in values.items()]
+    with site.catalogue.begin() as tx:
+        tx.trends.add(samples)
+
+
 def fill(site: Site) -> dict[str, str]:
     """Lay something of everything and return the addresses worth looking at."""
     shadowed = lay_shadow(site)
@@ -102,7 +129,9 @@ def fill(site: Site) -> dict[str, str]:
         missing=("licence", "creators"),
         files=(*files, "acquisition.yaml"),
         blurred=files[:2],
+        quality=quality_files(plate_metrics(8, 12, blurred=["A1"]), curves=curve_table(12), focus_median=0.045),
     )
+    lay_trend(site, blurred)
     site.lay_version(
         "labels", title="Nuclei of plate 07", source=public, model="nuclei@1", verdict=Verdict.NOT_ASSESSED
     )
@@ -132,6 +161,7 @@ def fill(site: Site) -> dict[str, str]:
     return {
         "dashboard": "/",
         "dataset": f"/datasets/{blurred.dataset_id}",
+        "quality": f"/datasets/{blurred.dataset_id}/v1/quality",
         "alerts": "/alerts",
         "alerted": f"/acquisitions/{running.acquisition_id}",
         "acquisition": f"/acquisitions/{held.acquisition_id}",
@@ -142,6 +172,7 @@ def fill(site: Site) -> dict[str, str]:
         "project": "/projects/atlas",
         "new-project": "/projects/new",
         "instruments": "/instruments",
+        "trend": "/instruments/squid-1/trend",
         "shadow": f"/instruments/{shadowed}/shadow",
         "people": "/people",
         "end-of-life": "/end-of-life",

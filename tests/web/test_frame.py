@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from cisterna.adapters import report_page
 from cisterna.domain import errors
 from cisterna.domain.errors import CatalogueUnavailable, CisternaError
 from cisterna.web.problem import STATUS
@@ -110,9 +112,15 @@ _ASKED = re.compile(r"""\bt\('([a-z][A-Za-z0-9_.-]*)'(?!\s*~)""")
 _BUILT = re.compile(r"""\bt\('([a-z][a-z_.]*\.)'\s*~""")
 
 
+def every_template() -> list[Path]:
+    """Of our pages, and of the report that they include."""
+    return [*(HERE / "templates").glob("*.html"), *report_page.TEMPLATES.glob("*.html")]
+
+
 def asked_for() -> tuple[set[str], set[str]]:
-    text = "\n".join(path.read_text() for path in (HERE / "templates").glob("*.html"))
+    text = "\n".join(path.read_text() for path in every_template())
     code = "\n".join(path.read_text() for path in HERE.glob("*.py") if path.name != "wording.py")
+    code += Path(report_page.__file__).read_text()
     whole = set(_ASKED.findall(text)) | set(re.findall(r"""say\(\s*"([a-z][A-Za-z0-9_.-]*)\"""", code))
     begun = set(_BUILT.findall(text)) | set(re.findall(r"""say\(f"([a-z_]+\.)""", code))
     marks = set(re.findall(r"badge\('([a-z]+)'", text))
@@ -134,7 +142,7 @@ def test_no_word_is_kept_that_no_page_asks_for() -> None:
 
 
 def test_templates_hold_no_words_of_their_own_and_nothing_inline() -> None:
-    for path in (HERE / "templates").glob("*.html"):
+    for path in every_template():
         text = path.read_text()
         bare = re.sub(r"<svg.*?</svg>|<pre>.*?</pre>", "", text, flags=re.DOTALL)
         bare = re.sub(r"\{[{%].*?[%}]\}", "", bare, flags=re.DOTALL)

@@ -60,15 +60,12 @@ class Engine:
     """
 
     def __init__(self, expectations: Folders) -> None:
-        _lighten_import()
-        import great_expectations as gx
-        import pandas as pd
+        gx, self._frame, self._configuration = load_engine()
         from great_expectations.data_context.types.base import ProgressBarsConfig
         from great_expectations.expectations.expectation import Expectation
-        from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
         from great_expectations.expectations.registry import _registered_expectations
 
-        self._gx, self._frame, self._configuration = gx, pd.DataFrame, ExpectationConfiguration
+        self._gx = gx
         context = gx.get_context(mode="ephemeral")
         context.variables.progress_bars = ProgressBarsConfig(globally=False)
         asset = context.data_sources.add_pandas("summary").add_dataframe_asset("row")
@@ -183,6 +180,16 @@ class Engine:
             failure = _exception_in(result.exception_info) or _nonsense_in(result.success)
             found[check] = (None, failure) if failure else (bool(result.success), "")
         return found
+
+
+def load_engine() -> tuple[Any, Any, Any]:
+    """Load Great Expectations into a process that is there for it alone: the module, a frame, and a configuration."""
+    _lighten_import()
+    import great_expectations as gx
+    import pandas as pd
+    from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
+
+    return gx, pd.DataFrame, ExpectationConfiguration
 
 
 def _lighten_import() -> None:

@@ -12,6 +12,9 @@ from cisterna.bootstrap import Parts
 from cisterna.cli.answer import AsJson, DryRun, ExitCode, Reason, answer, lines, table
 from cisterna.cli.config import HomeOption
 from cisterna.cli.opened import local_account, opened
+from cisterna.cli.quality_docs import docs
+from cisterna.cli.quality_export import export
+from cisterna.cli.quality_report import report
 from cisterna.cli.rehearsal import catalogue_for
 from cisterna.domain.errors import AlreadyExists, InvalidInput, NotFound
 from cisterna.services.overview import overview_of
@@ -19,7 +22,14 @@ from cisterna.services.regate import Regated, differing, regate
 from cisterna.services.suite_proposal import propose_suite
 from cisterna.services.suite_trial import SuiteTrial, TriedDataset, kept_summaries, read_choice, try_suite
 
-app = typer.Typer(no_args_is_help=True, help="The rules that datasets are judged by: list, propose, try, judge anew.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="The rules that datasets are judged by, and what was found: propose, try, judge anew, report.",
+)
+
+app.command("report")(report)
+app.command("export")(export)
+app.command("docs")(docs)
 
 DataType = Annotated[str, typer.Argument(metavar="DATA_TYPE", help="Such as microscopy.")]
 On = Annotated[str, typer.Option("--on", help="last:N or accepted:N, the newest so many datasets.")]

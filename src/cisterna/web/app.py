@@ -28,10 +28,13 @@ from cisterna.web import (
     problem,
     project_page,
     quality_api,
+    quality_page,
+    quality_report_api,
     release_page,
     removal_api,
     removal_page,
     shadow_page,
+    trend_page,
     verify_page,
 )
 from cisterna.web.live import LiveFeed
@@ -73,6 +76,7 @@ def create_app(parts: WebParts) -> FastAPI:
         list_page,
         dataset_page,
         dataset_file,
+        quality_page,  # after the files, whose paths may end in the same word
         project_page,
         people_page,
         account_page,
@@ -80,12 +84,14 @@ def create_app(parts: WebParts) -> FastAPI:
         alert_page,
         removal_page,
         shadow_page,
+        trend_page,
         adoption_page,
         verify_page,
         landing,
         alert_api,
         adoption_api,
         quality_api,
+        quality_report_api,
         removal_api,  # before the rest of the API, whose dataset may be named by an ARK and takes whole paths
         api,
         hint_api,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from cisterna.domain.control_chart import BaselineRule
 from cisterna.domain.dataset import Version
 from cisterna.ports.catalogue import Catalogue
 from cisterna.ports.clock import Clock
@@ -14,14 +15,20 @@ from cisterna.ports.publisher import PublicFile, PublicRecord, PublicShelf, Publ
 from cisterna.ports.quality import SuiteDesk, TableFile
 from cisterna.services.erase_plan import SurveySite
 from cisterna.services.public_files import FileLists
+from cisterna.services.report_trend import Baselines
 from cisterna.services.retention import CatalogueEndOfLife
 from cisterna.services.sender import Sender
 from cisterna.services.verify_copy import ArchivedDigests
 from cisterna.web.dataset_content import Content, ContentCache
 from cisterna.web.hint_count import HintCount
+from cisterna.web.report_sources import ReportSources
 
 
 def _no_models() -> Sequence[str]:
+    return ()
+
+
+def _no_baselines(_data_type: str) -> Sequence[BaselineRule]:
     return ()
 
 
@@ -46,11 +53,13 @@ class WebParts:
         end_of_life: Tells whose time is over, by the retention rules.
         release_copies: Stores that must hold a file before it counts as safe.
         models: Names the admitted models, for the form that asks for one.
+        baselines: Gives the rules of a data type's suite that ask what was usual, for charts.
         suites: Where suites are tried.
         upload_limit_bytes: Largest body of a request.
         senders: Who may send hints, by name.
         hint_count: What became of those.
         contents: Keeps what was read last of archived versions.
+        report_sources: Keeps what reports on quality are drawn from.
         file_lists: Looks files up in the manifests of versions that have many.
     """
 
@@ -69,11 +78,13 @@ class WebParts:
     release_copies: int = 2
     prefect_url: str | None = None
     models: Callable[[], Sequence[str]] = field(default=_no_models)
+    baselines: Baselines = field(default=_no_baselines)
     suites: SuiteDesk | None = None
     upload_limit_bytes: int = 1024 * 1024
     senders: Mapping[str, Sender] = field(default_factory=dict)
     hint_count: HintCount = field(default_factory=HintCount)
     contents: ContentCache = field(default_factory=ContentCache)
+    report_sources: ReportSources = field(default_factory=ReportSources)
     file_lists: FileLists = field(default_factory=FileLists)
 
     def content_of(self, version: Version) -> Content:

@@ -10,6 +10,8 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from cisterna.adapters import report_page
+from cisterna.adapters.report_chart import SHADES
 from cisterna.web import presenting
 from cisterna.web.wording import say
 
@@ -19,14 +21,14 @@ HERE = Path(__file__).parent
 def environment() -> Environment:
     """Make the templates' environment: everything is escaped, and a name that is not there is an error."""
     made = Environment(
-        loader=FileSystemLoader(HERE / "templates"),
+        loader=FileSystemLoader([HERE / "templates", report_page.TEMPLATES]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals["t"] = say
-    made.filters |= {
+    made.globals |= {"t": say, "shades": SHADES}
+    made.filters |= report_page.filters() | {
         "size": presenting.size,
         "moment": presenting.moment,
         "day": presenting.day,

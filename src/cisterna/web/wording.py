@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cisterna.adapters.report_wording import REPORT
 from cisterna.web.adoption_wording import ADOPTION
 from cisterna.web.alert_wording import ALERT
 from cisterna.web.removal_wording import REMOVAL
@@ -482,6 +483,7 @@ TEXT: dict[str, str] = {
     **REMOVAL,
     **WRITING,
     **SHADOW,
+    **REPORT,
     # releases
     "release.title": "Release of the source",
     "release.announced": "The instrument's copy of this run will be deleted on",

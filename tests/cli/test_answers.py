@@ -33,6 +33,7 @@ NEEDS_A_STACK = (
     "review list",
     "review accept ds-x --reason why",
     "review reject ds-x --reason why",
+    "review discard ds-x --reason why",
     "review request-changes ds-x --reason why",
     "review assign ds-x --to somebody --reason why",
     "instrument add squid-1 --profile squid --path .",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cisterna.web.adoption_wording import ADOPTION
 from cisterna.web.alert_wording import ALERT
+from cisterna.web.quarantine_wording import QUARANTINE
 from cisterna.web.removal_wording import REMOVAL
 from cisterna.web.shadow_wording import SHADOW
 from cisterna.web.writing_wording import WRITING
@@ -479,6 +480,7 @@ TEXT: dict[str, str] = {
     "erased.alert": "The data are gone for good:",
     **ALERT,
     **ADOPTION,
+    **QUARANTINE,
     **REMOVAL,
     **WRITING,
     **SHADOW,

@@ -35,7 +35,7 @@ from cisterna.services.alert import raise_alert
 from cisterna.services.deliver import deliver_due
 from cisterna.services.record import record_all
 from cisterna.services.transition import advance, announce
-from cisterna.testing.factory import make_account, make_adoption, make_alert, make_project
+from cisterna.testing.factory import make_account, make_adoption, make_alert, make_project, make_sample
 from tests.archive.facility import Facility
 
 FINDINGS = (
@@ -78,6 +78,8 @@ class Told:
         version = self.facility.detect(run).version_id
         with self.catalogue.begin() as tx:
             tx.datasets.set_findings(version, FINDINGS)
+            judged = tx.datasets.get_version(version)
+            tx.trends.add([make_sample(judged, value=1e16), make_sample(judged, channel='Ä "\\u0000', value=-5e-324)])
         self.facility.ingest(version)
         if decided:
             self.decide(version)

@@ -137,6 +137,23 @@ def test_a_blurred_version_is_quarantined_and_goes_on_all_the_same(bench: Bench)
     assert events[-1].data["suite"] == "microscopy/default"
 
 
+def test_what_was_judged_is_a_sample_in_the_instruments_trend_by_channel(bench: Bench) -> None:
+    gated = bench.judge(bench.measured(dataset(fluo="blur 4")))
+
+    with bench.catalogue.begin() as tx:
+        known = tx.trends.metrics(instrument="squid-1")
+        (sharp,) = tx.trends.of(
+            instrument="squid-1", data_type="microscopy", metric="out_of_focus_share", channel="BF LED matrix full"
+        )
+        (whole,) = tx.trends.of(instrument="squid-1", data_type="microscopy", metric="out_of_focus_share", channel=None)
+    assert (sharp.value, whole.value) == (0.0, 1.0)
+    assert (sharp.version_id, sharp.verdict, sharp.at) == (gated.version_id, Verdict.QUARANTINED, gated.created_at)
+    assert ("microscopy", "images_found", None) in known
+    kept = bench.kept(gated, SUMMARY_FILE)
+    assert isinstance(kept, dict)
+    assert kept["by_channel"]["BF LED matrix full"]["out_of_focus_share"] == 0.0
+
+
 def test_judging_twice_changes_nothing(bench: Bench) -> None:
     version = bench.measured(dataset())
     lease = bench.lease()

@@ -44,6 +44,7 @@ _PURGE = (
     "DELETE FROM sightings WHERE acquisition_id = ANY(:subjects)",
     "DELETE FROM copies WHERE dataset_id = ANY(:datasets)",
     "DELETE FROM protections WHERE dataset_id = ANY(:datasets)",
+    "DELETE FROM metric_samples WHERE dataset_id = ANY(:datasets)",
     "DELETE FROM versions WHERE dataset_id = ANY(:datasets)",
     "DELETE FROM recoveries WHERE object_root = ANY(:roots)",
 )

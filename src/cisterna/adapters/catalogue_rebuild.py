@@ -85,7 +85,7 @@ _ERASED = tuple(
         f"AND split_part(coalesce({place}), ':', 1) IN ({_GONE})"
     )
     for kinds, place in (
-        ("'versions', 'copies', 'protections'", "content::json ->> 'dataset_id'"),
+        ("'versions', 'metric_samples', 'copies', 'protections'", "content::json ->> 'dataset_id'"),
         (
             "'findings', 'receipts', 'decisions', 'publications', 'releases'",
             "content::json ->> 'version_id'",

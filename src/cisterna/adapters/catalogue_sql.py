@@ -34,6 +34,7 @@ from cisterna.adapters.catalogue_retention import SqlProtections, SqlRetentionRu
 from cisterna.adapters.catalogue_roster import SqlRoster
 from cisterna.adapters.catalogue_sighting import SqlSightings
 from cisterna.adapters.catalogue_tables import SCHEMA_REVISION
+from cisterna.adapters.catalogue_trend import SqlTrendBook
 from cisterna.ports.account import Accounts
 from cisterna.ports.adoption import Adoptions
 from cisterna.ports.ahead import Aheads, Writings
@@ -55,6 +56,7 @@ from cisterna.ports.record import Rebuilding, Records, Recoveries
 from cisterna.ports.retention import Protections, RetentionRules
 from cisterna.ports.roster import Roster
 from cisterna.ports.sighting import Sightings
+from cisterna.ports.trend import TrendBook
 
 _RECONNECT_SECONDS = 1.0
 
@@ -82,6 +84,7 @@ class SqlTransaction:
         self.inbox: Inbox = SqlInbox(statements)
         self.outbox: Outbox = SqlOutbox(statements)
         self.alerts: Alerts = SqlAlerts(statements)
+        self.trends: TrendBook = SqlTrendBook(statements)
         self.accounts: Accounts = SqlAccounts(statements)
         self.records: Records = SqlRecords(statements)
         self.rebuilding: Rebuilding = SqlRebuilding(statements)

@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSON, JSONB, TIMESTAMP
 
-SCHEMA_REVISION = "0015"
+SCHEMA_REVISION = "0016"
 """The newest migration; a database that is there already needs no Alembic at start."""
 
 metadata = MetaData(
@@ -457,6 +457,27 @@ baselines = Table(
     Column("acquisition_id", Text, ForeignKey("acquisitions.acquisition_id"), primary_key=True),
     _body(),
 )
+
+metric_samples = Table(
+    "metric_samples",
+    metadata,
+    Column("version_id", Text, ForeignKey("versions.version_id", ondelete="CASCADE"), primary_key=True),
+    Column("dataset_id", Text, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("instrument", Text, nullable=False),
+    Column("data_type", Text, nullable=False),
+    Column("verdict", Text, nullable=False),
+    _moment("at"),
+    _body("channels"),
+)
+Index(
+    "ix_metric_samples_newest",
+    metric_samples.c.instrument,
+    metric_samples.c.data_type,
+    metric_samples.c.at.desc(),
+)
+Index("ix_metric_samples_dataset_id", metric_samples.c.dataset_id, metric_samples.c.number, metric_samples.c.revision)
 
 changes = Table(
     "changes",

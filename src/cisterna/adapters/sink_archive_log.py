@@ -100,6 +100,7 @@ class ArchiveLogSink:
             decisions = tx.datasets.decisions(version_id)
             publications = tx.datasets.publications(version_id)
             findings = tx.datasets.findings(version_id)
+            judged = tx.trends.judged(version_id)
             about = _origin_of(tx, dataset)
         if all(one.ocfl_version is None for one in versions):
             msg = f"{version_id} is not archived yet; its log waits until its object is there"
@@ -117,6 +118,7 @@ class ArchiveLogSink:
                     KeptFinding(version_id=version_id, position=at, body=finding) for at, finding in enumerate(findings)
                 ]
                 content["findings"] = _rows(kept)
+                content["metric_samples"] = _rows([judged] if judged is not None else [])
             case "receipt.issued":
                 content["receipts"] = _rows([one for one in receipts if one.receipt_id in named] or receipts)
             case "decision.made":

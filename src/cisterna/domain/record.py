@@ -33,6 +33,7 @@ from cisterna.domain.retention import RetentionRule
 from cisterna.domain.review import Decision
 from cisterna.domain.sighting import Sighting
 from cisterna.domain.stored_copy import StoredCopy
+from cisterna.domain.trend import JudgedValues
 from cisterna.domain.work import Work, WorkState
 
 SCHEMA_VERSION = 1
@@ -101,6 +102,7 @@ KINDS: Mapping[str, Kind] = {
     "datasets": Kind(Dataset),
     "versions": Kind(Version),
     "findings": Kind(KeptFinding, columns={"outcome": lambda finding: finding.body.outcome.value}),
+    "metric_samples": Kind(JudgedValues),
     "receipts": Kind(CopyReceipt, is_final=True),
     "copies": Kind(StoredCopy),
     "decisions": Kind(Decision, is_final=True),

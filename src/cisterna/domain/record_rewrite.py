@@ -201,7 +201,7 @@ def _acquisition(content: Content, erasure: Erasure) -> Content | None:
 RULES: Mapping[str, Rule] = {
     **dict.fromkeys(("instruments", "projects", "bindings", "adoptions", "lanes", "retention_rules"), _kept),
     **dict.fromkeys(("accounts", "api_tokens", "setup_links", "holds", "erasures"), _kept),
-    **dict.fromkeys(("versions", "copies", "protections"), _gone_by("dataset_id")),
+    **dict.fromkeys(("versions", "metric_samples", "copies", "protections"), _gone_by("dataset_id")),
     **dict.fromkeys(("findings", "receipts", "decisions", "publications", "releases"), _gone_by("version_id")),
     "alerts": _gone_by("acquisition_id"),
     "works": _gone_by("subject"),

@@ -36,6 +36,7 @@ from cisterna.ports.record import Rebuilding, Records, Recoveries
 from cisterna.ports.retention import Protections, RetentionRules
 from cisterna.ports.roster import Roster
 from cisterna.ports.sighting import Sightings
+from cisterna.ports.trend import TrendBook
 
 
 class Instruments(Protocol):
@@ -378,6 +379,7 @@ class Transaction(Protocol):
     outbox: Outbox
     accounts: Accounts
     alerts: Alerts
+    trends: TrendBook
     records: Records
     rebuilding: Rebuilding
     recoveries: Recoveries

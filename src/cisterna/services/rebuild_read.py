@@ -48,6 +48,7 @@ LOGGED = {
     "dataset": "datasets",
     "version": "versions",
     "findings": "findings",
+    "metric_samples": "metric_samples",
     "receipts": "receipts",
     "decisions": "decisions",
     "publications": "publications",

@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
+from pydantic import Field
+
 from cisterna.domain.base import Value
 from cisterna.ports.quality import MetricTable
 
@@ -35,10 +37,13 @@ class Summary(Value):
     Attributes:
         row: What the gate judges.
         table: The metrics with the columns `unreadable`, `saturated` and `focus_margin` added, to name files by.
+        by_channel: Values of single channels, by channel and then by the name that they have in the row: what a channel
+            is usually like is told from them.
     """
 
     row: SummaryRow
     table: MetricTable
+    by_channel: dict[str, dict[str, float | None]] = Field(default_factory=dict)
 
 
 def number(cell: object) -> float | None:

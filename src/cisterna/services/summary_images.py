@@ -32,9 +32,11 @@ def summarise_images(table: MetricTable, facts: Facts, *, limits: Mapping[str, f
         "channels": len(images.channels),
         "planes_missing": images.planes_missing(),
         **images.focus_shares(),
-        "saturated_images_share": images.worst_share(images.saturated, above=images.limits["saturated_share_max"]),
+        "saturated_images_share": images.worst_share(
+            "saturated_images_share", images.saturated, above=images.limits["saturated_share_max"]
+        ),
         "saturated_worst_share": maximum(images.saturated),
-        "empty_share": images.worst_share(images.numbers("empty"), above=0.5),
+        "empty_share": images.worst_share("empty_share", images.numbers("empty"), above=0.5),
         "snr_median": images.worst_median("snr"),
         "background_uniformity_median": images.worst_median("background_uniformity"),
         "nonfinite_worst_share": maximum(images.numbers("nonfinite_share")),
@@ -45,7 +47,7 @@ def summarise_images(table: MetricTable, facts: Facts, *, limits: Mapping[str, f
         "saturated": list(images.saturated),
         "focus_margin": list(images.margins),
     }
-    return Summary(row=row, table=MetricTable(columns={**table.columns, **added}))
+    return Summary(row=row, table=MetricTable(columns={**table.columns, **added}), by_channel=images.by_channel)
 
 
 class _Images:
@@ -65,6 +67,7 @@ class _Images:
             for pair in zip(self.numbers("saturated_share"), self.numbers("clipped_share"), strict=True)
         ]
         self.margins: list[float | None] = [None] * table.rows
+        self.by_channel: dict[str, dict[str, float | None]] = {channel: {} for channel in self.channels if channel}
 
     def _column(self, name: str) -> list[Cell]:
         return self._table.columns.get(name, [None] * self._table.rows)
@@ -80,14 +83,26 @@ class _Images:
                 grouped[channel].append(value)
         return grouped
 
-    def worst_share(self, values: Sequence[float | None], *, above: float) -> float | None:
+    def _note(self, name: str, channel: str, value: float) -> float:
+        if channel in self.by_channel:
+            self.by_channel[channel][name] = value
+        return value
+
+    def worst_share(self, name: str, values: Sequence[float | None], *, above: float) -> float | None:
         """Share of the images above a limit, of the channel with the largest; None when no image has a value."""
-        grouped = self._by_channel(values).values()
-        return max((sum(value > above for value in group) / len(group) for group in grouped), default=None)
+        grouped = self._by_channel(values).items()
+        return max(
+            (
+                self._note(name, channel, sum(value > above for value in group) / len(group))
+                for channel, group in grouped
+            ),
+            default=None,
+        )
 
     def worst_median(self, name: str) -> float | None:
         """The lowest of the channels' medians; None when no image has a value."""
-        return min((median(group) for group in self._by_channel(self.numbers(name)).values()), default=None)
+        grouped = self._by_channel(self.numbers(name)).items()
+        return min((self._note(f"{name}_median", channel, median(group)) for channel, group in grouped), default=None)
 
     def _places(self, *names: str) -> Iterator[tuple[Cell, ...]]:
         """Give the place of each row: in the run, or for a plane of a maker's file, in that file."""
@@ -140,8 +155,8 @@ class _Images:
                 margin = None if value is None or (best in low and best not in sure) else value / limit
                 for row in rows:
                     self.margins[row] = margin
-            medians.append(median(known))
-            lost.append(len(sure) / len(sharpest))
+            medians.append(self._note("focus_median", channel, median(known)))
+            lost.append(self._note("out_of_focus_share", channel, len(sure) / len(sharpest)))
             unknown.append((len(sharpest) - len(known) + len(low) - len(sure)) / len(sharpest))
         return {
             "focus_median": min(medians, default=None),

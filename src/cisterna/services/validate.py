@@ -23,6 +23,7 @@ from cisterna.services.staging import read_staged, stage_files
 from cisterna.services.summary import Cell, Facts, Summary
 from cisterna.services.summary_choice import summarise
 from cisterna.services.transition import advance
+from cisterna.services.trend import came_at, samples_of
 
 FINDINGS_FILE = "quality/findings.json"
 SUMMARY_FILE = "quality/summary.json"
@@ -91,6 +92,8 @@ def gate_version(
     with catalogue.begin() as tx:
         tx.inbox.require_lease(lease)
         tx.datasets.set_findings(version_id, report.findings)
+        at = came_at(tx, version)
+        tx.trends.add(samples_of(summary, version=version, dataset=dataset, verdict=verdict, at=at))
         return advance(
             tx,
             judged,
@@ -186,7 +189,8 @@ def _findings_json(report: GateReport, verdict: Verdict, reason: str) -> bytes:
 
 
 def _summary_json(summary: Summary, limits: Mapping[str, float]) -> bytes:
-    return _json({"summary": summary.row, "limits": dict(limits), "rows": summary.table.rows})
+    content = {"summary": summary.row, "by_channel": summary.by_channel, "limits": dict(limits)}
+    return _json({**content, "rows": summary.table.rows})
 
 
 def _json(content: Mapping[str, object]) -> bytes:

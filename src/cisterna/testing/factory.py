@@ -16,13 +16,14 @@ from cisterna.domain.alert import Alert, AlertKind, Place, Severity
 from cisterna.domain.dataset import Dataset, Version
 from cisterna.domain.dataset import version_id as name_version
 from cisterna.domain.event import Event
-from cisterna.domain.finding import Finding, Outcome
+from cisterna.domain.finding import Finding, Outcome, Verdict
 from cisterna.domain.identifier import acquisition_id, ark, dataset_id
 from cisterna.domain.instrument import Instrument, ZoneIdentity
 from cisterna.domain.project import Access, Creator, HumanData, MetadataDefaults, Project
 from cisterna.domain.publication import Publication
 from cisterna.domain.receipt import CopyReceipt
 from cisterna.domain.review import Act, Decision
+from cisterna.domain.trend import MetricSample
 from cisterna.domain.work import Work, WorkKind
 from cisterna.ports.catalogue import Catalogue
 from cisterna.testing.clock import START
@@ -146,6 +147,22 @@ def make_version(dataset: Dataset | None = None, *, number: int = 1, revision: i
 def make_finding(check: str = "focus-min", outcome: Outcome = Outcome.PASSED, **fields: Any) -> Finding:
     """Make a finding of one check."""
     return Finding(**{"check": check, "outcome": outcome, "message": f"{check}: {outcome.value}", **fields})
+
+
+def make_sample(version: Version, **fields: Any) -> MetricSample:
+    """Make one value of a version's summary."""
+    made = {
+        "version_id": version.version_id,
+        "dataset_id": version.dataset_id,
+        "instrument": "squid-1",
+        "data_type": "microscopy",
+        "channel": None,
+        "metric": "focus_median",
+        "value": 0.05,
+        "verdict": Verdict.PASSED,
+        "at": version.created_at,
+    }
+    return MetricSample(**{**made, **fields})
 
 
 def make_receipt(version: Version, name: str = "receipt", **fields: Any) -> CopyReceipt:

@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSON, JSONB, TIMESTAMP
 
-SCHEMA_REVISION = "0016"
+SCHEMA_REVISION = "0017"
 """The newest migration; a database that is there already needs no Alembic at start."""
 
 metadata = MetaData(
@@ -87,7 +87,12 @@ acquisitions = Table(
         "state IN ('writing', 'complete', 'aborted', 'partial', 'stalled', 'unavailable')", name="state_is_known"
     ),
 )
-Index("ix_acquisitions_newest", acquisitions.c.instrument, acquisitions.c.first_seen.desc())
+Index(
+    "ix_acquisitions_newest",
+    acquisitions.c.instrument,
+    acquisitions.c.first_seen.desc(),
+    postgresql_include=["dataset_id", "project"],
+)
 Index("ix_acquisitions_first_seen", acquisitions.c.first_seen.desc())
 Index("ix_acquisitions_held", acquisitions.c.acquisition_id, postgresql_where=text("held"))
 Index("ix_acquisitions_bare", acquisitions.c.state, postgresql_where=text("dataset_id IS NULL"))
@@ -131,6 +136,7 @@ versions = Table(
     _moment("stage_at"),
     Column("record", Integer, nullable=False),
     _body(),
+    Column("verdict", Text, Computed("body ->> 'verdict'", persisted=True)),
     UniqueConstraint("dataset_id", "number", "revision"),
     CheckConstraint("number >= 1 AND revision >= 0", name="is_numbered"),
     CheckConstraint(
@@ -141,6 +147,13 @@ versions = Table(
 )
 Index("ix_versions_stage", versions.c.stage, versions.c.stage_at.desc())
 Index("ix_versions_stage_at", versions.c.stage_at.desc())
+Index(
+    "ix_versions_verdict",
+    versions.c.dataset_id,
+    versions.c.number,
+    versions.c.revision,
+    postgresql_include=["verdict"],
+)
 
 findings = Table(
     "findings",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cisterna.web.adoption_wording import ADOPTION
 from cisterna.web.alert_wording import ALERT
+from cisterna.web.instrument_wording import INSTRUMENT
 from cisterna.web.quarantine_wording import QUARANTINE
 from cisterna.web.removal_wording import REMOVAL
 from cisterna.web.shadow_wording import SHADOW
@@ -481,6 +482,7 @@ TEXT: dict[str, str] = {
     **ALERT,
     **ADOPTION,
     **QUARANTINE,
+    **INSTRUMENT,
     **REMOVAL,
     **WRITING,
     **SHADOW,

@@ -1,0 +1,4 @@
+ALTER TABLE versions ADD COLUMN verdict TEXT GENERATED ALWAYS AS (body ->> 'verdict') STORED;
+CREATE INDEX ix_versions_verdict ON versions (dataset_id, number, revision) INCLUDE (verdict);
+DROP INDEX ix_acquisitions_newest;
+CREATE INDEX ix_acquisitions_newest ON acquisitions (instrument, first_seen DESC) INCLUDE (dataset_id, project);

@@ -32,6 +32,7 @@ NEEDS_A_STACK = (
     "reprocess ds-x --reason why",
     "review list",
     "review accept ds-x --reason why",
+    "alerts test room",
     "review reject ds-x --reason why",
     "review discard ds-x --reason why",
     "review request-changes ds-x --reason why",

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from cisterna.domain.account import Account, Role
 from cisterna.domain.dataset import Version
 from cisterna.domain.permission import may_reprocess
-from cisterna.domain.quarantine import is_quarantined
+from cisterna.domain.quarantine import KEPT_BACK, is_quarantined
 from cisterna.domain.review import Act, Decision, last_word
 from cisterna.services.detail import Detail
 from cisterna.services.discard import discard_version
@@ -24,7 +24,7 @@ class Chance(NamedTuple):
     Attributes:
         decides: Whether they are a steward who may decide on it.
         own: Whether they submitted it, and so do not accept it.
-        rechecks: Whether they may have it judged again.
+        rechecks: Whether it is in quarantine and they may have it judged again.
         others: The stewards who may decide on it.
     """
 
@@ -95,7 +95,7 @@ def chances(parts: WebParts, rows: Sequence[Overview], account: Account) -> dict
         found[row.version_id] = Chance(
             decides=account.has_role(Role.STEWARD, project=row.project),
             own=account.name == row.submitter,
-            rechecks=may_reprocess(account, projects.get(row.project or "")),
+            rechecks=row.verdict in KEPT_BACK and may_reprocess(account, projects.get(row.project or "")),
             others=stewards[row.project],
         )
     return found

@@ -12,7 +12,7 @@ from cisterna.domain.acquisition import Acquisition
 from cisterna.domain.alert import AlertKind
 from cisterna.domain.alert_message import AlertMessage, MessageKind
 from cisterna.domain.dataset import Stage
-from cisterna.domain.errors import NotFound
+from cisterna.domain.errors import InvalidInput, NotFound
 from cisterna.domain.event import Event
 from cisterna.domain.finding import Verdict
 from cisterna.domain.fixity import Fixity
@@ -41,7 +41,7 @@ def alert_message(event: Event, *, catalogue: Catalogue, base_url: str) -> Alert
     with catalogue.begin() as tx:
         try:
             return write(tx, event, base_url.rstrip("/"))
-        except NotFound:  # erased meanwhile
+        except (InvalidInput, NotFound):  # erased meanwhile, or it never was an id
             return None
 
 

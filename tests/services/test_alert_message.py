@@ -92,6 +92,24 @@ def test_damage_is_told_once_and_only_while_it_is_there(site: Site, project: str
     assert message(site, made("copy.fixity", version.version_id, store="elsewhere", fixity="damaged")) is None
 
 
+def test_a_dataset_is_not_named_any_more_once_a_later_description_closes_it(site: Site) -> None:
+    version = site.lay_version("plate-7", title=SECRET)
+    site.lay_copies(version, Fixity.DAMAGED, mirrored=False)
+    event = made("copy.fixity", version.version_id, store="archive", fixity="damaged")
+    with site.catalogue.begin() as tx:
+        closed = {**(version.metadata or {}), "human_data": "unanswered"}
+        tx.datasets.add_version(
+            version.model_copy(
+                update={"version_id": f"{version.version_id}.1", "revision": 1, "record": 0, "metadata": closed}
+            )
+        )
+
+    found = message(site, event)
+
+    assert found is not None
+    assert SECRET not in f"{found.subject} {found.body}"
+
+
 @pytest.mark.parametrize("name", ["release.refused", "release.stopped"])
 def test_a_release_that_did_not_come_to_its_end_is_told_by_ids_alone(site: Site, name: str) -> None:
     run = site.lay_acquisition(SECRET, state=AcquisitionState.COMPLETE)

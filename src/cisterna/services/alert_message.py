@@ -58,7 +58,7 @@ def _of_review(tx: Transaction, event: Event, base: str) -> AlertMessage | None:
         MessageKind.NOT_ASSESSED: "A dataset could not be assessed",
         MessageKind.REVIEW: "A dataset waits for a steward",
     }[kind]
-    is_open = _is_open(tx, event, dataset.project) and not version.is_restricted
+    is_open = _is_open(tx, event, dataset.project, dataset_id=dataset.dataset_id)
     told = [dataset.title, version.reason or ""] if is_open else []
     return AlertMessage(
         kind=kind,
@@ -110,7 +110,7 @@ def _of_fixity(tx: Transaction, event: Event, base: str) -> AlertMessage | None:
     now = next((one for one in tx.copies.of(dataset.dataset_id) if one.store == store), None)
     if now is None or now.fixity is not Fixity.DAMAGED:
         return None
-    is_open = _is_open(tx, event, dataset.project)
+    is_open = _is_open(tx, event, dataset.project, dataset_id=dataset.dataset_id)
     told = [dataset.title] if is_open else []
     return AlertMessage(
         kind=MessageKind.DAMAGED,
@@ -159,9 +159,12 @@ def _was_told(tx: Transaction, event: Event) -> bool:
     return bool(same) and same[0] != event.event_id
 
 
-def _is_open(tx: Transaction, event: Event, project: str | None) -> bool:
-    """Tell whether data may be named: they were open when it happened, and are now."""
-    return not event.restricted and project is not None and not tx.projects.get(project).is_restricted
+def _is_open(tx: Transaction, event: Event, project: str | None, *, dataset_id: str | None = None) -> bool:
+    """Tell whether data may be named: they were open when it happened, and are now, in every description of them."""
+    if event.restricted or project is None or tx.projects.get(project).is_restricted:
+        return False
+    versions = tx.datasets.versions(dataset_id) if dataset_id else []
+    return not any(one.is_restricted for one in versions)
 
 
 def _lines(told: list[str], *, is_open: bool) -> tuple[str, ...]:

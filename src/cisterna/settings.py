@@ -300,6 +300,15 @@ class Measure(_Section):
     readers: int = Field(4, ge=1, le=64, description="Threads of a worker that read, digest, measure and upload.")
 
 
+class Quality(_Section):
+    """By which rules datasets are judged."""
+
+    expectations: Path | None = Field(
+        None,
+        description="Folder of the facility's own suites, which go before ours; unset: `expectations` below the home.",
+    )
+
+
 class LineageTransport(StrEnum):
     """Where OpenLineage events go."""
 
@@ -425,6 +434,7 @@ class Settings(BaseSettings):
     landing: Landing = Landing()
     events: Events = Events()
     measure: Measure = Measure()
+    quality: Quality = Quality()
     lineage: Lineage = Lineage()
     identity: Identity = Identity()
     release: Release = Release()

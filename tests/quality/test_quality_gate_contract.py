@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from cisterna.adapters.gx_gate import GxGate
+from cisterna.adapters.suite_file import BASELINE
+from cisterna.domain.control_chart import BaselineRule, Side
 from cisterna.ports.quality import QualityGate
 from cisterna.testing.limit_gate import LimitGate
 from cisterna.testing.quality_gate_contract import QualityGateContract
@@ -17,6 +19,15 @@ BAD = {
     "kwargs": {"column": "bad_share", "max_value": 0.5},
     "rows": {"column": "badness", "max_value": 0},
 }
+DIM = {
+    **RULE,
+    "check": "dim",
+    "type": BASELINE,
+    "kwargs": {"column": "brightness", "side": "low", "least": 3, "floor": 0.1},
+    "severity": "warning",
+    "title": "Brightness",
+    "unit": "counts",
+}
 
 
 class TestGreatExpectations(QualityGateContract):
@@ -26,6 +37,7 @@ class TestGreatExpectations(QualityGateContract):
     def quality_gate(self, site_gate: GxGate, site: Path) -> QualityGate:
         write(site, {"suite": "cells/default", "expectations": [BAD]})
         write(site, {"suite": "hollow/default"}, data_type="hollow")
+        write(site, {"suite": "usual/default", "expectations": [DIM]}, data_type="usual")
         return site_gate
 
     @pytest.fixture
@@ -38,7 +50,11 @@ class TestLimits(QualityGateContract):
 
     @pytest.fixture
     def quality_gate(self) -> QualityGate:
-        return LimitGate({"cells": {"bad_share": 0.5}, "hollow": {}}, rows={"bad_share": "badness"})
+        return LimitGate(
+            {"cells": {"bad_share": 0.5}, "hollow": {}},
+            rows={"bad_share": "badness"},
+            baselines={"usual": [BaselineRule(check="dim", metric="brightness", side=Side.LOW, least=3, floor=0.1)]},
+        )
 
     @pytest.fixture
     def lost_gate(self) -> QualityGate:

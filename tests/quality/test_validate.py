@@ -11,6 +11,9 @@ import pytest
 
 from cisterna.adapters.catalogue_sql import SqlCatalogue
 from cisterna.adapters.gx_gate import GxGate
+from cisterna.adapters.shared_data import shared_folder
+from cisterna.adapters.suite_file import load_suite
+from cisterna.adapters.table_parquet import ParquetTables
 from cisterna.domain.acquisition import INCOMPLETE, AcquisitionState
 from cisterna.domain.dataset import Stage, Version
 from cisterna.domain.errors import GateUnavailable, IllegalTransition, InvalidInput, LeaseLost
@@ -23,11 +26,11 @@ from cisterna.services.summary import Facts
 from cisterna.services.summary_derived import summarise_labels
 from cisterna.services.summary_images import summarise_images
 from cisterna.services.transition import advance
-from cisterna.services.validate import FINDINGS_FILE, SUMMARY_FILE, gate_version
-from cisterna.testing.clock import SettableClock
-from cisterna.testing.factory import keep_version, make_work
+from cisterna.services.validate import FINDINGS_FILE, FINDINGS_TABLE, SUITE_FILE, SUMMARY_FILE, gate_version
+from cisterna.testing.clock import START, SettableClock
+from cisterna.testing.factory import keep_version, make_sample, make_work
 from cisterna.testing.memory_store import MemoryStore
-from tests.quality.dataset import Row, dataset, row, table
+from tests.quality.dataset import CHANNELS, Row, dataset, row, table
 
 LIMITS = {"focus_min": 0.02, "focus_relative_min": 0.3, "saturated_share_max": 0.01}
 
@@ -53,7 +56,7 @@ class Bench:
     def __init__(self, catalogue: SqlCatalogue, clock: SettableClock, gate: GxGate) -> None:
         self.catalogue, self.clock, self.gate = catalogue, clock, gate
         self.store = MemoryStore()
-        self.tables = JsonTables()
+        self.tables: JsonTables | ParquetTables = JsonTables()
 
     def measured(self, rows: list[Row], *, body: bytes | None = None, progress: float | None = 1.0) -> Version:
         version = keep_version(self.catalogue, staging="v1/content/attempt-1")
@@ -92,10 +95,13 @@ class Bench:
         with self.catalogue.begin() as tx:
             return tx.datasets.findings(version.version_id)
 
-    def kept(self, version: Version, path: str) -> object:
+    def bytes_of(self, version: Version, path: str) -> bytes:
         with self.catalogue.begin() as tx:
             dataset = tx.datasets.get(version.dataset_id)
-        return json.loads(read_staged(version, path, dataset=dataset, store=self.store))
+        return read_staged(version, path, dataset=dataset, store=self.store)
+
+    def kept(self, version: Version, path: str) -> object:
+        return json.loads(self.bytes_of(version, path))
 
 
 @pytest.fixture
@@ -110,13 +116,14 @@ def test_a_good_version_is_gated_as_passed_with_what_proves_it(bench: Bench) -> 
     gated = bench.judge(version)
 
     assert (gated.stage, gated.verdict) == (Stage.GATED, Verdict.PASSED)
-    assert gated.reason == "All 16 checks passed."
+    assert gated.reason == "All 16 checks passed. 3 more ask what is usual and are not applied yet."
     findings = bench.kept(gated, FINDINGS_FILE)
     assert isinstance(findings, dict)
     assert findings["verdict"] == "passed"
     assert len(findings["suite_sha512"]) == 128
     assert findings["engine"].startswith("great_expectations ")
-    assert len(findings["findings"]) == 16
+    assert len(findings["findings"]) == 19
+    assert load_suite(shared_folder("expectations"), "microscopy").text.encode() == bench.bytes_of(gated, SUITE_FILE)
     summary = bench.kept(gated, SUMMARY_FILE)
     assert isinstance(summary, dict)
     assert summary["summary"]["images_found"] == 24
@@ -135,6 +142,61 @@ def test_a_blurred_version_is_quarantined_and_goes_on_all_the_same(bench: Bench)
     assert failed[0].files
     assert events[-1].data["verdict"] == "quarantined"
     assert events[-1].data["suite"] == "microscopy/default"
+
+
+def test_findings_are_kept_as_a_table_too_with_suite_and_engine(bench: Bench) -> None:
+    bench.tables = ParquetTables()
+    gated = bench.judge(bench.measured(dataset(all="blur 4")))
+
+    body = bench.bytes_of(gated, FINDINGS_TABLE)
+    kept = ParquetTables().load(body)
+    told = bench.kept(gated, FINDINGS_FILE)
+    assert isinstance(told, dict)
+    assert kept["check"] == [one["check"] for one in told["findings"]]
+    assert kept["outcome"] == [one["outcome"] for one in told["findings"]]
+    observed = [None if one is None else json.loads(str(one)) for one in kept["observed"]]
+    assert observed == [one["observed"] for one in told["findings"]]
+    for proof in (told["suite_sha512"], told["engine"], "great_expectations ", ", cisterna ", "quarantined"):
+        assert proof.encode() in body
+
+
+def earlier(bench: Bench, count: int, *, instrument: str = "squid-1", **values: float) -> None:
+    """Keep datasets that passed, a day apart, before the one that is judged."""
+    for day in range(count):
+        version = keep_version(bench.catalogue, f"earlier {day}", instrument=instrument, stage=Stage.ACCEPTED)
+        samples = [
+            make_sample(version, instrument=instrument, channel=channel, metric=metric, value=value)
+            for channel in (None, *CHANNELS)
+            for metric, value in values.items()
+        ]
+        with bench.catalogue.begin() as tx:
+            tx.trends.add([one.model_copy(update={"at": START - timedelta(days=1 + day)}) for one in samples])
+
+
+def test_worse_than_this_microscope_lately_is_a_finding_that_says_so(bench: Bench) -> None:
+    earlier(bench, 20, focus_median=0.5, snr_median=1.0, background_uniformity_median=0.1)
+
+    gated = bench.judge(bench.measured(dataset()))
+
+    assert gated.verdict is Verdict.REVIEW
+    found = {one.check: one for one in bench.findings(gated)}
+    worse = found["focus-usual"]
+    assert worse.outcome is Outcome.WARNING
+    for words in ("worse than squid-1 in the last 90 days", "20 datasets from 20", "usually 0.5", "limit 0.494"):
+        assert words in worse.message
+    assert found["signal-usual"].outcome is Outcome.PASSED
+    assert "as usual for squid-1" in found["signal-usual"].message
+
+
+def test_another_instruments_datasets_say_nothing_of_this_one(bench: Bench) -> None:
+    earlier(bench, 20, instrument="squid-2", focus_median=0.5)
+
+    gated = bench.judge(bench.measured(dataset()))
+
+    assert gated.verdict is Verdict.PASSED
+    found = {one.check: one for one in bench.findings(gated)}
+    assert found["focus-usual"].outcome is Outcome.NOT_APPLIED
+    assert "not applied yet; 0 datasets of squid-1 that passed or were accepted" in found["focus-usual"].message
 
 
 def test_what_was_judged_is_a_sample_in_the_instruments_trend_by_channel(bench: Bench) -> None:

@@ -53,6 +53,26 @@ _METRICS = sql_text(
     """
 )
 
+_ARCHIVED = sql_text(
+    """
+    SELECT v.version_id
+    FROM versions AS v JOIN datasets ON datasets.dataset_id = v.dataset_id
+    WHERE datasets.body ->> 'data_type' = :data_type AND v.body ->> 'verdict' IS NOT NULL
+        AND v.stage NOT IN ('detected', 'measured', 'gated', 'described')
+        AND NOT (:accepted AND (
+            v.stage IN ('rejected', 'withdrawn')
+            OR v.body ->> 'verdict' <> 'passed' AND v.stage NOT IN ('accepted', 'published')
+        ))
+        AND NOT EXISTS (
+            SELECT FROM versions AS later
+            WHERE later.dataset_id = v.dataset_id AND (later.number, later.revision) > (v.number, v.revision)
+                AND later.stage NOT IN ('detected', 'measured', 'gated', 'described')
+        )
+    ORDER BY v.body ->> 'created_at' DESC, v.version_id DESC
+    LIMIT :limit
+    """
+)
+
 _USUAL = {
     end: sql_text(
         f"""
@@ -119,6 +139,11 @@ class SqlTrendBook:
         """By data type, metric and channel."""
         found = self._sql.run(_METRICS, {"instrument": instrument})
         return [(row.data_type, row.metric, row.channel) for row in found]
+
+    def archived(self, *, data_type: str, accepted: bool, limit: int) -> Sequence[str]:
+        """Newest data first."""
+        wanted = {"data_type": data_type, "accepted": accepted, "limit": limit}
+        return list(self._sql.run(_ARCHIVED, wanted).scalars())
 
     def usual(
         self,

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from cisterna.adapters.local_service import Message, NoAnswer, ask
 from cisterna.adapters.shared_data import shared_folder
-from cisterna.adapters.suite_file import read_suite
-from cisterna.domain.errors import GateUnavailable, InvalidInput
+from cisterna.adapters.suite_file import (
+    Folders,
+    SuiteText,
+    flaws_of,
+    list_suites,
+    load_suite,
+    parse_suite,
+    read_suite,
+    suite_path,
+)
+from cisterna.domain.control_chart import BaselineRule, Chart
+from cisterna.domain.errors import GateUnavailable, InvalidInput, NotFound
 from cisterna.domain.finding import Finding, Outcome
-from cisterna.ports.quality import GateReport, MetricTable
+from cisterna.ports.quality import GateReport, MetricTable, SuiteInForce, TriedSuite
 
 _ANSWER_LIMIT_BYTES = 16 * 1024 * 1024
 _FILES_MAX = 100
@@ -28,11 +38,11 @@ class GxGate:
 
     Args:
         socket: Where the process listens.
-        expectations: Folder with `<data type>/<suite>.json`, the same that the process was given; unset: ours.
+        expectations: Folders with `<data type>/<suite>.json`, the same that the process was given; unset: ours.
         timeout_seconds: How long an answer may take.
     """
 
-    def __init__(self, socket: Path, *, expectations: Path | None = None, timeout_seconds: float = 30.0) -> None:
+    def __init__(self, socket: Path, *, expectations: Folders | None = None, timeout_seconds: float = 30.0) -> None:
         self.socket = socket
         self._expectations = expectations or shared_folder("expectations")
         self._timeout_seconds = timeout_seconds
@@ -44,12 +54,25 @@ class GxGate:
         except InvalidInput:
             return {}
 
+    def baselines(self, data_type: str) -> Sequence[BaselineRule]:
+        """Give the rules of the data type's suite that ask what was usual; none when there is no suite."""
+        try:
+            rules = read_suite(self._expectations, data_type)[0].expectations
+        except InvalidInput:
+            return ()
+        return tuple(one for rule in rules if (one := rule.baseline) is not None)
+
     def ping(self) -> str:
         """Name the engine that listens. Raises `GateUnavailable`."""
         return str(self._ask({"op": "ping"}).get("engine"))
 
     def assess(
-        self, *, data_type: str, summary: Mapping[str, float | int | str | None], table: MetricTable
+        self,
+        *,
+        data_type: str,
+        summary: Mapping[str, float | int | str | None],
+        table: MetricTable,
+        charts: Sequence[Chart] | None = None,
     ) -> GateReport:
         """Judge one dataset: the summary row, then the rows behind each failure, to name files.
 
@@ -57,16 +80,51 @@ class GxGate:
             GateUnavailable: The process did not answer in time, or not in its language.
         """
         usable = {name: value for name, value in summary.items() if not _is_nonfinite(value)}
-        answer = self._ask({"op": "assess", "data_type": data_type, "summary": usable})
+        told = None if charts is None else [one.model_dump(mode="json") for one in charts]
+        return self._report({"data_type": data_type, "summary": usable, "charts": told}, table=table, rows=table.rows)
+
+    def open(self, body: bytes, *, data_type: str) -> TriedSuite:
+        """Take a suite to be tried."""
+        return _Tried(self, parse_suite(body, wanted=f"{data_type}/default"), data_type)
+
+    def listed(self) -> Sequence[SuiteInForce]:
+        """Read every suite."""
+        folders = self._expectations
+        return list_suites([folders] if isinstance(folders, Path) else folders)
+
+    def current(self, data_type: str) -> bytes:
+        """Read the suite that is in force."""
+        if not suite_path(self._expectations, data_type).exists():
+            msg = f"there is no suite {data_type}/default; `cisterna quality list` shows those there are"
+            raise NotFound(msg, data_type=data_type)
+        return load_suite(self._expectations, data_type).text.encode()
+
+    def tried(
+        self,
+        *,
+        data_type: str,
+        text: str,
+        summary: Mapping[str, float | int | str | None],
+        rows: int,
+        charts: list[Json],
+    ) -> GateReport:
+        """Judge by a suite that is given, and name no file."""
+        usable = {name: value for name, value in summary.items() if not _is_nonfinite(value)}
+        request = {"data_type": data_type, "summary": usable, "charts": charts, "suite_text": text}
+        return self._report(request, table=MetricTable(columns={}), rows=rows)
+
+    def _report(self, request: Json, *, table: MetricTable, rows: int) -> GateReport:
+        answer = self._ask({"op": "assess", **request})
         try:
-            findings = [self._finding(data_type, one, table) for one in answer["findings"]]
-            if table.rows == 0:
+            findings = [self._finding(request["data_type"], one, table) for one in answer["findings"]]
+            if rows == 0:
                 findings.insert(0, _EMPTY_TABLE)
             return GateReport(
                 suite=answer["suite"],
                 suite_sha512=answer["suite_sha512"],
                 engine=answer["engine"],
                 findings=tuple(findings),
+                suite_text=answer["suite_text"],
             )
         except (KeyError, TypeError, ValueError) as error:
             msg = f"the quality process answered in a form that is not known ({error}); restart it"
@@ -108,6 +166,28 @@ class GxGate:
             reason = answer.content["error"]
             raise GateUnavailable(f"the quality process refused the request: {reason}", socket=str(self.socket))
         return answer.content
+
+
+class _Tried:
+    """Implements `ports.quality.TriedSuite`."""
+
+    def __init__(self, gate: GxGate, loaded: SuiteText, data_type: str) -> None:
+        self._gate, self._text, self._data_type = gate, loaded.text, data_type
+        suite = loaded.suite
+        self.name = suite.suite
+        self.sha512 = loaded.sha512
+        self.limits: Mapping[str, float] = suite.limits
+        self.baselines: Sequence[BaselineRule] = [
+            one for rule in suite.expectations if (one := rule.baseline) is not None
+        ]
+        self.flaws: Sequence[str] = flaws_of(suite)
+
+    def assess(
+        self, *, summary: Mapping[str, float | int | str | None], rows: int, charts: Sequence[Chart]
+    ) -> GateReport:
+        """Ask the gate."""
+        told = [one.model_dump(mode="json") for one in charts]
+        return self._gate.tried(data_type=self._data_type, text=self._text, summary=summary, rows=rows, charts=told)
 
 
 def _is_nonfinite(value: object) -> bool:

@@ -4,7 +4,8 @@ The only module that imports `great_expectations`. It listens once everything is
 warm. Requests (see `local_service`):
 
 - `{"op": "ping"}` -> `{"engine": ...}`
-- `{"op": "assess", "data_type": ..., "summary": {...}}` -> suite, digest, engine, and one finding an expectation
+- `{"op": "assess", "data_type": ..., "summary": {...}, "charts": [...]}` -> suite, digest, text, engine, and one
+  finding an expectation; with `suite_text` by that suite, which is only tried
 - `{"op": "rows", "data_type": ..., "check": ..., "values": [...]}` -> `{"rows": [...]}`, indices outside the rule
 """
 
@@ -16,18 +17,25 @@ import os
 import sys
 import threading
 from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from pydantic import ValidationError
+
+from cisterna.adapters.baseline_words import Standing, standing_of
 from cisterna.adapters.loading import begin_loading, end_loading
 from cisterna.adapters.local_service import LocalService, Message, leave_on_signals, one_line, text_of
-from cisterna.adapters.suite_file import Rule, Suite, read_suite, unusable_columns
+from cisterna.adapters.suite_file import Folders, Rule, Suite, load_suite, parse_suite, read_suite, unusable_columns
+from cisterna.domain.control_chart import Chart
 from cisterna.domain.errors import InvalidInput
+from cisterna.domain.finding import Outcome
 
 MESSAGE_LIMIT_BYTES = 16 * 1024 * 1024
 ROWS_MAX = 500_000
 _COLUMNS_MAX = 1000
+_CHARTS_MAX = 20_000
 _UNUSED_VENDORS = ("boto3", "botocore", "sqlalchemy")
 _LAZY_VENDORS = ("altair", "scipy.stats")
 
@@ -38,10 +46,10 @@ class Engine:
     """Great Expectations with one ephemeral context; one call at a time.
 
     Args:
-        expectations: Folder with `<data type>/<suite>.json`.
+        expectations: Folders with `<data type>/<suite>.json`; the first one that has a suite counts.
     """
 
-    def __init__(self, expectations: Path) -> None:
+    def __init__(self, expectations: Folders) -> None:
         _lighten_import()
         import great_expectations as gx
         import pandas as pd
@@ -55,7 +63,7 @@ class Engine:
         self._whole = asset.add_batch_definition_whole_dataframe("whole")
         self._expectations = expectations
         self._lock = threading.Lock()
-        self.name = f"great_expectations {gx.__version__}"
+        self.name = f"great_expectations {gx.__version__}, cisterna {version('cisterna')}"
 
     def warm(self) -> None:
         """Run one expectation, so that the first caller does not pay for what is loaded late."""
@@ -69,23 +77,40 @@ class Engine:
         )
         self._judge([rule], {"one": 1})
 
-    def assess(self, data_type: str, summary: Mapping[str, Any]) -> Json:
-        """Judge a summary row by the suite of its data type: one finding an expectation, never an exception."""
+    def assess(
+        self,
+        data_type: str,
+        summary: Mapping[str, Any],
+        charts: Sequence[Chart] | None = None,
+        *,
+        text: str | None = None,
+    ) -> Json:
+        """Judge a summary row by the suite of its data type: one finding an expectation, never an exception.
+
+        What a rule asks that wants to know what was usual stands in its charts. A suite that is only tried is given as
+        text.
+        """
+        name = f"{data_type}/default"
         try:
-            suite, digest = read_suite(self._expectations, data_type)
+            given = None if text is None else parse_suite(text.encode(), wanted=name)
+            loaded = given or load_suite(self._expectations, data_type)
         except InvalidInput as refusal:
-            return self._report(f"{data_type}/default", "", [_not_assessed("suite", str(refusal))])
-        findings = [_unjudgeable(rule, summary) for rule in suite.expectations]
-        ready = [rule for rule, finding in zip(suite.expectations, findings, strict=True) if finding is None]
+            return self._report(name, "", "", [_not_assessed("suite", str(refusal))])
+        suite = loaded.suite
+        asked = [(rule, standing_of(rule, charts)) for rule in suite.expectations]
+        findings = [_unjudgeable(rule, standing, summary) for rule, standing in asked]
+        ready = [pair for pair, finding in zip(asked, findings, strict=True) if finding is None]
+        away = {standing.column: standing.sigmas for _, standing in ready if standing is not None}
+        rules = [rule if standing is None else standing.as_limit for rule, standing in ready]
         with self._lock:
-            judged = self._judge(ready, summary)
+            judged = self._judge(rules, {**summary, **away})
         found = [
-            finding or _finding(rule, summary, judged.get(rule.check))
-            for rule, finding in zip(suite.expectations, findings, strict=True)
+            finding or _finding(rule, standing, summary, judged.get(rule.check))
+            for (rule, standing), finding in zip(asked, findings, strict=True)
         ]
         if not found:
             found = [_not_assessed("suite", f"the suite {suite.suite} holds no expectation, so nothing was looked at")]
-        return self._report(suite.suite, digest, found)
+        return self._report(suite.suite, loaded.sha512, loaded.text, found)
 
     def rows(self, data_type: str, check: str, values: Sequence[float | None]) -> list[int]:
         """Give the indices of the rows that stand behind a failed check.
@@ -109,8 +134,9 @@ class Engine:
             indices = result.result.get("unexpected_index_list") or []
         return [int(index) for index in indices]
 
-    def _report(self, suite: str, digest: str, findings: list[Json]) -> Json:
-        return {"suite": suite, "suite_sha512": digest, "engine": self.name, "findings": findings}
+    def _report(self, suite: str, digest: str, text: str, findings: list[Json]) -> Json:
+        told = {"suite": suite, "suite_sha512": digest, "suite_text": text, "engine": self.name}
+        return {**told, "findings": findings}
 
     def _judge(self, rules: Sequence[Rule], summary: Mapping[str, Any]) -> dict[str, tuple[bool | None, str]]:
         """Run expectations over the row; by check, whether it is met, or None and why that could not be told."""
@@ -171,21 +197,26 @@ def _load_when_used(name: str) -> None:
         setattr(sys.modules[parent], child, module)
 
 
-def _unjudgeable(rule: Rule, summary: Mapping[str, Any]) -> Json | None:
+def _unjudgeable(rule: Rule, standing: Standing | None, summary: Mapping[str, Any]) -> Json | None:
     if rule.emptiness:
         return _not_assessed(rule.check, f"{rule.title}: the rule cannot fail ({rule.emptiness}); mend the suite")
+    if standing is not None:
+        unjudged = standing.unjudged
+        return None if unjudged is None else _unlooked(rule.check, *unjudged)
     lacking = unusable_columns(rule, summary)
     if lacking:
         return _not_assessed(rule.check, f"{rule.title}: not assessed, since there is no usable value of {lacking[0]}")
     return None
 
 
-def _finding(rule: Rule, summary: Mapping[str, Any], judged: tuple[bool | None, str] | None) -> Json:
+def _finding(
+    rule: Rule, standing: Standing | None, summary: Mapping[str, Any], judged: tuple[bool | None, str] | None
+) -> Json:
     met, why = judged or (None, "the engine gave no result")
     if met is None:
         return _not_assessed(rule.check, f"{rule.title}: the check could not be carried out ({why})")
-    observed = summary[rule.columns[0]]
-    message = f"{rule.title}: {rule.show(observed)} (expected {rule.limit})."
+    observed = summary[rule.columns[0]] if standing is None else standing.observed
+    message = f"{rule.title}: {rule.show(observed)} (expected {rule.limit})." if standing is None else standing.message
     outcome = "passed" if met else {"error": "failed", "warning": "warning"}[rule.severity]
     rows = None if met or rule.rows is None else rule.rows.model_dump()
     return {
@@ -199,9 +230,13 @@ def _finding(rule: Rule, summary: Mapping[str, Any], judged: tuple[bool | None, 
 
 
 def _not_assessed(check: str, message: str) -> Json:
+    return _unlooked(check, Outcome.NOT_ASSESSED, message)
+
+
+def _unlooked(check: str, outcome: Outcome, message: str) -> Json:
     return {
         "check": check,
-        "outcome": "not-assessed",
+        "outcome": outcome.value,
         "message": message,
         "observed": None,
         "expected": None,
@@ -233,7 +268,9 @@ def reply(engine: Engine, content: Mapping[str, Any]) -> Json:
         case "ping":
             return {"engine": engine.name}
         case "assess":
-            return engine.assess(text_of(content, "data_type"), _summary(content.get("summary")))
+            charts = _charts(content.get("charts"))
+            text = text_of(content, "suite_text") if "suite_text" in content else None
+            return engine.assess(text_of(content, "data_type"), _summary(content.get("summary")), charts, text=text)
         case "rows":
             values = _values(content.get("values"))
             return {"rows": engine.rows(text_of(content, "data_type"), text_of(content, "check"), values)}
@@ -249,6 +286,17 @@ def _summary(value: Any) -> dict[str, float | int | str | None]:
     return value
 
 
+def _charts(value: Any) -> list[Chart] | None:
+    if value is None:
+        return None
+    if not isinstance(value, list) or len(value) > _CHARTS_MAX:
+        raise InvalidInput(f"charts must be a list of at most {_CHARTS_MAX}")
+    try:
+        return [Chart.model_validate(one) for one in value]
+    except ValidationError as error:
+        raise InvalidInput("a chart is not one of ours") from error
+
+
 def _values(value: Any) -> list[float | None]:
     if not isinstance(value, list) or len(value) > ROWS_MAX:
         raise InvalidInput(f"values must be a list of at most {ROWS_MAX} numbers")
@@ -261,7 +309,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Load everything, then serve until SIGTERM, SIGINT or the parent's death."""
     parser = argparse.ArgumentParser(prog="gx_process", description="Judges summary rows with Great Expectations.")
     parser.add_argument("--socket", type=Path, required=True)
-    parser.add_argument("--expectations", type=Path, required=True)
+    parser.add_argument("--expectations", type=Path, required=True, action="append")
     options = parser.parse_args(arguments)
     parent = os.getppid()
     leave_on_signals()

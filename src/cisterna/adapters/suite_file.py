@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints, ValidationError, model_validator
 
 from cisterna.domain.base import Value
+from cisterna.domain.control_chart import BaselineRule, Side
 from cisterna.domain.digest import sha512_of
 from cisterna.domain.errors import InvalidInput
+from cisterna.ports.quality import SuiteInForce
 
 _LIMIT_BYTES = 1024 * 1024
 _DATA_TYPE = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
@@ -26,6 +30,8 @@ _ARGUMENTS = frozenset(
     {*_COLUMN_ARGUMENTS, "min_value", "max_value", "strict_min", "strict_max", "value_set", "regex", "or_equal"}
 )
 """What an expectation may be given. `mostly`, `row_condition` and their like can make it pass without looking."""
+BASELINE = "expect_column_value_within_baseline"
+"""The type of a rule that asks what was usual; its arguments are those of `BaselineRule`, `column` for `metric`."""
 
 Observed = float | int | str | None
 
@@ -65,6 +71,7 @@ class Rule(Value):
         severity: `error` quarantines, `warning` sends to review.
         title: What is looked at.
         advice: What it means and what to do, shown when it is not met.
+        made_from: What its limit was made from, where it was proposed from datasets.
         unit: `share` is shown in percent; anything else follows the number, and loses its plural s after 1.
     """
 
@@ -75,6 +82,7 @@ class Rule(Value):
     title: str = Field(min_length=1, max_length=200)
     advice: str = Field(min_length=1, max_length=1000)
     unit: str = ""
+    made_from: str = ""
     rows: RowRule | None = None
 
     @property
@@ -85,6 +93,9 @@ class Rule(Value):
     @property
     def emptiness(self) -> str | None:
         """Say why the expectation could not fail, if it could not."""
+        return self._baseline()[1] if self.type == BASELINE else self._hollow()
+
+    def _hollow(self) -> str | None:
         unknown = sorted(set(self.kwargs) - _ARGUMENTS)
         if unknown:
             return f"its argument {unknown[0]} is not one that a suite may use"
@@ -100,8 +111,25 @@ class Rule(Value):
         return None
 
     @property
+    def baseline(self) -> BaselineRule | None:
+        """The rule as one that asks what was usual; None when it is another, or not usable."""
+        return self._baseline()[0] if self.type == BASELINE else None
+
+    def _baseline(self) -> tuple[BaselineRule | None, str | None]:
+        given = {"metric" if name == "column" else name: value for name, value in self.kwargs.items()}
+        try:
+            return BaselineRule.model_validate({**given, "check": self.check}), None
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = "column" if first["loc"][:1] == ("metric",) else ".".join(map(str, first["loc"]))
+            return None, f"{place}: {first['msg']}".removeprefix(": ")
+
+    @property
     def limit(self) -> str:
         """The limit in words."""
+        if (baseline := self.baseline) is not None:
+            worse = {Side.LOW: "not lower than", Side.HIGH: "not higher than", Side.BOTH: "like"}[baseline.side]
+            return f"{worse} usual in {baseline.window_days} days"
         low, high = self.kwargs.get("min_value"), self.kwargs.get("max_value")
         if low is not None and high is not None:
             return f"{self.show(low)} to {self.show(high)}"
@@ -148,44 +176,122 @@ class Suite(Value):
         return self
 
 
-def read_suite(folder: Path, data_type: str, *, name: str = "default") -> tuple[Suite, str]:
-    """Read the suite of a data type and digest its canonical JSON.
+@dataclass(frozen=True)
+class SuiteText:
+    """A suite and what it was read from.
 
-    Returns:
-        The suite, and the SHA-512 of its content written with sorted keys and no spaces, so that only what a suite says
-        changes it.
+    Attributes:
+        suite: What it says.
+        sha512: Of its content written with sorted keys and no spaces, so that only what a suite says changes it.
+        text: Its content as our files are laid out, to be kept with what it judged.
+    """
+
+    suite: Suite
+    sha512: str
+    text: str
+
+
+Folders = Path | Sequence[Path]
+"""Folders of suites; the first one that has a suite has it for all."""
+
+
+def read_suite(folders: Folders, data_type: str, *, name: str = "default") -> tuple[Suite, str]:
+    """Read the suite of a data type, and give its digest. Raises `InvalidInput` as `load_suite` does."""
+    loaded = load_suite(folders, data_type, name=name)
+    return loaded.suite, loaded.sha512
+
+
+def load_suite(folders: Folders, data_type: str, *, name: str = "default") -> SuiteText:
+    """Read the suite of a data type.
 
     Raises:
         InvalidInput: There is none, or it is not a suite; the message says where and what.
     """
-    if not _DATA_TYPE.fullmatch(data_type):
-        msg = f"'{data_type[:80]}' is no data type: lower-case letters, digits, '-' and '_'"
-        raise InvalidInput(msg, data_type=data_type[:80])
-    file = folder / data_type / f"{name}.json"
+    file = suite_path(folders, data_type, name=name)
     try:
         with file.open("rb") as opened:
             body = opened.read(_LIMIT_BYTES + 1)
     except OSError as error:
         msg = f"there is no suite {data_type}/{name}: {error.strerror}; add {file.name} to the expectations"
         raise InvalidInput(msg, suite=f"{data_type}/{name}") from error
+    return parse_suite(body, wanted=f"{data_type}/{name}")
+
+
+def suite_path(folders: Folders, data_type: str, *, name: str = "default") -> Path:
+    """Say where a suite is read: in the first folder that has it. Raises `InvalidInput` for what is no data type."""
+    if not _DATA_TYPE.fullmatch(data_type):
+        msg = f"'{data_type[:80]}' is no data type: lower-case letters, digits, '-' and '_'"
+        raise InvalidInput(msg, data_type=data_type[:80])
+    places = [folder / data_type / f"{name}.json" for folder in ([folders] if isinstance(folders, Path) else folders)]
+    return next((place for place in places if os.path.lexists(place)), places[-1])
+
+
+def parse_suite(body: bytes, *, wanted: str) -> SuiteText:
+    """Understand a suite. Raises `InvalidInput`, with the line of what is wrong."""
     if len(body) > _LIMIT_BYTES:
-        msg = f"the suite {data_type}/{name} is larger than 1 MiB; a suite is a few kilobytes of rules"
-        raise InvalidInput(msg, suite=f"{data_type}/{name}")
+        msg = f"the suite {wanted} is larger than 1 MiB; a suite is a few kilobytes of rules"
+        raise InvalidInput(msg, suite=wanted)
     try:
         content = json.loads(body, parse_constant=_refuse_constant)
         suite = Suite.model_validate(content)
     except ValidationError as error:
-        lines = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()[:3])
-        msg = f"the suite {data_type}/{name} is not valid: {lines}"
-        raise InvalidInput(msg, suite=f"{data_type}/{name}") from None
+        lines = "; ".join(f"{_place(body, content, one['loc'])}: {one['msg']}" for one in error.errors()[:3])
+        msg = f"the suite {wanted} is not valid: {lines}; mend it there"
+        raise InvalidInput(msg, suite=wanted) from None
     except (ValueError, RecursionError) as error:
-        msg = f"the suite {data_type}/{name} is not JSON that can be read: {error}"
-        raise InvalidInput(msg, suite=f"{data_type}/{name}") from error
-    if suite.suite != f"{data_type}/{name}":
-        msg = f"the suite in {data_type}/{name}.json calls itself {suite.suite}; a copy keeps its own name"
-        raise InvalidInput(msg, suite=f"{data_type}/{name}")
+        msg = f"the suite {wanted} is not JSON that can be read: {error}"
+        raise InvalidInput(msg, suite=wanted) from error
+    if suite.suite != wanted:
+        msg = f"the suite in {wanted}.json calls itself {suite.suite}; a copy keeps its own name"
+        raise InvalidInput(msg, suite=wanted)
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return suite, sha512_of(canonical.encode())
+    laid_out = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    return SuiteText(suite, sha512_of(canonical.encode()), laid_out)
+
+
+def flaws_of(suite: Suite) -> list[str]:
+    """Name the rules that cannot fail, and why: each would make every dataset `not-assessed`."""
+    flaws = [f"{rule.check}: {rule.emptiness}" for rule in suite.expectations if rule.emptiness]
+    return flaws if suite.expectations else ["it has no rule, so it would pass nothing"]
+
+
+def list_suites(folders: Sequence[Path]) -> list[SuiteInForce]:
+    """Give every suite that is in force, by data type: where it is read, and what it says or why it is none."""
+    data_types = {place.parent.name for folder in folders for place in folder.glob("*/default.json")}
+    return [_in_force(folders, data_type) for data_type in sorted(data_types)]
+
+
+def _in_force(folders: Sequence[Path], data_type: str) -> SuiteInForce:
+    own = (folders[0] / data_type / "default.json").exists() and len(folders) > 1
+    try:
+        place, loaded = suite_path(folders, data_type), load_suite(folders, data_type)
+    except InvalidInput as refusal:
+        file = str(next(folder for folder in folders if (folder / data_type).exists()) / data_type / "default.json")
+        return SuiteInForce(data_type=data_type, file=file, own=own, rules=None, suite_sha512=None, reason=str(refusal))
+    return SuiteInForce(
+        data_type=data_type,
+        file=str(place),
+        own=own,
+        rules=len(loaded.suite.expectations),
+        suite_sha512=loaded.sha512,
+        reason="; ".join(flaws_of(loaded.suite)),
+    )
+
+
+def _place(body: bytes, content: object, where: tuple[int | str, ...]) -> str:
+    """Name a place in a suite: by the rule's line and name where it is in a rule that has one."""
+    place = ".".join(map(str, where)) or "it"
+    rules = content.get("expectations") if isinstance(content, dict) else None
+    number = where[1] if where[:1] == ("expectations",) and len(where) > 1 else None
+    if not isinstance(rules, list) or not isinstance(number, int):
+        return place
+    name = rules[number].get("check") if isinstance(rules[number], dict) else None
+    if not isinstance(name, str):
+        return place
+    quoted = json.dumps(name, ensure_ascii=False)
+    lines = enumerate(body.decode("utf-8", "replace").splitlines(), 1)
+    line = next((at for at, text in lines if '"check"' in text and quoted in text), None)
+    return place if line is None else f"line {line} ({name[:80]}), {place}"
 
 
 def _refuse_constant(name: str) -> float:

@@ -20,6 +20,7 @@ from cisterna.bootstrap.alert_sinks import alert_sinks
 from cisterna.bootstrap.home import Endpoints, Home
 from cisterna.bootstrap.profile_plug import InstalledProfiles, installed_profiles
 from cisterna.bootstrap.stores import PUBLIC, Keys, Stores
+from cisterna.bootstrap.suites import suite_folders
 from cisterna.bootstrap.zones import Zones
 from cisterna.domain.acquisition import Acquisition
 from cisterna.domain.errors import NotFound, SettingsInvalid, StoreUnavailable
@@ -50,6 +51,7 @@ from cisterna.services.verify_copy import ArchivedDigests
 from cisterna.settings import LineageTransport, Settings
 
 if TYPE_CHECKING:
+    from cisterna.adapters.gx_gate import GxGate
     from cisterna.adapters.portal import Portal
     from cisterna.services.sender import Sender
 
@@ -233,9 +235,14 @@ class Parts:
     @cached_property
     def gate(self) -> QualityGate:
         """Great Expectations, in its own process."""
+        return self.suite_desk
+
+    @cached_property
+    def suite_desk(self) -> GxGate:
+        """The same, as where suites are tried; the facility's own folder of suites goes before ours."""
         from cisterna.adapters.gx_gate import GxGate
 
-        return GxGate(self.gate_socket)
+        return GxGate(self.gate_socket, expectations=suite_folders(self.settings, self.home))
 
     @cached_property
     def alarm(self) -> Alarm:
@@ -467,10 +474,8 @@ class Parts:
 
         Nobody waits for them; work that needs them does.
         """
-        from cisterna.adapters.shared_data import shared_folder
-
         gate = ["cisterna.adapters.gx_process", "--socket", str(self.gate_socket)]
-        gate += ["--expectations", str(shared_folder("expectations"))]
+        gate += [f"--expectations={folder}" for folder in suite_folders(self.settings, self.home)]
         model = ["cisterna.adapters.model_process", "--socket", str(self.model_socket)]
         model += ["--models", str(self.home.models)]
         started = (("gate", gate, self.gate_socket), ("model", model, self.model_socket))

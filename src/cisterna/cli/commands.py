@@ -65,6 +65,7 @@ COMMANDS = {
     "alerts": Place(
         "alert", "app", "What should be looked at while instruments still write; without a command, list it."
     ),
+    "quality": Place("quality", "app", "The rules that datasets are judged by: list, propose, try, judge anew."),
     "metadata": Place("metadata", "app", "What is known of a dataset, and saying what is missing."),
     "review": Place("review", "app", "The review queue, and decisions on it."),
     "release": Place(

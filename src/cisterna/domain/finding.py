@@ -30,6 +30,8 @@ class Outcome(StrEnum):
     WARNING = "warning"
     FAILED = "failed"
     NOT_ASSESSED = "not-assessed"
+    NOT_APPLIED = "not-applied"
+    """The rule asks what was usual, and too few datasets are known yet. It says so, and counts for nothing."""
 
 
 class Finding(Value):
@@ -54,9 +56,10 @@ class Finding(Value):
 def verdict_of(findings: Sequence[Finding]) -> Verdict:
     """Sum findings up: the gravest wins, and no findings at all is `not-assessed`.
 
+    A rule that is not applied yet neither passes nor fails a dataset; where no other rule looked, nobody did.
     A failed check outweighs one that was not assessed: that something is known to be wrong is more than not knowing.
     """
-    outcomes = {finding.outcome for finding in findings}
+    outcomes = {finding.outcome for finding in findings} - {Outcome.NOT_APPLIED}
     if Outcome.FAILED in outcomes:
         return Verdict.QUARANTINED
     if not outcomes or Outcome.NOT_ASSESSED in outcomes:

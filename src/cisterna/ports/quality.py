@@ -10,6 +10,7 @@ from typing import Protocol
 from pydantic import Field
 
 from cisterna.domain.base import Value
+from cisterna.domain.control_chart import BaselineRule, Chart
 from cisterna.domain.finding import Finding, Verdict, verdict_of
 from cisterna.ports.profile import Plane
 
@@ -146,12 +147,14 @@ class GateReport(Value):
         suite_sha512: Of the suite's canonical JSON.
         engine: Name and version of what judged.
         findings: One per expectation, and one for whatever could not be assessed.
+        suite_text: The suite as it was when it judged, to be kept beside its findings; empty where there was none.
     """
 
     suite: str
     suite_sha512: str
     engine: str
     findings: tuple[Finding, ...]
+    suite_text: str = ""
 
     @property
     def verdict(self) -> Verdict:
@@ -166,10 +169,22 @@ class QualityGate(Protocol):
         """Give the limits by which the suite wants single images judged before they are summed up; may be empty."""
         ...
 
+    def baselines(self, data_type: str) -> Sequence[BaselineRule]:
+        """Give the rules of the suite that ask what was usual; `assess` wants a chart of each."""
+        ...
+
     def assess(
-        self, *, data_type: str, summary: Mapping[str, float | int | str | None], table: MetricTable
+        self,
+        *,
+        data_type: str,
+        summary: Mapping[str, float | int | str | None],
+        table: MetricTable,
+        charts: Sequence[Chart] | None = None,
     ) -> GateReport:
         """Judge one dataset: the summary row first, rows only to name the files behind a failure.
+
+        A rule that asks what was usual is judged by its charts. Where they say that too few datasets are known, or
+        nobody gave any (None), the finding is `not-applied`; a rule without any chart among them is not assessed.
 
         An empty suite, an unknown column or expectation, an empty table, an all-null column and a crash of the engine
         are findings with the outcome `not-assessed`, never an exception and never a pass.
@@ -177,6 +192,66 @@ class QualityGate(Protocol):
         Raises:
             GateUnavailable: The quality process did not answer; try again later.
         """
+        ...
+
+
+class TriedSuite(Protocol):
+    """A suite that may not be in force, to see what it would decide.
+
+    Attributes:
+        name: `<data type>/<suite>`.
+        sha512: Of its canonical JSON.
+        limits: For single images, before they are summed up.
+        baselines: Its rules that ask what was usual.
+        flaws: Rules of it that cannot fail and so never pass anything, in words.
+    """
+
+    name: str
+    sha512: str
+    limits: Mapping[str, float]
+    baselines: Sequence[BaselineRule]
+    flaws: Sequence[str]
+
+    def assess(
+        self, *, summary: Mapping[str, float | int | str | None], rows: int, charts: Sequence[Chart]
+    ) -> GateReport:
+        """Judge a summary of so many rows, as the gate would; no file is named. Raises `GateUnavailable`."""
+        ...
+
+
+class SuiteInForce(Value):
+    """A suite that datasets are judged by.
+
+    Attributes:
+        data_type: Whose.
+        file: Where it is read.
+        own: Whether it is the facility's own.
+        rules: How many it has; None where it cannot be read.
+        suite_sha512: Of its canonical JSON.
+        reason: What is wrong with it; empty where nothing is.
+    """
+
+    data_type: str
+    file: str
+    own: bool
+    rules: int | None
+    suite_sha512: str | None
+    reason: str
+
+
+class SuiteDesk(Protocol):
+    """Where suites are tried; nothing of it changes what is in force."""
+
+    def listed(self) -> Sequence[SuiteInForce]:
+        """Give the suites in force, by data type."""
+        ...
+
+    def open(self, body: bytes, *, data_type: str) -> TriedSuite:
+        """Take a suite. Raises `InvalidInput`, with the line of what is wrong and what to do."""
+        ...
+
+    def current(self, data_type: str) -> bytes:
+        """Give the suite that is in force for a data type, as it is kept. Raises `InvalidInput`, `NotFound`."""
         ...
 
 

@@ -50,6 +50,16 @@ class TrendBook(Protocol):
         """Data type, metric and channel of which there are samples among the instrument's newest 1,000 versions."""
         ...
 
+    def archived(self, *, data_type: str, accepted: bool, limit: int) -> Sequence[str]:
+        """Name archived versions that were judged, one a dataset, its newest; newest data first.
+
+        Args:
+            data_type: Of this one alone.
+            accepted: Only those that count as usual, see `usual`.
+            limit: At most so many.
+        """
+        ...
+
     def usual(
         self,
         *,

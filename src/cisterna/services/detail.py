@@ -22,7 +22,8 @@ from cisterna.ports.clock import Clock
 from cisterna.services.overview import Overview, find_overview
 from cisterna.services.retention import judge_dataset
 
-_GRAVEST_FIRST = {Outcome.FAILED: 0, Outcome.NOT_ASSESSED: 1, Outcome.WARNING: 2, Outcome.PASSED: 3}
+_GRAVITY = (Outcome.FAILED, Outcome.NOT_ASSESSED, Outcome.WARNING, Outcome.NOT_APPLIED, Outcome.PASSED)
+_GRAVEST_FIRST = {outcome: place for place, outcome in enumerate(_GRAVITY)}
 
 
 class Detail(Overview):

@@ -228,7 +228,7 @@ def dataset_facts(dataset: Dataset, version: Version, *, place: Place, owner: st
 
 
 def assertions_of(findings: Iterable[Finding]) -> tuple[Assertion, ...]:
-    """Turn findings into assertions, at most 200."""
+    """Turn findings into assertions, at most 200; a rule that is not applied yet asserts nothing."""
     return tuple(
         Assertion(
             check=finding.check,
@@ -237,7 +237,7 @@ def assertions_of(findings: Iterable[Finding]) -> tuple[Assertion, ...]:
             observed=None if finding.observed is None else str(finding.observed),
             expected=None if finding.expected is None else str(finding.expected),
         )
-        for finding in list(findings)[:_ASSERTIONS_KEPT]
+        for finding in [one for one in findings if one.outcome is not Outcome.NOT_APPLIED][:_ASSERTIONS_KEPT]
     )
 
 

@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from pydantic import JsonValue
 
 from cisterna.domain.acquisition import Acquisition, AcquisitionState
 from cisterna.domain.dataset import ORDER, Dataset, Stage, Version, require_transition
 from cisterna.domain.errors import InvalidInput, ObjectNotFound
 from cisterna.domain.finding import Finding, Outcome, Verdict
+from cisterna.domain.trend import MOST_CHANNELS
 from cisterna.domain.work import Attempt
 from cisterna.ports.catalogue import Catalogue
 from cisterna.ports.clock import Clock
@@ -24,11 +28,15 @@ from cisterna.services.summary import Cell, Facts, Summary
 from cisterna.services.summary_choice import summarise
 from cisterna.services.transition import advance
 from cisterna.services.trend import came_at, samples_of
+from cisterna.services.usual import charts_for
 
 FINDINGS_FILE = "quality/findings.json"
+FINDINGS_TABLE = "quality/findings.parquet"
+SUITE_FILE = "quality/suite.json"
+"""The suite as it was when it judged."""
 SUMMARY_FILE = "quality/summary.json"
 _REASON_MAX = 3
-_GRAVITY = (Outcome.FAILED, Outcome.NOT_ASSESSED, Outcome.WARNING, Outcome.PASSED)
+_GRAVITY = (Outcome.FAILED, Outcome.NOT_ASSESSED, Outcome.WARNING, Outcome.PASSED, Outcome.NOT_APPLIED)
 
 
 def gate_version(
@@ -68,6 +76,7 @@ def gate_version(
         version = tx.datasets.get_version(version_id)
         dataset = tx.datasets.get(version.dataset_id)
         acquisition = tx.acquisitions.find(dataset.acquisition_id) if dataset.acquisition_id else None
+        at = came_at(tx, version)
     if ORDER.index(version.stage) >= ORDER.index(Stage.GATED):
         return version
     require_transition(version.stage, Stage.GATED, version_id=version_id)
@@ -75,7 +84,7 @@ def gate_version(
     facts = Facts(planned_missing_share=_planned_missing_share(acquisition), images_in=images_in)
     limits = {} if gate_lost else dict(gate.limits(dataset.data_type))
     summary, problem = _summary_of(version, dataset, facts, limits, store=store, tables=tables)
-    report = _lost(dataset) if gate_lost else _ask(gate, dataset, summary)
+    report = _lost(dataset) if gate_lost else _ask(gate, dataset, summary, at=at, catalogue=catalogue)
     if problem is not None:
         report = report.model_copy(update={"findings": (problem, *report.findings)})
     report = report.model_copy(update={"findings": told_of_planes(report.findings, summary.table)})
@@ -86,13 +95,18 @@ def gate_version(
     reason = reason_of(report.findings)
     if version.incomplete is not None and _not_whole(version.incomplete).message not in reason:
         reason = f"{_not_whole(version.incomplete).message} {reason}"
-    files = {FINDINGS_FILE: _findings_json(report, verdict, reason), SUMMARY_FILE: _summary_json(summary, limits)}
+    files = {
+        FINDINGS_FILE: _findings_json(report, verdict, reason),
+        FINDINGS_TABLE: _findings_table(report, verdict, tables),
+        SUMMARY_FILE: _summary_json(summary, limits),
+    }
+    if report.suite_text:
+        files[SUITE_FILE] = report.suite_text.encode()
     staged = stage_files(version, files, dataset=dataset, store=store)
     judged = staged.model_copy(update={"verdict": verdict, "reason": reason})
     with catalogue.begin() as tx:
         tx.inbox.require_lease(lease)
         tx.datasets.set_findings(version_id, report.findings)
-        at = came_at(tx, version)
         tx.trends.add(samples_of(summary, version=version, dataset=dataset, verdict=verdict, at=at))
         return advance(
             tx,
@@ -110,15 +124,23 @@ def reason_of(findings: Sequence[Finding]) -> str:
     if not findings:
         return "Nothing was looked at, since the suite gave no finding."
     ordered = sorted(findings, key=lambda finding: _GRAVITY.index(finding.outcome))
+    waiting = [finding for finding in findings if finding.outcome is Outcome.NOT_APPLIED]
     if ordered[0].outcome is Outcome.PASSED:
-        return f"All {len(findings)} checks passed."
+        passed = f"All {len(findings) - len(waiting)} checks passed."
+        return f"{passed} {len(waiting)} more ask what is usual and are not applied yet." if waiting else passed
     grave: list[Finding] = []
     for finding in ordered:
         told = any(_subject(finding) == _subject(graver) for graver in grave)  # a warning below the same error
-        if finding.outcome is not Outcome.PASSED and not told:
+        if finding.outcome not in {Outcome.PASSED, *_silent(ordered)} and not told:
             grave.append(finding)
     shown = " ".join(finding.message for finding in grave[:_REASON_MAX])
     return shown if len(grave) <= _REASON_MAX else f"{shown} And {len(grave) - _REASON_MAX} more."
+
+
+def _silent(ordered: Sequence[Finding]) -> frozenset[Outcome]:
+    """What is not applied is the reason only where nothing else was looked at."""
+    alone = ordered[0].outcome is Outcome.NOT_APPLIED
+    return frozenset() if alone else frozenset({Outcome.NOT_APPLIED})
 
 
 def _subject(finding: Finding) -> str:
@@ -171,8 +193,10 @@ def _not_whole(state: AcquisitionState) -> Finding:
     return Finding(check="whole-run", outcome=Outcome.WARNING, message=message, observed=state.value)
 
 
-def _ask(gate: QualityGate, dataset: Dataset, summary: Summary) -> GateReport:
-    return gate.assess(data_type=dataset.data_type, summary=summary.row, table=summary.table)
+def _ask(gate: QualityGate, dataset: Dataset, summary: Summary, *, at: datetime, catalogue: Catalogue) -> GateReport:
+    rules = gate.baselines(dataset.data_type)
+    charts = charts_for(summary, rules, dataset=dataset, at=at, catalogue=catalogue)
+    return gate.assess(data_type=dataset.data_type, summary=summary.row, table=summary.table, charts=charts)
 
 
 def _lost(dataset: Dataset) -> GateReport:
@@ -184,12 +208,32 @@ def _lost(dataset: Dataset) -> GateReport:
 
 
 def _findings_json(report: GateReport, verdict: Verdict, reason: str) -> bytes:
-    content = {"verdict": verdict.value, "reason": reason, **report.model_dump(mode="json")}
-    return _json(content)
+    told = report.model_dump(mode="json", exclude={"suite_text"})
+    return _json({"verdict": verdict.value, "reason": reason, **told})
+
+
+def _findings_table(report: GateReport, verdict: Verdict, tables: TableFile) -> bytes:
+    """Write the findings a row each; what was observed and expected may be a number or text, so both are JSON."""
+    findings = report.findings
+    columns: dict[str, list[object]] = {
+        "check": [one.check for one in findings],
+        "outcome": [one.outcome.value for one in findings],
+        "message": [one.message for one in findings],
+        "observed": [_cell_json(one.observed) for one in findings],
+        "expected": [_cell_json(one.expected) for one in findings],
+        "files": [_cell_json(list(one.files)) for one in findings],
+    }
+    judged = {"suite": report.suite, "suite_sha512": report.suite_sha512, "engine": report.engine}
+    return tables.dump(columns, metadata={**judged, "verdict": verdict.value})
+
+
+def _cell_json(value: JsonValue) -> str | None:
+    return None if value is None else json.dumps(value, ensure_ascii=False)
 
 
 def _summary_json(summary: Summary, limits: Mapping[str, float]) -> bytes:
-    content = {"summary": summary.row, "by_channel": summary.by_channel, "limits": dict(limits)}
+    by_channel = dict(sorted(summary.by_channel.items())[:MOST_CHANNELS])
+    content = {"summary": summary.row, "by_channel": by_channel, "limits": dict(limits)}
     return _json({**content, "rows": summary.table.rows})
 
 

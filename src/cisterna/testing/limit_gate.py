@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from cisterna.domain.control_chart import BaselineRule, Chart, worst_first
 from cisterna.domain.digest import sha512_of
 from cisterna.domain.errors import GateUnavailable
 from cisterna.domain.finding import Finding, Outcome
@@ -17,6 +18,7 @@ class LimitGate:
     Args:
         suites: By data type, the largest value by column of the summary.
         rows: By column of the summary, the column of the table whose values above 0 name files.
+        baselines: By data type, rules that ask what was usual, each of severity `warning`.
 
     Attributes:
         unavailable: How many calls from now on do not get an answer.
@@ -24,9 +26,15 @@ class LimitGate:
     """
 
     def __init__(
-        self, suites: Mapping[str, Mapping[str, float]], *, rows: Mapping[str, str] | None = None, unavailable: int = 0
+        self,
+        suites: Mapping[str, Mapping[str, float]],
+        *,
+        rows: Mapping[str, str] | None = None,
+        baselines: Mapping[str, Sequence[BaselineRule]] | None = None,
+        unavailable: int = 0,
     ) -> None:
         self._suites = suites
+        self._baselines = baselines or {}
         self._rows = rows or {}
         self.unavailable = unavailable
         self.asked: list[str] = []
@@ -36,16 +44,26 @@ class LimitGate:
         del data_type
         return {}
 
+    def baselines(self, data_type: str) -> Sequence[BaselineRule]:
+        """Give those of the data type."""
+        return tuple(self._baselines.get(data_type, ()))
+
     def assess(
-        self, *, data_type: str, summary: Mapping[str, float | int | str | None], table: MetricTable
+        self,
+        *,
+        data_type: str,
+        summary: Mapping[str, float | int | str | None],
+        table: MetricTable,
+        charts: Sequence[Chart] | None = None,
     ) -> GateReport:
-        """Judge by the limits. Raises `GateUnavailable` as often as it was told to."""
+        """Judge by the limits, then by what was usual. Raises `GateUnavailable` as often as it was told to."""
         self.asked.append(data_type)
         if self.unavailable > 0:
             self.unavailable -= 1
             raise GateUnavailable("the quality process does not answer, as this test wants it")
         limits = self._suites.get(data_type, {})
         findings = [self._judge(column, limit, summary.get(column), table) for column, limit in sorted(limits.items())]
+        findings += [_against_usual(rule, charts) for rule in self.baselines(data_type)]
         if not findings:
             findings = [_not_assessed("suite", f"the suite {data_type}/default holds no expectation")]
         if table.rows == 0:
@@ -80,3 +98,20 @@ class LimitGate:
 
 def _not_assessed(check: str, message: str) -> Finding:
     return Finding(check=check, outcome=Outcome.NOT_ASSESSED, message=message)
+
+
+def _against_usual(rule: BaselineRule, charts: Sequence[Chart] | None) -> Finding:
+    if charts is None:
+        message = f"{rule.check}: nobody said what was usual"
+        return Finding(check=rule.check, outcome=Outcome.NOT_APPLIED, message=message)
+    own = [one for one in charts if one.check == rule.check]
+    judged = worst_first(own, rule)
+    if not own:
+        return _not_assessed(rule.check, f"there is no usable value of {rule.metric}")
+    if not judged:
+        message = f"{rule.check}: {own[0].known} datasets are known and {rule.least} wanted"
+        return Finding(check=rule.check, outcome=Outcome.NOT_APPLIED, message=message)
+    away, chart, usual = judged[0]
+    outcome = Outcome.PASSED if away <= rule.sigmas else Outcome.WARNING
+    message = f"{rule.check}: {chart.value:g}, {away:.1f} sigma from {usual.centre:g}, of {usual.count} datasets"
+    return Finding(check=rule.check, outcome=outcome, message=message, observed=chart.value)

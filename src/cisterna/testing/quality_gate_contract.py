@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
 
 import pytest
 
+from cisterna.domain.control_chart import Point, charts_of
 from cisterna.domain.errors import GateUnavailable
 from cisterna.domain.finding import Outcome, Verdict
-from cisterna.ports.quality import MetricTable, QualityGate
+from cisterna.ports.quality import GateReport, MetricTable, QualityGate
+from cisterna.testing.clock import START
 
 
 class QualityGateContract:
@@ -16,6 +19,8 @@ class QualityGateContract:
 
     The suite of data type `cells` has one rule of severity `error`: column `bad_share` is at most 0.5, and files are
     named by the table's column `badness` where it is above 0, the worst first. The suite of `hollow` has no rule.
+    That of `usual` has one alone, of severity `warning`: `brightness` is not lower than usual (check `dim`, at least 3
+    datasets, floor 0.1).
     """
 
     @pytest.fixture
@@ -89,3 +94,42 @@ class QualityGateContract:
             lost_gate.assess(data_type="cells", summary={"bad_share": 0.0}, table=self.table)
 
         assert refusal.value.retryable
+
+    @pytest.mark.parametrize(
+        ("value", "verdict"), [(9.9, Verdict.PASSED), (12.0, Verdict.PASSED), (5.0, Verdict.REVIEW)]
+    )
+    def test_a_value_is_held_against_what_was_usual(
+        self, quality_gate: QualityGate, value: float, verdict: Verdict
+    ) -> None:
+        """Worse than this instrument lately is a finding; better is none."""
+        report = self.judge_usual(quality_gate, value, past=[10.0, 10.1, 9.9, 10.0])
+
+        assert report.verdict is verdict
+        assert report.findings[0].observed == value
+
+    def test_too_few_datasets_are_said_and_are_no_pass(self, quality_gate: QualityGate) -> None:
+        """A new instrument knows nothing usual: the rule says so, and a suite of nothing else judged nothing."""
+        report = self.judge_usual(quality_gate, 5.0, past=[10.0])
+
+        assert report.findings[0].outcome is Outcome.NOT_APPLIED
+        assert report.verdict is Verdict.NOT_ASSESSED
+
+    def test_a_rule_that_nobody_gave_a_chart_for_is_not_assessed(self, quality_gate: QualityGate) -> None:
+        """A value that is not there is no reason to leave a rule out."""
+        report = quality_gate.assess(data_type="usual", summary={"brightness": None}, table=self.table, charts=[])
+
+        assert report.findings[0].outcome is Outcome.NOT_ASSESSED
+
+    def test_a_rule_is_not_applied_where_nobody_looked_for_what_is_usual(self, quality_gate: QualityGate) -> None:
+        """It does not pass either."""
+        report = quality_gate.assess(data_type="usual", summary={"brightness": 1.0}, table=self.table)
+
+        assert report.findings[0].outcome is Outcome.NOT_APPLIED
+        assert report.verdict is Verdict.NOT_ASSESSED
+
+    def judge_usual(self, quality_gate: QualityGate, value: float, *, past: Sequence[float]) -> GateReport:
+        """Judge a value of `brightness` after others, a day apart."""
+        (rule,) = quality_gate.baselines("usual")
+        points = [Point(at=START + timedelta(days=day), value=one) for day, one in enumerate(past)]
+        charts = charts_of(rule, value, points, instrument="squid-1", channel=None)
+        return quality_gate.assess(data_type="usual", summary={"brightness": value}, table=self.table, charts=charts)

@@ -28,6 +28,7 @@ from cisterna.web import (
     people_page,
     problem,
     project_page,
+    quality_api,
     release_page,
     removal_api,
     removal_page,
@@ -86,6 +87,7 @@ def create_app(parts: WebParts) -> FastAPI:
         landing,
         alert_api,
         adoption_api,
+        quality_api,
         removal_api,  # before the rest of the API, whose dataset may be named by an ARK and takes whole paths
         api,
         hint_api,

@@ -11,7 +11,7 @@ from cisterna.ports.clock import Clock
 from cisterna.ports.object_store import ObjectStore
 from cisterna.ports.password import Passwords
 from cisterna.ports.publisher import PublicFile, PublicRecord, PublicShelf, Publisher
-from cisterna.ports.quality import TableFile
+from cisterna.ports.quality import SuiteDesk, TableFile
 from cisterna.services.erase_plan import SurveySite
 from cisterna.services.public_files import FileLists
 from cisterna.services.retention import CatalogueEndOfLife
@@ -46,6 +46,7 @@ class WebParts:
         end_of_life: Tells whose time is over, by the retention rules.
         release_copies: Stores that must hold a file before it counts as safe.
         models: Names the admitted models, for the form that asks for one.
+        suites: Where suites are tried.
         upload_limit_bytes: Largest body of a request.
         senders: Who may send hints, by name.
         hint_count: What became of those.
@@ -68,6 +69,7 @@ class WebParts:
     release_copies: int = 2
     prefect_url: str | None = None
     models: Callable[[], Sequence[str]] = field(default=_no_models)
+    suites: SuiteDesk | None = None
     upload_limit_bytes: int = 1024 * 1024
     senders: Mapping[str, Sender] = field(default_factory=dict)
     hint_count: HintCount = field(default_factory=HintCount)

@@ -40,6 +40,7 @@ def _web_parts(parts: Parts) -> WebParts:
         base_url=parts.base_url,
         prefect_url=parts.prefect_api_url.removesuffix("/api"),
         models=parts.models,
+        suites=parts.suite_desk,
         archived=parts.archived_digests,
         survey=parts.survey_site,
         end_of_life=parts.end_of_life,

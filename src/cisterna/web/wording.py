@@ -505,6 +505,7 @@ TEXT: dict[str, str] = {
     "outcome.warning": "warning",
     "outcome.failed": "failed",
     "outcome.not-assessed": "not assessed",
+    "outcome.not-applied": "not applied yet",
     "access.open": "open",
     "access.embargoed": "embargoed",
     "access.restricted": "restricted",

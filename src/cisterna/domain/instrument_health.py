@@ -10,6 +10,7 @@ from statistics import median
 from pydantic import computed_field
 
 from cisterna.domain.base import Moment, Value
+from cisterna.domain.control_chart import Point, usual_of
 from cisterna.domain.finding import Outcome, Verdict
 from cisterna.domain.trend import JudgedValues
 
@@ -29,7 +30,6 @@ RECENT = timedelta(days=7)
 FEWEST_RECENT = 3
 FEWEST_USUAL = 8
 DRIFT_SIGMAS = 3.0
-_MAD_TO_SIGMA = 1.4826  # of a normal distribution
 _FLOOR_SHARE = 0.01
 """Of the usual value: a spread smaller than this is rounding, and no measure of anything."""
 
@@ -181,33 +181,33 @@ def drifts_of(judged: Sequence[JudgedValues], *, now: datetime, most: int) -> Se
         now: The moment of asking.
         most: So many are given.
     """
-    before: dict[tuple[str, str | None, str], list[float]] = {}
-    lately: dict[tuple[str, str | None, str], list[float]] = {}
+    before: dict[tuple[str, str | None, str], list[Point]] = {}
+    lately: dict[tuple[str, str | None, str], list[Point]] = {}
     for one in judged:
         side = lately if one.at > now - RECENT else before
         for channel in one.channels:
             for metric, value in channel.metrics.items():
-                side.setdefault((one.data_type, channel.channel, metric), []).append(value)
+                side.setdefault((one.data_type, channel.channel, metric), []).append(Point(at=one.at, value=value))
     found = [_drift(key, before.get(key, []), values) for key, values in lately.items()]
     moved = [one for one in found if one is not None and abs(one.sigmas) >= DRIFT_SIGMAS]
     return sorted(moved, key=lambda one: (-abs(one.sigmas), one.metric, one.channel or ""))[:most]
 
 
-def _drift(key: tuple[str, str | None, str], before: list[float], lately: list[float]) -> Drift | None:
+def _drift(key: tuple[str, str | None, str], before: list[Point], lately: list[Point]) -> Drift | None:
     if len(before) < FEWEST_USUAL or len(lately) < FEWEST_RECENT:
         return None
-    usual, recent = median(before), median(lately)
-    spread = _MAD_TO_SIGMA * median(abs(one - usual) for one in before)
-    sigma = max(spread, abs(usual) * _FLOOR_SHARE)
-    if not sigma:
+    floor = _FLOOR_SHARE * abs(median(one.value for one in before))
+    usual = usual_of(sorted(before, key=lambda one: one.at), floor=floor)
+    if not usual.sigma:
         return None  # it was nothing but zero: there is no measure of how far another value is from that
+    recent = median(one.value for one in lately)
     return Drift(
         data_type=key[0],
         channel=key[1],
         metric=key[2],
-        usual=usual,
+        usual=usual.centre,
         recent=recent,
-        sigmas=(recent - usual) / sigma,
+        sigmas=(recent - usual.centre) / usual.sigma,
         usual_count=len(before),
         recent_count=len(lately),
     )

@@ -125,6 +125,16 @@ def test_what_fails_most_comes_first_with_its_newest_dataset_and_what_passed_is_
     assert failing(catalogue, of=1) == []
 
 
+def test_the_data_types_of_the_newest_runs_are_named(catalogue: SqlCatalogue) -> None:
+    lay(catalogue, "a", days_ago=2)
+    lay(catalogue, "b", days_ago=1)
+    with catalogue.begin() as tx:
+        book = tx.instrument_health
+        assert book.data_types("squid-1", since=NOW - WINDOW, of=10) == ["microscopy"]
+        assert book.data_types("squid-1", since=NOW, of=10) == []
+        assert book.data_types("squid-2", since=NOW - WINDOW, of=10) == []
+
+
 def test_runs_are_told_newest_first_and_one_that_is_written_is_known(catalogue: SqlCatalogue) -> None:
     for back in (3, 1, 2):
         lay(catalogue, f"run-{back}", days_ago=back)

@@ -23,11 +23,11 @@ _DAYS = f"""
     SELECT CAST(floor(extract(epoch FROM (:now - first_seen)) / 86400) AS integer) AS days_ago, verdict,
         count(*) AS count
     FROM (
-        SELECT DISTINCT ON (v.dataset_id) a.first_seen, v.verdict
-        FROM acquisitions a JOIN versions v ON v.dataset_id = a.dataset_id {{of_projects}}
+        SELECT DISTINCT ON (v.dataset_id) v.dataset_id, a.project, a.first_seen, v.verdict
+        FROM acquisitions a JOIN versions v ON v.dataset_id = a.dataset_id
         WHERE {_RUNS}
         ORDER BY v.dataset_id, v.number DESC, v.revision DESC
-    ) newest
+    ) a {{of_projects}}
     GROUP BY 1, 2
 """  # noqa: S608 - words of ours
 _OF_PROJECTS = f"JOIN datasets d ON d.dataset_id = a.dataset_id AND {_MAY}"
@@ -50,6 +50,11 @@ _FAILING = f"""
         (array_agg(dataset_id ORDER BY first_seen DESC, dataset_id))[1] AS latest,
         (array_agg(title ORDER BY first_seen DESC, dataset_id))[1] AS latest_title
     FROM failed GROUP BY name, outcome ORDER BY 3 DESC, 1, 2 LIMIT :limit
+"""  # noqa: S608 - words of ours
+_DATA_TYPES = f"""
+    SELECT DISTINCT d.body ->> 'data_type' AS data_type
+    FROM (SELECT a.dataset_id FROM acquisitions a WHERE {_RUNS} ORDER BY a.first_seen DESC LIMIT :of) a
+    JOIN datasets d ON d.dataset_id = a.dataset_id ORDER BY 1
 """  # noqa: S608 - words of ours
 _BEGUN = f"""
     SELECT a.first_seen FROM acquisitions a LEFT JOIN datasets d ON d.dataset_id = a.dataset_id
@@ -93,6 +98,11 @@ class SqlInstrumentHealthBook:
             )
             for row in found
         ]
+
+    def data_types(self, instrument: str, *, since: datetime, of: int) -> Sequence[str]:
+        """By name."""
+        found = self._sql.run(sql_text(_DATA_TYPES), {"instrument": instrument, "since": since, "of": of})
+        return [row.data_type for row in found]
 
     def begun(self, within: Within, *, limit: int) -> Sequence[datetime]:
         """Newest first."""

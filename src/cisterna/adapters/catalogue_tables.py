@@ -118,6 +118,7 @@ datasets = Table(
 Index("ix_datasets_created_at", datasets.c.created_at.desc())
 Index("ix_datasets_project", datasets.c.project, datasets.c.created_at.desc())
 Index("ix_datasets_acquisition_id", datasets.c.acquisition_id)
+Index("ix_datasets_claimed", datasets.c.dataset_id, postgresql_include=["project"])
 Index(
     "ix_datasets_relations",
     datasets.c.relations,

@@ -42,6 +42,10 @@ class InstrumentHealthBook(Protocol):
         """
         ...
 
+    def data_types(self, instrument: str, *, since: datetime, of: int) -> Sequence[str]:
+        """Name the data types of its newest so many runs since then."""
+        ...
+
     def begun(self, within: Within, *, limit: int) -> Sequence[datetime]:
         """Tell when the newest runs were first seen, newest first."""
         ...

@@ -149,7 +149,7 @@ def _visible(tx: Transaction, name: str, account: Account) -> tuple[Instrument, 
 
 def _usual(tx: Transaction, name: str, now: Moment) -> Sequence[JudgedValues]:
     """Read what counts as usual, of every data type: some of the last days, and some of those before."""
-    types = dict.fromkeys(data_type for data_type, _metric, _channel in tx.trends.metrics(instrument=name))
+    types = tx.instrument_health.data_types(name, since=now - WINDOW, of=NEWEST_RUNS)
     return [
         one
         for data_type in types

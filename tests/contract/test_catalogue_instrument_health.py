@@ -125,6 +125,26 @@ def test_what_fails_most_comes_first_with_its_newest_dataset_and_what_passed_is_
     assert failing(catalogue, of=1) == []
 
 
+@pytest.mark.parametrize("verdict", [*Verdict, None])
+def test_the_verdict_is_the_versions_own_whatever_its_words_say(
+    catalogue: SqlCatalogue, verdict: Verdict | None
+) -> None:
+    words = '","verdict":"passed", \\"verdict\\": "review" \0 \ud7ff'
+    version = lay(catalogue, "a", verdict)
+    with catalogue.begin() as tx:
+        hostile = {"verdict": "quarantined", words: {"verdict": "review"}}
+        tx.datasets.save_version(version.model_copy(update={"reason": words, "cause": words, "metadata": hostile}))
+
+    assert days(catalogue) == {DayCount(days_ago=0, verdict=verdict, count=1)}
+
+
+def test_a_finding_with_hostile_words_is_counted_by_its_own_check(catalogue: SqlCatalogue) -> None:
+    words = 'NUL \0 and ","check":"another"'
+    lay(catalogue, "a", Verdict.QUARANTINED, findings=(make_finding("focus-min", Outcome.FAILED, message=words),))
+
+    assert [one.check for one in failing(catalogue)] == ["focus-min"]
+
+
 def test_the_data_types_of_the_newest_runs_are_named(catalogue: SqlCatalogue) -> None:
     lay(catalogue, "a", days_ago=2)
     lay(catalogue, "b", days_ago=1)

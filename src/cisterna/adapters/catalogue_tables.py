@@ -126,6 +126,10 @@ Index(
     postgresql_ops={"relations": "jsonb_path_ops"},
 )
 
+# Not `body ->> 'verdict'`: PostgreSQL would read the whole document, and refuse one with NUL in some text. A quote
+# within a text is escaped, so the first such key is the version's own, which comes before its metadata.
+_VERDICT = """nullif(btrim(substring(CAST(body AS text) FROM '"verdict": ?(null|"[a-z-]+")'), '"'), 'null')"""
+
 versions = Table(
     "versions",
     metadata,
@@ -137,7 +141,7 @@ versions = Table(
     _moment("stage_at"),
     Column("record", Integer, nullable=False),
     _body(),
-    Column("verdict", Text, Computed("body ->> 'verdict'", persisted=True)),
+    Column("verdict", Text, Computed(_VERDICT, persisted=True)),
     UniqueConstraint("dataset_id", "number", "revision"),
     CheckConstraint("number >= 1 AND revision >= 0", name="is_numbered"),
     CheckConstraint(

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import text as sql_text
 
 from cisterna.adapters.catalogue_connection import Statements
+from cisterna.adapters.catalogue_reading import CHECK
 from cisterna.domain.finding import Outcome, Verdict
 from cisterna.domain.instrument_health import CheckCount, DayCount
 from cisterna.ports.instrument_health import Within
@@ -31,14 +32,12 @@ _DAYS = f"""
     GROUP BY 1, 2
 """  # noqa: S608 - words of ours
 _OF_PROJECTS = f"JOIN datasets d ON d.dataset_id = a.dataset_id AND {_MAY}"
-# As for the column `verdict`: a document with NUL in its message is read too. A finding begins with its check's name.
-_CHECK = """substring(CAST(f.body AS text) FROM '"check": ?"([^"\\\\]*)"')"""
 _FAILING = f"""
     WITH runs AS MATERIALIZED (
         SELECT a.dataset_id, a.first_seen, a.project FROM acquisitions a
         WHERE {_RUNS} AND a.dataset_id IS NOT NULL ORDER BY a.first_seen DESC LIMIT :of
     ), failed AS (
-        SELECT DISTINCT {_CHECK} AS name, f.outcome, d.dataset_id, d.body ->> 'title' AS title, a.first_seen
+        SELECT DISTINCT {CHECK} AS name, f.outcome, d.dataset_id, d.body ->> 'title' AS title, a.first_seen
         FROM runs a
         JOIN datasets d ON d.dataset_id = a.dataset_id
         JOIN LATERAL (

@@ -25,6 +25,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSON, JSONB, TIMESTAMP
 
+from cisterna.adapters.catalogue_reading import NEWEST_BY, OF_RUN, VERDICT
+
 SCHEMA_REVISION = "0017"
 """The newest migration; a database that is there already needs no Alembic at start."""
 
@@ -87,12 +89,7 @@ acquisitions = Table(
         "state IN ('writing', 'complete', 'aborted', 'partial', 'stalled', 'unavailable')", name="state_is_known"
     ),
 )
-Index(
-    "ix_acquisitions_newest",
-    acquisitions.c.instrument,
-    acquisitions.c.first_seen.desc(),
-    postgresql_include=["dataset_id", "project"],
-)
+Index("ix_acquisitions_newest", acquisitions.c.instrument, acquisitions.c.first_seen.desc(), postgresql_include=OF_RUN)
 Index("ix_acquisitions_first_seen", acquisitions.c.first_seen.desc())
 Index("ix_acquisitions_held", acquisitions.c.acquisition_id, postgresql_where=text("held"))
 Index("ix_acquisitions_bare", acquisitions.c.state, postgresql_where=text("dataset_id IS NULL"))
@@ -126,10 +123,6 @@ Index(
     postgresql_ops={"relations": "jsonb_path_ops"},
 )
 
-# Not `body ->> 'verdict'`: PostgreSQL would read the whole document, and refuse one with NUL in some text. A quote
-# within a text is escaped, so the first such key is the version's own, which comes before its metadata.
-_VERDICT = """nullif(btrim(substring(CAST(body AS text) FROM '"verdict": ?(null|"[a-z-]+")'), '"'), 'null')"""
-
 versions = Table(
     "versions",
     metadata,
@@ -141,7 +134,7 @@ versions = Table(
     _moment("stage_at"),
     Column("record", Integer, nullable=False),
     _body(),
-    Column("verdict", Text, Computed(_VERDICT, persisted=True)),
+    Column("verdict", Text, Computed(VERDICT, persisted=True)),
     UniqueConstraint("dataset_id", "number", "revision"),
     CheckConstraint("number >= 1 AND revision >= 0", name="is_numbered"),
     CheckConstraint(
@@ -152,13 +145,7 @@ versions = Table(
 )
 Index("ix_versions_stage", versions.c.stage, versions.c.stage_at.desc())
 Index("ix_versions_stage_at", versions.c.stage_at.desc())
-Index(
-    "ix_versions_verdict",
-    versions.c.dataset_id,
-    versions.c.number,
-    versions.c.revision,
-    postgresql_include=["verdict"],
-)
+Index("ix_versions_verdict", *(versions.c[key] for key in NEWEST_BY), postgresql_include=["verdict"])
 
 findings = Table(
     "findings",
@@ -489,12 +476,7 @@ metric_samples = Table(
     _moment("at"),
     _body("channels"),
 )
-Index(
-    "ix_metric_samples_newest",
-    metric_samples.c.instrument,
-    metric_samples.c.data_type,
-    metric_samples.c.at.desc(),
-)
+Index("ix_metric_samples_newest", metric_samples.c.instrument, metric_samples.c.data_type, metric_samples.c.at.desc())
 Index("ix_metric_samples_dataset_id", metric_samples.c.dataset_id, metric_samples.c.number, metric_samples.c.revision)
 
 changes = Table(

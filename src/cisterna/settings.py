@@ -21,6 +21,8 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from cisterna.adapters.sink_apprise import target_fault
+from cisterna.domain.alert_message import WANTED, MessageKind
 from cisterna.domain.digest import DIGEST_ALGORITHM, DigestAlgorithm
 from cisterna.domain.errors import SettingsInvalid
 from cisterna.domain.identifier import Slug
@@ -367,6 +369,42 @@ class Mail(_Section):
     security: MailSecurity = Field(MailSecurity.STARTTLS, description="none, starttls, or tls from the first byte.")
 
 
+class AlertTarget(_Section):
+    """A room, webhook or mailbox that gets messages, by an address of Apprise's."""
+
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,31}$")] = Field(
+        description="What `doctor` and the logs call it, which never tell its address."
+    )
+    url: SecretStr = Field(description="Its address, such as slack://..., mailtos://... or jsons://...; a secret.")
+    kinds: tuple[MessageKind, ...] = Field(WANTED, min_length=1, description="What it is told; all but `review`.")
+    projects: tuple[Slug, ...] = Field((), description="Only of data of these projects; empty: of all.")
+    instruments: tuple[Slug, ...] = Field((), description="Only of data of these instruments; empty: of all.")
+
+    @model_validator(mode="after")
+    def _is_usable(self) -> AlertTarget:
+        fault = target_fault(self.url.get_secret_value())
+        if fault is not None:
+            msg = f"the address of the target '{self.name}' cannot be used: {fault}"
+            raise ValueError(msg)
+        return self
+
+
+class Alerts(_Section):
+    """Messages to where a facility's people are, beside the mail to those whom a project names."""
+
+    targets: tuple[AlertTarget, ...] = Field(
+        (), max_length=8, description="Where messages go, at most 8; as `[[alerts.targets]]` in cisterna.toml."
+    )
+
+    @field_validator("targets")
+    @classmethod
+    def _distinct(cls, targets: tuple[AlertTarget, ...]) -> tuple[AlertTarget, ...]:
+        if len({one.name for one in targets}) != len(targets):
+            msg = "two targets have one name; give each its own"
+            raise ValueError(msg)
+        return targets
+
+
 class Identity(_Section):
     """Persistent identifiers."""
 
@@ -402,6 +440,7 @@ class Settings(BaseSettings):
     release: Release = Release()
     holds: Holds = Holds()
     mail: Mail = Mail()
+    alerts: Alerts = Alerts()
 
     @classmethod
     def settings_customise_sources(

@@ -124,6 +124,7 @@ class Facility:
     digest: DigestAlgorithm = DIGEST_ALGORITHM
     most_files: int = MOST_FILES
     room: Room | None = None
+    verdict: Verdict = Verdict.PASSED
     wait: Callable[[float], object] = time.sleep
     leases: dict[str, Attempt] = field(default_factory=dict)
 
@@ -206,9 +207,7 @@ class Facility:
             staged = stage_files(found, files, dataset=dataset, store=self.store)
             with self.catalogue.begin() as tx:
                 tx.inbox.require_lease(lease)
-                gated = advance(
-                    tx, staged.model_copy(update={"verdict": Verdict.PASSED}), Stage.GATED, clock=self.clock
-                )
+                gated = advance(tx, staged.model_copy(update={"verdict": self.verdict}), Stage.GATED, clock=self.clock)
                 return advance(tx, gated, Stage.DESCRIBED, clock=self.clock)
         return found
 

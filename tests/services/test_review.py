@@ -288,12 +288,15 @@ def test_accepting_what_passed_asks_for_publication_and_rejecting_does_not(site:
     assert site.wanted(version) == ["publish"]
 
 
-def test_an_accepted_quarantined_version_is_not_published_by_itself(site: Site) -> None:
-    version = site.lay(stage=Stage.IN_REVIEW, verdict=Verdict.QUARANTINED)
+@pytest.mark.parametrize("verdict", [Verdict.REVIEW, Verdict.QUARANTINED, Verdict.NOT_ASSESSED])
+def test_what_a_steward_accepts_although_it_did_not_pass_is_annotated_and_not_published_by_itself(
+    site: Site, verdict: Verdict
+) -> None:
+    version = site.lay(stage=Stage.IN_REVIEW, verdict=verdict)
 
     site.decide(version, Act.ACCEPT)
 
-    assert site.wanted(version) == []
+    assert site.wanted(version) == ["infer"]
 
 
 REFUSED = {

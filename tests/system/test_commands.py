@@ -33,6 +33,7 @@ ABOUT_ONE = (
     "reprocess ID --reason why",
     "review accept ID --reason why",
     "review reject ID --reason why",
+    "review discard ID --reason why",
     "review request-changes ID --reason why",
     "retention apply ID",
     "review assign ID --to somebody --reason why",

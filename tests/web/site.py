@@ -41,6 +41,7 @@ from cisterna.ports.erasure import Content, Eraser, Onlooker
 from cisterna.ports.object_store import ObjectStore
 from cisterna.services.alert import raise_alert
 from cisterna.services.data_manifest import MANIFEST_PATH, dump_manifest
+from cisterna.services.discard import discard_version
 from cisterna.services.erase import execute_erasure
 from cisterna.services.erase_decision import request_erasure
 from cisterna.services.erase_plan import ErasureSite, SurveySite, plan_erasure
@@ -443,6 +444,18 @@ class Site:
             version.version_id,
             person=person,
             reason=reason,
+            catalogue=self.catalogue,
+            publisher=self.portal,
+            clock=self.clock,
+        )
+
+    def discard(self, version: Version, *, person: str = "sten", reason: str = "No cell is in it.") -> Version:
+        """Give data up."""
+        return discard_version(
+            version.version_id,
+            person=person,
+            reason=reason,
+            evidence_digest=version.evidence_digest or "",
             catalogue=self.catalogue,
             publisher=self.portal,
             clock=self.clock,

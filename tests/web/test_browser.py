@@ -28,7 +28,7 @@ from cisterna.services.hold import place_hold
 from cisterna.services.setup_link import issue_setup_link
 from cisterna.services.staging import read_staged
 from cisterna.testing.clock import SettableClock
-from cisterna.testing.factory import make_finding, make_sample
+from cisterna.testing.factory import make_acquisition, make_dataset, make_finding, make_sample, make_version
 from cisterna.web.app import create_app
 from cisterna.web.view import HERE
 from tests.adopt.share import NAME
@@ -102,6 +102,25 @@ def keep_values(site: Site, version: Version, **values: float) -> None:
         tx.trends.add(samples)
 
 
+def lay_drift(site: Site, instrument: str) -> None:
+    """Let a metric have moved: ten runs three weeks ago, and three of these days."""
+    now = site.clock.now()
+    with site.catalogue.begin() as tx:
+        for number in range(13):
+            days = 1 + number if number < 3 else 18 + number
+            seen = make_acquisition(f"old-{number}", instrument=instrument, project="atlas")
+            seen = tx.acquisitions.save(seen.model_copy(update={"first_seen": now - timedelta(days=days)}))
+            dataset = tx.datasets.add(make_dataset(f"old-{number}", acquisition=seen, title=f"Old run {number}"))
+            tx.acquisitions.save(seen.model_copy(update={"dataset_id": dataset.dataset_id}))
+            version = tx.datasets.add_version(
+                make_version(
+                    dataset, verdict=Verdict.PASSED, stage=Stage.ACCEPTED, created_at=now - timedelta(days=days)
+                )
+            )
+            value = 3.0 if number < 3 else 11.0 + number % 3
+            tx.trends.add([make_sample(version, channel="DAPI", value=value)])
+
+
 def fill(site: Site) -> dict[str, str]:
     """Lay something of everything and return the addresses worth looking at."""
     shadowed = lay_shadow(site)
@@ -157,6 +176,10 @@ def fill(site: Site) -> dict[str, str]:
         held_back.dataset_id, person="sten", reason="File 4711 of the court", catalogue=site.catalogue, clock=site.clock
     )
     site.lay_guard("squid-2", examples=(f"{'a-long-name-' * 8}2026-11-22_12-00-00", "plate-11"))
+    covered = site.lay_version("plate-11", title="Plate 11, the cover was on", verdict=Verdict.QUARANTINED)
+    words = "The cover was on: no cell is in it, and the plate is gone."
+    site.discard(covered, reason=words)
+    lay_drift(site, "squid-1")
     held = site.lay_acquisition("plate-10", state=AcquisitionState.ABORTED, held="The operator aborted the run.")
     return {
         "dashboard": "/",
@@ -173,6 +196,9 @@ def fill(site: Site) -> dict[str, str]:
         "new-project": "/projects/new",
         "instruments": "/instruments",
         "trend": "/instruments/squid-1/trend",
+        "instrument": "/instruments/squid-1",
+        "instrument-empty": "/instruments/codex-1",
+        "discarded": f"/datasets/{covered.dataset_id}",
         "shadow": f"/instruments/{shadowed}/shadow",
         "people": "/people",
         "end-of-life": "/end-of-life",

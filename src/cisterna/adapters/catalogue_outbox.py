@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from cisterna.adapters import catalogue_tables as tables
 from cisterna.adapters.catalogue_connection import Statements, json_of
 from cisterna.adapters.catalogue_tables import deliveries, events
-from cisterna.domain.event import Delivery, Event
+from cisterna.domain.event import Delivery, Event, Refusal
 
 _APPEND = sql_text(
     """
@@ -58,6 +58,19 @@ _BEHIND_HEADS = sql_text(
         AND (deliveries.not_before IS NULL OR deliveries.not_before <= :now)
     ORDER BY deliveries.sequence
     LIMIT :limit
+    """
+)
+
+_REFUSALS = sql_text(
+    """
+    SELECT deliveries.sink AS sink, count(*) AS waiting, max(deliveries.attempts) AS attempts,
+        min(events.occurred_at) AS since,
+        (array_agg(coalesce(deliveries.reason, '') ORDER BY deliveries.attempts DESC, deliveries.sequence))[1] AS reason
+    FROM deliveries
+    JOIN events ON events.sequence = deliveries.sequence
+    JOIN sinks ON sinks.name = deliveries.sink AND sinks.registered
+    WHERE deliveries.attempts > 0
+    GROUP BY deliveries.sink ORDER BY 3 DESC, 1
     """
 )
 
@@ -123,6 +136,10 @@ class SqlOutbox:
             .group_by(tables.sinks.c.name)
         )
         return {row["name"]: row["waiting"] for row in self._sql.run(counted).mappings()}
+
+    def refusals(self) -> Sequence[Refusal]:
+        """One a sink."""
+        return [Refusal.model_validate(dict(row)) for row in self._sql.run(_REFUSALS).mappings()]
 
     def history(self, subjects: Sequence[str]) -> Sequence[Event]:
         """Every event about these subjects, oldest first."""

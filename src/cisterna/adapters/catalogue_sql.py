@@ -24,6 +24,7 @@ from cisterna.adapters.catalogue_hint import SqlHints
 from cisterna.adapters.catalogue_hold import SqlHolds
 from cisterna.adapters.catalogue_inbox import SqlInbox
 from cisterna.adapters.catalogue_instrument import SqlInstruments
+from cisterna.adapters.catalogue_instrument_health import SqlInstrumentHealthBook
 from cisterna.adapters.catalogue_outbox import SqlOutbox
 from cisterna.adapters.catalogue_project import SqlProjects
 from cisterna.adapters.catalogue_rebuild import SqlRebuilding
@@ -52,6 +53,7 @@ from cisterna.ports.catalogue import (
 )
 from cisterna.ports.hint import Hints
 from cisterna.ports.inbox import Inbox, Outbox
+from cisterna.ports.instrument_health import InstrumentHealthBook
 from cisterna.ports.record import Rebuilding, Records, Recoveries
 from cisterna.ports.retention import Protections, RetentionRules
 from cisterna.ports.roster import Roster
@@ -84,6 +86,7 @@ class SqlTransaction:
         self.inbox: Inbox = SqlInbox(statements)
         self.outbox: Outbox = SqlOutbox(statements)
         self.alerts: Alerts = SqlAlerts(statements)
+        self.instrument_health: InstrumentHealthBook = SqlInstrumentHealthBook(statements)
         self.trends: TrendBook = SqlTrendBook(statements)
         self.accounts: Accounts = SqlAccounts(statements)
         self.records: Records = SqlRecords(statements)

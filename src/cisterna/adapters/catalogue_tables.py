@@ -25,7 +25,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSON, JSONB, TIMESTAMP
 
-SCHEMA_REVISION = "0016"
+from cisterna.adapters.catalogue_reading import NEWEST_BY, OF_RUN, VERDICT
+
+SCHEMA_REVISION = "0017"
 """The newest migration; a database that is there already needs no Alembic at start."""
 
 metadata = MetaData(
@@ -87,7 +89,7 @@ acquisitions = Table(
         "state IN ('writing', 'complete', 'aborted', 'partial', 'stalled', 'unavailable')", name="state_is_known"
     ),
 )
-Index("ix_acquisitions_newest", acquisitions.c.instrument, acquisitions.c.first_seen.desc())
+Index("ix_acquisitions_newest", acquisitions.c.instrument, acquisitions.c.first_seen.desc(), postgresql_include=OF_RUN)
 Index("ix_acquisitions_first_seen", acquisitions.c.first_seen.desc())
 Index("ix_acquisitions_held", acquisitions.c.acquisition_id, postgresql_where=text("held"))
 Index("ix_acquisitions_bare", acquisitions.c.state, postgresql_where=text("dataset_id IS NULL"))
@@ -113,6 +115,7 @@ datasets = Table(
 Index("ix_datasets_created_at", datasets.c.created_at.desc())
 Index("ix_datasets_project", datasets.c.project, datasets.c.created_at.desc())
 Index("ix_datasets_acquisition_id", datasets.c.acquisition_id)
+Index("ix_datasets_claimed", datasets.c.dataset_id, postgresql_include=["project"])
 Index(
     "ix_datasets_relations",
     datasets.c.relations,
@@ -131,6 +134,7 @@ versions = Table(
     _moment("stage_at"),
     Column("record", Integer, nullable=False),
     _body(),
+    Column("verdict", Text, Computed(VERDICT, persisted=True)),
     UniqueConstraint("dataset_id", "number", "revision"),
     CheckConstraint("number >= 1 AND revision >= 0", name="is_numbered"),
     CheckConstraint(
@@ -141,6 +145,7 @@ versions = Table(
 )
 Index("ix_versions_stage", versions.c.stage, versions.c.stage_at.desc())
 Index("ix_versions_stage_at", versions.c.stage_at.desc())
+Index("ix_versions_verdict", *(versions.c[key] for key in NEWEST_BY), postgresql_include=["verdict"])
 
 findings = Table(
     "findings",
@@ -471,12 +476,7 @@ metric_samples = Table(
     _moment("at"),
     _body("channels"),
 )
-Index(
-    "ix_metric_samples_newest",
-    metric_samples.c.instrument,
-    metric_samples.c.data_type,
-    metric_samples.c.at.desc(),
-)
+Index("ix_metric_samples_newest", metric_samples.c.instrument, metric_samples.c.data_type, metric_samples.c.at.desc())
 Index("ix_metric_samples_dataset_id", metric_samples.c.dataset_id, metric_samples.c.number, metric_samples.c.revision)
 
 changes = Table(

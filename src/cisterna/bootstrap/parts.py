@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from cisterna.adapters.landing_folder import read_outside
 from cisterna.adapters.system_clock import SystemClock
+from cisterna.bootstrap.alert_sinks import alert_sinks
 from cisterna.bootstrap.home import Endpoints, Home
 from cisterna.bootstrap.profile_plug import InstalledProfiles, installed_profiles
 from cisterna.bootstrap.stores import PUBLIC, Keys, Stores
@@ -88,7 +89,8 @@ class Parts:
         from cisterna.adapters.catalogue_sql import SqlCatalogue
 
         dsn = self.settings.database.dsn or self._embedded().dsn
-        catalogue = SqlCatalogue(dsn.get_secret_value())
+        waiting = 2 * len(self.settings.alerts.targets)  # each target's thread holds two while the target answers
+        catalogue = SqlCatalogue(dsn.get_secret_value(), pool_size=4 + waiting)
         self._stack.callback(catalogue.close)
         return catalogue
 
@@ -485,7 +487,8 @@ class Parts:
 
         first = ArchiveLogSink(catalogue=self.catalogue, store=self.archive_store)
         further = (CopyLogSink(first, copy=store) for store in self.copy_stores.values())
-        return (self._lineage_sink(), first, *further, *self._mail_sink())
+        told = alert_sinks(self.settings, catalogue=self.catalogue, base_url=self.base_url)
+        return (self._lineage_sink(), first, *further, *self._mail_sink(), *told)
 
     def openlineage_lines(self, events: Iterable[Event]) -> Iterator[str]:
         """Write events as OpenLineage, one JSON document a line."""

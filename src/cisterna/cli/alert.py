@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from cisterna.bootstrap.alert_sinks import try_target
 from cisterna.cli.answer import AsJson, DryRun, Reason, answer, lines, table
 from cisterna.cli.config import HomeOption
 from cisterna.cli.opened import local_account, local_person, opened
@@ -68,3 +69,16 @@ def acknowledge(
         )
     text = f"{alert.alert_id} {'would be' if dry_run else 'is'} acknowledged: {alert.words}"
     answer({**alert.model_dump(mode="json"), "dry_run": dry_run}, as_json=as_json, show=lines(text))
+
+
+@app.command("test")
+def try_(
+    name: Annotated[str, typer.Argument(metavar="TARGET", help="Of the target, as in alerts.targets.")],
+    *,
+    home: HomeOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Send a message to a target, to see whether it arrives."""
+    with opened(home) as parts:
+        try_target(name, parts.settings, catalogue=parts.catalogue, base_url=parts.base_url)
+    answer({"target": name, "taken": True}, as_json=as_json, show=lines(f"{name} has taken a message"))

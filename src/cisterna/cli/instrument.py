@@ -11,6 +11,7 @@ import typer
 
 from cisterna.cli.answer import AsJson, DryRun, ExitCode, Reason, answer, lines, pairs, table
 from cisterna.cli.config import HomeOption
+from cisterna.cli.instrument_health import health
 from cisterna.cli.opened import local_person, opened
 from cisterna.cli.rehearsal import catalogue_for
 from cisterna.cli.shadow import DaysOption, RuleOption, shadow, shadow_from_the_start, shadowed
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Instruments and their landing zones.")
 app.command()(shadow)
+app.command()(health)
 
 ProfileOption = Annotated[str, typer.Option("--profile", help="How it writes, such as squid.", show_default=False)]
 SettingOption = Annotated[

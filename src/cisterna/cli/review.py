@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -13,8 +13,10 @@ from cisterna.cli.config import HomeOption
 from cisterna.cli.opened import local_person, opened
 from cisterna.cli.rehearsal import catalogue_for
 from cisterna.domain.errors import InvalidInput
+from cisterna.domain.quarantine import KEPT_BACK
 from cisterna.domain.review import Act
 from cisterna.ports.roster import Group
+from cisterna.services.discard import discard_version
 from cisterna.services.overview import Choice, list_overviews, overview_of
 from cisterna.services.review import decide
 
@@ -48,17 +50,26 @@ def _decide(
         if row.version_id is None:
             msg = f"{identifier} has no version to decide on yet: {row.reason}"
             raise InvalidInput(msg, identifier=identifier)
-        decide(
-            row.version_id,
-            act,
-            person=local_person(parts),
-            reason=reason,
-            evidence_digest=evidence or row.evidence_digest or "",
-            assignee=to,
-            catalogue=catalogue_for(parts.catalogue, dry_run=dry_run),
-            clock=parts.clock,
-        )
+        facts: dict[str, Any] = {
+            "person": local_person(parts),
+            "reason": reason,
+            "evidence_digest": evidence or row.evidence_digest or "",
+            "catalogue": catalogue_for(parts.catalogue, dry_run=dry_run),
+            "clock": parts.clock,
+        }
+        if act is Act.DISCARD:
+            discard_version(row.version_id, **facts, publisher=None if dry_run else parts.publisher)
+        else:
+            decide(row.version_id, act, **facts, assignee=to)
         return overview_of(row.version_id, catalogue=parts.catalogue, bucket=bucket).model_dump(mode="json")
+
+
+def _although(act: Act, document: Mapping[str, object]) -> str:
+    """Say what an acceptance means for what the gate kept back."""
+    if act is not Act.ACCEPT or document["verdict"] not in KEPT_BACK:
+        return ""
+    verdict = document["verdict"] or "not judged"
+    return f" although {verdict}; the project's model may run on it now, and its owner may publish it"
 
 
 def _command(act: Act, text: str) -> Callable[..., None]:
@@ -73,15 +84,25 @@ def _command(act: Act, text: str) -> Callable[..., None]:
     ) -> None:
         document = _decide(act, identifier, reason=reason, evidence=evidence, to=None, dry_run=dry_run, home=home)
         would = f"would {act.value} {document['version_id']}, now {document['stage']}"
-        text = would if dry_run else f"{document['version_id']} is {document['stage']}"
+        text = would if dry_run else f"{document['version_id']} is {document['stage']}{_although(act, document)}"
         answer(document, as_json=as_json, show=lines(text))
 
     command.__doc__ = text
     return command
 
 
-app.command("accept")(_command(Act.ACCEPT, "Accept a version; you may not accept what you submitted yourself."))
+_ACCEPT = """Accept a version; you may not accept what you submitted yourself.
+
+Of what is quarantined or not assessed, say why the findings do not matter: models may then run on it.
+"""
+_DISCARD = """Give the data of a version up, for good; what is public is withdrawn, with your reason for all to read.
+
+Nothing is made of them or published any more, and nothing opens the review again. The bytes stay archived until
+retention lets them go. To reject is the milder act: it can be taken back.
+"""
+app.command("accept")(_command(Act.ACCEPT, _ACCEPT))
 app.command("reject")(_command(Act.REJECT, "Reject a version; its bytes stay archived and it is never published."))
+app.command("discard")(_command(Act.DISCARD, _DISCARD))
 app.command("request-changes")(_command(Act.REQUEST_CHANGES, "Ask for changes; the version stays in review."))
 
 

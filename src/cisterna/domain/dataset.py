@@ -40,7 +40,7 @@ _NEXT: dict[Stage, frozenset[Stage]] = {
     Stage.ARCHIVED: frozenset({Stage.VERIFIED}),
     Stage.VERIFIED: frozenset({Stage.IN_REVIEW, Stage.ACCEPTED}),
     Stage.IN_REVIEW: frozenset({Stage.ACCEPTED, Stage.REJECTED}),
-    Stage.ACCEPTED: frozenset({Stage.PUBLISHED, Stage.IN_REVIEW}),
+    Stage.ACCEPTED: frozenset({Stage.PUBLISHED, Stage.IN_REVIEW, Stage.REJECTED}),
     Stage.REJECTED: frozenset({Stage.IN_REVIEW}),
     Stage.PUBLISHED: frozenset({Stage.WITHDRAWN}),
     Stage.WITHDRAWN: frozenset(),

@@ -233,6 +233,12 @@ class DecisionRefused(CisternaError):
     code = "decision-refused"
 
 
+class Quarantined(CisternaError):
+    """The version is in quarantine, or was discarded: no model runs on it before a steward has accepted it."""
+
+    code = "quarantined"
+
+
 class PublicationRefused(CisternaError):
     """The version may not be made public; the message names the condition that is not met."""
 

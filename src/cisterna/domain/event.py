@@ -75,3 +75,20 @@ class Delivery(Value):
     event: Event
     sink: str
     attempts: int
+
+
+class Refusal(Value):
+    """What a sink has not taken.
+
+    Attributes:
+        waiting: Events that were tried at least once.
+        attempts: How often the one that was tried most often was.
+        since: When the oldest of them happened.
+        reason: Why it was not taken the last time, in words.
+    """
+
+    sink: str
+    waiting: int
+    attempts: int
+    since: Moment
+    reason: str

@@ -9,11 +9,9 @@ from cisterna.domain.dataset import Stage, Version
 from cisterna.domain.finding import Verdict
 from cisterna.domain.part import Part
 from cisterna.domain.project import Access, HumanData, Project, PublishPolicy
+from cisterna.domain.quarantine import is_accepted
 from cisterna.domain.receipt import CopyReceipt
-from cisterna.domain.review import Act, Decision
-
-POLICY_PREFIX = "policy:"
-"""What the name of a decision or a consent begins with that a rule gave and no person."""
+from cisterna.domain.review import POLICY_PREFIX, Decision
 
 
 class Bar(Value):
@@ -37,6 +35,8 @@ def publication_bars(
     sources: Iterable[tuple[Version, Project | None]] = (),
     are_sources_public: bool = True,
     shadows: Iterable[str] = (),
+    kept_back: Iterable[str] = (),
+    is_given_up: bool = False,
     consent: str | None,
 ) -> tuple[Bar, ...]:
     """Gather every condition that is not met; empty means that the version may be made public.
@@ -49,18 +49,16 @@ def publication_bars(
         sources: What it was derived from, each with the project that claims it.
         are_sources_public: Whether each dataset that it was derived from is or once was public.
         shadows: Instruments in shadow mode that it comes from.
+        kept_back: Versions that it was derived from, and that are in quarantine or were discarded.
+        is_given_up: Whether a steward discarded its data, in this version or in another revision of the same data.
         consent: Who says yes, if somebody who may does; otherwise the project's policy speaks.
     """
-    bars = []
-    if version.stage not in {Stage.ACCEPTED, Stage.PUBLISHED}:
-        bars.append(Bar(condition=f"it is {version.stage.value}", remedy="a steward has to accept it first"))
-    if not _is_accepted(version, decisions):
-        remedy = "a steward has to accept this version with the evidence it has now"
-        bars.append(Bar(condition="nobody who may has accepted it as it is", remedy=remedy))
+    bars = list(_about_word(version, decisions, is_given_up=is_given_up))
     if version.incomplete is not None:
         remedy = "what is not whole is never published; take the run again"
         bars.append(Bar(condition=f"the run it comes from is {version.incomplete.value}", remedy=remedy))
     bars.extend(map(_in_shadow, shadows))
+    bars.extend(map(_kept_back, kept_back))
     bars.extend(_about_copies(version, tuple(receipts)))
     if not version.metadata or version.metadata_missing:
         missing = ", ".join(version.metadata_missing) or "all of them"
@@ -83,9 +81,24 @@ def publication_bars(
     return tuple(bars)
 
 
+def _about_word(version: Version, decisions: Sequence[Decision], *, is_given_up: bool) -> Iterable[Bar]:
+    if version.stage not in {Stage.ACCEPTED, Stage.PUBLISHED}:
+        yield Bar(condition=f"it is {version.stage.value}", remedy="a steward has to accept it first")
+    if is_given_up:
+        yield Bar(condition="its data were discarded", remedy="that is for good; nothing of it is published")
+    elif not is_accepted(version, decisions):
+        remedy = "a steward has to accept this version with the evidence it has now"
+        yield Bar(condition="nobody who may has accepted it as it is", remedy=remedy)
+
+
 def _in_shadow(instrument: str) -> Bar:
     remedy = f"nothing of it is published before an operator ends that: `cisterna instrument shadow {instrument} --end`"
     return Bar(condition=f"the instrument {instrument} is in shadow mode", remedy=remedy)
+
+
+def _kept_back(source: str) -> Bar:
+    remedy = "a steward has to accept that version first; of what was discarded nothing is published"
+    return Bar(condition=f"it was derived from {source}, which is in quarantine or was discarded", remedy=remedy)
 
 
 def _about_copies(version: Version, receipts: Sequence[CopyReceipt]) -> Iterable[Bar]:
@@ -124,14 +137,6 @@ def said(version: Version, field: str) -> str | None:
     """Return what the version's own description says of a field, as text."""
     value = (version.metadata or {}).get(field)
     return None if value is None else str(value)
-
-
-def _is_accepted(version: Version, decisions: Sequence[Decision]) -> bool:
-    """The last word was yes, on the evidence there is now; anything but `passed` takes a person's yes."""
-    words = [decision for decision in decisions if decision.act is not Act.ASSIGN]
-    if not words or words[-1].act is not Act.ACCEPT or words[-1].evidence_digest != version.evidence_digest:
-        return False
-    return version.verdict is Verdict.PASSED or not words[-1].person.startswith(POLICY_PREFIX)
 
 
 def _is_proven(what: Version | Part, receipts: Sequence[CopyReceipt]) -> bool:

@@ -23,9 +23,8 @@ from cisterna.domain.identifier import AcquisitionId, DatasetId
 from cisterna.domain.instrument import BucketIdentity, CopyRule, Instrument
 from cisterna.domain.path import RelativePath
 from cisterna.domain.project import Project
-from cisterna.domain.publishing import POLICY_PREFIX
 from cisterna.domain.receipt import CopyReceipt
-from cisterna.domain.review import Act, Decision
+from cisterna.domain.review import POLICY_PREFIX, Act, Decision, last_word
 from cisterna.domain.shadow import refusal_words
 from cisterna.domain.stored_copy import StoredCopy
 
@@ -351,13 +350,13 @@ def _about_version(facts: Facts) -> Iterator[Objection]:
     if version.version_id != facts.newest_version_id:
         words = f"{facts.newest_version_id} is newer than {version.version_id}; release by the newest"
         yield Objection(condition="newest", words=words)
-    last = next((one for one in reversed(facts.decisions) if one.act is not Act.ASSIGN), None)
+    last = last_word(facts.decisions)
     if version.stage is Stage.IN_REVIEW:
         yield Objection(condition="review", words="its review is open; a steward has to decide first")
     elif (
         last is None
         or last.version_id != version.version_id
-        or last.act not in {Act.ACCEPT, Act.REJECT}
+        or last.act not in {Act.ACCEPT, Act.REJECT, Act.DISCARD}
         or last.evidence_digest != version.evidence_digest
     ):
         words = "nobody has decided on its findings as they are now; a steward or the project's policy has to"

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 
 from pydantic import Field
 
 from cisterna.domain.base import Moment, Value
 from cisterna.domain.digest import Sha512
+
+POLICY_PREFIX = "policy:"
+"""What the name of a decision or a consent begins with that a rule gave and no person."""
 
 
 class Act(StrEnum):
@@ -17,6 +21,8 @@ class Act(StrEnum):
     REJECT = "reject"
     REQUEST_CHANGES = "request-changes"
     ASSIGN = "assign"
+    DISCARD = "discard"
+    """Give the data up, for good: nothing opens the review again."""
 
 
 class Decision(Value):
@@ -36,3 +42,12 @@ class Decision(Value):
     evidence_digest: Sha512
     assignee: str | None = None
     decided_at: Moment
+
+
+def last_word(decisions: Sequence[Decision]) -> Decision | None:
+    """Return the last decision that says yes or no, or None; giving a review to somebody says neither.
+
+    Args:
+        decisions: On one version, oldest first.
+    """
+    return next((one for one in reversed(decisions) if one.act is not Act.ASSIGN), None)

@@ -32,6 +32,7 @@ from cisterna.ports.ahead import Aheads, Writings
 from cisterna.ports.alert import Alerts
 from cisterna.ports.hint import Hints
 from cisterna.ports.inbox import Inbox, Outbox
+from cisterna.ports.instrument_health import InstrumentHealthBook
 from cisterna.ports.record import Rebuilding, Records, Recoveries
 from cisterna.ports.retention import Protections, RetentionRules
 from cisterna.ports.roster import Roster
@@ -379,6 +380,7 @@ class Transaction(Protocol):
     outbox: Outbox
     accounts: Accounts
     alerts: Alerts
+    instrument_health: InstrumentHealthBook
     trends: TrendBook
     records: Records
     rebuilding: Rebuilding

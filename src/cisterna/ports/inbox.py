@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from cisterna.domain.event import Delivery, Event
+from cisterna.domain.event import Delivery, Event, Refusal
 from cisterna.domain.progress import Progress
 from cisterna.domain.work import Attempt, Claim, Work, WorkKind, WorkState
 
@@ -132,6 +132,10 @@ class Outbox(Protocol):
 
     def undelivered(self) -> dict[str, int]:
         """Count what waits, per sink."""
+        ...
+
+    def refusals(self) -> Sequence[Refusal]:
+        """Tell of each registered sink that did not take something, the most tries first."""
         ...
 
     def history(self, subjects: Sequence[str]) -> Sequence[Event]:

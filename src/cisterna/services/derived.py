@@ -21,6 +21,7 @@ from cisterna.ports.quality import TableFile
 from cisterna.services.erased import require_not_erased
 from cisterna.services.measurement import IN_FILE, METRICS_PATH, UNMEASURED
 from cisterna.services.part_table import HeldPart, held_parts, read_part_manifest
+from cisterna.services.quarantine import require_not_given_up
 from cisterna.services.staging import drop_staging, read_staged
 from cisterna.services.transition import advance, announce_opened, write_beside_others
 
@@ -121,10 +122,12 @@ def read_source(source_id: str, *, catalogue: Catalogue, store: ObjectStore, tab
     Raises:
         IllegalTransition: It is not archived, or withdrawn.
         NotFound: There is no such version.
+        Quarantined: Its data were discarded.
     """
     with catalogue.begin() as tx:
         version = tx.datasets.get_version(source_id)
         dataset, parts = tx.datasets.get(version.dataset_id), held_parts(tx, version)
+        require_not_given_up(tx, version)
     if not version.is_archived or version.stage is Stage.WITHDRAWN:
         msg = f"{source_id} is {version.stage.value}; what is archived and not withdrawn can be derived from"
         raise IllegalTransition(msg, version_id=source_id, present=version.stage.value)

@@ -33,6 +33,9 @@ CLOCK_WARNING = timedelta(minutes=1)
 CLOCK_LIMIT = timedelta(minutes=15)
 """S3 refuses requests whose time is further off than this."""
 
+TRIES_BEFORE_TOLD = 3
+"""How often a sink may not take an event before somebody is told."""
+
 RECORD_LATE = timedelta(minutes=10)
 """How long the archive may not know of a change before somebody is told."""
 
@@ -228,6 +231,23 @@ def look_at_outbox(catalogue: Catalogue) -> Diagnosis:
         message=f"events pile up: {named}; they are kept",
         fix="see whether the sink answers, and the dispatcher's log",
     )
+
+
+def look_at_sinks(catalogue: Catalogue) -> Sequence[Diagnosis]:
+    """Name each sink that has not taken something for several tries, and why."""
+    with catalogue.begin() as tx:
+        refusals = [one for one in tx.outbox.refusals() if one.attempts >= TRIES_BEFORE_TOLD]
+    return [
+        Diagnosis(
+            part=f"sink {one.sink}",
+            condition=Condition.WARNING,
+            message=f"has not taken {one.waiting} events for up to {one.attempts} tries, the oldest of "
+            f"{one.since:%Y-%m-%d %H:%M} UTC: {one.reason}",
+            fix="they are kept and tried again; see whether it answers, and of an alert target whether "
+            "`cisterna alerts test TARGET` gets through",
+        )
+        for one in refusals
+    ]
 
 
 def look_at_record(catalogue: Catalogue, *, clock: Clock) -> Diagnosis:

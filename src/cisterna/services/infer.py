@@ -36,6 +36,7 @@ from cisterna.services.derived import (
 from cisterna.services.derived_parts import Columns, First, Means, derive_parts
 from cisterna.services.lease_watch import LeaseWatch
 from cisterna.services.measurement import METRICS_PATH, PREVIEWS_PATH
+from cisterna.services.quarantine import require_free
 from cisterna.services.staging import drop_staging, stage_files
 
 DATA_TYPE = "labels"
@@ -89,9 +90,12 @@ def infer_version(
         Conflict: The model was replaced while it ran.
         LeaseLost: Somebody else holds the work; nothing was written.
         NotFound: No such version or model.
+        Quarantined: The source is in quarantine, or was discarded.
     """
     card = inference.card(model)
     source = read_source(source_id, catalogue=catalogue, store=store, tables=tables)
+    with catalogue.begin() as tx:  # it may have been free when this was asked for
+        require_free(tx, source.version)
     count = _count(source, card)
     asked = Asked(submitter or source.version.submitter, cause or f"the project's policy runs {card.name}")
     labels = Derivation(

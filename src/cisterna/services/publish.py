@@ -19,6 +19,7 @@ from cisterna.ports.quality import TableFile
 from cisterna.services.part_table import held_parts
 from cisterna.services.person import require_account, visible_version
 from cisterna.services.public_record import public_record, related_public, standing, was_public
+from cisterna.services.quarantine import is_given_up, kept_back_sources
 from cisterna.services.shadow import keep_from_shadow, shadows_over
 from cisterna.services.transition import advance, announce
 from cisterna.services.work_request import request_work
@@ -189,16 +190,34 @@ def withdraw_version(
         if publication is None:
             msg = f"{version_id} is not published, so there is nothing to withdraw"
             raise PublicationRefused(msg, version_id=version_id)
-        now = clock.now()
-        saved = advance(tx, version, Stage.WITHDRAWN, clock=clock, decided_by=person, decision=words)
-        withdrawn = publication.model_copy(update={"withdrawn_at": now, "withdrawn_reason": words})
-        tx.datasets.put_publication(withdrawn)
-        _tell(tx, "publication.withdrawn", withdrawn, saved, dataset, clock=clock)
-        if publisher is not None:
-            found = publisher.find(dataset.pid, version=version.label)
-            record = found or _bare_record(version, dataset, publication)
-            publisher.withdraw(record.model_copy(update={"withdrawn_at": now, "tombstone": words}))
+        _, withdrawn = take_back(
+            tx, version, dataset, publication, person=person, words=words, publisher=publisher, clock=clock
+        )
     return withdrawn
+
+
+def take_back(
+    tx: Transaction,
+    version: Version,
+    dataset: Dataset,
+    publication: Publication,
+    *,
+    person: str,
+    words: str,
+    publisher: Publisher | None,
+    clock: Clock,
+) -> tuple[Version, Publication]:
+    """Withdraw a publication that stands, in the transaction of whatever makes it necessary; see `withdraw_version`."""
+    now = clock.now()
+    saved = advance(tx, version, Stage.WITHDRAWN, clock=clock, decided_by=person, decision=words)
+    withdrawn = publication.model_copy(update={"withdrawn_at": now, "withdrawn_reason": words})
+    tx.datasets.put_publication(withdrawn)
+    _tell(tx, "publication.withdrawn", withdrawn, saved, dataset, clock=clock)
+    if publisher is not None:
+        found = publisher.find(dataset.pid, version=version.label)
+        record = found or _bare_record(version, dataset, publication)
+        publisher.withdraw(record.model_copy(update={"withdrawn_at": now, "tombstone": words}))
+    return saved, withdrawn
 
 
 def _valid_consent(tx: Transaction, dataset: Dataset, consent: str | None) -> str | None:
@@ -225,6 +244,8 @@ def _bars(tx: Transaction, version: Version, dataset: Dataset, *, consent: str |
             was_public(tx, relation.dataset_id) for relation in dataset.relations if relation.kind == "IsDerivedFrom"
         ),
         shadows=shadows_over(tx, dataset),
+        kept_back=kept_back_sources(tx, dataset),
+        is_given_up=is_given_up(tx, version),
         consent=consent,
     )
 

@@ -11,8 +11,8 @@ from cisterna.domain.base import Value
 from cisterna.domain.errors import Conflict, CouldNotCheck, Forbidden, InvalidInput, NotFound, ReleaseRefused
 from cisterna.domain.permission import may_see
 from cisterna.domain.project import ReleasePolicy
-from cisterna.domain.publishing import POLICY_PREFIX
 from cisterna.domain.release import Judgement, Release, ReleaseState, Step, judge
+from cisterna.domain.review import POLICY_PREFIX
 from cisterna.domain.shadow import refusal_words
 from cisterna.domain.work import WorkKind, WorkState
 from cisterna.ports.catalogue import Catalogue, Transaction

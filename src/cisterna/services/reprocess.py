@@ -14,6 +14,7 @@ from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.ports.clock import Clock
 from cisterna.services.measurement import CURVES_PATH, METRICS_PATH, PREVIEWS_PATH
 from cisterna.services.person import require_account, visible_version
+from cisterna.services.quarantine import require_free, require_not_given_up
 from cisterna.services.transition import announce, announce_opened
 from cisterna.services.work_request import request_work
 
@@ -82,6 +83,7 @@ def request_reprocess(
         Forbidden: The person may not ask for it.
         InvalidInput: There is no reason, or the stage is none that can be done again.
         NotFound: There is no such version, or the person may not know of it.
+        Quarantined: Its data were discarded, or a model is asked for and the version is in quarantine.
     """
     words = reason.strip()
     if not words or len(words) > 10_000:
@@ -100,6 +102,9 @@ def request_reprocess(
         account = require_account(tx, person)
         base, dataset, project = visible_version(tx, version, account)
         _require_allowed(account, base, project)
+        require_not_given_up(tx, base)
+        if model is not None:
+            require_free(tx, base)
         if derived:
             asked = {**derived, "person": person, "reason": words}
             work = _ask_to_derive(tx, base, dataset, asked=asked, clock=clock)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from cisterna.domain.account import Role
 from cisterna.domain.dataset import Dataset, Stage, Version
 from cisterna.domain.errors import Conflict, DecisionRefused, InvalidInput
 from cisterna.domain.finding import Verdict
 from cisterna.domain.permission import require_decider
 from cisterna.domain.project import Project, PublishPolicy, ViewFormat
-from cisterna.domain.publishing import POLICY_PREFIX
-from cisterna.domain.review import Act, Decision
+from cisterna.domain.quarantine import is_discarded
+from cisterna.domain.review import POLICY_PREFIX, Act, Decision, last_word
 from cisterna.domain.work import Attempt, WorkKind
 from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.ports.clock import Clock
@@ -23,6 +25,9 @@ OPEN_FOR: dict[Act, frozenset[Stage]] = {
     Act.REJECT: frozenset({Stage.IN_REVIEW}),
     Act.REQUEST_CHANGES: frozenset({Stage.IN_REVIEW, Stage.ACCEPTED, Stage.REJECTED}),
     Act.ASSIGN: frozenset({Stage.IN_REVIEW}),
+    Act.DISCARD: frozenset(
+        {Stage.IN_REVIEW, Stage.ACCEPTED, Stage.REJECTED, Stage.PUBLISHED, Stage.WITHDRAWN},
+    ),
 }
 """In which stages each act is possible; changes can be asked for afterwards, which opens the review again."""
 
@@ -53,8 +58,7 @@ def settle_version(version_id: str, *, lease: Attempt, catalogue: Catalogue, clo
             settled = _accept_by_policy(tx, version, project, clock=clock)
         else:
             settled = advance(tx, version, Stage.IN_REVIEW, clock=clock, review=refusal)
-        _request_inference(tx, settled, dataset, project, clock=clock)
-        _request_conversion(tx, settled, dataset, project, clock=clock)
+        _request_derived(tx, settled, dataset, project, clock=clock)
         return settled
 
 
@@ -97,9 +101,9 @@ def _was_objected(tx: Transaction, version: Version) -> bool:
     for earlier in reversed(tx.datasets.versions(version.dataset_id)):
         if earlier.version_id == version.version_id:
             continue
-        words = [one.act for one in tx.datasets.decisions(earlier.version_id) if one.act is not Act.ASSIGN]
-        if words:
-            return words[-1] is not Act.ACCEPT
+        word = last_word(tx.datasets.decisions(earlier.version_id))
+        if word is not None:
+            return word.act is not Act.ACCEPT
     return False
 
 
@@ -116,7 +120,7 @@ def _accept_by_policy(tx: Transaction, version: Version, project: Project, *, cl
         decided_at=clock.now(),
     )
     saved = advance(tx, version, Stage.ACCEPTED, clock=clock, decided_by=decision.person)
-    _record(tx, decision, saved, project=project.slug, clock=clock)
+    record_decision(tx, decision, saved, project=project.slug, clock=clock)
     _request_publication(tx, saved, project, because=decision, clock=clock)
     return saved
 
@@ -154,16 +158,12 @@ def decide(
         InvalidInput: There is no reason, or the assignee is no steward.
         NotFound: There is no such version, or the person may not know of it.
     """
-    words = reason.strip()
-    if not words or len(words) > 10_000:
-        msg = f"a decision on {version_id} needs a reason in words, of at most 10,000 characters"
-        raise InvalidInput(msg, version_id=version_id)
+    words = require_reason(reason, version_id)
+    if act is Act.DISCARD:
+        raise InvalidInput("discarding takes back what is public too; it is asked for by itself", version_id=version_id)
     try:
         with catalogue.begin() as tx:
-            account = require_account(tx, person)
-            version, dataset, _project = visible_version(tx, version_id, account)
-            require_decider(account, act, version, project=dataset.project)
-            _require_current(tx, version, act, evidence_digest)
+            version, dataset = weigh(tx, version_id, act, person=person, evidence_digest=evidence_digest)
             if act is Act.ASSIGN:
                 _require_assignee(tx, assignee, dataset, version_id)
             decision = Decision(
@@ -179,7 +179,39 @@ def decide(
             return _apply(tx, version, dataset, decision, clock=clock)
     except Conflict as lost:
         with catalogue.begin() as tx:
-            raise _lost_race(tx, version_id) from lost
+            raise lost_race(tx, version_id) from lost
+
+
+def require_reason(reason: str, version_id: str) -> str:
+    """Return the reason in words. Raises `InvalidInput` when there is none, or it cannot be kept."""
+    words = reason.strip()
+    if not words or len(words) > 10_000 or any(one == "\0" or "\ud800" <= one <= "\udfff" for one in words):
+        msg = f"a decision on {version_id[:200]} needs a reason in words, of at most 10,000 characters"
+        raise InvalidInput(msg, version_id=version_id[:200])
+    return words
+
+
+def weigh(tx: Transaction, version_id: str, act: Act, *, person: str, evidence_digest: str) -> tuple[Version, Dataset]:
+    """Return what is decided on, if this person may decide so on it now; raises as `decide` does."""
+    account = require_account(tx, person)
+    version, dataset, _project = visible_version(tx, version_id, account)
+    require_decider(account, act, version, project=dataset.project)
+    if act not in open_acts(version.stage, tx.datasets.decisions(version_id)):
+        raise lost_race(tx, version_id)
+    if version.evidence_digest is None or version.evidence_digest != evidence_digest:
+        msg = f"the evidence on {version_id} is not what was shown to you; look at it again and decide anew"
+        raise DecisionRefused(msg, version_id=version_id, expected=version.evidence_digest, found=evidence_digest)
+    return version, dataset
+
+
+def open_acts(stage: Stage, decisions: Sequence[Decision]) -> frozenset[Act]:
+    """Tell which acts a version in that stage is open for; what was discarded is open for none.
+
+    Args:
+        stage: Of the version.
+        decisions: On it.
+    """
+    return frozenset() if is_discarded(decisions) else frozenset(act for act in Act if stage in OPEN_FOR[act])
 
 
 def _apply(tx: Transaction, version: Version, dataset: Dataset, decision: Decision, *, clock: Clock) -> Version:
@@ -190,13 +222,19 @@ def _apply(tx: Transaction, version: Version, dataset: Dataset, decision: Decisi
         saved = tx.datasets.save_version(version)  # a new record: of two acts at once, one is told
     else:
         saved = advance(tx, version, wanted, clock=clock, decided_by=decision.person, decision=decision.reason)
-    _record(tx, decision, saved, project=dataset.project, clock=clock)
+    record_decision(tx, decision, saved, project=dataset.project, clock=clock)
     if saved.stage is Stage.ACCEPTED and dataset.project is not None:
-        _request_publication(tx, saved, tx.projects.get(dataset.project), because=decision, clock=clock)
+        project = tx.projects.get(dataset.project)
+        _request_publication(tx, saved, project, because=decision, clock=clock)
+        if saved.verdict is not Verdict.PASSED:  # of what passed it was asked for when it was settled
+            _request_derived(tx, saved, dataset, project, clock=clock)
     return saved
 
 
-def _record(tx: Transaction, decision: Decision, version: Version, *, project: str | None, clock: Clock) -> None:
+def record_decision(
+    tx: Transaction, decision: Decision, version: Version, *, project: str | None, clock: Clock
+) -> None:
+    """Put a decision on record, and tell it."""
     tx.datasets.add_decision(decision)
     announce(
         tx,
@@ -209,16 +247,6 @@ def _record(tx: Transaction, decision: Decision, version: Version, *, project: s
     )
 
 
-def _require_current(tx: Transaction, version: Version, act: Act, evidence_digest: str) -> None:
-    if version.stage not in OPEN_FOR[act]:
-        raise _lost_race(tx, version.version_id)
-    if version.evidence_digest is None or version.evidence_digest != evidence_digest:
-        msg = f"the evidence on {version.version_id} is not what was shown to you; look at it again and decide anew"
-        raise DecisionRefused(
-            msg, version_id=version.version_id, expected=version.evidence_digest, found=evidence_digest
-        )
-
-
 def _require_assignee(tx: Transaction, assignee: str | None, dataset: Dataset, version_id: str) -> None:
     account = tx.accounts.find(assignee) if assignee else None
     if account is None or not account.has_role(Role.STEWARD, project=dataset.project):
@@ -226,7 +254,7 @@ def _require_assignee(tx: Transaction, assignee: str | None, dataset: Dataset, v
         raise InvalidInput(msg, version_id=version_id, assignee=assignee)
 
 
-def _lost_race(tx: Transaction, version_id: str) -> DecisionRefused:
+def lost_race(tx: Transaction, version_id: str) -> DecisionRefused:
     """Say who was first and what they decided."""
     version = tx.datasets.get_version(version_id)
     decisions = tx.datasets.decisions(version_id)
@@ -242,41 +270,34 @@ def _lost_race(tx: Transaction, version_id: str) -> DecisionRefused:
     return DecisionRefused(msg, **facts, person=last.person, act=last.act.value)
 
 
-def _request_inference(
+def _request_derived(
     tx: Transaction, version: Version, dataset: Dataset, project: Project | None, *, clock: Clock
 ) -> None:
-    if project is None or project.policy.model is None or version.verdict is not Verdict.PASSED or dataset.relations:
+    """Ask for what the project's policy makes of data: of what passed, and of what a person accepted nevertheless."""
+    is_free = version.verdict is Verdict.PASSED or version.stage is Stage.ACCEPTED
+    if project is None or not is_free or dataset.relations or _was_free(tx, version):
         return
-    if version.revision:  # the same bytes, whose labels are there
-        return
-    model = project.policy.model
-    request_work(
-        tx,
-        WorkKind.INFER,
-        version.version_id,
-        key=f"infer:{version.version_id}:{model}",
-        parameters={"model": model},
-        fairness=dataset.instrument or "",
-        clock=clock,
-    )
+    model, form = project.policy.model, project.policy.convert
+    wanted = [(WorkKind.INFER, "model", model)] if model is not None else []
+    wanted += [(WorkKind.CONVERT, "format", form.value)] if form is not None else []
+    for kind, name, value in wanted:
+        request_work(
+            tx,
+            kind,
+            version.version_id,
+            key=f"{kind.value}:{version.version_id}:{value}",
+            parameters={name: value},
+            fairness=dataset.instrument or "",
+            clock=clock,
+        )
 
 
-def _request_conversion(
-    tx: Transaction, version: Version, dataset: Dataset, project: Project | None, *, clock: Clock
-) -> None:
-    if project is None or project.policy.convert is None or version.verdict is not Verdict.PASSED or dataset.relations:
-        return
-    if version.revision:  # the same bytes, converted already
-        return
-    wanted = project.policy.convert.value
-    request_work(
-        tx,
-        WorkKind.CONVERT,
-        version.version_id,
-        key=f"convert:{version.version_id}:{wanted}",
-        parameters={"format": wanted},
-        fairness=dataset.instrument or "",
-        clock=clock,
+def _was_free(tx: Transaction, version: Version) -> bool:
+    """Tell whether an earlier revision of the same bytes was derived from by policy, so that it is done already."""
+    return any(
+        one.verdict is Verdict.PASSED or any(said.act is Act.ACCEPT for said in tx.datasets.decisions(one.version_id))
+        for one in tx.datasets.versions(version.dataset_id)
+        if one.number == version.number and one.revision < version.revision
     )
 
 

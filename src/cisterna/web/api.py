@@ -26,7 +26,7 @@ from cisterna.services.project import list_projects
 from cisterna.services.project_edit import add_project
 from cisterna.services.publish import request_publication, withdraw_version
 from cisterna.services.reprocess import Reprocessing, request_reprocess
-from cisterna.services.review import decide
+from cisterna.web.decision import take_decision
 from cisterna.web.parts import WebParts
 from cisterna.web.signed import ApiPerson, Parts
 from cisterna.web.wording import say
@@ -158,17 +158,16 @@ def show_dataset(parts: Parts, person: ApiPerson, identifier: str) -> Detail:
 
 @router.post("/versions/{version_id}/decisions", status_code=201)
 def decide_on(parts: Parts, person: ApiPerson, version_id: str, body: DecisionBody) -> Version:
-    """Decide on a version, as a steward of its project."""
+    """Decide on a version, as a steward of its project. To discard is for good, and withdraws what is public."""
     _require_visible(parts, person, version_id)
-    return decide(
+    return take_decision(
+        parts,
+        person.account,
         version_id,
         body.act,
-        person=person.account.name,
         reason=body.reason,
         evidence_digest=body.evidence_digest,
         assignee=body.assignee,
-        catalogue=parts.catalogue,
-        clock=parts.clock,
     )
 
 

@@ -10,6 +10,7 @@ from cisterna.domain.fixity import Fixity
 from cisterna.ports.roster import Group
 from cisterna.services.overview import Choice, Overview, count_overviews, list_overviews
 from cisterna.web.alert_page import first_alerts
+from cisterna.web.decision import chances
 from cisterna.web.live import LiveFeed
 from cisterna.web.parts import WebParts
 from cisterna.web.signed import Parts, Person, Signed, still_signed_in
@@ -51,6 +52,7 @@ def show_dashboard(request: Request, parts: Parts, person: Person) -> Response:
     tables = {group.value: _first_of(group, parts, person) if count else [] for group, count in totals.items()}
     context = {
         **first_alerts(parts, person.account),
+        "chances": chances(parts, tables[Group.REVIEW.value], person.account),
         "counts": [(group.value, count) for group, count in totals.items() if count or group is not Group.UNSOUND],
         "totals": {group.value: count for group, count in totals.items()},
         "tables": tables,

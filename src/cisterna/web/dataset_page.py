@@ -28,8 +28,8 @@ from cisterna.services.person import stewards_of
 from cisterna.services.public_record import standing
 from cisterna.services.publish import bars_to_publication, request_publication, withdraw_version
 from cisterna.services.reprocess import request_reprocess
-from cisterna.services.review import OPEN_FOR, decide
 from cisterna.web.alert_page import alert_context
+from cisterna.web.decision import quarantine_context, take_decision
 from cisterna.web.metadata_rows import metadata_rows
 from cisterna.web.parts import WebParts
 from cisterna.web.release_page import release_context
@@ -123,18 +123,14 @@ def decide_on(
     reason: Reason,
     evidence_digest: Annotated[str, Form(max_length=128)],
     assignee: Annotated[str | None, Form(max_length=100)] = None,
+    confirm: Annotated[str, Form(max_length=1000)] = "",
 ) -> Response:
-    """Record a decision."""
+    """Record a decision; the one that is for good asks for the dataset's name."""
     require_own_version(dataset_id, version_id)
-    decide(
-        version_id,
-        act,
-        person=person.account.name,
-        reason=reason,
-        evidence_digest=evidence_digest,
-        assignee=assignee if act is Act.ASSIGN else None,
-        catalogue=parts.catalogue,
-        clock=parts.clock,
+    if act is Act.DISCARD:
+        _require_name(parts, person.account, dataset_id, confirm)
+    take_decision(
+        parts, person.account, version_id, act, reason=reason, evidence_digest=evidence_digest, assignee=assignee
     )
     return _back(dataset_id, version_id, "decided")
 
@@ -278,15 +274,13 @@ def _what_may(parts: WebParts, found: Detail, account: Account) -> dict[str, obj
         project: Project | None = tx.projects.get(found.project) if found.project else None
         stewards: Sequence[str] = stewards_of(found.project, tx=tx)
     is_steward = account.has_role(Role.STEWARD, project=found.project)
-    acts = [act.value for act in Act if found.stage in OPEN_FOR[act]]
     bars: tuple[Bar, ...] = ()
     may_ask = project is not None and (may_consent(account, project) or is_steward)
     can_publish = may_ask and found.version_id is not None and found.stage is Stage.ACCEPTED
     if can_publish and found.version_id is not None:
         bars = bars_to_publication(found.version_id, person=account.name, catalogue=parts.catalogue)
     return {
-        "can_decide": is_steward and bool(acts),
-        "acts": acts,
+        **quarantine_context(found, is_steward=is_steward),
         "own": account.name == found.submitter,
         "stewards": stewards,
         "publication": standing(found.publications),

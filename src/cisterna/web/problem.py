@@ -23,6 +23,7 @@ STATUS: Mapping[str, int] = {
     "conflict": 409,
     "illegal-transition": 409,
     "decision-refused": 409,
+    "quarantined": 409,
     "publication-refused": 409,
     "release-refused": 409,
     "erasure-refused": 409,

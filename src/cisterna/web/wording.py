@@ -5,6 +5,8 @@ from __future__ import annotations
 from cisterna.adapters.report_wording import REPORT
 from cisterna.web.adoption_wording import ADOPTION
 from cisterna.web.alert_wording import ALERT
+from cisterna.web.instrument_wording import INSTRUMENT
+from cisterna.web.quarantine_wording import QUARANTINE
 from cisterna.web.removal_wording import REMOVAL
 from cisterna.web.shadow_wording import SHADOW
 from cisterna.web.writing_wording import WRITING
@@ -480,6 +482,8 @@ TEXT: dict[str, str] = {
     "erased.alert": "The data are gone for good:",
     **ALERT,
     **ADOPTION,
+    **QUARANTINE,
+    **INSTRUMENT,
     **REMOVAL,
     **WRITING,
     **SHADOW,

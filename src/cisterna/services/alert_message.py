@@ -1,0 +1,186 @@
+"""Writes the message of an event, once for a thing and only while it waits for somebody.
+
+Of data that are not open - restricted, embargoed, unclaimed, or of which nobody has said whether they come from people
+- a message holds ids, the instrument and the address of the page, and nothing that the data say of themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from cisterna.domain.acquisition import Acquisition
+from cisterna.domain.alert import AlertKind
+from cisterna.domain.alert_message import AlertMessage, MessageKind
+from cisterna.domain.dataset import Stage
+from cisterna.domain.errors import InvalidInput, NotFound
+from cisterna.domain.event import Event
+from cisterna.domain.finding import Verdict
+from cisterna.domain.fixity import Fixity
+from cisterna.ports.catalogue import Catalogue, Transaction
+
+_OF_VERDICT: Mapping[object, MessageKind] = {
+    Verdict.QUARANTINED: MessageKind.QUARANTINED,
+    Verdict.NOT_ASSESSED: MessageKind.NOT_ASSESSED,
+    Verdict.REVIEW: MessageKind.REVIEW,
+}
+_LONGEST = 1000
+_RESTRICTED = "The data are restricted; what is wrong, and where, stands on the page:"
+
+
+def alert_message(event: Event, *, catalogue: Catalogue, base_url: str) -> AlertMessage | None:
+    """Write the message of an event; None when it is about nothing that anybody is told, or that waits no more.
+
+    Args:
+        event: Of the outbox.
+        catalogue: What is true now: what was decided, acknowledged or erased since is not told.
+        base_url: Of the site.
+    """
+    write = _WRITERS.get(event.name)
+    if write is None or (event.name == "version.stage" and event.data.get("stage") != Stage.IN_REVIEW):
+        return None  # most events end here, and cost nothing
+    with catalogue.begin() as tx:
+        try:
+            return write(tx, event, base_url.rstrip("/"))
+        except (InvalidInput, NotFound):  # erased meanwhile, or it never was an id
+            return None
+
+
+def _of_review(tx: Transaction, event: Event, base: str) -> AlertMessage | None:
+    if str(event.data.get("verdict")) not in _OF_VERDICT:
+        return None
+    version = tx.datasets.get_version(event.subject)
+    if version.stage is not Stage.IN_REVIEW or version.verdict != event.data["verdict"] or _was_told(tx, event):
+        return None
+    dataset = tx.datasets.get(version.dataset_id)
+    kind = _OF_VERDICT[version.verdict]
+    words = {
+        MessageKind.QUARANTINED: "A dataset is in quarantine",
+        MessageKind.NOT_ASSESSED: "A dataset could not be assessed",
+        MessageKind.REVIEW: "A dataset waits for a steward",
+    }[kind]
+    is_open = _is_open(tx, event, dataset.project, dataset_id=dataset.dataset_id)
+    told = [dataset.title, version.reason or ""] if is_open else []
+    return AlertMessage(
+        kind=kind,
+        subject=f"{words}: {dataset.instrument or dataset.data_type}",
+        lines=_lines([*told, f"Version     {version.version_id}", *_instrument(dataset.instrument)], is_open=is_open),
+        address=f"{base}/datasets/{dataset.dataset_id}?version={version.label}",
+        instrument=dataset.instrument,
+        project=dataset.project,
+    )
+
+
+def _of_alert(tx: Transaction, event: Event, base: str) -> AlertMessage | None:
+    alert = tx.alerts.get(str(event.data.get("alert_id")))
+    acquisition = tx.acquisitions.get(alert.acquisition_id)
+    if not alert.waits:
+        return None
+    is_open = _is_open(tx, event, acquisition.project)
+    numbers = f"{alert.measure}: {alert.observed:.4g}, where the limit is {alert.limit:.4g}"
+    told = [alert.words, numbers, alert.advice] if is_open else []
+    return AlertMessage(
+        kind=MessageKind.SILENT if alert.kind is AlertKind.SILENT else MessageKind.ALERT,
+        subject=f"Alert at {alert.instrument}: {alert.kind.value}",
+        lines=_lines([*told, *_of_run(acquisition)], is_open=is_open),
+        address=f"{base}/acquisitions/{acquisition.acquisition_id}",
+        instrument=alert.instrument,
+        project=acquisition.project,
+    )
+
+
+def _of_guard(tx: Transaction, event: Event, base: str) -> AlertMessage | None:
+    instrument = tx.instruments.get(event.subject)
+    if instrument.guard is None:
+        return None
+    words = "Many runs are gone or changed at once, which is not believed; an operator has to look."
+    return AlertMessage(
+        kind=MessageKind.GUARDED,
+        subject=f"The landing zone of {instrument.name} is guarded",
+        lines=(words,),
+        address=f"{base}/instruments/{instrument.name}",
+        instrument=instrument.name,
+    )
+
+
+def _of_fixity(tx: Transaction, event: Event, base: str) -> AlertMessage | None:
+    if event.data.get("fixity") != Fixity.DAMAGED or event.data.get("from") == Fixity.DAMAGED:
+        return None
+    dataset = tx.datasets.get(event.subject.partition(":")[0])
+    store = str(event.data.get("store"))
+    now = next((one for one in tx.copies.of(dataset.dataset_id) if one.store == store), None)
+    if now is None or now.fixity is not Fixity.DAMAGED:
+        return None
+    is_open = _is_open(tx, event, dataset.project, dataset_id=dataset.dataset_id)
+    told = [dataset.title] if is_open else []
+    return AlertMessage(
+        kind=MessageKind.DAMAGED,
+        subject=f"A copy in the store {store} is damaged",
+        lines=_lines([*told, f"Dataset     {dataset.dataset_id}"], is_open=is_open),
+        address=f"{base}/datasets/{dataset.dataset_id}#stores",
+        instrument=dataset.instrument,
+        project=dataset.project,
+    )
+
+
+def _of_release(tx: Transaction, event: Event, base: str) -> AlertMessage | None:
+    release = event.data.get("release")
+    if not isinstance(release, dict):
+        return None
+    acquisition = tx.acquisitions.get(str(release.get("acquisition_id")))
+    verb = "was refused" if event.name == "release.refused" else "was stopped"
+    return AlertMessage(
+        kind=MessageKind.RELEASE_REFUSED,
+        subject=f"The release of a source copy of {acquisition.instrument} {verb}",
+        lines=("Nothing more is deleted; why stands on the page:", *_of_run(acquisition)),
+        address=f"{base}/acquisitions/{acquisition.acquisition_id}",
+        instrument=acquisition.instrument,
+        project=acquisition.project,
+    )
+
+
+_WRITERS: Mapping[str, Callable[[Transaction, Event, str], AlertMessage | None]] = {
+    "version.stage": _of_review,
+    "alert.raised": _of_alert,
+    "instrument.guarded": _of_guard,
+    "copy.fixity": _of_fixity,
+    "release.refused": _of_release,
+    "release.stopped": _of_release,
+}
+
+
+def _was_told(tx: Transaction, event: Event) -> bool:
+    """Tell whether an earlier event of the version said the same: a review that is opened again is no news."""
+    same = [
+        one.event_id
+        for one in tx.outbox.history([event.subject])
+        if one.name == event.name
+        and (one.data.get("stage"), one.data.get("verdict")) == (event.data["stage"], event.data["verdict"])
+    ]
+    return bool(same) and same[0] != event.event_id
+
+
+def _is_open(tx: Transaction, event: Event, project: str | None, *, dataset_id: str | None = None) -> bool:
+    """Tell whether data may be named: they were open when it happened, and are now, in every description of them."""
+    if event.restricted or project is None or tx.projects.get(project).is_restricted:
+        return False
+    versions = tx.datasets.versions(dataset_id) if dataset_id else []
+    return not any(one.is_restricted for one in versions)
+
+
+def _lines(told: list[str], *, is_open: bool) -> tuple[str, ...]:
+    shown = [_plain(one) for one in told if one]
+    return tuple(shown if is_open else [*shown, _RESTRICTED])
+
+
+def _plain(text: str) -> str:
+    """Make somebody else's text printable on one line, and no longer than it may be."""
+    plain = "".join(one if one.isprintable() else " " for one in text)
+    return plain if len(plain) <= _LONGEST else f"{plain[: _LONGEST - 1]}\N{HORIZONTAL ELLIPSIS}"
+
+
+def _instrument(name: str | None) -> list[str]:
+    return [f"Instrument  {name}"] if name else []
+
+
+def _of_run(acquisition: Acquisition) -> list[str]:
+    return [f"Run         {acquisition.acquisition_id}", *_instrument(acquisition.instrument)]

@@ -26,6 +26,7 @@ INSTRUMENT: dict[str, str] = {
     "instrument.never": "No run of it was ever seen.",
     "instrument.last": "Last run first seen",
     "instrument.drift": "What has moved",
+    "instrument.trend": "Every metric over time",
     "instrument.drift.caption": "The last 7 days against up to 90 days before, of data that passed or were accepted; "
     "from three robust standard deviations on.",
     "instrument.drift.none": "Nothing has moved away from what was usual, as far as enough data tell.",

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import uvicorn
@@ -162,7 +163,9 @@ def fill(site: Site) -> dict[str, str]:
     blurry = {"measure": "focus", "observed": 0.0053, "limit": 0.02, "limit_origin": "focus_min of the suite's limits"}
     site.lay_alert(running, picture=draw_cells(3, blur=4), kind=AlertKind.BLURRED, count=3, **blurry)
     words = "Nothing was written for 42 min; by the run's own plan something was due every 10 min."
-    site.lay_alert(running, kind=AlertKind.SILENT, place=None, places=(), words=words)
+    silence: dict[str, Any] = {"measure": "seconds without a change", "observed": 2520.0, "limit": 1800.0}
+    silence["limit_origin"] = "3 times the plan's interval of 10 min"
+    site.lay_alert(running, kind=AlertKind.SILENT, place=None, places=(), words=words, **silence)
     read = site.lay_acquisition("plate-13", state=AcquisitionState.COMPLETE, reason="48 of 48 images are there.")
     site.lay_reading(read, done_bytes=31_200_000_000, total_bytes=104_000_000_000, rate=118e6)
     doomed = site.lay_version("plate-4", title="Plate 04, consent withdrawn")

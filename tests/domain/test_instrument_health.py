@@ -88,16 +88,16 @@ def test_a_clock_that_jumped_back_makes_no_negative_silence() -> None:
 
 
 def test_what_moved_is_told_with_both_medians_and_the_farthest_first() -> None:
-    usual = [judged(f"u{n}", 10 + n, 10.0 + n % 3) for n in range(12)]
-    lately = [judged(f"l{n}", n, 2.0) for n in range(4)]
+    usual = [judged(f"u{n}", 10 + n, 10.0 + n % 3) for n in range(30)]
+    lately = [judged(f"l{n}", n, 0.5) for n in range(4)]
     steady = [judged(f"s{n}", n, 10.0 + n % 3, metric="focus") for n in range(4, 30)]
 
     found = drifts_of([*usual, *lately, *steady], now=NOW, most=10)
 
     (drift,) = found
-    assert (drift.metric, drift.channel, drift.usual, drift.recent) == ("snr", "DAPI", 11.0, 2.0)
+    assert (drift.metric, drift.channel, drift.usual, drift.recent) == ("snr", "DAPI", 11.0, 0.5)
     assert drift.sigmas < -5
-    assert (drift.usual_count, drift.recent_count) == (12, 4)
+    assert (drift.usual_count, drift.recent_count) == (30, 4)
 
 
 def test_rounding_of_what_was_constant_is_no_drift_and_a_real_step_is() -> None:

@@ -21,6 +21,7 @@ from cisterna.domain.finding import Verdict
 from cisterna.domain.instrument import Instrument
 from cisterna.domain.work import Work, WorkKind, WorkState
 from cisterna.ports.profile import Profile
+from cisterna.ports.quality import MeterChoice
 from cisterna.profiles.squid import Squid
 from cisterna.services.detect import SweepMemory, sweep_instrument
 from cisterna.services.held_object import read_held
@@ -57,7 +58,7 @@ class Facility:
     room: None = None  # a store in memory lies on no disk
     gate: LimitGate = field(default_factory=lambda: LimitGate({"microscopy": {"images_unreadable": 0.0}}))
     tables: ParquetTables = field(default_factory=ParquetTables)
-    meter: TiffMeter = field(default_factory=TiffMeter)
+    meters: MeterChoice = field(default_factory=lambda: MeterChoice(TiffMeter()))
     profiles: dict[str, Profile] = field(default_factory=lambda: {"squid": Squid()})
     alarm: Measured = tell_nobody
 

@@ -152,3 +152,14 @@ def test_the_picture_is_small_and_black_where_nothing_is(shape: tuple[int, int])
     assert max(pixels.shape[:2]) <= 256
     assert not pixels[-1].any()
     assert shape[0] == 1 or pixels[0].all()
+
+
+def test_what_is_torn_off_an_object_is_filled_without_tearing_another() -> None:
+    foreground, interior = np.full((8, 26), 0.6, np.float32), np.zeros((8, 26), np.float32)
+    foreground[3, 25] = 0.0
+    interior[4, 20], interior[7, 15:25] = 0.6, 1.0
+
+    labels = label_objects(foreground, interior)
+
+    assert [ndimage.label(labels == number)[1] for number in np.unique(labels[labels > 0])] == [1, 1]
+    assert ((labels > 0) == (foreground > 0.5)).all()

@@ -26,7 +26,7 @@ OURS = {
     "adapters/embedded_seaweedfs.py": "the home's own store folder",
     "adapters/landing_deletion.py": "the one place that deletes at a source",
     "adapters/local_service.py": "its own socket",
-    "adapters/maker_meter.py": "its own spool, when the disk it lies on is full",
+    "adapters/spooled.py": "its own spool, when the disk it lies on is full",
     "adapters/model_package.py": "copies of models that a killed `model add` left in the home",
     "adapters/sink_openlineage.py": "the home's lineage file",
     "bootstrap/home.py": "files of the home",

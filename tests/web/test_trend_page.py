@@ -169,7 +169,7 @@ def test_a_rule_of_the_suite_gives_side_window_and_limit_of_its_chart(site: Site
     lay_month(site)
     version = lay_value(site, "next", 0.05)
     rule = BaselineRule(
-        check="focus-usual", metric="focus_median", side=Side.LOW, sigmas=2, least=3, last=5, floor=0.01
+        check="focus-usual", metric="focus_median", side=Side.LOW, sigmas=2, least=6, last=6, floor=0.01
     )
 
     chart = dataset_trends(
@@ -178,4 +178,4 @@ def test_a_rule_of_the_suite_gives_side_window_and_limit_of_its_chart(site: Site
 
     assert chart.high is None
     assert chart.low == pytest.approx((chart.median or 0) - 2 * 0.01)
-    assert "(the last 5 of 90 days), and 2 times their spread" in chart.window
+    assert "(the last 6 of 90 days), and 2 times their spread" in chart.window

@@ -94,7 +94,9 @@ def test_a_field_that_cannot_be_written_is_left_out_and_named_wherever_it_would_
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize(
+    "after", [pytest.param(False, marks=pytest.mark.torture, id="before"), pytest.param(True, id="after")]
+)
 def test_a_second_worker_finishes_what_any_write_to_the_store_interrupted(
     facility: Facility, tmp_path: Path, *, after: bool
 ) -> None:

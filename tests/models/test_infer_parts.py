@@ -130,7 +130,9 @@ def test_a_model_that_goes_away_midway_is_not_asked_again_for_the_parts_that_are
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize(
+    "after", [pytest.param(False, marks=pytest.mark.torture, id="before"), pytest.param(True, id="after")]
+)
 def test_a_second_worker_finishes_what_any_write_to_the_store_interrupted(facility: Facility, *, after: bool) -> None:
     step, was_killed = 0, True
     while was_killed:
@@ -151,6 +153,7 @@ def test_a_second_worker_finishes_what_any_write_to_the_store_interrupted(facili
     assert step > 40
 
 
+@pytest.mark.torture
 @pytest.mark.timeout(300)
 def test_a_second_worker_finishes_what_any_transaction_interrupted(facility: Facility) -> None:
     killing, whole = KillingCatalogue(facility.catalogue), facility.catalogue

@@ -108,13 +108,14 @@ def test_what_a_person_may_not_see_is_not_counted_whatever_the_run_is_bound_to(c
     assert sum(one.count for one in days(catalogue)) == 4
 
 
-def test_what_fails_most_comes_first_with_its_newest_dataset_and_what_passed_is_left_out(
+def test_what_fails_most_comes_first_and_what_passed_or_was_left_out_is_none(
     catalogue: SqlCatalogue,
 ) -> None:
     focus, dark = make_finding("focus-min", Outcome.FAILED), make_finding("dark", Outcome.WARNING)
     lay(catalogue, "a", Verdict.QUARANTINED, days_ago=5, findings=(focus, focus, make_finding("readable")))
     newest = lay(catalogue, "b", Verdict.QUARANTINED, days_ago=1, findings=(focus, dark))
-    lay(catalogue, "c", days_ago=0.1, findings=(make_finding("focus-min"),))
+    met = (make_finding("focus-min"), make_finding("drift", Outcome.LEFT_OUT))
+    lay(catalogue, "c", days_ago=0.1, findings=met)
 
     found = failing(catalogue)
 

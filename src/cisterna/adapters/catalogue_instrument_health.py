@@ -44,7 +44,7 @@ _FAILING = f"""
             SELECT n.version_id FROM versions n
             WHERE n.dataset_id = a.dataset_id ORDER BY n.number DESC, n.revision DESC LIMIT 1
         ) v ON true
-        JOIN findings f ON f.version_id = v.version_id AND f.outcome <> 'passed'
+        JOIN findings f ON f.version_id = v.version_id AND f.outcome NOT IN ('passed', 'left-out')
         WHERE {_MAY}
     )
     SELECT name, outcome, count(*) AS count,

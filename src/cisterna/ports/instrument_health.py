@@ -32,7 +32,7 @@ class InstrumentHealthBook(Protocol):
         ...
 
     def failing(self, within: Within, *, since: datetime, of: int, limit: int) -> Sequence[CheckCount]:
-        """Count what did not pass, by check and outcome, the most frequent first.
+        """Count what did not pass and was not left out, by check and outcome, the most frequent first.
 
         Args:
             within: Whose data count.

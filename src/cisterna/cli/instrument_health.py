@@ -47,7 +47,8 @@ def _lines(found: InstrumentHealth) -> list[str]:
     ]
     told += [f"held: {one.title}: {one.reason}" for one in found.held]
     told += [
-        f"{one.outcome.value}: {one.check} in {one.count} dataset{'' if one.count == 1 else 's'}, the newest {one.latest}"
+        f"{one.outcome.value}: {one.check} in {one.count} {'dataset' if one.count == 1 else 'datasets'}, "
+        f"the newest {one.latest}"
         for one in found.failing
     ]
     return told

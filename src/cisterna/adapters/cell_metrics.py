@@ -4,11 +4,7 @@ from __future__ import annotations
 
 Metrics = dict[str, float | None]
 
-CELL_METRICS = (
-    "cells",
-    "genes",
-    "features",
-    "entries",
+PER_CELL = (
     "counts_per_cell_median",
     "counts_per_cell_p5",
     "counts_per_cell_p95",
@@ -23,6 +19,15 @@ CELL_METRICS = (
     "top50_share_p95",
     "empty_cells",
     "unseen_genes",
+)
+"""What is counted over cells and genes; the others are of the file."""
+
+CELL_METRICS = (
+    "cells",
+    "genes",
+    "features",
+    "entries",
+    *PER_CELL,
     "duplicate_barcodes",
     "duplicate_genes",
     "raw_counts",

@@ -11,32 +11,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from cisterna.adapters.cell_metrics import PER_CELL, Metrics
 from cisterna.adapters.compiled import compiled
 from cisterna.domain.errors import InvalidInput
 from cisterna.ports.quality import Curve
 
 Numbers = NDArray[Any]
-Metrics = dict[str, float | None]
 
 TOP = 50
 CELLS_MAX, GENES_MAX = 10_000_000, 2_000_000
 _SLOTS_MAX = 2_000_000
-_PER_CELL = (
-    "counts_per_cell_median",
-    "counts_per_cell_p5",
-    "counts_per_cell_p95",
-    "genes_per_cell_median",
-    "genes_per_cell_p5",
-    "genes_per_cell_p95",
-    "mitochondrial_genes",
-    "mitochondrial_share_median",
-    "mitochondrial_share_p95",
-    "ribosomal_share_median",
-    "top50_share_median",
-    "top50_share_p95",
-    "empty_cells",
-    "unseen_genes",
-)
 _HISTOGRAM_BINS, _KNEE_POINTS = 50, 500
 _CELL, _NEGATIVE, _NONFINITE, _FRACTIONAL, _TWICE, _UNORDERED, _ENTRIES = range(7)
 
@@ -289,7 +273,7 @@ class CellTally:
     def metrics(self) -> Metrics:
         """Give what holds for counts; None of each where these are none."""
         if not self.is_whole or self.cells == 0:
-            return dict.fromkeys(_PER_CELL)
+            return dict.fromkeys(PER_CELL)
         mitochondrial = self.mitochondrial_shares if self.marks.mitochondrial.any() else None
         ribosomal = self.ribosomal_shares if self.marks.ribosomal.any() else None
         tops = self.top_shares
@@ -303,7 +287,7 @@ class CellTally:
             "empty_cells": float((self.totals == 0).sum()),
             "unseen_genes": float(self.unseen),
         }
-        return {name: found[name] for name in _PER_CELL}
+        return {name: found[name] for name in PER_CELL}
 
     def curves(self) -> tuple[Curve, ...]:
         """Give the histograms and the knee; none for what are no counts."""

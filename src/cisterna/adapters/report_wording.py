@@ -18,7 +18,7 @@ REPORT: dict[str, str] = {
     "quality.preview": "Preview of {path}",
     "quality.no_preview": "no preview",
     "quality.preview.left_out": "left out of this file for its size",
-    "quality.passed": "Checks that were met, or that do not apply yet ({count})",
+    "quality.passed": "Checks that were met, or that were left out ({count})",
     "quality.caption.passed": "Each with what was observed and its limit.",
     "quality.outcome": "Outcome",
     "quality.check": "Check",

@@ -24,6 +24,7 @@ from cisterna.services.release_plan import list_candidates
 from cisterna.services.release_record import DeletionRecord
 from cisterna.services.verify_copy import ArchivedDigests
 from cisterna.testing.clock import SettableClock
+from cisterna.testing.factory import make_sha512
 from cisterna.testing.memory_store import MemoryStore
 from tests.archive.facility import Facility
 from tests.archive.test_parts import MOST, RUN
@@ -247,6 +248,18 @@ def test_an_object_that_names_parts_and_has_no_inventory_holds_nothing(world: Re
     archive = gather(world.acquisition_id, step=Step.ANNOUNCE, site=world.site).facts.archive
 
     assert (archive.problem, archive.inventory_sha512, archive.holds_manifest) == (None, None, False)
+
+
+def test_parts_that_together_are_not_the_manifest_of_the_version_hold_nothing(world: ReleaseWorld) -> None:
+    with world.facility.catalogue.begin() as tx:
+        found = tx.datasets.get_version(world.version_id)
+        tx.datasets.save_version(found.model_copy(update={"manifest_digest": make_sha512("another manifest")}))
+
+    facts = gather(world.acquisition_id, step=Step.ANNOUNCE, site=world.site).facts
+
+    assert (facts.archive.problem, facts.archive.holds_manifest) == (None, False)
+    assert facts.archive.inventory_sha512 is not None
+    assert all(part.archive.holds_manifest for part in facts.parts)
 
 
 def test_a_table_of_parts_that_cannot_be_read_now_is_not_known_to_be_wrong(world: ReleaseWorld) -> None:

@@ -269,10 +269,8 @@ def _ask_archive(rows: _Rows, *, site: ReleaseSite) -> tuple[_Expected, ArchiveF
         for line in manifest.lines() if manifest else ():
             whole.update(line)
     archive = _ask_naming_object(rows, site=site)
-    away = next((one.problem for one in parts if one.problem is not None), None)
-    if away is not None:
-        archive = archive.model_copy(update={"problem": archive.problem or away})
-    elif whole.hexdigest() != rows.version.manifest_digest:
+    is_known = all(one.problem is None for one in parts)
+    if is_known and whole.hexdigest() != rows.version.manifest_digest:
         archive = archive.model_copy(update={"holds_manifest": False})
     return expected, archive, tuple(parts)
 

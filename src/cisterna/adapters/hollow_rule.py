@@ -29,7 +29,7 @@ _OF_MANY_ROWS = frozenset(
         "expect_column_values_to_not_be_null",
     }
 )
-"""They ask how rows compare, or whether there is a value: a summary is one row, and without a value no rule is judged."""
+"""They compare rows, or ask whether there is a value: a summary is one row, and without a value no rule is judged."""
 _ANY_TEXTS = ("", "\0")
 """No pattern that looks for something is found in both."""
 

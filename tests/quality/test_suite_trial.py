@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,11 +14,13 @@ from cisterna.adapters.suite_file import BASELINE, parse_suite
 from cisterna.domain.dataset import Stage
 from cisterna.domain.errors import InvalidInput, NotFound
 from cisterna.domain.finding import Outcome, Verdict
+from cisterna.metadata.record import Given
 from cisterna.services.regate import differing, regate
+from cisterna.services.reprocess import request_reprocess
 from cisterna.services.suite_proposal import LEAST, Proposal, propose_suite
 from cisterna.services.suite_trial import Choice, SuiteTrial, kept_summaries, read_choice, try_suite
 from cisterna.services.trend import came_at
-from cisterna.testing.clock import SettableClock
+from cisterna.testing.clock import START, SettableClock
 from cisterna.testing.factory import make_account
 from tests.quality.judged import Judged
 from tests.quality.test_suite_file import RULE
@@ -269,6 +272,41 @@ def test_data_that_are_judged_anew_keep_the_time_at_which_they_came(judged: Judg
         revision = tx.datasets.get_version(asked.revision or "")
         assert revision.created_at != version.created_at
         assert came_at(tx, revision) == version.created_at
+
+
+def test_what_is_accepted_once_it_is_described_better_counts_as_usual(judged: Judged) -> None:
+    version = judged.add("one", verdict=Verdict.REVIEW, stage=Stage.IN_REVIEW, day=1)
+    with judged.catalogue.begin() as tx:
+        tx.accounts.add(judged.account)
+    edited = request_reprocess(
+        version.version_id,
+        edits=Given(description="Of the second plate."),
+        person="rita",
+        reason="the description was missing",
+        catalogue=judged.catalogue,
+        clock=judged.clock,
+    ).version
+
+    def usual() -> list[str]:
+        with judged.catalogue.begin() as tx:
+            found = tx.trends.usual(
+                instrument="squid-1",
+                data_type="cells",
+                since=START,
+                before=START + timedelta(days=9),
+                other_than="ds-none",
+            )
+        return [one.version_id for one in found]
+
+    assert usual() == []
+    with judged.catalogue.begin() as tx:
+        tx.datasets.save_version(edited.model_copy(update={"stage": Stage.ACCEPTED}))
+    assert usual() == [edited.version_id]
+    with judged.catalogue.begin() as tx:
+        tx.datasets.save_version(
+            tx.datasets.get_version(edited.version_id).model_copy(update={"stage": Stage.REJECTED})
+        )
+    assert usual() == []
 
 
 def test_judging_anew_opens_a_revision_from_the_kept_tables_and_a_refusal_stops_no_other(judged: Judged) -> None:

@@ -16,6 +16,7 @@ from cisterna.services.measurement import CURVES_PATH, METRICS_PATH, PREVIEWS_PA
 from cisterna.services.person import require_account, visible_version
 from cisterna.services.quarantine import require_free, require_not_given_up
 from cisterna.services.transition import announce, announce_opened
+from cisterna.services.trend import keep_samples
 from cisterna.services.work_request import request_work
 
 FROM_STAGES: tuple[Stage, ...] = (Stage.MEASURED, Stage.GATED, Stage.DESCRIBED)
@@ -181,6 +182,7 @@ def _open_revision(
     )
     if is_judged:
         tx.datasets.set_findings(identifier, tx.datasets.findings(base.version_id))
+        keep_samples(tx, base, opened)
     announce_opened(
         tx,
         opened,

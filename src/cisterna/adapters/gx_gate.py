@@ -17,6 +17,7 @@ from cisterna.adapters.suite_file import (
     list_suites,
     load_suite,
     parse_suite,
+    patterns_of,
     read_suite,
     suite_path,
 )
@@ -189,6 +190,7 @@ class _Tried:
         self.baselines: Sequence[BaselineRule] = [
             one for rule in suite.expectations if (one := rule.baseline) is not None
         ]
+        self.patterns = patterns_of(suite)
         self.flaws: Sequence[str] = flaws_of(suite)
 
     def assess(

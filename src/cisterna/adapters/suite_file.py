@@ -245,6 +245,11 @@ def flaws_of(suite: Suite) -> list[str]:
     return flaws if suite.expectations else ["it has no rule, so it would pass nothing"]
 
 
+def patterns_of(suite: Suite) -> frozenset[str]:
+    """Give the regular expressions of a suite's rules."""
+    return frozenset(str(rule.kwargs["regex"]) for rule in suite.expectations if "regex" in rule.kwargs)
+
+
 def list_suites(folders: Sequence[Path]) -> list[SuiteInForce]:
     """Give every suite that is in force, by data type: where it is read, and what it says or why it is none."""
     data_types = {place.parent.name for folder in folders for place in folder.glob("*/default.json")}

@@ -87,7 +87,7 @@ def instrument_health(
     """
     now = clock.now()
     with catalogue.begin() as tx:
-        instrument, within = _visible(tx, name, account)
+        instrument, within = visible_instrument(tx, name, account)
         days = tx.instrument_health.days(within, since=now - WINDOW, now=now)
         facts = {
             "rates": [rate_of(days, period=period) for period in PERIODS],
@@ -129,8 +129,12 @@ def verdict_words(counts: Mapping[Verdict, int]) -> str:
     return ", ".join(f"{count} {verdict.value}" for verdict, count in counts.items() if count) or _NEVER
 
 
-def _visible(tx: Transaction, name: str, account: Account) -> tuple[Instrument, Within]:
-    """Find it and what of it the person may see; somebody with a role everywhere sees all."""
+def visible_instrument(tx: Transaction, name: str, account: Account) -> tuple[Instrument, Within]:
+    """Find it and what of it the person may see; somebody with a role everywhere sees all.
+
+    Raises:
+        NotFound: There is no such instrument, or the person may see nothing of it.
+    """
     unknown = NotFound(f"there is no instrument '{name[:100]}'; `cisterna instrument list` shows all", name=name[:100])
     if not name.isprintable():
         raise unknown

@@ -12,6 +12,7 @@ from cisterna.domain.finding import Verdict
 from cisterna.domain.instrument import Instrument
 from cisterna.domain.instrument_health import (
     PERIODS,
+    RECENT,
     WINDOW,
     CheckCount,
     Drift,
@@ -35,7 +36,7 @@ NEWEST_RUNS = 1000
 """Of so many runs the checks that did not pass are counted."""
 _RUNS_FOR_PAUSES = 200
 _SHOWN = 10
-_JUDGED = 300
+_JUDGED = 150
 _NEVER = "no dataset"
 
 
@@ -152,12 +153,13 @@ def visible_instrument(tx: Transaction, name: str, account: Account) -> tuple[In
 
 
 def _usual(tx: Transaction, name: str, now: Moment) -> Sequence[JudgedValues]:
-    """Read what counts as usual, of every data type: some of the last days, and some of those before."""
-    types = tx.instrument_health.data_types(name, since=now - WINDOW, of=NEWEST_RUNS)
+    """Read what counts as usual, of every data type: the newest of the last days, and the newest of those before."""
+    parts = ((now - RECENT, now), (now - WINDOW, now - RECENT))
     return [
         one
-        for data_type in types
+        for data_type in tx.instrument_health.data_types(name, since=now - WINDOW, of=NEWEST_RUNS)
+        for since, before in parts
         for one in tx.trends.usual(
-            instrument=name, data_type=data_type, since=now - WINDOW, before=now, other_than="", limit=_JUDGED
+            instrument=name, data_type=data_type, since=since, before=before, other_than="", limit=_JUDGED
         )
     ]

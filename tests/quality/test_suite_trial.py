@@ -11,6 +11,7 @@ import pytest
 from cisterna.adapters.catalogue_sql import SqlCatalogue
 from cisterna.adapters.gx_gate import GxGate
 from cisterna.adapters.suite_file import BASELINE, parse_suite
+from cisterna.domain.account import Grant, Role
 from cisterna.domain.dataset import Stage
 from cisterna.domain.errors import InvalidInput, NotFound
 from cisterna.domain.finding import Outcome, Verdict
@@ -21,7 +22,7 @@ from cisterna.services.suite_proposal import LEAST, Proposal, propose_suite
 from cisterna.services.suite_trial import Choice, SuiteTrial, kept_summaries, read_choice, try_suite
 from cisterna.services.trend import came_at
 from cisterna.testing.clock import START, SettableClock
-from cisterna.testing.factory import make_account
+from cisterna.testing.factory import make_account, make_project
 from tests.quality.judged import Judged
 from tests.quality.test_suite_file import RULE
 
@@ -125,6 +126,19 @@ def test_what_a_person_may_not_see_is_not_told(judged: Judged, gate: GxGate) -> 
     judged.add("secret")
 
     assert tried(judged, gate, suite(LAX), account=make_account("guest", grants=())).datasets == ()
+
+
+def test_the_newest_are_the_newest_that_a_person_may_see(judged: Judged, gate: GxGate) -> None:
+    with judged.catalogue.begin() as tx:
+        tx.projects.add(make_project("atlas"))
+    own = judged.add("own", day=1)
+    with judged.catalogue.begin() as tx:
+        dataset = tx.datasets.get(own.dataset_id)
+        tx.datasets.save(dataset.model_copy(update={"project": "atlas"}))
+    judged.add("another's", day=2)
+    steward = make_account("stina", grants=(Grant(role=Role.STEWARD, project="atlas"),))
+
+    assert [one.title for one in tried(judged, gate, suite(LAX), on="last:1", account=steward).datasets] == ["own"]
 
 
 def test_findings_that_no_suite_decides_on_stay(judged: Judged, gate: GxGate) -> None:

@@ -70,6 +70,7 @@ _ARCHIVED = sql_text(
     SELECT v.version_id
     FROM versions AS v JOIN datasets ON datasets.dataset_id = v.dataset_id
     WHERE {DATA_TYPE} = :data_type AND v.verdict IS NOT NULL
+        AND (CAST(:projects AS text[]) IS NULL OR datasets.project = ANY(CAST(:projects AS text[])))
         AND v.stage NOT IN ('detected', 'measured', 'gated', 'described')
         AND NOT (:accepted AND (
             v.stage IN ('rejected', 'withdrawn')
@@ -161,9 +162,12 @@ class SqlTrendBook:
         found = self._sql.run(_METRICS, {"instrument": instrument, "searched": self.searched})
         return [(row.data_type, row.metric, row.channel) for row in found]
 
-    def archived(self, *, data_type: str, accepted: bool, limit: int) -> Sequence[str]:
+    def archived(
+        self, *, data_type: str, accepted: bool, limit: int, projects: frozenset[str] | None = None
+    ) -> Sequence[str]:
         """Newest data first."""
-        wanted = {"data_type": data_type, "accepted": accepted, "limit": limit}
+        own = None if projects is None else sorted(projects)
+        wanted = {"data_type": data_type, "accepted": accepted, "limit": limit, "projects": own}
         return list(self._sql.run(_ARCHIVED, wanted).scalars())
 
     def usual(

@@ -50,13 +50,16 @@ class TrendBook(Protocol):
         """Data type, metric and channel of which there are samples among the instrument's newest 1,000 versions."""
         ...
 
-    def archived(self, *, data_type: str, accepted: bool, limit: int) -> Sequence[str]:
+    def archived(
+        self, *, data_type: str, accepted: bool, limit: int, projects: frozenset[str] | None = None
+    ) -> Sequence[str]:
         """Name archived versions that were judged, one a dataset, its newest; newest data first, none discarded.
 
         Args:
             data_type: Of this one alone.
             accepted: Only those that count as usual, see `usual`.
             limit: At most so many.
+            projects: Only of these; None leaves none out, nor what no project claims.
         """
         ...
 

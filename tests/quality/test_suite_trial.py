@@ -235,6 +235,29 @@ def test_what_is_broken_stays_a_rule_as_it_is_and_counts_get_none(judged: Judged
     assert not [name for name in made.made if "images" in name or "kind" in name]
 
 
+def test_files_are_named_by_the_limit_that_is_proposed(judged: Judged) -> None:
+    judged.add_many(LEAST)
+    same, other = {"column": "badness", "max_value": 0.05}, {"column": "margin", "min_value": 1}
+
+    def rows_of(rows: dict[str, Any]) -> dict[str, Any]:
+        made: dict[str, Any] = proposed(judged, current=suite({**STRICT, "rows": rows})).content["expectations"][0]
+        assert made["kwargs"]["max_value"] > 0.1
+        return {"limit": made["kwargs"]["max_value"], **made["rows"]}
+
+    assert rows_of(same)["max_value"] == rows_of(same)["limit"]
+    assert rows_of(other)["min_value"] == 1
+
+
+def test_a_warning_that_there_is_to_be_none_of_something_stays(judged: Judged) -> None:
+    judged.add_many(LEAST)
+    none = {**STRICT, "kwargs": {"column": "bad_share", "max_value": 0}}
+
+    made = proposed(judged, current=suite(none))
+
+    assert made.content["expectations"][0] == none
+    assert made.kept == ("focus-lost",)
+
+
 def test_one_bad_dataset_among_the_accepted_moves_no_limit_far(judged: Judged) -> None:
     judged.add_many(30)
     judged.add("spoiled", day=40, bad_share=1.0, brightness=1e9)

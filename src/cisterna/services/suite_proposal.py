@@ -49,10 +49,10 @@ class Proposal(Value):
 def propose_suite(data_type: str, kept: Sequence[KeptSummary], *, current: bytes | None) -> Proposal:
     """Propose a suite for a data type.
 
-    Rules of severity `error` say what is broken and not what is usual, so they stay as they are, and so do rules that
-    follow the instrument by themselves. A `warning` with a number as its limit gets a limit from the datasets, on the
-    side that it has. A value that no rule looks at gets a rule on both sides; counts do not, since they follow the plan
-    of a run.
+    Rules of severity `error`, and those with a limit of 0, say what is broken and not what is usual, so they stay as
+    they are, and so do rules that follow the instrument by themselves. A `warning` with a number as its limit gets a
+    limit from the datasets, on the side that it has. A value that no rule looks at gets a rule on both sides; counts do
+    not, since they follow the plan of a run.
 
     Args:
         data_type: Whose suite.
@@ -90,7 +90,8 @@ def propose_suite(data_type: str, kept: Sequence[KeptSummary], *, current: bytes
 def _from_rule(rule: Content, kept: Sequence[KeptSummary]) -> Content | None:
     given = rule["kwargs"]
     sides = [side for side in ("min_value", "max_value") if isinstance(given.get(side), int | float)]
-    if rule["severity"] != "warning" or not rule["type"].endswith("_between") or not sides:
+    is_usual = rule["severity"] == "warning" and any(given[side] for side in sides)  # a limit of 0 says: none of it
+    if not rule["type"].endswith("_between") or not is_usual:
         return None
     found = _values(str(given.get("column")), kept, wanted=(int, float))
     if len(found) < LEAST:
@@ -98,7 +99,13 @@ def _from_rule(rule: Content, kept: Sequence[KeptSummary]) -> Content | None:
     limits = _limits(str(given["column"]), found, sides)
     if limits.keys() != set(sides):
         return None
-    return {**rule, "kwargs": {**given, **limits}, "made_from": _words(found)}
+    made = {**rule, "kwargs": {**given, **limits}, "made_from": _words(found)}
+    rows = rule.get("rows")
+    if rows:  # files are named by the same limit, where it was the same
+        made["rows"] = {
+            name: limits[name] if name in limits and value == given[name] else value for name, value in rows.items()
+        }
+    return made
 
 
 def _new_rule(name: str, kept: Sequence[KeptSummary], *, taken: set[str]) -> Content | None:

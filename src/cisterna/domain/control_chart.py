@@ -16,8 +16,8 @@ from typing import Annotated
 from pydantic import Field, FiniteFloat, model_validator
 
 from cisterna.domain.base import Moment, Value
+from cisterna.domain.robust import robust_sigma
 
-_MAD_TO_SIGMA = 1.4826  # of a normal distribution
 _FARTHEST = 1e9
 _LARGEST = 1e300
 """Beyond it a value is taken for it, so that no median and no difference of two is infinite."""
@@ -146,7 +146,7 @@ def usual_of(points: Sequence[Point], *, floor: float) -> Usual:
     """Tell what is usual from points in the order of their times."""
     values, count = [max(min(point.value, _LARGEST), -_LARGEST) for point in points], len(points)
     centre = median(values)
-    sigma = _MAD_TO_SIGMA * _widened(count) * median(abs(value - centre) for value in values)
+    sigma = _widened(count) * robust_sigma(values, centre=centre)
     return Usual(
         count=count,
         since=points[0].at,

@@ -11,13 +11,13 @@ from typing import Any
 
 from cisterna.domain.base import Value
 from cisterna.domain.errors import InvalidInput
+from cisterna.domain.robust import robust_sigma
 from cisterna.services.suite_trial import KeptSummary
 
 LEAST = 20
 """Of fewer datasets no limit is made."""
 SIGMAS = 4.0
 """How far from the median a proposed limit lies: beyond are few ordinary values, and a person reads the proposal."""
-_MAD_TO_SIGMA = 1.4826
 _SMALLEST_SHARE = 0.005
 _SMALLEST_PART = 0.01
 
@@ -151,7 +151,7 @@ def _limit(name: str, found: Found, side: str) -> float:
     """Give a limit so far from the median, rounded outwards to three digits."""
     values = [value for _, value in found]
     centre = median(values)
-    spread = _MAD_TO_SIGMA * median(abs(value - centre) for value in values)
+    spread = robust_sigma(values, centre=centre)
     smallest = _SMALLEST_SHARE if name.endswith("_share") else _SMALLEST_PART * abs(centre) or _SMALLEST_PART
     reach = SIGMAS * max(spread, smallest)
     return _outwards(centre - reach, math.floor) if side == "min_value" else _outwards(centre + reach, math.ceil)

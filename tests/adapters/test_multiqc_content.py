@@ -82,6 +82,29 @@ def test_two_datasets_never_become_one(titles: tuple[str, str]) -> None:
     assert len(read(*datasets)["cisterna_general_mqc.json"]["data"]) == 2
 
 
+def test_two_versions_of_a_dataset_are_two_rows() -> None:
+    first = judged("a", focus_median=0.04)
+
+    files = read(first, first.model_copy(update={"version": "v2", "summary": {"focus_median": 0.05}}))
+
+    assert set(files["cisterna_general_mqc.json"]["data"]) == {"a v1·2", "a v2"}
+    rows = files["cisterna_microscopy_mqc.json"]["data"]
+    assert rows == {"a v1·2": {"focus_median": 0.04}, "a v2": {"focus_median": 0.05}}
+
+
+def test_no_data_type_takes_the_place_of_another_or_of_the_general_statistics() -> None:
+    files = read(*(judged(name, data_type=name, n=1) for name in ("general", "ome-zarr", "ome_zarr", "OME")))
+
+    assert len(files) == 5
+    assert set(files["cisterna_general_mqc.json"]["data"]) == {
+        "general v1·2",
+        "ome-zarr v1·2",
+        "ome zarr v1·2",
+        "OME v1·2",
+    }
+    assert len({content["id"] for content in files.values()}) == 5
+
+
 def test_the_same_datasets_give_the_same_bytes() -> None:
     datasets = [judged("a", b=1.0, a=2.0), judged("b", c=0.5)]
 

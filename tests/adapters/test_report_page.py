@@ -162,6 +162,20 @@ def test_a_report_on_nothing_says_so_in_every_part() -> None:
         assert REPORT[key] in text
 
 
+@pytest.mark.parametrize(
+    ("outcomes", "words"),
+    [
+        ([Outcome.PASSED, Outcome.PASSED], "Every check was met."),
+        ([Outcome.PASSED, Outcome.LEFT_OUT], "Every check that was carried out was met; 1 left out"),
+        ([Outcome.LEFT_OUT, Outcome.LEFT_OUT], "Every check was left out, so nothing was looked at"),
+    ],
+)
+def test_a_check_that_was_left_out_is_not_said_to_be_met(outcomes: list[Outcome], words: str) -> None:
+    findings = tuple(JudgedFinding(finding=make_finding(f"c{at}", one), said="x") for at, one in enumerate(outcomes))
+
+    assert words in report_file(report(findings=findings), {}).decode()
+
+
 def test_of_other_datasets_a_file_tells_no_name() -> None:
     point = TrendPoint(at=datetime(2026, 11, 1, tzinfo=UTC), value=1.0, verdict=Verdict.PASSED, dataset_id="ds-secret")
     here = point.model_copy(update={"dataset_id": "ds-1", "is_here": True})

@@ -101,6 +101,17 @@ def test_what_the_gate_said_is_exported_for_multiqc(
     assert (code, document["error"]) == (1, "already-exists")
 
 
+def test_a_place_where_nothing_can_be_written_is_named(
+    judged: Version, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+
+    code, document = asked(capsys, "quality", "export", judged.dataset_id, "--to", str(tmp_path / "file" / "mqc"))
+
+    assert (code, document["error"]) == (1, "invalid-input")
+    assert "mqc cannot be written: Not a directory" in document["reason"]
+
+
 def test_a_dataset_whose_summary_cannot_be_read_is_in_the_export_and_said(
     site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -21,15 +21,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import cisterna
+from cisterna.adapters import gx_gate, gx_process
 from cisterna.adapters.gx_gate import GxGate
 from cisterna.adapters.gx_process import MESSAGE_LIMIT_BYTES
 from cisterna.adapters.local_service import Message, NoAnswer, ask
-from cisterna.adapters.suite_file import read_suite
+from cisterna.adapters.suite_file import BASELINE, read_suite
 from cisterna.domain.errors import GateUnavailable
 from cisterna.domain.finding import Finding, Outcome, Verdict, verdict_of
 from cisterna.ports.quality import MetricTable
 from tests.quality.conftest import start_gate
-from tests.quality.test_suite_file import RULE, VACUOUS, write
+from tests.quality.test_suite_file import ALIKE, RULE, VACUOUS, write
 
 TABLE = MetricTable(columns={"path": ["a.tiff", "b.tiff", "c.tiff"], "focus_margin": [2.0, 0.4, 0.1]})
 
@@ -67,6 +68,23 @@ def test_a_failed_expectation_names_the_worst_files_first(
     assert finding.outcome is outcome
     assert finding.files == ("c.tiff", "b.tiff")
     assert "Look at the autofocus." in finding.message
+
+
+def test_the_worst_files_are_found_among_more_than_a_message_holds(
+    site_gate: GxGate, site: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gx_gate, "_VALUES_AT_ONCE", 3)
+    values = [0.5, 0.0, None, 3.0, 0.0, 9.0, 7.0]
+    columns = {"path": [f"{at}.tiff" for at in range(len(values))], "badness": values}
+    rule = {**RULE, "rows": {"column": "badness", "max_value": 0.4}}
+    write(site, {"suite": "cells/default", "expectations": [rule]})
+
+    report = site_gate.assess(
+        data_type="cells", summary={"out_of_focus_share": 0.9}, table=MetricTable(columns={**columns})
+    )
+
+    assert report.findings[0].files == ("5.tiff", "6.tiff", "3.tiff", "0.tiff")
+    assert gx_gate._VALUES_AT_ONCE <= gx_process.ROWS_MAX
 
 
 def test_the_report_names_suite_digest_and_engine(site_gate: GxGate, site: Path) -> None:
@@ -118,6 +136,18 @@ def test_a_rule_that_cannot_fail_is_not_assessed(site_gate: GxGate, site: Path, 
     assert finding.outcome is Outcome.NOT_ASSESSED
 
 
+def test_a_rule_that_every_value_meets_is_not_assessed(site_gate: GxGate, site: Path) -> None:
+    rules = [
+        {**RULE, "check": f"check-{at}", "type": kind, "kwargs": kwargs}
+        for at, (kind, kwargs) in enumerate(ALIKE.values())
+    ]
+    write(site, {"suite": "cells/default", "expectations": rules})
+
+    report = site_gate.assess(data_type="cells", summary={"a": 0.5, "text": "abc"}, table=TABLE)
+
+    assert {one.outcome for one in report.findings} == {Outcome.NOT_ASSESSED}
+
+
 DRIFT = {
     **RULE,
     "kwargs": {"column": "drift_um", "max_value": 10},
@@ -144,6 +174,17 @@ def test_a_value_that_is_missing_without_a_reason_in_words_is_not_assessed(
     site_gate: GxGate, site: Path, summary: dict[str, Any]
 ) -> None:
     assert judge(site_gate, site, DRIFT, {"drift_um": None, **summary}).outcome is Outcome.NOT_ASSESSED
+
+
+def test_a_rule_about_what_was_usual_is_left_out_for_the_same_reason(site_gate: GxGate, site: Path) -> None:
+    rule = {**DRIFT, "type": BASELINE, "kwargs": {"column": "drift_um", "side": "high", "floor": 1}}
+    write(site, {"suite": "cells/default", "expectations": [rule]})
+
+    def outcome(summary: dict[str, Any]) -> Outcome:
+        return site_gate.assess(data_type="cells", summary=summary, table=TABLE, charts=[]).findings[0].outcome
+
+    assert outcome({"drift_um": None, "drift_unknown": "it has one time point"}) is Outcome.LEFT_OUT
+    assert outcome({"drift_um": None}) is Outcome.NOT_ASSESSED
 
 
 def test_a_value_that_is_there_is_judged_whatever_the_words_say(site_gate: GxGate, site: Path) -> None:

@@ -37,6 +37,8 @@ HOLLOW: tuple[tuple[str, dict[str, Any]], ...] = (
     ("expect_column_values_to_be_between", {"min_value": 99, "mostly": 0.0}),
     ("expect_column_values_to_be_between", {"min_value": 99, "row_condition": "a > 99"}),
     ("expect_table_row_count_to_be_between", {"min_value": 0}),
+    ("expect_column_values_to_not_be_null", {}),
+    ("expect_column_values_to_be_unique", {}),
     ("expect_the_moon", {}),
     (BASELINE, {"side": "low"}),
 )

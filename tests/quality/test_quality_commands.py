@@ -81,10 +81,11 @@ def test_a_proposal_is_written_beside_the_suite_in_force_and_never_over_anything
     assert (code, made["file"], made["datasets"]) == (0, str(file), 24)
     assert json.loads(file.read_text("utf-8")) == made["suite"] == dry["suite"]
     written = file.read_bytes()
-    code, again = asked(capsys, "init", "cells")
+    for again in (["init", "cells"], ["init", "cells", "--dry-run"]):
+        code, refused = asked(capsys, *again)
+        assert (code, refused["error"]) == (1, "already-exists")
+        assert "not overwritten" in refused["reason"]
 
-    assert (code, again["error"]) == (1, "already-exists")
-    assert "not overwritten" in again["reason"]
     assert file.read_bytes() == written
     assert (own / "cells" / "default.json").read_bytes() == in_force
     assert run(["quality", "try", str(file)]) == 0
@@ -160,6 +161,35 @@ def test_only_what_would_differ_is_judged_anew_and_a_dry_run_asks_for_nothing(
     code, again = asked(capsys, *act)
     assert code == 1
     assert all("on its way" in one["reason"] for one in again["versions"])
+
+
+def test_what_a_trial_could_not_see_is_said_when_datasets_are_judged_anew(
+    judged: Judged, own: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    suite = {"suite": "cells/default", "limits": {"focus_min": 0.1}, "expectations": [STRICT]}
+    (own / "cells" / "default.json").write_text(json.dumps(suite), "utf-8")
+    broken = judged.add("broken", day=90, body=b"{}")
+
+    code, found = asked(capsys, "regate", "--data-type", "cells", "--reason", "limits of 2026", "--dry-run")
+
+    assert code == 0
+    assert "regate --all" in found["notes"][0]
+    assert found["notes"][1].startswith(f"{broken.version_id}: the summary of")
+
+
+def test_a_suite_that_cannot_be_read_or_a_place_that_cannot_be_written_is_named(
+    judged: Judged, own: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    large = tmp_path / "large.json"
+    large.write_bytes(b" " * 3_000_000)
+    (own / "cells" / "default.json").unlink()
+    (own / "cells").rmdir()
+    (own / "cells").write_text("")
+
+    assert asked(capsys, "try", str(large))[1]["error"] == "invalid-input"
+    code, refused = asked(capsys, "init", "cells")
+    assert (code, refused["error"]) == (1, "invalid-input")
+    assert "cannot be written" in refused["reason"]
 
 
 def test_a_named_version_is_judged_anew(judged: Judged, capsys: pytest.CaptureFixture[str]) -> None:

@@ -81,6 +81,11 @@ BROKEN = {
     "unknown key": ({"suite": "cells/default", "expectation": []}, "not valid"),
     "two of a name": ({"suite": "cells/default", "expectations": [RULE, RULE]}, "two expectations"),
     "infinite limit": ({"suite": "cells/default", "limits": {"focus_min": 1e999}}, "finite"),
+    "two lists of rules": ('{"suite": "cells/default", "expectations": [], "expectations": []}', "expectations twice"),
+    "half a character": (
+        {"suite": "cells/default", "expectations": [{**RULE, "kwargs": {"column": "a", "value_set": ["\ud800"]}}]},
+        "JSON",
+    ),
     "no advice": ({"suite": "cells/default", "expectations": [{**RULE, "advice": ""}]}, "advice"),
     "no such severity": ({"suite": "cells/default", "expectations": [{**RULE, "severity": "fatal"}]}, "severity"),
     "rows without a limit": (
@@ -123,6 +128,34 @@ VACUOUS = {
 @pytest.mark.parametrize("kwargs", VACUOUS.values(), ids=list(VACUOUS))
 def test_a_rule_that_cannot_fail_says_why(kwargs: dict[str, Any]) -> None:
     assert Rule(**{**RULE, "kwargs": kwargs}).emptiness
+
+
+ALIKE: dict[str, tuple[str, dict[str, Any]]] = {
+    "to exist": ("expect_column_to_exist", {"column": "a"}),
+    "not null": ("expect_column_values_to_not_be_null", {"column": "a"}),
+    "unique": ("expect_column_values_to_be_unique", {"column": "a"}),
+    "increasing": ("expect_column_values_to_be_increasing", {"column": "a"}),
+    "decreasing": ("expect_column_values_to_be_decreasing", {"column": "a"}),
+    "distinct values": ("expect_column_unique_value_count_to_be_between", {"column": "a", "min_value": 1}),
+    "share of distinct": ("expect_column_proportion_of_unique_values_to_be_between", {"column": "a", "min_value": 1}),
+    "share of values": ("expect_column_proportion_of_non_null_values_to_be_between", {"column": "a", "min_value": 1}),
+    "equal to itself": ("expect_column_pair_values_to_be_equal", {"column_A": "a", "column_B": "a"}),
+    "any text": ("expect_column_values_to_match_regex", {"column": "text", "regex": ".*"}),
+    "any text, cleverly": ("expect_column_values_to_match_regex", {"column": "text", "regex": "(seldom)?"}),
+}
+"""What every row with a value in it meets."""
+
+
+@pytest.mark.parametrize(("kind", "kwargs"), ALIKE.values(), ids=list(ALIKE))
+def test_a_rule_that_every_value_meets_says_so(kind: str, kwargs: dict[str, Any]) -> None:
+    assert Rule(**{**RULE, "type": kind, "kwargs": kwargs}).emptiness
+
+
+@pytest.mark.parametrize("regex", ["^run", "x", "^$", "("])
+def test_a_pattern_that_some_texts_miss_can_fail(regex: str) -> None:
+    kwargs = {"column": "text", "regex": regex}
+
+    assert Rule(**{**RULE, "type": "expect_column_values_to_match_regex", "kwargs": kwargs}).emptiness is None
 
 
 def test_an_empty_set_of_values_cannot_fail() -> None:

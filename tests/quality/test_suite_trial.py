@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,15 +11,18 @@ import pytest
 from cisterna.adapters.catalogue_sql import SqlCatalogue
 from cisterna.adapters.gx_gate import GxGate
 from cisterna.adapters.suite_file import BASELINE, parse_suite
+from cisterna.domain.account import Grant, Role
 from cisterna.domain.dataset import Stage
 from cisterna.domain.errors import InvalidInput, NotFound
 from cisterna.domain.finding import Outcome, Verdict
+from cisterna.metadata.record import Given
 from cisterna.services.regate import differing, regate
+from cisterna.services.reprocess import request_reprocess
 from cisterna.services.suite_proposal import LEAST, Proposal, propose_suite
 from cisterna.services.suite_trial import Choice, SuiteTrial, kept_summaries, read_choice, try_suite
 from cisterna.services.trend import came_at
-from cisterna.testing.clock import SettableClock
-from cisterna.testing.factory import make_account
+from cisterna.testing.clock import START, SettableClock
+from cisterna.testing.factory import make_account, make_project
 from tests.quality.judged import Judged
 from tests.quality.test_suite_file import RULE
 
@@ -124,6 +128,19 @@ def test_what_a_person_may_not_see_is_not_told(judged: Judged, gate: GxGate) -> 
     assert tried(judged, gate, suite(LAX), account=make_account("guest", grants=())).datasets == ()
 
 
+def test_the_newest_are_the_newest_that_a_person_may_see(judged: Judged, gate: GxGate) -> None:
+    with judged.catalogue.begin() as tx:
+        tx.projects.add(make_project("atlas"))
+    own = judged.add("own", day=1)
+    with judged.catalogue.begin() as tx:
+        dataset = tx.datasets.get(own.dataset_id)
+        tx.datasets.save(dataset.model_copy(update={"project": "atlas"}))
+    judged.add("another's", day=2)
+    steward = make_account("stina", grants=(Grant(role=Role.STEWARD, project="atlas"),))
+
+    assert [one.title for one in tried(judged, gate, suite(LAX), on="last:1", account=steward).datasets] == ["own"]
+
+
 def test_findings_that_no_suite_decides_on_stay(judged: Judged, gate: GxGate) -> None:
     version = judged.add("half", verdict=Verdict.REVIEW)
     with judged.catalogue.begin() as tx:
@@ -218,6 +235,29 @@ def test_what_is_broken_stays_a_rule_as_it_is_and_counts_get_none(judged: Judged
     assert not [name for name in made.made if "images" in name or "kind" in name]
 
 
+def test_files_are_named_by_the_limit_that_is_proposed(judged: Judged) -> None:
+    judged.add_many(LEAST)
+    same, other = {"column": "badness", "max_value": 0.05}, {"column": "margin", "min_value": 1}
+
+    def rows_of(rows: dict[str, Any]) -> dict[str, Any]:
+        made: dict[str, Any] = proposed(judged, current=suite({**STRICT, "rows": rows})).content["expectations"][0]
+        assert made["kwargs"]["max_value"] > 0.1
+        return {"limit": made["kwargs"]["max_value"], **made["rows"]}
+
+    assert rows_of(same)["max_value"] == rows_of(same)["limit"]
+    assert rows_of(other)["min_value"] == 1
+
+
+def test_a_warning_that_there_is_to_be_none_of_something_stays(judged: Judged) -> None:
+    judged.add_many(LEAST)
+    none = {**STRICT, "kwargs": {"column": "bad_share", "max_value": 0}}
+
+    made = proposed(judged, current=suite(none))
+
+    assert made.content["expectations"][0] == none
+    assert made.kept == ("focus-lost",)
+
+
 def test_one_bad_dataset_among_the_accepted_moves_no_limit_far(judged: Judged) -> None:
     judged.add_many(30)
     judged.add("spoiled", day=40, bad_share=1.0, brightness=1e9)
@@ -269,6 +309,41 @@ def test_data_that_are_judged_anew_keep_the_time_at_which_they_came(judged: Judg
         revision = tx.datasets.get_version(asked.revision or "")
         assert revision.created_at != version.created_at
         assert came_at(tx, revision) == version.created_at
+
+
+def test_what_is_accepted_once_it_is_described_better_counts_as_usual(judged: Judged) -> None:
+    version = judged.add("one", verdict=Verdict.REVIEW, stage=Stage.IN_REVIEW, day=1)
+    with judged.catalogue.begin() as tx:
+        tx.accounts.add(judged.account)
+    edited = request_reprocess(
+        version.version_id,
+        edits=Given(description="Of the second plate."),
+        person="rita",
+        reason="the description was missing",
+        catalogue=judged.catalogue,
+        clock=judged.clock,
+    ).version
+
+    def usual() -> list[str]:
+        with judged.catalogue.begin() as tx:
+            found = tx.trends.usual(
+                instrument="squid-1",
+                data_type="cells",
+                since=START,
+                before=START + timedelta(days=9),
+                other_than="ds-none",
+            )
+        return [one.version_id for one in found]
+
+    assert usual() == []
+    with judged.catalogue.begin() as tx:
+        tx.datasets.save_version(edited.model_copy(update={"stage": Stage.ACCEPTED}))
+    assert usual() == [edited.version_id]
+    with judged.catalogue.begin() as tx:
+        tx.datasets.save_version(
+            tx.datasets.get_version(edited.version_id).model_copy(update={"stage": Stage.REJECTED})
+        )
+    assert usual() == []
 
 
 def test_judging_anew_opens_a_revision_from_the_kept_tables_and_a_refusal_stops_no_other(judged: Judged) -> None:

@@ -20,6 +20,7 @@ from cisterna.ports.quality import Reading
 from cisterna.profiles.squid import Squid
 from cisterna.services.acquisition_record import judged, record_acquisition
 from cisterna.services.alarm import Alarm
+from cisterna.services.alarm_setting import adding
 from cisterna.services.alert import acknowledge_alert, list_alerts, picture_of
 from cisterna.services.instrument import change_settings
 from cisterna.services.one_read import ReadFile
@@ -112,7 +113,7 @@ def test_the_first_dark_well_raises_one_alert_with_its_picture_number_and_limit(
     assert alert.place.words == "well A4, field 0, channel DAPI, time point 0"
     assert (alert.observed, alert.limit) == (130.0, pytest.approx(327.675))
     assert alert.limit_origin.startswith("dark_floor_share of the suite's limits")
-    assert "cisterna instrument set squid-1 --set 'alarm_leave_out=A4'" in alert.advice
+    assert "cisterna instrument set squid-1 --set alarm_leave_out=A4 --reason TEXT" in alert.advice
     with run.catalogue.begin() as tx:
         assert tx.alerts.picture(alert.alert_id) == PNG
         assert tx.alerts.get(alert.alert_id) == alert
@@ -253,6 +254,33 @@ def test_a_well_that_an_operator_left_out_raises_nothing(run: Run) -> None:
     run.set(alarm_leave_out="H12, A4")
 
     assert run.round(*wells(*range(10), dark=[3])) == ()
+
+
+def test_the_advice_leaves_out_one_more_well_and_forgets_none(run: Run) -> None:
+    run.set(alarm_leave_out="H12, B*")
+
+    (alert,) = run.round(*wells(*range(10), dark=[3]))
+
+    assert "--set 'alarm_leave_out=H12,B*,A4' --reason TEXT" in alert.advice
+
+
+@pytest.mark.parametrize(
+    ("settings", "word", "option"),
+    [
+        ({}, "A4", "--set alarm_leave_out=A4"),
+        ({"alarm_leave_out": "A4"}, "A4", "--set alarm_leave_out=A4"),
+        ({}, "A'; rm -rf ~ #", """--set 'alarm_leave_out=A'"'"'; rm -rf ~ #'"""),
+        ({}, "$(reboot)", "--set 'alarm_leave_out=$(reboot)'"),
+        ({}, "A4,B5", None),
+        ({}, "A4\n", None),
+        ({}, "A4\u202e", None),
+        ({"alarm_leave_out": "A" * 999}, "B", None),
+    ],
+)
+def test_a_command_that_somebody_copies_holds_a_well_as_one_word(
+    settings: dict[str, str], word: str, option: str | None
+) -> None:
+    assert adding(settings, "alarm_leave_out", word) == option
 
 
 def test_a_kind_that_is_off_is_not_raised_and_others_are(run: Run) -> None:

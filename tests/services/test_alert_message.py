@@ -10,10 +10,14 @@ from cisterna.adapters.catalogue_sql import SqlCatalogue
 from cisterna.domain.acquisition import AcquisitionState
 from cisterna.domain.alert import AlertKind
 from cisterna.domain.alert_message import AlertMessage, MessageKind
+from cisterna.domain.dataset import Stage
 from cisterna.domain.event import EVENT_NAMES, Event
+from cisterna.domain.finding import Verdict
 from cisterna.domain.fixity import Fixity
 from cisterna.services.alert import acknowledge_alert
 from cisterna.services.alert_message import alert_message
+from cisterna.services.reprocess import request_reprocess
+from cisterna.services.transition import advance
 from cisterna.testing.clock import SettableClock
 from cisterna.testing.factory import make_event
 from tests.web.site import Site
@@ -108,6 +112,29 @@ def test_a_dataset_is_not_named_any_more_once_a_later_description_closes_it(site
 
     assert found is not None
     assert SECRET not in f"{found.subject} {found.body}"
+
+
+@pytest.mark.parametrize(
+    ("verdict", "is_told"), [(Verdict.QUARANTINED, False), (Verdict.NOT_ASSESSED, True), (Verdict.PASSED, False)]
+)
+def test_data_that_are_judged_anew_are_told_only_when_something_else_came_of_it(
+    site: Site, verdict: Verdict, is_told: bool
+) -> None:
+    version = site.lay_version("plate-7", verdict=Verdict.QUARANTINED)
+    assert message(site, told(site, "version.stage", version.version_id)) is not None
+    opened = request_reprocess(
+        version.version_id,
+        from_stage=Stage.GATED,
+        person="rita",
+        reason="limits of 2026",
+        catalogue=site.catalogue,
+        clock=site.clock,
+    ).version
+    with site.catalogue.begin() as tx:
+        judged = opened.model_copy(update={"stage": Stage.VERIFIED, "verdict": verdict, "ocfl_version": 2})
+        advance(tx, tx.datasets.save_version(judged), Stage.IN_REVIEW, clock=site.clock)
+
+    assert (message(site, told(site, "version.stage", opened.version_id)) is not None) == is_told
 
 
 @pytest.mark.parametrize("name", ["release.refused", "release.stopped"])

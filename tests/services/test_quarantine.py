@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import timedelta
 from pathlib import Path
 from threading import Barrier
@@ -35,7 +35,7 @@ from cisterna.services.reprocess import request_reprocess
 from cisterna.services.review import open_acts, settle_version
 from cisterna.testing.bright_runner import BrightRunner, make_card
 from cisterna.testing.clock import SettableClock
-from cisterna.testing.factory import make_sha512, make_work
+from cisterna.testing.factory import make_receipt, make_sha512, make_work
 from tests.archive.facility import RUN, Facility
 from tests.web.site import Site
 
@@ -380,14 +380,27 @@ def test_nothing_follows_a_discarded_version(site: Site) -> None:
         assert open_acts(now.stage, tx.datasets.decisions(version.version_id)) == frozenset()
 
 
-def test_another_revision_of_discarded_data_is_not_published_either(site: Site) -> None:
-    version = site.lay_version("plate-7", verdict=Verdict.REVIEW)
+def accept_revision(site: Site, version: Version) -> Version:
     opened = judge_again(site, version)
     with site.catalogue.begin() as tx:
         now = tx.datasets.get_version(opened.version_id)
-        facts = {"stage": Stage.IN_REVIEW, "verdict": Verdict.PASSED, "evidence_digest": make_sha512("better")}
+        facts = {
+            "stage": Stage.IN_REVIEW,
+            "verdict": Verdict.PASSED,
+            "evidence_digest": make_sha512("better"),
+            "metadata": version.metadata,
+            "staging": version.staging,
+            "ocfl_version": 1,
+            "staged": version.staged,
+        }
         again = tx.datasets.save_version(now.model_copy(update=facts))
-    site.decide(again)
+        tx.datasets.add_receipt(make_receipt(again, "again", verified_at=site.clock.now()))
+    return site.decide(again)
+
+
+def test_another_revision_of_discarded_data_is_not_published_either(site: Site) -> None:
+    version = site.lay_version("plate-7", verdict=Verdict.REVIEW)
+    again = accept_revision(site, version)
     discard(site, version)
     target = AnyTarget()
 
@@ -395,6 +408,25 @@ def test_another_revision_of_discarded_data_is_not_published_either(site: Site) 
         publish(site, again, target, "ada")
 
     assert target.given == []
+
+
+def test_of_data_that_are_discarded_and_published_in_one_moment_only_one_comes_true(site: Site) -> None:
+    version = site.lay_version("plate-7", verdict=Verdict.REVIEW)
+    again = accept_revision(site, version)
+
+    class Interrupted(AnyTarget):
+        def publish(self, record: PublicRecord) -> str:
+            self.discarding = pool.submit(discard, site, version)
+            wait([self.discarding], timeout=0.5)  # it either does so now, or waits for the publication to be on record
+            return super().publish(record)
+
+    target = Interrupted()
+    with ThreadPoolExecutor(1) as pool:
+        publish(site, again, target, "ada")
+        with pytest.raises(DecisionRefused, match=r":v1.1 holds the same data .* is public"):
+            target.discarding.result()
+
+    assert site.now(again).stage is Stage.PUBLISHED
 
 
 def test_new_data_of_a_discarded_run_are_another_version_and_wait_for_a_person(site: Site) -> None:

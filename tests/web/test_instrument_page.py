@@ -11,11 +11,13 @@ from httpx import Response
 from cisterna.domain.acquisition import AcquisitionState
 from cisterna.domain.finding import Outcome, Verdict
 from cisterna.domain.instrument_health import Week
+from cisterna.services import instrument_health as service
 from cisterna.testing.clock import START
 from cisterna.testing.factory import make_finding
 from cisterna.web.instrument_page import bars_of
 from tests.web.client import Browser
 from tests.web.site import Site
+from tests.web.test_trend_page import lay_month, lay_value
 
 Visit = Callable[..., Browser]
 Call = Callable[..., Response]
@@ -95,6 +97,20 @@ def test_the_document_holds_all_that_the_page_says(site: Site, call: Call) -> No
     assert (told["failing"][0]["check"], told["failing"][0]["count"]) == ("focus-min", 2)
     assert (told["held_count"], told["held"][0]["title"]) == (1, "plate-9")
     assert told["silence"]["is_silent"] is False
+
+
+def test_what_moved_is_seen_however_many_datasets_the_last_days_brought(
+    site: Site, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "_JUDGED", 8)
+    lay_month(site, 10)
+    site.clock.advance(timedelta(days=8))
+    for number in range(9):
+        lay_value(site, f"lately-{number}", 0.2)
+
+    told = call("olga", "GET", "/instruments/squid-1/health").json()["drift"]
+
+    assert [(one["metric"], one["recent"], one["recent_count"]) for one in told] == [("focus_median", 0.2, 8)]
 
 
 def test_bars_are_stacked_to_the_height_of_their_week() -> None:

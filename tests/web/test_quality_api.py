@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 from httpx import Response
 
 from cisterna.adapters.shared_data import shared_folder
-from cisterna.adapters.suite_file import flaws_of, list_suites, load_suite, parse_suite
+from cisterna.adapters.suite_file import flaws_of, list_suites, load_suite, parse_suite, patterns_of
 from cisterna.domain.control_chart import Chart
 from cisterna.domain.errors import NotFound
 from cisterna.domain.finding import Finding, Outcome
@@ -36,6 +37,7 @@ class Tried:
         self._rules = loaded.suite.expectations
         self.name, self.sha512, self.limits = loaded.suite.suite, loaded.sha512, loaded.suite.limits
         self.baselines: Sequence[Any] = ()
+        self.patterns = patterns_of(loaded.suite)
         self.flaws = flaws_of(loaded.suite)
 
     def assess(self, *, summary: Mapping[str, Any], rows: int, charts: Sequence[Chart]) -> GateReport:
@@ -112,6 +114,42 @@ def test_a_bad_suite_or_choice_is_refused_with_the_place(
 
     assert answer.status_code == 422
     assert words in answer.json()["detail"]
+
+
+def with_regex(regex: str) -> dict[str, Any]:
+    kind = {"type": "expect_column_values_to_match_regex", "kwargs": {"column": "kind", "regex": regex}}
+    return {**SUITE, "expectations": [{**RULE, **kind}]}
+
+
+def test_a_pattern_that_could_stop_the_gate_is_not_tried_for_a_caller(judged: Judged, call: Call) -> None:
+    body = {"data_type": "cells", "suite": with_regex("^(x+)+$"), "on": "last:10"}
+
+    answer = call("sten", "POST", "/quality/trials", body)
+
+    assert answer.status_code == 422
+    assert "tried by an operator at the terminal" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("name", ["vera", "rita", "ada"])
+def test_who_judges_no_data_tries_and_proposes_nothing(judged: Judged, call: Call, name: str) -> None:
+    body = {"data_type": "cells"}
+
+    assert call(name, "POST", "/quality/trials", {**body, "suite": SUITE}).status_code == 403
+    assert call(name, "POST", "/quality/proposals", body).status_code == 403
+
+
+def test_half_a_character_in_a_suite_is_refused(judged: Judged, visit: Callable[..., Browser], call: Call) -> None:
+    suite = {**SUITE, "expectations": [{**SUITE["expectations"][0], "kwargs": {"column": "a", "value_set": ["?"]}}]}
+    signed = visit("sten")
+    body = json.dumps({"data_type": "cells", "suite": suite}).replace("?", "\\ud800").encode()
+
+    answer = signed.client.post(
+        "/api/v1/quality/trials",
+        content=body,
+        headers={"content-type": "application/json", "x-csrf-token": signed.csrf()},
+    )
+
+    assert answer.status_code == 422
 
 
 def test_a_proposal_of_too_few_is_refused_and_of_enough_is_a_suite(judged: Judged, call: Call) -> None:

@@ -149,9 +149,16 @@ def test_the_trend_of_an_instrument_is_a_page_with_the_numbers_as_text(site: Sit
 
 
 def test_an_instrument_without_data_says_so_and_one_that_is_not_there_is_not(site: Site, visit: Visit) -> None:
-    assert "Nothing is known yet" in visit("vera").get("/instruments/squid-1/trend").text
-    assert visit("vera").get("/instruments/nobody/trend").status_code == 404
+    assert "Nothing is known yet" in visit("olga").get("/instruments/squid-1/trend").text
+    assert visit("olga").get("/instruments/nobody/trend").status_code == 404
     assert visit().get("/instruments/squid-1/trend").status_code in {303, 401}
+
+
+@pytest.mark.parametrize("name", ["squid-1", "nobody", "squid-1%00"])
+def test_of_an_instrument_whose_data_a_person_may_not_see_there_is_no_page(site: Site, visit: Visit, name: str) -> None:
+    lay_month(site, project="patients", name="secret")
+
+    assert visit("vera").get(f"/instruments/{name}/trend").status_code == 404
 
 
 def test_erased_data_are_on_no_chart(site: Site) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import text as sql_text
 
 from cisterna.adapters.catalogue_connection import Statements
-from cisterna.adapters.catalogue_reading import CHECK
+from cisterna.adapters.catalogue_reading import CHECK, DATA_TYPE
 from cisterna.domain.finding import Outcome, Verdict
 from cisterna.domain.instrument_health import CheckCount, DayCount
 from cisterna.ports.instrument_health import Within
@@ -53,9 +53,9 @@ _FAILING = f"""
     FROM failed GROUP BY name, outcome ORDER BY 3 DESC, 1, 2 LIMIT :limit
 """  # noqa: S608 - words of ours
 _DATA_TYPES = f"""
-    SELECT DISTINCT d.body ->> 'data_type' AS data_type
+    SELECT DISTINCT {DATA_TYPE} AS data_type
     FROM (SELECT a.dataset_id FROM acquisitions a WHERE {_RUNS} ORDER BY a.first_seen DESC LIMIT :of) a
-    JOIN datasets d ON d.dataset_id = a.dataset_id ORDER BY 1
+    JOIN datasets ON datasets.dataset_id = a.dataset_id ORDER BY 1
 """  # noqa: S608 - words of ours
 _BEGUN = f"""
     SELECT a.first_seen FROM acquisitions a LEFT JOIN datasets d ON d.dataset_id = a.dataset_id

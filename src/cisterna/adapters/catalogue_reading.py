@@ -12,6 +12,12 @@ VERDICT = """nullif(btrim(substring(CAST(body AS text) FROM '"verdict": ?(null|"
 CHECK = """substring(CAST(f.body AS text) FROM '"check": ?"([^"\\\\]*)"')"""
 """Of a finding `f`, whose document begins with it."""
 
+DATA_TYPE = """substring(CAST(datasets.body AS text) FROM '"data_type": ?"([^"\\\\]*)"')"""
+"""Of a row of `datasets`."""
+
+CREATED_AT = """substring(CAST(same.body AS text) FROM '"created_at": ?"([^"\\\\]*)"')"""
+"""Of a version `same`: its files, and what is said of it, come later in its document."""
+
 NEWEST_BY = ("dataset_id", "number", "revision")
 """What orders the versions of a dataset."""
 

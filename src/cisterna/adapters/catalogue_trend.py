@@ -11,6 +11,7 @@ from sqlalchemy import text as sql_text
 from sqlalchemy.dialects.postgresql import insert
 
 from cisterna.adapters.catalogue_connection import Statements
+from cisterna.adapters.catalogue_reading import CREATED_AT, DATA_TYPE
 from cisterna.adapters.catalogue_tables import metric_samples
 from cisterna.domain.finding import Verdict
 from cisterna.domain.trend import JudgedValues, MetricSample, judged_values
@@ -24,6 +25,14 @@ _NEWEST_OF_ITS_DATASET = """
     )
 """
 
+_GIVEN_UP = """
+    EXISTS (
+        SELECT FROM versions AS same JOIN decisions ON decisions.version_id = same.version_id
+        WHERE same.dataset_id = {0}.dataset_id AND same.number = {0}.number
+            AND CAST(decisions.body AS text) ~ '"act": ?"discard"'
+    )
+"""
+
 _COLUMNS = (
     "t.version_id, t.dataset_id, t.number, t.revision, t.instrument, t.data_type, t.verdict, t.at, "
     "CAST(t.channels AS text) AS channels"
@@ -33,10 +42,13 @@ _JUDGED = sql_text(f"SELECT {_COLUMNS} FROM metric_samples AS t WHERE t.version_
 _OF = sql_text(
     f"""
     SELECT t.version_id, t.dataset_id, t.verdict, t.at, CAST(one -> 'metrics' ->> :metric AS float) AS value
-    FROM metric_samples AS t, json_array_elements(t.channels) AS one
-    WHERE t.instrument = :instrument AND t.data_type = :data_type
-        AND (CAST(:before AS timestamptz) IS NULL OR t.at < :before)
-        AND one ->> 'channel' IS NOT DISTINCT FROM CAST(:channel AS text) AND one -> 'metrics' ->> :metric IS NOT NULL
+    FROM (
+        SELECT * FROM metric_samples
+        WHERE instrument = :instrument AND data_type = :data_type
+            AND (CAST(:before AS timestamptz) IS NULL OR at < :before)
+        ORDER BY at DESC LIMIT :searched
+    ) AS t, json_array_elements(t.channels) AS one
+    WHERE one ->> 'channel' IS NOT DISTINCT FROM CAST(:channel AS text) AND one -> 'metrics' ->> :metric IS NOT NULL
         AND {_NEWEST_OF_ITS_DATASET}
     ORDER BY t.at DESC, t.version_id DESC
     LIMIT :limit
@@ -47,33 +59,35 @@ _METRICS = sql_text(
     """
     SELECT DISTINCT t.data_type, metric, one ->> 'channel' AS channel
     FROM (
-        SELECT data_type, channels FROM metric_samples WHERE instrument = :instrument ORDER BY at DESC LIMIT 1000
+        SELECT data_type, channels FROM metric_samples WHERE instrument = :instrument ORDER BY at DESC LIMIT :searched
     ) AS t, json_array_elements(t.channels) AS one, json_object_keys(one -> 'metrics') AS metric
     ORDER BY 1, 2, 3 NULLS FIRST
     """
 )
 
 _ARCHIVED = sql_text(
-    """
+    f"""
     SELECT v.version_id
     FROM versions AS v JOIN datasets ON datasets.dataset_id = v.dataset_id
-    WHERE datasets.body ->> 'data_type' = :data_type AND v.body ->> 'verdict' IS NOT NULL
+    WHERE {DATA_TYPE} = :data_type AND v.verdict IS NOT NULL
+        AND (CAST(:projects AS text[]) IS NULL OR datasets.project = ANY(CAST(:projects AS text[])))
         AND v.stage NOT IN ('detected', 'measured', 'gated', 'described')
         AND NOT (:accepted AND (
             v.stage IN ('rejected', 'withdrawn')
-            OR v.body ->> 'verdict' <> 'passed' AND v.stage NOT IN ('accepted', 'published')
+            OR v.verdict <> 'passed' AND v.stage NOT IN ('accepted', 'published')
         ))
         AND NOT EXISTS (
             SELECT FROM versions AS later
             WHERE later.dataset_id = v.dataset_id AND (later.number, later.revision) > (v.number, v.revision)
                 AND later.stage NOT IN ('detected', 'measured', 'gated', 'described')
         )
+        AND NOT {_GIVEN_UP.format("v")}
     ORDER BY (
-        SELECT same.body ->> 'created_at' FROM versions AS same
+        SELECT {CREATED_AT} FROM versions AS same
         WHERE same.dataset_id = v.dataset_id AND same.number = v.number ORDER BY same.revision LIMIT 1
     ) DESC, v.version_id DESC
     LIMIT :limit
-    """
+    """  # noqa: S608 - words of ours
 )
 
 _USUAL = {
@@ -86,6 +100,7 @@ _USUAL = {
             AND versions.stage NOT IN ('rejected', 'withdrawn')
             AND (t.verdict = 'passed' OR versions.stage IN ('accepted', 'published'))
             AND {_NEWEST_OF_ITS_DATASET}
+            AND NOT {_GIVEN_UP.format("t")}
         ORDER BY t.at {order}, t.version_id {order}
         LIMIT :limit
         """  # noqa: S608 - words of ours
@@ -96,6 +111,10 @@ _USUAL = {
 
 class SqlTrendBook:
     """Implements `ports.trend.TrendBook`."""
+
+    searched = 1000
+    """Samples are looked for among so many versions: those of a channel that is seldom used would else be looked for in
+    all that an instrument ever made."""
 
     def __init__(self, statements: Statements) -> None:
         self._sql = statements
@@ -125,7 +144,7 @@ class SqlTrendBook:
     ) -> Sequence[MetricSample]:
         """Newest first, one a dataset."""
         wanted = {"instrument": instrument, "data_type": data_type, "metric": metric, "channel": channel}
-        found = self._sql.run(_OF, {**wanted, "limit": limit, "before": before})
+        found = self._sql.run(_OF, {**wanted, "limit": limit, "before": before, "searched": self.searched})
         return [
             MetricSample(
                 **wanted,
@@ -140,12 +159,15 @@ class SqlTrendBook:
 
     def metrics(self, *, instrument: str) -> Sequence[tuple[str, str, str | None]]:
         """By data type, metric and channel."""
-        found = self._sql.run(_METRICS, {"instrument": instrument})
+        found = self._sql.run(_METRICS, {"instrument": instrument, "searched": self.searched})
         return [(row.data_type, row.metric, row.channel) for row in found]
 
-    def archived(self, *, data_type: str, accepted: bool, limit: int) -> Sequence[str]:
+    def archived(
+        self, *, data_type: str, accepted: bool, limit: int, projects: frozenset[str] | None = None
+    ) -> Sequence[str]:
         """Newest data first."""
-        wanted = {"data_type": data_type, "accepted": accepted, "limit": limit}
+        own = None if projects is None else sorted(projects)
+        wanted = {"data_type": data_type, "accepted": accepted, "limit": limit, "projects": own}
         return list(self._sql.run(_ARCHIVED, wanted).scalars())
 
     def usual(

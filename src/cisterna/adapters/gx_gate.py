@@ -17,6 +17,7 @@ from cisterna.adapters.suite_file import (
     list_suites,
     load_suite,
     parse_suite,
+    patterns_of,
     read_suite,
     suite_path,
 )
@@ -27,6 +28,8 @@ from cisterna.ports.quality import GateReport, MetricTable, SuiteInForce, TriedS
 
 _ANSWER_LIMIT_BYTES = 16 * 1024 * 1024
 _FILES_MAX = 100
+_VALUES_AT_ONCE = 100_000
+"""That the rows behind a failure are asked for with: a run may have more planes than a message holds."""
 
 Json = dict[str, Any]
 
@@ -147,12 +150,19 @@ class GxGate:
         if not column:
             return ()
         values = [_number(value) for value in column]
-        answer = self._ask({"op": "rows", "data_type": data_type, "check": check, "values": values})
-        indices = [index for index in answer["rows"] if 0 <= index < len(values) and values[index] is not None]
+        indices = self._outside(data_type, check, values)
         lowest_first = rows["max_value"] is None
         indices.sort(key=lambda index: (values[index] or 0.0) if lowest_first else -(values[index] or 0.0))
         paths = dict.fromkeys(str(table.columns["path"][index]) for index in indices)  # one may have many planes
         return tuple(islice(paths, _FILES_MAX))
+
+    def _outside(self, data_type: str, check: str, values: Sequence[float | None]) -> list[int]:
+        found: list[int] = []
+        for start in range(0, len(values), _VALUES_AT_ONCE):
+            some = values[start : start + _VALUES_AT_ONCE]
+            answer = self._ask({"op": "rows", "data_type": data_type, "check": check, "values": some})
+            found += [start + at for at in answer["rows"] if 0 <= at < len(some) and some[at] is not None]
+        return found
 
     def _ask(self, request: Json) -> Json:
         try:
@@ -180,6 +190,7 @@ class _Tried:
         self.baselines: Sequence[BaselineRule] = [
             one for rule in suite.expectations if (one := rule.baseline) is not None
         ]
+        self.patterns = patterns_of(suite)
         self.flaws: Sequence[str] = flaws_of(suite)
 
     def assess(

@@ -225,14 +225,16 @@ def _unjudgeable(rule: Rule, standing: Standing | None, summary: Mapping[str, An
         return _not_assessed(rule.check, f"{rule.title}: the rule cannot fail ({rule.emptiness}); mend the suite")
     if standing is not None:
         unjudged = standing.unjudged
-        return None if unjudged is None else _unlooked(rule.check, *unjudged)
-    lacking = unusable_columns(rule, summary)
-    if lacking:
-        why = words_in(summary, rule.unless)
-        if why:
-            return _unlooked(rule.check, Outcome.LEFT_OUT, f"{rule.title}: left out, since {why}.")
-        return _not_assessed(rule.check, f"{rule.title}: not assessed, since there is no usable value of {lacking[0]}")
-    return None
+    else:
+        lacking = unusable_columns(rule, summary)
+        words = f"{rule.title}: not assessed, since there is no usable value of {''.join(lacking[:1])}"
+        unjudged = (Outcome.NOT_ASSESSED, words) if lacking else None
+    if unjudged is None:
+        return None
+    why = words_in(summary, rule.unless)
+    if unjudged[0] is Outcome.NOT_ASSESSED and why:
+        return _unlooked(rule.check, Outcome.LEFT_OUT, f"{rule.title}: left out, since {why}.")
+    return _unlooked(rule.check, *unjudged)
 
 
 def _finding(

@@ -12,12 +12,15 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain, count
 from typing import Any
 
 from cisterna.domain.finding import Outcome
 from cisterna.services.quality_export import JudgedDataset
 
 Json = dict[str, Any]
+Key = tuple[str, str]
+"""Id of a dataset, and label of its version."""
 
 _SETTINGS = b"""# Read by MultiQC when it is started in this folder.
 fn_clean_sample_names: false
@@ -38,13 +41,24 @@ def multiqc_files(datasets: Sequence[JudgedDataset]) -> dict[str, bytes]:
     """Write the files that MultiQC finds by their names; the same datasets give the same bytes."""
     names = _names(datasets)
     files = {"cisterna_general_mqc.json": _general(datasets, names)}
-    for data_type in sorted({one.data_type for one in datasets}):
+    for identifier, data_type in _sections(datasets).items():
         own = [one for one in datasets if one.data_type == data_type]
-        files[f"cisterna_{_identifier(data_type)}_mqc.json"] = _section(data_type, own, names)
+        files[f"{identifier}_mqc.json"] = _section(identifier, data_type, own, names)
     return {SETTINGS: _SETTINGS} | {name: _encoded(content) for name, content in files.items()}
 
 
-def _general(datasets: Sequence[JudgedDataset], names: Mapping[str, str]) -> Json:
+def _sections(datasets: Sequence[JudgedDataset]) -> dict[str, str]:
+    """Give each data type an identifier of its own, also where two are written alike, or one as what is ours."""
+    found = {"cisterna_general": ""}
+    for data_type in sorted({one.data_type for one in datasets}):
+        plain = f"cisterna_{_identifier(data_type)}"
+        numbered = (f"{plain}_{number}" for number in count(2))
+        found[next(one for one in chain([plain], numbered) if one not in found)] = data_type
+    del found["cisterna_general"]
+    return found
+
+
+def _general(datasets: Sequence[JudgedDataset], names: Mapping[Key, str]) -> Json:
     headers: Json = {
         "verdict": {
             "title": "Verdict",
@@ -64,7 +78,7 @@ def _general(datasets: Sequence[JudgedDataset], names: Mapping[str, str]) -> Jso
     for one in datasets:
         counts = Counter(finding.outcome for finding in one.findings)
         row: Json = {outcome.value.replace("-", "_"): counts[outcome] for outcome, _ in _COUNTED}
-        rows[names[one.dataset_id]] = {"verdict": one.verdict.value, **row}
+        rows[names[_key(one)]] = {"verdict": one.verdict.value, **row}
     return {
         "id": "cisterna_general",
         "plot_type": "generalstats",
@@ -74,15 +88,12 @@ def _general(datasets: Sequence[JudgedDataset], names: Mapping[str, str]) -> Jso
     }
 
 
-def _section(data_type: str, datasets: Sequence[JudgedDataset], names: Mapping[str, str]) -> Json:
+def _section(identifier: str, data_type: str, datasets: Sequence[JudgedDataset], names: Mapping[Key, str]) -> Json:
     columns = _columns(one.summary for one in datasets)
-    identifier = f"cisterna_{_identifier(data_type)}"
     rows: Json = {}
     for one in datasets:
         values = {column: one.summary.get(column) for column in columns}
-        rows[names[one.dataset_id]] = {
-            _identifier(column): value for column, value in values.items() if _is_finite(value)
-        }
+        rows[names[_key(one)]] = {_identifier(column): value for column, value in values.items() if _is_finite(value)}
     return {
         "id": identifier,
         "section_name": f"Quality: {_text(data_type).replace('_', ' ')}",
@@ -121,11 +132,15 @@ def _header(column: str, values: Sequence[object]) -> Json:
     return header | {"format": "{:,.0f}" if is_count else "{:,.4g}", "scale": "Blues"}
 
 
-def _names(datasets: Sequence[JudgedDataset]) -> dict[str, str]:
-    """Name each dataset by its title, with its id where two have the same."""
-    titles = {one.dataset_id: f"{_sample(one.title)} {one.version.replace('.', _DOT)}" for one in datasets}
+def _names(datasets: Sequence[JudgedDataset]) -> dict[Key, str]:
+    """Name each version by its dataset's title, with the dataset's id where two have the same."""
+    titles = {_key(one): f"{_sample(one.title)} {one.version.replace('.', _DOT)}" for one in datasets}
     same = Counter(titles.values())
-    return {key: title if same[title] == 1 else f"{title} ({key})" for key, title in titles.items()}
+    return {key: title if same[title] == 1 else f"{title} ({key[0]})" for key, title in titles.items()}
+
+
+def _key(one: JudgedDataset) -> Key:
+    return one.dataset_id, one.version
 
 
 def _sample(title: str) -> str:

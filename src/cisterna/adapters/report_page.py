@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -20,7 +20,8 @@ from markupsafe import Markup
 
 from cisterna.adapters.report_chart import SHADES, draw_curves, draw_histogram, draw_plate, draw_trend, row_name
 from cisterna.adapters.report_wording import say
-from cisterna.domain.quality_report import QualityReport
+from cisterna.domain.finding import Outcome
+from cisterna.domain.quality_report import JudgedFinding, QualityReport
 
 TEMPLATES = Path(__file__).parent / "report"
 STYLE = TEMPLATES / "report.css"
@@ -68,8 +69,19 @@ def filters() -> dict[str, Callable[..., Any]]:
         "figure": figure,
         "instant": instant,
         "attention": lambda findings: [one for one in findings if one.needs_attention],
+        "calm": calm,
         "met": lambda findings: [one for one in findings if not one.needs_attention],
     }
+
+
+def calm(findings: Sequence[JudgedFinding]) -> str:
+    """Say of findings of which none needs a look what that means: a check that was left out was not met."""
+    left_out = sum(one.finding.outcome is Outcome.LEFT_OUT for one in findings)
+    if not findings:
+        return say("quality.findings.empty")
+    if left_out == len(findings):
+        return say("quality.findings.nobody")
+    return say("quality.findings.some", count=left_out) if left_out else say("quality.findings.none")
 
 
 def plain(text: object, longest: int = _TEXT_MAX) -> str:

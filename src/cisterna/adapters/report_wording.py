@@ -9,6 +9,8 @@ REPORT: dict[str, str] = {
     "quality.troubles": "A part of this report could not be drawn",
     "quality.findings": "What needs a look",
     "quality.findings.none": "Every check was met.",
+    "quality.findings.some": "Every check that was carried out was met; {count} left out, as the list below says.",
+    "quality.findings.nobody": "Every check was left out, so nothing was looked at; the list below says why.",
     "quality.findings.empty": "No check has spoken yet.",
     "quality.observed": "Observed",
     "quality.expected": "Limit",

@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints, ValidationError, model_validator
 
-from cisterna.adapters.gx_plug import plugged_checks
+from cisterna.adapters.hollow_rule import COLUMN_ARGUMENTS, hollowness
 from cisterna.domain.base import Value
 from cisterna.domain.control_chart import BaselineRule, Side
 from cisterna.domain.digest import sha512_of
@@ -26,13 +26,6 @@ from cisterna.ports.quality import SuiteInForce
 
 _LIMIT_BYTES = 1024 * 1024
 _DATA_TYPE = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
-_COLUMN_ARGUMENTS = ("column", "column_A", "column_B")
-_ARGUMENTS = frozenset(
-    {*_COLUMN_ARGUMENTS, "min_value", "max_value", "strict_min", "strict_max", "value_set", "regex", "or_equal"}
-)
-"""What an expectation may be given. `mostly`, `row_condition` and their like can make it pass without looking."""
-_LOOKS_AWAY = frozenset({"mostly", "row_condition", "condition_parser", "ignore_row_if", "parse_strings_as_datetimes"})
-"""What no expectation may be given, not even one of others, whose further arguments are its own."""
 
 BASELINE = "expect_column_value_within_baseline"
 """The type of a rule that asks what was usual; its arguments are those of `BaselineRule`, `column` for `metric`."""
@@ -97,28 +90,14 @@ class Rule(Value):
     @property
     def columns(self) -> tuple[str, ...]:
         """Columns of the summary it looks at."""
-        return tuple(self.kwargs[name] for name in _COLUMN_ARGUMENTS if isinstance(self.kwargs.get(name), str))
+        return tuple(self.kwargs[name] for name in COLUMN_ARGUMENTS if isinstance(self.kwargs.get(name), str))
 
     @property
     def emptiness(self) -> str | None:
         """Say why the expectation could not fail, if it could not."""
-        return self._baseline()[1] if self.type == BASELINE else self._hollow()
-
-    def _hollow(self) -> str | None:
-        is_plugged = self.type in plugged_checks()
-        unknown = sorted(set(self.kwargs) & _LOOKS_AWAY if is_plugged else set(self.kwargs) - _ARGUMENTS)
-        if unknown:
-            return f"its argument {unknown[0]} is not one that a suite may use"
-        if not self.columns:
-            return "it looks at no column"
-        limits = [self.kwargs.get("min_value"), self.kwargs.get("max_value")]
-        if self.type.endswith("_between") and limits == [None, None]:
-            return "it has no limit"
-        if any(isinstance(limit, float) and not math.isfinite(limit) for limit in limits):
-            return "its limit is not a finite number"
-        if self.type.endswith("_set") and not self.kwargs.get("value_set"):
-            return "its set of values is empty"
-        return None
+        if self.type == BASELINE:
+            return self._baseline()[1]
+        return hollowness(self.type, self.kwargs, columns=self.columns)
 
     @property
     def baseline(self) -> BaselineRule | None:
@@ -149,7 +128,7 @@ class Rule(Value):
             return f"{'less than' if self.kwargs.get('strict_max') else 'at most'} {self.show(high)}"
         if self.type == "expect_column_pair_values_to_be_equal":
             return f"as many as {str(self.kwargs.get('column_B', '')).replace('_', ' ')}"
-        rest = {name: value for name, value in self.kwargs.items() if name not in _COLUMN_ARGUMENTS}
+        rest = {name: value for name, value in self.kwargs.items() if name not in COLUMN_ARGUMENTS}
         return json.dumps(rest, sort_keys=True) if rest else self.type.removeprefix("expect_").replace("_", " ")
 
     def show(self, value: Observed) -> str:
@@ -242,27 +221,33 @@ def parse_suite(body: bytes, *, wanted: str) -> SuiteText:
         msg = f"the suite {wanted} is larger than 1 MiB; a suite is a few kilobytes of rules"
         raise InvalidInput(msg, suite=wanted)
     try:
-        content = json.loads(body, parse_constant=_refuse_constant)
+        content = json.loads(body, parse_constant=_refuse_constant, object_pairs_hook=_each_key_once)
         suite = Suite.model_validate(content)
+        canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        laid_out = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+        digest = sha512_of(canonical.encode())
     except ValidationError as error:
         lines = "; ".join(f"{_place(body, content, one['loc'])}: {one['msg']}" for one in error.errors()[:3])
         msg = f"the suite {wanted} is not valid: {lines}; mend it there"
         raise InvalidInput(msg, suite=wanted) from None
     except (ValueError, RecursionError) as error:
-        msg = f"the suite {wanted} is not JSON that can be read: {error}"
+        msg = f"the suite {wanted} is not JSON that can be read: {error}".encode(errors="replace").decode()
         raise InvalidInput(msg, suite=wanted) from error
     if suite.suite != wanted:
         msg = f"the suite in {wanted}.json calls itself {suite.suite}; a copy keeps its own name"
         raise InvalidInput(msg, suite=wanted)
-    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    laid_out = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
-    return SuiteText(suite, sha512_of(canonical.encode()), laid_out)
+    return SuiteText(suite, digest, laid_out)
 
 
 def flaws_of(suite: Suite) -> list[str]:
     """Name the rules that cannot fail, and why: each would make every dataset `not-assessed`."""
     flaws = [f"{rule.check}: {rule.emptiness}" for rule in suite.expectations if rule.emptiness]
     return flaws if suite.expectations else ["it has no rule, so it would pass nothing"]
+
+
+def patterns_of(suite: Suite) -> frozenset[str]:
+    """Give the regular expressions of a suite's rules."""
+    return frozenset(str(rule.kwargs["regex"]) for rule in suite.expectations if "regex" in rule.kwargs)
 
 
 def list_suites(folders: Sequence[Path]) -> list[SuiteInForce]:
@@ -302,6 +287,16 @@ def _place(body: bytes, content: object, where: tuple[int | str, ...]) -> str:
     lines = enumerate(body.decode("utf-8", "replace").splitlines(), 1)
     line = next((at for at, text in lines if '"check"' in text and quoted in text), None)
     return place if line is None else f"line {line} ({name[:80]}), {place}"
+
+
+def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuse what says a key twice: of two lists of rules one would be passed over without a word."""
+    names = [name for name, _ in pairs]
+    twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
+    if twice:
+        msg = f"it says {twice[0][:80]} twice in one place; keep one of them"
+        raise ValueError(msg)
+    return dict(pairs)
 
 
 def _refuse_constant(name: str) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +12,7 @@ import typer
 from cisterna.bootstrap import Parts
 from cisterna.cli.answer import AsJson, DryRun, ExitCode, Reason, answer, lines, table
 from cisterna.cli.config import HomeOption
+from cisterna.cli.file import read_file, writing
 from cisterna.cli.opened import local_account, opened
 from cisterna.cli.quality_docs import docs
 from cisterna.cli.quality_export import export
@@ -34,6 +36,7 @@ app.command("docs")(docs)
 DataType = Annotated[str, typer.Argument(metavar="DATA_TYPE", help="Such as microscopy.")]
 On = Annotated[str, typer.Option("--on", help="last:N or accepted:N, the newest so many datasets.")]
 PROPOSED = "proposed.json"
+_SUITE_BYTES = 2 * 1024 * 1024
 
 
 @app.command("list")
@@ -75,7 +78,9 @@ def init(
         proposal = propose_suite(data_type, kept, current=_current(parts, data_type))
         parts.suite_desk.open(proposal.body, data_type=data_type)  # what is written can be read
         file = own_suites(parts.settings, parts.home) / data_type / PROPOSED
-        if not dry_run:
+        if dry_run:
+            _require_new(file)
+        else:
             _create(file, proposal.body)
     rules = [
         {"check": rule["check"], "limits": _limits(rule), "made_from": rule.get("made_from", "")}
@@ -108,7 +113,7 @@ def try_(
     as_json: AsJson = False,
 ) -> None:
     """Show what a suite would have decided on datasets that were judged; only summaries are read, nothing changes."""
-    body = suite.read_bytes()
+    body = read_file(suite, most_bytes=_SUITE_BYTES)
     data_type = _data_type(body, suite)
     with opened(home) as parts:
         found = _trial(parts, body, data_type=data_type, on=on)
@@ -168,12 +173,13 @@ def _answer_regated(asked: tuple[Regated, ...], trial: SuiteTrial | None, *, dry
     refused = sum(one.revision is None for one in asked)
     verb = "would be judged anew" if dry_run else "are judged anew"
     said = f"{len(asked) - refused} versions {verb}, {refused} were refused"
+    notes = [*trial.notes, *(f"{version}: {why}" for version, why in trial.unread.items())] if trial else []
     show = table(
         rows, {"version_id": "version", "revision": "revision"}, told={"differs": "", "reason": "refused"}, empty=said
     )
-    end = lines(*([said] if rows else []))
+    end = lines(*notes, *([said] if rows else []))
     answer(
-        {"reason": said, "versions": rows},
+        {"reason": said, "versions": rows, "notes": notes},
         as_json=as_json,
         show=lambda console: (show(console), end(console))[-1],
         code=ExitCode.FAILED if refused else ExitCode.DONE,
@@ -199,14 +205,18 @@ def _current(parts: Parts, data_type: str) -> bytes | None:
 
 
 def _create(file: Path, body: bytes) -> None:
-    """Write a new file. Raises `AlreadyExists`: what somebody wrote there is not ours to replace."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    try:
+    """Write a new file. Raises `AlreadyExists`, `InvalidInput`: what somebody wrote there is not ours to replace."""
+    _require_new(file)
+    with writing(file):
+        file.parent.mkdir(parents=True, exist_ok=True)
         with file.open("xb") as opened_file:
             opened_file.write(body)
-    except FileExistsError as there:
+
+
+def _require_new(file: Path) -> None:
+    if os.path.lexists(file):
         msg = f"{file} is there already and is not overwritten; move it away or put it in force as default.json"
-        raise AlreadyExists(msg, file=str(file)) from there
+        raise AlreadyExists(msg, file=str(file))
 
 
 def _data_type(body: bytes, file: Path) -> str:

@@ -10,6 +10,7 @@ import typer
 
 from cisterna.cli.answer import AsJson, DryRun, answer, lines
 from cisterna.cli.config import HomeOption
+from cisterna.cli.file import writing
 from cisterna.cli.opened import opened
 from cisterna.domain.errors import AlreadyExists, InvalidInput, NotFound
 from cisterna.services.overview import Choice
@@ -50,9 +51,10 @@ def export(
         )
     files = multiqc_files(judged)
     if not dry_run:
-        to.mkdir(parents=True, exist_ok=True)
-        for name, body in files.items():
-            (to / name).write_bytes(body)
+        with writing(to):
+            to.mkdir(parents=True, exist_ok=True)
+            for name, body in files.items():
+                (to / name).write_bytes(body)
     troubles = [one.trouble for one in judged if one.trouble]
     document = {
         "format": form.value,

@@ -10,6 +10,7 @@ import typer
 from cisterna.bootstrap import Parts
 from cisterna.cli.answer import AsJson, DryRun, answer, human_bytes, lines
 from cisterna.cli.config import HomeOption
+from cisterna.cli.file import writing
 from cisterna.cli.opened import opened
 from cisterna.cli.review import Identifier
 from cisterna.domain.dataset import Version
@@ -45,7 +46,7 @@ def report(
     drawn = quality_report(found, source, whole=True, trends=trends)
     body = report_file(drawn, source.previews)
     if not dry_run:
-        with to.open("xb") as file:
+        with writing(to), to.open("xb") as file:
             file.write(body)
     document = {
         "version_id": found.version_id,

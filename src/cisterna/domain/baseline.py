@@ -14,6 +14,7 @@ from statistics import median
 from pydantic import Field
 
 from cisterna.domain.base import Moment, Value
+from cisterna.domain.robust import robust_sigma
 
 SAMPLED = 48
 """Stacks of a channel that are remembered."""
@@ -21,7 +22,6 @@ COUNTED = 500
 """So many failing places of a kind are told from each other; beyond, nothing is counted."""
 MOST_CHANNELS = 32
 """Of more channels no sample is kept; they are judged by the fixed limits alone."""
-_MAD_TO_SIGMA = 1.4826  # of a normal distribution
 
 
 class SeenImage(Value):
@@ -142,8 +142,7 @@ def spread_of(values: Sequence[float]) -> Spread | None:
     if not values:
         return None
     middle = median(values)
-    sigma = _MAD_TO_SIGMA * median(abs(one - middle) for one in values)
-    return Spread(median=middle, sigma=sigma, count=len(values))
+    return Spread(median=middle, sigma=robust_sigma(values, centre=middle), count=len(values))
 
 
 def key_of(name: Iterable[str]) -> str:

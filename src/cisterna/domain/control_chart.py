@@ -16,9 +16,14 @@ from typing import Annotated
 from pydantic import Field, FiniteFloat, model_validator
 
 from cisterna.domain.base import Moment, Value
+from cisterna.domain.robust import robust_sigma
 
-_MAD_TO_SIGMA = 1.4826  # of a normal distribution
 _FARTHEST = 1e9
+_LARGEST = 1e300
+"""Beyond it a value is taken for it, so that no median and no difference of two is infinite."""
+
+_ROUNDING = 1e-9
+"""Of a value: less than this share of it is how it was calculated, and no spread."""
 
 
 class Side(StrEnum):
@@ -139,11 +144,15 @@ def charts_of(
 
 def usual_of(points: Sequence[Point], *, floor: float) -> Usual:
     """Tell what is usual from points in the order of their times."""
-    values, count = [point.value for point in points], len(points)
+    values, count = [max(min(point.value, _LARGEST), -_LARGEST) for point in points], len(points)
     centre = median(values)
-    sigma = _MAD_TO_SIGMA * _widened(count) * median(abs(value - centre) for value in values)
+    sigma = _widened(count) * robust_sigma(values, centre=centre)
     return Usual(
-        count=count, since=points[0].at, until=points[-1].at, centre=centre, sigma=max(min(sigma, 1e300), floor)
+        count=count,
+        since=points[0].at,
+        until=points[-1].at,
+        centre=centre,
+        sigma=max(min(sigma, _LARGEST), floor, _ROUNDING * abs(centre)),
     )
 
 
@@ -158,7 +167,7 @@ def _widened(count: int) -> float:
 
 def sigmas_away(chart: Chart, usual: Usual, *, side: Side) -> float:
     """Tell how many times the usual spread a value is worse than usual; negative on the better side."""
-    away = (chart.value - usual.centre) / usual.sigma
+    away = (max(min(chart.value, _LARGEST), -_LARGEST) - usual.centre) / usual.sigma
     match side:
         case Side.LOW:
             away = -away

@@ -184,7 +184,7 @@ def drifts_of(judged: Sequence[JudgedValues], *, now: datetime, most: int) -> Se
     before: dict[tuple[str, str | None, str], list[Point]] = {}
     lately: dict[tuple[str, str | None, str], list[Point]] = {}
     for one in judged:
-        side = lately if one.at > now - RECENT else before
+        side = lately if one.at >= now - RECENT else before
         for channel in one.channels:
             for metric, value in channel.metrics.items():
                 side.setdefault((one.data_type, channel.channel, metric), []).append(Point(at=one.at, value=value))

@@ -217,6 +217,7 @@ class TriedSuite(Protocol):
         sha512: Of its canonical JSON.
         limits: For single images, before they are summed up.
         baselines: Its rules that ask what was usual.
+        patterns: The regular expressions in it.
         flaws: Rules of it that cannot fail and so never pass anything, in words.
     """
 
@@ -224,6 +225,7 @@ class TriedSuite(Protocol):
     sha512: str
     limits: Mapping[str, float]
     baselines: Sequence[BaselineRule]
+    patterns: frozenset[str]
     flaws: Sequence[str]
 
     def assess(

@@ -30,7 +30,7 @@ class TrendBook(Protocol):
         limit: int = 200,
         before: datetime | None = None,
     ) -> Sequence[MetricSample]:
-        """Newest first, one a dataset: of its newest version that was judged.
+        """Newest first, one a dataset: of its newest version that was judged; among the newest 1,000 versions.
 
         Args:
             instrument: Whose datasets.
@@ -50,13 +50,16 @@ class TrendBook(Protocol):
         """Data type, metric and channel of which there are samples among the instrument's newest 1,000 versions."""
         ...
 
-    def archived(self, *, data_type: str, accepted: bool, limit: int) -> Sequence[str]:
-        """Name archived versions that were judged, one a dataset, its newest; newest data first.
+    def archived(
+        self, *, data_type: str, accepted: bool, limit: int, projects: frozenset[str] | None = None
+    ) -> Sequence[str]:
+        """Name archived versions that were judged, one a dataset, its newest; newest data first, none discarded.
 
         Args:
             data_type: Of this one alone.
             accepted: Only those that count as usual, see `usual`.
             limit: At most so many.
+            projects: Only of these; None leaves none out, nor what no project claims.
         """
         ...
 
@@ -71,7 +74,7 @@ class TrendBook(Protocol):
         end: End = "newest",
         limit: int = 200,
     ) -> Sequence[JudgedValues]:
-        """Give what counts as usual: versions that passed or that a steward accepted, and nobody rejected or withdrew.
+        """Give what counts as usual: what passed or a steward accepted, and nobody rejected, withdrew or discarded.
 
         One a dataset, its newest; a dataset whose newest one does not count is left out.
 

@@ -6,6 +6,7 @@ judges every image when the run has ended, by the same limits.
 
 from __future__ import annotations
 
+import glob
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.ports.clock import Clock
 from cisterna.ports.profile import Profile
 from cisterna.services.alarm_judge import Failure, judge_round
-from cisterna.services.alarm_setting import LEFT_OUT, OFF, kinds_off, wells_left_out
+from cisterna.services.alarm_setting import LEFT_OUT, OFF, adding, kinds_off, wells_left_out
 from cisterna.services.alert import count_in, raise_alert, standing
 from cisterna.services.erased import erasure_on
 from cisterna.services.inspection import is_settled
@@ -182,11 +183,13 @@ def _words(first: Failure) -> str:
 
 
 def _advice(first: Failure, instrument: Instrument) -> str:
-    silence = f"To have no such alerts: cisterna instrument set {instrument.name} --set {OFF}={first.kind.value}"
-    well = first.place.region
+    """Say where to look, and how to have no such alerts where they are meant."""
+    command = f"cisterna instrument set {instrument.name}"
+    silence = f"To have no such alerts: {command} {adding(instrument.settings, OFF, first.kind.value)} --reason TEXT"
+    well = first.image.region
     if well is not None and first.kind in {AlertKind.DARK, AlertKind.EMPTY, AlertKind.BLURRED}:
-        silence = (
-            f"If this well is meant to be so (a blank, a control), leave it out: cisterna instrument set "
-            f"{instrument.name} --set '{LEFT_OUT}={well}'"
-        )
-    return f"{_LOOK[first.kind]}. {silence} --reason TEXT"[:2000]
+        option = adding(instrument.settings, LEFT_OUT, glob.escape(well))
+        if option is not None:
+            meant = "If this well is meant to be so (a blank, a control), leave it out"
+            silence = f"{meant}: {command} {option} --reason TEXT"
+    return f"{_LOOK[first.kind]}. {silence}"[:2000]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 
 from cisterna.domain.alert import AlertKind
@@ -19,6 +20,8 @@ DEFAULT_FACTOR = 1.5
 """Less than 2, at which a run counts as stalled: who is told in time may still save it."""
 
 _LONGEST = 2000
+_LONGEST_TOLD = 1000
+"""So that a command that somebody copies is never cut."""
 
 
 def kinds_off(settings: Mapping[str, str]) -> frozenset[AlertKind]:
@@ -41,6 +44,16 @@ def require_sound_alarm_settings(settings: Mapping[str, str]) -> None:
     if unknown:
         msg = f"'{unknown[0][:100]}' is no kind of alert; {OFF} takes {', '.join(AlertKind)}"
         raise InvalidInput(msg, setting=OFF)
+
+
+def adding(settings: Mapping[str, str], name: str, word: str) -> str | None:
+    """Write the option by which one more word is named beside those that a setting names, as a shell takes it.
+
+    None for a word that the setting cannot hold: it comes from the name of a file.
+    """
+    words = ",".join(dict.fromkeys((*_words(settings.get(name, "")), word)))
+    can_be_named = word.isprintable() and _words(word) == (word,) and len(words) <= _LONGEST_TOLD
+    return f"--set {shlex.quote(f'{name}={words}')}" if can_be_named else None
 
 
 def _words(text: str) -> tuple[str, ...]:

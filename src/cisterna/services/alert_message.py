@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from cisterna.domain.acquisition import Acquisition
 from cisterna.domain.alert import AlertKind
 from cisterna.domain.alert_message import AlertMessage, MessageKind
-from cisterna.domain.dataset import Stage
+from cisterna.domain.dataset import Stage, Version
 from cisterna.domain.errors import InvalidInput, NotFound
 from cisterna.domain.event import Event
 from cisterna.domain.finding import Verdict
@@ -49,7 +49,9 @@ def _of_review(tx: Transaction, event: Event, base: str) -> AlertMessage | None:
     if str(event.data.get("verdict")) not in _OF_VERDICT:
         return None
     version = tx.datasets.get_version(event.subject)
-    if version.stage is not Stage.IN_REVIEW or version.verdict != event.data["verdict"] or _was_told(tx, event):
+    if version.stage is not Stage.IN_REVIEW or version.verdict != event.data["verdict"]:
+        return None
+    if _was_told(tx, event, version):
         return None
     dataset = tx.datasets.get(version.dataset_id)
     kind = _OF_VERDICT[version.verdict]
@@ -148,11 +150,22 @@ _WRITERS: Mapping[str, Callable[[Transaction, Event, str], AlertMessage | None]]
 }
 
 
-def _was_told(tx: Transaction, event: Event) -> bool:
-    """Tell whether an earlier event of the version said the same: a review that is opened again is no news."""
+def _was_told(tx: Transaction, event: Event, version: Version) -> bool:
+    """Tell whether the same was said before: a review that is opened again is no news.
+
+    Nor is it when the same data were judged anew and nothing came of it: many at once are judged so, and whoever asked
+    for it looks at them.
+    """
+    before = [
+        one
+        for one in tx.datasets.versions(version.dataset_id)
+        if one.number == version.number and one.revision < version.revision
+    ]
+    last = max(before, key=lambda one: one.revision, default=version)
+    subjects = dict.fromkeys([event.subject, *([last.version_id] if last.verdict is version.verdict else [])])
     same = [
         one.event_id
-        for one in tx.outbox.history([event.subject])
+        for one in tx.outbox.history(list(subjects))
         if one.name == event.name
         and (one.data.get("stage"), one.data.get("verdict")) == (event.data["stage"], event.data["verdict"])
     ]

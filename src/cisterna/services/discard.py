@@ -50,6 +50,7 @@ def discard_version(
     try:
         with catalogue.begin() as tx:
             version, dataset = weigh(tx, version_id, Act.DISCARD, person=person, evidence_digest=evidence_digest)
+            tx.datasets.lock(dataset.dataset_id)  # who makes another revision of the same data public waits, or is seen
             _require_no_other_public(tx, version)
             decision = Decision(
                 decision_id=clock.new_id(),

@@ -12,6 +12,7 @@ from cisterna.domain.finding import Verdict
 from cisterna.domain.instrument import Instrument
 from cisterna.domain.instrument_health import (
     PERIODS,
+    RECENT,
     WINDOW,
     CheckCount,
     Drift,
@@ -35,7 +36,7 @@ NEWEST_RUNS = 1000
 """Of so many runs the checks that did not pass are counted."""
 _RUNS_FOR_PAUSES = 200
 _SHOWN = 10
-_JUDGED = 300
+_JUDGED = 150
 _NEVER = "no dataset"
 
 
@@ -87,7 +88,7 @@ def instrument_health(
     """
     now = clock.now()
     with catalogue.begin() as tx:
-        instrument, within = _visible(tx, name, account)
+        instrument, within = visible_instrument(tx, name, account)
         days = tx.instrument_health.days(within, since=now - WINDOW, now=now)
         facts = {
             "rates": [rate_of(days, period=period) for period in PERIODS],
@@ -129,8 +130,12 @@ def verdict_words(counts: Mapping[Verdict, int]) -> str:
     return ", ".join(f"{count} {verdict.value}" for verdict, count in counts.items() if count) or _NEVER
 
 
-def _visible(tx: Transaction, name: str, account: Account) -> tuple[Instrument, Within]:
-    """Find it and what of it the person may see; somebody with a role everywhere sees all."""
+def visible_instrument(tx: Transaction, name: str, account: Account) -> tuple[Instrument, Within]:
+    """Find it and what of it the person may see; somebody with a role everywhere sees all.
+
+    Raises:
+        NotFound: There is no such instrument, or the person may see nothing of it.
+    """
     unknown = NotFound(f"there is no instrument '{name[:100]}'; `cisterna instrument list` shows all", name=name[:100])
     if not name.isprintable():
         raise unknown
@@ -148,12 +153,13 @@ def _visible(tx: Transaction, name: str, account: Account) -> tuple[Instrument, 
 
 
 def _usual(tx: Transaction, name: str, now: Moment) -> Sequence[JudgedValues]:
-    """Read what counts as usual, of every data type: some of the last days, and some of those before."""
-    types = tx.instrument_health.data_types(name, since=now - WINDOW, of=NEWEST_RUNS)
+    """Read what counts as usual, of every data type: the newest of the last days, and the newest of those before."""
+    parts = ((now - RECENT, now), (now - WINDOW, now - RECENT))
     return [
         one
-        for data_type in types
+        for data_type in tx.instrument_health.data_types(name, since=now - WINDOW, of=NEWEST_RUNS)
+        for since, before in parts
         for one in tx.trends.usual(
-            instrument=name, data_type=data_type, since=now - WINDOW, before=now, other_than="", limit=_JUDGED
+            instrument=name, data_type=data_type, since=since, before=before, other_than="", limit=_JUDGED
         )
     ]

@@ -129,6 +129,7 @@ def publish_version(
         if lease is not None:
             tx.inbox.require_lease(lease)
         keep_from_shadow(tx, dataset)
+        tx.datasets.lock(dataset.dataset_id)  # who discards another revision of the same data waits, or is seen
         allowed = _require_publishable(tx, version, dataset, consent=_valid_consent(tx, dataset, consent))
         saved = advance(tx, version, Stage.PUBLISHED, clock=clock, pid=dataset.pid)
         publication = Publication(

@@ -16,6 +16,7 @@ from cisterna.services.measurement import CURVES_PATH, METRICS_PATH, PREVIEWS_PA
 from cisterna.services.person import require_account, visible_version
 from cisterna.services.quarantine import require_free, require_not_given_up
 from cisterna.services.transition import announce, announce_opened
+from cisterna.services.trend import keep_samples
 from cisterna.services.work_request import request_work
 
 FROM_STAGES: tuple[Stage, ...] = (Stage.MEASURED, Stage.GATED, Stage.DESCRIBED)
@@ -102,10 +103,10 @@ def request_reprocess(
         account = require_account(tx, person)
         base, dataset, project = visible_version(tx, version, account)
         _require_allowed(account, base, project)
-        require_not_given_up(tx, base)
         if model is not None:
             require_free(tx, base)
         if derived:
+            require_not_given_up(tx, base)
             asked = {**derived, "person": person, "reason": words}
             work = _ask_to_derive(tx, base, dataset, asked=asked, clock=clock)
             return Reprocessing(version=base, work=work)
@@ -141,6 +142,7 @@ def _open_revision(
     tx: Transaction, base: Version, dataset: Dataset, *, begin: Stage, person: str, reason: str, clock: Clock
 ) -> Version:
     tx.datasets.lock(dataset.dataset_id)  # of two who ask at once the second sees the first one's revision
+    require_not_given_up(tx, base)
     _drop_given_up(tx, dataset, clock=clock)
     siblings = tx.datasets.versions(dataset.dataset_id)
     on_its_way = [one for one in siblings if ORDER.index(one.stage) < ORDER.index(Stage.VERIFIED)]
@@ -180,6 +182,7 @@ def _open_revision(
     )
     if is_judged:
         tx.datasets.set_findings(identifier, tx.datasets.findings(base.version_id))
+        keep_samples(tx, base, opened)
     announce_opened(
         tx,
         opened,

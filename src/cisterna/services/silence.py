@@ -17,7 +17,7 @@ from cisterna.domain.errors import AlreadyExists
 from cisterna.domain.instrument import Instrument
 from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.ports.clock import Clock
-from cisterna.services.alarm_setting import CADENCE, DEFAULT_FACTOR, FACTOR, OFF, kinds_off
+from cisterna.services.alarm_setting import CADENCE, DEFAULT_FACTOR, FACTOR, OFF, adding, kinds_off
 from cisterna.services.alert import close_alert, raise_alert, standing
 from cisterna.services.erased import erasure_on
 
@@ -143,10 +143,11 @@ class Silences:
 
     def _alert(self, acquisition: Acquisition, limit: SilenceLimit, quiet_for: float) -> Alert:
         name = self.instrument.name
+        off = adding(self.instrument.settings, OFF, AlertKind.SILENT.value)
         advice = (
             "Look at the instrument: it may wait for an answer, or its disk or share be full or away. If such pauses "
-            f"are meant: cisterna instrument set {name} --set {FACTOR}=N, or --set {OFF}=silent, --reason TEXT. If the "
-            "run is over, it will count as stalled and be held with the reason"
+            f"are meant: cisterna instrument set {name} --set {FACTOR}=N, or {off}, --reason TEXT. If the run is over, "
+            "it will count as stalled and be held with the reason"
         )
         return Alert(
             alert_id=self.clock.new_id(),

@@ -11,13 +11,13 @@ from typing import Any
 
 from cisterna.domain.base import Value
 from cisterna.domain.errors import InvalidInput
+from cisterna.domain.robust import robust_sigma
 from cisterna.services.suite_trial import KeptSummary
 
 LEAST = 20
 """Of fewer datasets no limit is made."""
 SIGMAS = 4.0
 """How far from the median a proposed limit lies: beyond are few ordinary values, and a person reads the proposal."""
-_MAD_TO_SIGMA = 1.4826
 _SMALLEST_SHARE = 0.005
 _SMALLEST_PART = 0.01
 
@@ -49,10 +49,10 @@ class Proposal(Value):
 def propose_suite(data_type: str, kept: Sequence[KeptSummary], *, current: bytes | None) -> Proposal:
     """Propose a suite for a data type.
 
-    Rules of severity `error` say what is broken and not what is usual, so they stay as they are, and so do rules that
-    follow the instrument by themselves. A `warning` with a number as its limit gets a limit from the datasets, on the
-    side that it has. A value that no rule looks at gets a rule on both sides; counts do not, since they follow the plan
-    of a run.
+    Rules of severity `error`, and those with a limit of 0, say what is broken and not what is usual, so they stay as
+    they are, and so do rules that follow the instrument by themselves. A `warning` with a number as its limit gets a
+    limit from the datasets, on the side that it has. A value that no rule looks at gets a rule on both sides; counts do
+    not, since they follow the plan of a run.
 
     Args:
         data_type: Whose suite.
@@ -90,7 +90,8 @@ def propose_suite(data_type: str, kept: Sequence[KeptSummary], *, current: bytes
 def _from_rule(rule: Content, kept: Sequence[KeptSummary]) -> Content | None:
     given = rule["kwargs"]
     sides = [side for side in ("min_value", "max_value") if isinstance(given.get(side), int | float)]
-    if rule["severity"] != "warning" or not rule["type"].endswith("_between") or not sides:
+    is_usual = rule["severity"] == "warning" and any(given[side] for side in sides)  # a limit of 0 says: none of it
+    if not rule["type"].endswith("_between") or not is_usual:
         return None
     found = _values(str(given.get("column")), kept, wanted=(int, float))
     if len(found) < LEAST:
@@ -98,7 +99,13 @@ def _from_rule(rule: Content, kept: Sequence[KeptSummary]) -> Content | None:
     limits = _limits(str(given["column"]), found, sides)
     if limits.keys() != set(sides):
         return None
-    return {**rule, "kwargs": {**given, **limits}, "made_from": _words(found)}
+    made = {**rule, "kwargs": {**given, **limits}, "made_from": _words(found)}
+    rows = rule.get("rows")
+    if rows:  # files are named by the same limit, where it was the same
+        made["rows"] = {
+            name: limits[name] if name in limits and value == given[name] else value for name, value in rows.items()
+        }
+    return made
 
 
 def _new_rule(name: str, kept: Sequence[KeptSummary], *, taken: set[str]) -> Content | None:
@@ -144,7 +151,7 @@ def _limit(name: str, found: Found, side: str) -> float:
     """Give a limit so far from the median, rounded outwards to three digits."""
     values = [value for _, value in found]
     centre = median(values)
-    spread = _MAD_TO_SIGMA * median(abs(value - centre) for value in values)
+    spread = robust_sigma(values, centre=centre)
     smallest = _SMALLEST_SHARE if name.endswith("_share") else _SMALLEST_PART * abs(centre) or _SMALLEST_PART
     reach = SIGMAS * max(spread, smallest)
     return _outwards(centre - reach, math.floor) if side == "min_value" else _outwards(centre + reach, math.ceil)

@@ -10,12 +10,13 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
-from cisterna.domain.account import Account
+from cisterna.domain.account import Account, Role
 from cisterna.domain.base import Value
 from cisterna.domain.dataset import Dataset, Version
 from cisterna.domain.errors import InvalidInput, NotFound, ObjectNotFound
 from cisterna.domain.finding import Finding, Outcome, Verdict, verdict_of
-from cisterna.ports.catalogue import Catalogue
+from cisterna.domain.permission import may_see
+from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.ports.object_store import ObjectStore
 from cisterna.ports.quality import MetricTable, TriedSuite
 from cisterna.services.person import visible_version
@@ -132,7 +133,7 @@ def try_suite(
     if others:
         notes.append(
             f"{others} of the summaries were made with other limits for single images; what `limits` change is not "
-            "seen here, but when the datasets are judged anew (cisterna quality regate)"
+            "seen here, but when the datasets are judged anew (cisterna quality regate --all)"
         )
     return SuiteTrial(
         suite=suite.name,
@@ -151,7 +152,9 @@ def kept_summaries(
     kept: list[KeptSummary] = []
     unread: dict[str, str] = {}
     with catalogue.begin() as tx:
-        names = tx.trends.archived(data_type=data_type, accepted=choice.accepted, limit=choice.count)
+        names = tx.trends.archived(
+            data_type=data_type, accepted=choice.accepted, limit=choice.count, projects=_projects_of(tx, account)
+        )
     for name in names:
         try:
             with catalogue.begin() as tx:
@@ -162,6 +165,13 @@ def kept_summaries(
         except (InvalidInput, ObjectNotFound) as lacking:
             unread[name] = str(lacking)
     return kept, unread
+
+
+def _projects_of(tx: Transaction, account: Account) -> frozenset[str] | None:
+    """Name the projects that a person may see; None for somebody with a role everywhere."""
+    if account.has_role(Role.VIEWER, project=None):
+        return None
+    return frozenset(one.slug for one in tx.projects.list() if may_see(account, one))
 
 
 def _kept(version: Version, dataset: Dataset, *, store: ObjectStore) -> KeptSummary:

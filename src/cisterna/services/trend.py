@@ -36,6 +36,21 @@ def samples_of(
     ]
 
 
+def keep_samples(tx: Transaction, base: Version, opened: Version) -> None:
+    """Let a revision that is only described anew be what was measured and judged of its base."""
+    judged = tx.trends.judged(base.version_id)
+    if judged is None:
+        return
+    common = {name: getattr(judged, name) for name in ("dataset_id", "instrument", "data_type", "verdict", "at")}
+    tx.trends.add(
+        [
+            MetricSample(version_id=opened.version_id, channel=one.channel, metric=metric, value=value, **common)
+            for one in judged.channels
+            for metric, value in one.metrics.items()
+        ]
+    )
+
+
 def came_at(tx: Transaction, version: Version) -> datetime:
     """Tell when the data of a version came: another judgement of the same data does not make them newer."""
     of_the_same_data = (one for one in tx.datasets.versions(version.dataset_id) if one.number == version.number)

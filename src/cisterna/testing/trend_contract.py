@@ -10,10 +10,11 @@ import pytest
 from cisterna.domain.dataset import Stage, Version
 from cisterna.domain.errors import NotFound
 from cisterna.domain.finding import Verdict
+from cisterna.domain.review import Act
 from cisterna.ports.catalogue import Catalogue
 from cisterna.ports.trend import MetricSample
 from cisterna.testing.clock import START
-from cisterna.testing.factory import keep_version, make_sample, make_version
+from cisterna.testing.factory import keep_version, make_decision, make_sample, make_version
 
 _DAY = timedelta(days=1)
 
@@ -165,6 +166,33 @@ class TrendBookContract:
 
         assert usual(catalogue) == []
 
+    def test_what_was_discarded_in_any_revision_is_neither_usual_nor_tried(self, catalogue: Catalogue) -> None:
+        """Nothing is made of data that were given up."""
+        first = self.keep(catalogue, "run-1", 1.0, stage=Stage.REJECTED, verdict=Verdict.REVIEW)
+        with catalogue.begin() as tx:
+            dataset = tx.datasets.get(first.dataset_id)
+            made = make_version(dataset, revision=1, stage=Stage.ACCEPTED, verdict=Verdict.PASSED)
+            tx.trends.add(samples(tx.datasets.add_version(made), 1.0))
+        assert usual(catalogue) == [1.0]
+        assert archived(catalogue, accepted=True) == [made.version_id]
+
+        with catalogue.begin() as tx:
+            tx.datasets.add_decision(make_decision(first, Act.DISCARD))
+
+        assert usual(catalogue) == []
+        assert archived(catalogue) == []
+
+    def test_archived_versions_are_named_whatever_their_words_hold(self, catalogue: Catalogue) -> None:
+        """A channel's name stands in the reason of a verdict, and may hold anything."""
+        odd = 'channel \0 "verdict": "quarantined" \\'
+        passed = keep_version(catalogue, "run-1", stage=Stage.VERIFIED, verdict=Verdict.PASSED, reason=odd)
+        doubtful = keep_version(catalogue, "run-2", stage=Stage.IN_REVIEW, verdict=Verdict.REVIEW, cause=odd)
+        keep_version(catalogue, "run-3", stage=Stage.GATED, verdict=Verdict.PASSED)
+        keep_version(catalogue, "run-4", stage=Stage.ARCHIVED)
+
+        assert archived(catalogue, accepted=True) == [passed.version_id]
+        assert set(archived(catalogue)) == {passed.version_id, doubtful.version_id}
+
     def test_samples_go_with_a_version_that_is_removed(self, catalogue: Catalogue) -> None:
         """They belong to it."""
         version = self.keep(catalogue, "run-1", 1.0)
@@ -201,6 +229,12 @@ def of(
             before=before,
         )
     return list(found)
+
+
+def archived(catalogue: Catalogue, *, accepted: bool = False) -> list[str]:
+    """Name archived versions."""
+    with catalogue.begin() as tx:
+        return list(tx.trends.archived(data_type="microscopy", accepted=accepted, limit=10))
 
 
 def usual(catalogue: Catalogue, *, other_than: str = "ds-none", **fields: object) -> list[float | None]:

@@ -9,13 +9,13 @@ from typing import Any
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from cisterna.domain.errors import InvalidInput, NotFound, NotReady
-from cisterna.ports.quality import SuiteDesk, SuiteInForce
+from cisterna.domain.errors import Forbidden, InvalidInput, NotFound, NotReady
+from cisterna.ports.quality import SuiteDesk, SuiteInForce, TriedSuite
 from cisterna.services.regate import Regated, regate
 from cisterna.services.suite_proposal import Proposal, propose_suite
 from cisterna.services.suite_trial import SuiteTrial, kept_summaries, read_choice, try_suite
 from cisterna.web.parts import WebParts
-from cisterna.web.signed import ApiPerson, Parts
+from cisterna.web.signed import ApiPerson, Parts, Signed
 
 router = APIRouter(prefix="/api/v1/quality", tags=["v1"])
 
@@ -60,11 +60,13 @@ def list_suites(parts: Parts, person: ApiPerson) -> Sequence[SuiteInForce]:
 
 @router.post("/trials")
 def try_out(parts: Parts, person: ApiPerson, body: TrialBody) -> SuiteTrial:
-    """Show what a suite would have decided on datasets that the person may see; changes nothing."""
+    """Show a steward what a suite would have decided on datasets that they may see; changes nothing."""
+    _require_steward(person)
     choice = read_choice(body.on)
     if choice.count > MOST_AT_ONCE:
         raise InvalidInput(f"at most {MOST_AT_ONCE} datasets are tried at once; `cisterna quality try` takes more")
     suite = _desk(parts).open(json.dumps(body.suite, indent=2).encode(), data_type=body.data_type)
+    _require_known_patterns(suite, parts, body.data_type)
     return try_suite(
         suite,
         data_type=body.data_type,
@@ -77,7 +79,8 @@ def try_out(parts: Parts, person: ApiPerson, body: TrialBody) -> SuiteTrial:
 
 @router.post("/proposals")
 def propose(parts: Parts, person: ApiPerson, body: ProposalBody) -> Proposal:
-    """Propose a suite from datasets that the person may see; nothing is written."""
+    """Propose a suite to a steward from datasets that they may see; nothing is written."""
+    _require_steward(person)
     kept, _ = kept_summaries(
         body.data_type,
         choice=read_choice(body.made_of),
@@ -85,11 +88,7 @@ def propose(parts: Parts, person: ApiPerson, body: ProposalBody) -> Proposal:
         catalogue=parts.catalogue,
         store=parts.store,
     )
-    try:
-        current: bytes | None = _desk(parts).current(body.data_type)
-    except NotFound:
-        current = None
-    return propose_suite(body.data_type, kept, current=current)
+    return propose_suite(body.data_type, kept, current=_current(parts, body.data_type))
 
 
 @router.post("/regatings", status_code=202)
@@ -98,6 +97,32 @@ def judge_anew(parts: Parts, person: ApiPerson, body: RegateBody) -> Sequence[Re
     return regate(
         body.versions, account=person.account, reason=body.reason, catalogue=parts.catalogue, clock=parts.clock
     )
+
+
+def _require_steward(person: Signed) -> None:
+    """Refuse who judges no data: the engine, and the archive's summaries, are busy with each of these."""
+    if not person.is_steward:
+        msg = f"{person.account.name} is no steward of any project; ask one, or an operator, to try a suite"
+        raise Forbidden(msg, person=person.account.name)
+
+
+def _require_known_patterns(suite: TriedSuite, parts: WebParts, data_type: str) -> None:
+    """Refuse a pattern that is not in force: one that takes for ever would stop the engine, and with it the gate."""
+    current = _current(parts, data_type)
+    known = _desk(parts).open(current, data_type=data_type).patterns if current is not None else frozenset()
+    if suite.patterns - known:
+        msg = (
+            "a regex that is not in force is tried by an operator at the terminal (`cisterna quality try`), since one "
+            "that takes for ever stops the gate; leave it out here"
+        )
+        raise InvalidInput(msg, data_type=data_type)
+
+
+def _current(parts: WebParts, data_type: str) -> bytes | None:
+    try:
+        return _desk(parts).current(data_type)
+    except NotFound:
+        return None
 
 
 def _desk(parts: WebParts) -> SuiteDesk:

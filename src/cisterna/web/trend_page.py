@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from cisterna.domain.account import Account
+from cisterna.services.instrument_health import visible_instrument
 from cisterna.services.report_trend import instrument_trends
 from cisterna.web.parts import WebParts
 from cisterna.web.signed import Parts, Person
@@ -18,9 +19,9 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/instruments/{name}/trend")
 def show_trend(request: Request, parts: Parts, person: Person, name: str) -> Response:
-    """Show the charts, with the datasets that the person may see."""
+    """Show the charts, with the datasets that the person may see, to who may see any of them."""
     with parts.catalogue.begin() as tx:
-        instrument = tx.instruments.get(name)
+        instrument, _ = visible_instrument(tx, name, person.account)
     return page(request, "trend.html", {"instrument": instrument, **trend_context(parts, name, person.account)})
 
 

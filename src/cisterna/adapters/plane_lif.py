@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from itertools import product
 from math import prod
 from typing import Any, BinaryIO
@@ -56,7 +57,8 @@ class LifPlanes:
         names = _channel_names(image)
         lack = self._fault(image)
         height, width, *samples = inner.values()
-        for places in product(*map(range, outer.values())):
+        times = _times(image, planes=prod(outer.values()))
+        for number, places in enumerate(product(*map(range, outer.values()))):
             at = dict(zip(outer, places, strict=True))
             others = [f"{axis} {place}" for axis, place in at.items() if axis not in _OWN_WORDS]
             channel = at.get("C", 0)
@@ -72,6 +74,7 @@ class LifPlanes:
                 samples=prod(samples),
                 item_bytes=image.dtype.itemsize,
                 fault=lack,
+                taken=None if times is None else (None, None, None, times[number]),
             )
 
     def _fault(self, image: LifImage) -> str | None:
@@ -89,6 +92,15 @@ def _outer(image: LifImage) -> dict[str, int]:
     """Give the axes along which an image has planes, with their lengths."""
     inner = image.frames.frame_sizes
     return {axis: size for axis, size in image.sizes.items() if axis not in inner}
+
+
+def _times(image: LifImage, *, planes: int) -> list[float] | None:
+    """Give when each plane was taken, in the order in which they lie; None unless the file has a time for every one."""
+    with suppress(Exception):  # the package takes what the XML says at its word
+        stamps = image.timestamps
+        if stamps is not None and len(stamps) == planes:
+            return [float(one) / 1000 for one in stamps.astype("int64")]
+    return None
 
 
 def _channel_names(image: LifImage) -> list[str]:

@@ -66,7 +66,7 @@ class Source:
             metrics = self._tables.load(read_staged(version, METRICS_PATH, dataset=dataset, store=self._store))
             if PLANE[0] not in metrics:
                 continue  # it holds files of another kind, which have no place
-            yield from _whole_files(metrics)
+            yield from whole_files(metrics)
 
     def read(self, path: str, *, limit_bytes: int, use: str) -> bytes:
         """Read a file from the archive, never from the instrument.
@@ -95,7 +95,7 @@ class Source:
         return self._open[1]
 
 
-def _whole_files(metrics: Mapping[str, Sequence[object]]) -> Iterator[Row]:
+def whole_files(metrics: Mapping[str, Sequence[object]]) -> Iterator[Row]:
     """Give one row a file of which something could be read, in their order."""
     nothing = [None] * len(metrics["path"])
     names = ("path", "problem", UNMEASURED, *PLANE)

@@ -137,7 +137,7 @@ def _picture(names: Sequence[str]) -> dict[str, Any]:
 def _recorded(columns: Mapping[str, Sequence[float]]) -> list[tuple[bytes, bytes]]:
     """Write the columns of NIS-Elements' table of recorded data, and its times, which lie apart."""
     packed = {name: np.asarray(values, "<f8").tobytes() for name, values in columns.items()}
-    tags = {
+    tags: dict[str, Any] = {
         f"Tag{place}": {
             "ID": name,
             "Type": 3,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from xml.etree.ElementTree import Element
 
 import pytest
@@ -129,6 +130,14 @@ def test_what_contradicts_itself_or_is_too_much_tells_of_no_page(told: str) -> N
 
 def test_an_image_whose_planes_are_unknown_spoils_the_whole_document() -> None:
     assert ome_planes(document(image(), image(order="?", name="other"))) == {}
+
+
+@pytest.mark.parametrize("other", [{"SizeZ": 1}, {"SizeT": 2}, {"channels": '<Channel Name="A"/><Channel Name="B"/>'}])
+def test_images_of_different_kinds_are_no_run_of_which_anything_could_be_missing(other: dict[str, Any]) -> None:
+    alike = file_block("b.ome.tif")
+
+    assert set(ome_planes(document(image(), image(alike, name="other")))) == {None, "b.ome.tif"}
+    assert ome_planes(document(image(), image(alike, name="other", **other))) == {}
 
 
 def test_colours_of_one_pixel_are_one_plane_and_channels_of_one_name_are_told_apart() -> None:

@@ -70,12 +70,13 @@ class _Sizes(NamedTuple):
 def ome_planes(root: Element) -> Mapping[str | None, Pages]:
     """Give the planes of each file, by its name in the XML; None is the file that holds the XML.
 
-    What contradicts itself, or is more than any run has, tells of fewer files, or of none.
+    What contradicts itself, or is more than any run has, tells of fewer files, or of none. So does a document whose
+    images are of different kinds, as of a slide with its label: what one has more is not missing from the other.
     """
     images = list(islice(elements(root, "Image"), _MOST_IMAGES))
     found: dict[str | None, dict[int, TakenPlane]] = defaultdict(dict)
     wrong: set[str | None] = set()
-    left = MOST_PLANES
+    left, kinds = MOST_PLANES, set[object]()
     for image, (region, field) in zip(images, _regions(root, images), strict=True):
         pixels = first_element(image, "Pixels")
         names = None if pixels is None else _channels(pixels)
@@ -83,6 +84,9 @@ def ome_planes(root: Element) -> Mapping[str | None, Pages]:
         if pixels is None or names is None or sizes is None or sizes.total > left:
             return {}  # whose planes are not known may lie on any page
         left -= sizes.total
+        kinds.add((tuple(names), *sizes.counts.values()))
+        if len(kinds) > 1:
+            return {}
         taken = _taken(pixels)
         for name, page, place in _pages(pixels, sizes):
             if place is None or page >= MOST_PAGES or page in found[name]:

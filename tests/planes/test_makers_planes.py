@@ -260,7 +260,11 @@ def test_a_lif_tells_when_each_plane_was_taken_where_it_has_a_time_for_each(read
 
 
 @pytest.mark.parametrize(
-    "stamps", [time_stamps(1.0), time_stamps(1, 2, 3, 4, 5), "", "zz zz zz zz", "f" * 40 + " 1 2 3", "-1 -2 -3 -4"]
+    "stamps",
+    [
+        *(time_stamps(1.0), time_stamps(1, 2, 3, 4, 5), "", "zz zz zz zz", "f" * 40 + " 1 2 3", "-1 -2 -3 -4"),
+        *("0 0 0 0", "1 2 3 4", " ".join(["f" * 16] * 4)),
+    ],
 )
 def test_times_of_a_lif_that_are_not_one_a_plane_tell_nothing(read: Read, stamps: str) -> None:
     reading = read(lif_of({"one": FRAMES.reshape(2, 1, 2, 96, 128)}, stamps={"one": stamps}), "a.lif")

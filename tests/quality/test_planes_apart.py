@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import io
+from itertools import product
 
 import numpy as np
 import pytest
 import tifffile
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 
+from cisterna.adapters.catalogue_sql import SqlCatalogue
+from cisterna.adapters.gx_gate import GxGate
 from cisterna.adapters.image_meter import TiffMeter
 from cisterna.adapters.table_parquet import ParquetTables
+from cisterna.domain.dataset import Version
+from cisterna.domain.finding import Outcome, Verdict
 from cisterna.domain.manifest import FileEntry
 from cisterna.ports.profile import FilePlanes, Plane, StagePlace, TakenPlane
 from cisterna.ports.quality import MetricTable, Reading
@@ -18,9 +25,11 @@ from cisterna.services.measurement import IN_FILE, PLACE, Measurement
 from cisterna.services.one_read import ReadFile
 from cisterna.services.summary import Facts, SummaryRow
 from cisterna.services.summary_images import summarise_images
+from cisterna.testing.clock import SettableClock
 from cisterna.testing.virtual_ome_tiff import ome_tiff, set_xml
 from tests.planes.makers import cells
 from tests.profiles.folder_look import Held
+from tests.quality.test_validate import Bench
 
 NAMES = tuple(f"t{number}.ome.tif" for number in range(5))
 
@@ -94,6 +103,14 @@ def test_single_files_are_each_a_run_of_their_own() -> None:
     assert row_of(bodies)["stage_drift_unknown"] == "it has fewer than 2 time points of one field"
 
 
+def test_what_one_single_file_has_is_not_missing_from_another() -> None:
+    row = row_of({"a.ome.tif": ome_tiff(), "b.ome.tif": ome_tiff(channels=("DAPI",), levels=5)})
+
+    structure = {name: value for name, value in row.items() if name.endswith("_missing")}
+    assert structure == dict.fromkeys(structure, 0)
+    assert row["channels"] == 2
+
+
 def test_two_sets_in_one_folder_are_not_taken_for_one() -> None:
     table = table_of({**of_set(NAMES[:2]), **of_set(("a.ome.tif", "b.ome.tif"))})
 
@@ -141,3 +158,49 @@ def test_what_cannot_be_read_is_one_problem_whatever_is_told_of_it(body: bytes) 
 
     assert reading.problem
     assert reading.planes == ()
+
+
+def focused(channel: int, t: int, *, x_um: float) -> tuple[TakenPlane, NDArray[np.uint16]]:
+    plane = Plane(region="A1", field="0", channel=f"C{channel}", t=t)
+    place = StagePlace(x_um=x_um, y_um=0.0, z_um=0.0, seconds=600.0 * t + channel)
+    return TakenPlane(plane, place), gaussian_filter(cells("uint16", (512, 512), t), 1)
+
+
+def judged(bench: Bench, *, drift_um: float = 0.0, pages: int = 8) -> Version:
+    """Judge a time lapse in one file: two channels, four time points."""
+    wanted = [focused(channel, t, x_um=drift_um * t) for t, channel in product(range(4), range(2))]
+    file = io.BytesIO()
+    tifffile.imwrite(file, np.stack([pixels for _, pixels in wanted[:pages]]), photometric="minisblack")
+    meter = TiffMeter().of_planes({"a.ome.tif": FilePlanes(tuple(plane for plane, _ in wanted))})
+    held = Held({"a.ome.tif": file.getvalue()})
+    found = Measurement(held.listing, meter=meter, is_measured=lambda _: True, plane=lambda _: None)
+    reading = meter.read(memoryview(file.getvalue()), path="a.ome.tif")
+    found.take(0, ReadFile(FileEntry(path="a.ome.tif", size_bytes=1, sha512="0" * 128), reading))
+    return bench.judge(bench.measured([], body=found.metrics(tables=bench.tables)))
+
+
+@pytest.fixture
+def bench(catalogue: SqlCatalogue, clock: SettableClock, gate: GxGate) -> Bench:
+    return Bench(catalogue, clock, gate)
+
+
+def test_our_suite_passes_a_whole_file_and_looks_at_its_course(bench: Bench) -> None:
+    gated = judged(bench)
+
+    assert gated.verdict is Verdict.PASSED, gated.reason
+    outcomes = {one.check: one.outcome for one in bench.findings(gated)}
+    assert outcomes["stage-steady"] is outcomes["channel-order"] is outcomes["planes-complete"] is Outcome.PASSED
+
+
+def test_our_suite_finds_a_stage_that_moved(bench: Bench) -> None:
+    moved = judged(bench, drift_um=20.0)
+
+    assert moved.verdict is Verdict.REVIEW, moved.reason
+    assert "60" in next(one.message for one in bench.findings(moved) if one.check == "stage-steady")
+
+
+def test_our_suite_finds_a_page_that_is_missing(bench: Bench) -> None:
+    short = judged(bench, pages=7)
+
+    assert short.verdict is Verdict.QUARANTINED, short.reason
+    assert {one.check for one in bench.findings(short) if one.outcome is Outcome.FAILED} == {"images-readable"}

@@ -12,7 +12,7 @@ from liffile import LifFile, LifFileType, LifImage
 from numpy.typing import NDArray
 
 from cisterna.adapters.plane_file import NOT_THERE, OUTSIDE, CannotRead, PlaneFile, named, require_few
-from cisterna.domain.plane_choice import PlacedPlane
+from cisterna.domain.plane_choice import MOST_TAKEN, PlacedPlane
 
 _PLANE_AXES = 2
 _OWN_WORDS = ("T", "C", "Z")
@@ -98,8 +98,9 @@ def _times(image: LifImage, *, planes: int) -> list[float] | None:
     """Give when each plane was taken, in the order in which they lie; None unless the file has a time for every one."""
     with suppress(Exception):  # the package takes what the XML says at its word
         stamps = image.timestamps
-        if stamps is not None and len(stamps) == planes:
-            return [float(one) / 1000 for one in stamps.astype("int64")]
+        times = [] if stamps is None else [float(one) / 1000 for one in stamps.astype("int64")]
+        if len(times) == planes and all(0 < one <= MOST_TAKEN for one in times):
+            return times
     return None
 
 

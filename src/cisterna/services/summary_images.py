@@ -137,7 +137,7 @@ class _Images:
         return max((len(sizes) for sizes in grouped.values()), default=None)
 
     def planes_missing(self) -> int | None:
-        """Count the planes that a channel lacks where another of its run has one; None where no image tells its place."""
+        """Count planes that a channel lacks and another of its run has; None where no image tells its place."""
         places = self._places("region", "field", "z", "t")
         seen: dict[Cell, set[tuple[tuple[Cell, ...], str]]] = defaultdict(set)
         for place, channel, cell in zip(places, self._channel, self._column("channel"), strict=True):

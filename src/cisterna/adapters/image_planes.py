@@ -23,6 +23,7 @@ _PAGES_MAX = 65_536
 _BITMAPS = {b"BM": "BMP", b"\x89PNG\r\n\x1a\n": "PNG"}
 _TIFF_MARKS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _UNCOMPRESSED = 1
+_SINGLE = ("imagewidth", "imagelength", "imagedepth", "samplesperpixel", "bitspersample", "tilewidth", "tilelength")
 
 
 class Unreadable(InvalidInput):
@@ -135,6 +136,8 @@ def _require_honest(page: TiffPage, available: int, limit_bytes: int) -> int:
     """Hold a page's claims against the bytes there are; return what its pixels take up."""
     if page.dtype is None or page.dtype.kind not in "biuf":
         raise Unreadable(f"its pixels are of a type that is not measured ({page.bitspersample} bits)")
+    if not all(isinstance(getattr(page, name), int) for name in _SINGLE):
+        raise Unreadable("its header gives several numbers where one belongs")  # to multiply a list makes it longer
     claimed = _require_fit(*page.shape, page.dtype.itemsize, limit_bytes=limit_bytes)
     segments = list(zip(page.dataoffsets, page.databytecounts, strict=True))
     if not segments or any(count <= 0 for _, count in segments):

@@ -93,6 +93,7 @@ def test_a_silent_instrument_says_so_with_what_was_usual_and_when_it_was_told(si
     assert "In three of four weeks its longest pause was at most 24 h." in page
     assert "Usually one begins every 24 h, with pauses of up to 24 h, by 20 beginnings." in page
     assert "Told 2026-11-25 08:00" in page
+    assert visit("olga").get("/instruments").text.count('class="badge watched-silent"') == 1
 
 
 def test_an_instrument_whose_runs_were_first_seen_together_does_not_say_how_often_one_begins(

@@ -17,6 +17,7 @@ INSTRUMENT: dict[str, str] = {
     "column.week": "Week from",
     "instrument.runs": "Runs",
     "instrument.silent": "Silent",
+    "watched.silent": "silent",
     "instrument.silent.words": "Nothing has come from it for {quiet}; more than {limit} is too long.",
     "instrument.silent.weekly": "In three of four weeks its longest pause was at most {weekly}.",
     "instrument.silent.said": "So long it may rest by its setting alarm_instrument_seconds.",

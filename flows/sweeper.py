@@ -134,4 +134,4 @@ def watched_paths(instrument: Instrument) -> list[str]:
 
 def _frozen(instrument: Instrument) -> str:
     """Write down what a round goes by; what sweeps and people say of what was seen makes no new one."""
-    return instrument.model_dump_json(exclude={"guard", "accepted", "copies", "shadow"})
+    return instrument.model_dump_json(exclude={"guard", "accepted", "copies", "shadow", "silence"})

@@ -54,5 +54,6 @@ def test_it_says_what_passed_and_what_fails(
     assert run(["instrument", "health", "no-such", "--home", str(home), "--json"]) == 1
 
     assert name in said
+    assert "too few beginnings of runs are known to say what is usual" in said
     assert document["name"] == name
     assert json.loads(capsys.readouterr().out)["error"] == "not-found"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -10,7 +10,7 @@ from cisterna.adapters.catalogue_sql import SqlCatalogue
 from cisterna.domain.acquisition import AcquisitionState
 from cisterna.domain.dataset import Version
 from cisterna.domain.finding import Finding, Outcome, Verdict
-from cisterna.domain.instrument_health import CheckCount, DayCount
+from cisterna.domain.instrument_health import CheckCount, DayCount, RunBegin
 from cisterna.ports.instrument_health import Within
 from cisterna.testing.clock import START
 from cisterna.testing.factory import (
@@ -160,8 +160,44 @@ def test_runs_are_told_newest_first_and_one_that_is_written_is_known(catalogue: 
     for back in (3, 1, 2):
         lay(catalogue, f"run-{back}", days_ago=back)
     with catalogue.begin() as tx:
-        assert tx.instrument_health.begun(ALL, limit=2) == [NOW - timedelta(days=1), NOW - timedelta(days=2)]
+        told = [one.seen for one in tx.instrument_health.begun(ALL, limit=2)]
+        assert told == [NOW - timedelta(days=1), NOW - timedelta(days=2)]
         assert not tx.instrument_health.is_writing(ALL)
         tx.acquisitions.save(make_acquisition("now", project="cells", state=AcquisitionState.WRITING))
         assert tx.instrument_health.is_writing(ALL)
         assert not tx.instrument_health.is_writing(Within(instrument="squid-2"))
+
+
+def run(catalogue: SqlCatalogue, name: str, *, seen: datetime, **fields: datetime) -> None:
+    made = make_acquisition(name, project="cells").model_copy(
+        update={"first_seen": seen, "settled_since": seen, **fields}
+    )
+    with catalogue.begin() as tx:
+        tx.acquisitions.save(made)
+
+
+def begun(catalogue: SqlCatalogue, *, limit: int) -> list[RunBegin]:
+    with catalogue.begin() as tx:
+        return list(tx.instrument_health.begun(ALL, limit=limit))
+
+
+def test_a_run_is_told_with_when_it_says_it_began_and_when_it_last_changed(catalogue: SqlCatalogue) -> None:
+    hour = timedelta(hours=1)
+    run(catalogue, "said", seen=NOW, started_at=NOW - 2 * hour, settled_since=NOW + hour)
+    run(catalogue, "adopted", seen=NOW - hour, settled_since=NOW - 999 * hour)
+
+    assert begun(catalogue, limit=9) == [
+        RunBegin(seen=NOW, came=NOW + hour, started=NOW - 2 * hour),
+        RunBegin(seen=NOW - hour, came=NOW - hour),
+    ]
+
+
+def test_of_runs_that_were_first_seen_together_none_is_told_unless_all_are(catalogue: SqlCatalogue) -> None:
+    for number in range(4):
+        run(catalogue, f"old-{number}", seen=NOW - timedelta(days=9))
+    assert len(begun(catalogue, limit=3)) == 3
+
+    run(catalogue, "new", seen=NOW)
+
+    assert [one.seen for one in begun(catalogue, limit=3)] == [NOW]
+    assert len(begun(catalogue, limit=5)) == 5

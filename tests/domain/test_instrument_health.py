@@ -9,7 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cisterna.domain.finding import Verdict
-from cisterna.domain.instrument_health import WEEKS, DayCount, drifts_of, rate_of, silence_of, weeks_of
+from cisterna.domain.instrument_health import (
+    WEEKS,
+    DayCount,
+    RunBegin,
+    Silence,
+    beginnings_of,
+    drifts_of,
+    rate_of,
+    silence_of,
+    weeks_of,
+)
 from cisterna.domain.trend import ChannelValues, JudgedValues
 from cisterna.testing.factory import make_dataset
 
@@ -63,28 +73,112 @@ def test_every_dataset_of_the_window_stands_in_one_week(rows: list[tuple[int, Ve
     assert sum(sum(one.counts.values()) for one in weeks) == sum(one.count for one in days)
 
 
+def seen(*moments: datetime) -> list[RunBegin]:
+    return [RunBegin(seen=one, came=one) for one in moments]
+
+
+def steady(last: timedelta, pause: timedelta, runs: int = 10) -> list[RunBegin]:
+    return seen(*(NOW - last - pause * back for back in range(runs)))
+
+
+def silence(begun: list[RunBegin], *, is_writing: bool = False, said_seconds: float | None = None) -> Silence:
+    return silence_of(begun, is_writing=is_writing, now=NOW, said_seconds=said_seconds)
+
+
+HOUR, WEEK = timedelta(hours=1), timedelta(days=7)
+
+
 def test_a_pause_is_silence_only_when_it_is_long_by_what_was_usual_and_longer_than_a_day() -> None:
-    def begun(last: timedelta, pause: timedelta) -> list[datetime]:
-        return [NOW - last - pause * back for back in range(10)]
+    assert silence(steady(3 * DAY, HOUR, 200)).is_silent
+    assert not silence(steady(20 * HOUR, HOUR, 200)).is_silent
+    assert not silence(steady(10 * DAY, WEEK)).is_silent
+    assert silence(steady(15 * DAY, WEEK)).is_silent
+    assert not silence(steady(15 * DAY, HOUR, 200), is_writing=True).is_silent
 
-    hourly, weekly = timedelta(hours=1), timedelta(days=7)
 
-    assert silence_of(begun(3 * DAY, hourly), is_writing=False, now=NOW).is_silent
-    assert not silence_of(begun(timedelta(hours=20), hourly), is_writing=False, now=NOW).is_silent
-    assert not silence_of(begun(10 * DAY, weekly), is_writing=False, now=NOW).is_silent
-    assert silence_of(begun(15 * DAY, weekly), is_writing=False, now=NOW).is_silent
-    assert not silence_of(begun(15 * DAY, hourly), is_writing=True, now=NOW).is_silent
+def test_weekends_are_usual_and_one_long_stop_does_not_make_the_next_one_so() -> None:
+    back = (*range(5), *range(7, 12), *range(14, 19), *range(60, 65), *range(67, 72), *range(74, 79))
+    days = seen(*(NOW - 6.5 * DAY - one * DAY for one in back))
+
+    found = silence(days)
+
+    assert found.longest_seconds == 42 * 86_400
+    assert (found.weekly_seconds, found.limit_seconds) == (3 * 86_400, 6 * 86_400)
+    assert found.is_silent
+
+
+def test_of_an_instrument_that_has_run_for_less_than_a_week_nobody_knows_what_a_weekend_does() -> None:
+    found = silence(steady(3 * DAY, HOUR, 100))
+
+    assert (found.limit_seconds, found.is_silent, found.usual_seconds) == (None, False, 3600.0)
+
+
+def test_what_somebody_said_counts_for_more_than_what_was_seen_and_never_for_an_instrument_without_runs() -> None:
+    assert silence(steady(2 * HOUR, WEEK), said_seconds=3600).is_silent
+    assert not silence(steady(3 * DAY, HOUR, 200), said_seconds=7 * 86_400).is_silent
+    assert silence(steady(2 * HOUR, HOUR, 1), said_seconds=3600).is_silent
+    assert silence([], said_seconds=3600).limit_seconds is None
+
+
+def test_a_run_that_has_gone_on_for_long_is_no_silence_when_it_ends() -> None:
+    long = RunBegin(seen=NOW - 30 * DAY, came=NOW - HOUR)
+
+    assert silence([long, *steady(31 * DAY, HOUR, 200)]).quiet_seconds == 3600.0
 
 
 @pytest.mark.parametrize("runs", range(5))
 def test_of_too_few_runs_nothing_is_called_silence(runs: int) -> None:
-    found = silence_of([NOW - 300 * DAY * (1 + back) for back in range(runs)], is_writing=False, now=NOW)
+    found = silence(seen(*(NOW - 300 * DAY * (1 + back) for back in range(runs))))
 
     assert (found.is_silent, found.usual_seconds) == (False, None)
 
 
 def test_a_clock_that_jumped_back_makes_no_negative_silence() -> None:
-    assert silence_of([NOW + DAY] * 6, is_writing=False, now=NOW).quiet_seconds == 0
+    assert silence(seen(*[NOW + DAY] * 6)).quiet_seconds == 0
+
+
+def test_runs_that_were_first_seen_together_tell_nothing_of_how_often_one_begins() -> None:
+    together = seen(*[NOW - DAY] * 50)
+    one_by_one = seen(*(NOW - DAY + timedelta(seconds=one) for one in range(50)))
+
+    assert (silence(together).runs, silence(together).usual_seconds) == (1, None)
+    assert silence(one_by_one).usual_seconds is None
+
+
+def test_runs_that_were_first_seen_together_are_told_apart_by_what_they_say_themselves() -> None:
+    begun = [RunBegin(seen=NOW, came=NOW, started=NOW - back * 3 * HOUR) for back in range(1, 100)]
+
+    found = silence(begun)
+
+    assert (found.runs, found.usual_seconds, found.longest_seconds) == (99, 3 * 3600.0, 3 * 3600.0)
+
+
+def test_an_instrument_whose_clock_is_ahead_is_not_believed_and_one_that_stood_still_tells_nothing() -> None:
+    ahead = [RunBegin(seen=NOW - back * DAY, came=NOW, started=NOW + 400 * DAY) for back in range(10)]
+    stopped = [RunBegin(seen=NOW - back * DAY, came=NOW, started=NOW - 9000 * DAY) for back in range(10)]
+
+    assert silence(ahead).usual_seconds == 86_400
+    assert silence(stopped).usual_seconds is None
+
+
+def test_a_time_of_another_age_among_the_others_makes_no_pause_of_years() -> None:
+    begun = [*steady(DAY, DAY, 20), RunBegin(seen=NOW - DAY, came=NOW - DAY, started=NOW - 20_000 * DAY)]
+
+    assert silence(begun).longest_seconds == 86_400
+
+
+MOMENTS = st.datetimes(datetime(1900, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - bounds
+
+
+@given(st.lists(st.builds(RunBegin, seen=MOMENTS, came=MOMENTS, started=st.none() | MOMENTS), max_size=30))
+def test_whatever_runs_say_no_pause_is_negative_or_nought_and_silence_needs_a_limit(begun: list[RunBegin]) -> None:
+    found = silence(begun)
+
+    moments = beginnings_of(begun)
+    assert moments == sorted(set(moments), reverse=True)
+    assert found.quiet_seconds >= 0
+    assert found.usual_seconds is None or found.usual_seconds > 0
+    assert not found.is_silent or found.quiet_seconds > (found.limit_seconds or 0) >= 86_400
 
 
 def test_what_moved_is_told_with_both_medians_and_the_farthest_first() -> None:

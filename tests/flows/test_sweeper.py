@@ -13,7 +13,7 @@ import pytest
 
 from cisterna.adapters.catalogue_sql import SqlCatalogue
 from cisterna.domain.hint import Hint
-from cisterna.domain.instrument import Instrument
+from cisterna.domain.instrument import Instrument, LongSilence
 from cisterna.services.detect import SweepMemory, SweepResult
 from cisterna.services.hint import take_hints
 from cisterna.testing.clock import START
@@ -81,6 +81,20 @@ def test_a_hint_for_what_is_not_swept_is_passed_over(sweeper: Sweeper, looks: Lo
 
     assert looks.wait_for(lambda seen: seen["squid-2"] == 2)
     assert set(looks.counts) == {"squid-1", "squid-2"}
+
+
+def test_what_a_sweep_notes_of_an_instrument_begins_no_new_round(
+    sweeper: Sweeper, looks: Looks, catalogue: SqlCatalogue
+) -> None:
+    silence = LongSilence(since=START, raised_at=START, quiet_seconds=1, limit_seconds=1, words="nothing came")
+    with catalogue.begin() as tx:
+        tx.instruments.save(tx.instruments.get("squid-1").model_copy(update={"silence": silence}))
+        tx.instruments.save(tx.instruments.get("squid-2").model_copy(update={"settings": {"quiet_seconds": "1"}}))
+
+    sweeper.look()
+
+    assert looks.wait_for(lambda seen: seen["squid-2"] == 2)
+    assert looks.counts["squid-1"] == 1
 
 
 def test_what_is_rung_in_the_catalogue_reaches_the_sweep_and_nothing_else(

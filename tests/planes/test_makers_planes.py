@@ -15,13 +15,15 @@ from scipy.ndimage import gaussian_filter
 
 from cisterna.adapters.maker_meter import MakerMeter
 from cisterna.adapters.plane_child import PlaneChildren
+from cisterna.adapters.plane_file import LIBRARIES
 from cisterna.bootstrap.home import Home
 from cisterna.bootstrap.meter import meter_choice, missing_readers
-from cisterna.ports.profile import Plane
+from cisterna.domain.plane_choice import MAKERS
+from cisterna.ports.profile import Plane, StagePlace
 from cisterna.ports.quality import Reading
 from cisterna.settings import Settings
 from cisterna.testing.nd2_planes import nd2_of
-from cisterna.testing.virtual_lif import lif_of
+from cisterna.testing.virtual_lif import lif_of, time_stamps
 from tests.planes.czi_by_hand import BGR24, GRAY_FLOAT, JPEG_XR, Tile, czi_of
 from tests.planes.makers import Watched, cells, meter_of, metrics_as_tiff
 
@@ -237,3 +239,61 @@ def test_what_is_not_installed_is_known(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr("cisterna.bootstrap.meter.find_spec", lambda name: None if name == "nd2" else name)
 
     assert missing_readers() == {"nd2": "nd2"}
+
+
+FRAMES = np.stack([cells(seed=seed) for seed in range(4)])
+
+
+def taken(reading: Reading) -> list[StagePlace | None]:
+    assert [one.problem or one.unmeasured for one in reading.planes] == [None] * len(reading.planes)
+    return [one.taken for one in reading.planes]
+
+
+def test_a_lif_tells_when_each_plane_was_taken_where_it_has_a_time_for_each(read: Read) -> None:
+    pixels = FRAMES.reshape(2, 1, 2, 96, 128)
+    moments = (1_700_000_000.0, 1_700_000_000.5, 1_700_000_300.0, 1_700_000_300.5)
+
+    reading = read(lif_of({"one": pixels}, stamps={"one": time_stamps(*moments)}), "a.lif")
+
+    assert taken(reading) == [StagePlace(seconds=moment) for moment in moments]
+    assert [(one.plane.t, one.plane.channel) for one in reading.planes][1] == (0, "Gray 1")
+
+
+@pytest.mark.parametrize(
+    "stamps",
+    [
+        *(time_stamps(1.0), time_stamps(1, 2, 3, 4, 5), "", "zz zz zz zz", "f" * 40 + " 1 2 3", "-1 -2 -3 -4"),
+        *("0 0 0 0", "1 2 3 4", " ".join(["f" * 16] * 4)),
+    ],
+)
+def test_times_of_a_lif_that_are_not_one_a_plane_tell_nothing(read: Read, stamps: str) -> None:
+    reading = read(lif_of({"one": FRAMES.reshape(2, 1, 2, 96, 128)}, stamps={"one": stamps}), "a.lif")
+
+    assert taken(reading) == [None] * 4
+
+
+def test_an_nd2_tells_where_and_when_each_frame_was_recorded_and_not_where_it_was_planned(read: Read) -> None:
+    pixels = FRAMES.reshape(2, 1, 1, 2, 96, 128)
+    recorded = {"X": [10.0, 12.5], "Y": [20.0, 20.0], "Z": [5.0, 5.5], "T": [0.0, 1500.0]}
+
+    told = taken(read(nd2_of(pixels, recorded=recorded), "a.nd2"))
+    planned = taken(read(nd2_of(FRAMES.reshape(1, 2, 1, 2, 96, 128)), "a.nd2"))
+
+    first, second = StagePlace(10.0, 20.0, 5.0, 0.0), StagePlace(12.5, 20.0, 5.5, 1.5)
+    assert told == [first, first, second, second]
+    assert planned == [None] * 4
+
+
+@pytest.mark.parametrize(
+    "recorded", [{"X": [float("nan"), float("inf")]}, {"X": [1e300, -1e300]}, {"T": []}, {"X": []}]
+)
+def test_records_of_an_nd2_that_are_no_numbers_or_not_there_tell_nothing(
+    read: Read, recorded: dict[str, list[float]]
+) -> None:
+    told = taken(read(nd2_of(FRAMES.reshape(2, 1, 1, 2, 96, 128), recorded=recorded), "a.nd2"))
+
+    assert told == [None] * 4
+
+
+def test_what_is_called_a_makers_file_is_what_a_makers_reader_reads() -> None:
+    assert {f".{kind}" for kind in LIBRARIES} == MAKERS

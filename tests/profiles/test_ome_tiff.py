@@ -105,6 +105,27 @@ def test_xml_that_was_appended_at_the_end_of_a_large_file_is_read(tmp_path: Path
     assert evidence.missing == ("b.ome.tif",)
 
 
+def test_a_file_that_was_renamed_tells_of_its_own_planes_and_a_companion_of_its_files(tmp_path: Path) -> None:
+    renamed = {"after.ome.tif": ome_tiff(xml=set_xml(("before.ome.tif",)))}
+    pointer = ome_tiff(xml='<OME><BinaryOnly MetadataFile="run.companion.ome" UUID="urn:uuid:0"/></OME>')
+    files = {"run.companion.ome": set_xml(("a.ome.tif", "b.ome.tif")).encode(), "a.ome.tif": pointer}
+
+    own, of_set = OmeTiff().planes(Held(renamed)), OmeTiff().planes(Held({**files, "b.ome.tif": pointer}))
+
+    assert [told.is_of_run for told in own.values()] == [False]
+    assert {path: (len(told.pages), told.is_of_run) for path, told in of_set.items()} == {
+        "a.ome.tif": (4, True),
+        "b.ome.tif": (4, True),
+    }
+
+
+def test_a_look_tells_of_no_more_planes_than_a_run_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cisterna.profiles.ome_tiff.MOST_PLANES", 5)
+    bodies = {f"{number}.ome.tif": ome_tiff(xml=set_xml((f"{number}.ome.tif",))) for number in range(9)}
+
+    assert len(OmeTiff().planes(Held(bodies))) == 2
+
+
 def test_the_folder_describes_itself(tmp_path: Path) -> None:
     described = OME_TIFF.describe(look(virtual_ome_tiff(is_set=True).write(tmp_path)))
 
@@ -138,6 +159,7 @@ def test_hostile_xml_is_evidence_and_no_exception(tmp_path: Path, xml: str) -> N
     evidence = OME_TIFF.inspect(look(folder))
 
     assert len(evidence.faults) == 1
+    assert OmeTiff().planes(look(folder)) == {}
     assert "root:" not in evidence.model_dump_json() + OME_TIFF.describe(look(folder)).model_dump_json()
 
 
@@ -167,4 +189,5 @@ def test_no_content_raises_anything(companion: bytes, head: bytes) -> None:
 
     assert OME_TIFF.claims(held)
     OME_TIFF.inspect(held)
+    assert set(OmeTiff().planes(held)) <= held.bodies.keys()
     assert OME_TIFF.describe(held).title

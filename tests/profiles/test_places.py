@@ -10,13 +10,17 @@ import pytest
 from cisterna.adapters.image_meter import TiffMeter
 from cisterna.adapters.table_parquet import ParquetTables
 from cisterna.domain.manifest import FileEntry
-from cisterna.ports.profile import StagePlace, TellsPlaces
-from cisterna.ports.quality import Reading
+from cisterna.ports.profile import StagePlace, TellsPlaces, TellsPlanes
+from cisterna.ports.quality import MetricTable, Reading
 from cisterna.profiles.codex import Codex
+from cisterna.profiles.czi import Czi
 from cisterna.profiles.ome_tiff import OmeTiff
 from cisterna.profiles.squid import Squid
 from cisterna.services.measurement import PLACE, Measurement
 from cisterna.services.one_read import ReadFile
+from cisterna.services.summary import Facts
+from cisterna.services.summary_images import summarise_images
+from cisterna.testing.virtual_codex import virtual_codex
 from cisterna.testing.virtual_squid import VirtualSquid
 from cisterna.testing.virtual_squid_modes import squid_control
 from tests.profiles.folder_look import Held, look
@@ -89,10 +93,56 @@ def test_numbers_with_zeros_before_them_are_the_same_place() -> None:
     assert told(HEADER, ROW, image="0/A1_000_000_DAPI.tiff") == told(HEADER, ROW)
 
 
-def test_profiles_of_instruments_that_record_no_places_do_not_say_that_they_do() -> None:
-    assert isinstance(Squid(), TellsPlaces)
-    assert not isinstance(Codex(), TellsPlaces)
-    assert not isinstance(OmeTiff(), TellsPlaces)
+def test_profiles_say_only_what_their_instruments_record() -> None:
+    assert [isinstance(one(), TellsPlaces) for one in (Squid, Codex, OmeTiff, Czi)] == [True, True, False, False]
+    assert [isinstance(one(), TellsPlanes) for one in (Squid, Codex, OmeTiff, Czi)] == [False, False, True, False]
+
+
+STAMPED = "cyc002_reg001_200210_170925/1_00001_Z001_CH1.tif"
+
+
+def test_a_codex_run_tells_when_each_region_of_a_cycle_was_begun(tmp_path: Path) -> None:
+    folder = virtual_codex(cycles=2, tiles=(2, 2)).write(tmp_path)
+
+    places = Codex().places(look(folder))
+
+    assert len(places) == 16
+    assert set(places.values()) == {StagePlace(seconds=datetime(2020, 2, 10, 12, tzinfo=UTC).timestamp())}
+    later = Codex().places(Held({STAMPED: b""}))[STAMPED]
+    assert (later.seconds or 0.0) - datetime(2020, 2, 10, 12, tzinfo=UTC).timestamp() == 5 * 3600 + 9 * 60 + 25
+
+
+@pytest.mark.parametrize(
+    "rest", ["", "_", "_200210", "_209910_170925", "_200210_170925x", "_200230_120000", "_\u0661" * 6]
+)
+def test_a_folder_whose_name_has_no_date_tells_no_time(rest: str) -> None:
+    path = f"cyc002_reg001{rest}/1_00001_Z001_CH1.tif"
+
+    assert Codex().is_image(path)
+    assert Codex().places(Held({path: b""})) == {}
+
+
+def test_codex_cycles_that_came_long_after_the_others_are_a_gap() -> None:
+    hours = (8, 9, 10, 11, 12, 23)
+    bodies = {f"cyc{n:03}_reg001_200210_{hour:02}0000/1_00001_Z001_CH1.tif": b"" for n, hour in enumerate(hours, 1)}
+    found = summarise_images(table_of(Codex(), bodies), Facts()).row
+
+    assert (found["time_gaps"], found["stage_drift_um"]) == (1, None)
+    assert found["stage_drift_unknown"] == "what it wrote does not say where the stage was"
+
+
+def table_of(profile: Codex, bodies: dict[str, bytes]) -> MetricTable:
+    held, tables = Held(bodies), ParquetTables()
+    measurement = Measurement(
+        held.listing,
+        meter=TiffMeter(),
+        is_measured=profile.is_image,
+        plane=profile.plane,
+        places=profile.places(held),
+    )
+    for index, file in enumerate(held.listing.files):
+        measurement.take(index, ReadFile(FileEntry(path=file.path, size_bytes=0, sha512="0" * 128), Reading()))
+    return MetricTable.model_validate({"columns": tables.load(measurement.metrics(tables=tables))})
 
 
 def columns(places: dict[str, StagePlace]) -> dict[str, list[object]]:

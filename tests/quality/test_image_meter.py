@@ -234,6 +234,24 @@ def test_pages_that_share_their_pixels_cannot_use_more_than_the_limit() -> None:
     assert "MiB" in reading.problem
 
 
+@pytest.mark.parametrize("tag", [256, 257, 277, 32997], ids=["width", "length", "samples", "depth"])
+def test_a_header_that_gives_many_numbers_where_one_belongs_takes_no_memory(tag: int) -> None:
+    body = bytearray(tiff(picture(shape=(64, 64))))
+    (at,) = struct.unpack_from("<I", body, 4)
+    (count,) = struct.unpack_from("<H", body, at)
+    entries = {struct.unpack_from("<H", body, place)[0]: place for place in range(at + 2, at + 2 + 12 * count, 12)}
+    struct.pack_into("<HHII", body, entries[277], 277, 4, 1, 4000)  # samples of a pixel
+    struct.pack_into("<HHII", body, entries.get(tag, entries[305]), tag, 4, 100, 256)  # 305: the software's name
+
+    tracemalloc.start()
+    reading = read(bytes(body), TiffMeter(limit_bytes=64 * 2**20))
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert reading.problem
+    assert peak_bytes < 16 * 2**20
+
+
 @settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_no_damage_to_a_file_is_an_exception(data: st.DataObject) -> None:

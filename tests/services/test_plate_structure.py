@@ -101,6 +101,16 @@ def test_each_makers_file_is_a_run_of_its_own() -> None:
     assert plate_structure([*one, *other])["time_points_missing_names"] == "Missing: time point 2 of one.czi"
 
 
+def test_what_one_makers_file_has_is_not_missing_from_another() -> None:
+    small = [Placed("scene", "0", "DAPI", z, 0, "small.czi") for z in range(3)]
+    large = [
+        Placed(region, field, channel, z, 0, f"large-{number}.czi")
+        for number, region, field, channel, z in product(range(4), "ABC", "01", CHANNELS, range(9))
+    ]
+
+    assert missing([*small, *large]) == {}
+
+
 def test_no_place_at_all_is_none_and_not_nought() -> None:
     assert set(plate_structure([]).values()) == {None}
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cisterna.services.run_course import Taken, run_course
+from cisterna.services.run_course import Taken, joined_courses, run_course
 
 UNKNOWN = ("stage_drift_unknown", "focus_drift_unknown", "time_gaps_unknown", "channel_orders_unknown")
 
@@ -164,3 +164,19 @@ def test_each_thing_is_a_finite_number_or_has_a_reason(taken: list[Taken]) -> No
         value, why = row[name], row[f"{name.removesuffix('_um')}_unknown"]
         assert (value is None) == bool(why)
         assert value is None or (isinstance(value, int | float) and math.isfinite(value) and value >= 0)
+
+
+def test_of_several_runs_in_one_dataset_the_worst_counts_and_every_gap() -> None:
+    still, moved = run_course(lapse()), run_course(lapse(x_um=lambda one: 3.0 * one.t))
+
+    joined = joined_courses([still, moved, run_course([])])
+
+    assert joined.row["stage_drift_um"] == moved.row["stage_drift_um"] == 12.0
+    assert [joined.row[name] for name in UNKNOWN] == [None] * 4
+
+
+def test_of_several_runs_that_tell_nothing_the_first_says_why() -> None:
+    joined = joined_courses([run_course(lapse(times=1)), run_course([])])
+
+    assert joined.row["stage_drift_unknown"] == "it has fewer than 2 time points of one field"
+    assert joined_courses([]).row == run_course([]).row

@@ -10,6 +10,7 @@ from httpx import Response
 
 from cisterna.domain.acquisition import AcquisitionState
 from cisterna.domain.finding import Outcome, Verdict
+from cisterna.domain.instrument import LongSilence
 from cisterna.domain.instrument_health import Week
 from cisterna.services import instrument_health as service
 from cisterna.testing.clock import START
@@ -75,15 +76,52 @@ def test_an_instrument_without_any_run_has_a_page_for_operators(site: Site, visi
     assert "nothing was judged" in page
 
 
-def test_a_silent_instrument_says_so_with_what_was_usual(site: Site, visit: Visit) -> None:
+def lay_daily(site: Site, runs: int = 20) -> None:
+    for back in range(runs):
+        seen = START - timedelta(days=back)
+        site.lay_acquisition(f"day-{back}", state=AcquisitionState.COMPLETE, first_seen=seen, settled_since=seen)
+
+
+def test_a_silent_instrument_says_so_with_what_was_usual_and_when_it_was_told(site: Site, visit: Visit) -> None:
+    lay_daily(site)
+    site.clock.advance(timedelta(days=3))
+    raised = LongSilence(since=START, raised_at=START + timedelta(days=2), quiet_seconds=1, limit_seconds=1, words="w")
+    with site.catalogue.begin() as tx:
+        tx.instruments.save(tx.instruments.get("squid-1").model_copy(update={"silence": raised}))
+
+    page = visit("olga").get("/instruments/squid-1").text
+
+    assert "Nothing has come from it for 3 d; more than 2 d is too long." in page
+    assert "In three of four weeks its longest pause was at most 24 h." in page
+    assert "Usually one begins every 24 h, with pauses of up to 24 h, by 20 beginnings." in page
+    assert "Told 2026-11-25 08:00" in page
+    assert visit("olga").get("/instruments").text.count('class="badge watched-silent"') == 1
+
+
+def test_an_instrument_whose_runs_were_first_seen_together_does_not_say_how_often_one_begins(
+    site: Site, visit: Visit
+) -> None:
     for number in range(6):
-        site.lay_version(f"plate-{number}")
+        site.lay_acquisition(f"run-{number}", state=AcquisitionState.COMPLETE)
     site.clock.advance(timedelta(days=3))
 
     page = visit("olga").get("/instruments/squid-1").text
 
-    assert "Silent" in page
-    assert "No run has begun for 3 d" in page or "No run has begun for 72 h" in page
+    assert "Of too few runs it is known when they began" in page
+    assert "Something last came 3 d ago." in page
+    assert "every 0" not in page
+    assert "Silent" not in page
+
+
+def test_runs_that_say_when_they_began_tell_how_often_one_does_however_they_were_seen(site: Site, visit: Visit) -> None:
+    for number in range(6):
+        began = START - timedelta(hours=5 * number)
+        site.lay_acquisition(f"run-{number}", state=AcquisitionState.COMPLETE, started_at=began)
+
+    assert (
+        "Usually one begins every 5 h, with pauses of up to 5 h, by 6 beginnings."
+        in visit("olga").get("/instruments/squid-1").text
+    )
 
 
 def test_the_document_holds_all_that_the_page_says(site: Site, call: Call) -> None:

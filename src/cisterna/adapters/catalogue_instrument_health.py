@@ -11,7 +11,7 @@ from sqlalchemy import text as sql_text
 from cisterna.adapters.catalogue_connection import Statements
 from cisterna.adapters.catalogue_reading import CHECK, DATA_TYPE
 from cisterna.domain.finding import Outcome, Verdict
-from cisterna.domain.instrument_health import CheckCount, DayCount
+from cisterna.domain.instrument_health import CheckCount, DayCount, RunBegin
 from cisterna.ports.instrument_health import Within
 
 _MAY = """
@@ -58,7 +58,8 @@ _DATA_TYPES = f"""
     JOIN datasets ON datasets.dataset_id = a.dataset_id ORDER BY 1
 """  # noqa: S608 - words of ours
 _BEGUN = f"""
-    SELECT a.first_seen FROM acquisitions a LEFT JOIN datasets d ON d.dataset_id = a.dataset_id
+    SELECT a.first_seen, a.body ->> 'settled_since' AS settled_since, a.body ->> 'started_at' AS started_at
+    FROM acquisitions a LEFT JOIN datasets d ON d.dataset_id = a.dataset_id
     WHERE a.instrument = :instrument AND {_MAY} ORDER BY a.first_seen DESC LIMIT :limit
 """  # noqa: S608 - words of ours
 _WRITING = f"""
@@ -105,9 +106,19 @@ class SqlInstrumentHealthBook:
         found = self._sql.run(sql_text(_DATA_TYPES), {"instrument": instrument, "since": since, "of": of})
         return [row.data_type for row in found]
 
-    def begun(self, within: Within, *, limit: int) -> Sequence[datetime]:
-        """Newest first."""
-        return [row.first_seen for row in self._run(_BEGUN, within, limit=limit)]
+    def begun(self, within: Within, *, limit: int) -> Sequence[RunBegin]:
+        """Newest first; a settled time before the first look is that of a run that was taken in as it lay."""
+        rows = list(self._run(_BEGUN, within, limit=limit + 1))
+        cut = rows[-1].first_seen if len(rows) > limit else None
+        whole = [row for row in rows if row.first_seen != cut] or rows[:limit]
+        return [
+            RunBegin(
+                seen=row.first_seen,
+                came=max(row.first_seen, datetime.fromisoformat(row.settled_since)),
+                started=datetime.fromisoformat(row.started_at) if row.started_at else None,
+            )
+            for row in whole
+        ]
 
     def is_writing(self, within: Within) -> bool:
         """Look for one."""

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from cisterna.adapters.fcs_metrics import Measured, Metrics, measure
 from cisterna.adapters.fcs_walk import DataSet, FcsWalk
 from cisterna.domain.fcs_layout import FcsFault, FcsUnread
-from cisterna.ports.quality import Reading
+from cisterna.ports.quality import CHANNELS_OF_FILE, ChannelReading, Reading
 
 _SUFFIXES = (".fcs", ".lmd")
 
@@ -82,9 +82,9 @@ class _FcsSpool:
         measured = measure(found)
         largest = max((one.metrics["events"] or 0 for one in self._found), default=-1)
         if (measured.metrics["events"] or 0) <= largest:
-            measured = Measured(measured.metrics, ())
+            measured = measured._replace(curves=())
         else:
-            self._found = [Measured(one.metrics, ()) for one in self._found]
+            self._found = [one._replace(curves=()) for one in self._found]
         self._found.append(measured)
 
     def write(self, piece: memoryview) -> None:
@@ -103,7 +103,19 @@ class _FcsSpool:
             metrics[name] = float(aggregate(values)) if values else None
         if not metrics["crc_wrong"] and any(one.metrics["crc_wrong"] is None for one in self._found):
             metrics["crc_wrong"] = None  # one that was not checked is not made right by one that was
-        return Reading(metrics=metrics, curves=tuple(curve for one in self._found for curve in one.curves))
+        curves = tuple(curve for one in self._found for curve in one.curves)
+        return Reading(metrics=metrics, curves=curves, channels=tuple(self._detectors()))
+
+    def _detectors(self) -> Iterator[ChannelReading]:
+        """Put the data sets of the file together, detector by detector: what is worst in any of them."""
+        found: dict[str, dict[str, list[float]]] = {}
+        for one in (detector for measured in self._found for detector in measured.detectors):
+            values = found.setdefault(one.channel, {}) if len(found) < CHANNELS_OF_FILE else found.get(one.channel, {})
+            for name, value in one.metrics.items():
+                if value is not None:
+                    values.setdefault(name, []).append(value)
+        for channel, columns in found.items():
+            yield ChannelReading(channel=channel, metrics={name: max(some) for name, some in columns.items()})
 
     def _guarded(self, step: Callable[[], None]) -> None:
         if self._refused is not None:

@@ -6,7 +6,8 @@ numpy version of each against what is here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,7 +19,8 @@ from cisterna.adapters.fcs_spillover import spillover_of
 from cisterna.adapters.fcs_time import Rate, rate_of, seconds_of
 from cisterna.adapters.fcs_walk import DataSet
 from cisterna.domain.fcs_layout import Kind, Parameter
-from cisterna.ports.quality import Curve
+from cisterna.domain.untrusted import plain_text
+from cisterna.ports.quality import CHANNELS_OF_FILE, ChannelReading, Curve
 
 Metrics = dict[str, float | None]
 
@@ -33,10 +35,11 @@ _MOST_NAME = 60
 
 
 class Measured(NamedTuple):
-    """What one data set gave."""
+    """What one data set gave, and each of its detectors."""
 
     metrics: Metrics
     curves: tuple[Curve, ...]
+    detectors: tuple[ChannelReading, ...]
 
 
 def measure(found: DataSet) -> Measured:
@@ -58,7 +61,8 @@ class _Measuring:
 
     def run(self) -> Measured:
         rate = None if self._time is None else rate_of(self._gathered.sample[self._time])
-        drift = self._drift()
+        drifts = self._drifts()
+        drift = max(drifts, key=lambda one: one[0], default=None)
         told = seconds_of(self._found.said, ticks=self._ticks())
         seconds = None if told is None else _bounded(told)
         spillover = spillover_of(self._found.said, {one.name for one in self._parameters})
@@ -90,7 +94,8 @@ class _Measuring:
             "crc_wrong": None if self._found.crc_wrong is None else float(self._found.crc_wrong),
         }
         values = {name: None if value is None else _bounded(value) for name, value in metrics.items()}
-        return Measured(values, tuple(self._curves(rate, drift, seconds)))
+        detectors = tuple(self._detectors({index: distance for distance, index, _ in drifts}))
+        return Measured(values, tuple(self._curves(rate, drift, seconds)), detectors)
 
     def _of(self, *kinds: Kind) -> list[int]:
         return [index for index, one in enumerate(self._parameters) if one.kind in kinds]
@@ -123,8 +128,8 @@ class _Measuring:
                 shares.append(float(_at(values, 0.999) - _at(values, 0.001)) / top)
         return min(shares, default=None)
 
-    def _drift(self) -> tuple[float, int, NDArray[np.float64]] | None:
-        """Give how far the middle of a stretch of events wanders, in ranks: of the worst channel, which, and how.
+    def _drifts(self) -> list[tuple[float, int, NDArray[np.float64]]]:
+        """Give how far the middle of a stretch of events wanders, in ranks: of each detector, which it is, and how.
 
         In ranks it does not matter how a channel is scaled, and chance is known: half over the root of the events.
         """
@@ -139,7 +144,24 @@ class _Measuring:
             counts = np.count_nonzero(whole < middle, axis=1) + np.count_nonzero(whole <= middle, axis=1)
             below = counts / (2 * whole.shape[1])
             found.append((float(np.abs(below - below.mean()).max()), index, below))
-        return max(found, key=lambda one: one[0], default=None)
+        return found
+
+    def _detectors(self, drifts: Mapping[int, float]) -> Iterator[ChannelReading]:
+        """Measure each detector for itself, by the names that the worst of them has in the file."""
+        names = Counter(one.name for one in self._parameters)
+        for index in self._of(*_DETECTORS)[:CHANNELS_OF_FILE] if self._events else ():
+            one = self._parameters[index]
+            gathered, scatter = self._gathered, one.kind is Kind.SCATTER
+            values: Metrics = {
+                f"{'scatter' if scatter else 'fluorescence'}_margin_share": self._worst(
+                    gathered.high, [index], is_topped=True
+                ),
+                "constant_detectors": float(gathered.least[index] == gathered.largest[index]),
+                "nonfinite_share": self._worst(gathered.wrong, [index]),
+                "drift": drifts.get(index),
+            }
+            named = plain_text(one.name, longest=_MOST_NAME) if names[one.name] == 1 else None
+            yield ChannelReading(channel=named or f"P{one.number}", metrics=values)
 
     def _doublets(self) -> float | None:
         """Give the share of events whose area is too large for their height, by PeacoQC's rule for doublets."""

@@ -108,7 +108,11 @@ class FileReader:
             reading = Reading.model_validate(answer)
         except ValidationError:
             return Reading(unmeasured="its reader gave what is no reading")
-        is_odd = tuple(reading.metrics) != self._names or len(reading.curves) > _CURVES_MAX or bool(reading.planes)
+        is_odd = (
+            tuple(reading.metrics) != self._names
+            or len(reading.curves) > _CURVES_MAX
+            or bool(reading.planes or reading.channels)
+        )
         if is_odd or any(not 0 < len(one.x) == len(one.y) <= CURVE_POINTS for one in reading.curves):
             return Reading(unmeasured="its reader gave what is no reading")
         return reading

@@ -5,17 +5,18 @@ What each metric is, its unit and its source stand in `docs/reference/metrics.md
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from statistics import fmean, median
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cisterna.adapters.image_planes import Unreadable, planes
+from cisterna.adapters.image_planes import Unreadable, pages, planes
 from cisterna.adapters.plane_metrics import STRUCTURE_MIN, Metrics, measure_plane
 from cisterna.adapters.thumbnail import draw
-from cisterna.ports.quality import EMPTY_SNR, Reading
+from cisterna.ports.profile import FilePlanes, TakenPlane
+from cisterna.ports.quality import EMPTY_SNR, PlaneReading, Reading
 
 _Sum = Callable[[Sequence[float]], float]
 
@@ -70,13 +71,19 @@ class TiffMeter:
 
     Args:
         limit_bytes: The most that the pixels of one file may take up; a file that claims more is a `problem`.
+        told: What is known of the planes of files of one run, by path; each is measured for itself.
     """
 
     has_places = True
     names: tuple[str, ...] = ("planes", "width_px", "height_px", *_AGGREGATES, "empty")
 
-    def __init__(self, *, limit_bytes: int = 1 << 30) -> None:
+    def __init__(self, *, limit_bytes: int = 1 << 30, told: Mapping[str, FilePlanes] | None = None) -> None:
         self._limit_bytes = limit_bytes
+        self._told = told or {}
+
+    def of_planes(self, planes: Mapping[str, FilePlanes]) -> TiffMeter:
+        """Measure the planes of these files apart."""
+        return TiffMeter(limit_bytes=self._limit_bytes, told=planes)
 
     def takes(self, path: str, *, is_image: bool) -> bool:
         """Measure what the profile says is an image."""
@@ -96,10 +103,13 @@ class TiffMeter:
     def read(self, body: memoryview, *, path: str) -> Reading:
         """Measure one file; whatever is wrong with it is a `problem` in words, with `path` in none of them.
 
-        A file of several planes gives one number a metric: see `docs/reference/metrics.md` for which.
+        A file of several planes gives one number a metric, see `docs/reference/metrics.md` for which, unless of each
+        page it is known which plane it is.
         """
-        del path
         try:
+            apart = self._apart(body, self._told[path]) if path in self._told else None
+            if apart is not None:
+                return apart
             gathered = self.gather(planes(body, limit_bytes=self._limit_bytes))
         except Unreadable as problem:
             return Reading(problem=str(problem), metrics=dict.fromkeys(self.names))
@@ -111,6 +121,23 @@ class TiffMeter:
             metrics=gathered.metrics,
             thumbnail=gathered.thumbnail(),
         )
+
+    def _apart(self, body: memoryview, told: FilePlanes) -> Reading | None:
+        """Measure each page for itself; None for a file with a page of which nothing says what it is."""
+        readings: list[PlaneReading] = []
+        best, thumbnail, last = -1.0, None, -1
+        for last, page in pages(body, limit_bytes=self._limit_bytes):
+            one = told.pages[last] if last < len(told.pages) else None
+            gathered = None if one is None else self.gather(page)
+            if one is None or gathered is None:
+                return None
+            focus = gathered.metrics.get("focus") or 0.0
+            if focus > best:
+                best, thumbnail = focus, gathered.thumbnail() or thumbnail
+            readings.append(PlaneReading(plane=one.plane, taken=one.taken, metrics=gathered.metrics))
+        readings += [_lacking(one, page) for page, one in enumerate(told.pages) if page > last and one is not None]
+        in_file = None if told.is_of_run else len(readings)
+        return Reading(planes=tuple(readings), planes_in_file=in_file, thumbnail=thumbnail)
 
     def gather(self, planes: Iterable[NDArray[Any]]) -> Gathered | None:
         """Measure planes that belong together, such as a stack or the samples of a colour image; None without any."""
@@ -137,6 +164,11 @@ class TiffMeter:
             found[name] = float(aggregate(values)) if values else None
         found["empty"] = float(all(_is_empty(metrics) for metrics in measured))
         return {name: found[name] for name in self.names}
+
+
+def _lacking(told: TakenPlane, page: int) -> PlaneReading:
+    problem = f"the file speaks of this plane and has no page {page + 1}, where it must be"
+    return PlaneReading(plane=told.plane, taken=told.taken, problem=problem)
 
 
 def _is_empty(metrics: Metrics) -> bool:

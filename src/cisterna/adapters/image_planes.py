@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +23,7 @@ _PAGES_MAX = 65_536
 _BITMAPS = {b"BM": "BMP", b"\x89PNG\r\n\x1a\n": "PNG"}
 _TIFF_MARKS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _UNCOMPRESSED = 1
+_SINGLE = ("imagewidth", "imagelength", "imagedepth", "samplesperpixel", "bitspersample", "tilewidth", "tilelength")
 
 
 class Unreadable(InvalidInput):
@@ -65,7 +66,13 @@ class _View(io.RawIOBase):
 
 
 def planes(body: memoryview, *, limit_bytes: int) -> Iterator[NDArray[Any]]:
-    """Give each two-dimensional plane of an image file, one at a time.
+    """Give each two-dimensional plane of an image file, one at a time; arguments and errors are those of `pages`."""
+    for _, page in pages(body, limit_bytes=limit_bytes):
+        yield from page
+
+
+def pages(body: memoryview, *, limit_bytes: int) -> Iterator[tuple[int, Sequence[NDArray[Any]]]]:
+    """Give each page of an image file with its number, as the two-dimensional planes that it holds.
 
     TIFF and BigTIFF (a page's samples and depths are planes of their own; pages that are reduced copies are left out),
     BMP and PNG. No XML inside the file is ever parsed.
@@ -90,16 +97,16 @@ def planes(body: memoryview, *, limit_bytes: int) -> Iterator[NDArray[Any]]:
         raise Unreadable(f"the image cannot be decoded ({type(error).__name__}: {str(error)[:200]})") from error
 
 
-def _bitmap(body: memoryview, kind: str, limit_bytes: int) -> Iterator[NDArray[Any]]:
+def _bitmap(body: memoryview, kind: str, limit_bytes: int) -> Iterator[tuple[int, Sequence[NDArray[Any]]]]:
     from PIL import Image
 
     with Image.open(io.BufferedReader(_View(body)), formats=(kind,)) as image:  # reads the header alone
         _require_fit(image.height, image.width, len(image.getbands()), 4, limit_bytes=limit_bytes)
         pixels = np.asarray(image)
-    yield from pixels.transpose(2, 0, 1) if pixels.ndim == 3 else (pixels,)
+    yield 0, tuple(pixels.transpose(2, 0, 1)) if pixels.ndim == 3 else (pixels,)
 
 
-def _tiff(body: memoryview, limit_bytes: int) -> Iterator[NDArray[Any]]:
+def _tiff(body: memoryview, limit_bytes: int) -> Iterator[tuple[int, Sequence[NDArray[Any]]]]:
     with TiffFile(_View(body)) as tiff:
         left, number, seen = limit_bytes, 0, set[int]()
         for page in _pages(tiff):
@@ -110,7 +117,7 @@ def _tiff(body: memoryview, limit_bytes: int) -> Iterator[NDArray[Any]]:
             if page.is_reduced:
                 continue
             left -= _require_honest(page, len(body), left)
-            yield from _planes_of(_pixels(page, body))
+            yield number - 1, tuple(_planes_of(_pixels(page, body)))
         if number == 0:
             raise Unreadable("the file has a TIFF header and no image in it")
 
@@ -129,6 +136,8 @@ def _require_honest(page: TiffPage, available: int, limit_bytes: int) -> int:
     """Hold a page's claims against the bytes there are; return what its pixels take up."""
     if page.dtype is None or page.dtype.kind not in "biuf":
         raise Unreadable(f"its pixels are of a type that is not measured ({page.bitspersample} bits)")
+    if not all(isinstance(getattr(page, name), int) for name in _SINGLE):
+        raise Unreadable("its header gives several numbers where one belongs")  # to multiply a list makes it longer
     claimed = _require_fit(*page.shape, page.dtype.itemsize, limit_bytes=limit_bytes)
     segments = list(zip(page.dataoffsets, page.databytecounts, strict=True))
     if not segments or any(count <= 0 for _, count in segments):

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cisterna.ports.quality import CURVE_POINTS, Curve, Reading
+from cisterna.ports.quality import CHANNELS_OF_FILE, CURVE_POINTS, ChannelReading, Curve, Reading
 
 RUN_METRICS = (
     "run_base_calls",
@@ -39,6 +39,7 @@ _DENSITY, _CLUSTERS, _PASSED = 100, 102, 103
 
 Array = NDArray[Any]
 Found = dict[str, float | None]
+Lanes = dict[int, Found]
 
 
 class _Wrong(Exception):
@@ -59,12 +60,13 @@ def read_interop(body: memoryview, *, path: str) -> Reading:
     match = _FILE.fullmatch(path)
     read = _READERS[match[1] if match else "Q"]
     try:
-        found, curve = read(body)
+        found, curve, lanes = read(body)
     except _Wrong as wrong:
         return Reading(problem=str(wrong))
     except _Unknown as unknown:
         return Reading(unmeasured=str(unknown))
-    return Reading(metrics=found, curves=() if curve is None else (curve,))
+    channels = (ChannelReading(channel=f"lane {lane}", metrics=told) for lane, told in sorted(lanes.items()))
+    return Reading(metrics=found, curves=() if curve is None else (curve,), channels=tuple(channels))
 
 
 def _header(body: memoryview, *, versions: tuple[int, ...]) -> tuple[int, int]:
@@ -107,7 +109,16 @@ def _last_of(records: Array, last: str | None = None) -> Array:
     return records if len(places) == len(records) else records[len(records) - 1 - np.sort(places)[::-1]]
 
 
-def _q_metrics(body: memoryview) -> tuple[Found, Curve | None]:
+def _by_lane(lanes: Array, sum_up: Callable[[Array], Found | None]) -> Lanes:
+    """Sum up each lane for itself, by its records; none of a file with more lanes than there can be."""
+    numbers = np.unique(lanes)
+    if len(numbers) > CHANNELS_OF_FILE:
+        return {}
+    found = ((int(lane), sum_up(lanes == lane)) for lane in numbers)
+    return {lane: told for lane, told in found if told is not None}
+
+
+def _q_metrics(body: memoryview) -> tuple[Found, Curve | None, Lanes]:
     """Sum up the qualities of the base calls of clusters that passed the filter, over all cycles and indices."""
     version, told = _header(body, versions=(4, 5, 6, 7))
     values, start = _bins(body, version)
@@ -115,6 +126,20 @@ def _q_metrics(body: memoryview) -> tuple[Found, Curve | None]:
     kind = np.dtype([*_identity(version, since=7), ("counts", "<u4", (columns,))])
     records = _last_of(_some_records(body, start, kind, told=told), "cycle")
     qualities = np.arange(1, _UNBINNED + 1) if version < 6 or values is None else values
+    summed = _qualities(records, qualities)
+    if summed is None:
+        raise _Wrong("it counts no base calls: nothing passed the filter")
+    found, cycles, shares = summed
+
+    def of_lane(chosen: Array) -> Found | None:
+        told = _qualities(records[chosen], qualities)
+        return None if told is None else told[0]
+
+    return found, _by_cycle("run_q30_share_by_cycle", cycles, shares), _by_lane(records["lane"], of_lane)
+
+
+def _qualities(records: Array, qualities: Array) -> tuple[Found, Array, Array] | None:
+    """Sum up base calls, and give the share of good ones by cycle; None without any."""
     cycles, places = np.unique(records["cycle"], return_inverse=True)
     total, good = np.zeros(len(cycles), np.uint64), np.zeros(len(cycles), np.uint64)
     for first in range(0, len(records), _LOT):
@@ -123,7 +148,7 @@ def _q_metrics(body: memoryview) -> tuple[Found, Curve | None]:
         np.add.at(good, where, lot[:, qualities >= _Q30].sum(axis=1, dtype=np.uint64))
     calls = int(total.sum())
     if calls == 0:
-        raise _Wrong("it counts no base calls: nothing passed the filter")
+        return None
     called = total > 0
     shares = good[called] / total[called]
     found: Found = {
@@ -133,7 +158,7 @@ def _q_metrics(body: memoryview) -> tuple[Found, Curve | None]:
         "run_worst_cycle_q30_share": float(shares.min()),
         "run_lacking_calls_share": 1 - len(records) / (len(cycles) * len(_last_of(records))),
     }
-    return found, _by_cycle("run_q30_share_by_cycle", cycles[called], shares)
+    return found, cycles[called], shares
 
 
 def _bins(body: memoryview, version: int) -> tuple[Array | None, int]:
@@ -159,10 +184,10 @@ def _identity(version: int, *, since: int) -> list[tuple[str, str]]:
     return [("lane", "<u2"), ("tile", "<u4" if version >= since else "<u2"), ("cycle", "<u2")]
 
 
-def _tile_metrics(body: memoryview) -> tuple[Found, Curve | None]:
+def _tile_metrics(body: memoryview) -> tuple[Found, Curve | None, Lanes]:
     """Sum up clusters, and those that passed the filter, over all tiles."""
     version, told = _header(body, versions=(2, 3))
-    clusters, passed, density = (_tiles_2 if version == 2 else _tiles_3)(body, told)
+    clusters, passed, density, lanes = (_tiles_2 if version == 2 else _tiles_3)(body, told)
     for one in (clusters, passed, density):
         if np.isinf(one).any() or (one < 0).any():
             raise _Wrong("it counts clusters by numbers that no tile can have")
@@ -172,18 +197,23 @@ def _tile_metrics(body: memoryview) -> tuple[Found, Curve | None]:
         raise _Wrong("it counts no clusters on any tile")
     if float(passed.sum()) > total * (1 + 1e-6):
         raise _Wrong("it counts more clusters that passed the filter than there are")
+    by_lane = _by_lane(lanes, lambda chosen: _tiles(clusters[chosen], passed[chosen], density[chosen]))
+    return _tiles(clusters, passed, density), None, by_lane
+
+
+def _tiles(clusters: Array, passed: Array, density: Array) -> Found:
+    total = float(clusters.sum())
     measured = density[np.isfinite(density)]
-    found: Found = {
+    return {
         "run_clusters": float(passed.sum()),
-        "run_passed_filter_share": min(1.0, float(passed.sum()) / total),
+        "run_passed_filter_share": min(1.0, float(passed.sum()) / total) if total else None,
         "run_density_per_mm2": float(measured.mean()) if measured.size else None,
         "run_tiles": float(len(clusters)),
         "run_silent_tiles_share": float((passed == 0).mean()),
     }
-    return found, None
 
 
-def _tiles_2(body: memoryview, told: int) -> tuple[Array, Array, Array]:
+def _tiles_2(body: memoryview, told: int) -> tuple[Array, Array, Array, Array]:
     kind = np.dtype([("lane", "<u2"), ("tile", "<u2"), ("code", "<u2"), ("value", "<f4")])
     records = _last_of(_some_records(body, 2, kind, told=told), "code")
     key = records["lane"].astype(np.int64) << 16 | records["tile"]
@@ -194,20 +224,20 @@ def _tiles_2(body: memoryview, told: int) -> tuple[Array, Array, Array]:
         there = np.isin(key[chosen], tiles)
         column[np.searchsorted(tiles, key[chosen][there])] = records["value"][chosen][there]
         found.append(column)
-    return found[0], found[1], found[2]
+    return found[0], found[1], found[2], tiles >> 16
 
 
-def _tiles_3(body: memoryview, told: int) -> tuple[Array, Array, Array]:
+def _tiles_3(body: memoryview, told: int) -> tuple[Array, Array, Array, Array]:
     kind = np.dtype([("lane", "<u2"), ("tile", "<u4"), ("code", "u1"), ("first", "<f4"), ("second", "<f4")])
     records = _some_records(body, 6, kind, told=told)
     area = float(np.frombuffer(body[2:6], "<f4")[0])
     tiles = _last_of(records[records["code"] == ord("t")])
     clusters = tiles["first"].astype(float)
     density = clusters / area if np.isfinite(area) and area > 0 else np.full(len(tiles), np.nan)
-    return clusters, tiles["second"].astype(float), density
+    return clusters, tiles["second"].astype(float), density, tiles["lane"]
 
 
-def _error_metrics(body: memoryview) -> tuple[Found, Curve | None]:
+def _error_metrics(body: memoryview) -> tuple[Found, Curve | None, Lanes]:
     """Average the error rate of the PhiX control over lanes, tiles and cycles; a run without any has no rate."""
     version, told = _header(body, versions=(3, 4, 5, 6))
     start, size = 2, _ERROR_ID_BYTES.get(version, 0)
@@ -225,12 +255,15 @@ def _error_metrics(body: memoryview) -> tuple[Found, Curve | None]:
     errors = records["error"].astype(float) / 100
     known = np.isfinite(errors)
     if not known.any():
-        return {"run_error_share": None}, None
+        return {"run_error_share": None}, None, {}
     if (errors[known] < 0).any() or (errors[known] > 1).any():
         raise _Wrong("it holds error rates that are no share of the bases")
     cycles, places = np.unique(records["cycle"][known], return_inverse=True)
     means = np.bincount(places, weights=errors[known]) / np.bincount(places)
-    return {"run_error_share": float(errors[known].mean())}, _by_cycle("run_error_share_by_cycle", cycles, means)
+    lanes = records["lane"][known]
+    by_lane = _by_lane(lanes, lambda chosen: {"run_error_share": float(errors[known][chosen].mean())})
+    found: Found = {"run_error_share": float(errors[known].mean())}
+    return found, _by_cycle("run_error_share_by_cycle", cycles, means), by_lane
 
 
 def _by_cycle(name: str, cycles: Array, values: Array) -> Curve:
@@ -238,7 +271,7 @@ def _by_cycle(name: str, cycles: Array, values: Array) -> Curve:
     return Curve(name=name, x=tuple(map(float, cycles[::step])), y=tuple(map(float, values[::step])))
 
 
-_READERS: dict[str, Callable[[memoryview], tuple[Found, Curve | None]]] = {
+_READERS: dict[str, Callable[[memoryview], tuple[Found, Curve | None, Lanes]]] = {
     "Q": _q_metrics,
     "Tile": _tile_metrics,
     "Error": _error_metrics,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from importlib.util import find_spec
@@ -13,12 +13,13 @@ from typing import BinaryIO
 import numpy as np
 
 from cisterna.adapters.image_meter import TiffMeter
-from cisterna.adapters.maker_planes import MakerPlanes, place_of
+from cisterna.adapters.maker_planes import MakerPlanes, place_of, taken_of
 from cisterna.adapters.plane_child import PlaneChildren
 from cisterna.adapters.plane_file import LIBRARIES
 from cisterna.adapters.spool_folder import SpoolFolder
 from cisterna.adapters.spooled import FileSpool, NoSpool
 from cisterna.domain.plane_choice import PlacedPlane
+from cisterna.ports.profile import FilePlanes
 from cisterna.ports.quality import PlaneReading, Reading, Spool
 
 _MIB = 1024 * 1024
@@ -54,6 +55,17 @@ class MakerMeter:
     def warm(self) -> None:
         """Load what measures planes; a reader is started when the first file comes."""
         self._inner.warm()
+
+    def of_planes(self, planes: Mapping[str, FilePlanes]) -> MakerMeter:
+        """Measure the planes of these files apart; makers' files tell of theirs themselves."""
+        return MakerMeter(
+            self._inner.of_planes(planes),
+            spools=self._spools,
+            children=self._children,
+            plane_bytes=self._plane_bytes,
+            most_planes=self._most_planes,
+            plane_seconds=self._plane_seconds,
+        )
 
     def takes(self, path: str, *, is_image: bool) -> bool:
         """Measure what the profile says is an image."""
@@ -107,7 +119,7 @@ class MakerMeter:
             focus = gathered.metrics.get("focus") or 0.0
             if focus > best:
                 best, thumbnail = focus, gathered.thumbnail() or thumbnail
-            readings.append(PlaneReading(plane=place_of(placed), metrics=gathered.metrics))
+            readings.append(PlaneReading(plane=place_of(placed), taken=taken_of(placed), metrics=gathered.metrics))
         return Reading(planes=tuple(readings), planes_in_file=planes.in_file, thumbnail=thumbnail)
 
     def _too_large(self, placed: PlacedPlane) -> PlaneReading | None:

@@ -14,9 +14,9 @@ from cisterna.adapters.local_service import Json, Message
 from cisterna.adapters.reader_child import ReaderChild, ReaderChildren, ReaderLost
 from cisterna.adapters.reader_process import OUT_OF_MEMORY
 from cisterna.domain.errors import InvalidInput
-from cisterna.domain.plane_choice import PlacedPlane
+from cisterna.domain.plane_choice import MOST_TAKEN, PlacedPlane, Taken
 from cisterna.domain.untrusted import plain_text
-from cisterna.ports.profile import Plane
+from cisterna.ports.profile import Plane, StagePlace
 from cisterna.ports.quality import PlaneReading, Reading
 
 _LOSSES_MAX = 3
@@ -125,8 +125,13 @@ def place_of(placed: PlacedPlane) -> Plane:
     return Plane(region=placed.region, field=placed.field, channel=placed.channel, z=placed.z, t=placed.t)
 
 
+def taken_of(placed: PlacedPlane) -> StagePlace | None:
+    """Give where and when it was taken."""
+    return None if placed.taken is None else StagePlace(*placed.taken)
+
+
 def _without(placed: PlacedPlane, **why: str) -> PlaneReading:
-    return PlaneReading(plane=place_of(placed), **why)
+    return PlaneReading(plane=place_of(placed), taken=taken_of(placed), **why)
 
 
 def _words(answer: Mapping[str, object]) -> str:
@@ -135,7 +140,7 @@ def _words(answer: Mapping[str, object]) -> str:
 
 def _placed(cells: Any) -> PlacedPlane:
     """Take one plane out of an answer. Raises `TypeError`, `ValueError`."""
-    key, region, channel, height, width, item_bytes, field, z, t, samples, fault = cells
+    key, region, channel, height, width, item_bytes, field, z, t, samples, fault, taken = cells
     texts = [plain_text(text, longest=500) for text in (region, channel, field)]
     numbers = [int(number) for number in (height, width, item_bytes, samples, z, t)]
     if None in texts or any(not 0 <= number < _SIDE_MAX for number in numbers):
@@ -153,7 +158,16 @@ def _placed(cells: Any) -> PlacedPlane:
         z=numbers[4],
         t=numbers[5],
         fault=None if fault is None else plain_text(fault) or "it is not whole",
+        taken=None if taken is None else _taken(taken),
     )
+
+
+def _taken(cells: Any) -> Taken:
+    x, y, z, seconds = (None if cell is None else float(cell) for cell in cells)
+    if any(value is not None and not abs(value) <= MOST_TAKEN for value in (x, y, z, seconds)):
+        msg = "a plane that was taken nowhere"
+        raise ValueError(msg)
+    return x, y, z, seconds
 
 
 def _pixels(answer: Message, placed: PlacedPlane) -> NDArray[Any] | str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from itertools import product
 from math import prod
 from typing import Any, BinaryIO
@@ -11,7 +12,7 @@ from liffile import LifFile, LifFileType, LifImage
 from numpy.typing import NDArray
 
 from cisterna.adapters.plane_file import NOT_THERE, OUTSIDE, CannotRead, PlaneFile, named, require_few
-from cisterna.domain.plane_choice import PlacedPlane
+from cisterna.domain.plane_choice import MOST_TAKEN, PlacedPlane
 
 _PLANE_AXES = 2
 _OWN_WORDS = ("T", "C", "Z")
@@ -56,7 +57,8 @@ class LifPlanes:
         names = _channel_names(image)
         lack = self._fault(image)
         height, width, *samples = inner.values()
-        for places in product(*map(range, outer.values())):
+        times = _times(image, planes=prod(outer.values()))
+        for number, places in enumerate(product(*map(range, outer.values()))):
             at = dict(zip(outer, places, strict=True))
             others = [f"{axis} {place}" for axis, place in at.items() if axis not in _OWN_WORDS]
             channel = at.get("C", 0)
@@ -72,6 +74,7 @@ class LifPlanes:
                 samples=prod(samples),
                 item_bytes=image.dtype.itemsize,
                 fault=lack,
+                taken=None if times is None else (None, None, None, times[number]),
             )
 
     def _fault(self, image: LifImage) -> str | None:
@@ -89,6 +92,16 @@ def _outer(image: LifImage) -> dict[str, int]:
     """Give the axes along which an image has planes, with their lengths."""
     inner = image.frames.frame_sizes
     return {axis: size for axis, size in image.sizes.items() if axis not in inner}
+
+
+def _times(image: LifImage, *, planes: int) -> list[float] | None:
+    """Give when each plane was taken, in the order in which they lie; None unless the file has a time for every one."""
+    with suppress(Exception):  # the package takes what the XML says at its word
+        stamps = image.timestamps
+        times = [] if stamps is None else [float(one) / 1000 for one in stamps.astype("int64")]
+        if len(times) == planes and all(0 < one <= MOST_TAKEN for one in times):
+            return times
+    return None
 
 
 def _channel_names(image: LifImage) -> list[str]:

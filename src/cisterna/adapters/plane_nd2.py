@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -12,11 +13,12 @@ from nd2 import ND2File
 from numpy.typing import NDArray
 
 from cisterna.adapters.plane_file import NOT_THERE, OUTSIDE, CannotRead, PlaneFile, named, require_few
-from cisterna.domain.plane_choice import PlacedPlane
+from cisterna.domain.plane_choice import MOST_TAKEN, PlacedPlane, Taken
 
 _OWN_WORDS = {"P": "region", "T": "t", "Z": "z"}
 _FRAME = b"ImageDataSeq|"
 _MAGIC = b"\xda\xce\xbe\x0a"
+_RECORDED = ("X Coord [µm]", "Y Coord [µm]", "Z Coord [µm]", "Time [s]")
 _CHUNK_BYTES, _BEFORE_PIXELS_BYTES, _STAMP_BYTES = 16, 4096, 8
 
 
@@ -43,9 +45,9 @@ class Nd2Planes:
         require_few(frames * self._channels)
         chunks = self._chunks()
         names = self._channel_names()
-        places = self._file.loop_indices
+        places, taken = self._file.loop_indices, self._taken(frames)
         return [
-            plane
+            plane._replace(taken=taken[frame])
             for frame in range(frames)
             for plane in self._of_frame(frame, places[frame], names, self._fault(chunks.get(frame)))
         ]
@@ -114,6 +116,18 @@ class Nd2Planes:
                 found[int(number)] = (at, max(size, 0))
         return found
 
+    def _taken(self, frames: int) -> list[Taken | None]:
+        """Read where the stage was and when, as the microscope recorded it of every frame; planned places are none."""
+        with suppress(Exception):  # as of the names: a part that the package cannot read ends all of it
+            found: list[Taken | None] = [None] * frames
+            for record in self._file.events(orient="records"):
+                frame = record.get("Index")
+                if isinstance(frame, int) and 0 <= frame < frames:  # other records are of what happened in between
+                    x, y, z, at = (_number(record.get(name)) for name in _RECORDED)
+                    found[frame] = (x, y, z, at) if (x, y, z, at) != (None,) * 4 else None
+            return found
+        return [None] * frames
+
     def _channel_names(self) -> list[str]:
         channels: Sequence[Any] = ()
         with suppress(
@@ -122,6 +136,11 @@ class Nd2Planes:
             channels = self._file.metadata.channels or ()
         told = [named(one.channel.name, f"C{place}") for place, one in enumerate(channels[: self._channels])]
         return [*told, *(f"C{place}" for place in range(len(told), self._channels))]
+
+
+def _number(cell: Any) -> float | None:
+    value = float(cell) if isinstance(cell, (int, float)) else math.nan
+    return value if abs(value) <= MOST_TAKEN else None
 
 
 def open_planes(file: BinaryIO, *, plane_bytes: int) -> PlaneFile:

@@ -58,7 +58,11 @@ def _silence(silence: Silence) -> str:
     if silence.last_run is None:
         return "no run of it was ever seen"
     last = f"last run first seen {silence.last_run:%Y-%m-%d %H:%M} UTC"
-    if silence.longest_seconds is None:
-        return f"{last}; there are too few runs to say what is usual"
+    usual = "too few beginnings of runs are known to say what is usual"
+    if silence.usual_seconds is not None and silence.longest_seconds is not None:
+        every, longest = span(silence.usual_seconds), span(silence.longest_seconds)
+        usual = f"one usually begins every {every}, with pauses of up to {longest}"
+    if silence.limit_seconds is None:
+        return f"{last}; {usual}"
     word = "silent" if silence.is_silent else "not silent"
-    return f"{last}; {word}: the longest pause between {silence.runs} runs was {span(silence.longest_seconds)}"
+    return f"{last}; {word}: nothing for {span(silence.quiet_seconds)} of {span(silence.limit_seconds)}; {usual}"

@@ -99,6 +99,7 @@ class Acquisition(Value):
         held: Why it is not on its way to the archive, or None.
         fingerprint: Of the listing last seen.
         settled_since: When that listing was first seen unchanged, by our clock.
+        started_at: When the run began, as the instrument says, where it says it.
         end_reason: What the instrument once said of this run's end; kept, since some overwrite it at the next run.
         ingested_fingerprint: Of the listing whose bytes the newest version holds.
         submitter: The instrument's name for an ingested folder, or the person who brought it by hand.
@@ -123,6 +124,7 @@ class Acquisition(Value):
     first_seen: Moment
     last_seen: Moment
     completed_at: Moment | None = None
+    started_at: Moment | None = None
     end_reason: EndReason | None = None
     ingested_fingerprint: str | None = None
     dataset_id: DatasetId | None = None

@@ -17,6 +17,8 @@ class MessageKind(StrEnum):
     """Something is wrong with a run that is being written."""
     SILENT = "silent"
     """A run is silent for longer than its plan foresees."""
+    INSTRUMENT_SILENT = "instrument-silent"
+    """Nothing has come from an instrument for longer than is usual for it."""
     GUARDED = "guarded"
     """Many runs are gone or changed at once, and nobody believes it."""
     DAMAGED = "damaged"

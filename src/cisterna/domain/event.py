@@ -15,6 +15,8 @@ EVENT_NAMES = (
     "instrument.guard-ended",
     "instrument.change-accepted",
     "instrument.set",
+    "instrument.silent",
+    "instrument.silence-ended",
     "alert.raised",
     "alert.acknowledged",
     "alert.closed",

@@ -69,6 +69,24 @@ class MassChange(Value):
         )
 
 
+class LongSilence(Value):
+    """That nothing has come from an instrument for longer than it may.
+
+    Attributes:
+        since: When anything last came.
+        raised_at: When that was told.
+        quiet_seconds: How long nothing had come by then.
+        limit_seconds: How long that may last.
+        words: With both in words.
+    """
+
+    since: Moment
+    raised_at: Moment
+    quiet_seconds: float
+    limit_seconds: float
+    words: str = Field(min_length=1)
+
+
 class AcceptedChange(Value):
     """A person's word that a mass change is meant; it is good for that one change.
 
@@ -151,6 +169,7 @@ class Instrument(Value):
         guard: The mass change that waits for a person; while it stands, nothing is concluded from it.
         accepted: The last mass change that a person accepted.
         shadow: The last time in shadow mode, ended or not.
+        silence: That nothing has come from it for too long, from when that was told until something comes.
     """
 
     name: Slug
@@ -166,6 +185,7 @@ class Instrument(Value):
     guard: MassChange | None = None
     accepted: AcceptedChange | None = None
     shadow: Shadow | None = None
+    silence: LongSilence | None = None
 
     @property
     def in_shadow(self) -> Shadow | None:

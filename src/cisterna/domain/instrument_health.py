@@ -24,7 +24,14 @@ FEWEST_RUNS = 5
 """Of fewer runs nobody can say what is usual."""
 SHORTEST_SILENCE = timedelta(days=1)
 SILENCE_FACTOR = 2.0
-"""A pause this many times the longest one seen is called silence."""
+"""A pause this many times the longest one of a usual week is called silence."""
+SHORTEST_HISTORY = timedelta(days=7)
+"""Of an instrument that has run for less nobody knows what a weekend does."""
+LONGEST_HISTORY = timedelta(days=400)
+TOGETHER = timedelta(minutes=1)
+"""Runs that were first seen within it came together, whenever each of them began."""
+CLOCKS_APART = timedelta(hours=1)
+"""An instrument's clock that is ahead of ours by more is not believed."""
 
 RECENT = timedelta(days=7)
 FEWEST_RECENT = 3
@@ -93,24 +100,49 @@ class CheckCount(Value):
     latest_title: str
 
 
+class RunBegin(Value):
+    """When a run began, as far as it is known, and when the last of it came.
+
+    Attributes:
+        seen: When its folder was first seen, by our clock.
+        came: When its folder last changed, by our clock; not before `seen`.
+        started: As its instrument says; None where that says nothing.
+    """
+
+    seen: Moment
+    came: Moment
+    started: Moment | None = None
+
+
 class Silence(Value):
-    """How long an instrument has begun no run, beside what is usual for it.
+    """How long nothing has come from an instrument, beside what is usual for it.
 
     Attributes:
         last_run: When the newest run was first seen.
+        came: When anything last came.
         quiet_seconds: Since then; 0 while a run is written.
-        usual_seconds: Between the beginnings of two runs, the median; None of too few runs.
+        usual_seconds: Between the beginnings of two runs, the median; None where too few beginnings are known.
         longest_seconds: The longest such pause.
-        runs: That this is from.
-        is_silent: Whether it is longer than twice the longest pause, and than a day.
+        weekly_seconds: The longest pause of a week, as three of four weeks have it at most.
+        said_seconds: How long nothing may come, as the instrument's setting says.
+        limit_seconds: After which it counts as silent: what its setting says, or twice the week's longest pause and
+            at least a day; None where neither is known.
+        runs: Beginnings that this is from.
+        is_silent: Whether it is longer than that.
+        is_writing: Whether a run is being written.
     """
 
     last_run: Moment | None
+    came: Moment | None
     quiet_seconds: float
     usual_seconds: float | None
     longest_seconds: float | None
+    weekly_seconds: float | None
+    said_seconds: float | None
+    limit_seconds: float | None
     runs: int
     is_silent: bool
+    is_writing: bool
 
 
 class Drift(Value):
@@ -151,26 +183,68 @@ def weeks_of(days: Iterable[DayCount], *, now: datetime) -> Sequence[Week]:
     ]
 
 
-def silence_of(begun: Sequence[datetime], *, is_writing: bool, now: datetime) -> Silence:
-    """Hold the present pause against those between the runs before.
+def silence_of(
+    begun: Sequence[RunBegin], *, is_writing: bool, now: datetime, said_seconds: float | None = None
+) -> Silence:
+    """Hold the present pause against those before.
+
+    One long stop, such as a repair, does not make the next one usual: of the longest pauses of the weeks in which a run
+    began, a quarter may be as long as they like.
 
     Args:
-        begun: When runs were first seen, newest first.
+        begun: Of its newest runs.
         is_writing: Whether one is being written.
         now: The moment of asking.
+        said_seconds: How long nothing may come, where somebody said so.
     """
-    pauses = [(later - earlier).total_seconds() for later, earlier in pairwise(begun)]
-    known = len(begun) >= FEWEST_RUNS
-    quiet = max(0.0, (now - begun[0]).total_seconds()) if begun and not is_writing else 0.0
-    longest = max(pauses) if known else None
+    moments = beginnings_of(begun)
+    pauses = [(later - earlier).total_seconds() for later, earlier in pairwise(moments)]
+    known = len(moments) >= FEWEST_RUNS
+    came = max((one.came for one in begun), default=None)
+    quiet = 0.0 if came is None or is_writing else max(0.0, (now - came).total_seconds())
+    weekly = _weekly(moments) if known else None
+    learned = None if weekly is None else max(SILENCE_FACTOR * weekly, SHORTEST_SILENCE.total_seconds())
+    limit = (said_seconds or learned) if begun else None
     return Silence(
-        last_run=begun[0] if begun else None,
+        last_run=max((one.seen for one in begun), default=None),
+        came=came,
         quiet_seconds=quiet,
         usual_seconds=median(pauses) if known else None,
-        longest_seconds=longest,
-        runs=len(begun),
-        is_silent=longest is not None and quiet > max(SILENCE_FACTOR * longest, SHORTEST_SILENCE.total_seconds()),
+        longest_seconds=max(pauses) if known else None,
+        weekly_seconds=weekly,
+        said_seconds=said_seconds,
+        limit_seconds=limit,
+        runs=len(moments),
+        is_silent=limit is not None and quiet > limit,
+        is_writing=is_writing,
     )
+
+
+def beginnings_of(begun: Sequence[RunBegin]) -> list[datetime]:
+    """Give the moments at which runs began, each once, newest first, as far back as any counts.
+
+    The instrument's own word counts, unless its clock is ahead of ours. Of runs that say nothing, those that were first
+    seen together, or one right after the other, came together: when each of them began is not known.
+    """
+    said = {one.started for one in begun if one.started is not None and one.started <= one.seen + CLOCKS_APART}
+    apart: list[datetime] = []
+    for one in sorted(begun, key=lambda run: run.seen):
+        if (one.started is None or one.started not in said) and (not apart or one.seen - apart[-1] >= TOGETHER):
+            apart.append(one.seen)
+    moments = sorted({*said, *apart}, reverse=True)
+    return [one for one in moments if moments[0] - one <= LONGEST_HISTORY]
+
+
+def _weekly(moments: Sequence[datetime]) -> float | None:
+    """Give the longest pause of a week that three of four weeks do not exceed, of the weeks in which a run began."""
+    if moments[0] - moments[-1] < SHORTEST_HISTORY:
+        return None
+    longest: dict[int, float] = {}
+    for later, earlier in pairwise(moments):
+        week = (moments[0] - later) // timedelta(days=7)
+        longest[week] = max(longest.get(week, 0.0), (later - earlier).total_seconds())
+    ordered = sorted(longest.values())
+    return ordered[-(-3 * len(ordered) // 4) - 1]
 
 
 def drifts_of(judged: Sequence[JudgedValues], *, now: datetime, most: int) -> Sequence[Drift]:

@@ -8,6 +8,15 @@ from typing import NamedTuple, TypeVar
 
 T = TypeVar("T")
 
+MAKERS = frozenset({".czi", ".nd2", ".lif"})
+"""How the names of files end whose planes only the maker's own reader finds."""
+
+Taken = tuple[float | None, float | None, float | None, float | None]
+"""Where the stage was, in micrometres along x, y and z, and when, in seconds from any beginning of the file."""
+
+MOST_TAKEN = 1e12
+"""No place and no time lies beyond it; times are counted from 1970 at the longest."""
+
 
 class PlacedPlane(NamedTuple):
     """Where a plane lies in its file, in OME's words, and how large it is.
@@ -18,6 +27,7 @@ class PlacedPlane(NamedTuple):
         field: What else tells planes apart and has no word of its own, such as a wavelength or a phase.
         samples: Of one pixel: 3 for a colour image.
         fault: Why there are no pixels of it, although the file speaks of it.
+        taken: Where and when it was taken, as the file records it; None where it does not.
     """
 
     key: tuple[int, ...]
@@ -31,6 +41,7 @@ class PlacedPlane(NamedTuple):
     t: int = 0
     samples: int = 1
     fault: str | None = None
+    taken: Taken | None = None
 
     @property
     def size_bytes(self) -> int:

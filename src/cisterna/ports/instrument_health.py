@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 from cisterna.domain.base import Value
-from cisterna.domain.instrument_health import CheckCount, DayCount
+from cisterna.domain.instrument_health import CheckCount, DayCount, RunBegin
 
 
 class Within(Value):
@@ -46,8 +46,12 @@ class InstrumentHealthBook(Protocol):
         """Name the data types of its newest so many runs since then."""
         ...
 
-    def begun(self, within: Within, *, limit: int) -> Sequence[datetime]:
-        """Tell when the newest runs were first seen, newest first."""
+    def begun(self, within: Within, *, limit: int) -> Sequence[RunBegin]:
+        """Tell when the newest runs began, the last that was first seen first.
+
+        Of more than `limit` runs those that were first seen together with the last of them are left out: the others of
+        them are not known. None is left out where all of them came together.
+        """
         ...
 
     def is_writing(self, within: Within) -> bool:

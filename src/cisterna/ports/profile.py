@@ -180,6 +180,37 @@ class TellsPlaces(Protocol):
         ...
 
 
+class TakenPlane(NamedTuple):
+    """One plane of a file of many: where it belongs, and where and when it was taken, if anything says that."""
+
+    plane: Plane
+    taken: StagePlace | None = None
+
+
+class FilePlanes(NamedTuple):
+    """What is told of the planes of one file.
+
+    Attributes:
+        pages: One for each page, in the order of the file; None where nothing says whose page it is.
+        is_of_run: Whether the file is a part of the run, as one of a set is, and not a run of its own.
+    """
+
+    pages: tuple[TakenPlane | None, ...]
+    is_of_run: bool = False
+
+
+@runtime_checkable
+class TellsPlanes(Protocol):
+    """What a profile may be able to do beside: tell of files that hold many planes which plane lies on which page."""
+
+    def planes(self, look: Look) -> Mapping[str, FilePlanes]:
+        """Give them by path, as far as they are known. Bad content gives fewer of them, or none, and raises nothing.
+
+        What it tells is of what the file should hold: a page that the file has not is a plane that is missing.
+        """
+        ...
+
+
 @runtime_checkable
 class MarkedProfile(Protocol):
     """A profile that may also tell by which files scripts usually take such a run for ended; it need not be true.

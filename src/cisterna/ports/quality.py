@@ -12,7 +12,7 @@ from pydantic import Field
 from cisterna.domain.base import Value
 from cisterna.domain.control_chart import BaselineRule, Chart
 from cisterna.domain.finding import Finding, Verdict, verdict_of
-from cisterna.ports.profile import Look, Plane
+from cisterna.ports.profile import FilePlanes, Look, Plane, StagePlace
 
 
 class PlaneReading(Value):
@@ -20,12 +20,30 @@ class PlaneReading(Value):
 
     Attributes:
         metrics, problem, unmeasured: As `Reading` has them.
+        taken: Where and when it was taken; None where nothing says it.
     """
 
     plane: Plane
+    taken: StagePlace | None = None
     metrics: dict[str, float | None] = Field(default_factory=dict)
     problem: str | None = None
     unmeasured: str | None = None
+
+
+class ChannelReading(Value):
+    """What one channel of a file gave: a detector of a cytometer, a lane of a flow cell.
+
+    Attributes:
+        channel: Its name, the same in every file of the instrument.
+        metrics: By the names that the file has them by.
+    """
+
+    channel: str
+    metrics: dict[str, float | None] = Field(default_factory=dict)
+
+
+CHANNELS_OF_FILE = 64
+"""More channels of one file are not told apart."""
 
 
 class Curve(Value):
@@ -57,8 +75,10 @@ class Reading(Value):
         unmeasured: Why nobody looked, in words, where that says nothing against the file: no reader, too large.
         thumbnail: A PNG of at most 256 x 256 pixels, or None.
         planes: Of a file that tells where each of its planes belongs: those that were chosen; then `metrics` is empty.
-        planes_in_file: How many there are to choose from; None for any other file.
+        planes_in_file: How many there are to choose from; None for any other file, and for one whose planes belong to a
+            run of several files.
         curves: What its report is drawn with, beside the metrics.
+        channels: Of a file whose detectors or lanes are measured each for itself, beside the whole.
     """
 
     shape: tuple[int, ...] = ()
@@ -70,6 +90,7 @@ class Reading(Value):
     planes: tuple[PlaneReading, ...] = ()
     planes_in_file: int | None = None
     curves: tuple[Curve, ...] = ()
+    channels: tuple[ChannelReading, ...] = ()
 
 
 class Spool(Protocol):
@@ -117,6 +138,15 @@ class LooksAround(Protocol):
 
     def of_run(self, look: Look) -> Meter:
         """Give the meter for one run; what lies beside its files is read when it is needed."""
+        ...
+
+
+@runtime_checkable
+class MeasuresPlanes(Protocol):
+    """What a meter may be able to do beside: measure planes of a file apart, where something tells which is which."""
+
+    def of_planes(self, planes: Mapping[str, FilePlanes]) -> Meter:
+        """Give the meter for one run whose files hold these planes, by path."""
         ...
 
 

@@ -3,7 +3,8 @@
 `cyc001_reg001_*/1_00001_Z001_CH1.tif` is region, tile, level and channel of a cycle of staining. `experiment.json` says
 how many there are of each, in the words of older software (`numCycles`) or of newer (`num_cycles`); `channelNames.txt`
 names the stain of every channel of every cycle. Nothing marks the end: the count tells that all is there, and silence
-that nothing more comes. Between two cycles the fluidics work, so a run is silent for an hour by plan.
+that nothing more comes. Between two cycles the fluidics work, so a run is silent for an hour by plan. The name of a
+folder ends in the date and time at which its region was begun (`_YYMMDD_HHMMSS`), where no converter has cut it off.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import islice, product
 
 from pydantic import JsonValue
@@ -22,14 +24,16 @@ from cisterna.domain.errors import CisternaError, InvalidInput, NotFound
 from cisterna.domain.listing import SeenFile
 from cisterna.domain.tiff_header import tiff_fault
 from cisterna.domain.untrusted import json_object, plain_text, real_number, whole_number
-from cisterna.ports.profile import Described, Look, Plane, Stretch
+from cisterna.ports.profile import Described, Look, Plane, StagePlace, Stretch
 from cisterna.services.file_evidence import file_faults
 
 _IMAGE = re.compile(
-    r"(?:[^/]+/)?cyc(?P<cycle>\d{1,4})_reg(?P<region>\d{1,4})[^/]*/"
+    r"(?:[^/]+/)?cyc(?P<cycle>\d{1,4})_reg(?P<region>\d{1,4})(?P<rest>[^/]*)/"
     r"(?P<own_region>\d{1,4})_(?P<tile>\d{1,6})_Z(?P<z>\d{1,4})_CH(?P<channel>\d{1,3})\.tiff?",
     re.IGNORECASE,
 )
+_STAMP = re.compile(r".*_(\d{6}_\d{6})", re.ASCII)
+_BEGINNING = datetime(1970, 1, 1)  # noqa: DTZ001 - of the instrument's own clock, whose zone is not told
 _EXPERIMENT, _NAMES = "experiment.json", "channelnames.txt"
 _MOST_PLANNED, _MOST_NAMES, _NAMES_BYTES = 2_000_000, 10_000, 1024 * 1024
 _CADENCE_SECONDS = 2 * 3600.0
@@ -137,6 +141,18 @@ class Codex:
             held[_place(match)[:2]].append(file.path)
         return [Stretch(tuple(held[one])) for one in sorted(held)]
 
+    def places(self, look: Look) -> Mapping[str, StagePlace]:
+        """Tell when images were taken: that their region of the cycle was begun is all that is recorded."""
+        began: dict[str, float | None] = {}
+        found: dict[str, StagePlace] = {}
+        for file, match in _images(look):
+            rest = match["rest"]
+            if rest not in began:
+                began[rest] = _began(rest)
+            if (seconds := began[rest]) is not None:
+                found[file.path] = StagePlace(seconds=seconds)
+        return found
+
     def is_image(self, path: str) -> bool:
         """Tell tiles from overviews and from everything else."""
         return bool(_IMAGE.fullmatch(path))
@@ -148,6 +164,16 @@ class Codex:
             return None
         cycle, region, tile, level, channel = _place(match)
         return Plane(region=f"reg{region:03}", field=str(tile), channel=f"cyc{cycle:03}_CH{channel}", z=level)
+
+
+def _began(rest: str) -> float | None:
+    """Read date and time out of the end of a folder's name; the clock is the instrument's, in its own zone."""
+    stamp = _STAMP.fullmatch(rest)
+    try:
+        moment = datetime.strptime(stamp[1], "%y%m%d_%H%M%S") if stamp is not None else None  # noqa: DTZ007 - see above
+    except ValueError:
+        return None
+    return (moment - _BEGINNING).total_seconds() if moment is not None else None
 
 
 def _side(look: Look, name: str) -> str | None:

@@ -9,9 +9,10 @@ folder, or a checksum file.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from posixpath import dirname, join
+from typing import TYPE_CHECKING, NamedTuple
 
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import ParseError, fromstring
@@ -22,10 +23,14 @@ from cisterna.domain.errors import InvalidInput, NotFound
 from cisterna.domain.listing import SeenFile
 from cisterna.domain.tiff_header import description_at, directory_at, page_bytes, tiff_fault
 from cisterna.domain.untrusted import plain_text
-from cisterna.ports.profile import Described, Look, Plane
+from cisterna.ports.profile import Described, FilePlanes, Look, Plane
 from cisterna.services.file_evidence import file_digests, file_evidence
+from cisterna.services.ome_planes import MOST_PLANES, ome_planes
 from cisterna.services.ome_xml import OmeXml, ome_xml
 from cisterna.services.zarr_tree import is_inside
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
 
 _IMAGE = re.compile(r".+\.ome\.(tiff?|btf|tf2|tf8)", re.IGNORECASE)
 _COMPANION = re.compile(r".+\.companion\.ome", re.IGNORECASE)
@@ -37,6 +42,14 @@ _PLANS = frozenset({"acquisition.yaml", "acquisition_channels.yaml"})
 
 class _OutOfReach(InvalidInput):
     """What a file says of itself lies too deep in it to be read for a look."""
+
+
+class _Told(NamedTuple):
+    """The OME-XML of one file, and what it says."""
+
+    path: str
+    xml: OmeXml
+    root: Element
 
 
 class OmeTiff:
@@ -59,7 +72,7 @@ class OmeTiff:
 
     def describe(self, look: Look) -> Described:
         """Read the OME-XML of the first file that has one."""
-        xml = next((one for _, one in _read(look, faults={}) if one.images), OmeXml())
+        xml = next((one.xml for one in _read(look, faults={}) if one.xml.images), OmeXml())
         fields = {"experiment_id": plain_text(look.folder), "files": len(_files(look)), **xml.fields}
         return Described(
             title=plain_text(look.folder) or "OME-TIFF",
@@ -82,6 +95,25 @@ class OmeTiff:
         del path
         return None
 
+    def planes(self, look: Look) -> Mapping[str, FilePlanes]:
+        """Read from the OME-XML which plane lies on which page; a set that is all of the folder is one run."""
+        found: dict[str, FilePlanes] = {}
+        documents, planes, is_set = 0, 0, False
+        for path, xml, root in _read(look, faults={}):
+            documents += 1
+            is_set = len(xml.files) > 1
+            is_renamed = _is_renamed(path, xml, look.listing.paths)
+            for name, pages in ome_planes(root).items():
+                place = path if name is None or is_renamed else join(dirname(path), name)
+                if (name is None or is_inside(name)) and place in look.listing.paths and self.is_image(place):
+                    found.setdefault(place, FilePlanes(pages))
+                    planes += len(pages)
+            if planes > MOST_PLANES:
+                break  # the files after it are measured as one image each
+        if documents == 1 and is_set:
+            return {path: told._replace(is_of_run=True) for path, told in found.items()}
+        return found
+
 
 class _Sets:
     """What the files' OME-XML asks for, and what is wrong with those files that were read."""
@@ -91,7 +123,7 @@ class _Sets:
         self._faults: dict[str, str] = {}
         self._planes: dict[str, int] = {}
         asked: dict[str, None] = {}
-        for path, xml in _read(look, faults=self._faults):
+        for path, xml, _ in _read(look, faults=self._faults):
             names = [*xml.files, *([xml.master] if xml.master is not None else [])]
             outside = next((name for name in names if not is_inside(name)), None)
             if outside is not None:
@@ -136,24 +168,25 @@ def _files(look: Look) -> list[SeenFile]:
     return [file for file in look.listing.files if _IMAGE.fullmatch(file.path)]
 
 
-def _read(look: Look, *, faults: dict[str, str]) -> Iterator[tuple[str, OmeXml]]:
+def _read(look: Look, *, faults: dict[str, str]) -> Iterator[_Told]:
     """Read the OME-XML of 200 files at most; of a set whose files are named in one of them, that one only."""
     companions = [file for file in look.listing.files if _COMPANION.fullmatch(file.path)]
     known: set[str] = set()
     for file in islice((one for one in [*companions, *_files(look)] if one.path not in known), _MOST_READ):
         try:
             text = _text(look, file)
-            xml = ome_xml(fromstring(text)) if text is not None else None
+            root = fromstring(text) if text is not None else None
+            xml = ome_xml(root) if root is not None else None
         except (NotFound, _OutOfReach):
             continue  # it went away since the listing, or tells nothing that can be held against it
         except (InvalidInput, ParseError, DefusedXmlException, ValueError, LookupError) as refusal:
             faults[file.path] = f"has no OME-XML that can be read ({type(refusal).__name__})"
             continue
-        if xml is None:
+        if root is None or xml is None:
             faults[file.path] = "has no OME-XML in its first image"
             continue
         known |= {join(dirname(file.path), name) for name in xml.files}
-        yield file.path, xml
+        yield _Told(file.path, xml, root)
 
 
 def _text(look: Look, file: SeenFile) -> bytes | None:

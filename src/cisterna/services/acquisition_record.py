@@ -72,7 +72,7 @@ def _kept_as_it_is(tx: Transaction, before: Acquisition | None, after: Acquisiti
 def kept_out(seen: Acquisition, erasure: Erasure) -> Acquisition:
     """Say that a run whose data were erased is not taken in again, and keep nothing of what it says of itself."""
     told = {"held": f"its data are not taken in again: {erasure.words}", "name": ERASED_TITLE, "reason": "erased"}
-    return seen.model_copy(update={**told, "end_reason": None, "progress": None})
+    return seen.model_copy(update={**told, "end_reason": None, "progress": None, "started_at": None})
 
 
 def request_ingest(tx: Transaction, acquisition: Acquisition, *, clock: Clock) -> bool:

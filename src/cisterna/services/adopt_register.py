@@ -153,7 +153,7 @@ class _Registration:
             if all(one.name != instrument.name for one in tx.instruments.list()):
                 tx.instruments.add(instrument)
         fresh = first_seen(find.path, instrument=instrument, submitter=instrument.name, clock=self.site.clock)
-        fresh = fresh.model_copy(update={"name": find.name})
+        fresh = fresh.model_copy(update={"name": find.name, "started_at": self._started(find, instrument, listing)})
         self._write(None, fresh, inspection, find, project=project, settled_since=settled_since)
 
     def _is_known(self, tx: Transaction, find: Find) -> bool:
@@ -214,6 +214,11 @@ class _Registration:
         if not inspection.is_claimed:
             raise _Held(f"the profile '{profile}' knew a part of it and does not know the whole folder; assign another")
         return inspection
+
+    def _started(self, find: Find, instrument: Instrument, listing: Listing) -> datetime | None:
+        """Read when the run began, as it says itself: all of a share are first seen together."""
+        look = FolderLook(find.path, listing, self.share, instrument.settings)
+        return self._profile(find.profile.value).describe(look).started_at
 
     def _listing(self, folder: str) -> Listing:
         listing = self.share.listing(folder)

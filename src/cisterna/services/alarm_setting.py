@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Mapping
 
@@ -16,6 +17,10 @@ CADENCE = "alarm_cadence_seconds"
 """The setting that says how often something is written at least, for runs whose plan does not."""
 FACTOR = "alarm_silence_factor"
 """The setting that says how many times the cadence silence may last."""
+INSTRUMENT_SECONDS = "alarm_instrument_seconds"
+"""The setting that says how long nothing may come from the instrument."""
+INSTRUMENT_SILENT = "instrument-silent"
+"""What `alarm_off` names to have nobody told that nothing comes from it."""
 DEFAULT_FACTOR = 1.5
 """Less than 2, at which a run counts as stalled: who is told in time may still save it."""
 
@@ -29,6 +34,20 @@ def kinds_off(settings: Mapping[str, str]) -> frozenset[AlertKind]:
     return frozenset(kind for kind in AlertKind if kind.value in _words(settings.get(OFF, "")))
 
 
+def tells_of_instrument(settings: Mapping[str, str]) -> bool:
+    """Tell whether anybody is to know that nothing comes from the instrument."""
+    return INSTRUMENT_SILENT not in _words(settings.get(OFF, ""))
+
+
+def instrument_seconds(settings: Mapping[str, str]) -> float | None:
+    """Give how long nothing may come from it; None where nobody said it. What is no number was refused before."""
+    try:
+        seconds = float(settings.get(INSTRUMENT_SECONDS, "0"))
+    except ValueError:
+        return None
+    return seconds if 0 < seconds < math.inf else None
+
+
 def wells_left_out(settings: Mapping[str, str]) -> tuple[str, ...]:
     """Give the patterns of wells that are left out."""
     return _words(settings.get(LEFT_OUT, ""))
@@ -40,9 +59,10 @@ def require_sound_alarm_settings(settings: Mapping[str, str]) -> None:
         if name in settings and (not _words(settings[name]) or len(settings[name]) > _LONGEST):
             msg = f"the setting {name} names nothing, or more than {_LONGEST} characters; take it away with --unset"
             raise InvalidInput(msg, setting=name)
-    unknown = [one for one in _words(settings.get(OFF, "")) if one not in set(AlertKind)]
+    kinds = [*AlertKind, INSTRUMENT_SILENT]
+    unknown = [one for one in _words(settings.get(OFF, "")) if one not in kinds]
     if unknown:
-        msg = f"'{unknown[0][:100]}' is no kind of alert; {OFF} takes {', '.join(AlertKind)}"
+        msg = f"'{unknown[0][:100]}' is no kind of alert; {OFF} takes {', '.join(kinds)}"
         raise InvalidInput(msg, setting=OFF)
 
 

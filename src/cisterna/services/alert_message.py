@@ -17,6 +17,7 @@ from cisterna.domain.event import Event
 from cisterna.domain.finding import Verdict
 from cisterna.domain.fixity import Fixity
 from cisterna.ports.catalogue import Catalogue, Transaction
+from cisterna.services.alarm_setting import INSTRUMENT_SECONDS, INSTRUMENT_SILENT, OFF
 
 _OF_VERDICT: Mapping[object, MessageKind] = {
     Verdict.QUARANTINED: MessageKind.QUARANTINED,
@@ -104,6 +105,24 @@ def _of_guard(tx: Transaction, event: Event, base: str) -> AlertMessage | None:
     )
 
 
+def _of_silence(tx: Transaction, event: Event, base: str) -> AlertMessage | None:
+    instrument = tx.instruments.get(event.subject)
+    silence = instrument.silence
+    if silence is None or instrument.in_shadow is not None or not instrument.watched:
+        return None
+    advice = (
+        "Look at the instrument, its computer and its share. If it rests by intent: cisterna instrument set "
+        f"{instrument.name} --set {INSTRUMENT_SECONDS}=N, or --set {OFF}={INSTRUMENT_SILENT}, --reason TEXT"
+    )
+    return AlertMessage(
+        kind=MessageKind.INSTRUMENT_SILENT,
+        subject=f"Nothing comes from {instrument.name}",
+        lines=(silence.words, advice, *_instrument(instrument.name)),
+        address=f"{base}/instruments/{instrument.name}",
+        instrument=instrument.name,
+    )
+
+
 def _of_fixity(tx: Transaction, event: Event, base: str) -> AlertMessage | None:
     if event.data.get("fixity") != Fixity.DAMAGED or event.data.get("from") == Fixity.DAMAGED:
         return None
@@ -144,6 +163,7 @@ _WRITERS: Mapping[str, Callable[[Transaction, Event, str], AlertMessage | None]]
     "version.stage": _of_review,
     "alert.raised": _of_alert,
     "instrument.guarded": _of_guard,
+    "instrument.silent": _of_silence,
     "copy.fixity": _of_fixity,
     "release.refused": _of_release,
     "release.stopped": _of_release,

@@ -139,7 +139,9 @@ def claim_folder(
     if not inspection.is_claimed:
         msg = f"{path}/{folder} is no run of the profile '{profile.name}'; name another profile, or look at the folder"
         raise UnclaimedFolder(msg, path=f"{path}/{folder}", profile=profile.name)
-    known = fresh.project or resolve_project(fresh, profile.describe(look))
+    described = profile.describe(look)
+    known = fresh.project or resolve_project(fresh, described)
+    fresh = fresh.model_copy(update={"started_at": described.started_at or fresh.started_at})
     if project is not None and known is not None and known != project:
         msg = f"{path}/{folder} belongs to the project '{known}'; leave --project out, or change the binding first"
         raise Conflict(msg, path=f"{path}/{folder}", project=known, wanted=project)

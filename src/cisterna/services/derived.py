@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from posixpath import splitext
 from typing import NamedTuple
 
 from cisterna.domain.dataset import Dataset, Relation, Stage, Version, version_id
@@ -13,13 +15,14 @@ from cisterna.domain.identifier import ark, dataset_id
 from cisterna.domain.manifest import FileEntry, Manifest
 from cisterna.domain.ocfl import CONTENT, object_root
 from cisterna.domain.part import Part
+from cisterna.domain.plane_choice import MAKERS
 from cisterna.domain.work import Attempt
 from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.ports.clock import Clock
 from cisterna.ports.object_store import ObjectStore
 from cisterna.ports.quality import TableFile
 from cisterna.services.erased import require_not_erased
-from cisterna.services.measurement import IN_FILE, METRICS_PATH, UNMEASURED
+from cisterna.services.measurement import METRICS_PATH, UNMEASURED
 from cisterna.services.part_table import HeldPart, held_parts, read_part_manifest
 from cisterna.services.quarantine import require_not_given_up
 from cisterna.services.staging import drop_staging, read_staged
@@ -56,16 +59,14 @@ class Source:
     def images(self) -> Iterator[Row]:
         """Give one row an image, with the columns `path` and those of `PLANE`; in parts, in the order of the paths.
 
-        Planes inside makers' files are none: whoever derives is given whole files, and cannot open those.
+        Planes inside makers' files are none: whoever derives is given whole files, and cannot open those. Of any other
+        file of several planes the row tells no place.
         """
         for version, dataset in [(one.version, one.dataset) for one in self.parts] or [(self.version, self.dataset)]:
             metrics = self._tables.load(read_staged(version, METRICS_PATH, dataset=dataset, store=self._store))
             if PLANE[0] not in metrics:
                 continue  # it holds files of another kind, which have no place
-            for values in zip(*metrics.values(), strict=True):
-                row = dict(zip(metrics, values, strict=True))
-                if not row.get("problem") and row.get(IN_FILE) is None and not row.get(UNMEASURED):
-                    yield {name: row.get(name) for name in ("path", *PLANE)}
+            yield from whole_files(metrics)
 
     def read(self, path: str, *, limit_bytes: int, use: str) -> bytes:
         """Read a file from the archive, never from the instrument.
@@ -92,6 +93,20 @@ class Source:
             manifest = read_part_manifest(version, dataset=dataset, store=self._store, tables=self._tables)
             self._open = (version.version_id, {entry.path: entry for entry in manifest.files})
         return self._open[1]
+
+
+def whole_files(metrics: Mapping[str, Sequence[object]]) -> Iterator[Row]:
+    """Give one row a file of which something could be read, in their order."""
+    nothing = [None] * len(metrics["path"])
+    names = ("path", "problem", UNMEASURED, *PLANE)
+    planes: dict[str, list[Row]] = {}
+    for path, problem, why, *place in zip(*(metrics.get(name, nothing) for name in names), strict=True):
+        if not problem and not why and splitext(str(path))[1].lower() not in MAKERS:
+            row = dict(zip(PLANE, place, strict=True))
+            planes.setdefault(str(path), []).append({"path": str(path), **row})
+    counts = Counter(map(str, metrics["path"]))
+    for path, rows in planes.items():
+        yield rows[0] if counts[path] == 1 else {"path": path, **dict.fromkeys(PLANE)}
 
 
 class Asked(NamedTuple):

@@ -36,6 +36,7 @@ from cisterna.services.acquisition_record import (
     taken,
 )
 from cisterna.services.inspection import UNBOUND, inspect_folder, is_settled
+from cisterna.services.instrument_silence import SilenceMemory, weigh_instrument
 from cisterna.services.judgement import lacking_end
 from cisterna.services.look import FolderLook
 from cisterna.services.mass_change import Belief, Losses, end_acceptance, weigh_losses
@@ -87,12 +88,14 @@ class SweepMemory:
         suspects: Folders of runs that had come to rest and were seen changed, as long as that is not believed.
         writing: How those that are written came on.
         shadow: What shadow mode follows.
+        silence: Since when it is known whether anything comes at all.
     """
 
     known: Mapping[str, Acquisition] = field(default_factory=dict)
     suspects: set[str] = field(default_factory=set)
     writing: WritingMemory = field(default_factory=WritingMemory)
     shadow: ShadowMemory = field(default_factory=ShadowMemory)
+    silence: SilenceMemory = field(default_factory=SilenceMemory)
     _believed: dict[str, float] = field(default_factory=dict)
     _since: dict[str, tuple[str, float]] = field(default_factory=dict)
     _pauses: dict[str, Pauses] = field(default_factory=dict)
@@ -219,6 +222,8 @@ def sweep_instrument(
     sweep.catch_up()
     if memory is not None:
         end_notes(sweep.writing, instrument=instrument.name, memory=memory.writing, catalogue=catalogue)
+        answers = declared.silence is not None and bool(sweep.written)
+        weigh_instrument(instrument.name, memory=memory.silence, at_once=answers, catalogue=catalogue, clock=clock)
     return sweep.result(folders=len(folders))
 
 
@@ -430,8 +435,11 @@ class _Sweep:
             known_end=fresh.end_reason,
         )
         project = fresh.project
-        if project is None and inspection.is_claimed:
-            project = self.resolve_project(fresh, profile.describe(look))
+        is_over = is_settled(inspection.assessment.state) and not is_settled(fresh.state)
+        if inspection.is_claimed and (project is None or (is_over and fresh.started_at is None)):
+            described = profile.describe(look)
+            project = project or self.resolve_project(fresh, described)
+            fresh = fresh.model_copy(update={"started_at": described.started_at or fresh.started_at})
         if inspection.wake_seconds is not None and not is_settled(inspection.assessment.state):
             self.wakes.append(inspection.wake_seconds)
         after = taken(fresh, inspection, project=project, clock=self.clock)

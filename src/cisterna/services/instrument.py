@@ -27,7 +27,7 @@ from cisterna.ports.profile import Profile
 from cisterna.ports.source import LandingZone, SentinelWriter
 from cisterna.services.account import require_role
 from cisterna.services.ahead_request import OFF, READ_AHEAD
-from cisterna.services.alarm_setting import CADENCE, FACTOR, require_sound_alarm_settings
+from cisterna.services.alarm_setting import CADENCE, FACTOR, INSTRUMENT_SECONDS, require_sound_alarm_settings
 from cisterna.services.inspection import ALLOW_NAMES
 from cisterna.services.shadow import tell_shadow
 from cisterna.services.transition import announce
@@ -39,9 +39,12 @@ _NUMBERS = {
     "mass_change_floor": 1e9,
     CADENCE: 1e9,
     FACTOR: 1000.0,
+    INSTRUMENT_SECONDS: 1e9,
 }
 """Settings that every instrument may have and that are numbers, each with its largest value."""
 _LONGEST_RUN_MINUTES = 1e6
+_SEEN = ("created_at", "copies", "guard", "accepted", "shadow", "silence")
+"""What became of an instrument since it was declared: the same declaration again leaves it as it is."""
 
 
 class Sentinel(Value):
@@ -254,7 +257,7 @@ def _add(tx: Transaction, instrument: Instrument, *, clock: Clock) -> Instrument
     if instrument.shadow is not None and present.in_shadow is None:
         msg = f"the instrument '{instrument.name}' is declared already; run `cisterna instrument shadow` for it"
         raise AlreadyExists(msg, instrument=instrument.name)
-    kept = {name: getattr(present, name) for name in ("created_at", "copies", "guard", "accepted", "shadow")}
+    kept = {name: getattr(present, name) for name in _SEEN}
     again = instrument.model_copy(update=kept)
     if again.model_copy(update={"identity": present.identity}) != present:
         msg = (

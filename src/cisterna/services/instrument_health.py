@@ -21,7 +21,6 @@ from cisterna.domain.instrument_health import (
     Week,
     drifts_of,
     rate_of,
-    silence_of,
     weeks_of,
 )
 from cisterna.domain.permission import may_see
@@ -30,11 +29,11 @@ from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.ports.clock import Clock
 from cisterna.ports.instrument_health import Within
 from cisterna.ports.roster import Group
+from cisterna.services.instrument_silence import silence_now
 from cisterna.services.overview import Choice, Overview, count_overviews, list_overviews
 
 NEWEST_RUNS = 1000
 """Of so many runs the checks that did not pass are counted."""
-_RUNS_FOR_PAUSES = 200
 _SHOWN = 10
 _JUDGED = 150
 _NEVER = "no dataset"
@@ -48,6 +47,7 @@ class InstrumentHealth(Value):
         guard: Why its landing zone is not believed at present, or None.
         rates: Of the last 7, 30 and 90 days, by when runs were first seen.
         weeks: The last 13, oldest first.
+        told_at: When a message said that nothing comes from it, as long as nothing does.
         alerts: Those that stand, newest first, at most ten.
         held: Runs that are held, the latest first, at most ten; `held_count` counts all.
         failing: What did not pass most often, of the newest 1,000 runs of the last 90 days.
@@ -64,6 +64,7 @@ class InstrumentHealth(Value):
     rates: tuple[Rate, ...]
     weeks: tuple[Week, ...]
     silence: Silence
+    told_at: Moment | None
     alerts: tuple[Alert, ...]
     held: tuple[Overview, ...]
     held_count: int
@@ -93,11 +94,7 @@ def instrument_health(
         facts = {
             "rates": [rate_of(days, period=period) for period in PERIODS],
             "weeks": weeks_of(days, now=now),
-            "silence": silence_of(
-                tx.instrument_health.begun(within, limit=_RUNS_FOR_PAUSES),
-                is_writing=tx.instrument_health.is_writing(within),
-                now=now,
-            ),
+            "silence": silence_now(tx, instrument, within, now=now),
             "alerts": tx.alerts.list(
                 projects=within.projects,
                 unclaimed=within.unclaimed,
@@ -117,6 +114,7 @@ def instrument_health(
             "path": instrument.path,
             "watched": instrument.watched,
             "in_shadow": instrument.in_shadow is not None,
+            "told_at": instrument.silence.raised_at if instrument.silence else None,
             "guard": instrument.guard.words if instrument.guard else None,
             "asked_at": now,
             "held": list_overviews(held, catalogue=catalogue, bucket=bucket, account=account, limit=_SHOWN),

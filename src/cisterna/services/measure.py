@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from cisterna.domain.dataset import Version
 from cisterna.domain.digest import DIGEST_ALGORITHM, DigestAlgorithm
@@ -14,8 +14,8 @@ from cisterna.domain.work import Attempt
 from cisterna.ports.catalogue import Catalogue
 from cisterna.ports.clock import Clock
 from cisterna.ports.object_store import ObjectStore, ServerCopier
-from cisterna.ports.profile import Profile, TellsPlaces
-from cisterna.ports.quality import MeterChoice, TableFile
+from cisterna.ports.profile import FilePlanes, Look, Profile, StagePlace, TellsPlaces, TellsPlanes
+from cisterna.ports.quality import MeasuresPlanes, Meter, MeterChoice, TableFile
 from cisterna.ports.room import Room
 from cisterna.ports.source import LandingZone
 from cisterna.services.lease_watch import LeaseWatch
@@ -78,13 +78,14 @@ def measure_version(
         keep_on=watch.look,
     )
     look = FolderLook(begun.acquisition.folder, listing, zone, begun.instrument.settings)
+    planes = profile.planes(look) if isinstance(profile, TellsPlanes) else {}
     means = Means(
         lease=lease,
         zone=zone,
         profile=profile,
         catalogue=catalogue,
         store=store,
-        meter=meters.of_run(begun.dataset.data_type, look),
+        meter=_meter(meters.of_run(begun.dataset.data_type, look), planes),
         tables=tables,
         clock=clock,
         image_limit_bytes=image_limit_bytes,
@@ -95,12 +96,28 @@ def measure_version(
         room=room,
         watch=watch,
         pace=pace,
-        places=profile.places(look) if isinstance(profile, TellsPlaces) else {},
+        places=_places(profile, look, planes),
     )
     if len(listing.files) > most_files:
         disown_ahead(begun.acquisition.acquisition_id, lease=lease, catalogue=catalogue)
         return measure_parts(begun, listing, means=means, most_files=most_files)
     return measure_object(begun, listing, means=means)
+
+
+def _meter(meter: Meter, planes: Mapping[str, FilePlanes]) -> Meter:
+    """Have planes measured apart, where the profile tells which is which and the meter can."""
+    return meter.of_planes(planes) if planes and isinstance(meter, MeasuresPlanes) else meter
+
+
+def _places(profile: Profile, look: Look, planes: Mapping[str, FilePlanes]) -> Mapping[str, StagePlace]:
+    """Give where and when images were taken; of a file of planes its first one, from which the run's time counts."""
+    found = dict(profile.places(look)) if isinstance(profile, TellsPlaces) else {}
+    for path, told in planes.items():
+        taken = [one.taken for one in told.pages if one is not None and one.taken is not None]
+        timed = [place for place in taken if place.seconds is not None]
+        if told.is_of_run and timed:
+            found[path] = min(timed, key=lambda place: place.seconds or 0.0)
+    return found
 
 
 def _frozen_listing(begun: Begun, *, zone: LandingZone) -> Listing:

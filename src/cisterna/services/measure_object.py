@@ -36,7 +36,7 @@ from cisterna.ports.source import LandingZone
 from cisterna.services.arrival import Arrivals, abort_unwanted, find_arrivals, mark_of
 from cisterna.services.data_manifest import MANIFEST_PATH, dump_manifest
 from cisterna.services.lease_watch import LeaseWatch
-from cisterna.services.measurement import CURVES_PATH, METRICS_PATH, PREVIEWS_PATH, Measurement
+from cisterna.services.measurement import CHANNELS_PATH, CURVES_PATH, METRICS_PATH, PREVIEWS_PATH, Measurement
 from cisterna.services.one_read import ReadFile, ReadPlan, read_once
 from cisterna.services.pace import Pace
 from cisterna.services.recover import Recovery, recover_object
@@ -151,9 +151,11 @@ def measure_object(begun: Begun, listing: Listing, *, means: Means) -> Version |
             METRICS_PATH: measurement.metrics(tables=means.tables),
             PREVIEWS_PATH: measurement.previews(tables=means.tables),
         }
-        curves = measurement.curves(tables=means.tables)
-        if curves is not None:
-            files[CURVES_PATH] = curves
+        more = {
+            CURVES_PATH: measurement.curves(tables=means.tables),
+            CHANNELS_PATH: measurement.channels(tables=means.tables),
+        }
+        files |= {path: body for path, body in more.items() if body is not None}
         staged = stage_files(version, files, dataset=begun.dataset, store=store)
         counted: dict[str, object] = {
             "manifest_digest": manifest.digest,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cached_property
 from typing import NamedTuple
 
 from cisterna.domain.listing import Listing
@@ -16,6 +15,9 @@ from cisterna.services.one_read import ReadFile
 METRICS_PATH = "quality/metrics.parquet"
 PREVIEWS_PATH = "quality/previews.parquet"
 CURVES_PATH = "quality/curves.parquet"
+CHANNELS_PATH = "quality/channels.parquet"
+CHANNELS_OF_RUN = 100_000
+"""Of a run with more channels of files - detectors, lanes - none is told apart: some of them would pass for all."""
 FILES_WITH_CURVES = 200
 """Of more files with curves, so many or fewer are drawn, spread evenly."""
 EVEN_PREVIEWS = 96
@@ -62,6 +64,7 @@ class Measurement:
         self._files: list[ReadFile | None] = [None] * len(listing.files)
         self._previews: dict[int, bytes] = {}
         self._worst: list[tuple[float, int, bytes]] = []
+        self._channels = 0
 
     def take(self, index: int, result: ReadFile) -> None:
         """Take the result for one place of the listing."""
@@ -69,6 +72,10 @@ class Measurement:
         if reading is not None and reading.thumbnail is not None:
             self._take_preview(index, reading, reading.thumbnail)
             reading = reading.model_copy(update={"thumbnail": None})
+        if reading is not None and reading.channels:
+            self._channels += len(reading.channels)
+            if self._channels > CHANNELS_OF_RUN:
+                reading = reading.model_copy(update={"channels": ()})
         self._files[index] = ReadFile(result.entry, reading)
 
     def files(self) -> Sequence[ReadFile]:
@@ -88,9 +95,7 @@ class Measurement:
             for name in _PLANE:
                 columns[name] = [None if row.plane is None else getattr(row.plane, name) for row in rows]
             columns[IN_FILE] = [row.planes_in_file for row in rows]
-            if self._places:
-                taken = [self._taken(row.path) for row in rows]
-                columns.update(zip(PLACE, map(list, zip(*taken, strict=True)), strict=True) if taken else ())
+            columns.update(self._taken(rows))
         columns["problem"] = [row.reading.problem for row in rows]
         columns[UNMEASURED] = [row.reading.unmeasured for row in rows]
         for name in self._names:
@@ -104,16 +109,29 @@ class Measurement:
         if not reading.planes:
             yield _Row(path, self._plane(path), reading.planes_in_file, reading)
 
-    def _taken(self, path: str) -> StagePlace:
-        """Give a file's place, with its time from that of the run's first image on."""
-        place = self._places.get(path, StagePlace())
-        if place.seconds is None:
-            return place
-        return place._replace(seconds=round(place.seconds - self._begun, 6))
+    def _taken(self, rows: Sequence[_Row]) -> dict[str, Sequence[object]]:
+        """Give where and when each was taken, times from the first image on: of the run, or of a file that is its own.
 
-    @cached_property
-    def _begun(self) -> float:
-        return min(one.seconds for one in self._places.values() if one.seconds is not None)
+        Nothing, where nothing of the run says it.
+        """
+        known = [self._place_of(row) for row in rows]
+        if not self._places and not any(place is not None for place in known):
+            return {}
+        begun: dict[str | None, float] = {}
+        said = [(None, place) for place in self._places.values()]
+        for own, place in [*said, *((_own_run(row), place) for row, place in zip(rows, known, strict=True))]:
+            if place is not None and place.seconds is not None:
+                begun[own] = min(begun.get(own, math.inf), place.seconds)
+        taken = [
+            place if place.seconds is None else place._replace(seconds=round(place.seconds - begun[_own_run(row)], 6))
+            for row, place in zip(rows, (place or StagePlace() for place in known), strict=True)
+        ]
+        return {name: [place[number] for place in taken] for number, name in enumerate(PLACE)} if taken else {}
+
+    def _place_of(self, row: _Row) -> StagePlace | None:
+        """Give where and when it was taken, as its file says or the run."""
+        own = row.reading.taken if isinstance(row.reading, PlaneReading) else None
+        return own if own is not None else self._places.get(row.path)
 
     def previews(self, *, tables: TableFile) -> bytes:
         """Encode `quality/previews.parquet`: path and PNG."""
@@ -137,6 +155,19 @@ class Measurement:
                 columns["y"] += curve.y
         return tables.dump(columns)
 
+    def channels(self, *, tables: TableFile) -> bytes | None:
+        """Encode `quality/channels.parquet`, one row a channel of a file; None where none is told apart."""
+        found = [(file.entry.path, one) for file in self.files() if file.reading for one in file.reading.channels]
+        if not found or self._channels > CHANNELS_OF_RUN:
+            return None
+        columns: dict[str, Sequence[object]] = {
+            "path": [path for path, _ in found],
+            "channel": [one.channel for _, one in found],
+        }
+        for name in sorted({name for _, one in found for name in one.metrics}):
+            columns[name] = [one.metrics.get(name) for _, one in found]
+        return tables.dump(columns)
+
     def _take_preview(self, index: int, reading: Reading, png: bytes) -> None:
         if index in self._even:
             self._previews[index] = png
@@ -153,3 +184,8 @@ class Measurement:
             return None
         metrics = [reading.metrics, *(one.metrics for one in reading.planes)]
         return max((value for one in metrics if (value := one.get(self._focus)) is not None), default=None)
+
+
+def _own_run(row: _Row) -> str | None:
+    """Name the file whose planes are a run of their own; None for what is part of the run."""
+    return None if row.planes_in_file is None else row.path

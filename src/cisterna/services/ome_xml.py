@@ -7,7 +7,7 @@ the text refuses entities first.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -21,7 +21,16 @@ if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
 _MOST_IMAGES, _MOST_SIZE, _MOST_BLOCKS = 100_000, 10**9, 2_000_000
-_UM = {"µm": 1.0, "\u03bcm": 1.0, "um": 1.0, "nm": 1e-3, "mm": 1e3, "m": 1e6, "cm": 1e4, "pm": 1e-6, None: 1.0}
+LENGTHS_UM: Mapping[str | None, float] = {
+    "µm": 1.0,
+    "\u03bcm": 1.0,
+    "um": 1.0,
+    "nm": 1e-3,
+    "mm": 1e3,
+    "m": 1e6,
+    "cm": 1e4,
+    "pm": 1e-6,
+}
 
 
 class OmeXml(Value):
@@ -47,14 +56,14 @@ class OmeXml(Value):
 
 def ome_xml(root: Element) -> OmeXml:
     """Read the facts out of a parsed document; what is not there, or is no sound value, is left out."""
-    images = list(islice(_each(root, "Image"), _MOST_IMAGES))
-    pixels = [found for image in images if (found := _first(image, "Pixels")) is not None]
+    images = list(islice(elements(root, "Image"), _MOST_IMAGES))
+    pixels = [found for image in images if (found := first_element(image, "Pixels")) is not None]
     files = Counter[str]()
-    for block in islice((one for part in pixels for one in _each(part, "TiffData")), _MOST_BLOCKS):
-        name = plain_text(uuid.get("FileName")) if (uuid := _first(block, "UUID")) is not None else None
+    for block in islice((one for part in pixels for one in elements(part, "TiffData")), _MOST_BLOCKS):
+        name = plain_text(uuid.get("FileName")) if (uuid := first_element(block, "UUID")) is not None else None
         if name is not None:
-            files[name] += _whole(block, "PlaneCount") or 1
-    pointer = _first(root, "BinaryOnly")
+            files[name] += whole(block, "PlaneCount") or 1
+    pointer = first_element(root, "BinaryOnly")
     return OmeXml(
         images=len(images),
         planes=sum(_planes(part) for part in pixels),
@@ -62,13 +71,13 @@ def ome_xml(root: Element) -> OmeXml:
         files=dict(files),
         master=plain_text(pointer.get("MetadataFile")) if pointer is not None else None,
         fields=_fields(root, pixels),
-        microscope=_model(_first(root, "Microscope")),
+        microscope=_model(first_element(root, "Microscope")),
         started_at=_started(images),
     )
 
 
 def _fields(root: Element, pixels: list[Element]) -> dict[str, JsonValue]:
-    objective = _first(root, "Objective")
+    objective = first_element(root, "Objective")
     first = pixels[0] if pixels else None
     found: dict[str, JsonValue | None] = {
         "objective": _model(objective),
@@ -76,14 +85,14 @@ def _fields(root: Element, pixels: list[Element]) -> dict[str, JsonValue]:
         "numerical_aperture": _real(objective, "LensNA"),
         "pixel_size_um": _size_um(first, "PhysicalSizeX"),
         "z_step_um": _size_um(first, "PhysicalSizeZ"),
-        "z_levels": _whole(first, "SizeZ"),
-        "time_points": _whole(first, "SizeT"),
-        "width_px": _whole(first, "SizeX"),
-        "height_px": _whole(first, "SizeY"),
+        "z_levels": whole(first, "SizeZ"),
+        "time_points": whole(first, "SizeT"),
+        "width_px": whole(first, "SizeX"),
+        "height_px": whole(first, "SizeY"),
         "images": len(pixels),
         "channels": [
             name
-            for one in islice(_each(first, "Channel") if first is not None else (), 200)
+            for one in islice(elements(first, "Channel") if first is not None else (), 200)
             if (name := plain_text(one.get("Name"))) is not None
         ],
         "software": plain_text(root.get("Creator")),
@@ -91,24 +100,26 @@ def _fields(root: Element, pixels: list[Element]) -> dict[str, JsonValue]:
     return {name: value for name, value in found.items() if value not in (None, [], 0)}
 
 
-def _each(parent: Element, name: str) -> Iterator[Element]:
+def elements(parent: Element, name: str) -> Iterator[Element]:
     """Give every element of that name below, in whatever namespace."""
     return (one for one in parent.iter() if isinstance(one.tag, str) and one.tag.rpartition("}")[2] == name)
 
 
-def _first(parent: Element | None, name: str) -> Element | None:
-    return next(_each(parent, name), None) if parent is not None else None
+def first_element(parent: Element | None, name: str) -> Element | None:
+    """Give the first of them."""
+    return next(elements(parent, name), None) if parent is not None else None
 
 
 def _planes(pixels: Element) -> int:
     """Count the planes of an image: channels that share a plane, such as red, green and blue, count once."""
-    channels = [_whole(one, "SamplesPerPixel") or 1 for one in islice(_each(pixels, "Channel"), 10_000)]
-    size_c = _whole(pixels, "SizeC") or 1
+    channels = [whole(one, "SamplesPerPixel") or 1 for one in islice(elements(pixels, "Channel"), 10_000)]
+    size_c = whole(pixels, "SizeC") or 1
     count = len(channels) if channels and sum(channels) == size_c else size_c
-    return count * (_whole(pixels, "SizeZ") or 1) * (_whole(pixels, "SizeT") or 1)
+    return count * (whole(pixels, "SizeZ") or 1) * (whole(pixels, "SizeT") or 1)
 
 
-def _whole(element: Element | None, name: str) -> int | None:
+def whole(element: Element | None, name: str) -> int | None:
+    """Read a whole number above nought from an attribute; None for anything else."""
     text = element.get(name) if element is not None else None
     if text is None or len(text) > 12 or not text.strip().isdecimal():
         return None
@@ -127,7 +138,7 @@ def _real(element: Element | None, name: str) -> float | None:
 
 def _size_um(element: Element | None, name: str) -> float | None:
     size = _real(element, name)
-    factor = _UM.get(element.get(f"{name}Unit")) if element is not None else None
+    factor = LENGTHS_UM.get(element.get(f"{name}Unit", "µm")) if element is not None else None
     return None if size is None or factor is None else size * factor
 
 
@@ -140,7 +151,7 @@ def _model(element: Element | None) -> str | None:
 
 def _started(images: list[Element]) -> datetime | None:
     """Read when the first image was taken; OME writes a time without a zone for UTC."""
-    said = _first(images[0], "AcquisitionDate") if images else None
+    said = first_element(images[0], "AcquisitionDate") if images else None
     text = plain_text(said.text if said is not None else None, longest=40)
     try:
         moment = datetime.fromisoformat(text) if text is not None else None

@@ -107,9 +107,12 @@ def _wells_and_fields(placed: Sequence[Placed]) -> dict[str, _Missing]:
     for one in placed:
         taken[one.well][one.t].add(one.field)
         times[one.inside].add(one.t)
-    usual = _usual_fields([frozenset().union(*by_time.values()) for by_time in taken.values()])
+    fields_of: dict[str | None, list[frozenset[str]]] = defaultdict(list)
+    for (inside, _), by_time in taken.items():
+        fields_of[inside].append(frozenset().union(*by_time.values()))
+    usual = {inside: _usual_fields(some) for inside, some in fields_of.items()}
     for (inside, region), by_time in sorted(taken.items(), key=lambda item: (item[0][0] or "", item[0][1])):
-        own = frozenset().union(*by_time.values()) | usual
+        own = frozenset().union(*by_time.values()) | usual[inside]
         for time in sorted(times[inside]):
             when = f" at time point {time}" if len(times[inside]) > 1 else ""
             if time not in by_time:
@@ -131,23 +134,24 @@ def _usual_fields(wells: Sequence[frozenset[str]]) -> frozenset[str]:
 def _channels(placed: Sequence[Placed]) -> _Missing:
     missing = _Missing()
     at: dict[tuple[str, str, str, int], set[str]] = defaultdict(set)
+    channels: dict[str, set[str]] = defaultdict(set)
     for one in placed:
         at[one.inside or "", one.region, one.field, one.t].add(one.channel)
-    channels = {one.channel for one in placed}
+        channels[one.inside or ""].add(one.channel)
     for (inside, region, name, time), there in sorted(at.items()):
-        for channel in sorted(channels - there):
+        for channel in sorted(channels[inside] - there):
             missing.add(f"{channel} of {region} field {name} at time point {time}{_of_file(inside)}")
     return missing
 
 
 def _z_planes(placed: Sequence[Placed]) -> _Missing:
     missing = _Missing()
-    stacks: dict[str, dict[tuple[str, str, str, int], set[int]]] = defaultdict(lambda: defaultdict(set))
+    stacks: dict[tuple[str, str], dict[tuple[str, str, int], set[int]]] = defaultdict(lambda: defaultdict(set))
     for one in placed:
-        stacks[one.channel][one.inside or "", one.region, one.field, one.t].add(one.z)
-    for channel, members in sorted(stacks.items()):
+        stacks[one.channel, one.inside or ""][one.region, one.field, one.t].add(one.z)
+    for (channel, inside), members in sorted(stacks.items()):
         usual = _usual(members.values())
-        for (inside, region, name, time), levels in sorted(members.items()):
+        for (region, name, time), levels in sorted(members.items()):
             for level in sorted((usual | set(_between(levels))) - levels):
                 missing.add(f"plane {level} of {channel}, {region} field {name}, time point {time}{_of_file(inside)}")
     return missing

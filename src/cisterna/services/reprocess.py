@@ -12,7 +12,7 @@ from cisterna.domain.work import Work, WorkKind, WorkState
 from cisterna.metadata.record import Given
 from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.ports.clock import Clock
-from cisterna.services.measurement import CURVES_PATH, METRICS_PATH, PREVIEWS_PATH
+from cisterna.services.measurement import CHANNELS_PATH, CURVES_PATH, METRICS_PATH, PREVIEWS_PATH
 from cisterna.services.person import require_account, visible_version
 from cisterna.services.quarantine import require_free, require_not_given_up
 from cisterna.services.transition import announce, announce_opened
@@ -29,6 +29,7 @@ _KEPT = {
         {
             "provenance/manifest.parquet",
             "provenance/parts.parquet",
+            CHANNELS_PATH,
             CURVES_PATH,
             METRICS_PATH,
             PREVIEWS_PATH,

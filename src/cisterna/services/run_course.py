@@ -81,6 +81,21 @@ def run_course(taken: Sequence[Taken]) -> Course:
     return Course(row, late)
 
 
+def joined_courses(courses: Sequence[Course]) -> Course:
+    """Put the courses of runs that lie in one dataset together: what was worst in any of them, and all of the gaps."""
+    known = list(courses) or [run_course([])]
+    row: SummaryRow = {}
+    for name in known[0].row:
+        values = [one.row[name] for one in known]
+        numbers = [value for value in values if isinstance(value, int | float)]
+        told = (sum if name == "time_gaps" else max)(numbers) if numbers else None
+        row[name] = next(iter(values)) if name.endswith("_unknown") else told
+    for name in ("stage_drift_um", "focus_drift_um", "time_gaps", "channel_orders"):
+        if row[name] is not None:
+            row[f"{name.removesuffix('_um')}_unknown"] = None
+    return Course(row, {index: waited for one in known for index, waited in one.late.items()})
+
+
 _Found = tuple[float | int | None, str]
 _NO_PLACES = "what it wrote does not say where the stage was"
 _NO_TIMES = "what it wrote does not say when its images were taken"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 
 from pydantic import Field
@@ -27,12 +27,15 @@ class Facts(Value):
         planned_missing_names: What the look at the run said of those, in words.
         images_in: For labels, how many images the model was given.
         wells_left_out: Shell patterns of wells that may be dark, as the instrument's settings name them.
+        channels: What was measured of single channels of files - detectors, lanes - with `path` and `channel`; None
+            where nothing was.
     """
 
     planned_missing_share: float | None = None
     planned_missing_names: str | None = None
     images_in: int | None = None
     wells_left_out: tuple[str, ...] = ()
+    channels: MetricTable | None = None
 
 
 class Summary(Value):
@@ -48,6 +51,24 @@ class Summary(Value):
     row: SummaryRow
     table: MetricTable
     by_channel: dict[str, dict[str, float | None]] = Field(default_factory=dict)
+
+
+def split_rows(table: MetricTable, units: Callable[[int], Iterable[str]]) -> dict[str, MetricTable]:
+    """Give the rows of each unit as a table of their own; a row may belong to several, or to none."""
+    rows: dict[str, list[int]] = {}
+    for row in range(table.rows):
+        for unit in units(row):
+            rows.setdefault(unit, []).append(row)
+    return {
+        unit: MetricTable(columns={name: [cells[row] for row in of_unit] for name, cells in table.columns.items()})
+        for unit, of_unit in rows.items()
+    }
+
+
+def known_values(row: SummaryRow, names: Iterable[str]) -> dict[str, float | None]:
+    """Give the numbers among some columns of a row, for one channel."""
+    found = ((name, number(row[name])) for name in names)
+    return {name: value for name, value in found if value is not None}
 
 
 def number(cell: object) -> float | None:

@@ -7,7 +7,18 @@ from types import MappingProxyType
 
 from cisterna.ports.quality import MetricTable
 from cisterna.services.measurement import UNMEASURED
-from cisterna.services.summary import NO_LIMITS, Cell, Facts, Summary, SummaryRow, is_said, maximum, number
+from cisterna.services.summary import (
+    NO_LIMITS,
+    Cell,
+    Facts,
+    Summary,
+    SummaryRow,
+    is_said,
+    known_values,
+    maximum,
+    number,
+    split_rows,
+)
 
 DEFAULT_LIMITS: Mapping[str, float] = MappingProxyType({"scatter_margin_share_max": 0.1, "doublet_share_max": 0.15})
 """What is not given by the suite: those of `expectations/cytometry/default.json`."""
@@ -52,7 +63,30 @@ def summarise_cytometry(table: MetricTable, facts: Facts, *, limits: Mapping[str
         "unreadable": list(files.unreadable),
         "constant_detectors_share": list(files.constant_shares),
     }
-    return Summary(row=row, table=MetricTable(columns={**table.columns, **added}))
+    return Summary(
+        row=row, table=MetricTable(columns={**table.columns, **added}), by_channel=_by_detector(facts.channels, by)
+    )
+
+
+def _by_detector(channels: MetricTable | None, limits: Mapping[str, float]) -> dict[str, dict[str, float | None]]:
+    """Give what is worst of each detector in any file, by the names that the row has; of a time there is one a file."""
+    if channels is None:
+        return {}
+    found: dict[str, dict[str, float | None]] = {}
+    for detector, rows in split_rows(channels, lambda row: [str(channels.columns["channel"][row])]).items():
+        files = _Files(rows)
+        worst: SummaryRow = {
+            "fluorescence_margin_worst_share": files.worst("fluorescence_margin_share"),
+            "constant_detectors_worst_share": files.worst("constant_detectors"),
+            "nonfinite_worst_share": files.worst("nonfinite_share"),
+            "drift_worst": files.worst("drift"),
+        }
+        if files.known("scatter_margin_share"):
+            worst["files_with_scatter_margins"] = files.above(
+                "scatter_margin_share", limits["scatter_margin_share_max"]
+            )
+        found[detector] = known_values(worst, worst)
+    return found
 
 
 class _Files:

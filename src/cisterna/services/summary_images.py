@@ -137,16 +137,18 @@ class _Images:
         return max((len(sizes) for sizes in grouped.values()), default=None)
 
     def planes_missing(self) -> int | None:
-        """Count the planes that a channel lacks where others have one; None when no image says where it belongs."""
+        """Count planes that a channel lacks and another of its run has; None where no image tells its place."""
         places = self._places("region", "field", "z", "t")
-        seen = {
-            (place, channel)
-            for place, channel, cell in zip(places, self._channel, self._column("channel"), strict=True)
-            if cell is not None and place[1] is not None
-        }
+        seen: dict[Cell, set[tuple[tuple[Cell, ...], str]]] = defaultdict(set)
+        for place, channel, cell in zip(places, self._channel, self._column("channel"), strict=True):
+            if cell is not None and place[1] is not None:
+                seen[place[0]].add((place, channel))
         if not seen:
             return None
-        return len({place for place, _ in seen}) * len({channel for _, channel in seen}) - len(seen)
+        return sum(
+            len({place for place, _ in some}) * len({channel for _, channel in some}) - len(some)
+            for some in seen.values()
+        )
 
     def _stacked(self) -> dict[str, list[list[int]]]:
         """Give the rows of each channel's stacks: planes of one place and time; what tells no place stands alone."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 
 from cisterna.ports.quality import MetricTable
 from cisterna.services.measurement import IN_FILE, PLACE
 from cisterna.services.plate_structure import Placed, plate_structure
-from cisterna.services.run_course import Taken, run_course
+from cisterna.services.run_course import Course, Taken, joined_courses, run_course
 from cisterna.services.summary import Cell, SummaryRow, number
 
 _PLACE = ("region", "field", "channel", "z", "t")
@@ -17,27 +17,29 @@ _PLACE = ("region", "field", "channel", "z", "t")
 def summarise_places(table: MetricTable) -> tuple[SummaryRow, list[float | None]]:
     """Give the columns of the summary, and for each row how long it was waited for, where that was a gap.
 
-    Planes of a maker's file of which only some were measured say nothing of what is missing.
+    Planes of a maker's file of which only some were measured say nothing of what is missing, nor of how it went.
     """
-    known = list(_known(table))
     whole = _whole_files(table)
-    placed = [
-        Placed(region, field, channel, z, t, inside)
-        for _, region, field, channel, z, t, inside in known
-        if inside is None or inside in whole
-    ]
-    names = ("focus", *PLACE)
-    columns = [[number(cell) for cell in _column(table, name)] for name in names]
-    course = run_course(
-        [
-            Taken(index, region, field, channel, z, t, *(column[index] for column in columns))
-            for index, region, field, channel, z, t, inside in known
-            if inside is None
-        ]
-    )
+    known = list(_known(table))
+    told = [one for one in known if one[6] is None or one[6] in whole]
+    placed = [Placed(region, field, channel, z, t, inside) for _, region, field, channel, z, t, inside in told]
+    course = _course(table, told)
     row = plate_structure(placed)
     row["structure_unknown"] = "only some planes of its files were measured" if known and not placed else None
     return {**row, **course.row}, [course.late.get(index) for index in range(table.rows)]
+
+
+_Place = tuple[int, str, str, str, int, int, str | None]
+
+
+def _course(table: MetricTable, told: Sequence[_Place]) -> Course:
+    """Follow the run, and each file whose planes are a run of their own."""
+    columns = [[number(cell) for cell in _column(table, name)] for name in ("focus", *PLACE)]
+    runs: Mapping[str | None, list[Taken]] = defaultdict(list)
+    for index, region, field, channel, z, t, inside in told:
+        taken = Taken(index, region, field, channel, z, t, *(column[index] for column in columns))
+        runs[inside].append(taken)
+    return joined_courses([run_course(runs[inside]) for inside in sorted(runs, key=lambda name: name or "")])
 
 
 def _known(table: MetricTable) -> Iterator[tuple[int, str, str, str, int, int, str | None]]:

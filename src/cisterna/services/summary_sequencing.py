@@ -7,14 +7,25 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from math import log10
 from statistics import median
 from typing import NamedTuple
 
 from cisterna.ports.quality import MetricTable
 from cisterna.services.measurement import UNMEASURED
-from cisterna.services.summary import NO_LIMITS, Cell, Facts, Summary, SummaryRow, is_said, maximum, number
+from cisterna.services.summary import (
+    NO_LIMITS,
+    Cell,
+    Facts,
+    Summary,
+    SummaryRow,
+    is_said,
+    known_values,
+    maximum,
+    number,
+    split_rows,
+)
 
 PLATFORMS = {0: "unknown", 1: "illumina", 2: "nanopore", 3: "pacbio", 4: "mgi"}
 """What the column `platform_code` stands for."""
@@ -27,6 +38,17 @@ _LONG_READS = ("nanopore", "pacbio")
 _MATE = re.compile(r"(?P<before>.+)_(?P<read>[RI]?[123])(?P<after>(?:_\d{3})?\.(?:fastq|fq)(?:\.gz)?)")
 _FAILED = re.compile(r"(?:.+/)?fastq_(?:fail|skip)/.+")
 _UNDETERMINED = re.compile(r"(?:.+/)?Undetermined_[^/]+")
+_CHANNELS = re.compile(r".+?(?:_L0*(?P<lane>[1-9]\d?))?_(?P<read>[RI][123])(?:_\d{3})?\.(?:fastq|fq)(?:\.gz)?")
+_OF_CHANNELS = (
+    *("reads_total", "bases_total", "q30_share", "mean_quality_phred", "effective_quality_phred"),
+    *("low_quality_files_share", "n_worst_share", "adapter_worst_share", "duplication_worst_share", "gc_share"),
+    *("length_median_bases", "length_n50_bases"),
+)
+"""Columns of the summary that a read of the pair, and a lane, has of its own."""
+_RUN_SUMS = ("run_base_calls", "run_clusters", "run_tiles")
+_RUN_LOWEST = ("run_q30_share", "run_worst_cycle_q30_share", "run_passed_filter_share", "run_cycles")
+_RUN_HIGHEST = ("run_lacking_calls_share", "run_silent_tiles_share", "run_error_share", "run_density_per_mm2")
+_RUN_COLUMNS = (*_RUN_SUMS, *_RUN_LOWEST, *_RUN_HIGHEST)
 _INDEX = re.compile(r".+_I[123](?:_\d{3})?\.(?:fastq|fq)(?:\.gz)?")
 
 Numbers = Sequence[float | None]
@@ -52,12 +74,42 @@ def summarise_sequences(table: MetricTable, facts: Facts, *, limits: Mapping[str
         limits: `q30_share_min`, and for a platform `q30_share_min.<platform>` or `effective_quality_min_phred.
             <platform>`; what is not given has the default of `expectations/sequencing/default.json`.
     """
-    files = _Files(table, {**DEFAULT_LIMITS, **limits})
-    mates = files.mates()
-    margins = files.margins()
-    judged = {name: files.judged(name) for name in ("n_share", "adapter_share", "duplication_share")}
-    row: SummaryRow = {
-        "files_found": table.rows or None,
+    by = {**DEFAULT_LIMITS, **limits}
+    files = _Files(table, by)
+    mates, margins = files.mates(), files.margins()
+    channels = split_rows(table, lambda row: _channels_of(str(table.columns["path"][row])))
+    by_channel = {
+        channel: known_values(_row_of_reads(of_channel, facts, mates=of_channel.mates()), _OF_CHANNELS)
+        for channel, of_channel in ((name, _Files(rows, by)) for name, rows in channels.items())
+    }
+    added: dict[str, list[Cell]] = {
+        "unreadable": list(files.unreadable),
+        "quality_margin": list(margins),
+        "n_judged_share": list(files.judged("n_share")),
+        "adapter_judged_share": list(files.judged("adapter_share")),
+        "duplication_judged_share": list(files.judged("duplication_share")),
+        "mate_uneven": list(mates.uneven),
+        "mate_renamed": list(mates.renamed),
+    }
+    return Summary(
+        row=_row_of_reads(files, facts, mates=mates),
+        table=MetricTable(columns={**table.columns, **added}),
+        by_channel={channel: values for channel, values in by_channel.items() if values},
+    )
+
+
+def _channels_of(path: str) -> Iterator[str]:
+    """Name the read of the pair, such as R1, and the lane, as demultiplexed files are called; others have neither."""
+    found = _CHANNELS.fullmatch(path)
+    if found is not None:
+        yield found["read"]
+        if found["lane"] is not None:
+            yield f"lane {found['lane']}"
+
+
+def _row_of_reads(files: _Files, facts: Facts, *, mates: _Mates) -> SummaryRow:
+    return {
+        "files_found": files.rows or None,
         "files_unreadable": files.unreadable_count,
         "planned_missing_share": facts.planned_missing_share,
         "platform": files.platform,
@@ -67,13 +119,13 @@ def summarise_sequences(table: MetricTable, facts: Facts, *, limits: Mapping[str
         "q30_share": files.pooled("q30_share", by=files.bases),
         "mean_quality_phred": files.pooled("mean_quality_phred", by=files.bases),
         "effective_quality_phred": files.effective_quality(),
-        "low_quality_files_share": _share(margins, lambda margin: margin < 1),
+        "low_quality_files_share": _share(files.margins(), lambda margin: margin < 1),
         "failed_reads_share": files.reads_share(_FAILED),
         "undetermined_reads_share": files.reads_share(_UNDETERMINED),
         "empty_reads_share": _part(files.numbers("empty_reads"), files.reads),
-        "n_worst_share": maximum(judged["n_share"]),
-        "adapter_worst_share": maximum(judged["adapter_share"]),
-        "duplication_worst_share": maximum(judged["duplication_share"]),
+        "n_worst_share": maximum(files.judged("n_share")),
+        "adapter_worst_share": maximum(files.judged("adapter_share")),
+        "duplication_worst_share": maximum(files.judged("duplication_share")),
         "gc_share": files.pooled("gc_share", by=files.bases, of=files.libraries),
         "gc_range_share": _range(files.judged("gc_share")),
         "length_min_bases": min(_known(files.judged("length_min_bases")), default=None),
@@ -84,16 +136,6 @@ def summarise_sequences(table: MetricTable, facts: Facts, *, limits: Mapping[str
         "mates_renamed": (_count(mates.renamed, bool) or 0) if files.any_read else None,
         "crlf_files": _count(files.numbers("crlf"), bool),
     }
-    added: dict[str, list[Cell]] = {
-        "unreadable": list(files.unreadable),
-        "quality_margin": list(margins),
-        "n_judged_share": list(judged["n_share"]),
-        "adapter_judged_share": list(judged["adapter_share"]),
-        "duplication_judged_share": list(judged["duplication_share"]),
-        "mate_uneven": list(mates.uneven),
-        "mate_renamed": list(mates.renamed),
-    }
-    return Summary(row=row, table=MetricTable(columns={**table.columns, **added}))
 
 
 def summarise_run(table: MetricTable, facts: Facts, *, limits: Mapping[str, float] = NO_LIMITS) -> Summary:
@@ -102,7 +144,28 @@ def summarise_run(table: MetricTable, facts: Facts, *, limits: Mapping[str, floa
     Where a folder holds several runs, counts are summed up and each share is that of the worst.
     """
     del limits
+    lanes = _lanes(facts)
+    by_channel = {
+        lane: known_values(_row_of_run(_Files(rows, {}), facts), _RUN_COLUMNS) for lane, rows in lanes.items()
+    }
     files = _Files(table, {})
+    added: dict[str, list[Cell]] = {"unreadable": list(files.unreadable)}
+    return Summary(
+        row=_row_of_run(files, facts),
+        table=MetricTable(columns={**table.columns, **added}),
+        by_channel={lane: values for lane, values in by_channel.items() if values},
+    )
+
+
+def _lanes(facts: Facts) -> Mapping[str, MetricTable]:
+    """Give what the sequencer's own files hold of each lane."""
+    told = facts.channels
+    if told is None:
+        return {}
+    return split_rows(told, lambda row: [str(told.columns["channel"][row])])
+
+
+def _row_of_run(files: _Files, facts: Facts) -> SummaryRow:
     row: SummaryRow = {
         "metrics_files": _count(files.firsts("run_base_calls", "run_clusters", "run_error_share"), bool),
         "files_unreadable": files.unreadable_count,
@@ -110,14 +173,10 @@ def summarise_run(table: MetricTable, facts: Facts, *, limits: Mapping[str, floa
         "reads_total": _total(files.reads),
         "bases_total": _total(files.bases),
     }
-    sums = ("run_base_calls", "run_clusters", "run_tiles")
-    lowest = ("run_q30_share", "run_worst_cycle_q30_share", "run_passed_filter_share", "run_cycles")
-    highest = ("run_lacking_calls_share", "run_silent_tiles_share", "run_error_share", "run_density_per_mm2")
-    row |= {name: _total(files.numbers(name)) for name in sums}
-    row |= {name: min(_known(files.numbers(name)), default=None) for name in lowest}
-    row |= {name: maximum(files.numbers(name)) for name in highest}
-    added: dict[str, list[Cell]] = {"unreadable": list(files.unreadable)}
-    return Summary(row=row, table=MetricTable(columns={**table.columns, **added}))
+    row |= {name: _total(files.numbers(name)) for name in _RUN_SUMS}
+    row |= {name: min(_known(files.numbers(name)), default=None) for name in _RUN_LOWEST}
+    row |= {name: maximum(files.numbers(name)) for name in _RUN_HIGHEST}
+    return row
 
 
 class _Files:
@@ -125,6 +184,7 @@ class _Files:
 
     def __init__(self, table: MetricTable, limits: Mapping[str, float]) -> None:
         self._table, self._limits = table, limits
+        self.rows = table.rows
         self.unreadable = [is_said(cell) for cell in self._column("problem")]
         self._unmeasured = [is_said(cell) for cell in self._column(UNMEASURED)]
         self._paths = [str(cell) for cell in self._column("path")]

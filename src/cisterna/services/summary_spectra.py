@@ -60,7 +60,11 @@ def summarise_spectra(table: MetricTable, facts: Facts, *, limits: Mapping[str, 
         "empty_share": list(files.empty_shares()),
         **{name: list(cells) for name, cells in flags.items()},
     }
-    return Summary(row=row, table=MetricTable(columns={**files.table.columns, **added}))
+    return Summary(
+        row=row,
+        table=MetricTable(columns={**files.table.columns, **added}),
+        by_channel={f"MS{level}": values for level in (1, 2) if (values := files.of_level(level))},
+    )
 
 
 def _told_of_conversions(table: MetricTable) -> MetricTable:
@@ -127,6 +131,14 @@ class _Files:
             else None
             for row in rows
         ]
+
+    def of_level(self, level: int) -> dict[str, float | None]:
+        """Give what the row has of one level alone; nothing where no file has a spectrum of it."""
+        spectra, empty = self.numbers(f"ms{level}_spectra"), self.numbers(f"empty_ms{level}_spectra")
+        pairs = [(some, of_all) for some, of_all in zip(empty, spectra, strict=True) if some is not None and of_all]
+        if not pairs:
+            return {}
+        return {"spectra": sum(of_all for _, of_all in pairs), "empty_worst_share": max(a / b for a, b in pairs)}
 
     def flags(self) -> dict[str, Sequence[bool | None]]:
         """Tell of each file how it is wrong; None where it was not measured."""

@@ -23,7 +23,7 @@ from cisterna.ports.object_store import ObjectStore
 from cisterna.ports.quality import GateReport, MetricTable, QualityGate, TableFile
 from cisterna.services.alarm_setting import wells_left_out
 from cisterna.services.field_export import exported
-from cisterna.services.measurement import METRICS_PATH
+from cisterna.services.measurement import CHANNELS_PATH, METRICS_PATH
 from cisterna.services.plane_finding import told_of_planes
 from cisterna.services.staging import read_staged, stage_files
 from cisterna.services.summary import Cell, Facts, Summary
@@ -165,6 +165,9 @@ def _summary_of(
     try:
         loaded = tables.load(read_staged(version, METRICS_PATH, dataset=dataset, store=store))
         table, problem = _table(loaded), None
+        if CHANNELS_PATH in version.staged:
+            channels = _table(tables.load(read_staged(version, CHANNELS_PATH, dataset=dataset, store=store)))
+            facts = facts.model_copy(update={"channels": channels})
     except (InvalidInput, ObjectNotFound) as error:
         table = MetricTable(columns={"path": []})
         message = f"The table of what was measured cannot be read, so nothing could be judged: {error}"

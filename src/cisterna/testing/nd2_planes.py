@@ -21,7 +21,12 @@ Values: TypeAlias = "Mapping[str, float | int | str | bool | Values]"
 
 
 def nd2_of(
-    pixels: NDArray[Any], *, channels: Sequence[str] = (), left_out: Sequence[int] = (), told: Values | None = None
+    pixels: NDArray[Any],
+    *,
+    channels: Sequence[str] = (),
+    left_out: Sequence[int] = (),
+    told: Values | None = None,
+    recorded: Mapping[str, Sequence[float]] | None = None,
 ) -> bytes:
     """Write a file.
 
@@ -30,6 +35,7 @@ def nd2_of(
         channels: Their names.
         left_out: Frames that the experiment speaks of and the file has not.
         told: What the image attributes say otherwise than is true.
+        recorded: What the microscope recorded of every frame: `X`, `Y` and `Z` in micrometres, `T` in milliseconds.
     """
     times, positions, levels, count, height, width = pixels.shape
     names = [*channels, *(f"C{place}" for place in range(len(channels), count))]
@@ -53,6 +59,7 @@ def nd2_of(
             tree({"SLxImageTextInfo": {"TextInfoItem_6": _CAPTURED, "TextInfoItem_14": "NIS-Elements AR 5.30"}}),
         ),
     ]
+    chunks += _recorded(recorded or {})
     body = _chunk(_SIGNATURE, b"Ver3.0".ljust(64, b"\0"))
     places = [(_SIGNATURE, 0, 64)]
     frames = np.moveaxis(pixels, 3, -1).reshape(-1, height, width, count)
@@ -125,6 +132,27 @@ def _picture(names: Sequence[str]) -> dict[str, Any]:
         "wsObjectiveName": "Plan Apo 20x DIC M",
         "wsCameraName": "Nobody Flash 1",
     }
+
+
+def _recorded(columns: Mapping[str, Sequence[float]]) -> list[tuple[bytes, bytes]]:
+    """Write the columns of NIS-Elements' table of recorded data, and its times, which lie apart."""
+    packed = {name: np.asarray(values, "<f8").tobytes() for name, values in columns.items()}
+    tags: dict[str, Any] = {
+        f"Tag{place}": {
+            "ID": name,
+            "Type": 3,
+            "Group": 1,
+            "Size": len(columns[name]),
+            "Desc": f"{name} Coord",
+            "Unit": "µm",
+        }
+        for place, name in enumerate(name for name in columns if name != "T")
+    }
+    chunks = [
+        (b"CustomData|AcqTimesCache!" if name == "T" else f"CustomData|{name}!".encode(), body)
+        for name, body in packed.items()
+    ]
+    return [*chunks, (b"CustomDataVar|CustomDataV2_0!", tree({"CustomTagDescription_v1.0": tags}))] if tags else chunks
 
 
 def _chunk(name: bytes, content: bytes, *, name_bytes: int = 0) -> bytes:

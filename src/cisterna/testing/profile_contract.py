@@ -12,7 +12,16 @@ import pytest
 
 from cisterna.domain.acquisition import AcquisitionState
 from cisterna.domain.errors import InvalidInput, NotFound
-from cisterna.ports.profile import Look, Profile, StagePlace, Stretch, TellsPlaces, TellsStretches
+from cisterna.ports.profile import (
+    FilePlanes,
+    Look,
+    Profile,
+    StagePlace,
+    Stretch,
+    TellsPlaces,
+    TellsPlanes,
+    TellsStretches,
+)
 from cisterna.services.judgement import Patience, assess
 
 LookAt = Callable[[Path], Look]
@@ -106,6 +115,18 @@ class ProfileContract:
             assert profile.is_image(path)
             assert all(value is None or math.isfinite(value) for value in place)
 
+    def test_what_it_tells_of_planes_is_of_images_of_the_run_and_no_plane_lies_twice(
+        self, profile: Profile, run: Path, look_at: LookAt
+    ) -> None:
+        """A profile that tells none, or fewer, has its files measured as one image each."""
+        look = look_at(run)
+
+        for path, told in _planes(profile, look).items():
+            assert path in look.listing.paths
+            assert profile.is_image(path)
+            planes = [one.plane for one in told.pages if one is not None]
+            assert len(planes) == len({tuple(plane.model_dump().values()) for plane in planes})
+
     def test_it_never_writes(self, profile: Profile, run: Path, look_at: LookAt) -> None:
         """The landing zone is the instrument's."""
         before = look_at(run)
@@ -150,9 +171,14 @@ def _places(profile: Profile, look: Look) -> Mapping[str, StagePlace]:
     return profile.places(look) if isinstance(profile, TellsPlaces) else {}
 
 
+def _planes(profile: Profile, look: Look) -> Mapping[str, FilePlanes]:
+    return profile.planes(look) if isinstance(profile, TellsPlanes) else {}
+
+
 def _ask(profile: Profile, look: Look) -> None:
     profile.claims(look)
     _places(profile, look)
+    _planes(profile, look)
     _stretches(profile, look)
     profile.inspect(look)
     assert profile.describe(look).title

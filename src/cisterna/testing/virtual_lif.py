@@ -40,9 +40,12 @@ def lif(*, xml: str | None = None, pixels: int = _SIDE * _SIDE) -> bytes:
     return struct.pack("<iI", 0x70, len(head)) + head + _block("MemBlock_0", b"") + _block("MemBlock_1", bytes(pixels))
 
 
-def lif_of(images: Mapping[str, NDArray[Any]]) -> bytes:
-    """Write a file of images by name, each with the axes T, Z, C, Y, X."""
-    elements = "".join(_image(name, f"MemBlock_{place}", pixels) for place, (name, pixels) in enumerate(images.items()))
+def lif_of(images: Mapping[str, NDArray[Any]], *, stamps: Mapping[str, str] | None = None) -> bytes:
+    """Write a file of images by name, each with the axes T, Z, C, Y, X, and with `stamps` the text of its times."""
+    elements = "".join(
+        _image(name, f"MemBlock_{place}", pixels, (stamps or {}).get(name))
+        for place, (name, pixels) in enumerate(images.items())
+    )
     text = (
         '<LMSDataContainerHeader Version="2"><Element Name="project" Visibility="1"><Data><Experiment Path="x"/></Data>'
         f'<Memory Size="0" MemoryBlockID="MemBlock_none"/><Children>{elements}</Children></Element>'
@@ -53,7 +56,12 @@ def lif_of(images: Mapping[str, NDArray[Any]]) -> bytes:
     return struct.pack("<iI", 0x70, len(head)) + head + _block("MemBlock_none", b"") + b"".join(blocks)
 
 
-def _image(name: str, block: str, pixels: NDArray[Any]) -> str:
+def time_stamps(*seconds: float) -> str:
+    """Write times since 1970 as a file has them: tenths of a microsecond since 1601, in hexadecimal."""
+    return " ".join(f"{round(one * 10_000_000) + 116_444_736_000_000_000:x}" for one in seconds)
+
+
+def _image(name: str, block: str, pixels: NDArray[Any], stamps: str | None) -> str:
     times, levels, channels, height, width = pixels.shape
     steps = pixels.strides
     axes = ((1, width, steps[4]), (2, height, steps[3]), (3, levels, steps[1]), (4, times, steps[0]))
@@ -69,9 +77,10 @@ def _image(name: str, block: str, pixels: NDArray[Any]) -> str:
         f'IsLUTInverted="0" BytesInc="{channel * steps[2]}" BitInc="0"/>'
         for channel in range(channels)
     )
+    timed = "" if stamps is None else f"<TimeStampList>{stamps}</TimeStampList>"
     return (
         f'<Element Name="{name}" Visibility="1"><Data><Image><ImageDescription><Channels>{described}</Channels>'
-        f"<Dimensions>{dimensions}</Dimensions></ImageDescription></Image></Data>"
+        f"<Dimensions>{dimensions}</Dimensions></ImageDescription>{timed}</Image></Data>"
         f'<Memory Size="{pixels.nbytes}" MemoryBlockID="{block}"/></Element>'
     )
 

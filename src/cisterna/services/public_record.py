@@ -10,7 +10,7 @@ from cisterna.domain.dataset import Dataset, Version
 from cisterna.domain.errors import PublicationRefused
 from cisterna.domain.publication import Publication
 from cisterna.metadata.listing import ListedFile
-from cisterna.metadata.record import MetadataRecord
+from cisterna.metadata.record import read_record
 from cisterna.metadata.schema_org import schema_org_document
 from cisterna.ports.catalogue import Transaction
 from cisterna.ports.object_store import ObjectStore
@@ -59,7 +59,7 @@ def public_record(
     if version.metadata is None:
         msg = f"{version.version_id} has no description; it cannot be made public without one"
         raise PublicationRefused(msg, version_id=version.version_id)
-    described = MetadataRecord.model_validate(version.metadata)
+    described = read_record(version.metadata)
     files, lists = version_files(version, dataset, parts, store=store, tables=tables)
     documents = {
         kind: read_verified(version, path, dataset=dataset, store=store).decode()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
-from cisterna.domain.credit import Contributor, ContributorRole, Creator, Funding, Reference, ReferenceKind, Subject
+from cisterna.domain.credit import Creator
 from cisterna.domain.dataset import Dataset, Stage, Version
 from cisterna.domain.digest import sha512_of
 from cisterna.domain.finding import Finding, Outcome, Verdict
@@ -14,7 +14,7 @@ from cisterna.domain.instrument import Instrument
 from cisterna.domain.project import Access, HumanData, MetadataDefaults, Project
 from cisterna.metadata.build import build_record
 from cisterna.metadata.listing import ListedFile
-from cisterna.metadata.record import InstrumentFacts, MetadataRecord, ModelFacts, Related, SampleFacts
+from cisterna.metadata.record import Given, MetadataRecord, ModelFacts, Related
 from cisterna.ports.profile import Described, Plane
 
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
@@ -154,42 +154,50 @@ def a_derived_record(**changes: Any) -> MetadataRecord:
     return a_record(**arguments)
 
 
-def a_full_record(**changes: Any) -> MetadataRecord:
-    """Describe a dataset of which every field says something."""
-    record = a_record()
-    said = {
-        "description": "Nuclei of one plate.\nThree fields of view in a well.",
-        "creators": (*record.creators, Creator(name="Brown University", ror="https://ror.org/05gq02987")),
-        "contributors": (
-            Contributor(name="Curie, Marie", orcid="0000-0001-5109-3700", role=ContributorRole.DATA_CURATOR),
-            Contributor(name="The Imaging Farm", role=ContributorRole.HOSTING_INSTITUTION),
-        ),
-        "publisher_ror": "https://ror.org/05gq02987",
-        "language": "en-GB",
-        "subjects": (Subject(label="mitosis", curie="GO:0000278"),),
-        "samples": SampleFacts(organisms=(Subject(label="Homo sapiens", curie="NCBITaxon:9606"),), wells=96),
-        "funding": (
-            Funding(
-                funder="The Council",
-                funder_id="https://doi.org/10.13039/501100004359",
-                award_number="2026-00001",
-                award_title="Counting nuclei",
-                award_uri="https://example.org/2026-00001",
-            ),
-            Funding(funder="The Foundation", funder_id="https://ror.org/05gq02987"),
-        ),
-        "references": (
-            Reference(kind=ReferenceKind.PAPER, identifier="10.5555/12345678", title="A paper"),
-            Reference(kind=ReferenceKind.LAB_NOTEBOOK, identifier="https://eln.example/experiments/7"),
-            Reference(kind=ReferenceKind.ETHICS_APPROVAL, identifier="Dnr 2026-00001", title="Approval"),
-        ),
-        "instrument": InstrumentFacts(
-            name="squid-1", profile="squid", model="Squid", manufacturer="Cephla", serial="7", pid="hdl:21.T11148/abc"
-        ),
-        **changes,
-    }
-    return MetadataRecord.model_validate({**dict(record), **said})
-
-
 def listed(path: str, body: bytes = b"pixels") -> ListedFile:
     return ListedFile(path=path, size_bytes=len(body), sha512=sha512_of(body), modified=NOW)
+
+
+CREDIT: dict[str, Any] = {
+    "contributors": (
+        "DataCollector: Ek, Bo; 0000-0001-5109-3700; The Imaging Farm",
+        "ProjectLeader: Carberry, Josiah; 0000-0002-1825-0097",
+        "HostingInstitution: Brown University; https://ror.org/05gq02987",
+    ),
+    "funding": (
+        "Brown University; 2026-01234; Cells in time; https://ror.org/05gq02987; https://award.example/7",
+        "Research Council; ; ; 10.13039/501100000781",
+        "A friend of science",
+    ),
+    "subjects": ("fluorescence microscopy; FBbi:00000246", "plate <7>"),
+    "references": (
+        "paper: 10.5555/12345678; Cells in time",
+        "data-management-plan: https://dmp.example/7",
+        "ethics-approval: Dnr 2026-01234",
+        "agreement: A-7; Material transfer",
+        "lab-notebook: https://elab.example/experiments.php?id=7",
+        "software: RRID:SCR_016137",
+        "dataset: hdl:21.T11148/abc",
+        "protocol: PMID:12345",
+    ),
+    "samples": {
+        "organisms": ("Homo sapiens; NCBITaxon:9606",),
+        "tissues": ("bone; UBERON:0002481",),
+        "cell_lines": ("U2OS; cellosaurus:CVCL_0042",),
+        "diseases": ("osteosarcoma; MONDO:0009807",),
+        "treatments": ("DMSO", "staurosporine; CHEBI:15738"),
+        "stains": ("DAPI; CHEBI:51231", "GFP"),
+        "wells": 96,
+    },
+    "publisher_ror": "https://ror.org/01cwqze88",
+    "language": "en",
+    "embargo_until": date(2027, 6, 30),
+}
+"""A value for every field that schema version 2 of the record brought."""
+
+
+def a_full_record(**changes: Any) -> MetadataRecord:
+    """Describe a raw dataset with every field filled."""
+    settings = {"manufacturer": "Cephla", "model": "Squid+", "serial": "S-7", "pid": "https://doi.org/10.5281/ZENODO.1"}
+    instrument = an_instrument().model_copy(update={"settings": settings})
+    return a_record(**{"given": Given.model_validate(CREDIT), "instrument": instrument, **changes})

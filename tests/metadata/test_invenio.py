@@ -33,8 +33,9 @@ from invenio_config import default
 from invenio_i18n import InvenioI18N
 from invenio_rdm_records import config
 from invenio_rdm_records.services.schemas import RDMRecordSchema
+from invenio_vocabularies import config as vocabularies
 app = Flask("check")
-for module in (default, config):
+for module in (default, vocabularies, config):
     app.config.update({name: getattr(module, name) for name in dir(module) if name.isupper()})
 app.config.update(RDM_NAMESPACES={}, RDM_CUSTOM_FIELDS={})
 InvenioI18N(app)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from threading import Event
@@ -72,6 +73,23 @@ def test_what_passed_is_published_by_policy_and_the_record_says_so(site: Site) -
     with site.catalogue.begin() as tx:
         names = [event.name for event in tx.outbox.history([version.version_id])]
     assert names.count("publication.made") == 1
+
+
+def test_what_was_described_by_schema_version_1_can_be_published(site: Site) -> None:
+    version = site.decide(site.lay_version("plate-7"))
+    new = ("contributors", "publisher_ror", "embargo_until", "subjects", "language", "funding", "references", "samples")
+    old = {name: value for name, value in (version.metadata or {}).items() if name not in new}
+    with site.catalogue.begin() as tx:
+        kept = tx.datasets.get_version(version.version_id)
+        before = tx.datasets.save_version(kept.model_copy(update={"metadata": {**old, "schema_version": 1}}))
+
+    publish(site, before)
+
+    record = public_record(site, version)
+    assert record is not None
+    assert record.metadata == before.metadata
+    assert json.loads(record.documents["application/ld+json"])["name"] == record.title
+    assert site.now(version).evidence_digest == version.evidence_digest
 
 
 def test_publishing_twice_changes_nothing(site: Site) -> None:

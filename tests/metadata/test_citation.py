@@ -36,7 +36,7 @@ def test_a_citation_processor_divides_people_and_leaves_other_names_whole() -> N
     [text] = map(str, bibliography.bibliography())
 
     assert text == (
-        "Carberry, J., Ada Lovelace, and Brown, University (2026) “Nuclei, plate 7”. The Imaging Farm. "
+        "Carberry, J., Ada Lovelace and Brown, University (2026) “Nuclei, plate 7”. The Imaging Farm. "
         "Available at: https://doi.org/10.5555/abc."
     )
 

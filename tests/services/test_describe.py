@@ -17,10 +17,18 @@ from cisterna.domain.project import Access, HumanData
 from cisterna.domain.work import Claim, WorkKind
 from cisterna.metadata.record import Given, MetadataRecord, Origin, read_record
 from cisterna.services.attempt import abort_expired
-from cisterna.services.describe import DATACITE_PATH, RECORD_PATH, SCHEMA_ORG_PATH, describe_version, evidence_digest
+from cisterna.services.describe import (
+    DATACITE_PATH,
+    DATACITE_XML_PATH,
+    RECORD_PATH,
+    SCHEMA_ORG_PATH,
+    describe_version,
+    evidence_digest,
+)
 from cisterna.services.staging import read_staged
 from cisterna.testing.clock import SettableClock
 from cisterna.testing.memory_store import MemoryStore
+from tests.metadata.form_reading import read_datacite, read_datacite_xml
 from tests.metadata.rocrate import required_issues
 from tests.services.world import (
     FILES,
@@ -41,6 +49,7 @@ OURS = {
     "provenance/manifest-sha512.txt",
     RECORD_PATH,
     DATACITE_PATH,
+    DATACITE_XML_PATH,
     SCHEMA_ORG_PATH,
 }
 
@@ -96,6 +105,9 @@ def test_a_described_version_has_its_record_its_files_and_its_pid(
     assert version.metadata_missing == ()
     assert json.loads(bench.file(version, RECORD_PATH)) == version.metadata
     assert record.pid in bench.file(version, "README.md").decode()
+    assert read_datacite_xml(bench.file(version, DATACITE_XML_PATH)) == read_datacite(
+        bench.file(version, DATACITE_PATH)
+    )
     assert version.evidence_digest == evidence_digest(record, FINDINGS)
     with catalogue.begin() as tx:
         told = tx.outbox.history([version.version_id])[-1]

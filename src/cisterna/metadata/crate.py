@@ -11,6 +11,7 @@ from pydantic import JsonValue
 
 from cisterna.domain.source_name import ENCODING
 from cisterna.metadata.crate_entity import Entity, Spoken, credited, fact, referred, studied
+from cisterna.metadata.fact import imaging_facts, kept_facts
 from cisterna.metadata.licence import licence_url
 from cisterna.metadata.listing import DATA_FOLDER, ListedFile, iri_path, media_type
 from cisterna.metadata.record import InstrumentFacts, MetadataRecord
@@ -142,30 +143,10 @@ def _licence(record: MetadataRecord) -> list[Entity]:
 
 
 def _facts(record: MetadataRecord) -> list[Entity]:
-    facts = [
-        fact("manifest-sha512", "SHA-512 of the manifest of the data files", record.manifest_digest),
-        fact("file-count", "number of data files", record.file_count),
-        fact("total-bytes", "size of the data files", record.total_bytes, unit="byte"),
+    return [
+        fact(one.key, one.name, list[JsonValue](one.value) if isinstance(one.value, list) else one.value, unit=one.unit)
+        for one in (*kept_facts(record), *imaging_facts(record))
     ]
-    if record.quality:
-        facts.append(fact("quality-verdict", "verdict of the quality gate", record.quality.verdict.value))
-    imaging = record.imaging
-    if imaging is None:
-        return facts
-    named: list[tuple[str, str, JsonValue, str | None]] = [
-        ("channels", "channels", list[JsonValue](imaging.channels) or None, None),
-        ("objective", "objective", imaging.objective, None),
-        ("magnification", "magnification of the objective", imaging.magnification, None),
-        ("numerical-aperture", "numerical aperture of the objective", imaging.numerical_aperture, None),
-        ("pixel-size", "pixel size in the sample", imaging.pixel_size_um, "micrometre"),
-        ("z-step", "distance between z planes", imaging.z_step_um, "micrometre"),
-        ("regions", "number of regions", imaging.regions, None),
-        ("fields", "fields of view in a region, at most", imaging.fields, None),
-        ("z-planes", "number of z planes", imaging.z_planes, None),
-        ("timepoints", "number of time points", imaging.timepoints, None),
-        ("images", "number of image files", imaging.images, None),
-    ]
-    return facts + [fact(key, name, value, unit=unit) for key, name, value, unit in named if value is not None]
 
 
 def _encoding(data: Sequence[ListedFile]) -> list[Entity]:

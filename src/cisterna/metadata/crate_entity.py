@@ -8,6 +8,7 @@ from urllib.parse import quote
 from pydantic import JsonValue
 
 from cisterna.domain.credit import Creator, Reference, ReferenceKind, Subject
+from cisterna.metadata.credited import is_organisation, own_ror
 from cisterna.metadata.record import SAMPLE_KINDS, MetadataRecord
 
 Entity = dict[str, JsonValue]
@@ -64,13 +65,9 @@ def credited(record: MetadataRecord, spoken: Spoken) -> Entity:
         organisation: Entity = {"@type": "Organization", "name": publisher}
         root["publisher"] = spoken.name(record.publisher_ror, "#publisher", organisation)
     for number, creator in enumerate(record.creators, start=1):
-        _append(root, "author", _person(creator, "creator", number, spoken))
+        _append(root, "author", _agent(creator, "creator", number, spoken))
     for number, contributor in enumerate(record.contributors, start=1):
-        if contributor.is_organisation:
-            group: Entity = {"@type": "Organization", "name": contributor.name}
-            who = spoken.name(contributor.ror, f"#contributor-{number}", group)
-        else:
-            who = _person(contributor, "contributor", number, spoken)
+        who = _agent(contributor, "contributor", number, spoken)
         role: Entity = {"@type": "Role", "name": f"{contributor.role.value}: {contributor.name}"}
         role |= {"roleName": contributor.role.value, "contributor": who}
         _append(root, "contributor", spoken.name(None, f"#role-{number}", role))
@@ -112,7 +109,9 @@ def fact(key: str, name: str, value: JsonValue, *, unit: str | None = None) -> E
     return {**entity, "unitText": unit} if unit else entity
 
 
-def _person(creator: Creator, word: str, number: int, spoken: Spoken) -> Entity:
+def _agent(creator: Creator, word: str, number: int, spoken: Spoken) -> Entity:
+    if is_organisation(creator):
+        return spoken.name(own_ror(creator), f"#{word}-{number}", {"@type": "Organization", "name": creator.name})
     person: Entity = {"@type": "Person", "name": creator.name}
     if creator.affiliation:
         place: Entity = {"@type": "Organization", "name": creator.affiliation}

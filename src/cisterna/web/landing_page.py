@@ -1,0 +1,158 @@
+"""What the templates of landing pages are filled with, from public records alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import NamedTuple
+from urllib.parse import quote
+
+from cisterna.domain.errors import NotFound
+from cisterna.domain.identifier import TEST_NAAN
+from cisterna.metadata.licence import licence_url
+from cisterna.ports.publisher import PublicRecord
+from cisterna.web import landing_facts as facts
+from cisterna.web.metadata_rows import shown
+from cisterna.web.parts import WebParts
+from cisterna.web.public_forms import offered_forms, signposts
+from cisterna.web.wording import say
+
+FILES_SHOWN = 1000
+_PREVIEWS_SHOWN = 48
+_JSON_LD = "application/ld+json"
+_CITATIONS = ("bibtex", "ris", "csl")
+"""Forms that a program which keeps references takes."""
+
+
+class Offer(NamedTuple):
+    """A form that can be fetched."""
+
+    title: str
+    url: str
+
+
+class Preview(NamedTuple):
+    """A thumbnail, and the file that it shows."""
+
+    path: str
+    url: str
+    file_url: str
+
+
+def page_context(parts: WebParts, record: PublicRecord, address: str, number: int) -> dict[str, object]:
+    """Fill the page of a version that stands.
+
+    Args:
+        parts: Of the web process.
+        record: The version.
+        address: Of the page, absolute.
+        number: Of the page of files.
+
+    Raises:
+        NotFound: There is no such page of files.
+    """
+    said = record.metadata
+    base = f"/{record.pid}/{record.version}"
+    pictures = _previews(record, base)
+    return {
+        **_common(parts, record, address),
+        "links": [link for link in signposts(record, address).of_page() if link.rel in {"license", "linkset"}],
+        "summary": [line for line in facts.text_of(said, "description").split("\n") if line.strip()],
+        "publisher": facts.publisher(said),
+        "licence": facts.text_of(said, "licence"),
+        "licence_url": licence_url(quote(facts.text_of(said, "licence"))),
+        "access": facts.access_words(said),
+        "language": facts.text_of(said, "language"),
+        "made": facts.made(said),
+        "samples": facts.samples(said),
+        "about": facts.about(said),
+        "judgement": facts.judgement(said),
+        **_files(parts, record, base, number),
+        "picture": pictures[0] if pictures else None,
+        "previews": pictures,
+        "json_ld": _json_ld(record),
+        "exports": _offers(record, base, names=_CITATIONS),
+        "formats": _offers(record, base),
+    }
+
+
+def tombstone_context(parts: WebParts, record: PublicRecord, address: str) -> dict[str, object]:
+    """Fill the page of a version that was withdrawn: what it was called, who made it, when, and why it is gone."""
+    return _common(parts, record, address)
+
+
+def citation(record: PublicRecord, address: str) -> str:
+    """Write how the version is cited, in the order that DataCite recommends."""
+    said = record.metadata
+    return say(
+        "citation",
+        creators="; ".join(one.text for one in facts.creators(said)) or say("citation.nobody"),
+        year=shown(said.get("publication_year")) or record.published_at.year,
+        title=record.title,
+        version=record.version,
+        publisher=facts.text_of(said, "publisher") or say("citation.no_publisher"),
+        address=address,
+    )
+
+
+def _common(parts: WebParts, record: PublicRecord, address: str) -> dict[str, object]:
+    versions = parts.shelf.versions(record.pid)
+    standing = [one for one in versions if one.tombstone is None]
+    return {
+        "r": record,
+        "signed": None,
+        "address": address,
+        "is_test": record.pid.startswith(f"ark:/{TEST_NAAN}/"),
+        "is_newest": not standing or standing[0].version == record.version,
+        "versions": versions,
+        "people": facts.creators(record.metadata),
+        "citation": citation(record, f"{parts.base_url.rstrip('/')}/{record.pid}/{record.version}"),
+    }
+
+
+def _previews(record: PublicRecord, base: str) -> list[Preview]:
+    return [
+        Preview(path.removeprefix("data/"), f"{base}/preview/{quote(path)}", f"{base}/files/{quote(path)}")
+        for path in list(record.previews)[:_PREVIEWS_SHOWN]
+    ]
+
+
+def _files(parts: WebParts, record: PublicRecord, base: str, number: int) -> dict[str, object]:
+    """Give one page of files, and where the pages beside it and the whole list are."""
+    start, last = (number - 1) * FILES_SHOWN, max(1, -(-record.file_count // FILES_SHOWN))
+    if number > last:
+        raise NotFound(say("problem.404.detail"), pid=record.pid, page=number)
+    run = parts.run_of_files(record, start, start + FILES_SHOWN)
+    return {
+        "files": [{**dict(file), "url": f"{base}/files/{quote(file.path)}"} for file in run],
+        "pages": {
+            "number": number,
+            "last": last,
+            "begin": start + 1,
+            "end": start + len(run),
+            "previous": f"{base}?page={number - 1}#h-files" if number > 1 else None,
+            "next": f"{base}?page={number + 1}#h-files" if number < last else None,
+        },
+        "all_files": f"{base}/manifest-sha512.txt",
+    }
+
+
+def _offers(record: PublicRecord, base: str, *, names: Iterable[str] | None = None) -> list[Offer]:
+    wanted = None if names is None else set(names)
+    return [
+        Offer(form.title, f"{base}?format={form.name}")
+        for form in offered_forms(record)
+        if wanted is None or form.name in wanted
+    ]
+
+
+def _json_ld(record: PublicRecord) -> str | None:
+    """Give what search engines read of the page; what is no JSON must not stand in it."""
+    document = record.documents.get(_JSON_LD)
+    if document is None:
+        return None
+    try:
+        json.loads(document)
+    except ValueError:
+        return None
+    return document

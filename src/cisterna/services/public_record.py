@@ -11,7 +11,7 @@ from cisterna.domain.publication import Publication
 from cisterna.metadata.described import Described
 from cisterna.metadata.forms import FORMS, Form
 from cisterna.metadata.listing import ListedFile
-from cisterna.metadata.record import MetadataRecord
+from cisterna.metadata.record import read_record
 from cisterna.ports.catalogue import Transaction
 from cisterna.ports.object_store import ObjectStore
 from cisterna.ports.publisher import PublicRecord
@@ -53,7 +53,7 @@ def public_record(
     if version.metadata is None:
         msg = f"{version.version_id} has no description; it cannot be made public without one"
         raise PublicationRefused(msg, version_id=version.version_id)
-    record = MetadataRecord.model_validate(version.metadata)
+    record = read_record(version.metadata)
     files, lists = version_files(version, dataset, parts, store=store, tables=tables)
     listed = [ListedFile(path=file.path, size_bytes=file.size_bytes, sha512=file.sha512) for file in files]
     if lists:

@@ -1,234 +1,131 @@
-"""What a landing page tells of a dataset, section by section, read from its public record alone.
-
-The record may be of an older or a newer version of the model: what is not there is not told, and nothing is led to that
-is no address of the web.
-"""
+"""What a landing page tells of a described dataset, section by section."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import NamedTuple
-from urllib.parse import quote
 
-from pydantic import JsonValue
-
-from cisterna.web.metadata_rows import imaging_facts, shown
+from cisterna.domain.credit import Contributor, Creator, Funding, Reference, Subject
+from cisterna.domain.outside_identifier import outside_identifier
+from cisterna.domain.project import Access
+from cisterna.metadata.record import SAMPLE_KINDS, Dates, InstrumentFacts, MetadataRecord, ModelFacts
+from cisterna.web.metadata_rows import imaging_facts
 from cisterna.web.presenting import moment
 from cisterna.web.wording import say
-
-Metadata = Mapping[str, JsonValue]
-
-_ORCID = re.compile(r"[0-9]{4}-[0-9]{4}-[0-9]{4}-[0-9]{3}[0-9X]")
-_CURIE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*:[A-Za-z0-9_.-]+")
-_DOI = re.compile(r"(?:doi:|https?://(?:dx\.)?doi\.org/)?(10\.[0-9]{4,9}/\S+)", re.IGNORECASE)
-_PUBMED = re.compile(r"pmid:\s*([0-9]{1,9})", re.IGNORECASE)
-_WEB = re.compile(r"https?://[^\s<>\"]+")
-_SAMPLES = ("organisms", "cell_lines", "tissues", "diseases", "treatments", "stains")
 
 
 class Said(NamedTuple):
     """A value, with an address that tells more of it and a word beside it, where there are."""
 
     text: str
-    url: str = ""
-    note: str = ""
+    url: str | None = None
+    note: str | None = None
 
 
 class Fact(NamedTuple):
     """One line: its name and its values."""
 
     label: str
-    said: tuple[Said, ...]
+    said: Sequence[Said]
 
 
-class Check(NamedTuple):
-    """What one check of the gate said."""
-
-    name: str
-    outcome: str
-    words: str
+def person(one: Creator) -> Said:
+    """Name somebody, or an organisation, with iD and affiliation."""
+    url = f"https://orcid.org/{one.orcid}" if one.orcid else one.ror if not one.affiliation else None
+    return Said(one.name, url, one.affiliation)
 
 
-class Judgement(NamedTuple):
-    """What the gate said."""
-
-    verdict: str
-    words: str
-    checks: tuple[Check, ...]
-
-
-def creators(metadata: Metadata) -> list[Said]:
-    """Name those who made it, each with iD and affiliation."""
-    return [_person(one, note=text_of(one, "affiliation")) for one in _named(metadata, "creators")]
-
-
-def orcids(metadata: Metadata) -> list[str]:
-    """Give the iDs of those who made it."""
-    found = (text_of(one, "orcid") for one in _named(metadata, "creators"))
-    return [orcid for orcid in found if _ORCID.fullmatch(orcid)]
-
-
-def publisher(metadata: Metadata) -> Said | None:
+def publisher(record: MetadataRecord) -> Said | None:
     """Name who publishes it."""
-    name = text_of(metadata, "publisher")
-    return Said(name, _web(text_of(metadata, "publisher_ror"))) if name else None
+    return Said(record.publisher, record.publisher_ror) if record.publisher else None
 
 
-def access_words(metadata: Metadata) -> str:
+def access_words(record: MetadataRecord) -> str:
     """Say who may have the files."""
-    access, until = text_of(metadata, "access"), text_of(metadata, "embargo_until")
-    if access == "embargoed" and until:
-        return say("landing.embargoed", date=until)
-    return say(f"landing.access.{access}", access)
+    if record.access is Access.EMBARGOED and record.embargo_until:
+        return say("landing.embargoed", date=record.embargo_until.isoformat())
+    return say(f"landing.access.{record.access.value}")
 
 
-def about(metadata: Metadata) -> list[Fact]:
-    """Tell what it is about, who helped and who paid."""
-    keywords = tuple(Said(text) for text in _texts(metadata, "keywords"))
-    facts = [
-        Fact(say("field.keywords"), keywords),
-        Fact(say("landing.subjects"), tuple(_subjects(metadata, "subjects"))),
-        Fact(say("landing.contributors"), tuple(_contributors(metadata))),
-        Fact(say("landing.funding"), tuple(_funding(metadata))),
-        Fact(say("landing.references"), tuple(_references(metadata))),
-    ]
-    return [fact for fact in facts if fact.said]
-
-
-def made(metadata: Metadata) -> list[Fact]:
-    """Tell how it was made: instrument, time and settings, or the model."""
-    instrument, model, dates = (_part(metadata, name) for name in ("instrument", "model", "dates"))
-    facts = [
-        Fact(say("field.instrument"), tuple(_instrument(instrument))),
-        Fact(say("field.acquired"), _one(_span(dates))),
-        Fact(say("field.model"), tuple(_model(model))),
-        Fact(say("field.trained_on"), _one(text_of(model, "trained_on"))),
-        *(Fact(label, _one(text)) for label, text in imaging_facts(metadata)),
-    ]
-    return [fact for fact in facts if fact.said]
-
-
-def samples(metadata: Metadata) -> list[Fact]:
-    """Tell what was looked at."""
-    found = _part(metadata, "samples")
-    facts = [Fact(say(f"sample.{name}"), tuple(_subjects(found, name))) for name in _SAMPLES]
-    facts.append(Fact(say("sample.wells"), _one(shown(found.get("wells")))))
-    return [fact for fact in facts if fact.said]
-
-
-def judgement(metadata: Metadata) -> Judgement | None:
-    """Tell what the gate said."""
-    quality = _part(metadata, "quality")
-    verdict = text_of(quality, "verdict")
-    if not verdict:
-        return None
-    checks = tuple(
-        Check(text_of(one, "check"), text_of(one, "outcome"), text_of(one, "message"))
-        for one in _entries(quality, "checks")
+def about(record: MetadataRecord) -> list[Fact]:
+    """Tell what it is about, who helped and paid, and what belongs to it."""
+    return _facts(
+        (say("field.keywords"), map(Said, record.keywords)),
+        (say("landing.subjects"), map(_subject, record.subjects)),
+        (say("landing.contributors"), map(_contributor, record.contributors)),
+        (say("landing.funding"), map(_funding, record.funding)),
+        (say("landing.references"), map(_reference, record.references)),
     )
-    return Judgement(verdict, text_of(quality, "reason"), checks)
 
 
-def text_of(said: Metadata, name: str) -> str:
-    """Return what is said under a name, if it is text."""
-    value = said.get(name)
-    return value if isinstance(value, str) else ""
+def samples(record: MetadataRecord) -> list[Fact]:
+    """Tell what was looked at."""
+    found = record.samples
+    if found is None:
+        return []
+    terms = {name: getattr(found, name) for name in SAMPLE_KINDS}
+    facts = [(say(f"sample.{name}"), map(_subject, subjects)) for name, subjects in terms.items()]
+    return _facts(*facts, (say("sample.wells"), _lines(f"{found.wells:,}" if found.wells else None)))
 
 
-def _person(one: Metadata, *, note: str) -> Said:
-    orcid = text_of(one, "orcid")
-    return Said(text_of(one, "name"), f"https://orcid.org/{orcid}" if _ORCID.fullmatch(orcid) else "", note)
+def made(record: MetadataRecord) -> list[Fact]:
+    """Tell how it was made: instrument, time and settings, or the model."""
+    told = _facts(
+        (say("field.instrument"), _instrument(record.instrument)),
+        (say("field.acquired"), _lines(_span(record.dates))),
+        (say("field.model"), _model(record.model)),
+        (say("field.trained_on"), _lines(record.model.trained_on if record.model else None)),
+    )
+    imaging = imaging_facts(record.model_dump(mode="json", include={"imaging"}))
+    return told + [Fact(label, [Said(text)]) for label, text in imaging]
 
 
-def _contributors(metadata: Metadata) -> Iterator[Said]:
-    for one in _named(metadata, "contributors"):
-        yield _person(one, note=_apart(text_of(one, "role")))
+def _facts(*named: tuple[str, Iterator[Said]]) -> list[Fact]:
+    facts = [Fact(label, list(said)) for label, said in named]
+    return [fact for fact in facts if fact.said]
 
 
-def _funding(metadata: Metadata) -> Iterator[Said]:
-    for one in _entries(metadata, "funding"):
-        award = " ".join(filter(None, (text_of(one, "award_number"), text_of(one, "award_title"))))
-        url = text_of(one, "award_uri") or text_of(one, "funder_id")
-        yield Said(text_of(one, "funder"), _web(url), award)
+def _lines(text: str | None) -> Iterator[Said]:
+    if text:
+        yield Said(text)
 
 
-def _references(metadata: Metadata) -> Iterator[Said]:
-    for one in _entries(metadata, "references"):
-        identifier, kind = text_of(one, "identifier"), text_of(one, "kind")
-        yield Said(text_of(one, "title") or identifier, reference_url(identifier), say(f"reference.{kind}", kind))
+def _subject(one: Subject) -> Said:
+    return Said(one.label, one.iri, one.curie)
 
 
-def reference_url(identifier: str) -> str:
-    """Return the address of what an identifier names: a DOI, a PubMed number or an address; nothing for another."""
-    if found := _DOI.fullmatch(identifier):
-        return f"https://doi.org/{quote(found[1], safe='/:;()._-')}"
-    if found := _PUBMED.fullmatch(identifier):
-        return f"https://pubmed.ncbi.nlm.nih.gov/{found[1]}/"
-    return _web(identifier)
+def _contributor(one: Contributor) -> Said:
+    """Name somebody with the role, such as `DataCollector`, in words."""
+    role = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", one.role.value).lower()
+    return person(one)._replace(note=role)
 
 
-def _subjects(said: Metadata, name: str) -> Iterator[Said]:
-    for one in _entries(said, name):
-        curie = text_of(one, "curie")
-        url = f"https://bioregistry.io/{curie}" if _CURIE.fullmatch(curie) else ""
-        yield Said(text_of(one, "label") or curie, url, curie)
+def _funding(one: Funding) -> Said:
+    award = " ".join(filter(None, (one.award_number, one.award_title)))
+    return Said(one.funder, one.award_uri or one.funder_id, award)
 
 
-def _instrument(instrument: Metadata) -> Iterator[Said]:
-    made_by = " ".join(filter(None, (text_of(instrument, "manufacturer"), text_of(instrument, "model"))))
-    if name := text_of(instrument, "name"):
-        yield Said(name, reference_url(text_of(instrument, "pid")), made_by)
+def _reference(one: Reference) -> Said:
+    return Said(one.title or one.identifier, one.url, one.kind.words)
 
 
-def _model(model: Metadata) -> Iterator[Said]:
-    if name := text_of(model, "name"):
-        yield Said(name, "", text_of(model, "version"))
+def _instrument(instrument: InstrumentFacts | None) -> Iterator[Said]:
+    if instrument is not None:
+        maker = " ".join(filter(None, (instrument.manufacturer, instrument.model)))
+        yield Said(instrument.name, outside_identifier(instrument.pid).url if instrument.pid else None, maker)
 
 
-def _apart(role: str) -> str:
-    """Write a name such as `DataCollector` as words."""
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", role).lower()
+def _model(model: ModelFacts | None) -> Iterator[Said]:
+    if model is not None:
+        yield Said(model.name, None, model.version)
 
 
-def _span(dates: Metadata) -> str:
-    """Write from when to when, in UTC; of one that is not known, only the other."""
-    found = [_moment(text_of(dates, name)) for name in ("acquired_from", "acquired_to")]
-    begin, end = (moment(one) if one else "" for one in found)
-    return say("landing.span", begin=begin, end=end) if begin and end and begin != end else begin or end
-
-
-def _moment(text: str) -> datetime | None:
-    try:
-        found = datetime.fromisoformat(text)
-        return found.astimezone(UTC) if found.tzinfo else None
-    except (ValueError, OverflowError):
+def _span(dates: Dates) -> str | None:
+    """Write from when to when; where one of both is not known, the other."""
+    known: list[datetime] = [one for one in (dates.acquired_from, dates.acquired_to) if one]
+    if not known:
         return None
-
-
-def _one(text: str) -> tuple[Said, ...]:
-    return (Said(text),) if text else ()
-
-
-def _web(url: str) -> str:
-    return url if _WEB.fullmatch(url) else ""
-
-
-def _part(said: Metadata, name: str) -> Metadata:
-    value = said.get(name)
-    return value if isinstance(value, dict) else {}
-
-
-def _entries(said: Metadata, name: str) -> list[Metadata]:
-    value = said.get(name)
-    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
-
-
-def _named(said: Metadata, name: str) -> list[Metadata]:
-    return [one for one in _entries(said, name) if text_of(one, "name")]
-
-
-def _texts(said: Metadata, name: str) -> list[str]:
-    value = said.get(name)
-    return [one for one in value if isinstance(one, str) and one] if isinstance(value, list) else []
+    begin, end = moment(known[0]), moment(known[-1])
+    return begin if begin == end else say("landing.span", begin=begin, end=end)

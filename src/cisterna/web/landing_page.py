@@ -7,14 +7,15 @@ from collections.abc import Iterable
 from typing import NamedTuple
 from urllib.parse import quote
 
-from cisterna.domain.errors import NotFound
+from cisterna.domain.errors import InvalidInput, NotFound
 from cisterna.domain.identifier import TEST_NAAN
 from cisterna.metadata.licence import licence_url
+from cisterna.metadata.record import MetadataRecord, read_record
 from cisterna.ports.publisher import PublicRecord
 from cisterna.web import landing_facts as facts
 from cisterna.web.metadata_rows import shown
 from cisterna.web.parts import WebParts
-from cisterna.web.public_forms import offered_forms, signposts
+from cisterna.web.public_forms import creators_of, offered_forms, signposts
 from cisterna.web.wording import say
 
 FILES_SHOWN = 1000
@@ -51,22 +52,20 @@ def page_context(parts: WebParts, record: PublicRecord, address: str, number: in
     Raises:
         NotFound: There is no such page of files.
     """
-    said = record.metadata
     base = f"/{record.pid}/{record.version}"
     pictures = _previews(record, base)
+    described = _described(record)
     return {
         **_common(parts, record, address),
         "links": [link for link in signposts(record, address).of_page() if link.rel in {"license", "linkset"}],
-        "summary": [line for line in facts.text_of(said, "description").split("\n") if line.strip()],
-        "publisher": facts.publisher(said),
-        "licence": facts.text_of(said, "licence"),
-        "licence_url": licence_url(quote(facts.text_of(said, "licence"))),
-        "access": facts.access_words(said),
-        "language": facts.text_of(said, "language"),
-        "made": facts.made(said),
-        "samples": facts.samples(said),
-        "about": facts.about(said),
-        "judgement": facts.judgement(said),
+        "d": described,
+        "summary": [line for line in described.summary.split("\n") if line.strip()] if described else [],
+        "publisher": facts.publisher(described) if described else None,
+        "licence_url": licence_url(described.licence) if described and described.licence else None,
+        "access": facts.access_words(described) if described else "",
+        "made": facts.made(described) if described else [],
+        "samples": facts.samples(described) if described else [],
+        "about": facts.about(described) if described else [],
         **_files(parts, record, base, number),
         "picture": pictures[0] if pictures else None,
         "previews": pictures,
@@ -86,13 +85,21 @@ def citation(record: PublicRecord, address: str) -> str:
     said = record.metadata
     return say(
         "citation",
-        creators="; ".join(one.text for one in facts.creators(said)) or say("citation.nobody"),
+        creators="; ".join(one.name for one in creators_of(record)) or say("citation.nobody"),
         year=shown(said.get("publication_year")) or record.published_at.year,
         title=record.title,
         version=record.version,
-        publisher=facts.text_of(said, "publisher") or say("citation.no_publisher"),
+        publisher=shown(said.get("publisher")) or say("citation.no_publisher"),
         address=address,
     )
+
+
+def _described(record: PublicRecord) -> MetadataRecord | None:
+    """Read the description; of one that a later version of this software wrote, the rest of the page is shown."""
+    try:
+        return read_record(record.metadata)
+    except InvalidInput:
+        return None
 
 
 def _common(parts: WebParts, record: PublicRecord, address: str) -> dict[str, object]:
@@ -105,7 +112,7 @@ def _common(parts: WebParts, record: PublicRecord, address: str) -> dict[str, ob
         "is_test": record.pid.startswith(f"ark:/{TEST_NAAN}/"),
         "is_newest": not standing or standing[0].version == record.version,
         "versions": versions,
-        "people": facts.creators(record.metadata),
+        "people": [facts.person(one) for one in creators_of(record)],
         "citation": citation(record, f"{parts.base_url.rstrip('/')}/{record.pid}/{record.version}"),
     }
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
+from pydantic import JsonValue, ValidationError
+
+from cisterna.domain.credit import Creator
 from cisterna.metadata.forms import FORMS, Form, form_for
 from cisterna.ports.publisher import PublicRecord
-from cisterna.web.landing_facts import orcids, text_of
 from cisterna.web.negotiation import choose_media_type, read_media_type
 from cisterna.web.signposting import LINKSETS, Description, Signposts
 
@@ -55,13 +57,29 @@ def signposts(record: PublicRecord, address: str) -> Signposts:
         record: That stands.
         address: Of the landing page that points.
     """
+    licence = record.metadata.get("licence")
     has_parts = any(one.pid != record.pid for one in record.lists)
     return Signposts(
         address=address,
         descriptions=[_description(form, address, has_parts=has_parts) for form in offered_forms(record)],
-        licence=text_of(record.metadata, "licence") or None,
-        orcids=orcids(record.metadata),
+        licence=licence if isinstance(licence, str) else None,
+        orcids=[one.orcid for one in creators_of(record) if one.orcid],
     )
+
+
+def creators_of(record: PublicRecord) -> list[Creator]:
+    """Give those who made it, of a tombstone too; what is no creator is passed over."""
+    said = record.metadata.get("creators")
+    return list(_creators(said if isinstance(said, list) else []))
+
+
+def _creators(said: Iterable[JsonValue]) -> Iterator[Creator]:
+    for one in said:
+        try:
+            if isinstance(one, dict):
+                yield Creator.model_validate(one)
+        except ValidationError:
+            continue
 
 
 def _description(form: Form, address: str, *, has_parts: bool) -> Description:

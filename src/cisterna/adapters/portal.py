@@ -49,7 +49,7 @@ class Portal:
     def withdraw(self, record: PublicRecord) -> None:
         """Replace the record by its tombstone: how it was cited stays, and nothing of what it held or led to."""
         kept = {name: record.metadata[name] for name in _CITED if name in record.metadata}
-        empty = {"files": (), "lists": (), "previews": {}, "documents": {}, "related": {}}
+        empty: dict[str, object] = {"files": (), "lists": (), "previews": {}, "documents": {}, "related": {}}
         self._write(record.model_copy(update={**empty, "metadata": kept}))
 
     def find(self, pid: str, *, version: str | None = None) -> PublicRecord | None:

@@ -188,7 +188,7 @@ def _page(request: Request, parts: WebParts, record: PublicRecord, address: str,
     changed = max(_changed_at(one) for one in parts.shelf.versions(record.pid))
     return answer_body(
         request,
-        render(request, "landing.html", context).body,
+        bytes(render(request, "landing.html", context).body),
         media_type="text/html; charset=utf-8",
         modified=min(max(changed, PAGES_CHANGED_AT), parts.clock.now()),
         headers=_SHORTLY | {"link": link_header([*of.of_page(), *map(of.item, record.files)])},

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from cisterna.domain.project import Access
+from cisterna.metadata.forms import FORMS, Form
 from cisterna.metadata.record import MetadataRecord
 from cisterna.testing.clock import START
 from cisterna.web.landing_facts import about, access_words, made, samples
@@ -134,16 +135,50 @@ def test_what_a_later_version_wrote_is_shown_as_far_as_it_is_understood(site: Si
     assert "data/0/A1_0_0_BF.tiff" in page.text
 
 
-def test_what_offers_a_citation_is_a_button_where_the_record_has_it(site: Site, visit: Visit) -> None:
+def test_programs_that_keep_references_find_what_they_take(site: Site, visit: Visit) -> None:
     pid = site.dataset(site.lay_published("plate-7")).pid
-    found = site.portal.find(pid)
-    assert found is not None
     browser = visit()
 
-    for name in re.findall(r'class="button small" href="[^"]*\?format=([a-z]+)"', browser.get(f"/{pid}").text):
-        answer = browser.get(f"/{pid}/v1?format={name}")
-        assert answer.status_code == 200
-        assert answer.headers["content-disposition"].startswith("inline; filename=")
+    offered = re.findall(r'class="button small" href="([^"]*)"', browser.get(f"/{pid}").text)
+
+    assert offered == [f"/{pid}/v1?format={name}" for name in ("bibtex", "csl", "ris")]
+    answers = [browser.get(address) for address in offered]
+    name = pid.rpartition("/")[2]
+    assert [answer.headers["content-disposition"] for answer in answers] == [
+        f'inline; filename="{name}-v1{suffix}"' for suffix in (".bib", ".json", ".ris")
+    ]
+
+
+@pytest.mark.parametrize("form", FORMS, ids=lambda form: form.name)
+def test_every_form_is_had_by_its_name_and_by_its_media_type(site: Site, visit: Visit, form: Form) -> None:
+    pid = site.dataset(site.lay_published("plate-7")).pid
+    browser = visit()
+
+    named, typed = (
+        browser.get(f"/{pid}?format={form.name}", accept="text/html"),
+        browser.get(f"/{pid}", accept=form.media_type),
+    )
+
+    assert named.content == typed.content != b""
+    assert {one.headers["content-type"].partition("; charset")[0] for one in (named, typed)} == {form.media_type}
+    assert typed.headers["content-location"] == f"http://testserver/{pid}?format={form.name}"
+    assert typed.headers["vary"] == "accept"
+
+
+def test_where_no_form_fits_the_answer_lists_what_there_is(site: Site, visit: Visit) -> None:
+    pid = site.dataset(site.lay_published("plate-7")).pid
+    browser = visit()
+
+    refused, unknown = browser.get(f"/{pid}", accept="image/png, text/*;q=0"), browser.get(f"/{pid}?format=docx")
+
+    assert (refused.status_code, unknown.status_code) == (406, 404)
+    for answer in (refused, unknown):
+        assert answer.headers["content-type"] == "application/problem+json"
+        offered = {one["media_type"]: one["address"] for one in answer.json()["offered"]}
+        assert set(offered) == {"text/html", *(form.media_type for form in FORMS)}
+        for media_type, address in offered.items():
+            found = browser.get(address.removeprefix("http://testserver"), accept="image/png")
+            assert found.headers["content-type"].startswith(media_type)
 
 
 def test_a_tombstone_keeps_how_it_was_cited_and_nothing_that_it_held(site: Site, visit: Visit) -> None:
@@ -164,10 +199,3 @@ def test_a_tombstone_keeps_how_it_was_cited_and_nothing_that_it_held(site: Site,
     kept_bytes = b"".join(site.public.get(one.key)[0] for one in site.public.list(""))
     assert b"Swedish Research Council" not in kept_bytes
     assert set(json.loads(kept_bytes)["metadata"]) == {"title", "creators", "publisher", "publication_year"}
-
-
-def test_robots_are_let_to_what_is_public(visit: Visit) -> None:
-    answer = visit().get("/robots.txt")
-
-    assert answer.headers["content-type"].startswith("text/plain")
-    assert answer.text.splitlines() == ["User-agent: *", "Allow: /ark:", "Allow: /static/", "Disallow: /"]

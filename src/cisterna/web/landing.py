@@ -18,7 +18,7 @@ from cisterna.metadata.readme import checksum_lines
 from cisterna.ports.publisher import PublicFile, PublicRecord
 from cisterna.web.byte_range import answer_file
 from cisterna.web.conditional import Validators, answer_body, answer_stream
-from cisterna.web.landing_page import FILES_SHOWN, page_context, tombstone_context
+from cisterna.web.landing_page import page_context, page_of, tombstone_context
 from cisterna.web.parts import WebParts
 from cisterna.web.public_forms import PAGE, choose_form, choose_linkset, offered_forms, signposts
 from cisterna.web.security import FILE_POLICY
@@ -81,7 +81,7 @@ def show_part(parts: Parts, naan: Naan, name: Name, number: PartNumber) -> Respo
     place = len(record.files)
     for one in record.lists:
         if one.pid == f"{pid}/part-{number}":
-            return RedirectResponse(f"/{pid}/{record.version}?page={place // FILES_SHOWN + 1}#h-files", 303)
+            return RedirectResponse(f"/{pid}/{record.version}?page={page_of(place)}#h-files", 303)
         place += one.file_count
     raise NotFound(say("problem.404.detail"), pid=pid)
 

@@ -18,7 +18,7 @@ from cisterna.web.parts import WebParts
 from cisterna.web.public_forms import creators_of, offered_forms, signposts
 from cisterna.web.wording import say
 
-FILES_SHOWN = 1000
+_FILES_SHOWN = 1000
 _PREVIEWS_SHOWN = 48
 _JSON_LD = "application/ld+json"
 _CITATIONS = ("bibtex", "ris", "csl")
@@ -75,6 +75,11 @@ def page_context(parts: WebParts, record: PublicRecord, address: str, number: in
     }
 
 
+def page_of(place: int) -> int:
+    """Tell on which page of files the file of that place is."""
+    return place // _FILES_SHOWN + 1
+
+
 def tombstone_context(parts: WebParts, record: PublicRecord, address: str) -> dict[str, object]:
     """Fill the page of a version that was withdrawn: what it was called, who made it, when, and why it is gone."""
     return _common(parts, record, address)
@@ -126,10 +131,10 @@ def _previews(record: PublicRecord, base: str) -> list[Preview]:
 
 def _files(parts: WebParts, record: PublicRecord, base: str, number: int) -> dict[str, object]:
     """Give one page of files, and where the pages beside it and the whole list are."""
-    start, last = (number - 1) * FILES_SHOWN, max(1, -(-record.file_count // FILES_SHOWN))
+    start, last = (number - 1) * _FILES_SHOWN, max(1, -(-record.file_count // _FILES_SHOWN))
     if number > last:
         raise NotFound(say("problem.404.detail"), pid=record.pid, page=number)
-    run = parts.run_of_files(record, start, start + FILES_SHOWN)
+    run = parts.run_of_files(record, start, start + _FILES_SHOWN)
     return {
         "files": [{**dict(file), "url": f"{base}/files/{quote(file.path)}"} for file in run],
         "pages": {

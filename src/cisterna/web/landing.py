@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 from functools import partial
 from typing import Annotated, NamedTuple
 
@@ -183,9 +182,10 @@ def _answer(request: Request, parts: WebParts, pid: str, label: str | None, want
 
 
 def _page(request: Request, parts: WebParts, record: PublicRecord, address: str, number: int) -> Response:
-    context = page_context(parts, record, address, number)
+    versions = parts.shelf.versions(record.pid)
+    context = page_context(parts, record, address, number, versions=versions)
     of = signposts(record, address)
-    changed = max(_changed_at(one) for one in parts.shelf.versions(record.pid))
+    changed = max(one.withdrawn_at or one.published_at for one in (record, *versions))
     return answer_body(
         request,
         bytes(render(request, "landing.html", context).body),
@@ -288,7 +288,3 @@ def _validators(record: PublicRecord, what: str) -> Validators:
     """Tell one state of what is written of a record from another without writing it."""
     body = f"{what}\n{sorted(record.documents)}\n{record.model_dump_json(exclude={'previews', 'documents'})}"
     return Validators(etag=f'"{sha512_of(body.encode())[:32]}"', modified=record.published_at)
-
-
-def _changed_at(record: PublicRecord) -> datetime:
-    return record.withdrawn_at or record.published_at

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 from urllib.parse import quote
 
@@ -33,14 +33,15 @@ class Offer(NamedTuple):
 
 
 class Preview(NamedTuple):
-    """A thumbnail, and the file that it shows."""
+    """A thumbnail of a file."""
 
     path: str
     url: str
-    file_url: str
 
 
-def page_context(parts: WebParts, record: PublicRecord, address: str, number: int) -> dict[str, object]:
+def page_context(
+    parts: WebParts, record: PublicRecord, address: str, number: int, *, versions: Sequence[PublicRecord]
+) -> dict[str, object]:
     """Fill the page of a version that stands.
 
     Args:
@@ -48,6 +49,7 @@ def page_context(parts: WebParts, record: PublicRecord, address: str, number: in
         record: The version.
         address: Of the page, absolute.
         number: Of the page of files.
+        versions: Every version that was ever public, newest first.
 
     Raises:
         NotFound: There is no such page of files.
@@ -56,7 +58,7 @@ def page_context(parts: WebParts, record: PublicRecord, address: str, number: in
     pictures = _previews(record, base)
     described = _described(record)
     return {
-        **_common(parts, record, address),
+        **_common(parts, record, address, versions),
         "links": [link for link in signposts(record, address).of_page() if link.rel in {"license", "linkset"}],
         "d": described,
         "summary": [line for line in described.summary.split("\n") if line.strip()] if described else [],
@@ -82,7 +84,7 @@ def page_of(place: int) -> int:
 
 def tombstone_context(parts: WebParts, record: PublicRecord, address: str) -> dict[str, object]:
     """Fill the page of a version that was withdrawn: what it was called, who made it, when, and why it is gone."""
-    return _common(parts, record, address)
+    return _common(parts, record, address, parts.shelf.versions(record.pid))
 
 
 def citation(record: PublicRecord, address: str) -> str:
@@ -107,8 +109,7 @@ def _described(record: PublicRecord) -> MetadataRecord | None:
         return None
 
 
-def _common(parts: WebParts, record: PublicRecord, address: str) -> dict[str, object]:
-    versions = parts.shelf.versions(record.pid)
+def _common(parts: WebParts, record: PublicRecord, address: str, versions: Sequence[PublicRecord]) -> dict[str, object]:
     standing = [one for one in versions if one.tombstone is None]
     return {
         "r": record,
@@ -124,7 +125,7 @@ def _common(parts: WebParts, record: PublicRecord, address: str) -> dict[str, ob
 
 def _previews(record: PublicRecord, base: str) -> list[Preview]:
     return [
-        Preview(path.removeprefix("data/"), f"{base}/preview/{quote(path)}", f"{base}/files/{quote(path)}")
+        Preview(path.removeprefix("data/"), f"{base}/preview/{quote(path)}")
         for path in list(record.previews)[:_PREVIEWS_SHOWN]
     ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from urllib.parse import quote
 
 from pydantic import JsonValue, ValidationError
 
@@ -62,7 +63,7 @@ def signposts(record: PublicRecord, address: str) -> Signposts:
     return Signposts(
         address=address,
         descriptions=[_description(form, address, has_parts=has_parts) for form in offered_forms(record)],
-        licence=licence if isinstance(licence, str) else None,
+        licence=quote(licence, safe="+") if isinstance(licence, str) else None,
         orcids=[one.orcid for one in creators_of(record) if one.orcid],
     )
 

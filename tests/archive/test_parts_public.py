@@ -24,7 +24,7 @@ from cisterna.services.publish import publish_version, withdraw_version
 from cisterna.services.reprocess import request_reprocess
 from cisterna.services.review import settle_version
 from cisterna.testing.memory_store import MemoryStore
-from cisterna.web import landing
+from cisterna.web import landing, landing_page
 from cisterna.web.app import create_app
 from tests.archive.facility import Facility
 from tests.archive.test_kill import Killed
@@ -102,7 +102,7 @@ class Public:
 @pytest.fixture
 def public(people: Facility, monkeypatch: pytest.MonkeyPatch) -> Public:
     people.most_files = MOST
-    monkeypatch.setattr(landing, "_FILES_SHOWN", 15)
+    monkeypatch.setattr(landing_page, "_FILES_SHOWN", 15)
     assert people.catalogue is not None
     return Public(people, Site(people.catalogue, people.clock, store=people.store))  # type: ignore[arg-type]
 
@@ -203,7 +203,7 @@ def test_programs_get_a_description_that_names_files_of_the_first_part(public: P
     document = public.get(f"/{pid}?format=json-ld").json()
 
     named = [one["contentUrl"] for one in document["distribution"]]
-    assert f"{BASE_URL}/{pid}/files/data/0/A1_0_BF.tiff" in named
+    assert f"{BASE_URL}/{pid}/v1/files/data/0/A1_0_BF.tiff" in named
     assert all(public.get(one.removeprefix(BASE_URL)).status_code == 200 for one in named)
     crate = public.get(f"/{pid}?format=crate").json()
     whole = next(one for one in crate["@graph"] if one["@id"] == "./")

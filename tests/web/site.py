@@ -294,6 +294,7 @@ class Site:
         access: Access = Access.OPEN,
         human: HumanData = HumanData.NO,
         quality: Mapping[str, bytes] | None = None,
+        said: Mapping[str, Any] | None = None,
     ) -> Version:
         """Put a version into catalogue and store, with an object that pages can read."""
         self.clock.advance(timedelta(seconds=5))
@@ -315,6 +316,7 @@ class Site:
         version = make_version(dataset, staging="v1/content/t1", submitter=submitter)
         version = self._stage(version, dataset, sorted(files), blurred, quality or {})
         record = _record(dataset, version, title=title, missing=missing, access=access, human=human)
+        record = MetadataRecord.model_validate(record.model_dump(mode="json") | dict(said or {}))
         version = version.model_copy(
             update={
                 "verdict": verdict,

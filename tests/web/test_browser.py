@@ -34,6 +34,7 @@ from cisterna.web.app import create_app
 from cisterna.web.view import HERE
 from tests.adopt.share import NAME
 from tests.shadow.bench import Bench, live_through
+from tests.web.full_description import EVERYTHING
 from tests.web.quality_files import curve_table, plate_metrics, quality_files
 from tests.web.site import PASSWORD, Site, draw_cells
 from tests.web.test_adoption_page import lay_share
@@ -125,7 +126,7 @@ def lay_drift(site: Site, instrument: str) -> None:
 def fill(site: Site) -> dict[str, str]:
     """Lay something of everything and return the addresses worth looking at."""
     shadowed = lay_shadow(site)
-    public = site.lay_published("plate-7", title="Plate 07, untreated nuclei")
+    public = site.lay_published("plate-7", title="Plate 07, untreated nuclei", said=EVERYTHING)
     gone = site.lay_published("plate-3", title="Plate 03, wrong stain")
     site.withdraw(gone, reason="The stain on the plate was mislabelled.")
     site.decide(site.lay_version("plate-2", title="Plate 02, treated"), Act.REJECT, reason="Condensation on the lid.")

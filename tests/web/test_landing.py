@@ -20,7 +20,6 @@ from cisterna.domain.errors import PublicationRefused
 from cisterna.domain.project import Access, HumanData
 from cisterna.web.app import create_app
 from cisterna.web.byte_range import Span, UnsatisfiableRange, parse_range
-from cisterna.web.landing import choose_format
 from tests.web.client import Browser
 from tests.web.site import Site
 
@@ -149,11 +148,6 @@ def test_a_file_of_whatever_name_is_listed_and_served_by_its_own_address(site: S
             told = answer.headers["content-disposition"]
             assert told.isascii()
             assert told.isprintable()
-
-
-@given(accept=st.text(max_size=200))
-def test_no_accept_header_breaks_the_choice(accept: str) -> None:
-    assert choose_format(accept, ("application/ld+json",)) in {"text/html", "application/ld+json"}
 
 
 def test_json_ld_names_address_and_files(site: Site, visit: Visit) -> None:

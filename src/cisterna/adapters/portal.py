@@ -19,6 +19,8 @@ from cisterna.ports.publisher import PublicRecord
 _PID = re.compile(r"ark:/([0-9]{5})/([0-9a-z]{1,64})")
 _VERSION = re.compile(r"v([1-9][0-9]{0,5})(?:\.([1-9][0-9]{0,5}))?")
 _CACHED_RECORDS = 64
+_CITED = ("title", "creators", "publisher", "publication_year")
+"""What stays of the description of what is withdrawn."""
 
 
 class Portal:
@@ -45,8 +47,10 @@ class Portal:
         return f"{self._base_url}/{record.pid}"
 
     def withdraw(self, record: PublicRecord) -> None:
-        """Replace the record by its tombstone, without files, previews and documents."""
-        self._write(record.model_copy(update={"files": (), "lists": (), "previews": {}, "documents": {}}))
+        """Replace the record by its tombstone: how it was cited stays, and nothing of what it held or led to."""
+        kept = {name: record.metadata[name] for name in _CITED if name in record.metadata}
+        empty: dict[str, object] = {"files": (), "lists": (), "previews": {}, "documents": {}, "related": {}}
+        self._write(record.model_copy(update={**empty, "metadata": kept}))
 
     def find(self, pid: str, *, version: str | None = None) -> PublicRecord | None:
         """Read the version named, or the newest that stands, or else the newest tombstone."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import chain
 from urllib.parse import quote
 
@@ -14,9 +14,11 @@ from fastapi.responses import Response, StreamingResponse
 
 from cisterna.ports.object_store import ObjectStore
 from cisterna.ports.publisher import PublicFile
+from cisterna.web.conditional import Validators, repr_digest
 from cisterna.web.security import FILE_POLICY
 
 _RANGE = re.compile(r"bytes=(\d{0,19})-(\d{0,19})")
+_NONE: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,15 @@ def parse_range(header: str | None, size_bytes: int) -> Span | None:
     return Span(start, end)
 
 
-def answer_file(request: Request, file: PublicFile, *, store: ObjectStore, is_public: bool) -> Response:
+def answer_file(
+    request: Request,
+    file: PublicFile,
+    *,
+    store: ObjectStore,
+    is_public: bool,
+    modified: datetime | None = None,
+    more: Mapping[str, str] = _NONE,
+) -> Response:
     """Stream a file, or the part of it that was asked for.
 
     The ETag is the file's digest, so it holds across servers and restarts. A browser is told to save it and to run
@@ -65,21 +75,26 @@ def answer_file(request: Request, file: PublicFile, *, store: ObjectStore, is_pu
         file: What is served; its key must come from a record and never from the request.
         store: That holds the bytes.
         is_public: Whether caches may keep it.
+        modified: Since when it is there, where that may be told.
+        more: Headers that it has beside its own.
     """
-    etag = f'"{file.sha512}"'
+    validators = Validators(etag=f'"{file.sha512}"', modified=modified)
     name = file.path.rsplit("/", 1)[-1]
     headers = {
-        "etag": etag,
+        **more,
+        **validators.headers(),
         "accept-ranges": "bytes",
         "content-type": file.media_type,
         "content-disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}",
         "content-security-policy": FILE_POLICY,
         "cache-control": "public, max-age=300, must-revalidate" if is_public else "private, no-cache",
-        "repr-digest": f"sha-512=:{base64.b64encode(bytes.fromhex(file.sha512)).decode()}:",
+        "repr-digest": repr_digest(file.sha512),
     }
-    if _matches(request.headers.get("if-none-match"), etag):
+    if validators.are_known(request):
         return Response(status_code=304, headers=headers)
-    asked = request.headers.get("range") if request.headers.get("if-range", etag) == etag else None
+    asked = (
+        request.headers.get("range") if request.headers.get("if-range", validators.etag) == validators.etag else None
+    )
     try:
         span = parse_range(asked, file.size_bytes)
     except UnsatisfiableRange:
@@ -100,9 +115,3 @@ def _begun(store: ObjectStore, file: PublicFile, span: Span) -> Iterator[bytes]:
     chunks = store.stream(file.content_key, start=span.start, end=span.end)
     first = next(chunks, b"")
     return chain((first,), chunks)
-
-
-def _matches(header: str | None, etag: str) -> bool:
-    if header is None:
-        return False
-    return header.strip() == "*" or etag in {one.strip().removeprefix("W/") for one in header.split(",")}

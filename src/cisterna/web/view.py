@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from cisterna.web import presenting
 from cisterna.web.wording import say
 
 HERE = Path(__file__).parent
+PAGES_CHANGED_AT = datetime.fromtimestamp(max(one.stat().st_mtime for one in (HERE / "templates").iterdir()), UTC)
+"""When the templates were put here: what is made from them is older for nobody."""
 
 
 def environment() -> Environment:

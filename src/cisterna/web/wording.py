@@ -7,6 +7,7 @@ from cisterna.web.adoption_wording import ADOPTION
 from cisterna.web.alert_wording import ALERT
 from cisterna.web.description_wording import DESCRIPTION
 from cisterna.web.instrument_wording import INSTRUMENT
+from cisterna.web.landing_wording import LANDING
 from cisterna.web.quarantine_wording import QUARANTINE
 from cisterna.web.removal_wording import REMOVAL
 from cisterna.web.shadow_wording import SHADOW
@@ -403,33 +404,6 @@ TEXT: dict[str, str] = {
     "tokens.revoke": "Revoke",
     "tokens.add": "New token",
     "tokens.empty": "You have no tokens.",
-    # landing pages
-    "pid.test": "Test identifier",
-    "pid.test.long": "This ARK is from the range that is reserved for tests (99999). It resolves on this site only.",
-    "landing.kind": "Dataset",
-    "landing.gone": "Withdrawn",
-    "landing.gone.words": "The files are no longer public. Withdrawn on",
-    "landing.older": "There is a newer version of this dataset.",
-    "landing.newest": "See it",
-    "landing.cite": "Cite as",
-    "landing.published": "Published",
-    "landing.previews": "Previews",
-    "landing.files.caption": "Each file with its size, type and SHA-512 digest.",
-    "landing.files.pages": "Pages of files",
-    "landing.files.run": "Files {first} to {last} of {count}, page {page} of {pages}.",
-    "landing.files.previous": "Previous page",
-    "landing.files.next": "Next page",
-    "landing.files.all": "The digests of all files",
-    "landing.files.all.words": "as sha512sum writes them; each file is at files/ and its path.",
-    "landing.related": "Related datasets",
-    "landing.versions": "Versions",
-    "landing.formats": "This description for machines",
-    "relation.IsDerivedFrom": "derived from",
-    "relation.IsSourceOf": "source of",
-    "relation.IsVersionOf": "version of",
-    "citation": "{creators} ({year}). {title}. {version}. {publisher}. {address}",
-    "citation.nobody": "Creators not named",
-    "citation.no_publisher": "Publisher not named",
     # a word beside every colour
     "verdict.passed": "passed",
     "verdict.review": "review",
@@ -485,6 +459,7 @@ TEXT: dict[str, str] = {
     **ADOPTION,
     **QUARANTINE,
     **INSTRUMENT,
+    **LANDING,
     **REMOVAL,
     **WRITING,
     **SHADOW,

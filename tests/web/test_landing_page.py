@@ -1,0 +1,201 @@
+"""The landing page for people: all that is public of a dataset, and nothing that leads astray."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from html import unescape
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from cisterna.domain.project import Access
+from cisterna.metadata.forms import FORMS, Form
+from cisterna.metadata.record import MetadataRecord
+from cisterna.testing.clock import START
+from cisterna.web.landing_facts import about, access_words, made, samples
+from cisterna.web.presenting import moment
+from tests.metadata.strategies import records
+from tests.web.client import Browser
+from tests.web.full_description import EVERYTHING
+from tests.web.site import Site
+
+Visit = Callable[..., Browser]
+
+
+def words_of(page: str) -> str:
+    return unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", page.partition("<main")[2])))
+
+
+def test_a_page_tells_everything_that_is_public_of_a_dataset(site: Site, visit: Visit) -> None:
+    pid = site.dataset(site.lay_published("plate-7", said=EVERYTHING)).pid
+
+    page = visit().get(f"/{pid}").text
+
+    words = words_of(page)
+    for told in (
+        "Nuclei of untreated cells, for a segmentation model.",
+        "Two fields a well.",
+        "Open: anybody may read and download the files",
+        "Ola Berg data collector",
+        "Imaging Core hosting institution",
+        "Swedish Research Council 2026-01234 Cells & <their> nuclei",
+        "Homo sapiens NCBITaxon:9606",
+        "On nuclei paper",
+        "Dnr 2026-00123 ethics approval",
+        "Cell lines U-2 OS",
+        "Wells 96",
+        "squid-1 Cephla Squid+",
+        moment(START),
+        "nuclei-unet 1.0.0",
+        "review 1 of 3 images is dim.",
+        "All 3 images can be read.",
+        "20x/0.8",
+    ):
+        assert told in words, told
+    for address in (
+        "https://orcid.org/0000-0002-1694-233X",
+        "https://ror.org/048a87296",
+        "https://funder.example/2026-01234",
+        "http://purl.obolibrary.org/obo/NCBITaxon_9606",
+        "https://doi.org/10.5555/12345678",
+    ):
+        assert f'href="{address}"' in page, address
+
+
+def test_every_picture_has_words_and_every_link_a_place(site: Site, visit: Visit) -> None:
+    pid = site.dataset(site.lay_published("plate-7", said=EVERYTHING)).pid
+
+    page = visit().get(f"/{pid}").text
+
+    assert all(' alt="Preview of ' in one for one in re.findall(r"<img[^>]*>", page))
+    identities = re.findall(r'\sid="([^"]+)"', page)
+    assert len(identities) == len(set(identities))
+    assert set(re.findall(r'aria-labelledby="([^"]+)"', page)) <= set(identities)
+    assert all(re.match(r"https?://|/|#", one) for one in re.findall(r'href="([^"]*)"', page))
+
+
+def test_of_what_nobody_said_there_is_no_empty_section(site: Site, visit: Visit) -> None:
+    bare: dict[str, Any] = {
+        "keywords": [],
+        "instrument": None,
+        "imaging": None,
+        "dates": {"described": "2026-01-05T08:00:00Z"},
+    }
+    pid = site.dataset(site.lay_published("plate-7", said=bare, files=("notes.txt",))).pid
+
+    page = visit().get(f"/{pid}").text
+
+    assert page.count("<h2") == len(re.findall(r"<h2[^>]*>(?:Cite as|Files|Versions|This description)", page))
+    assert not re.search(r"<dl[^>]*>\s*</dl>|<dd>\s*</dd>|<ul[^>]*>\s*</ul>", page)
+
+
+@pytest.mark.parametrize(
+    ("access", "until", "words"),
+    [
+        (Access.OPEN, None, "Open"),
+        (Access.EMBARGOED, None, "not public yet"),
+        (Access.EMBARGOED, "2027-05-01", "on 2027-05-01"),
+        (Access.RESTRICTED, None, "ask the publisher"),
+        (Access.CLOSED, None, "not given out"),
+    ],
+)
+def test_who_may_have_the_files_is_said_in_words(site: Site, access: Access, until: str | None, words: str) -> None:
+    metadata = site.lay_version("plate-7").metadata
+    assert metadata is not None
+
+    record = MetadataRecord.model_validate(metadata | {"access": access.value, "embargo_until": until})
+
+    assert words in access_words(record)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(record=records())
+def test_whatever_a_record_says_can_be_told_and_leads_to_the_web_alone(record: MetadataRecord) -> None:
+    for fact in (*about(record), *made(record), *samples(record)):
+        assert fact.label
+        for one in fact.said:
+            assert one.text
+            assert one.url is None or one.url.startswith(("https://", "http://"))
+
+
+def test_what_a_later_version_wrote_is_shown_as_far_as_it_is_understood(site: Site, visit: Visit) -> None:
+    version = site.lay_published("plate-7", title="Plate 7")
+    pid = site.dataset(version).pid
+    found = site.portal.find(pid)
+    assert found is not None
+    site.portal.publish(found.model_copy(update={"metadata": found.metadata | {"schema_version": 99}}))
+
+    page = visit().get(f"/{pid}")
+
+    assert page.status_code == 200
+    assert "Ada Holm; Björn Ek (2026). Plate 7. v1." in page.text
+    assert "data/0/A1_0_0_BF.tiff" in page.text
+
+
+def test_programs_that_keep_references_find_what_they_take(site: Site, visit: Visit) -> None:
+    pid = site.dataset(site.lay_published("plate-7")).pid
+    browser = visit()
+
+    offered = re.findall(r'class="button small" href="([^"]*)"', browser.get(f"/{pid}").text)
+
+    assert offered == [f"/{pid}/v1?format={name}" for name in ("bibtex", "csl", "ris")]
+    answers = [browser.get(address) for address in offered]
+    name = pid.rpartition("/")[2]
+    assert [answer.headers["content-disposition"] for answer in answers] == [
+        f'inline; filename="{name}-v1{suffix}"' for suffix in (".bib", ".json", ".ris")
+    ]
+
+
+@pytest.mark.parametrize("form", FORMS, ids=lambda form: form.name)
+def test_every_form_is_had_by_its_name_and_by_its_media_type(site: Site, visit: Visit, form: Form) -> None:
+    pid = site.dataset(site.lay_published("plate-7")).pid
+    browser = visit()
+
+    named, typed = (
+        browser.get(f"/{pid}?format={form.name}", accept="text/html"),
+        browser.get(f"/{pid}", accept=form.media_type),
+    )
+
+    assert named.content == typed.content != b""
+    assert {one.headers["content-type"].partition("; charset")[0] for one in (named, typed)} == {form.media_type}
+    assert typed.headers["content-location"] == f"http://testserver/{pid}?format={form.name}"
+    assert typed.headers["vary"] == "accept"
+
+
+def test_where_no_form_fits_the_answer_lists_what_there_is(site: Site, visit: Visit) -> None:
+    pid = site.dataset(site.lay_published("plate-7")).pid
+    browser = visit()
+
+    refused, unknown = browser.get(f"/{pid}", accept="image/png, text/*;q=0"), browser.get(f"/{pid}?format=docx")
+
+    assert (refused.status_code, unknown.status_code) == (406, 404)
+    for answer in (refused, unknown):
+        assert answer.headers["content-type"] == "application/problem+json"
+        offered = {one["media_type"]: one["address"] for one in answer.json()["offered"]}
+        assert set(offered) == {"text/html", *(form.media_type for form in FORMS)}
+        for media_type, address in offered.items():
+            found = browser.get(address.removeprefix("http://testserver"), accept="image/png")
+            assert found.headers["content-type"].startswith(media_type)
+
+
+def test_a_tombstone_keeps_how_it_was_cited_and_nothing_that_it_held(site: Site, visit: Visit) -> None:
+    version = site.lay_published("plate-7", title="Plate 7", said=EVERYTHING)
+    pid = site.dataset(version).pid
+    site.withdraw(version, reason="The stain was mislabelled.")
+
+    page = visit().get(f"/{pid}")
+
+    assert page.status_code == 410
+    assert page.headers["x-robots-tag"] == "noindex"
+    assert '<meta name="robots" content="noindex">' in page.text
+    words = words_of(page.text)
+    for kept in ("Plate 7", "Ada Holm", "National Imaging Facility", "The stain was mislabelled.", "2026"):
+        assert kept in words, kept
+    for gone in ("Swedish Research Council", "U-2 OS", "DAPI", "squid-1", "ld+json", "data/0"):
+        assert gone not in page.text, gone
+    kept_bytes = b"".join(site.public.get(one.key)[0] for one in site.public.list(""))
+    assert b"Swedish Research Council" not in kept_bytes
+    assert set(json.loads(kept_bytes)["metadata"]) == {"title", "creators", "publisher", "publication_year"}

@@ -1,0 +1,242 @@
+"""Searches the index of what is public: full text first, and for words that nothing has those that come near."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import bindparam
+from sqlalchemy import text as sql_text
+from sqlalchemy.dialects.postgresql import ARRAY, TEXT
+
+from cisterna.adapters.catalogue_connection import Statements
+from cisterna.adapters.catalogue_public_text import PREFIX_LEAST, query_of
+from cisterna.domain.public_entry import Facet, PublicContent, label_of
+from cisterna.domain.search_text import query_words
+from cisterna.ports.public_index import COUNTED, Count, Counts, Found, FoundDataset, Sort, Wanted
+
+_RANKED = 1_000
+"""How many are weighed against each other, those with the words in title or subjects first, then the newest."""
+_HOLDING_MOST = 20
+_ALIKE_MOST = 6
+_ALIKE_WITHIN = 0.15
+"""How much less alike than the best a word may be that stands in as well."""
+
+_UNFIT = re.compile("[\x00\ud800-\udfff]")
+"""Signs that no text in the database has."""
+_PRESENT = sql_text(
+    f"""
+    SELECT asked FROM unnest(:words) AS asked WHERE EXISTS (
+        SELECT FROM public_words AS held
+        WHERE held.word = asked
+            OR length(asked) >= {PREFIX_LEAST} AND held.word >= asked AND held.word < asked || chr(1114111)
+    )
+    """  # noqa: S608 - a number of ours
+).bindparams(bindparam("words", type_=ARRAY(TEXT)))
+_HOLDING = sql_text(
+    "SELECT word FROM public_words WHERE word LIKE '%' || :word || '%' ORDER BY uses DESC, word LIMIT :most"
+)
+_ALIKE = sql_text(
+    """
+    SELECT word, similarity(word, :word) AS alike FROM public_words WHERE word % :word
+    ORDER BY 2 DESC, uses DESC, word LIMIT :most
+    """
+)
+_VALUE_IDS = sql_text(
+    """
+    SELECT value_id FROM public_values JOIN unnest(:facets, :named) AS asked (facet, value) USING (facet, value)
+    """
+).bindparams(bindparam("facets", type_=ARRAY(TEXT)), bindparam("named", type_=ARRAY(TEXT)))
+_ORDERS = {
+    Sort.RELEVANCE: "published_at DESC, pid",
+    Sort.NEWEST: "published_at DESC, pid",
+    Sort.OLDEST: "published_at, pid",
+    Sort.TITLE: "title_key, pid",
+    Sort.LARGEST: "total_bytes DESC, pid",
+}
+_ROWS = sql_text(
+    """
+    SELECT v.pid, v.number, v.revision, v.published_at, v.data_type, CAST(v.body AS text) AS body
+    FROM public_datasets AS d
+    JOIN public_versions AS v ON v.pid = d.pid AND v.number = d.number AND v.revision = d.revision
+    WHERE d.pid = ANY(:pids)
+    """
+).bindparams(bindparam("pids", type_=ARRAY(TEXT)))
+_MOST_OF_ALL = sql_text(
+    """
+    SELECT asked AS facet, held.value, held.datasets
+    FROM unnest(:facets) AS asked, LATERAL (
+        SELECT value, datasets FROM public_values WHERE facet = asked ORDER BY datasets DESC, value LIMIT :most
+    ) AS held
+    """
+).bindparams(bindparam("facets", type_=ARRAY(TEXT)))
+
+
+class _Terms(NamedTuple):
+    """What is searched in place of what was typed.
+
+    Attributes:
+        query: None when any words do.
+        meant: Words that stand in for others.
+    """
+
+    query: str | None
+    meant: Mapping[str, Sequence[str]]
+
+
+class PublicSearch:
+    """Finds and counts, in one transaction."""
+
+    def __init__(self, statements: Statements) -> None:
+        self._sql = statements
+
+    def find(self, wanted: Wanted, *, sort: Sort, limit: int, offset: int) -> Found:
+        """Give a page."""
+        terms, ids = self._terms(wanted.words), self._value_ids(wanted)
+        if ids is None:
+            return Found(0, (), terms.meant)
+        asked = _asked(terms, ids)
+        weighed = sort is Sort.RELEVANCE and terms.query is not None
+        statement = _weighed(asked) if weighed else _ordered(asked, sort)
+        values = {**asked, "limit": limit, "offset": offset}
+        if weighed:
+            values |= {"ranked": _RANKED, "near": max(_RANKED, limit + offset)}
+        row = self._sql.run(statement, values).one()
+        return Found(row.total, self._rows(row.pids), terms.meant)
+
+    def count_values(self, wanted: Wanted, *, most: int) -> Counts:
+        """Count the values of what is found."""
+        terms, ids = self._terms(wanted.words), self._value_ids(wanted)
+        if ids is None:
+            return Counts(0, {})
+        asked = _asked(terms, ids)
+        if not asked:
+            return self._count_all(most)
+        found = self._sql.run(_counted(asked), {**asked, "counted": COUNTED, "most": most}).all()
+        of = found[0].counted if found else 0
+        return Counts(of, _by_facet((row.facet, row.value, row.datasets) for row in found))
+
+    def _count_all(self, most: int) -> Counts:
+        found = self._sql.run(_MOST_OF_ALL, {"facets": [one.value for one in Facet], "most": most}).all()
+        total = self._sql.run(_TOTAL).scalar_one()
+        return Counts(total, _by_facet((row.facet, row.value, row.datasets) for row in found))
+
+    def _terms(self, text: str) -> _Terms:
+        """Look for each word as it is, then as the beginning of others, then within others, then spelt otherwise."""
+        words = query_words(text)
+        if not words:
+            return _Terms(None, {})
+        present = set(self._sql.run(_PRESENT, {"words": list(words)}).scalars())
+        meant = {word: found for word in words if word not in present and (found := self._near(word))}
+        return _Terms(query_of([meant.get(word, (word,)) for word in words]), meant)
+
+    def _near(self, word: str) -> Sequence[str]:
+        if len(word) < PREFIX_LEAST:
+            return ()
+        holding = self._sql.run(_HOLDING, {"word": word, "most": _HOLDING_MOST}).scalars().all()
+        if holding:
+            return tuple(holding)
+        alike = self._sql.run(_ALIKE, {"word": word, "most": _ALIKE_MOST}).all()
+        return tuple(row.word for row in alike if row.alike >= alike[0].alike - _ALIKE_WITHIN)
+
+    def _value_ids(self, wanted: Wanted) -> list[int] | None:
+        """Give the numbers of the values chosen; None when nothing has one of them."""
+        chosen = {(facet.value, value) for facet, values in wanted.chosen.items() for value in values}
+        if not chosen:
+            return []
+        if any(_UNFIT.search(value) for _, value in chosen):
+            return None
+        told = {"facets": [facet for facet, _ in chosen], "named": [value for _, value in chosen]}
+        ids = sorted(self._sql.run(_VALUE_IDS, told).scalars())
+        return ids if len(ids) == len(chosen) else None
+
+    def _rows(self, pids: Sequence[str]) -> Sequence[FoundDataset]:
+        found = {row.pid: row for row in self._sql.run(_ROWS, {"pids": list(pids)})}
+        return tuple(_found(found[pid]) for pid in pids)
+
+
+def _asked(terms: _Terms, ids: Sequence[int]) -> dict[str, Any]:
+    asked: dict[str, Any] = {}
+    if terms.query is not None:
+        asked["query"] = terms.query
+    if ids:
+        asked["ids"] = list(ids)
+    return asked
+
+
+def _hits(asked: Mapping[str, Any]) -> str:
+    """Say in SQL which datasets are asked for."""
+    conditions = []
+    if "query" in asked:
+        conditions.append("words @@ CAST(:query AS tsquery)")
+    if "ids" in asked:
+        conditions.append("facets @> CAST(:ids AS integer[])")
+    return f"FROM public_datasets WHERE {' AND '.join(conditions) or 'true'}"
+
+
+_TOTAL = sql_text("SELECT CAST(coalesce(sum(datasets), 0) AS bigint) FROM public_values WHERE facet = 'year'")
+
+
+def _ordered(asked: Mapping[str, Any], sort: Sort) -> Any:
+    total = f"SELECT count(*) {_hits(asked)}" if asked else _TOTAL.text
+    order = _ORDERS[sort]
+    return sql_text(
+        f"""
+        SELECT ({total}) AS total, ARRAY(
+            SELECT pid {_hits(asked)} ORDER BY {order} LIMIT :limit OFFSET :offset
+        ) AS pids
+        """
+    )
+
+
+def _weighed(asked: Mapping[str, Any]) -> Any:
+    return sql_text(
+        f"""
+        WITH hits AS MATERIALIZED (
+            SELECT pid, published_at, heads @@ CAST(:query AS tsquery) AS at_head {_hits(asked)}
+        ), near AS (
+            SELECT pid, row_number() OVER () AS turn FROM (
+                SELECT pid FROM hits ORDER BY at_head DESC, published_at DESC, pid LIMIT :near
+            ) AS foremost
+        )
+        SELECT (SELECT count(*) FROM hits) AS total, ARRAY(
+            SELECT near.pid FROM near JOIN public_datasets AS d ON d.pid = near.pid
+            ORDER BY CASE WHEN turn <= :ranked THEN ts_rank(d.words, CAST(:query AS tsquery)) END DESC NULLS LAST, turn
+            LIMIT :limit OFFSET :offset
+        ) AS pids
+        """  # noqa: S608 - words of ours
+    )
+
+
+def _counted(asked: Mapping[str, Any]) -> Any:
+    return sql_text(
+        f"""
+        WITH hits AS MATERIALIZED (SELECT facets {_hits(asked)} ORDER BY published_at DESC LIMIT :counted),
+        held AS (SELECT value_id, count(*) AS datasets FROM hits, unnest(facets) AS value_id GROUP BY value_id),
+        placed AS (
+            SELECT facet, value, held.datasets,
+                row_number() OVER (PARTITION BY facet ORDER BY held.datasets DESC, value) AS turn
+            FROM held JOIN public_values USING (value_id)
+        )
+        SELECT facet, value, datasets, (SELECT count(*) FROM hits) AS counted FROM placed WHERE turn <= :most
+        ORDER BY facet, turn
+        """  # noqa: S608 - words of ours
+    )
+
+
+def _by_facet(rows: Any) -> Mapping[Facet, Sequence[Count]]:
+    counts: dict[Facet, list[Count]] = {}
+    for facet, value, datasets in rows:
+        counts.setdefault(Facet(facet), []).append(Count(value, datasets))
+    return counts
+
+
+def _found(row: Any) -> FoundDataset:
+    return FoundDataset(
+        pid=row.pid,
+        version=label_of(row.number, row.revision),
+        published_at=row.published_at,
+        data_type=row.data_type,
+        content=PublicContent.model_validate_json(row.body),
+    )

@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from cisterna.domain.credit import Creator
 from cisterna.domain.dataset import Dataset, Stage, Version
 from cisterna.domain.digest import sha512_of
 from cisterna.domain.finding import Finding, Outcome, Verdict
 from cisterna.domain.identifier import acquisition_id, ark, dataset_id
 from cisterna.domain.instrument import Instrument
-from cisterna.domain.project import Access, Creator, HumanData, MetadataDefaults, Project
+from cisterna.domain.project import Access, HumanData, MetadataDefaults, Project
 from cisterna.metadata.build import build_record
 from cisterna.metadata.listing import ListedFile
 from cisterna.metadata.record import MetadataRecord, ModelFacts, Related

@@ -6,8 +6,9 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cisterna.domain.credit import Creator
 from cisterna.domain.errors import HostileInput
-from cisterna.domain.project import Creator
+from cisterna.domain.text import clean_line
 from cisterna.metadata.crate import crate_json
 from cisterna.metadata.datacite import UNAVAILABLE, datacite_document
 from cisterna.metadata.licence import licence_url
@@ -15,7 +16,6 @@ from cisterna.metadata.listing import ListedFile, iri_path
 from cisterna.metadata.readme import readme_text
 from cisterna.metadata.record import MetadataRecord
 from cisterna.metadata.schema_org import as_script_text, schema_org_document
-from cisterna.metadata.text import clean_line
 from tests.metadata.described import a_record
 
 

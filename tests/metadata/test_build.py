@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
+from cisterna.domain.credit import Creator
 from cisterna.domain.errors import IllegalTransition
-from cisterna.domain.project import Access, Creator, HumanData
+from cisterna.domain.project import Access, HumanData
 from cisterna.metadata.build import joined, steward_said
 from cisterna.metadata.record import Given, ImagingFacts, MetadataRecord, Origin, missing
 from tests.metadata.described import a_dataset, a_derived_record, a_description, a_project, a_record, a_version

@@ -149,7 +149,7 @@ def test_nobody_opens_the_review_again_while_the_record_is_being_written(site: S
 
 def test_bytes_that_are_not_what_was_archived_are_not_described_to_the_public(site: Site) -> None:
     version = site.decide(site.lay_version("plate-7"))
-    staged = version.staged["metadata/datacite.json"]
+    staged = version.staged["ro-crate-metadata.json"]
     site.store.put(f"{site.dataset(version).object_root}/{staged.content_path}", b'{"forged": true}')
 
     with pytest.raises(ChecksumMismatch):

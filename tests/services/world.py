@@ -10,6 +10,7 @@ from typing import Any
 
 from cisterna.adapters.table_parquet import ParquetTables
 from cisterna.domain.acquisition import Acquisition, AcquisitionState
+from cisterna.domain.credit import Creator
 from cisterna.domain.dataset import Dataset, Relation, Stage, StagedFile, Version, version_id
 from cisterna.domain.delivered import DeliveredDigests
 from cisterna.domain.digest import sha512_of
@@ -17,7 +18,7 @@ from cisterna.domain.finding import Finding, Outcome, Verdict
 from cisterna.domain.identifier import acquisition_id, ark, dataset_id
 from cisterna.domain.instrument import Instrument
 from cisterna.domain.manifest import FileEntry, Manifest
-from cisterna.domain.project import Access, Creator, HumanData, MetadataDefaults, Project
+from cisterna.domain.project import Access, HumanData, MetadataDefaults, Project
 from cisterna.domain.work import Claim, Work, WorkKind
 from cisterna.ports.catalogue import Catalogue
 from cisterna.ports.clock import Clock

@@ -18,6 +18,7 @@ from cisterna.domain.account import Account, Grant, Role
 from cisterna.domain.acquisition import Acquisition, AcquisitionState
 from cisterna.domain.ahead import Ahead
 from cisterna.domain.alert import Alert
+from cisterna.domain.credit import Creator
 from cisterna.domain.dataset import ORDER, Dataset, Relation, Stage, Version
 from cisterna.domain.digest import sha512_of
 from cisterna.domain.erasure import Order, require_object_root
@@ -29,7 +30,7 @@ from cisterna.domain.instrument import MassChange
 from cisterna.domain.manifest import FileEntry, Manifest
 from cisterna.domain.ocfl import object_root
 from cisterna.domain.progress import Progress
-from cisterna.domain.project import Access, Creator, HumanData, Policy, Project, PublishPolicy
+from cisterna.domain.project import Access, HumanData, Policy, Project, PublishPolicy
 from cisterna.domain.publication import Publication
 from cisterna.domain.retention import RetentionRule
 from cisterna.domain.review import Act

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from cisterna.adapters.catalogue_connection import Statements, body_of
 from cisterna.adapters.catalogue_tables import bindings, projects
 from cisterna.domain.errors import AlreadyExists, Conflict, NotFound
-from cisterna.domain.project import Binding, BindingKind, Project
+from cisterna.domain.project import Binding, BindingKind, Project, read_project
 
 _GET = select(projects.c.body).where(projects.c.slug == bindparam("the_slug"))  # built once: it is asked for often
 
@@ -43,12 +43,12 @@ class SqlProjects:
         body = self._sql.run(_GET, {"the_slug": slug}).scalar()
         if body is None:
             raise NotFound(f"no project '{slug}'; `cisterna project list` shows all", project=slug)
-        return Project.model_validate_json(body)
+        return read_project(body)
 
     def list(self) -> Sequence[Project]:
         """All of them, by slug."""
         found = self._sql.run(select(projects.c.body).order_by(projects.c.slug)).scalars()
-        return [Project.model_validate_json(body) for body in found]
+        return [read_project(body) for body in found]
 
     def bind(self, binding: Binding) -> None:
         """Add a rule."""

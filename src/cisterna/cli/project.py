@@ -14,12 +14,12 @@ from cisterna.cli.answer import AsJson, DryRun, answer, lines, table
 from cisterna.cli.config import HomeOption
 from cisterna.cli.opened import local_account, opened
 from cisterna.cli.rehearsal import catalogue_for
+from cisterna.domain.credit import Creator
 from cisterna.domain.errors import InvalidInput
 from cisterna.domain.project import (
     Access,
     Binding,
     BindingKind,
-    Creator,
     HumanData,
     MetadataDefaults,
     Policy,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import re
+from datetime import date, datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
 
 
 class Value(BaseModel):
@@ -23,3 +24,22 @@ def _require_zone(moment: datetime) -> datetime:
 
 Moment = Annotated[datetime, AfterValidator(_require_zone)]
 """An aware time; naive ones are refused."""
+
+
+def _require_day(said: object) -> date:
+    """Take a day of the calendar as it is written; pydantic would take a number for seconds since 1970."""
+    try:
+        if isinstance(said, str) and re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", said.strip()):
+            said = date.fromisoformat(said.strip())
+    except ValueError:
+        said = str(said)
+    if type(said) is not date or said.year < _FIRST_YEAR:
+        msg = f"'{str(said)[:40]}' is no day of the calendar; write it as 2027-06-30"
+        raise ValueError(msg)
+    return said
+
+
+_FIRST_YEAR = 1900
+
+Day = Annotated[date, BeforeValidator(_require_day)]
+"""A day, without a time and a zone."""

@@ -17,7 +17,8 @@ Ark = Annotated[str, StringConstraints(pattern=r"^ark:/[0-9]{5}/[0-9a-z]+(/part-
 TEST_NAAN = "99999"
 """The Name Assigning Authority Number that the ARK Alliance reserves for tests."""
 
-_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32, lower case: no i, l, o, u
+CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
+"""Digits of Crockford's base 32, in lower case: no i, l, o, u."""
 
 
 def short(identity: uuid.UUID) -> str:
@@ -25,7 +26,7 @@ def short(identity: uuid.UUID) -> str:
     number, characters = identity.int, []
     for _ in range(26):
         number, digit = divmod(number, 32)
-        characters.append(_ALPHABET[digit])
+        characters.append(CROCKFORD[digit])
     return "".join(reversed(characters))
 
 

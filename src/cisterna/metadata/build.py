@@ -10,6 +10,7 @@ from cisterna.domain.errors import IllegalTransition
 from cisterna.domain.finding import Finding
 from cisterna.domain.instrument import Instrument
 from cisterna.domain.project import Project
+from cisterna.domain.text import cut_line, cut_prose
 from cisterna.metadata.record import (
     CheckResult,
     Dates,
@@ -21,7 +22,6 @@ from cisterna.metadata.record import (
     Related,
 )
 from cisterna.metadata.said import Said
-from cisterna.metadata.text import cut_line, cut_prose
 from cisterna.ports.profile import Described, Plane
 
 _CHECKS_KEPT = 200

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from pydantic import JsonValue
 
-from cisterna.domain.project import Creator
+from cisterna.domain.credit import Creator
 from cisterna.domain.source_name import ENCODING
 from cisterna.metadata.licence import licence_url
 from cisterna.metadata.listing import DATA_FOLDER, ListedFile, iri_path, media_type

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pydantic import JsonValue
 
-from cisterna.domain.project import Access, Creator
+from cisterna.domain.credit import Creator
+from cisterna.domain.project import Access
 from cisterna.metadata.licence import licence_url
 from cisterna.metadata.record import MetadataRecord
 

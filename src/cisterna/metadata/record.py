@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, JsonValue, ValidationError, model_validator
 
-from cisterna.domain.base import Moment, Value
+from cisterna.domain.base import Day, Moment, Value
+from cisterna.domain.credit import Contributors, Creator, Fundings, References, Subjects, checked_rors
 from cisterna.domain.digest import Sha512
+from cisterna.domain.errors import InvalidInput
 from cisterna.domain.finding import Outcome, Verdict
 from cisterna.domain.identifier import TEST_NAAN, Ark, DatasetId
-from cisterna.domain.project import Access, Creator, HumanData
+from cisterna.domain.language import Language
+from cisterna.domain.outside_identifier import Ror, outside_identifier
+from cisterna.domain.project import Access, HumanData, require_embargo
+from cisterna.domain.text import Line, Prose
 from cisterna.metadata.licence import spdx_identifier
-from cisterna.metadata.text import Line, Prose
 
 Licence = Annotated[str, AfterValidator(spdx_identifier)]
 """An identifier of the SPDX licence list, in the list's own spelling."""
@@ -33,6 +38,26 @@ class Origin(StrEnum):
     """Counted, digested or assigned here."""
 
 
+class SampleFacts(Value):
+    """What was studied, and how it was treated and made visible.
+
+    Attributes:
+        wells: How many of them hold a sample.
+    """
+
+    organisms: Subjects = ()
+    tissues: Subjects = ()
+    cell_lines: Subjects = ()
+    diseases: Subjects = ()
+    treatments: Subjects = ()
+    stains: Subjects = ()
+    wells: int | None = Field(default=None, ge=1, le=1_000_000)
+
+
+SAMPLE_KINDS = tuple(name for name in SampleFacts.model_fields if name != "wells")
+"""The fields of `SampleFacts` that hold terms."""
+
+
 class Given(Value):
     """What a person says of a dataset, in `metadata.yaml` beside the data or as a steward; None is not said."""
 
@@ -44,15 +69,39 @@ class Given(Value):
     access: Access | None = None
     human_data: HumanData | None = None
     keywords: tuple[Line, ...] | None = Field(default=None, max_length=200)
+    contributors: Contributors | None = None
+    funding: Fundings | None = None
+    subjects: Subjects | None = None
+    references: References | None = None
+    publisher_ror: Ror | None = None
+    language: Language | None = None
+    embargo_until: Day | None = None
+    samples: SampleFacts | None = None
+
+    @model_validator(mode="after")
+    def _ends_an_embargo(self) -> Given:
+        require_embargo(self.access, self.embargo_until)
+        return self
 
 
 class InstrumentFacts(Value):
-    """The device, as an entity of its own."""
+    """The device, as an entity of its own.
+
+    Attributes:
+        pid: A DOI or Handle (PIDINST), an RRID or an address.
+    """
 
     name: Line
     profile: Line
     model: Line | None = None
     serial: Line | None = None
+    manufacturer: Line | None = None
+    pid: Line | None = None
+
+    @property
+    def url(self) -> str | None:
+        """Where its identifier leads to."""
+        return outside_identifier(self.pid).url if self.pid else None
 
 
 class ImagingFacts(Value):
@@ -132,13 +181,15 @@ class MetadataRecord(Value):
     """A described version.
 
     Attributes:
-        schema_version: Of this model.
+        schema_version: Of this model; `read_record` reads the earlier ones.
+        publisher_ror: Of the organisation that `publisher` names.
+        embargo_until: The day from which on it may be open; None while access is no embargo, or none with an end.
         data_type: Names the suites that judged it, such as `microscopy`.
         origins: Who said each value, by field name; a field without one is empty.
         problems: What was said and could not be used, in words.
     """
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     pid: Ark
     dataset_id: DatasetId
     version: str
@@ -147,12 +198,20 @@ class MetadataRecord(Value):
     title: Line | None = None
     description: Prose | None = None
     creators: tuple[Creator, ...] = ()
+    contributors: Contributors = ()
     publisher: Line | None = None
+    publisher_ror: Ror | None = None
     publication_year: int = Field(ge=1900, le=9999)
     licence: Licence | None = None
     access: Access = Access.CLOSED
+    embargo_until: Day | None = None
     human_data: HumanData = HumanData.UNANSWERED
     keywords: tuple[Line, ...] = ()
+    subjects: Subjects = ()
+    language: Language | None = None
+    funding: Fundings = ()
+    references: References = ()
+    samples: SampleFacts | None = None
     dates: Dates
     instrument: InstrumentFacts | None = None
     imaging: ImagingFacts | None = None
@@ -164,6 +223,11 @@ class MetadataRecord(Value):
     total_bytes: int = Field(ge=0)
     origins: dict[str, Origin] = Field(default_factory=dict)
     problems: tuple[Prose, ...] = ()
+
+    @model_validator(mode="after")
+    def _ends_an_embargo(self) -> MetadataRecord:
+        require_embargo(self.access, self.embargo_until)
+        return self
 
     @property
     def name(self) -> str:
@@ -189,6 +253,26 @@ class MetadataRecord(Value):
     def is_test_pid(self) -> bool:
         """Whether the PID is from the range that is reserved for tests and resolves nowhere else."""
         return self.pid.startswith(f"ark:/{TEST_NAAN}/")
+
+
+def read_record(document: Mapping[str, JsonValue]) -> MetadataRecord:
+    """Read a record of this schema version or an earlier one; what a version did not have is empty.
+
+    Version 1 looked at no check digits of a ROR: one that has wrong ones never was an organisation's and is left out.
+
+    Raises:
+        InvalidInput: It is no record, or of a later version.
+    """
+    version = document.get("schema_version")
+    try:
+        if version == 1:
+            said = {**document, "schema_version": 2, "creators": checked_rors(document.get("creators"))}
+            return MetadataRecord.model_validate(said)
+        return MetadataRecord.model_validate(dict(document))
+    except ValidationError as error:
+        place = ".".join(map(str, error.errors(include_input=False)[0]["loc"]))
+        msg = f"the metadata record (schema version {version}) cannot be read: its {place[:100] or 'fields'} is amiss"
+        raise InvalidInput(msg) from error
 
 
 def missing(record: MetadataRecord) -> tuple[str, ...]:

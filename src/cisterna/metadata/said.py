@@ -7,13 +7,14 @@ from typing import TypeVar
 
 from pydantic import JsonValue
 
+from cisterna.domain.credit import Creator
 from cisterna.domain.dataset import Dataset
 from cisterna.domain.errors import InvalidInput
 from cisterna.domain.instrument import Instrument
-from cisterna.domain.project import Access, Creator, HumanData, Project
+from cisterna.domain.project import Access, HumanData, Project
+from cisterna.domain.text import clean_line, clean_prose, cut_line
 from cisterna.metadata.licence import spdx_identifier
 from cisterna.metadata.record import Given, ImagingFacts, InstrumentFacts, MetadataRecord, Origin
-from cisterna.metadata.text import clean_line, clean_prose, cut_line
 from cisterna.ports.profile import Described, Plane
 
 T = TypeVar("T")

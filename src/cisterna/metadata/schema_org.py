@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 
 from pydantic import JsonValue
 
-from cisterna.domain.project import Access, Creator
+from cisterna.domain.credit import Creator
+from cisterna.domain.project import Access
 from cisterna.metadata.licence import licence_url
 from cisterna.metadata.listing import ListedFile, media_type, uri_path
 from cisterna.metadata.record import MetadataRecord

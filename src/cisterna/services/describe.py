@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from pydantic import JsonValue, ValidationError
+from pydantic import JsonValue
 
 from cisterna.domain.acquisition import Acquisition
 from cisterna.domain.dataset import ORDER, Dataset, Stage, Version, require_transition
@@ -17,14 +17,14 @@ from cisterna.domain.instrument import Instrument
 from cisterna.domain.manifest import Manifest
 from cisterna.domain.part import Part
 from cisterna.domain.project import Project
+from cisterna.domain.text import cut_line, cut_prose
 from cisterna.domain.work import Attempt
 from cisterna.metadata import crate, given, readme
 from cisterna.metadata.build import build_record, joined, steward_said
 from cisterna.metadata.datacite import datacite_document
 from cisterna.metadata.listing import DATA_FOLDER, ListedFile
-from cisterna.metadata.record import Given, MetadataRecord, ModelFacts, Related, missing
+from cisterna.metadata.record import Given, MetadataRecord, ModelFacts, Related, missing, read_record
 from cisterna.metadata.schema_org import as_script_text, schema_org_document
-from cisterna.metadata.text import cut_line, cut_prose
 from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.ports.clock import Clock
 from cisterna.ports.inference import ModelCard
@@ -174,9 +174,9 @@ def _record_of(version: Version) -> MetadataRecord | None:
     if version.metadata is None:
         return None
     try:
-        return MetadataRecord.model_validate(version.metadata)
-    except ValidationError:
-        return None  # of a schema of its own time: it stays what it is, and is not carried on
+        return read_record(version.metadata)
+    except InvalidInput:
+        return None  # of a schema that is not known here: it stays what it is, and is not carried on
 
 
 def _manifest(known: _Known, *, store: ObjectStore, tables: TableFile) -> Manifest:

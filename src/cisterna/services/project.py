@@ -12,6 +12,7 @@ from pydantic import JsonValue, ValidationError
 from cisterna.domain.account import Account, Role
 from cisterna.domain.acquisition import Acquisition
 from cisterna.domain.base import Value
+from cisterna.domain.credit import Creator
 from cisterna.domain.errors import CisternaError, InvalidInput
 from cisterna.domain.hint import BUCKET_SCHEME
 from cisterna.domain.identifier import Slug
@@ -20,7 +21,6 @@ from cisterna.domain.project import (
     Access,
     Binding,
     BindingKind,
-    Creator,
     HumanData,
     MetadataDefaults,
     Policy,

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from datetime import datetime
 
 from cisterna.domain.dataset import Dataset, Version
 from cisterna.domain.errors import PublicationRefused
 from cisterna.domain.publication import Publication
+from cisterna.metadata.described import Described
+from cisterna.metadata.forms import FORMS, Form
 from cisterna.metadata.listing import ListedFile
-from cisterna.metadata.record import MetadataRecord
-from cisterna.metadata.schema_org import schema_org_document
+from cisterna.metadata.record import read_record
 from cisterna.ports.catalogue import Transaction
 from cisterna.ports.object_store import ObjectStore
 from cisterna.ports.publisher import PublicRecord
@@ -21,12 +21,6 @@ from cisterna.services.part_table import HeldPart
 from cisterna.services.public_files import NAMED_FILES, proven_manifests, read_verified, version_files
 
 PREVIEWS = "quality/previews.parquet"
-_JSON_LD = "application/ld+json"
-_DOCUMENTS = {
-    "application/vnd.datacite.datacite+json": "metadata/datacite.json",
-    'application/ld+json;profile="https://w3id.org/ro/crate"': "ro-crate-metadata.json",
-}
-"""Media type of each serialisation that is offered as it was archived, and where the object holds it."""
 
 
 def public_record(
@@ -59,13 +53,8 @@ def public_record(
     if version.metadata is None:
         msg = f"{version.version_id} has no description; it cannot be made public without one"
         raise PublicationRefused(msg, version_id=version.version_id)
-    described = MetadataRecord.model_validate(version.metadata)
+    record = read_record(version.metadata)
     files, lists = version_files(version, dataset, parts, store=store, tables=tables)
-    documents = {
-        kind: read_verified(version, path, dataset=dataset, store=store).decode()
-        for kind, path in _DOCUMENTS.items()
-        if path in version.staged
-    }
     listed = [ListedFile(path=file.path, size_bytes=file.size_bytes, sha512=file.sha512) for file in files]
     if lists:
         for manifest in proven_manifests(version, dataset, parts, store=store, tables=tables):
@@ -73,14 +62,24 @@ def public_record(
             listed += [
                 ListedFile(path=f"{DATA}{one.path}", size_bytes=one.size_bytes, sha512=one.sha512) for one in wanted
             ]
-    documents[_JSON_LD] = json.dumps(schema_org_document(described, listed, base_url=address), ensure_ascii=False)
+    described = Described(record, files=listed, base_url=address, published_at=published_at)
+
+    def written(form: Form) -> bytes:
+        if form.archived_as is None:
+            return form.write(described)
+        return read_verified(version, form.archived_as, dataset=dataset, store=store)
+
     return PublicRecord(
         pid=dataset.pid,
         dataset_id=dataset.dataset_id,
         version=version.label,
-        title=described.name,
+        title=record.name,
         metadata=version.metadata,
-        documents=documents,
+        documents={
+            form.media_type: written(form).decode()
+            for form in FORMS
+            if form.archived_as is None or form.archived_as in version.staged
+        },
         files=files,
         lists=lists,
         previews=read_previews(version, dataset, store=store, tables=tables),

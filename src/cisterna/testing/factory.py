@@ -13,13 +13,14 @@ from cisterna.domain.account import Account, Grant, Role
 from cisterna.domain.acquisition import Acquisition
 from cisterna.domain.adoption import Adoption, Assignment
 from cisterna.domain.alert import Alert, AlertKind, Place, Severity
+from cisterna.domain.credit import Creator
 from cisterna.domain.dataset import Dataset, Version
 from cisterna.domain.dataset import version_id as name_version
 from cisterna.domain.event import Event
 from cisterna.domain.finding import Finding, Outcome, Verdict
 from cisterna.domain.identifier import acquisition_id, ark, dataset_id
 from cisterna.domain.instrument import Instrument, ZoneIdentity
-from cisterna.domain.project import Access, Creator, HumanData, MetadataDefaults, Project
+from cisterna.domain.project import Access, HumanData, MetadataDefaults, Project
 from cisterna.domain.publication import Publication
 from cisterna.domain.receipt import CopyReceipt
 from cisterna.domain.review import Act, Decision

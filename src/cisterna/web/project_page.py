@@ -13,9 +13,10 @@ from pydantic import BaseModel, ValidationError
 
 from cisterna.domain.account import Account
 from cisterna.domain.alert import Alert
+from cisterna.domain.credit import Creator
 from cisterna.domain.errors import AlreadyExists, InvalidInput, NotFound
 from cisterna.domain.instrument import Instrument
-from cisterna.domain.project import Creator, MetadataDefaults, Policy, Project
+from cisterna.domain.project import MetadataDefaults, Policy, Project
 from cisterna.services.overview import Choice, list_overviews, tally_instruments
 from cisterna.services.project import list_projects
 from cisterna.services.project_edit import add_project, edit_project, may_add_project, may_edit_project

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cisterna.domain.errors import HostileInput
-from cisterna.metadata.text import LINE_LIMIT, PROSE_LIMIT, clean_line, clean_prose, cut_line
+from cisterna.domain.text import LINE_LIMIT, PROSE_LIMIT, clean_line, clean_prose, cut_line
 
 HIDDEN = [chr(code) for code in (0, 7, 0x1B, 0x7F, 0x9F, 0x200B, 0x202E, 0x2066, 0xFEFF, 0xE0041, 0xFFFE)]
 

@@ -1,0 +1,340 @@
+"""Who and what a dataset is credited to and connected with: people, money, subjects and references.
+
+Each value has a form in one line, as `metadata.yaml`, the command line and the project's page take it.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, JsonValue, StringConstraints, model_validator
+
+from cisterna.domain.base import Value
+from cisterna.domain.outside_identifier import (
+    Curie,
+    FunderId,
+    Orcid,
+    OutsideIdentifier,
+    Ror,
+    SecureAddress,
+    curie,
+    outside_identifier,
+    ror,
+    term_iri,
+)
+from cisterna.domain.text import Line
+
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000)]
+
+
+class _Lined(Value):
+    """A value that is also read from one line of text."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read(cls, said: object) -> object:
+        return cls._parts_of(said) if isinstance(said, str) else said
+
+    @classmethod
+    def _parts_of(cls, line: str) -> dict[str, str | None]:
+        raise NotImplementedError
+
+
+class Creator(_Lined):
+    """Somebody to whom a dataset is credited (DataCite's creator)."""
+
+    name: Text
+    orcid: Orcid | None = None
+    affiliation: Text | None = None
+    ror: Ror | None = None
+    """Of the affiliation."""
+
+    @property
+    def line(self) -> str:
+        """`name; ORCID iD; affiliation; ROR`, of what is there."""
+        return _joined(self.name, self.orcid, self.affiliation, self.ror)
+
+    @classmethod
+    def _parts_of(cls, line: str) -> dict[str, str | None]:
+        name, *rest = (part.strip() for part in line.split(";"))
+        parts: dict[str, str | None] = {"name": name}
+        for part in filter(None, rest):
+            field = _kind_of(part)
+            if field in parts:
+                msg = f"'{part[:60]}' is one part too many; write name; ORCID iD; affiliation; ROR"
+                raise ValueError(msg)
+            parts[field] = part
+        return parts
+
+
+def _kind_of(part: str) -> str:
+    low = part.lower()
+    if "ror.org/" in low:
+        return "ror"
+    is_number = not low.strip("0123456789-x ") and any(character.isdigit() for character in low)
+    return "orcid" if "orcid.org/" in low or is_number else "affiliation"
+
+
+class ContributorRole(StrEnum):
+    """What a contributor did (DataCite's contributorType)."""
+
+    CONTACT_PERSON = "ContactPerson"
+    DATA_COLLECTOR = "DataCollector"
+    DATA_CURATOR = "DataCurator"
+    DATA_MANAGER = "DataManager"
+    DISTRIBUTOR = "Distributor"
+    EDITOR = "Editor"
+    HOSTING_INSTITUTION = "HostingInstitution"
+    PRODUCER = "Producer"
+    PROJECT_LEADER = "ProjectLeader"
+    PROJECT_MANAGER = "ProjectManager"
+    PROJECT_MEMBER = "ProjectMember"
+    REGISTRATION_AGENCY = "RegistrationAgency"
+    REGISTRATION_AUTHORITY = "RegistrationAuthority"
+    RELATED_PERSON = "RelatedPerson"
+    RESEARCHER = "Researcher"
+    RESEARCH_GROUP = "ResearchGroup"
+    RIGHTS_HOLDER = "RightsHolder"
+    SPONSOR = "Sponsor"
+    SUPERVISOR = "Supervisor"
+    TRANSLATOR = "Translator"
+    WORK_PACKAGE_LEADER = "WorkPackageLeader"
+    OTHER = "Other"
+
+
+_ORGANISATIONS = {
+    ContributorRole.DISTRIBUTOR,
+    ContributorRole.HOSTING_INSTITUTION,
+    ContributorRole.REGISTRATION_AGENCY,
+    ContributorRole.REGISTRATION_AUTHORITY,
+    ContributorRole.RESEARCH_GROUP,
+    ContributorRole.SPONSOR,
+}
+
+
+class Contributor(Creator):
+    """Somebody, or an organisation, that helped and is no creator."""
+
+    role: ContributorRole
+
+    @property
+    def line(self) -> str:
+        """`role: name; ORCID iD; affiliation; ROR`."""
+        return f"{self.role.value}: {super().line}"
+
+    @property
+    def is_organisation(self) -> bool:
+        """Whether the role is one that organisations have; who has an ORCID iD is a person."""
+        return self.orcid is None and self.role in _ORGANISATIONS
+
+    @classmethod
+    def _parts_of(cls, line: str) -> dict[str, str | None]:
+        role, colon, rest = line.partition(":")
+        if not colon:
+            msg = f"'{line[:60]}' names no role; write it as DataCollector: name; ORCID iD; affiliation"
+            raise ValueError(msg)
+        return {"role": role.strip(), **super()._parts_of(rest)}
+
+
+class Funding(_Lined):
+    """Money that made a dataset possible (DataCite's fundingReference).
+
+    Attributes:
+        funder_id: ROR or Crossref Funder id, as an address.
+        award_number: As the funder writes it.
+        award_uri: Where the award is described.
+    """
+
+    funder: Line
+    funder_id: FunderId | None = None
+    award_number: Line | None = None
+    award_title: Line | None = None
+    award_uri: SecureAddress | None = None
+
+    @property
+    def line(self) -> str:
+        """`funder; award number; award title; funder id; award address`."""
+        number = self.award_number or ("" if self.award_title else None)
+        return _joined(self.funder, number, self.award_title, self.funder_id, self.award_uri)
+
+    @property
+    def funder_id_type(self) -> str | None:
+        """DataCite's funderIdentifierType."""
+        if self.funder_id is None:
+            return None
+        return "ROR" if self.funder_id.startswith("https://ror.org/") else "Crossref Funder ID"
+
+    @classmethod
+    def _parts_of(cls, line: str) -> dict[str, str | None]:
+        parts: dict[str, str | None] = {}
+        words = []
+        for part in (part.strip() for part in line.split(";")):
+            if "ror.org/" in part.lower() or "10.13039" in part:
+                parts["funder_id"] = part
+            elif part.lower().startswith(("http://", "https://")):
+                parts["award_uri"] = part
+            else:
+                words.append(part)
+        if len(words) > 3:
+            msg = f"'{words[3][:60]}' is one part too many; write funder; award number; award title; funder id; address"
+            raise ValueError(msg)
+        named = zip(("funder", "award_number", "award_title"), words, strict=False)
+        return parts | {name: word or None for name, word in named}
+
+
+class Subject(_Lined):
+    """What a dataset is about: words for people, and the term of a vocabulary where there is one."""
+
+    label: Line
+    curie: Curie | None = None
+
+    @property
+    def line(self) -> str:
+        """`label; PREFIX:identifier`."""
+        return _joined(self.label, self.curie)
+
+    @property
+    def scheme(self) -> str | None:
+        """The prefix of the vocabulary."""
+        return self.curie.partition(":")[0] if self.curie else None
+
+    @property
+    def iri(self) -> str | None:
+        """Where the term is described."""
+        return term_iri(self.curie) if self.curie else None
+
+    @classmethod
+    def _parts_of(cls, line: str) -> dict[str, str | None]:
+        label, mark, term = line.rpartition(";")
+        if not mark:
+            return {"label": line}
+        try:
+            curie(term)
+        except ValueError:
+            if ":" in term:
+                raise
+            return {"label": line}  # a semicolon of the words themselves
+        return {"label": label, "curie": term}
+
+
+class ReferenceKind(StrEnum):
+    """What a reference leads to."""
+
+    PAPER = "paper"
+    DATA_MANAGEMENT_PLAN = "data-management-plan"
+    ETHICS_APPROVAL = "ethics-approval"
+    AGREEMENT = "agreement"
+    LAB_NOTEBOOK = "lab-notebook"
+    SOFTWARE = "software"
+    DATASET = "dataset"
+    PROTOCOL = "protocol"
+
+    @property
+    def words(self) -> str:
+        """The kind as people say it."""
+        return self.value.replace("-", " ")
+
+    @property
+    def is_binding(self) -> bool:
+        """Whether it binds whatever is made of the data as well."""
+        return self in {ReferenceKind.ETHICS_APPROVAL, ReferenceKind.AGREEMENT}
+
+
+_RELATIONS = {
+    ReferenceKind.PAPER: ("IsSupplementTo", "JournalArticle"),
+    ReferenceKind.DATA_MANAGEMENT_PLAN: ("IsDocumentedBy", "OutputManagementPlan"),
+    ReferenceKind.ETHICS_APPROVAL: ("References", "Text"),
+    ReferenceKind.AGREEMENT: ("References", "Text"),
+    ReferenceKind.LAB_NOTEBOOK: ("IsDocumentedBy", "Text"),
+    ReferenceKind.SOFTWARE: ("IsCompiledBy", "Software"),
+    ReferenceKind.DATASET: ("References", "Dataset"),
+    ReferenceKind.PROTOCOL: ("IsDocumentedBy", "Text"),
+}
+"""DataCite's relationType and resourceTypeGeneral of each kind."""
+
+
+def _spelled(identifier: str) -> str:
+    return outside_identifier(identifier).text
+
+
+class Reference(_Lined):
+    """Something outside that belongs to a dataset.
+
+    Attributes:
+        identifier: A DOI, PMID, address and the like, spelled as `outside_identifier` does, or the number of an
+            authority.
+    """
+
+    kind: ReferenceKind
+    identifier: Annotated[Line, AfterValidator(_spelled)]
+    title: Line | None = None
+
+    @property
+    def line(self) -> str:
+        """`kind: identifier; title`."""
+        return f"{self.kind.value}: {self.identifier}" + (f"; {self.title}" if self.title else "")
+
+    @property
+    def relation(self) -> str:
+        """DataCite's relationType, from the dataset to what is named."""
+        return _RELATIONS[self.kind][0]
+
+    @property
+    def resource_type(self) -> str:
+        """DataCite's resourceTypeGeneral of what is named."""
+        return _RELATIONS[self.kind][1]
+
+    @property
+    def identifier_type(self) -> str | None:
+        """DataCite's relatedIdentifierType; None for the number of an authority."""
+        scheme = self._outside.scheme
+        return scheme.value if scheme else None
+
+    @property
+    def identifier_value(self) -> str:
+        """The identifier as DataCite takes it beside its type."""
+        return self._outside.value
+
+    @property
+    def url(self) -> str | None:
+        """Where it leads to; None for the number of an authority."""
+        return self._outside.url
+
+    @property
+    def _outside(self) -> OutsideIdentifier:
+        return outside_identifier(self.identifier)
+
+    @classmethod
+    def _parts_of(cls, line: str) -> dict[str, str | None]:
+        kind, colon, rest = line.partition(":")
+        if not colon:
+            msg = f"'{line[:60]}' does not say of what kind it is; write it as paper: 10.5555/12345678; title"
+            raise ValueError(msg)
+        identifier, _, title = rest.partition("; ")
+        return {"kind": kind.strip(), "identifier": identifier, "title": title.strip() or None}
+
+
+def _joined(*parts: str | None) -> str:
+    """Put parts into one line; a semicolon within one would end it."""
+    return "; ".join(part.replace(";", ",") for part in parts if part is not None)
+
+
+Contributors = Annotated[tuple[Contributor, ...], Field(max_length=1000)]
+Fundings = Annotated[tuple[Funding, ...], Field(max_length=200)]
+Subjects = Annotated[tuple[Subject, ...], Field(max_length=1000)]
+References = Annotated[tuple[Reference, ...], Field(max_length=500)]
+
+
+def checked_rors(creators: JsonValue) -> JsonValue:
+    """Leave out what has wrong check digits, of creators that were kept when nobody looked at them."""
+    if not isinstance(creators, list):
+        return creators
+    return [{**one, "ror": None} if isinstance(one, dict) and not _is_ror(one.get("ror")) else one for one in creators]
+
+
+def _is_ror(said: JsonValue) -> bool:
+    try:
+        return said is None or bool(ror(str(said)))
+    except ValueError:
+        return False

@@ -1,0 +1,78 @@
+"""The forms in which a description is given to others: one registry, from which all that offer forms take them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from pydantic import JsonValue
+
+from cisterna.metadata import crate
+from cisterna.metadata.datacite import datacite_document
+from cisterna.metadata.described import Described
+from cisterna.metadata.schema_org import schema_org_document
+
+
+class Form(NamedTuple):
+    """One form.
+
+    Attributes:
+        name: In addresses, as `?format=name`.
+        media_type: Its registered media type, with a profile where one tells it from others of that type.
+        title: For people.
+        suffix: Of a file that holds it, with the dot.
+        write: Writes it; the same description always gives the same bytes.
+        archived_as: Where an object holds it, of a form that is public as it was archived.
+    """
+
+    name: str
+    media_type: str
+    title: str
+    suffix: str
+    write: Callable[[Described], bytes]
+    archived_as: str | None = None
+
+
+def form_of(name: str) -> Form | None:
+    """Return the form of that name."""
+    return _BY_NAME.get(name)
+
+
+def form_for(media_type: str) -> Form | None:
+    """Return the form of that media type, which is spelled with its profile as the registry spells it."""
+    return _BY_MEDIA_TYPE.get(media_type)
+
+
+def _json(document: Mapping[str, JsonValue]) -> bytes:
+    return json.dumps(document, ensure_ascii=False, allow_nan=False).encode()
+
+
+FORMS: tuple[Form, ...] = (
+    Form(
+        "json-ld",
+        "application/ld+json",
+        "schema.org JSON-LD",
+        ".jsonld",
+        lambda one: _json(schema_org_document(one.record, one.files, base_url=one.base_url)),
+    ),
+    Form(
+        "datacite",
+        "application/vnd.datacite.datacite+json",
+        "DataCite JSON",
+        ".json",
+        lambda one: _json(datacite_document(one.record)),
+    ),
+    Form(
+        "crate",
+        'application/ld+json;profile="https://w3id.org/ro/crate"',
+        "RO-Crate",
+        ".jsonld",
+        lambda one: crate.crate_json(one.record, one.files),
+        archived_as=crate.FILE_NAME,
+    ),
+)
+"""Every form. A name and a media type stand once."""
+
+_BY_NAME = {form.name: form for form in FORMS}
+_BY_MEDIA_TYPE = {form.media_type: form for form in FORMS}

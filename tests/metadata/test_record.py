@@ -1,0 +1,110 @@
+"""A record of an earlier schema version is read as it was meant, and one that cannot be read is refused with words."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from pydantic import ValidationError
+
+from cisterna.domain.errors import InvalidInput
+from cisterna.domain.project import Access, MetadataDefaults, Project, read_project
+from cisterna.metadata.record import Given, MetadataRecord, SampleFacts, read_record
+from tests.metadata.described import NOW, a_project, a_record
+from tests.metadata.strategies import records
+
+SINCE_2 = (
+    "contributors",
+    "publisher_ror",
+    "embargo_until",
+    "subjects",
+    "language",
+    "funding",
+    "references",
+    "samples",
+)
+
+
+def of_version_1(**changes: Any) -> dict[str, Any]:
+    """Write a record as version 1 did."""
+    document = {**a_record().model_dump(mode="json"), "schema_version": 1, **changes}
+    for name in SINCE_2:
+        document.pop(name)
+    for name in ("manufacturer", "pid"):
+        document["instrument"].pop(name)
+    return document
+
+
+def test_a_record_of_version_1_is_read_and_lacks_what_it_did_not_have() -> None:
+    assert read_record(of_version_1()) == a_record()
+
+
+def test_reading_changes_nothing_of_what_is_kept() -> None:
+    kept = of_version_1()
+    before = json.dumps(kept)
+
+    read_record(kept)
+
+    assert json.dumps(kept) == before
+
+
+def test_a_ror_that_nobody_checked_in_version_1_is_left_out_when_it_is_wrong() -> None:
+    creators = [{"name": "A", "orcid": None, "affiliation": "B", "ror": "https://ror.org/05gq02988"}]
+
+    record = read_record(of_version_1(creators=creators))
+
+    assert (record.creators[0].affiliation, record.creators[0].ror) == ("B", None)
+
+
+@pytest.mark.parametrize(
+    "document",
+    [{}, {"schema_version": 1}, {"schema_version": 3}, {"schema_version": "2"}, {"schema_version": 1, "creators": 7}],
+)
+def test_what_is_no_record_is_refused_with_words(document: dict[str, Any]) -> None:
+    with pytest.raises(InvalidInput, match="cannot be read"):
+        read_record(document)
+
+
+@settings(max_examples=30, deadline=None)
+@given(records())
+def test_any_record_survives_its_own_json(record: MetadataRecord) -> None:
+    assert read_record(json.loads(json.dumps(record.model_dump(mode="json")))) == record
+
+
+@pytest.mark.parametrize("kind", [MetadataDefaults, Given])
+@pytest.mark.parametrize("access", [Access.OPEN, Access.RESTRICTED, Access.CLOSED])
+def test_the_end_of_an_embargo_goes_with_an_embargo(kind: type[Given], access: Access) -> None:
+    with pytest.raises(ValidationError, match="embargo_until goes with access: embargoed"):
+        kind.model_validate({"access": access, "embargo_until": "2027-06-30"})
+
+
+@pytest.mark.parametrize(
+    "day", ["0000-00-00", "2027-02-30", "2027-6-3", "1700000000", 1700000000, "2027-06-30T00:00:00", "30.6.2027", True]
+)
+def test_what_is_no_day_of_the_calendar_is_refused(day: object) -> None:
+    with pytest.raises(ValidationError, match="write it as 2027-06-30"):
+        Given.model_validate({"embargo_until": day})
+
+
+def test_a_project_that_was_kept_with_a_wrong_ror_is_read_without_it() -> None:
+    kept = json.loads(a_project().model_dump_json())
+    kept["defaults"]["creators"][0]["ror"] = "https://ror.org/05gq02988"
+
+    read = read_project(json.dumps(kept))
+
+    assert read.defaults.creators[0].ror is None
+    assert read.defaults.creators[0].affiliation == "Brown University"
+
+
+def test_a_project_of_before_is_read_with_nothing_new_said() -> None:
+    kept = json.loads(Project(slug="a", title="A", owner="o", created_at=NOW).model_dump_json())
+    for name in (*SINCE_2[:-1],):
+        del kept["defaults"][name]
+
+    assert read_project(json.dumps(kept)).defaults == MetadataDefaults()
+
+
+def test_samples_are_counted_in_wells_that_can_be() -> None:
+    for wells in (0, -1, 10**9):
+        with pytest.raises(ValidationError):
+            SampleFacts(wells=wells)

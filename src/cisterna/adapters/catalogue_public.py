@@ -21,7 +21,7 @@ from cisterna.adapters.catalogue_public_tables import public_datasets, public_va
 from cisterna.adapters.catalogue_public_text import vector_of
 from cisterna.domain.public_entry import Facet, HarvestForm, PublicContent, PublicEntry, label_of, place_of
 from cisterna.ports.clock import Clock
-from cisterna.ports.public_index import Counts, Found, Harvested, HarvestWanted, Listed, Sort, Sum, Wanted
+from cisterna.ports.public_index import Counts, Found, Harvested, HarvestWanted, Known, Listed, Sort, Sum, Wanted
 
 _TURN = sql_text("SELECT pg_advisory_xact_lock(hashtextextended('cisterna.public-index', 0))")
 _AFTER_WRITERS = sql_text("SELECT pg_advisory_xact_lock_shared(hashtextextended('cisterna.public-index', 0))")
@@ -89,9 +89,9 @@ _COUNT_VALUES = sql_text(
 _UNUSED_VALUES = sql_text("DELETE FROM public_values WHERE value_id = ANY(:ids) AND datasets <= 0").bindparams(
     bindparam("ids", type_=ARRAY(INTEGER))
 )
-_MARKS = sql_text(
+_BETWEEN = sql_text(
     """
-    SELECT pid, number, revision, mark FROM public_versions
+    SELECT pid, number, revision, mark, body IS NOT NULL AS stands FROM public_versions
     WHERE (CAST(:after AS text) IS NULL OR pid > :after) AND (CAST(:upto AS text) IS NULL OR pid <= :upto)
     """
 )
@@ -159,7 +159,7 @@ class SqlPublicIndex:
         """Write what is other than it was."""
         if not entries:
             return 0
-        self._sql.run(_TURN)
+        self.take_turn()
         found = self._sql.run(_KNOWN, {"pids": sorted({one.pid for one in entries})}).mappings()
         known = {(row["pid"], row["number"], row["revision"]): row for row in found}
         changed = []
@@ -174,7 +174,7 @@ class SqlPublicIndex:
 
     def withdraw(self, pid: str, version: str | None = None, *, clock: Clock) -> int:
         """Empty the rows that hold something."""
-        self._sql.run(_TURN)
+        self.take_turn()
         wanted = None if version is None else place_of(version)
         rows = [
             {"pid": pid, "number": row["number"], "revision": row["revision"]}
@@ -186,10 +186,14 @@ class SqlPublicIndex:
             self._derive([pid])
         return len(rows)
 
-    def marks(self, *, after: str | None, upto: str | None) -> Mapping[tuple[str, str], str | None]:
+    def take_turn(self) -> None:
+        """Hold a lock that goes with the transaction."""
+        self._sql.run(_TURN)
+
+    def known(self, *, after: str | None, upto: str | None) -> Mapping[tuple[str, str], Known]:
         """By the order of the PIDs' bytes."""
-        found = self._sql.run(_MARKS, {"after": after, "upto": upto})
-        return {(row.pid, label_of(row.number, row.revision)): row.mark for row in found}
+        found = self._sql.run(_BETWEEN, {"after": after, "upto": upto})
+        return {(row.pid, label_of(row.number, row.revision)): Known(row.mark, row.stands) for row in found}
 
     def search(self, wanted: Wanted, *, sort: Sort = Sort.RELEVANCE, limit: int, offset: int = 0) -> Found:
         """By full text and values."""

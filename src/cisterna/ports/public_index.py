@@ -134,6 +134,17 @@ class Listed(NamedTuple):
     changed_at: datetime
 
 
+class Known(NamedTuple):
+    """What a version was made from, and whether it is shown.
+
+    Attributes:
+        mark: Of the state of the public record; None when that is not known.
+    """
+
+    mark: str | None
+    stands: bool
+
+
 COUNTED = 20_000
 """Most datasets whose values are counted for one search; of more the newest are."""
 
@@ -156,8 +167,12 @@ class PublicIndex(Protocol):
         """Take out what is known of a version, or of every version under a PID; tell how many that were."""
         ...
 
-    def marks(self, *, after: str | None, upto: str | None) -> Mapping[tuple[str, str], str | None]:
-        """Give the marks of every version, by PID and label, behind one PID and up to another; None is no limit."""
+    def take_turn(self) -> None:
+        """Wait until nobody else writes, and keep others waiting until the transaction ends; writing does so itself."""
+        ...
+
+    def known(self, *, after: str | None, upto: str | None) -> Mapping[tuple[str, str], Known]:
+        """Give every version, by PID and label, behind one PID and up to another; None is no limit."""
         ...
 
     def search(self, wanted: Wanted, *, sort: Sort = Sort.RELEVANCE, limit: int, offset: int = 0) -> Found:

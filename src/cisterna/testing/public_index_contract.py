@@ -11,7 +11,7 @@ from typing import Any
 from cisterna.domain.identifier import ark, dataset_id
 from cisterna.domain.public_entry import Facet, HarvestForm, PublicContent, PublicEntry
 from cisterna.ports.catalogue import Catalogue
-from cisterna.ports.public_index import Count, Found, Harvested, HarvestWanted, Sort, Wanted
+from cisterna.ports.public_index import Count, Found, Harvested, HarvestWanted, Known, Sort, Wanted
 from cisterna.testing.clock import START, SettableClock
 
 _SECOND = timedelta(seconds=1)
@@ -191,18 +191,18 @@ class PublicIndexContract:
 
         with catalogue.begin() as tx:
             assert tx.public_index.put([entry("a", mark="etag")], clock=clock) == 0
-            assert tx.public_index.marks(after=None, upto=None) == {(pid_of("a"), "v1"): "etag"}
+            assert tx.public_index.known(after=None, upto=None) == {(pid_of("a"), "v1"): Known("etag", stands=True)}
 
         assert harvest(catalogue) == before
 
-    def test_marks_are_given_between_two_pids(self, catalogue: Catalogue, clock: SettableClock) -> None:
+    def test_what_is_known_is_given_between_two_pids(self, catalogue: Catalogue, clock: SettableClock) -> None:
         """By the order of their bytes."""
         made = sorted((entry(name, mark=name) for name in "abcde"), key=lambda one: one.pid)
         put(catalogue, clock, *made)
 
         with catalogue.begin() as tx:
-            some = tx.public_index.marks(after=made[0].pid, upto=made[2].pid)
-            rest = tx.public_index.marks(after=made[2].pid, upto=None)
+            some = tx.public_index.known(after=made[0].pid, upto=made[2].pid)
+            rest = tx.public_index.known(after=made[2].pid, upto=None)
 
         assert [pid for pid, _ in some] == [made[1].pid, made[2].pid]
         assert sorted(pid for pid, _ in rest) == [made[3].pid, made[4].pid]

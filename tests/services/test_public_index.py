@@ -11,7 +11,6 @@ import pytest
 from sqlalchemy import text as sql_text
 
 from cisterna.adapters.catalogue_sql import SqlCatalogue
-from cisterna.domain.dataset import Version
 from cisterna.domain.errors import CouldNotCheck, PublicationRefused, StoreUnavailable
 from cisterna.domain.project import Access, HumanData
 from cisterna.domain.public_entry import Facet, HarvestForm

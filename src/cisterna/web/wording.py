@@ -5,6 +5,7 @@ from __future__ import annotations
 from cisterna.adapters.report_wording import REPORT
 from cisterna.web.adoption_wording import ADOPTION
 from cisterna.web.alert_wording import ALERT
+from cisterna.web.browse_wording import BROWSE
 from cisterna.web.instrument_wording import INSTRUMENT
 from cisterna.web.quarantine_wording import QUARANTINE
 from cisterna.web.removal_wording import REMOVAL
@@ -481,6 +482,7 @@ TEXT: dict[str, str] = {
     # erasures
     "erased.alert": "The data are gone for good:",
     **ALERT,
+    **BROWSE,
     **ADOPTION,
     **QUARANTINE,
     **INSTRUMENT,

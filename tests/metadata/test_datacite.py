@@ -10,6 +10,7 @@ import pytest
 from defusedxml import ElementTree
 
 from cisterna.metadata.datacite import UNAVAILABLE, datacite_document
+from cisterna.metadata.described import Described
 from cisterna.metadata.record import MetadataRecord
 from tests.metadata.described import a_derived_record, a_record
 from tests.metadata.rocrate import specs, validator
@@ -47,16 +48,16 @@ def vocabulary(name: str) -> set[str]:
 
 @pytest.mark.parametrize("kind", RECORDS)
 def test_the_document_is_valid_against_the_schema(kind: str) -> None:
-    assert schema_errors(datacite_document(RECORDS[kind]())) == []
+    assert schema_errors(datacite_document(Described(RECORDS[kind]()))) == []
 
 
 def test_the_schema_would_have_told() -> None:
-    assert schema_errors({**datacite_document(a_record()), "identifiers": []})
+    assert schema_errors({**datacite_document(Described(a_record())), "identifiers": []})
 
 
 @pytest.mark.parametrize("kind", RECORDS)
 def test_words_are_those_of_kernel_4_6(kind: str) -> None:
-    document: Any = datacite_document(RECORDS[kind]())
+    document: Any = datacite_document(Described(RECORDS[kind]()))
 
     assert document["types"]["resourceTypeGeneral"] in vocabulary("resourceType")
     assert {one["dateType"] for one in document["dates"]} <= vocabulary("dateType")
@@ -68,7 +69,7 @@ def test_words_are_those_of_kernel_4_6(kind: str) -> None:
 
 
 def test_what_is_unknown_is_said_in_datacites_own_word() -> None:
-    document: Any = datacite_document(RECORDS["bare"]())
+    document: Any = datacite_document(Described(RECORDS["bare"]()))
 
     assert document["creators"] == [{"name": UNAVAILABLE}]
     assert document["publisher"] == {"name": UNAVAILABLE}

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Any
 
 from cisterna.domain.dataset import Dataset, Version
 from cisterna.domain.errors import IllegalTransition
 from cisterna.domain.finding import Finding
 from cisterna.domain.instrument import Instrument
-from cisterna.domain.project import Project
+from cisterna.domain.project import Access, Project
 from cisterna.domain.text import cut_line, cut_prose
 from cisterna.metadata.record import (
     CheckResult,
@@ -20,6 +21,7 @@ from cisterna.metadata.record import (
     Origin,
     Quality,
     Related,
+    SampleFacts,
 )
 from cisterna.metadata.said import Said
 from cisterna.ports.profile import Described, Plane
@@ -49,8 +51,9 @@ def build_record(
     """Build the record of a measured version.
 
     For each field the first who says something wins: the steward, then `metadata.yaml`, the profile, the project. With
-    two exceptions, since the file lies where the instrument writes: it may make access stricter, never wider, and it
-    may say that data come from people but not take that back.
+    exceptions, since the file lies where the instrument writes: it may make access stricter, never wider, and an
+    embargo longer, never shorter; and it may say that data come from people but not take that back. Derived data are
+    about what their sources are about, owe to the same money, and are bound by the same approvals and agreements.
 
     Args:
         dataset: What is described.
@@ -80,6 +83,7 @@ def build_record(
     said = Said(steward=steward, given=given, project=project, sources=sources, problems=list(problems))
     values = {
         **said.citation(dataset, described),
+        **said.credit(),
         **said.conditions(),
         "data_type": cut_line(dataset.data_type) or "unknown",
         "instrument": said.instrument(instrument, described),
@@ -107,15 +111,36 @@ def build_record(
 
 def steward_said(record: MetadataRecord) -> Given:
     """Take out of a record what a steward said, so that a later version or revision says it too."""
-    said = {name: getattr(record, name) for name, origin in record.origins.items() if origin is Origin.STEWARD}
-    return Given(**{name: value for name, value in said.items() if name in Given.model_fields})
+    names = [name for name, origin in record.origins.items() if origin is Origin.STEWARD]
+    said: dict[str, Any] = {name: getattr(record, name) for name in names if name in Given.model_fields}
+    kinds = {kind: place for name in names for place, dot, kind in [name.partition(".")] if dot}
+    samples = {kind: getattr(record.samples, kind) for kind, place in kinds.items() if place == "samples"}
+    if samples:
+        said["samples"] = SampleFacts(**samples)
+    if references := tuple(one for one in record.references if kinds.get(one.kind.value) == "references"):
+        said["references"] = references
+    return Given(**said)
 
 
 def joined(newer: Given | None, older: Given | None) -> Given | None:
-    """Put one statement over another: what the newer leaves unsaid, the older says."""
+    """Put one statement over another: what the newer leaves unsaid, the older says.
+
+    Who says until when an embargo lasts says that there is one; who says another access ends it.
+    """
     if newer is None or older is None:
         return newer or older
     update = {name: value for name in Given.model_fields if (value := getattr(newer, name)) is not None}
+    if newer.embargo_until is not None and newer.access is None and older.access is Access.OPEN:
+        update["access"] = Access.EMBARGOED
+    if newer.access not in {None, Access.EMBARGOED}:
+        update["embargo_until"] = None
+    if newer.samples is not None and older.samples is not None:
+        own = {name: value for name in SampleFacts.model_fields if (value := getattr(newer.samples, name))}
+        update["samples"] = older.samples.model_copy(update=own)
+    if newer.references is not None and older.references is not None:
+        kinds = {one.kind for one in newer.references}
+        others = tuple(one for one in older.references if one.kind not in kinds)
+        update["references"] = (*newer.references, *others)
     return older.model_copy(update=update)
 
 

@@ -11,6 +11,8 @@ from pydantic import JsonValue
 
 from cisterna.domain.credit import Creator
 from cisterna.domain.source_name import ENCODING
+from cisterna.metadata.credited import is_organisation, own_ror
+from cisterna.metadata.fact import Fact, imaging_facts, kept_facts
 from cisterna.metadata.licence import licence_url
 from cisterna.metadata.listing import DATA_FOLDER, ListedFile, iri_path, media_type
 from cisterna.metadata.record import MetadataRecord
@@ -103,7 +105,7 @@ def _root(
         "mentions": [{"@id": act["@id"]} for act in acts],
         "additionalProperty": [{"@id": fact["@id"]} for fact in facts],
     }
-    authors: list[JsonValue] = [{"@id": one["@id"]} for one in people if one["@type"] == "Person"]
+    authors: list[JsonValue] = [{"@id": one} for one in _author_ids(record)]
     if authors:
         root["author"] = authors
     if record.publisher:
@@ -121,20 +123,32 @@ def _people(record: MetadataRecord) -> list[Entity]:
     """Give each creator and organisation once, however often it is named."""
     entities: dict[str, Entity] = {}
     for number, creator in enumerate(record.creators, start=1):
-        identity = _person_id(creator, number)
-        person: Entity = {"@id": identity, "@type": "Person", "name": creator.name}
+        identity = _author_id(creator, number)
+        kind = "Organization" if is_organisation(creator) else "Person"
+        author: Entity = {"@id": identity, "@type": kind, "name": creator.name}
         if creator.affiliation:
-            place = creator.ror or f"#affiliation-{number}"
+            author["affiliation"] = {"@id": _affiliation_id(creator, number)}
+        entities.setdefault(identity, author)
+    for number, creator in enumerate(record.creators, start=1):
+        if creator.affiliation:
+            place = _affiliation_id(creator, number)
             entities.setdefault(place, {"@id": place, "@type": "Organization", "name": creator.affiliation})
-            person["affiliation"] = {"@id": place}
-        entities.setdefault(identity, person)
     if record.publisher:
         entities["#publisher"] = {"@id": "#publisher", "@type": "Organization", "name": record.publisher}
     return list(entities.values())
 
 
-def _person_id(creator: Creator, number: int) -> str:
-    return f"https://orcid.org/{creator.orcid}" if creator.orcid else f"#creator-{number}"
+def _author_ids(record: MetadataRecord) -> list[str]:
+    return list(dict.fromkeys(_author_id(one, number) for number, one in enumerate(record.creators, start=1)))
+
+
+def _author_id(creator: Creator, number: int) -> str:
+    orcid = f"https://orcid.org/{creator.orcid}" if creator.orcid else None
+    return orcid or own_ror(creator) or f"#creator-{number}"
+
+
+def _affiliation_id(creator: Creator, number: int) -> str:
+    return creator.ror or f"#affiliation-{number}"
 
 
 def _licence(record: MetadataRecord) -> list[Entity]:
@@ -153,30 +167,12 @@ def _licence(record: MetadataRecord) -> list[Entity]:
 
 
 def _facts(record: MetadataRecord) -> list[Entity]:
-    facts: list[Entity] = [
-        _fact("manifest-sha512", "SHA-512 of the manifest of the data files", record.manifest_digest),
-        _fact("file-count", "number of data files", record.file_count),
-        _fact("total-bytes", "size of the data files", record.total_bytes, unit="byte"),
-    ]
-    if record.quality:
-        facts.append(_fact("quality-verdict", "verdict of the quality gate", record.quality.verdict.value))
-    imaging = record.imaging
-    if imaging is None:
-        return facts
-    named: list[tuple[str, str, JsonValue, str | None]] = [
-        ("channels", "channels", list[JsonValue](imaging.channels) or None, None),
-        ("objective", "objective", imaging.objective, None),
-        ("magnification", "magnification of the objective", imaging.magnification, None),
-        ("numerical-aperture", "numerical aperture of the objective", imaging.numerical_aperture, None),
-        ("pixel-size", "pixel size in the sample", imaging.pixel_size_um, "micrometre"),
-        ("z-step", "distance between z planes", imaging.z_step_um, "micrometre"),
-        ("regions", "number of regions", imaging.regions, None),
-        ("fields", "fields of view in a region, at most", imaging.fields, None),
-        ("z-planes", "number of z planes", imaging.z_planes, None),
-        ("timepoints", "number of time points", imaging.timepoints, None),
-        ("images", "number of image files", imaging.images, None),
-    ]
-    return facts + [_fact(key, name, value, unit=unit) for key, name, value, unit in named if value is not None]
+    facts = (*kept_facts(record), *imaging_facts(record))
+    return [_fact(one.key, one.name, _json_value(one), unit=one.unit) for one in facts]
+
+
+def _json_value(fact: Fact) -> JsonValue:
+    return list[JsonValue](fact.value) if isinstance(fact.value, list) else fact.value
 
 
 def _encoding(data: Sequence[ListedFile]) -> list[Entity]:

@@ -1,11 +1,15 @@
-"""Writes a record as a DataCite schema document (kernel 4), the form of which a DOI would be made."""
+"""Writes a description as a DataCite schema document (kernel 4), the form of which a DOI is made."""
 
 from __future__ import annotations
 
 from pydantic import JsonValue
 
-from cisterna.domain.credit import Creator
+from cisterna.domain.credit import Creator, Funding
+from cisterna.domain.outside_identifier import outside_identifier
 from cisterna.domain.project import Access
+from cisterna.metadata.credited import is_organisation, is_person, own_ror, person_name
+from cisterna.metadata.described import Described
+from cisterna.metadata.fact import imaging_facts, kept_facts, tool_facts
 from cisterna.metadata.licence import licence_url
 from cisterna.metadata.record import MetadataRecord
 
@@ -20,70 +24,94 @@ _RIGHTS = {
     Access.RESTRICTED: ("Restricted Access", "https://purl.org/coar/access_right/c_16ec"),
     Access.CLOSED: ("Metadata Only Access", "https://purl.org/coar/access_right/c_14cb"),
 }
+_ORCID, _ROR, _SPDX = "https://orcid.org", "https://ror.org", "https://spdx.org/licenses/"
 
 
-def datacite_document(record: MetadataRecord) -> Document:
-    """Map a record to the schema's own attributes; those of DataCite's REST interface are left to who registers."""
+def datacite_document(described: Described) -> Document:
+    """Map a description to the schema's own attributes; `rest_attributes` has those of DataCite's interface."""
+    record = described.record
     document: Document = {
         "schemaVersion": "http://datacite.org/schema/kernel-4",
         "types": {"resourceTypeGeneral": "Dataset", "resourceType": f"{record.data_type} data"},
-        "creators": [_creator(creator) for creator in record.creators] or [{"name": UNAVAILABLE}],
+        "creators": [_credited(creator) for creator in record.creators] or [{"name": UNAVAILABLE}],
         "titles": [{"title": record.name}],
-        "publisher": {"name": record.publisher or UNAVAILABLE},
-        "publicationYear": str(record.publication_year),
+        "publisher": _publisher(record),
+        "publicationYear": f"{described.issued.year:04}",
         "alternateIdentifiers": [{"alternateIdentifier": record.pid, "alternateIdentifierType": "ARK"}],
         "version": record.version,
-        "sizes": [f"{record.total_bytes} bytes", f"{record.file_count} files"],
+        "sizes": list[JsonValue](described.sizes),
         "rightsList": _rights(record),
-        "descriptions": _descriptions(record),
-        "dates": _dates(record),
+        "descriptions": _descriptions(described),
+        "dates": _dates(described),
     }
-    if record.keywords:
-        document["subjects"] = [{"subject": keyword} for keyword in record.keywords]
-    contributors = _contributors(record)
-    if contributors:
-        document["contributors"] = contributors
-    related: dict[tuple[str, str], JsonValue] = {
-        (one.kind, one.pid): {
-            "relatedIdentifier": one.pid,
-            "relatedIdentifierType": "ARK",
-            "relationType": one.kind,
-            "resourceTypeGeneral": "Dataset",
-        }
-        for one in record.relations
-    }
-    if related:
-        document["relatedIdentifiers"] = list(related.values())
-    return document
+    return document | _said(
+        doi=described.doi,
+        language=record.language,
+        subjects=_subjects(described),
+        contributors=[{**_credited(one), "contributorType": one.role.value} for one in record.contributors],
+        formats=list[JsonValue](described.formats),
+        fundingReferences=[_funding(one) for one in record.funding],
+        relatedIdentifiers=_related(record),
+    )
 
 
-def _creator(creator: Creator) -> JsonValue:
-    entry: Document = {"name": creator.name, "nameType": "Personal"}
+def _said(**values: JsonValue) -> Document:
+    return {name: value for name, value in values.items() if value}
+
+
+def _credited(creator: Creator) -> Document:
+    parts, ror = person_name(creator), own_ror(creator)
+    identifiers: list[JsonValue] = []
     if creator.orcid:
-        entry["nameIdentifiers"] = [
-            {
-                "nameIdentifier": f"https://orcid.org/{creator.orcid}",
-                "nameIdentifierScheme": "ORCID",
-                "schemeUri": "https://orcid.org",
-            }
-        ]
-    if creator.affiliation:
-        affiliation: Document = {"name": creator.affiliation}
-        if creator.ror:
-            affiliation |= {
-                "affiliationIdentifier": creator.ror,
-                "affiliationIdentifierScheme": "ROR",
-                "schemeUri": "https://ror.org",
-            }
-        entry["affiliation"] = [affiliation]
-    return entry
+        identifiers.append(_name_identifier(f"{_ORCID}/{creator.orcid}", "ORCID", _ORCID))
+    if ror:
+        identifiers.append(_name_identifier(ror, "ROR", _ROR))
+    affiliation = _said(name=creator.affiliation)
+    if affiliation and creator.ror:
+        affiliation |= {"affiliationIdentifier": creator.ror, "affiliationIdentifierScheme": "ROR", "schemeUri": _ROR}
+    return _said(
+        name=creator.name,
+        nameType="Organizational" if is_organisation(creator) else "Personal" if is_person(creator) else None,
+        givenName=parts and parts.given,
+        familyName=parts and parts.family,
+        nameIdentifiers=identifiers,
+        affiliation=[affiliation] if affiliation else None,
+    )
 
 
-def _contributors(record: MetadataRecord) -> list[JsonValue]:
-    """Name the instrument: the schema has no field for it, and a data collector is what it was."""
-    if record.instrument is None:
-        return []
-    return [{"name": record.instrument.name, "nameType": "Organizational", "contributorType": "DataCollector"}]
+def _name_identifier(identifier: str, scheme: str, scheme_address: str) -> Document:
+    return {"nameIdentifier": identifier, "nameIdentifierScheme": scheme, "schemeUri": scheme_address}
+
+
+def _publisher(record: MetadataRecord) -> Document:
+    if record.publisher is None or record.publisher_ror is None:
+        return {"name": record.publisher or UNAVAILABLE}
+    ror: Document = {"publisherIdentifier": record.publisher_ror, "publisherIdentifierScheme": "ROR", "schemeUri": _ROR}
+    return {"name": record.publisher, **ror}
+
+
+def _subjects(described: Described) -> list[JsonValue]:
+    return [
+        _said(subject=one.label, subjectScheme=one.scheme, valueUri=one.iri, classificationCode=_code(one.curie))
+        for one in described.subjects
+    ]
+
+
+def _code(curie: str | None) -> str | None:
+    return curie.partition(":")[2] if curie else None
+
+
+def _funding(one: Funding) -> Document:
+    is_ror = one.funder_id_type == "ROR"
+    return _said(
+        funderName=one.funder,
+        funderIdentifier=one.funder_id,
+        funderIdentifierType=one.funder_id_type,
+        schemeUri=_ROR if is_ror else None,
+        awardNumber=one.award_number,
+        awardUri=one.award_uri,
+        awardTitle=one.award_title,
+    )
 
 
 def _rights(record: MetadataRecord) -> list[JsonValue]:
@@ -96,32 +124,52 @@ def _rights(record: MetadataRecord) -> list[JsonValue]:
                 "rightsUri": licence_url(record.licence),
                 "rightsIdentifier": record.licence,
                 "rightsIdentifierScheme": "SPDX",
-                "schemeUri": "https://spdx.org/licenses/",
+                "schemeUri": _SPDX,
             }
         )
     return rights
 
 
-def _descriptions(record: MetadataRecord) -> list[JsonValue]:
-    technical = [f"SHA-512 of the manifest of the data files: {record.manifest_digest}"]
-    if record.quality:
-        technical.append(f"Quality verdict: {record.quality.verdict.value}")
-    if record.imaging and record.imaging.channels:
-        technical.append(f"Channels: {', '.join(record.imaging.channels)}")
-    if record.model:
-        technical.append(f"Made by the model {record.model.name} {record.model.version or ''}".rstrip())
-    return [
-        {"description": record.summary, "descriptionType": "Abstract"},
-        {"description": "\n".join(technical), "descriptionType": "TechnicalInfo"},
+def _descriptions(described: Described) -> list[JsonValue]:
+    record = described.record
+    texts = (
+        ("Abstract", [record.summary]),
+        ("Methods", [fact.line for fact in (*tool_facts(record), *imaging_facts(record))]),
+        ("TechnicalInfo", [fact.line for fact in kept_facts(record)]),
+        ("Other", described.unlinked),
+    )
+    return [{"description": "\n".join(lines), "descriptionType": kind} for kind, lines in texts if lines]
+
+
+def _dates(described: Described) -> list[JsonValue]:
+    record, collected = described.record, described.collected
+    days = {
+        "Issued": described.issued.isoformat() if described.published_at else None,
+        "Available": record.embargo_until.isoformat() if record.embargo_until else None,
+        "Created": record.dates.described.date().isoformat(),
+        "Collected": "/".join(dict.fromkeys(day.isoformat() for day in collected)) if collected else None,
+    }
+    return [{"date": day, "dateType": kind} for kind, day in days.items() if day]
+
+
+def _related(record: MetadataRecord) -> list[JsonValue]:
+    """Name other datasets, the instrument and what was referred to, each once."""
+    named: list[tuple[str, str, str, str]] = [(one.kind, one.pid, "ARK", "Dataset") for one in record.relations]
+    if record.instrument and record.instrument.pid:
+        device = outside_identifier(record.instrument.pid)
+        if device.scheme:
+            named.append(("IsCollectedBy", device.value, device.scheme.value, "Instrument"))
+    named += [
+        (one.relation, one.identifier_value, one.identifier_type, one.resource_type)
+        for one in record.references
+        if one.identifier_type
     ]
-
-
-def _dates(record: MetadataRecord) -> list[JsonValue]:
-    dates: list[JsonValue] = [{"date": record.dates.described.date().isoformat(), "dateType": "Created"}]
-    begun, ended = record.dates.acquired_from, record.dates.acquired_to
-    if begun and ended and begun.date() < ended.date():
-        dates.append({"date": f"{begun.date().isoformat()}/{ended.date().isoformat()}", "dateType": "Collected"})
-    elif begun or ended:
-        moment = begun or ended
-        dates.append({"date": moment.date().isoformat() if moment else "", "dateType": "Collected"})
-    return dates
+    return [
+        {
+            "relatedIdentifier": identifier,
+            "relatedIdentifierType": kind,
+            "relationType": relation,
+            "resourceTypeGeneral": what,
+        }
+        for relation, identifier, kind, what in dict.fromkeys(named)
+    ]

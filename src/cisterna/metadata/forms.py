@@ -9,8 +9,14 @@ from typing import NamedTuple
 from pydantic import JsonValue
 
 from cisterna.metadata import crate
+from cisterna.metadata.bibtex import bibtex_entry
+from cisterna.metadata.csl import csl_document
 from cisterna.metadata.datacite import datacite_document
+from cisterna.metadata.datacite_xml import datacite_xml
 from cisterna.metadata.described import Described
+from cisterna.metadata.dublin_core import dublin_core_xml
+from cisterna.metadata.invenio import invenio_record
+from cisterna.metadata.ris import ris_record
 from cisterna.metadata.schema_org import schema_org_document
 
 
@@ -54,15 +60,16 @@ FORMS: tuple[Form, ...] = (
         "application/ld+json",
         "schema.org JSON-LD",
         ".jsonld",
-        lambda one: _json(schema_org_document(one.record, one.files, base_url=one.base_url)),
+        lambda one: _json(schema_org_document(one)),
     ),
     Form(
         "datacite",
         "application/vnd.datacite.datacite+json",
         "DataCite JSON",
         ".json",
-        lambda one: _json(datacite_document(one.record)),
+        lambda one: _json(datacite_document(one)),
     ),
+    Form("datacite-xml", "application/vnd.datacite.datacite+xml", "DataCite XML", ".xml", datacite_xml),
     Form(
         "crate",
         'application/ld+json;profile="https://w3id.org/ro/crate"',
@@ -71,6 +78,23 @@ FORMS: tuple[Form, ...] = (
         lambda one: crate.crate_json(one.record, one.files),
         archived_as=crate.FILE_NAME,
     ),
+    Form("dublin-core", "application/xml", "Dublin Core", ".xml", dublin_core_xml),
+    Form(
+        "invenio",
+        "application/vnd.inveniordm.v1+json",
+        "InvenioRDM record",
+        ".json",
+        lambda one: _json(invenio_record(one)),
+    ),
+    Form("bibtex", "application/x-bibtex", "BibTeX", ".bib", bibtex_entry),
+    Form(
+        "csl",
+        "application/vnd.citationstyles.csl+json",
+        "CSL-JSON",
+        ".json",
+        lambda one: _json(csl_document(one)),
+    ),
+    Form("ris", "application/x-research-info-systems", "RIS", ".ris", ris_record),
 )
 """Every form. A name and a media type stand once."""
 

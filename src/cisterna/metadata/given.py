@@ -8,6 +8,7 @@ import yaml
 from pydantic import ValidationError
 
 from cisterna.domain.errors import HostileInput, InvalidInput
+from cisterna.metadata.given_fault import fault_words
 from cisterna.metadata.record import Given
 
 FILE_NAME = "metadata.yaml"
@@ -49,11 +50,7 @@ def read_given(body: bytes) -> Given:
     try:
         return Given.model_validate(tree)
     except ValidationError as error:
-        lines = "; ".join(
-            f"{'.'.join(map(str, one['loc']))[:100]}: {one['msg'].removeprefix('Value error, ')}"
-            for one in error.errors(include_input=False)[:10]
-        )
-        msg = f"{FILE_NAME} cannot be used: {lines}"
+        msg = f"{FILE_NAME} cannot be used: {fault_words(error)}"
         raise InvalidInput(msg) from error
 
 

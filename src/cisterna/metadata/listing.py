@@ -14,6 +14,8 @@ from cisterna.domain.digest import Sha512
 from cisterna.domain.path import RelativePath
 
 DATA_FOLDER = "data/"
+PLAIN_BYTES = "application/octet-stream"
+"""Media type of what is not known."""
 
 _PLAIN = re.compile(r"[A-Za-z0-9/._~-]*")
 
@@ -60,7 +62,7 @@ class ListedFile(Value):
 
 def media_type(path: str) -> str:
     """Name the registered media type that the file's extension stands for; unknown ones are plain bytes."""
-    return _MEDIA_TYPES.get(posixpath.splitext(path)[1].lower(), "application/octet-stream")
+    return _MEDIA_TYPES.get(posixpath.splitext(path)[1].lower(), PLAIN_BYTES)
 
 
 def iri_path(path: str) -> str:

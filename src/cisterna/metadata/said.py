@@ -2,24 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import date
+from typing import Any, TypeVar
 
-from pydantic import JsonValue
-
-from cisterna.domain.credit import Creator
+from cisterna.domain.credit import Creator, Reference, ReferenceKind, Subject
 from cisterna.domain.dataset import Dataset
+from cisterna.domain.device import Device, device_of
 from cisterna.domain.errors import InvalidInput
 from cisterna.domain.instrument import Instrument
+from cisterna.domain.language import language_tag
 from cisterna.domain.project import Access, HumanData, Project
 from cisterna.domain.text import clean_line, clean_prose, cut_line
+from cisterna.metadata.imaging import imaging_of
 from cisterna.metadata.licence import spdx_identifier
-from cisterna.metadata.record import Given, ImagingFacts, InstrumentFacts, MetadataRecord, Origin
+from cisterna.metadata.record import (
+    SAMPLE_KINDS,
+    Given,
+    ImagingFacts,
+    InstrumentFacts,
+    MetadataRecord,
+    Origin,
+    SampleFacts,
+)
 from cisterna.ports.profile import Described, Plane
 
 T = TypeVar("T")
+P = TypeVar("P", bound=Creator)
+H = TypeVar("H")
+
+Offer = tuple[Origin, Any]
 
 _STRICTNESS = list(Access)
+_MOST = {"funding": 200, "subjects": 1000, "references": 500}
+"""How many a record takes, of what several sources may pass on."""
 
 
 class Said:
@@ -41,7 +57,7 @@ class Said:
         self.problems = problems
         self.origins: dict[str, Origin] = {}
 
-    def first(self, name: str, *offers: tuple[Origin, T | None], clean: Callable[[T], T]) -> T | None:
+    def first(self, name: str, *offers: Offer, clean: Callable[[Any], Any]) -> Any:
         """Take the first offer that holds something usable; one that cannot be used becomes a problem."""
         for origin, value in offers:
             if value is None or value == ():
@@ -56,78 +72,84 @@ class Said:
         return None
 
     def citation(self, dataset: Dataset, described: Described | None) -> dict[str, object]:
-        """Settle what a citation needs: title, description, creators, publisher, keywords."""
-        steward, given = self.steward, self.given
-        defaults = self.project.defaults if self.project else None
+        """Settle what a citation needs: title, description, creators, publisher, keywords and their language."""
         own = (Origin.PROFILE if dataset.acquisition_id else Origin.CISTERNA, dataset.title or None)
-        profile = (Origin.PROFILE, described.title if described else None)
-        title = self.first(
-            "title", (Origin.STEWARD, steward.title), (Origin.FILE, given.title), profile, own, clean=clean_line
-        )
-        description = self.first(
-            "description",
-            (Origin.STEWARD, steward.description),
-            (Origin.FILE, given.description),
-            (Origin.PROFILE, _text(described, "description")),
-            clean=clean_prose,
-        )
-        creators = self.first(
-            "creators",
-            (Origin.STEWARD, steward.creators),
-            (Origin.FILE, given.creators),
-            (Origin.PROJECT, defaults.creators if defaults else None),
-            (Origin.SOURCE, self.source.creators if self.source else None),
-            clean=_clean_creators,
-        )
-        publisher = self.first(
-            "publisher",
-            (Origin.STEWARD, steward.publisher),
-            (Origin.FILE, given.publisher),
-            (Origin.PROJECT, defaults.publisher if defaults else None),
-            (Origin.SOURCE, self.source.publisher if self.source else None),
-            clean=clean_line,
-        )
-        keywords = self.first(
-            "keywords",
-            (Origin.STEWARD, steward.keywords),
-            (Origin.FILE, given.keywords),
-            (Origin.PROJECT, defaults.keywords if defaults else None),
-            clean=_clean_keywords,
-        )
+        told = described.fields.get("description") if described else None
+        profile = {
+            "title": [(Origin.PROFILE, described.title if described else None), own],
+            "description": [(Origin.PROFILE, cut_line(told) if isinstance(told, str) else None)],
+        }
+        creators = self.first("creators", *self._word("creators"), self._of_source("creators"), clean=_people)
         return {
-            "title": title,
-            "description": description,
+            "title": self.first("title", *self._word("title"), *profile["title"], clean=clean_line),
+            "description": self.first(
+                "description", *self._word("description"), *profile["description"], clean=clean_prose
+            ),
             "creators": creators or (),
-            "publisher": publisher,
-            "keywords": keywords or (),
+            **self._publisher(),
+            "keywords": self.first("keywords", *self._word("keywords"), clean=_keywords) or (),
+            "language": self.first("language", *self._word("language"), clean=language_tag),
+        }
+
+    def credit(self) -> dict[str, object]:
+        """Settle who else and what else is credited and connected: contributors, money, subjects, references, samples.
+
+        What was made of data goes on to be about the same things and owes to the same money; what the source says of
+        them comes before what the project says of all its data.
+        """
+        contributors = self.first("contributors", *self._word("contributors"), clean=_people)
+        return {
+            "contributors": contributors or (),
+            "funding": self._inherited("funding", clean=_each_once),
+            "subjects": self._inherited("subjects", clean=usable_terms),
+            "references": self._references(),
+            "samples": self._samples(),
         }
 
     def conditions(self) -> dict[str, object]:
-        """Settle licence, access and the human-data answer."""
-        steward, given = self.steward, self.given
-        defaults = self.project.defaults if self.project else None
-        licence = self.first(
-            "licence",
-            (Origin.STEWARD, steward.licence),
-            (Origin.FILE, given.licence),
-            (Origin.PROJECT, defaults.licence if defaults else None),
-            (Origin.SOURCE, self.source.licence if self.source else None),
-            clean=spdx_identifier,
-        )
-        return {"licence": licence, "access": self.access(), "human_data": self.human_data()}
+        """Settle licence, access, the end of an embargo, and the human-data answer."""
+        licence = self.first("licence", *self._word("licence"), self._of_source("licence"), clean=spdx_identifier)
+        access = self.access()
+        return {
+            "licence": licence,
+            "access": access,
+            "embargo_until": self.embargo_until() if access is Access.EMBARGOED else None,
+            "human_data": self.human_data(),
+        }
 
     def access(self) -> Access:
-        """Take the steward's word, else the strictest that project, file and sources ask for."""
+        """Take the steward's word, else the strictest that project, file and sources ask for.
+
+        Who says until when an embargo lasts asks for one.
+        """
         if self.steward.access is not None:
             self.origins["access"] = Origin.STEWARD
             return self.steward.access
         offers = (
             [(Origin.PROJECT, self.project.defaults.access)] if self.project else [(Origin.CISTERNA, Access.CLOSED)]
         )
-        offers += [(Origin.FILE, self.given.access)] if self.given.access else []
+        offers += [(Origin.STEWARD, Access.EMBARGOED)] if self.steward.embargo_until else []
+        offers += [(Origin.FILE, asked)] if (asked := _asked_by_file(self.given)) else []
         offers += [(Origin.SOURCE, source.access if source else Access.CLOSED) for source in self.sources]
         self.origins["access"], access = max(offers, key=lambda offer: _STRICTNESS.index(offer[1]))
         return access
+
+    def embargo_until(self) -> date | None:
+        """Take the steward's day, else the last that project, file and sources ask for; one without an end has none."""
+        if self.steward.embargo_until is not None:
+            self.origins["embargo_until"] = Origin.STEWARD
+            return self.steward.embargo_until
+        embargoed = [source for source in self.sources if source and source.access is Access.EMBARGOED]
+        asked = [(Origin.SOURCE, source.embargo_until) for source in embargoed]
+        if self.project and self.project.defaults.access is Access.EMBARGOED:
+            asked.append((Origin.PROJECT, self.project.defaults.embargo_until))
+        if _asked_by_file(self.given) is Access.EMBARGOED:
+            asked.append((Origin.FILE, self.given.embargo_until))
+        days = [(origin, day) for origin, day in asked if day is not None]
+        if not days or len(days) < len(asked):
+            return None
+        self.origins["embargo_until"], last = max(days, key=lambda offer: offer[1])
+        return last
 
     def human_data(self) -> HumanData:
         """Take the steward's word; else anybody's yes, then an unanswered source, then the first answer there is."""
@@ -147,104 +169,137 @@ class Said:
         return answer
 
     def instrument(self, instrument: Instrument | None, described: Described | None) -> InstrumentFacts | None:
-        """Name the device, with the model that the acquisition tells."""
+        """Name the device, as its declaration says, else as its files tell."""
         if instrument is None:
             return None
         self.origins["instrument"] = Origin.INSTRUMENT
+        try:
+            device = device_of(instrument.settings)
+        except InvalidInput as refusal:
+            self.problems.append(f"the declaration of {instrument.name} is not used: {refusal}")
+            device = Device()
         model = described.instrument_model if described else None
         serial = described.instrument_serial if described else None
         return InstrumentFacts(
             name=instrument.name,
             profile=instrument.profile,
-            model=cut_line(model) if model else None,
-            serial=cut_line(serial) if serial else None,
+            model=device.model or (cut_line(model) if model else None),
+            serial=device.serial or (cut_line(serial) if serial else None),
+            manufacturer=device.manufacturer,
+            pid=device.pid,
         )
 
     def imaging(self, described: Described | None, planes: Iterable[Plane], images: int | None) -> ImagingFacts | None:
-        """Join what the acquisition says of its images with what their names count up to; counts win."""
-        counted = _counts(planes)
-        if described is None and not images:
-            return None
-        named = _texts(described, "channels") or counted.pop("channels", ())
-        counted.pop("channels", None)
-        facts = ImagingFacts.model_validate(
-            {
-                "channels": named,
-                "objective": _text(described, "objective"),
-                "magnification": _positive(described, "magnification"),
-                "numerical_aperture": _positive(described, "numerical_aperture"),
-                "pixel_size_um": _positive(described, "pixel_size_um"),
-                "z_step_um": _positive(described, "z_step_um"),
-                "images": images,
-                "z_planes": _whole(described, "z_levels"),
-                "timepoints": _whole(described, "time_points"),
-                "regions": _whole(described, "scenes"),
-                **counted,
-            }
-        )
-        if facts == ImagingFacts():
-            return None
-        self.origins["imaging"] = Origin.PROFILE
+        """Tell what is known of the images."""
+        facts = imaging_of(described, planes, images)
+        if facts is not None:
+            self.origins["imaging"] = Origin.PROFILE
         return facts
 
+    def _word(self, name: str) -> Iterator[Offer]:
+        """Give what people say of a field, in the order of their rank."""
+        yield Origin.STEWARD, getattr(self.steward, name)
+        yield Origin.FILE, getattr(self.given, name)
+        yield Origin.PROJECT, getattr(self.project.defaults, name, None) if self.project else None
 
-def _clean_creators(creators: tuple[Creator, ...]) -> tuple[Creator, ...]:
+    def _of_source(self, name: str) -> Offer:
+        return Origin.SOURCE, getattr(self.source, name) if self.source else None
+
+    def _of_sources(self, name: str) -> tuple[Any, ...]:
+        """Give what any of the sources says, each once."""
+        return tuple(dict.fromkeys(one for source in self.sources if source for one in getattr(source, name)))
+
+    def _publisher(self) -> dict[str, str | None]:
+        """Settle who publishes, with the ROR that was said of that organisation and not of another."""
+        offers = [*self._word("publisher"), self._of_source("publisher")]
+        rors = [*self._word("publisher_ror"), self._of_source("publisher_ror")]
+        name = self.first("publisher", *offers, clean=clean_line)
+        outranks = True
+        for (origin, offered), (_, ror) in zip(offers, rors, strict=True):
+            is_same = offered is not None and cut_line(offered) == name
+            if name and ror and (is_same or (outranks and offered is None)):
+                self.origins["publisher_ror"] = origin
+                return {"publisher": name, "publisher_ror": ror}
+            outranks = outranks and origin is not self.origins.get("publisher")
+        return {"publisher": name, "publisher_ror": None}
+
+    def _inherited(self, name: str, *, clean: Callable[[Any], Any]) -> tuple[Any, ...]:
+        steward, file, project = self._word(name)
+        offers = (steward, file, (Origin.SOURCE, self._of_sources(name)), project)
+        return self._within(name, self.first(name, *offers, clean=clean) or ())
+
+    def _references(self) -> tuple[Reference, ...]:
+        """Settle each kind by itself; what binds the project or a source binds here, whatever else is said."""
+        steward, file, project = self._word("references")
+        offers = (steward, file, project, (Origin.SOURCE, self._of_sources("references")))
+        settled: list[Reference] = []
+        for kind in sorted(ReferenceKind, key=lambda one: not one.is_binding):
+            told = [(origin, tuple(one for one in said or () if one.kind is kind)) for origin, said in offers]
+            told = told if kind.is_binding else told[:3]
+            first: tuple[Reference, ...] = self.first(f"references.{kind.value}", *told, clean=_each_once) or ()
+            bound = [one for _, said in told[2:] for one in said] if kind.is_binding else []
+            settled += {one.identifier: one for one in (*bound, *first)}.values()
+        return self._within("references", tuple(settled))
+
+    def _samples(self) -> SampleFacts | None:
+        """Settle each kind by itself: who says the treatments has said nothing of the cell lines."""
+        values: dict[str, object] = {}
+        for kind in SampleFacts.model_fields:
+            offers = [(origin, getattr(facts, kind) if facts else None) for origin, facts in self._sample_words()]
+            clean: Callable[[Any], Any] = int if kind == "wells" else usable_terms
+            if settled := self.first(f"samples.{kind}", *offers, clean=clean):
+                values[kind] = settled
+        return SampleFacts.model_validate(values) if values else None
+
+    def _sample_words(self) -> list[tuple[Origin, SampleFacts | None]]:
+        sources = [source.samples for source in self.sources if source and source.samples]
+        inherited = joined_samples(sources)
+        return [(Origin.STEWARD, self.steward.samples), (Origin.FILE, self.given.samples), (Origin.SOURCE, inherited)]
+
+    def _within(self, name: str, values: tuple[T, ...]) -> tuple[T, ...]:
+        """Keep to what a record takes; several sources may pass on more."""
+        most = _MOST[name]
+        if len(values) > most:
+            self.problems.append(f"{name} are {len(values):,}, and the first {most:,} are kept; say which matter")
+        return values[:most]
+
+
+def joined_samples(facts: Sequence[SampleFacts]) -> SampleFacts | None:
+    """Put together what several say of their samples, each term once; wells add up to nothing that can be told."""
+    if not facts:
+        return None
+    terms = {kind: dict.fromkeys(one for fact in facts for one in getattr(fact, kind)) for kind in SAMPLE_KINDS}
+    kept = {kind: tuple(ones)[: _MOST["subjects"]] for kind, ones in terms.items()}
+    return SampleFacts.model_validate({**kept, "wells": facts[0].wells if len(facts) == 1 else None})
+
+
+def usable_terms(terms: Iterable[Subject]) -> tuple[Subject, ...]:
+    """Take each term once. Every term of a record passes here: a vocabulary judges them in this place.
+
+    By itself the model knows the form of a term and not whether there is one.
+    """
+    return tuple(dict.fromkeys(terms))
+
+
+def _asked_by_file(given: Given) -> Access | None:
+    return Access.EMBARGOED if given.access is None and given.embargo_until else given.access
+
+
+def _people(people: tuple[P, ...]) -> tuple[P, ...]:
     return tuple(
-        creator.model_copy(
+        one.model_copy(
             update={
-                "name": clean_line(creator.name),
-                "affiliation": clean_line(creator.affiliation) if creator.affiliation else None,
+                "name": clean_line(one.name),
+                "affiliation": clean_line(one.affiliation) if one.affiliation else None,
             }
         )
-        for creator in creators
+        for one in people
     )
 
 
-def _clean_keywords(keywords: tuple[str, ...]) -> tuple[str, ...]:
+def _keywords(keywords: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(clean_line(keyword) for keyword in keywords))
 
 
-def _text(described: Described | None, name: str) -> str | None:
-    value = described.fields.get(name) if described else None
-    return cut_line(value) if isinstance(value, str) else None
-
-
-def _texts(described: Described | None, name: str) -> tuple[str, ...]:
-    value: JsonValue = described.fields.get(name) if described else None
-    if not isinstance(value, list):
-        return ()
-    texts = (cut_line(one) for one in value[:200] if isinstance(one, str))
-    return tuple(text for text in texts if text)
-
-
-def _positive(described: Described | None, name: str) -> float | None:
-    value = described.fields.get(name) if described else None
-    usable = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 1e6
-    return float(value) if usable and isinstance(value, int | float) else None
-
-
-def _whole(described: Described | None, name: str) -> int | None:
-    value = _positive(described, name)
-    return int(value) if value is not None and value.is_integer() else None
-
-
-def _counts(planes: Iterable[Plane]) -> dict[str, object]:
-    fields: dict[str, set[str]] = {}
-    channels: dict[str, None] = {}
-    levels: set[int] = set()
-    times: set[int] = set()
-    for plane in planes:
-        fields.setdefault(plane.region, set()).add(plane.field)
-        channels[plane.channel] = None
-        levels.add(plane.z)
-        times.add(plane.t)
-    if not fields:
-        return {}
-    named = (cut_line(channel) for channel in list(channels)[:200])
-    return {
-        "channels": tuple(channel for channel in named if channel),
-        "regions": len(fields),
-        "fields": max(map(len, fields.values())),
-        "z_planes": len(levels),
-        "timepoints": len(times),
-    }
+def _each_once(values: tuple[H, ...]) -> tuple[H, ...]:
+    return tuple(dict.fromkeys(values))

@@ -1,58 +1,78 @@
-"""Writes a record as schema.org JSON-LD, for the head of a landing page and for search engines."""
+"""Writes a description as schema.org JSON-LD, by Bioschemas' profile of a Dataset: for pages and search engines."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from pydantic import JsonValue
 
-from cisterna.domain.credit import Creator
+from cisterna.domain.credit import Creator, Funding, Reference, Subject
 from cisterna.domain.project import Access
+from cisterna.metadata.credited import is_organisation, own_ror, person_name
+from cisterna.metadata.described import Described
+from cisterna.metadata.fact import Fact, imaging_facts, kept_facts, tool_facts
 from cisterna.metadata.licence import licence_url
-from cisterna.metadata.listing import ListedFile, media_type, uri_path
+from cisterna.metadata.listing import ListedFile, media_type
 from cisterna.metadata.record import MetadataRecord
 
 Document = dict[str, JsonValue]
 
+PROFILE = "https://bioschemas.org/profiles/Dataset/1.0-RELEASE"
+_CONTEXT: Document = {
+    "@vocab": "https://schema.org/",
+    "dct": "http://purl.org/dc/terms/",
+    "sha512": "http://id.loc.gov/vocabulary/preservation/cryptographicHashFunctions/sha512",
+}
+"""In the document itself, since harvesters drop what makes them fetch one. Schema.org has no word for SHA-512."""
 _LISTED_LIMIT = 1000
 """Files named one by one; a page's head with more would help nobody, and the crate names all."""
+_DESCRIPTION_LIMIT = 5000
+"""Characters that search engines and Bioschemas take."""
 
 
-def schema_org_document(
-    record: MetadataRecord, files: Sequence[ListedFile] = (), *, base_url: str | None = None
-) -> Document:
-    """Map a record to one top-level `Dataset`.
-
-    The context is given in the document itself, since harvesters drop what makes them fetch one.
-
-    Args:
-        record: What is described.
-        files: To be listed as distributions, when `base_url` says where they are.
-        base_url: Absolute address of the landing page, below which `files/` is; None while it is not public.
-    """
+def schema_org_document(described: Described) -> Document:
+    """Map a description to one top-level `Dataset`; files have addresses once the page has one."""
+    record, base_url = described.record, described.base_url
+    subjects = described.subjects
     document: Document = {
-        "@context": {"@vocab": "https://schema.org/"},
+        "@context": _CONTEXT,
         "@type": "Dataset",
         "@id": base_url or record.pid,
+        "dct:conformsTo": {"@id": PROFILE, "@type": "CreativeWork"},
         "name": record.name,
-        "description": record.summary,
-        "identifier": [{"@type": "PropertyValue", "propertyID": "ARK", "value": record.pid}],
+        "description": _cut(record.summary),
+        "identifier": _identifiers(described),
+        "keywords": [subject.label for subject in subjects] or [record.data_type],
         "version": record.version,
-        "datePublished": record.dates.described.date().isoformat(),
+        "datePublished": described.issued.isoformat(),
+        "dateCreated": record.dates.described.date().isoformat(),
         "isAccessibleForFree": record.access is Access.OPEN,
         "conditionsOfAccess": record.access.value,
         "creativeWorkStatus": "Draft" if base_url is None else "Published",
-        "size": f"{record.total_bytes} bytes",
-        "variableMeasured": _measured(record),
+        "size": described.sizes[0],
+        "measurementTechnique": record.data_type,
+        "variableMeasured": [_value(fact) for fact in _facts(record)],
     }
-    for name, value in _optional(record).items():
-        if value:
-            document[name] = value
-    if base_url is not None:
-        document["url"] = base_url
-        document["distribution"] = [_distribution(file, base_url) for file in files[:_LISTED_LIMIT]]
-    return document
+    optional: Document = {
+        "url": base_url,
+        "sameAs": described.doi_url,
+        "creator": [_credited(creator) for creator in record.creators],
+        "contributor": [_credited(one) for one in record.contributors],
+        "publisher": _publisher(record),
+        "license": licence_url(record.licence) if record.licence else None,
+        "inLanguage": record.language,
+        "temporalCoverage": _coverage(record),
+        "about": [_term(subject) for subject in subjects if subject.curie],
+        "funding": [_grant(one) for one in record.funding],
+        "citation": [_cited(one) for one in record.references if one.url],
+        "isBasedOn": _sources(record),
+        "encodingFormat": list[JsonValue](described.formats),
+        "distribution": [_distribution(file, described) for file in described.files[:_LISTED_LIMIT]]
+        if base_url
+        else None,
+    }
+    return document | _said(optional)
 
 
 def as_script_text(document: Mapping[str, JsonValue]) -> str:
@@ -63,56 +83,105 @@ def as_script_text(document: Mapping[str, JsonValue]) -> str:
     return text
 
 
-def _optional(record: MetadataRecord) -> Document:
+def _said(values: Document) -> Document:
+    return {name: value for name, value in values.items() if value}
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _DESCRIPTION_LIMIT else text[: _DESCRIPTION_LIMIT - 1] + "…"
+
+
+def _identifiers(described: Described) -> list[JsonValue]:
+    ark: Document = {"@type": "PropertyValue", "propertyID": "ARK", "value": described.record.pid}
+    if described.base_url:
+        ark["url"] = described.base_url
+    if described.doi is None:
+        return [ark]
+    return [{"@type": "PropertyValue", "propertyID": "DOI", "value": described.doi, "url": described.doi_url}, ark]
+
+
+def _facts(record: MetadataRecord) -> list[Fact]:
+    return [*kept_facts(record), *tool_facts(record), *imaging_facts(record)]
+
+
+def _value(fact: Fact) -> JsonValue:
+    document: Document = {"@type": "PropertyValue", "name": fact.name}
+    document["value"] = ", ".join(fact.value) if isinstance(fact.value, list) else fact.value
+    if fact.unit:
+        document["unitText"] = fact.unit
+    return document
+
+
+def _credited(creator: Creator) -> JsonValue:
+    if is_organisation(creator):
+        return _organisation(creator.name, own_ror(creator))
+    parts = person_name(creator)
+    orcid = f"https://orcid.org/{creator.orcid}" if creator.orcid else None
+    said: Document = {
+        "@id": orcid,
+        "sameAs": orcid,
+        "identifier": orcid,
+        "familyName": parts and parts.family,
+        "givenName": parts and parts.given,
+        "affiliation": _organisation(creator.affiliation, creator.ror) if creator.affiliation else None,
+    }
+    return {"@type": "Person", "name": creator.name, **_said(said)}
+
+
+def _organisation(name: str, ror: str | None) -> Document:
+    organisation: Document = {"@type": "Organization", "name": name}
+    return {**organisation, "@id": ror} if ror else organisation
+
+
+def _publisher(record: MetadataRecord) -> Document | None:
+    return _organisation(record.publisher, record.publisher_ror) if record.publisher else None
+
+
+def _coverage(record: MetadataRecord) -> str | None:
     begun, ended = record.dates.acquired_from, record.dates.acquired_to
-    coverage = "/".join(moment.isoformat() if moment else ".." for moment in (begun, ended)) if begun or ended else None
-    sources = [one for one in record.relations if one.kind == "IsDerivedFrom"]
+    return "/".join(moment.isoformat() if moment else ".." for moment in (begun, ended)) if begun or ended else None
+
+
+def _term(subject: Subject) -> JsonValue:
     return {
-        "creator": [_person(creator) for creator in record.creators],
-        "publisher": {"@type": "Organization", "name": record.publisher} if record.publisher else None,
-        "license": licence_url(record.licence) if record.licence else None,
-        "keywords": list[JsonValue](record.keywords),
-        "temporalCoverage": coverage,
-        "measurementTechnique": record.data_type,
-        "isBasedOn": [
-            {"@type": "Dataset", "@id": one.pid, "identifier": one.pid, "name": one.title or one.pid} for one in sources
-        ],
+        "@type": "DefinedTerm",
+        "@id": subject.iri,
+        "name": subject.label,
+        "termCode": subject.curie,
+        "inDefinedTermSet": subject.scheme,
+        "url": subject.iri,
     }
 
 
-def _person(creator: Creator) -> JsonValue:
-    person: Document = {"@type": "Person", "name": creator.name}
-    if creator.orcid:
-        person["@id"] = person["sameAs"] = f"https://orcid.org/{creator.orcid}"
-    if creator.affiliation:
-        affiliation: Document = {"@type": "Organization", "name": creator.affiliation}
-        person["affiliation"] = {**affiliation, "@id": creator.ror} if creator.ror else affiliation
-    return person
+def _grant(one: Funding) -> JsonValue:
+    said: Document = {"identifier": one.award_number, "name": one.award_title, "url": one.award_uri}
+    return {"@type": "Grant", "funder": _organisation(one.funder, one.funder_id), **_said(said)}
 
 
-def _measured(record: MetadataRecord) -> list[JsonValue]:
-    named: list[tuple[str, JsonValue]] = [
-        ("number of data files", record.file_count),
-        ("size of the data files in bytes", record.total_bytes),
-        ("SHA-512 of the manifest of the data files", record.manifest_digest),
+def _cited(one: Reference) -> JsonValue:
+    kind = {"JournalArticle": "ScholarlyArticle", "Software": "SoftwareSourceCode", "Dataset": "Dataset"}
+    return {
+        "@type": kind.get(one.resource_type, "CreativeWork"),
+        "@id": one.url,
+        "url": one.url,
+        "identifier": one.identifier,
+        "name": one.title or one.identifier,
+    }
+
+
+def _sources(record: MetadataRecord) -> list[JsonValue]:
+    sources = [one for one in record.relations if one.kind == "IsDerivedFrom"]
+    return [
+        {"@type": "Dataset", "@id": one.pid, "identifier": one.pid, "name": one.title or one.pid} for one in sources
     ]
-    if record.quality:
-        named.append(("verdict of the quality gate", record.quality.verdict.value))
-    if record.imaging:
-        named.append(("channels", ", ".join(record.imaging.channels) or None))
-        named.append(("pixel size in micrometres", record.imaging.pixel_size_um))
-    if record.instrument:
-        named.append(("instrument", record.instrument.name))
-    if record.model:
-        named.append(("model", record.model.name))
-    return [{"@type": "PropertyValue", "name": name, "value": value} for name, value in named if value is not None]
 
 
-def _distribution(file: ListedFile, base_url: str) -> JsonValue:
+def _distribution(file: ListedFile, described: Described) -> JsonValue:
     return {
         "@type": "DataDownload",
         "name": file.path,
-        "contentUrl": f"{base_url}/files/{uri_path(file.path)}",
+        "contentUrl": described.file_url(file),
         "encodingFormat": media_type(file.path),
         "contentSize": str(file.size_bytes),
+        "sha512": file.sha512,
     }

@@ -22,6 +22,8 @@ from cisterna.domain.work import Attempt
 from cisterna.metadata import crate, given, readme
 from cisterna.metadata.build import build_record, joined, steward_said
 from cisterna.metadata.datacite import datacite_document
+from cisterna.metadata.datacite_xml import datacite_xml
+from cisterna.metadata.described import Described
 from cisterna.metadata.listing import DATA_FOLDER, ListedFile
 from cisterna.metadata.record import Given, MetadataRecord, ModelFacts, Related, missing, read_record
 from cisterna.metadata.schema_org import as_script_text, schema_org_document
@@ -39,6 +41,7 @@ from cisterna.services.transition import advance
 
 RECORD_PATH = "metadata/record.json"
 DATACITE_PATH = "metadata/datacite.json"
+DATACITE_XML_PATH = "metadata/datacite.xml"
 SCHEMA_ORG_PATH = "metadata/schema-org.jsonld"
 
 
@@ -268,12 +271,14 @@ def _files(version: Version, record: MetadataRecord, manifest: Manifest) -> dict
         )
         for entry in manifest.files
     ]
+    described = Described(record, files=data)
     ours = {
         readme.FILE_NAME: readme.readme_text(record, written_otherwise=manifest.written_otherwise).encode(),
         **({} if version.parts else {readme.CHECKSUMS: readme.checksum_lines(data)}),
         RECORD_PATH: _pretty(record.model_dump(mode="json")),
-        DATACITE_PATH: _pretty(datacite_document(record)),
-        SCHEMA_ORG_PATH: as_script_text(schema_org_document(record)).encode() + b"\n",
+        DATACITE_PATH: _pretty(datacite_document(described)),
+        DATACITE_XML_PATH: datacite_xml(described),
+        SCHEMA_ORG_PATH: as_script_text(schema_org_document(described)).encode() + b"\n",
     }
     listed = {
         path: ListedFile(path=path, size_bytes=staged.size_bytes, sha512=staged.sha512)

@@ -10,6 +10,7 @@ from pydantic import JsonValue, ValidationError
 from cisterna.domain.account import Role
 from cisterna.domain.bandwidth import BandwidthLimit
 from cisterna.domain.base import Value
+from cisterna.domain.device import device_of
 from cisterna.domain.errors import AlreadyExists, Forbidden, InvalidInput
 from cisterna.domain.hint import BUCKET_SCHEME
 from cisterna.domain.instrument import (
@@ -182,6 +183,7 @@ def require_sound_settings(settings: Mapping[str, str]) -> None:
         )
         raise InvalidInput(msg, setting=READ_AHEAD)
     require_sound_alarm_settings(settings)
+    device_of(settings)
     for name, most in _NUMBERS.items():
         if name in settings and not _is_number(settings[name], most=most):
             msg = f"the setting {name}={settings[name][:100]} is not a number from 0 to {most:g}"

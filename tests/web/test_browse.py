@@ -91,17 +91,16 @@ def test_an_empty_site_says_so_everywhere(visit: Visit) -> None:
     assert visit().get("/api/v1/public/datasets").json()["total"] == 0
 
 
-@pytest.mark.parametrize("text", HOSTILE, ids=lambda text: ascii(text[:12]))
-def test_a_hostile_search_is_words_like_any_other(visit: Visit, site: Site, text: str) -> None:
-    if text == HOSTILE[0]:
-        put(site.catalogue, site.clock, entry("a", title="<script>alert(1)</script> & nuclei"))
-    query = urlencode({"words": text, "creator": text}, errors="surrogatepass")
+def test_a_hostile_search_is_words_like_any_other(visit: Visit, site: Site) -> None:
+    put(site.catalogue, site.clock, entry("a", title="<script>alert(1)</script> & nuclei"))
+    nobody = visit()
 
-    page, answer = visit().get(f"/browse?{query}"), visit().get(f"/api/v1/public/datasets?{query}")
-
-    assert (page.status_code, answer.status_code) == (200, 200)
-    assert answer.json()["total"] == 0
-    assert "<script>alert" not in visit().get("/browse").text
+    for text in HOSTILE:
+        typed = text[:30_000]  # a client sends no longer address, and the server takes none
+        query = urlencode({"words": typed, "creator": typed}, errors="surrogatepass")
+        page, answer = nobody.get(f"/browse?{query}"), nobody.get(f"/api/v1/public/datasets?{query}")
+        assert (page.status_code, answer.status_code, answer.json()["total"]) == (200, 200, 0), typed[:40]
+    assert "<script>alert" not in nobody.get("/browse").text
 
 
 @pytest.mark.parametrize("query", ["page=0", "page=99999999", "page=x", "sort=evil", "size=1000", "year=1&" * 11])

@@ -14,17 +14,22 @@ from cisterna.adapters.catalogue_connection import Statements
 from cisterna.adapters.catalogue_public_text import PREFIX_LEAST, query_of
 from cisterna.domain.public_entry import Facet, PublicContent, label_of
 from cisterna.domain.search_text import query_words
-from cisterna.ports.public_index import COUNTED, Count, Counts, Found, FoundDataset, Sort, Wanted
+from cisterna.ports.public_index import COUNTED, COUNTED_EXACTLY, Count, Counts, Found, FoundDataset, Sort, Wanted
 
 _RANKED = 1_000
 """How many are weighed against each other, those with the words in title or subjects first, then the newest."""
+_RANKED_OF_VERY_MANY = 200
+"""The newest of more than `COUNTED_EXACTLY`: such words say little, and to look for the best would take long."""
 _HOLDING_MOST = 20
 _ALIKE_MOST = 6
 _ALIKE_WITHIN = 0.15
 """How much less alike than the best a word may be that stands in as well."""
 
-_BY_INDEX = sql_text("SET LOCAL enable_seqscan = off")
-"""The words of a row lie apart from it: to read all rows costs many times what PostgreSQL believes."""
+_PLANNED = (
+    # The words of a row lie apart from it: to read all rows costs many times what PostgreSQL believes.
+    sql_text("SET LOCAL enable_seqscan = off"),
+    sql_text("SET LOCAL work_mem = '32MB'"),
+)
 _UNFIT = re.compile("[\x00\ud800-\udfff]")
 """Signs that no text in the database has."""
 _PRESENT = sql_text(
@@ -95,31 +100,45 @@ class PublicSearch:
 
     def find(self, wanted: Wanted, *, sort: Sort, limit: int, offset: int) -> Found:
         """Give a page."""
+        self._plan()
         terms, ids = self._terms(wanted.words), self._value_ids(wanted)
         if ids is None:
-            return Found(0, (), terms.meant)
+            return Found(0, (), meant=terms.meant)
         asked = _asked(terms, ids)
-        weighed = sort is Sort.RELEVANCE and terms.query is not None
-        self._sql.run(_BY_INDEX)
-        statement = _weighed(asked) if weighed else _ordered(asked, sort)
+        if not asked:
+            total = self._sql.run(_TOTAL).scalar_one()
+            pids = self._sql.run(_ordered(asked, sort), {"limit": limit, "offset": offset}).scalars().all()
+            return Found(total, self._rows(pids), meant=terms.meant)
+        total = self._sql.run(_total(asked), {**asked, "most": COUNTED_EXACTLY + 1}).scalar_one()
+        is_broad = total > COUNTED_EXACTLY
         values = {**asked, "limit": limit, "offset": offset}
-        if weighed:
-            values |= {"ranked": _RANKED, "near": max(_RANKED, limit + offset)}
-        row = self._sql.run(statement, values).one()
-        return Found(row.total, self._rows(row.pids), terms.meant)
+        if sort is Sort.RELEVANCE and terms.query is not None:
+            ranked = _RANKED_OF_VERY_MANY if is_broad else _RANKED
+            values |= {"ranked": ranked, "near": max(ranked, limit + offset)}
+            statement = _weighed(asked, by_date=is_broad)
+        elif is_broad and sort in {Sort.RELEVANCE, Sort.NEWEST}:
+            statement = _newest(asked)
+        else:
+            statement = _ordered(asked, sort)
+        pids = self._sql.run(statement, values).scalars().all()
+        return Found(min(total, COUNTED_EXACTLY), self._rows(pids), is_more=is_broad, meant=terms.meant)
 
     def count_values(self, wanted: Wanted, *, most: int) -> Counts:
         """Count the values of what is found."""
+        self._plan()
         terms, ids = self._terms(wanted.words), self._value_ids(wanted)
         if ids is None:
             return Counts(0, {})
         asked = _asked(terms, ids)
         if not asked:
             return self._count_all(most)
-        self._sql.run(_BY_INDEX)
         found = self._sql.run(_counted(asked), {**asked, "counted": COUNTED, "most": most}).all()
         of = found[0].counted if found else 0
         return Counts(of, _by_facet((row.facet, row.value, row.datasets) for row in found))
+
+    def _plan(self) -> None:
+        for statement in _PLANNED:
+            self._sql.run(statement)
 
     def _count_all(self, most: int) -> Counts:
         found = self._sql.run(_MOST_OF_ALL, {"facets": [one.value for one in Facet], "most": most}).all()
@@ -169,47 +188,62 @@ def _asked(terms: _Terms, ids: Sequence[int]) -> dict[str, Any]:
     return asked
 
 
-def _hits(asked: Mapping[str, Any], *columns: str) -> str:
-    """Say in SQL what of the datasets asked for is needed: all of them are looked up first, by the indexes."""
+def _conditions(asked: Mapping[str, Any]) -> str:
     conditions = []
     if "query" in asked:
         conditions.append("words @@ CAST(:query AS tsquery)")
     if "ids" in asked:
         conditions.append("facets @> CAST(:ids AS integer[])")
+    return " AND ".join(conditions)
+
+
+def _hits(asked: Mapping[str, Any], *columns: str) -> str:
+    """Say in SQL what of the datasets asked for is needed: all of them are looked up first, by the indexes."""
     return (
         f"WITH hits AS MATERIALIZED (SELECT {', '.join(columns)} FROM public_datasets "  # noqa: S608 - words of ours
-        f"WHERE {' AND '.join(conditions)})"
+        f"WHERE {_conditions(asked)})"
+    )
+
+
+def _by_date(asked: Mapping[str, Any]) -> str:
+    """Say in SQL to go back in time until enough is found; where every tenth is a hit, that is soon."""
+    return (
+        "SELECT pid FROM (SELECT pid, words, facets FROM public_datasets ORDER BY published_at DESC, pid OFFSET 0) "  # noqa: S608 - ours
+        f"AS newest WHERE {_conditions(asked)}"
     )
 
 
 _TOTAL = sql_text("SELECT CAST(coalesce(sum(datasets), 0) AS bigint) FROM public_values WHERE facet = 'year'")
 
 
-def _ordered(asked: Mapping[str, Any], sort: Sort) -> Any:
-    order = _ORDERS[sort]
-    total, source, begin = f"({_TOTAL.text})", "public_datasets", ""
-    if asked:
-        begin = _hits(asked, "pid", "published_at", "title_key", "total_bytes")
-        total, source = "(SELECT count(*) FROM hits)", "hits"
+def _total(asked: Mapping[str, Any]) -> Any:
     return sql_text(
-        f"{begin} SELECT {total} AS total, "  # noqa: S608 - words of ours
-        f"ARRAY(SELECT pid FROM {source} ORDER BY {order} LIMIT :limit OFFSET :offset) AS pids"
+        f"SELECT count(*) FROM (SELECT FROM public_datasets WHERE {_conditions(asked)} LIMIT :most) AS some_of_them"  # noqa: S608 - ours
     )
 
 
-def _weighed(asked: Mapping[str, Any]) -> Any:
+def _ordered(asked: Mapping[str, Any], sort: Sort) -> Any:
+    begin, source = "", "public_datasets"
+    if asked:
+        begin, source = _hits(asked, "pid", "published_at", "title_key", "total_bytes"), "hits"
+    return sql_text(f"{begin} SELECT pid FROM {source} ORDER BY {_ORDERS[sort]} LIMIT :limit OFFSET :offset")  # noqa: S608 - ours
+
+
+def _newest(asked: Mapping[str, Any]) -> Any:
+    return sql_text(f"{_by_date(asked)} LIMIT :limit OFFSET :offset")
+
+
+def _weighed(asked: Mapping[str, Any], *, by_date: bool) -> Any:
+    begin, source = "WITH", f"{_by_date(asked)} LIMIT :near"
+    if not by_date:
+        begin = f"{_hits(asked, 'pid', 'published_at', 'heads @@ CAST(:query AS tsquery) AS at_head')},"
+        source = "SELECT pid FROM hits ORDER BY at_head DESC, published_at DESC, pid LIMIT :near"
     return sql_text(
         f"""
-        {_hits(asked, "pid", "published_at", "heads @@ CAST(:query AS tsquery) AS at_head")}, near AS (
-            SELECT pid, row_number() OVER () AS turn FROM (
-                SELECT pid FROM hits ORDER BY at_head DESC, published_at DESC, pid LIMIT :near
-            ) AS foremost
-        )
-        SELECT (SELECT count(*) FROM hits) AS total, ARRAY(
-            SELECT near.pid FROM near JOIN public_datasets AS d ON d.pid = near.pid
-            ORDER BY CASE WHEN turn <= :ranked THEN ts_rank(d.words, CAST(:query AS tsquery)) END DESC NULLS LAST, turn
-            LIMIT :limit OFFSET :offset
-        ) AS pids
+        {begin} near AS (SELECT pid, row_number() OVER () AS turn FROM ({source}) AS foremost)
+        SELECT near.pid FROM near JOIN public_datasets AS d ON d.pid = near.pid
+        ORDER BY CASE WHEN turn <= :ranked THEN ts_rank(d.words, CAST(:query AS tsquery)) END DESC NULLS LAST, turn
+        LIMIT :limit OFFSET :offset
         """  # noqa: S608 - words of ours
     )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from pydantic import Field
@@ -55,14 +56,16 @@ class Found(NamedTuple):
     """A page of what was found.
 
     Attributes:
-        total: How many there are.
+        total: How many there are, at most `COUNTED_EXACTLY` where something is searched for.
         rows: Those of the page; their content comes without documents.
-        meant: What stood in for a word that nothing has: words that begin so, hold it, or are spelt much like it.
+        is_more: Whether there are more than `total`.
+        meant: What stood in for a word that nothing has: words that hold it, or are spelt much like it.
     """
 
     total: int
     rows: Sequence[FoundDataset]
-    meant: Mapping[str, Sequence[str]]
+    is_more: bool = False
+    meant: Mapping[str, Sequence[str]] = MappingProxyType({})
 
 
 class Count(NamedTuple):
@@ -145,8 +148,10 @@ class Known(NamedTuple):
     stands: bool
 
 
-COUNTED = 20_000
+COUNTED = 5_000
 """Most datasets whose values are counted for one search; of more the newest are."""
+COUNTED_EXACTLY = 10_000
+"""Beyond that it is only said that there are more."""
 
 
 class PublicIndex(Protocol):

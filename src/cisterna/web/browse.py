@@ -42,11 +42,12 @@ def show_found(request: Request, parts: Parts, asked: Searched) -> Response:
         "first": first + 1,
         "last": last,
         "total": found.total,
+        "is_more": found.is_more,
         "is_everything": not asked.wanted.words and not asked.wanted.chosen,
         "meant": [(word, ", ".join(others)) for word, others in found.meant.items()],
         "chosen": _chosen(asked),
         "facets": list(_facets(asked, browsed.counts)),
-        "counted": browsed.counts.of if browsed.counts.of < found.total else None,
+        "counted": browsed.counts.of if found.is_more or browsed.counts.of < found.total else None,
         "earlier": asked.address(page=asked.page - 1) if asked.page > 1 else None,
         "later": asked.address(page=asked.page + 1) if last < found.total and found.rows else None,
     }

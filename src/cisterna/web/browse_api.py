@@ -9,8 +9,9 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel
 
 from cisterna.domain.base import Moment
+from cisterna.domain.errors import InvalidInput
 from cisterna.domain.public_entry import Facet
-from cisterna.ports.public_index import FoundDataset
+from cisterna.ports.public_index import COUNTED_EXACTLY, FoundDataset
 from cisterna.services.public_search import browse_public, public_statistics
 from cisterna.web.browse_query import Searched
 from cisterna.web.signed import Parts
@@ -56,11 +57,13 @@ class ValueCount(BaseModel):
 class PublicDatasets(BaseModel):
     """A page of what was found.
 
-    `meant` tells for a word that nothing has which ones were searched in its place. The values of `facets` were counted
-    over `counted` of the datasets: all, or of very many the newest.
+    `total` is at most 10,000 where something is searched for, and `is_more` says that there are more. `meant` tells for
+    a word that nothing has which ones were searched in its place. The values of `facets` were counted over `counted` of
+    the datasets: all, or of very many the newest.
     """
 
     total: int
+    is_more: bool
     page: int
     size: int
     meant: Mapping[str, Sequence[str]]
@@ -95,13 +98,16 @@ def find_public(
     asked: Searched,
     size: Annotated[int, Query(ge=1, le=100)] = 20,
 ) -> PublicDatasets:
-    """Find what is public; nobody has to sign in."""
+    """Find what is public; nobody has to sign in. Who wants all of it harvests by OAI-PMH, at `/oai`."""
+    offset = (asked.page - 1) * size
+    if offset >= COUNTED_EXACTLY:
+        msg = f"a search gives its first {COUNTED_EXACTLY:,} datasets; narrow it down, or harvest all by /oai"
+        raise InvalidInput(msg, page=asked.page, size=size)
     response.headers.update(_HEADERS)
-    found, counts = browse_public(
-        asked.wanted, sort=asked.sort, limit=size, offset=(asked.page - 1) * size, catalogue=parts.catalogue
-    )
+    found, counts = browse_public(asked.wanted, sort=asked.sort, limit=size, offset=offset, catalogue=parts.catalogue)
     return PublicDatasets(
         total=found.total,
+        is_more=found.is_more,
         page=asked.page,
         size=size,
         meant=found.meant,

@@ -10,9 +10,9 @@ from fastapi import Depends, Query
 
 from cisterna.domain.public_entry import Facet
 from cisterna.domain.search_text import QUERY_CHARACTERS
-from cisterna.ports.public_index import Sort, Wanted
+from cisterna.ports.public_index import COUNTED_EXACTLY, Sort, Wanted
 
-LAST_PAGE = 10_000
+LAST_PAGE = COUNTED_EXACTLY
 _Values = Annotated[list[str], Query(max_length=10)]
 _NONE: list[str] = []
 

@@ -14,6 +14,7 @@ BROWSE: dict[str, str] = {
     "browse.sort.largest": "largest first",
     "browse.search": "Search",
     "browse.found": "{first} to {last} of {total} datasets",
+    "browse.found.more": "{first} to {last} of more than {total} datasets",
     "browse.none": "Nothing public is so.",
     "browse.none.all": "Nothing has been published yet.",
     "browse.all": "Show everything",

@@ -25,9 +25,12 @@ CREATE TABLE public_datasets (
     heads TSVECTOR NOT NULL,
     words TSVECTOR NOT NULL,
     CONSTRAINT pk_public_datasets PRIMARY KEY (pid)
-) WITH (toast_tuple_target = 256);
+) WITH (toast_tuple_target = 1024);
 -- Rows are read by the ten thousand to be counted, and their words only to be ranked.
-ALTER TABLE public_datasets ALTER COLUMN words SET STORAGE EXTERNAL;
+ALTER TABLE public_datasets
+    ALTER COLUMN words SET STORAGE EXTERNAL,
+    ALTER COLUMN heads SET STORAGE MAIN,
+    ALTER COLUMN facets SET STORAGE MAIN;
 CREATE INDEX ix_public_datasets_newest ON public_datasets (published_at DESC, pid);
 CREATE INDEX ix_public_datasets_words ON public_datasets USING gin (words);
 CREATE INDEX ix_public_datasets_facets ON public_datasets USING gin (facets);

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from cisterna.domain.credit import Creator
@@ -14,7 +14,7 @@ from cisterna.domain.instrument import Instrument
 from cisterna.domain.project import Access, HumanData, MetadataDefaults, Project
 from cisterna.metadata.build import build_record
 from cisterna.metadata.listing import ListedFile
-from cisterna.metadata.record import MetadataRecord, ModelFacts, Related
+from cisterna.metadata.record import Given, MetadataRecord, ModelFacts, Related
 from cisterna.ports.profile import Described, Plane
 
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
@@ -156,3 +156,48 @@ def a_derived_record(**changes: Any) -> MetadataRecord:
 
 def listed(path: str, body: bytes = b"pixels") -> ListedFile:
     return ListedFile(path=path, size_bytes=len(body), sha512=sha512_of(body), modified=NOW)
+
+
+CREDIT: dict[str, Any] = {
+    "contributors": (
+        "DataCollector: Ek, Bo; 0000-0001-5109-3700; The Imaging Farm",
+        "ProjectLeader: Carberry, Josiah; 0000-0002-1825-0097",
+        "HostingInstitution: Brown University; https://ror.org/05gq02987",
+    ),
+    "funding": (
+        "Brown University; 2026-01234; Cells in time; https://ror.org/05gq02987; https://award.example/7",
+        "Research Council; ; ; 10.13039/501100000781",
+        "A friend of science",
+    ),
+    "subjects": ("fluorescence microscopy; FBbi:00000246", "plate <7>"),
+    "references": (
+        "paper: 10.5555/12345678; Cells in time",
+        "data-management-plan: https://dmp.example/7",
+        "ethics-approval: Dnr 2026-01234",
+        "agreement: A-7; Material transfer",
+        "lab-notebook: https://elab.example/experiments.php?id=7",
+        "software: RRID:SCR_016137",
+        "dataset: hdl:21.T11148/abc",
+        "protocol: PMID:12345",
+    ),
+    "samples": {
+        "organisms": ("Homo sapiens; NCBITaxon:9606",),
+        "tissues": ("bone; UBERON:0002481",),
+        "cell_lines": ("U2OS; cellosaurus:CVCL_0042",),
+        "diseases": ("osteosarcoma; MONDO:0009807",),
+        "treatments": ("DMSO", "staurosporine; CHEBI:15738"),
+        "stains": ("DAPI; CHEBI:51231", "GFP"),
+        "wells": 96,
+    },
+    "publisher_ror": "https://ror.org/01cwqze88",
+    "language": "en",
+    "embargo_until": date(2027, 6, 30),
+}
+"""A value for every field that schema version 2 of the record brought."""
+
+
+def a_full_record(**changes: Any) -> MetadataRecord:
+    """Describe a raw dataset with every field filled."""
+    settings = {"manufacturer": "Cephla", "model": "Squid+", "serial": "S-7", "pid": "https://doi.org/10.5281/ZENODO.1"}
+    instrument = an_instrument().model_copy(update={"settings": settings})
+    return a_record(**{"given": Given.model_validate(CREDIT), "instrument": instrument, **changes})

@@ -13,7 +13,7 @@ import pytest
 from cisterna.metadata.crate import FILE_NAME, crate_json
 from cisterna.metadata.listing import ListedFile, iri_path, media_type, uri_path
 from cisterna.metadata.record import MetadataRecord
-from tests.metadata.described import a_derived_record, a_description, a_record, listed
+from tests.metadata.described import a_derived_record, a_description, a_full_record, a_project, a_record, listed
 from tests.metadata.rocrate import required_issues
 
 PATHS = [
@@ -29,7 +29,7 @@ PATHS = [
     "data/a:b@c.bmp",
 ]
 RECORDS: dict[str, Callable[[], MetadataRecord]] = {
-    "raw": a_record,
+    "raw": a_full_record,
     "derived": a_derived_record,
     "bare": lambda: a_record(project=None, instrument=None, described=None, findings=(), planes=(), images=None),
 }
@@ -139,6 +139,89 @@ def test_a_derived_crate_names_source_and_model() -> None:
     assert found[record.relations[0].pid]["name"] == "Nuclei, plate 7"
 
 
+def test_who_helped_and_who_paid_are_people_and_organisations_with_what_they_did() -> None:
+    found = entities(crate_json(a_full_record(), []))
+    root = found["./"]
+
+    roles = [found[one["@id"]] for one in root["contributor"]]
+    helpers = [(one["roleName"], found[one["contributor"]["@id"]]) for one in roles]
+    assert [(role, who["@type"], who["name"]) for role, who in helpers] == [
+        ("DataCollector", "Person", "Ek, Bo"),
+        ("ProjectLeader", "Person", "Carberry, Josiah"),
+        ("HostingInstitution", "Organization", "Brown University"),
+    ]
+    assert root["author"] == [{"@id": "https://orcid.org/0000-0002-1825-0097"}]
+    funders = [found[one["@id"]]["name"] for one in root["funder"]]
+    assert funders == ["Brown University", "Research Council", "A friend of science"]
+    grant = found[root["funding"][0]["@id"]]
+    assert (grant["@type"], grant["name"], grant["identifier"]) == ("Grant", "Cells in time", "2026-01234")
+    assert grant["funder"] == root["funder"][0] == {"@id": "https://ror.org/05gq02987"}
+    assert root["publisher"] == {"@id": "https://ror.org/01cwqze88"}
+
+
+def test_what_it_is_about_are_terms_and_each_kind_of_sample_is_a_fact() -> None:
+    record = a_full_record()
+    found = entities(crate_json(record, []))
+    about = [found[one["@id"]] for one in found["./"]["about"]]
+
+    assert {one["@type"] for one in about} == {"DefinedTerm"}
+    assert found["http://purl.obolibrary.org/obo/NCBITaxon_9606"]["termCode"] == "NCBITaxon:9606"
+    assert found["#fact-treatments"]["value"] == ["DMSO", "staurosporine"]
+    linked = [found[one["@id"]]["name"] for one in found["#fact-treatments"]["valueReference"]]
+    assert linked == ["DMSO", "staurosporine"]
+    assert {"@id": "#fact-wells"} in found["./"]["additionalProperty"]
+    assert found["#fact-wells"]["value"] == 96
+
+
+def test_papers_are_cited_and_other_references_mentioned_with_their_kind() -> None:
+    found = entities(crate_json(a_full_record(), []))
+    root = found["./"]
+
+    assert [found[one["@id"]]["@type"] for one in root["citation"]] == ["ScholarlyArticle"]
+    mentioned = [found[one["@id"]] for one in root["mentions"]]
+    assert {one["additionalType"] for one in mentioned if "additionalType" in one} == {
+        "data-management-plan",
+        "ethics-approval",
+        "agreement",
+        "lab-notebook",
+        "software",
+        "dataset",
+        "protocol",
+    }
+    assert {"#acquisition", "#quality-assessment"} <= {one["@id"] for one in mentioned}
+
+
+def test_the_device_has_its_own_identifier_and_maker() -> None:
+    found = entities(crate_json(a_full_record(), []))
+    device = found["#instrument"]
+
+    assert (device["identifier"], device["url"]) == ("10.5281/zenodo.1", "https://doi.org/10.5281/zenodo.1")
+    assert (device["model"], device["serialNumber"]) == ("Squid+", "S-7")
+    assert found[device["manufacturer"]["@id"]]["name"] == "Cephla"
+
+
+def test_language_and_the_end_of_an_embargo_are_said_of_the_root() -> None:
+    root = entities(crate_json(a_full_record(), []))["./"]
+
+    assert root["inLanguage"] == "en"
+    assert "embargoed until 2027-06-30" in root["conditionsOfAccess"]
+
+
+def test_one_identifier_of_two_names_is_one_entity_and_of_two_kinds_of_things_two() -> None:
+    creators = [
+        {"name": "A", "affiliation": "Brown University", "ror": "https://ror.org/05gq02987"},
+        {"name": "B", "affiliation": "Brown Univ.", "ror": "https://ror.org/05gq02987"},
+    ]
+    references = ["paper: https://spdx.org/licenses/CC-BY-4.0", "paper: 10.5555/1", "protocol: 10.5555/1"]
+    found = entities(crate_json(a_record(project=a_project(creators=creators, references=references)), []))
+
+    assert found["https://ror.org/05gq02987"]["alternateName"] == ["Brown Univ."]
+    assert found["https://spdx.org/licenses/CC-BY-4.0"]["@type"] == "CreativeWork"
+    assert found["https://doi.org/10.5555/1"]["@type"] == "ScholarlyArticle"
+    assert found["#reference-1"]["url"] == "https://spdx.org/licenses/CC-BY-4.0"
+    assert found["#reference-3"]["identifier"] == "10.5555/1"
+
+
 def test_no_licence_is_said_to_be_none() -> None:
     found = entities(crate_json(RECORDS["bare"](), []))
 
@@ -146,7 +229,7 @@ def test_no_licence_is_said_to_be_none() -> None:
 
 
 def test_every_entity_is_there_once_and_every_reference_leads_to_one() -> None:
-    document = json.loads(crate_json(a_record(), [listed(path) for path in PATHS]))
+    document = json.loads(crate_json(a_full_record(), [listed(path) for path in PATHS]))
     ids = [entity["@id"] for entity in document["@graph"]]
     known = {*ids, "https://w3id.org/ro/crate/1.2"}
 

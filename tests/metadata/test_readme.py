@@ -12,7 +12,7 @@ from cisterna.domain.errors import HostileInput
 from cisterna.domain.manifest import FileEntry, Manifest
 from cisterna.metadata.listing import ListedFile
 from cisterna.metadata.readme import CHECKSUMS, checksum_lines, readme_text
-from tests.metadata.described import a_derived_record, a_description, a_record, listed
+from tests.metadata.described import a_derived_record, a_description, a_full_record, a_record, listed
 
 NAMES = ["a.tiff", "with space.csv", "back\\slash.txt", "面试.txt", "-n", "*star", "sub/deep/x"]
 
@@ -37,6 +37,26 @@ def test_a_derived_dataset_names_model_and_source() -> None:
 
     assert "nuclei 1.0" in text
     assert a_derived_record().relations[0].pid in text
+
+
+def test_it_says_who_helped_who_paid_what_it_is_about_and_what_it_belongs_to() -> None:
+    text = readme_text(a_full_record())
+
+    for words in (
+        "Ek, Bo, The Imaging Farm, https://orcid.org/0000-0001-5109-3700 \\(DataCollector\\)",
+        "| Funding | Brown University, 2026-01234, Cells in time, https://award.example/7; Research Council;",
+        "| Subjects | fluorescence microscopy \\(FBbi:00000246\\); plate &lt;7&gt; |",
+        "| Organisms | Homo sapiens \\(NCBITaxon:9606\\) |",
+        "| Cell lines | U2OS",
+        "| Wells with samples | 96 |",
+        "| Reference, paper | Cells in time, https://doi.org/10.5555/12345678 |",
+        "| Reference, ethics approval | Dnr 2026-01234 |",
+        "| Access | embargoed until 2027-06-30 |",
+        "| Language | en |",
+        "| Publisher | The Imaging Farm, https://ror.org/01cwqze88 |",
+        "| Instrument | squid-1 \\(Cephla, Squid\\+, serial number S-7, https://doi.org/10.5281/zenodo.1\\) |",
+    ):
+        assert words in text
 
 
 def test_the_commands_it_gives_check_the_data(tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ from cisterna.metadata.described import Described, on_one_line
 
 _ESCAPED = {
     "\\": r"\textbackslash{}",
-    "{": r"\textbraceleft{}",
-    "}": r"\textbraceright{}",
+    "{": r"\ensuremath{\lbrace}",
+    "}": r"\ensuremath{\rbrace}",
     "$": r"\$",
     "&": r"\&",
     "%": r"\%",
@@ -20,7 +20,7 @@ _ESCAPED = {
     "^": r"\textasciicircum{}",
     "~": r"\textasciitilde{}",
 }
-"""What means something to TeX. No brace is written as one, not even behind a backslash: BibTeX counts those too."""
+"""What means something to TeX. No brace stands for itself, not even behind a backslash: BibTeX counts those too."""
 _SPECIAL = re.compile(r"[\\{}$&%#_^~]")
 _JOINED = re.compile(r"(?<=-)(?=-)|(?<=')(?=')|(?<=`)(?=`)|(?<=,)(?=,)|(?<=<)(?=<)|(?<=>)(?=>)|(?<=[?!])(?=`)")
 """Between two characters of which TeX would make another one."""

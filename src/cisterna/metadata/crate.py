@@ -9,19 +9,16 @@ from datetime import datetime
 
 from pydantic import JsonValue
 
-from cisterna.domain.credit import Creator
 from cisterna.domain.source_name import ENCODING
-from cisterna.metadata.credited import is_organisation, own_ror
-from cisterna.metadata.fact import Fact, imaging_facts, kept_facts
+from cisterna.metadata.crate_entity import Entity, Spoken, credited, fact, referred, studied
+from cisterna.metadata.fact import imaging_facts, kept_facts
 from cisterna.metadata.licence import licence_url
 from cisterna.metadata.listing import DATA_FOLDER, ListedFile, iri_path, media_type
-from cisterna.metadata.record import MetadataRecord
+from cisterna.metadata.record import InstrumentFacts, MetadataRecord
 
 FILE_NAME = "ro-crate-metadata.json"
 SPECIFICATION = "https://w3id.org/ro/crate/1.2"
 CONTEXT = f"{SPECIFICATION}/context"
-
-Entity = dict[str, JsonValue]
 
 _SHA512 = "http://id.loc.gov/vocabulary/preservation/cryptographicHashFunctions/sha512"
 _ARK = "https://registry.identifiers.org/registry/ark"
@@ -57,10 +54,13 @@ def _indented(text: str, by: int) -> str:
 def _graph(record: MetadataRecord, files: Sequence[ListedFile]) -> Iterator[Entity]:
     ours = [file for file in files if not file.path.startswith(DATA_FOLDER)]
     data = [file for file in files if file.path.startswith(DATA_FOLDER)]
-    people = _people(record)
-    facts = [*_facts(record), *_encoding(data)]
+    spoken = Spoken(taken={_licence_id(record), *(related.pid for related in record.relations)})
+    about, samples = studied(record, spoken)
+    facts = [*_facts(record), *samples, *_encoding(data)]
     acts = _acts(record, {file.path for file in ours})
-    root = _root(record, ours, people=people, facts=facts, acts=acts)
+    told = [credited(record, spoken), about, referred(record, spoken)]
+    root = _root(record, ours, told=told, facts=facts, acts=acts)
+    things = _context_of(record, spoken)
     folder: Entity = {
         "@id": DATA_FOLDER,
         "@type": "Dataset",
@@ -69,7 +69,7 @@ def _graph(record: MetadataRecord, files: Sequence[ListedFile]) -> Iterator[Enti
         "hasPart": _references(file.path for file in data),
     }
     held = [] if _parts(record) else [folder]
-    yield from [_descriptor(), root, *held, *_licence(record), *people, *facts, *acts, *_context_of(record)]
+    yield from [_descriptor(), root, *held, *_licence(record), *spoken.entities, *facts, *acts, *things]
     yield from map(_file, ours)
     yield from map(_file, data)
 
@@ -87,10 +87,12 @@ def _root(
     record: MetadataRecord,
     ours: Sequence[ListedFile],
     *,
-    people: Sequence[Entity],
+    told: Sequence[Entity],
     facts: Sequence[Entity],
     acts: Sequence[Entity],
 ) -> Entity:
+    until = f" until {record.embargo_until}" if record.embargo_until else ""
+    mentions: list[JsonValue] = [{"@id": act["@id"]} for act in acts]
     root: Entity = {
         "@id": "./",
         "@type": "Dataset",
@@ -98,18 +100,18 @@ def _root(
         "description": record.summary,
         "identifier": {"@id": "#pid"},
         "datePublished": _time(record.dates.described),
-        "license": {"@id": licence_url(record.licence) if record.licence else _NO_LICENCE},
+        "license": {"@id": _licence_id(record)},
         "version": record.version,
-        "conditionsOfAccess": f"access: {record.access.value}; data from people: {record.human_data.value}",
+        "conditionsOfAccess": f"access: {record.access.value}{until}; data from people: {record.human_data.value}",
         "hasPart": [*(_parts(record) or [{"@id": DATA_FOLDER}]), *_references(file.path for file in ours)],
-        "mentions": [{"@id": act["@id"]} for act in acts],
-        "additionalProperty": [{"@id": fact["@id"]} for fact in facts],
+        "mentions": mentions,
+        "additionalProperty": [{"@id": one["@id"]} for one in facts],
     }
-    authors: list[JsonValue] = [{"@id": one} for one in _author_ids(record)]
-    if authors:
-        root["author"] = authors
-    if record.publisher:
-        root["publisher"] = {"@id": "#publisher"}
+    for said in told:
+        mentions += listed if isinstance(listed := said.pop("mentions", []), list) else []
+        root |= said
+    if record.language:
+        root["inLanguage"] = record.language
     if record.keywords:
         root["keywords"] = list[JsonValue](record.keywords)
     if sources := _sources(record):
@@ -119,36 +121,8 @@ def _root(
     return root
 
 
-def _people(record: MetadataRecord) -> list[Entity]:
-    """Give each creator and organisation once, however often it is named."""
-    entities: dict[str, Entity] = {}
-    for number, creator in enumerate(record.creators, start=1):
-        identity = _author_id(creator, number)
-        kind = "Organization" if is_organisation(creator) else "Person"
-        author: Entity = {"@id": identity, "@type": kind, "name": creator.name}
-        if creator.affiliation:
-            author["affiliation"] = {"@id": _affiliation_id(creator, number)}
-        entities.setdefault(identity, author)
-    for number, creator in enumerate(record.creators, start=1):
-        if creator.affiliation:
-            place = _affiliation_id(creator, number)
-            entities.setdefault(place, {"@id": place, "@type": "Organization", "name": creator.affiliation})
-    if record.publisher:
-        entities["#publisher"] = {"@id": "#publisher", "@type": "Organization", "name": record.publisher}
-    return list(entities.values())
-
-
-def _author_ids(record: MetadataRecord) -> list[str]:
-    return list(dict.fromkeys(_author_id(one, number) for number, one in enumerate(record.creators, start=1)))
-
-
-def _author_id(creator: Creator, number: int) -> str:
-    orcid = f"https://orcid.org/{creator.orcid}" if creator.orcid else None
-    return orcid or own_ror(creator) or f"#creator-{number}"
-
-
-def _affiliation_id(creator: Creator, number: int) -> str:
-    return creator.ror or f"#affiliation-{number}"
+def _licence_id(record: MetadataRecord) -> str:
+    return licence_url(record.licence) if record.licence else _NO_LICENCE
 
 
 def _licence(record: MetadataRecord) -> list[Entity]:
@@ -163,16 +137,16 @@ def _licence(record: MetadataRecord) -> list[Entity]:
         text = "No licence has been stated: all rights are reserved until one is."
         return [pid, {"@id": _NO_LICENCE, "@type": "CreativeWork", "name": "No licence stated", "description": text}]
     address = licence_url(record.licence)
-    return [pid, {"@id": address, "@type": "CreativeWork", "name": record.licence, "identifier": address}]
+    text = f"The licence {record.licence} of the SPDX list, whose page holds its text."
+    licence: Entity = {"@id": address, "@type": "CreativeWork", "name": record.licence, "identifier": address}
+    return [pid, {**licence, "description": text}]
 
 
 def _facts(record: MetadataRecord) -> list[Entity]:
-    facts = (*kept_facts(record), *imaging_facts(record))
-    return [_fact(one.key, one.name, _json_value(one), unit=one.unit) for one in facts]
-
-
-def _json_value(fact: Fact) -> JsonValue:
-    return list[JsonValue](fact.value) if isinstance(fact.value, list) else fact.value
+    return [
+        fact(one.key, one.name, list[JsonValue](one.value) if isinstance(one.value, list) else one.value, unit=one.unit)
+        for one in (*kept_facts(record), *imaging_facts(record))
+    ]
 
 
 def _encoding(data: Sequence[ListedFile]) -> list[Entity]:
@@ -181,14 +155,9 @@ def _encoding(data: Sequence[ListedFile]) -> list[Entity]:
     if not count:
         return []
     return [
-        _fact("path-encoding", "how names that are no plain text are written", ENCODING),
-        _fact("path-encoding-count", "number of data files whose path is written so", count),
+        fact("path-encoding", "how names that are no plain text are written", ENCODING),
+        fact("path-encoding-count", "number of data files whose path is written so", count),
     ]
-
-
-def _fact(key: str, name: str, value: JsonValue, *, unit: str | None = None) -> Entity:
-    fact: Entity = {"@id": f"#fact-{key}", "@type": "PropertyValue", "name": name, "value": value}
-    return {**fact, "unitText": unit} if unit else fact
 
 
 def _acts(record: MetadataRecord, ours: set[str]) -> list[Entity]:
@@ -236,18 +205,11 @@ def _derivation(record: MetadataRecord) -> Entity:
     return {**act, "instrument": {"@id": "#model"}} if record.model else act
 
 
-def _context_of(record: MetadataRecord) -> list[Entity]:
+def _context_of(record: MetadataRecord, spoken: Spoken) -> list[Entity]:
     """Give instrument, model and related datasets: things the crate speaks of and does not hold."""
     entities: list[Entity] = []
     if record.instrument:
-        device: Entity = {
-            "@id": "#instrument",
-            "@type": "IndividualProduct",
-            "name": record.instrument.name,
-            "description": f"An instrument that writes as profile {record.instrument.profile} says.",
-        }
-        told = {"model": record.instrument.model, "serialNumber": record.instrument.serial}
-        entities.append(device | {name: value for name, value in told.items() if value})
+        entities.append(_device(record.instrument, spoken))
     if record.model:
         model = record.model
         said = {
@@ -270,6 +232,25 @@ def _context_of(record: MetadataRecord) -> list[Entity]:
     return entities
 
 
+def _device(instrument: InstrumentFacts, spoken: Spoken) -> Entity:
+    device: Entity = {
+        "@id": "#instrument",
+        "@type": "IndividualProduct",
+        "name": instrument.name,
+        "description": f"An instrument that writes as profile {instrument.profile} says.",
+    }
+    if instrument.manufacturer:
+        maker: Entity = {"@type": "Organization", "name": instrument.manufacturer}
+        device["manufacturer"] = spoken.name(None, "#manufacturer", maker)
+    told = {
+        "model": instrument.model,
+        "serialNumber": instrument.serial,
+        "identifier": instrument.pid,
+        "url": instrument.url,
+    }
+    return device | {name: value for name, value in told.items() if value}
+
+
 def _file(file: ListedFile) -> Entity:
     entity: Entity = {
         "@id": iri_path(file.path),
@@ -279,9 +260,20 @@ def _file(file: ListedFile) -> Entity:
         "encodingFormat": media_type(file.path),
         "sha512": file.sha512,
     }
+    if words := _OURS.get(file.path.partition("/")[0]):
+        entity["description"] = words
     if file.source_path_base64:
         entity["description"] = f"Path as acquired, its bytes in base64: {file.source_path_base64}"
     return {**entity, "dateModified": _time(file.modified)} if file.modified else entity
+
+
+_OURS = {
+    "README.md": "What the data are, how they are cited and how they are checked.",
+    "metadata": "The description of the data, for machines.",
+    "quality": "What was measured of the data, and what the checks said.",
+    "provenance": "The list of the data files, with sizes and digests.",
+}
+"""What our own files are, by their folder."""
 
 
 def _references(paths: Iterable[str]) -> list[JsonValue]:

@@ -50,7 +50,7 @@ def datacite_document(described: Described) -> Document:
         subjects=_subjects(described),
         contributors=[{**_credited(one), "contributorType": one.role.value} for one in record.contributors],
         formats=list[JsonValue](described.formats),
-        fundingReferences=[_funding(one) for one in record.funding],
+        fundingReferences=[_funding(one) for one in dict.fromkeys(record.funding)],
         relatedIdentifiers=_related(record),
     )
 
@@ -102,12 +102,10 @@ def _code(curie: str | None) -> str | None:
 
 
 def _funding(one: Funding) -> Document:
-    is_ror = one.funder_id_type == "ROR"
     return _said(
         funderName=one.funder,
         funderIdentifier=one.funder_id,
         funderIdentifierType=one.funder_id_type,
-        schemeUri=_ROR if is_ror else None,
         awardNumber=one.award_number,
         awardUri=one.award_uri,
         awardTitle=one.award_title,

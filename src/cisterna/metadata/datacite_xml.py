@@ -78,9 +78,7 @@ def _funding(root: Element, fundings: Iterable[Mapping[str, Any]]) -> None:
         reference = _child(members, "fundingReference")
         _child(reference, "funderName", one["funderName"])
         if "funderIdentifier" in one:
-            kind = {
-                name: one[name] for name in ("funderIdentifier", "funderIdentifierType", "schemeUri") if name in one
-            }
+            kind = {name: one[name] for name in ("funderIdentifier", "funderIdentifierType") if name in one}
             _member(reference, "funderIdentifier", kind, "funderIdentifier")
         if "awardNumber" in one or "awardUri" in one:
             award = {name: one[name] for name in ("awardNumber", "awardUri") if name in one}

@@ -75,7 +75,7 @@ def tool_facts(record: MetadataRecord) -> list[Fact]:
     if model := record.model:
         facts.append(Fact("model", "model that made the data", " ".join(filter(None, (model.name, model.version)))))
     if record.samples and record.samples.wells:
-        facts.append(Fact("wells", "wells that hold a sample", record.samples.wells))
+        facts.append(Fact("wells", "number of wells with samples", record.samples.wells))
     return facts
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from cisterna.domain.credit import Creator, Funding, Reference, Subject
 from cisterna.domain.source_name import ENCODING
 from cisterna.metadata.licence import licence_url
 from cisterna.metadata.listing import ListedFile
-from cisterna.metadata.record import MetadataRecord, missing
+from cisterna.metadata.record import SAMPLE_KINDS, MetadataRecord, missing
 
 FILE_NAME = "README.md"
 CHECKSUMS = "provenance/manifest-sha512.txt"
@@ -53,13 +54,19 @@ def _table(record: MetadataRecord) -> str:
     rows = [
         ("Persistent identifier", record.pid + (" (a test PID)" if record.is_test_pid else "")),
         ("Version", record.version),
-        ("Creators", "; ".join(_creator_words(record)) or "not stated"),
-        ("Publisher", record.publisher or "not stated"),
+        ("Creators", "; ".join(map(_person_words, record.creators)) or "not stated"),
+        ("Contributors", "; ".join(f"{_person_words(one)} ({one.role.value})" for one in record.contributors)),
+        ("Publisher", ", ".join(filter(None, (record.publisher or "not stated", record.publisher_ror)))),
         ("Year", str(record.publication_year)),
         ("Licence", f"{record.licence}, {licence_url(record.licence)}" if record.licence else "none stated"),
-        ("Access", record.access.value),
+        ("Access", record.access.value + (f" until {record.embargo_until}" if record.embargo_until else "")),
         ("Data from identifiable people", record.human_data.value),
         ("Keywords", "; ".join(record.keywords)),
+        ("Subjects", "; ".join(map(_term_words, record.subjects))),
+        *_sample_rows(record),
+        ("Language", record.language or ""),
+        ("Funding", "; ".join(map(_funding_words, record.funding))),
+        *((f"Reference, {one.kind.words}", _reference_words(one)) for one in record.references),
         ("Instrument", _instrument_words(record)),
         ("Acquired", _acquired_words(record)),
         ("Channels", "; ".join(record.imaging.channels) if record.imaging else ""),
@@ -74,19 +81,38 @@ def _table(record: MetadataRecord) -> str:
     return "| | |\n| --- | --- |\n" + "\n".join(lines) + "\n"
 
 
-def _creator_words(record: MetadataRecord) -> list[str]:
-    return [
-        creator.name
-        + (f", {creator.affiliation}" if creator.affiliation else "")
-        + (f", https://orcid.org/{creator.orcid}" if creator.orcid else "")
-        for creator in record.creators
-    ]
+def _person_words(person: Creator) -> str:
+    orcid = f"https://orcid.org/{person.orcid}" if person.orcid else None
+    return ", ".join(filter(None, (person.name, person.affiliation, orcid)))
+
+
+def _term_words(subject: Subject) -> str:
+    return f"{subject.label} ({subject.curie})" if subject.curie else subject.label
+
+
+def _sample_rows(record: MetadataRecord) -> Iterable[tuple[str, str]]:
+    for kind in SAMPLE_KINDS if record.samples else ():
+        yield kind.replace("_", " ").capitalize(), "; ".join(map(_term_words, getattr(record.samples, kind)))
+    if record.samples and record.samples.wells:
+        yield "Wells with samples", f"{record.samples.wells:,}"
+
+
+def _funding_words(funding: Funding) -> str:
+    said = (funding.funder, funding.award_number, funding.award_title, funding.award_uri)
+    return ", ".join(filter(None, said))
+
+
+def _reference_words(reference: Reference) -> str:
+    return ", ".join(filter(None, (reference.title, reference.url or reference.identifier)))
 
 
 def _instrument_words(record: MetadataRecord) -> str:
-    if record.instrument is None:
+    one = record.instrument
+    if one is None:
         return ""
-    return f"{record.instrument.name}" + (f" ({record.instrument.model})" if record.instrument.model else "")
+    said = (one.manufacturer, one.model, f"serial number {one.serial}" if one.serial else None, one.url or one.pid)
+    device = ", ".join(filter(None, said))
+    return f"{one.name} ({device})" if device else one.name
 
 
 def _acquired_words(record: MetadataRecord) -> str:

@@ -1,0 +1,261 @@
+"""What each form says, read back by a parser that is not ours, in one shape to be compared."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from collections.abc import Callable
+from functools import cache
+from typing import Any, NamedTuple
+
+import bibtexparser
+import rispy
+from bibtexparser.middlewares import SeparateCoAuthors, SplitNameParts
+from defusedxml import ElementTree
+from pylatexenc.latex2text import LatexNodes2Text, MacroTextSpec, get_default_latex_context_db
+
+from cisterna.metadata.datacite import UNAVAILABLE
+from cisterna.metadata.described import Described
+
+SPDX = "https://spdx.org/licenses/"
+_DATACITE = "{http://datacite.org/schema/kernel-4}"
+_DC = "{http://purl.org/dc/elements/1.1/}"
+
+
+class Said(NamedTuple):
+    """The facts that every form has to state alike."""
+
+    pid: str
+    title: str
+    creators: list[str]
+    licence: str | None
+    issued: str
+    total_bytes: int
+    file_count: int
+    digest: str
+
+
+def expected(described: Described) -> Said:
+    """Take the facts from where they come from."""
+    record = described.record
+    return Said(
+        pid=record.pid,
+        title=record.name,
+        creators=[re.sub(r"(?<=\S)\s*,\s*(?=\S)", ", ", one.name, count=1) for one in record.creators],
+        licence=record.licence,
+        issued=(described.published_at or record.dates.described).date().isoformat(),
+        total_bytes=record.total_bytes,
+        file_count=record.file_count,
+        digest=record.manifest_digest,
+    )
+
+
+def _sizes(texts: list[str]) -> tuple[int, int]:
+    joined = ", ".join(texts)
+    found = re.search(r"\b(\d+) bytes, (\d+) files", joined)
+    assert found, joined
+    return int(found[1]), int(found[2])
+
+
+def _digest(text: str) -> str:
+    found = re.search(r"SHA-512 of the manifest of the data files: ([0-9a-f]{128})\b", text)
+    assert found, text
+    return found[1]
+
+
+def _spdx(addresses: list[str]) -> str | None:
+    return next((one.removeprefix(SPDX) for one in addresses if one.startswith(SPDX)), None)
+
+
+def _spaced(names: list[str]) -> list[str]:
+    """Bring names into the spelling that a divided one is put together in."""
+    return [re.sub(r"(?<=\S)\s*,\s*(?=\S)", ", ", name, count=1) for name in names if name != UNAVAILABLE]
+
+
+def read_json_ld(body: bytes) -> Said:
+    page: Any = json.loads(body)
+    facts = {one["name"]: one["value"] for one in page["variableMeasured"]}
+    return Said(
+        pid=next(one["value"] for one in page["identifier"] if one["propertyID"] == "ARK"),
+        title=page["name"],
+        creators=_spaced([one["name"] for one in page.get("creator", [])]),
+        licence=_spdx([page.get("license", "")]),
+        issued=page["datePublished"],
+        total_bytes=int(page["size"].removesuffix(" bytes")),
+        file_count=facts["number of data files"],
+        digest=facts["SHA-512 of the manifest of the data files"],
+    )
+
+
+def read_datacite(body: bytes) -> Said:
+    document: Any = json.loads(body)
+    total_bytes, file_count = _sizes(document["sizes"])
+    [title], [ark] = document["titles"], document["alternateIdentifiers"]
+    days = {one["dateType"]: one["date"] for one in document["dates"]}
+    return Said(
+        pid=ark["alternateIdentifier"],
+        title=title["title"],
+        creators=_spaced([one["name"] for one in document["creators"]]),
+        licence=_spdx([one["rightsUri"] for one in document["rightsList"]]),
+        issued=days.get("Issued", days["Created"]),
+        total_bytes=total_bytes,
+        file_count=file_count,
+        digest=_digest("\n".join(one["description"] for one in document["descriptions"])),
+    )
+
+
+def read_datacite_xml(body: bytes) -> Said:
+    root = ElementTree.fromstring(body)
+
+    def texts(path: str) -> list[str]:
+        return [one.text or "" for one in root.findall("/".join(f"{_DATACITE}{step}" for step in path.split("/")))]
+
+    total_bytes, file_count = _sizes(texts("sizes/size"))
+    days = {one.get("dateType"): one.text or "" for one in root.findall(f"{_DATACITE}dates/{_DATACITE}date")}
+    pids = [one for one in texts("identifier") + texts("alternateIdentifiers/alternateIdentifier") if "ark:" in one]
+    rights = root.findall(f"{_DATACITE}rightsList/{_DATACITE}rights")
+    return Said(
+        pid=pids[0],
+        title=texts("titles/title")[0],
+        creators=_spaced(texts("creators/creator/creatorName")),
+        licence=_spdx([one.get("rightsURI", "") for one in rights]),
+        issued=days.get("Issued", days["Created"]),
+        total_bytes=total_bytes,
+        file_count=file_count,
+        digest=_digest("\n".join(texts("descriptions/description"))),
+    )
+
+
+def read_crate(body: bytes) -> Said:
+    entities = {one["@id"]: one for one in json.loads(body)["@graph"]}
+    root = entities["./"]
+    return Said(
+        pid=entities["#pid"]["value"],
+        title=root["name"],
+        creators=_spaced([entities[one["@id"]]["name"] for one in root.get("author", [])]),
+        licence=_spdx([root["license"]["@id"]]),
+        issued=root["datePublished"][:10],
+        total_bytes=entities["#fact-total-bytes"]["value"],
+        file_count=entities["#fact-file-count"]["value"],
+        digest=entities["#fact-manifest-sha512"]["value"],
+    )
+
+
+def read_dublin_core(body: bytes) -> Said:
+    root = ElementTree.fromstring(body)
+
+    def texts(name: str) -> list[str]:
+        return [one.text or "" for one in root.findall(f"{_DC}{name}")]
+
+    total_bytes, file_count = _sizes(texts("format"))
+    return Said(
+        pid=next(one for one in texts("identifier") if one.startswith("ark:")),
+        title=texts("title")[0],
+        creators=_spaced(texts("creator")),
+        licence=_spdx(texts("rights")),
+        issued=texts("date")[0],
+        total_bytes=total_bytes,
+        file_count=file_count,
+        digest=_digest("\n".join(texts("description"))),
+    )
+
+
+def read_invenio(body: bytes) -> Said:
+    said: Any = json.loads(body)["metadata"]
+    total_bytes, file_count = _sizes(said["sizes"])
+    people = [one["person_or_org"] for one in said["creators"]]
+    names = [
+        ", ".join(filter(None, (one["family_name"], one.get("given_name")))) if "family_name" in one else one["name"]
+        for one in people
+    ]
+    pid = next(one["identifier"] for one in said["identifiers"] if one["scheme"] == "ark")
+    rights = said.get("rights", [{}])[0]
+    known = {"cc0-1.0": "CC0-1.0", "cc-by-4.0": "CC-BY-4.0", "mit": "MIT"}
+    technical = "\n".join(html.unescape(one["description"]) for one in said["additional_descriptions"])
+    return Said(
+        pid=pid,
+        title=said["title"].removesuffix(f" ({pid})") if len(said["title"]) < len(pid) + 6 else said["title"],
+        creators=_spaced(names),
+        licence=known[rights["id"]] if "id" in rights else rights.get("title", {}).get("en"),
+        issued=said["publication_date"],
+        total_bytes=total_bytes,
+        file_count=file_count,
+        digest=_digest(technical),
+    )
+
+
+@cache
+def _tex_reader() -> LatexNodes2Text:
+    context = get_default_latex_context_db()  # it takes the ASCII character for the accent of that look
+    context.add_context_category("ascii", prepend=True, macros=[MacroTextSpec("textasciicircum", "^")])
+    return LatexNodes2Text(latex_context=context)
+
+
+def read_bibtex(body: bytes) -> Said:
+    library = bibtexparser.parse_string(body.decode(), append_middleware=[SeparateCoAuthors(), SplitNameParts()])
+    assert not library.failed_blocks, library.failed_blocks
+    [entry] = library.entries
+    fields = {name: field.value for name, field in entry.fields_dict.items()}
+    plain = _tex_reader().latex_to_text
+    names = [(" ".join(one.von + one.last), " ".join(one.first)) for one in fields.get("author", [])]
+    assert not any(one.jr for one in fields.get("author", []))
+    total_bytes, file_count = _sizes([fields["size"]])
+    assert fields["year"] == fields["date"][:4]
+    return Said(
+        pid=fields["ark"],
+        title=plain(fields["title"]),
+        creators=_spaced([", ".join(filter(None, map(plain, name))) for name in names]),
+        licence=fields.get("license"),
+        issued=fields["date"],
+        total_bytes=total_bytes,
+        file_count=file_count,
+        digest=fields["manifest-sha512"],
+    )
+
+
+def read_csl(body: bytes) -> Said:
+    item: Any = json.loads(body)
+    total_bytes, file_count = _sizes([item["dimensions"]])
+    year, month, day = item["issued"]["date-parts"][0]
+    names = [one.get("literal") or f"{one['family']}, {one['given']}" for one in item.get("author", [])]
+    return Said(
+        pid=item["custom"]["ark"],
+        title=item["title"],
+        creators=_spaced(names),
+        licence=item["custom"].get("license"),
+        issued=f"{year:04}-{month:02}-{day:02}",
+        total_bytes=total_bytes,
+        file_count=file_count,
+        digest=item["custom"]["manifest-sha512"],
+    )
+
+
+def read_ris(body: bytes) -> Said:
+    [entry] = rispy.loads(body.decode())
+    notes = "\n".join(entry["notes"])
+    licences = re.findall(r"(?m)^licence: (\S+)$", notes)
+    return Said(
+        pid=entry["accession_number"],
+        title=entry["title"],
+        creators=_spaced(entry.get("authors", [])),
+        licence=_spdx(licences),
+        issued=entry["date"].replace("/", "-"),
+        total_bytes=int(re.findall(r"(?m)^size of the data files: (\d+) byte$", notes)[0]),
+        file_count=int(re.findall(r"(?m)^number of data files: (\d+)$", notes)[0]),
+        digest=_digest(notes),
+    )
+
+
+READERS: dict[str, Callable[[bytes], Said]] = {
+    "json-ld": read_json_ld,
+    "datacite": read_datacite,
+    "datacite-xml": read_datacite_xml,
+    "crate": read_crate,
+    "dublin-core": read_dublin_core,
+    "invenio": read_invenio,
+    "bibtex": read_bibtex,
+    "csl": read_csl,
+    "ris": read_ris,
+}
+"""By the name of the form. Every form in the registry has one."""

@@ -211,7 +211,7 @@ def test_both_ends_of_a_time_belong_to_it(catalogue: SqlCatalogue, clock: Settab
     assert within(until="9999-12-31") == [identifier(name) for name in "abc"]
 
 
-def test_a_set_holds_one_kind_of_data_whatever_it_is_called(catalogue: SqlCatalogue, clock: SettableClock) -> None:
+def test_a_set_holds_one_data_type_whatever_it_is_called(catalogue: SqlCatalogue, clock: SettableClock) -> None:
     odd = "odd kind: ~!%é/"
     put(catalogue, clock, simple("a"), simple("b", data_type=odd), simple("c", data_type=odd))
     withdraw(catalogue, clock, "c")
@@ -327,7 +327,7 @@ def test_a_forged_token_is_refused(change: dict[str, Any]) -> None:
 
 @given(text=st.text(max_size=60))
 @settings(max_examples=25, deadline=None)
-def test_the_name_of_a_set_tells_its_kind_of_data_and_no_other(text: str) -> None:
+def test_the_name_of_a_set_tells_its_data_type_and_no_other(text: str) -> None:
     name = set_of(text)
 
     assert re.fullmatch(r"data-type:[A-Za-z0-9\-_.!~*'()]*", name)

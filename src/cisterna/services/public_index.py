@@ -95,7 +95,8 @@ def _write(
             record = shelf.find(one.pid, version=one.version)
             if record is None:
                 continue  # it went meanwhile; the next look sees that
-            entry = entry_of(record, base_url=base_url, mark=one.mark)
+            # Where nobody knows the site's address, as when it is rebuilt at rest, the next look reads it once more.
+            entry = entry_of(record, base_url=base_url, mark=one.mark if base_url else None)
             if entry.content is not None and not _is_recorded(tx, record):
                 unrecorded += 1
                 tx.public_index.withdraw(record.pid, record.version, clock=clock)

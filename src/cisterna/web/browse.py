@@ -58,8 +58,9 @@ def show_found(request: Request, parts: Parts, asked: Searched) -> Response:
 def show_statistics(request: Request, parts: Parts) -> Response:
     """Show what is public in numbers."""
     told = public_statistics(catalogue=parts.catalogue)
-    tables = [(facet, [one for one in told.sums if one.facet is facet]) for facet in _SUMMED]
-    context = {"signed": None, "told": told, "tables": [(facet, rows) for facet, rows in tables if rows]}
+    tables = {facet: [one for one in told.sums if one.facet is facet] for facet in _SUMMED}
+    tables[Facet.YEAR].sort(key=lambda one: one.value, reverse=True)
+    context = {"signed": None, "told": told, "tables": [(facet, rows) for facet, rows in tables.items() if rows]}
     return page(request, "browse_statistics.html", context, headers=_HEADERS)
 
 

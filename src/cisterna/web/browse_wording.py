@@ -31,7 +31,7 @@ BROWSE: dict[str, str] = {
     "browse.and_more": "{shown} and {count} more",
     "browse.statistics": "Statistics",
     "browse.feed": "Feed of the newest",
-    "browse.facet.data_type": "Kind of data",
+    "browse.facet.data_type": "Data type",
     "browse.facet.instrument": "Instrument",
     "browse.facet.year": "Year",
     "browse.facet.licence": "Licence",

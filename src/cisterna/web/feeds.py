@@ -78,10 +78,11 @@ def write_feed(rows: Sequence[FoundDataset], *, base_url: str, site: str) -> str
     """Write an Atom feed, the newest first."""
     updated = rows[0].published_at if rows else _EPOCH
     address = f"{base_url}/browse/newest.atom"
+    title = say("feed.title", site=site)
     entries = "".join(_entry(one, base_url) for one in rows)
     return (
         f'{_XML}<feed xmlns="http://www.w3.org/2005/Atom"><id>{escape(address)}</id>'
-        f"<title>{escape(say('feed.title', site=site))}</title><updated>{_moment(updated)}</updated>"
+        f"<title>{escape(title)}</title><updated>{_moment(updated)}</updated>"
         f'<link rel="self" type="application/atom+xml" href={quoteattr(address)}/>'
         f'<link rel="alternate" type="text/html" href={quoteattr(f"{base_url}/browse")}/>'
         f"<author><name>{escape(site)}</name></author>{entries}</feed>\n"

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from html import unescape
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from fastapi.testclient import TestClient
 from lxml import etree
 
+from cisterna.adapters.catalogue_sql import SqlCatalogue
 from cisterna.domain.errors import PublicationRefused
 from cisterna.domain.project import Access, HumanData
 from cisterna.domain.public_entry import Facet
@@ -20,6 +25,7 @@ from cisterna.ports.public_index import Listed
 from cisterna.services.public_search import Statistics
 from cisterna.testing.clock import START
 from cisterna.testing.public_index_contract import HOSTILE, entry, pid_of, put
+from cisterna.web.app import create_app
 from cisterna.web.browse import statistics_table
 from cisterna.web.feeds import ADDRESSES_MOST, write_map, write_map_index
 from tests.web.client import Browser
@@ -136,6 +142,27 @@ def test_nothing_that_is_not_public_is_told_anywhere(site: Site, visit: Visit) -
     for place in (f"/browse?words={secret}", f"/api/v1/public/datasets?words={secret}x&sort=newest"):
         assert pid not in nobody.get(place).text
     assert site.dataset(gone).pid not in nobody.get("/sitemap.xml").text
+
+
+class OnlyIndex:
+    """A catalogue of which nothing can be read but the index of what is public."""
+
+    def __init__(self, catalogue: SqlCatalogue) -> None:
+        self._catalogue = catalogue
+
+    @contextmanager
+    def begin(self) -> Iterator[SimpleNamespace]:
+        with self._catalogue.begin() as tx:
+            yield SimpleNamespace(public_index=tx.public_index)
+
+
+def test_pages_that_anybody_may_search_ask_the_catalogue_for_nothing_but_the_index(site: Site) -> None:
+    put(site.catalogue, site.clock, entry("a"))
+    parts = dataclasses.replace(site.parts, catalogue=OnlyIndex(site.catalogue))  # type: ignore[arg-type]
+    client = TestClient(create_app(parts), base_url=site.base_url)
+
+    for place in (*PLACES, "/browse?words=dataset&creator=x", "/sitemap-1.xml"):
+        assert client.get(place).status_code == 200, place
 
 
 def test_the_api_tells_programs_of_any_site_what_is_public(site: Site, visit: Visit) -> None:

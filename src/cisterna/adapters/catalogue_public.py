@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, bindparam, func, select
+from sqlalchemy import BigInteger, RowMapping, bindparam, case, func, null, select
 from sqlalchemy import text as sql_text
 from sqlalchemy.dialects.postgresql import ARRAY, INTEGER, TEXT, insert
 
@@ -278,9 +278,10 @@ class SqlPublicIndex:
         if not rows:
             return
         fresh = insert(public_versions)
-        told = {column.name: fresh.excluded[column.name] for column in public_versions.c if not column.primary_key}
+        told: dict[str, Any] = {one.name: fresh.excluded[one.name] for one in public_versions.c if not one.primary_key}
         # Who harvests by type has to hear of a withdrawal, also when the tombstone does not tell the type.
-        told["data_type"] = func.coalesce(fresh.excluded.data_type, public_versions.c.data_type)
+        known = func.coalesce(fresh.excluded.data_type, public_versions.c.data_type)
+        told["data_type"] = case((fresh.excluded.body.is_(null()), known), else_=fresh.excluded.data_type)
         put = fresh.on_conflict_do_update(index_elements=["pid", "number", "revision"], set_=told)
         self._sql.run(put, self._placed(rows, clock=clock))
         self._derive(sorted({row["pid"] for row in rows}))
@@ -307,12 +308,12 @@ class SqlPublicIndex:
         names = self._name_values({value for one in standing for value in one.values()})
         rows = []
         for one in standing:
-            row, vector = _dataset(one, names)
-            rows.append(row)
-            words.update(vector)
-            for value_id in row["facets"]:
+            made, present = _dataset(one, names)
+            rows.append(made)
+            words.update(present)
+            for value_id in made["facets"]:
                 weight = values.get(value_id, _Weight())
-                values[value_id] = weight.with_one(file_count=row["file_count"], total_bytes=row["total_bytes"])
+                values[value_id] = weight.with_one(file_count=made["file_count"], total_bytes=made["total_bytes"])
         if rows:
             self._sql.run(insert(public_datasets), rows)
         self._count(words, values)
@@ -358,7 +359,7 @@ def _row(entry: PublicEntry) -> dict[str, Any]:
     }
 
 
-def _says_the_same(row: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
+def _says_the_same(row: Mapping[str, Any], before: RowMapping) -> bool:
     if row["body"] is None:
         return before["body"] is None
     told = ("body", "published_at", "data_type", *HarvestForm)

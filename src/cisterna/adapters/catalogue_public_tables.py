@@ -24,7 +24,7 @@ public_versions = Table(
     Column("published_at", TIMESTAMP(timezone=True), nullable=False),
     Column("data_type", Text),
     Column("mark", Text),
-    Column("body", JSON),
+    Column("body", JSON(none_as_null=True)),
     Column("oai_dc", Text),
     Column("oai_datacite", Text),
 )

@@ -291,11 +291,12 @@ class PublicIndexContract:
         self, catalogue: Catalogue, clock: SettableClock
     ) -> None:
         """A tombstone may be bare."""
-        put(catalogue, clock, entry("a"))
+        put(catalogue, clock, entry("a"), entry("b"))
 
-        put(catalogue, clock, entry("a", content=None, data_type=None))
+        put(catalogue, clock, entry("a", content=None, data_type=None), entry("b", data_type=None))
 
-        assert [(one.document, one.data_type) for one in harvest(catalogue)] == [(None, "microscopy")]
+        assert harvest(catalogue)[1].data_type is None
+        assert [(one.document, one.data_type) for one in harvest(catalogue)][:1] == [(None, "microscopy")]
 
 
 def entry(name: str, version: str = "v1", **fields: Any) -> PublicEntry:

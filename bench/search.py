@@ -5,21 +5,23 @@
 The records lie in a real PostgreSQL, put by the index itself in turns of 500, as a refill does. Their words are drawn
 from 60,000 made-up ones as often as words of a language are (Zipf). Asked is what people type: one to three words of
 every frequency, beginnings, parts, misspelt words, with and without values chosen, the list of everything, and every
-order. Each search is counted with its facets, as a page shows both. Prints one JSON document.
+order. Each search is counted with its facets, as a page shows both. Beside the time stands the CPU that it took, here
+and in PostgreSQL, which is the time of a machine that has nothing else to do. Prints one JSON document.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
-import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from itertools import accumulate
 from pathlib import Path
+from typing import NamedTuple
 
 import psycopg
 
@@ -117,73 +119,110 @@ def put(catalogue: SqlCatalogue, batch: list[PublicEntry], clock: SettableClock)
         tx.public_index.put(batch, clock=clock)
 
 
-def told(milliseconds: list[float]) -> dict[str, float]:
-    milliseconds.sort()
-    at = min(len(milliseconds) - 1, int(len(milliseconds) * 0.95))
+class Taken(NamedTuple):
+    """Milliseconds by the clock, and of CPU: of this process and of the one that serves it."""
+
+    wall: float
+    cpu: float
+
+    def __add__(self, other: Taken) -> Taken:  # type: ignore[override]
+        return Taken(self.wall + other.wall, self.cpu + other.cpu)
+
+
+def told(taken: list[Taken]) -> dict[str, float]:
+    def at(values: list[float], share: float) -> float:
+        return round(sorted(values)[min(len(values) - 1, int(len(values) * share))], 1)
+
+    wall, cpu = [one.wall for one in taken], [one.cpu for one in taken]
     return {
-        "count": len(milliseconds),
-        "p50_ms": round(statistics.median(milliseconds), 1),
-        "p95_ms": round(milliseconds[at], 1),
-        "largest_ms": round(milliseconds[-1], 1),
+        "count": len(taken),
+        "p50_ms": at(wall, 0.5),
+        "p95_ms": at(wall, 0.95),
+        "largest_ms": at(wall, 1),
+        "p50_cpu_ms": at(cpu, 0.5),
+        "p95_cpu_ms": at(cpu, 0.95),
+        "largest_cpu_ms": at(cpu, 1),
     }
 
 
-def clocked(act: Callable[[], object]) -> float:
-    begun = time.perf_counter()
+def server_seconds(pid: int) -> float:
+    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9
+
+
+def clocked(pid: int, act: Callable[[], object]) -> Taken:
+    wall, cpu, served = time.perf_counter(), time.process_time(), server_seconds(pid)
     act()
-    return (time.perf_counter() - begun) * 1000
+    spent = time.process_time() - cpu + server_seconds(pid) - served
+    return Taken((time.perf_counter() - wall) * 1000, spent * 1000)
 
 
-def measure(catalogue: SqlCatalogue, asked: list[Search]) -> dict[str, dict[str, float]]:
-    taken: dict[str, list[float]] = {}
+def server_of(uri: str) -> int:
+    """Give the process that serves the one connection of the catalogue."""
+    with psycopg.connect(uri) as connection:
+        asked = "SELECT pid FROM pg_stat_activity WHERE datname = 'bench' AND application_name = 'cisterna'"
+        rows = connection.execute(asked).fetchall()
+    return int(rows[0][0])
+
+
+def measure(catalogue: SqlCatalogue, pid: int, asked: list[Search]) -> dict[str, dict[str, float]]:
+    taken: dict[str, list[Taken]] = {}
     for kind, wanted, sort in asked:
         with catalogue.begin() as tx:
             index = tx.public_index
-            found = clocked(lambda: index.search(wanted, sort=sort, limit=20))  # noqa: B023 - called at once
-            counted = clocked(lambda: index.facets(wanted))  # noqa: B023 - called at once
-        for name, milliseconds in (("search", found), ("facets", counted), (kind, found + counted)):
-            taken.setdefault(name, []).append(milliseconds)
-        taken.setdefault("a page", []).append(found + counted)
-    return {name: told(milliseconds) for name, milliseconds in taken.items()}
+            found = clocked(pid, lambda: index.search(wanted, sort=sort, limit=20))  # noqa: B023 - called at once
+            counted = clocked(pid, lambda: index.facets(wanted))  # noqa: B023 - called at once
+        for name, one in (("search", found), ("facets", counted), (kind, found + counted), ("a page", found + counted)):
+            taken.setdefault(name, []).append(one)
+    return {name: told(one) for name, one in taken.items()}
 
 
-def others(catalogue: SqlCatalogue, clock: SettableClock, fresh: list[PublicEntry]) -> dict[str, dict[str, float]]:
+def others(
+    catalogue: SqlCatalogue, pid: int, clock: SettableClock, fresh: list[PublicEntry]
+) -> dict[str, dict[str, float]]:
     """What else is asked of the index, and what a publication costs."""
-    taken: dict[str, list[float]] = {"statistics": [], "100 records harvested": [], "a publication": []}
-    place = 0
+    taken: dict[str, list[Taken]] = {"statistics": [], "100 records harvested": [], "a publication": []}
+    place = [0]
+
+    def harvest() -> None:
+        wanted = HarvestWanted(form=HarvestForm.DUBLIN_CORE, after=place[0])
+        place[0] = tx.public_index.harvest(wanted, limit=100)[-1].place
+
     for entry in fresh:
         with catalogue.begin() as tx:
-            taken["statistics"].append(clocked(tx.public_index.statistics))
-            wanted = HarvestWanted(form=HarvestForm.DUBLIN_CORE, after=place)
-            begun = time.perf_counter()
-            place = tx.public_index.harvest(wanted, limit=100)[-1].place
-            taken["100 records harvested"].append((time.perf_counter() - begun) * 1000)
-        taken["a publication"].append(clocked(lambda: put(catalogue, [entry], clock)))  # noqa: B023 - called at once
-    return {name: told(milliseconds) for name, milliseconds in taken.items()}
+            taken["statistics"].append(clocked(pid, tx.public_index.statistics))
+            taken["100 records harvested"].append(clocked(pid, harvest))
+        taken["a publication"].append(clocked(pid, lambda: put(catalogue, [entry], clock)))  # noqa: B023 - called at once
+    return {name: told(one) for name, one in taken.items()}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--records", type=int, default=100_000)
     parser.add_argument("--searches", type=int, default=1_000)
+    parser.add_argument("--home", type=Path, help="keep the database here; one that is there is used as it is")
     asked = parser.parse_args()
     chance, clock = random.Random(1), SettableClock()
     language = Language(chance)
     with tempfile.TemporaryDirectory(prefix="cisterna-bench-") as folder:
-        server = EmbeddedPostgres(Path(folder) / "pg")
+        home = asked.home or Path(folder)
+        is_filled = (home / "pg").exists()
+        server = EmbeddedPostgres(home / "pg")
         try:
             endpoint = server.start()
             server.ensure_database("bench")
-            catalogue = SqlCatalogue(endpoint.url("bench"))
+            catalogue = SqlCatalogue(endpoint.url("bench"), pool_size=1)
             catalogue.migrate()
-            seconds = fill(catalogue, records(asked.records, language, chance), clock)
+            seconds = None if is_filled else fill(catalogue, records(asked.records, language, chance), clock)
             with psycopg.connect(server.endpoint.libpq_uri("bench"), autocommit=True) as connection:
                 connection.execute("VACUUM ANALYZE")
                 size = connection.execute("SELECT pg_database_size('bench')").fetchone()
             plan = list(searches(asked.searches, language, chance))
-            measure(catalogue, plan[:50])
-            found = measure(catalogue, plan)
-            found |= others(catalogue, clock, list(records(60, language, chance)))
+            with catalogue.begin() as tx:
+                tx.public_index.count()
+            pid = server_of(server.endpoint.libpq_uri("bench"))
+            measure(catalogue, pid, plan[:50])
+            found = measure(catalogue, pid, plan)
+            found |= others(catalogue, pid, clock, list(records(60, language, chance)))
             catalogue.close()
         finally:
             server.stop()
@@ -191,7 +230,8 @@ def main() -> None:
         json.dumps(
             {
                 "records": asked.records,
-                "filled_in_seconds": round(seconds, 1),
+                "filled_in_seconds": seconds and round(seconds, 1),
+                "load_average": os.getloadavg()[0],
                 "database_mb": round(size[0] / 1e6) if size else None,
                 **found,
             },

@@ -30,7 +30,14 @@ from cisterna.domain.work import INLINE_ONLY, KEEPING, WorkKind
 
 _PREFIX = "CISTERNA_"
 _OTHER_NAMES = frozenset(
-    {"CISTERNA_URL", "CISTERNA_SPECS", "CISTERNA_TOKEN", "CISTERNA_OCFL_PY", "CISTERNA_ROCRATE_VALIDATOR"}
+    {
+        "CISTERNA_URL",
+        "CISTERNA_SPECS",
+        "CISTERNA_TOKEN",
+        "CISTERNA_INVENIO_RDM",
+        "CISTERNA_OCFL_PY",
+        "CISTERNA_ROCRATE_VALIDATOR",
+    }
 )
 """Names with our prefix that are no settings: of the command line's client, and of the tests."""
 

@@ -44,6 +44,7 @@ NEEDS_A_STACK = (
     "instrument set squid-1 --set quiet_seconds=5 --reason why",
     "instrument accept-change squid-1 --reason why",
     "project add study --title Study",
+    "project set study --language en",
     "project list",
     "project bind study --path /data",
     "store provision",

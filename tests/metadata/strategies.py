@@ -103,7 +103,7 @@ def records(draw: st.DrawFn) -> MetadataRecord:
     few = {"max_size": 3, "unique": True}
     changes = {
         "title": draw(st.none() | lines),
-        "creators": draw(st.lists(creators, **few)),
+        "creators": draw(st.lists(creators, max_size=3, unique_by=lambda one: one.orcid or one.name)),
         "contributors": draw(st.lists(contributors, **few)),
         "publisher": publisher,
         "publisher_ror": draw(st.none() | rors) if publisher else None,

@@ -76,7 +76,7 @@ def test_words_are_those_of_kernel_4_6(kind: str) -> None:
 
     assert document["types"]["resourceTypeGeneral"] in vocabulary("resourceType")
     assert {one["dateType"] for one in document["dates"]} <= vocabulary("dateType")
-    assert {one["funderIdentifierType"] for one in document.get("fundingReferences", [])} <= vocabulary(
+    assert {one.get("funderIdentifierType", "Other") for one in document.get("fundingReferences", [])} <= vocabulary(
         "funderIdentifierType"
     )
     assert {one["descriptionType"] for one in document["descriptions"]} <= vocabulary("descriptionType")

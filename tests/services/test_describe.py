@@ -15,12 +15,20 @@ from cisterna.domain.dataset import Stage, Version
 from cisterna.domain.errors import ChecksumMismatch, IllegalTransition, LeaseLost, StoreUnavailable
 from cisterna.domain.project import Access, HumanData
 from cisterna.domain.work import Claim, WorkKind
-from cisterna.metadata.record import Given, MetadataRecord, Origin
+from cisterna.metadata.record import Given, MetadataRecord, Origin, read_record
 from cisterna.services.attempt import abort_expired
-from cisterna.services.describe import DATACITE_PATH, RECORD_PATH, SCHEMA_ORG_PATH, describe_version, evidence_digest
+from cisterna.services.describe import (
+    DATACITE_PATH,
+    DATACITE_XML_PATH,
+    RECORD_PATH,
+    SCHEMA_ORG_PATH,
+    describe_version,
+    evidence_digest,
+)
 from cisterna.services.staging import read_staged
 from cisterna.testing.clock import SettableClock
 from cisterna.testing.memory_store import MemoryStore
+from tests.metadata.form_reading import read_datacite, read_datacite_xml
 from tests.metadata.rocrate import required_issues
 from tests.services.world import (
     FILES,
@@ -41,6 +49,7 @@ OURS = {
     "provenance/manifest-sha512.txt",
     RECORD_PATH,
     DATACITE_PATH,
+    DATACITE_XML_PATH,
     SCHEMA_ORG_PATH,
 }
 
@@ -96,6 +105,9 @@ def test_a_described_version_has_its_record_its_files_and_its_pid(
     assert version.metadata_missing == ()
     assert json.loads(bench.file(version, RECORD_PATH)) == version.metadata
     assert record.pid in bench.file(version, "README.md").decode()
+    assert read_datacite_xml(bench.file(version, DATACITE_XML_PATH)) == read_datacite(
+        bench.file(version, DATACITE_PATH)
+    )
     assert version.evidence_digest == evidence_digest(record, FINDINGS)
     with catalogue.begin() as tx:
         told = tx.outbox.history([version.version_id])[-1]
@@ -254,6 +266,45 @@ def test_what_a_steward_said_of_one_version_holds_for_the_next(catalogue: SqlCat
     record = MetadataRecord.model_validate(second.metadata)
     assert (record.title, record.description) == ("Named by Rosa", "Second look")
     assert record.origins["title"] is Origin.STEWARD
+
+
+def as_version_1(bench: Bench, version: Version) -> Version:
+    """Keep a version's record as it was written before there was schema version 2."""
+    new = ("contributors", "publisher_ror", "embargo_until", "subjects", "language", "funding", "references", "samples")
+    old = {name: value for name, value in (version.metadata or {}).items() if name not in new}
+    old["instrument"] = {name: dict(old["instrument"])[name] for name in ("name", "profile", "model", "serial")}
+    with bench.catalogue.begin() as tx:
+        kept = tx.datasets.get_version(version.version_id)
+        return tx.datasets.save_version(kept.model_copy(update={"metadata": {**old, "schema_version": 1}}))
+
+
+def test_what_was_described_by_schema_version_1_is_carried_on(catalogue: SqlCatalogue, clock: SettableClock) -> None:
+    bench = Bench(catalogue, clock, keywords=("nuclei",))
+    first = as_version_1(bench, bench.describe(edits=Given(title="Named by Rosa")))
+    made = add_version(catalogue, clock, bench.store, acquisition=None, source=first)
+    more = add_version(
+        catalogue, clock, bench.store, acquisition=bench.acquisition, files={**FILES, "new.txt": b"new"}, number=2
+    )
+
+    derived = read_record(bench.describe(made, profile=None).metadata or {})
+    second = read_record(bench.describe(more).metadata or {})
+
+    assert derived.access is Access.OPEN
+    assert (second.title, second.origins["title"], second.schema_version) == ("Named by Rosa", Origin.STEWARD, 2)
+    assert bench.stored() == first
+
+
+def test_funding_and_approvals_said_beside_the_data_hold_for_what_is_made_of_them(
+    catalogue: SqlCatalogue, clock: SettableClock
+) -> None:
+    said = b"funding: [Research Council; 2026-01]\nreferences: ['ethics-approval: Dnr 7', 'paper: 10.5555/1']\n"
+    bench = Bench(catalogue, clock, {**FILES, "metadata.yaml": said})
+    made = add_version(catalogue, clock, bench.store, acquisition=None, source=bench.describe())
+
+    record = read_record(bench.describe(made, profile=None).metadata or {})
+
+    assert [one.line for one in record.funding] == ["Research Council; 2026-01"]
+    assert [one.line for one in record.references] == ["ethics-approval: Dnr 7"]
 
 
 def test_an_unclaimed_acquisition_is_described_closed(catalogue: SqlCatalogue, clock: SettableClock) -> None:

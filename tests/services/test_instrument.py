@@ -21,12 +21,14 @@ class BucketZone(MemoryZone):
         return MARKED
 
 
-def declare(catalogue: SqlCatalogue, name: str, path: str, zone: MemoryZone | None = None) -> Instrument:
+def declare(
+    catalogue: SqlCatalogue, name: str, path: str, zone: MemoryZone | None = None, **settings: str
+) -> Instrument:
     return declare_instrument(
         name,
         profile=Folder(),
         path=path,
-        settings={},
+        settings=settings,
         zone=zone or BucketZone(),
         catalogue=catalogue,
         clock=SettableClock(),
@@ -68,3 +70,20 @@ def test_a_zone_that_cannot_be_looked_at_is_not_declared(catalogue: SqlCatalogue
         declare(catalogue, "novaseq", "s3://runs/novaseq", zone)
     with catalogue.begin() as tx:
         assert tx.instruments.list() == []
+
+
+def test_what_an_instrument_is_is_declared_by_its_settings(catalogue: SqlCatalogue) -> None:
+    said = {"pid": "hdl:21.T11998/0000-001A", "manufacturer": "Cephla", "model": "Squid+", "serial": "7"}
+
+    declared = declare(catalogue, "novaseq", "s3://runs/novaseq", **said)
+
+    assert declared.settings == said
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("pid", "8100000201"), ("pid", "javascript:alert(1)"), ("manufacturer", "\u202e"), ("serial", "x" * 1001)],
+)
+def test_what_says_nothing_of_a_device_is_refused(catalogue: SqlCatalogue, setting: str, value: str) -> None:
+    with pytest.raises(InvalidInput, match=f"the setting {setting} cannot be used"):
+        declare(catalogue, "novaseq", "s3://runs/novaseq", **{setting: value})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from threading import Event
@@ -25,10 +26,12 @@ from cisterna.domain.finding import Verdict
 from cisterna.domain.project import HumanData
 from cisterna.domain.review import Act
 from cisterna.domain.work import WorkKind
+from cisterna.metadata.forms import FORMS
 from cisterna.ports.publisher import PublicRecord
 from cisterna.services.publish import publish_version, request_publication
 from cisterna.testing.clock import SettableClock
 from cisterna.testing.factory import make_work
+from tests.metadata.form_reading import READERS
 from tests.web.site import Site
 
 
@@ -72,6 +75,41 @@ def test_what_passed_is_published_by_policy_and_the_record_says_so(site: Site) -
     with site.catalogue.begin() as tx:
         names = [event.name for event in tx.outbox.history([version.version_id])]
     assert names.count("publication.made") == 1
+
+
+def test_what_was_described_by_schema_version_1_can_be_published(site: Site) -> None:
+    version = site.decide(site.lay_version("plate-7"))
+    new = ("contributors", "publisher_ror", "embargo_until", "subjects", "language", "funding", "references", "samples")
+    old = {name: value for name, value in (version.metadata or {}).items() if name not in new}
+    with site.catalogue.begin() as tx:
+        kept = tx.datasets.get_version(version.version_id)
+        before = tx.datasets.save_version(kept.model_copy(update={"metadata": {**old, "schema_version": 1}}))
+
+    publish(site, before)
+
+    record = public_record(site, version)
+    assert record is not None
+    assert record.metadata == before.metadata
+    assert json.loads(record.documents["application/ld+json"])["name"] == record.title
+    assert site.now(version).evidence_digest == version.evidence_digest
+
+
+def test_every_form_is_public_and_says_when_it_became_so(site: Site) -> None:
+    site.clock.advance(timedelta(days=40))  # it was described long before
+    version = site.decide(site.lay_version("plate-7"))
+
+    made = publish(site, version)
+
+    record = public_record(site, version)
+    assert record is not None
+    assert set(record.documents) == {form.media_type for form in FORMS}
+    for form in FORMS:
+        if form.archived_as is None:
+            said = READERS[form.name](record.documents[form.media_type].encode())
+            assert (said.pid, said.issued) == (record.pid, f"{made.published_at:%Y-%m-%d}"), form.name
+    staged = version.staged["ro-crate-metadata.json"]
+    archived, _ = site.store.get(f"{site.dataset(version).object_root}/{staged.content_path}")
+    assert record.documents['application/ld+json;profile="https://w3id.org/ro/crate"'].encode() == archived
 
 
 def test_publishing_twice_changes_nothing(site: Site) -> None:

@@ -12,6 +12,7 @@ from cisterna.cli.opened import local_person, opened
 from cisterna.cli.review import Identifier
 from cisterna.cli.waiting import WaitSeconds, await_work
 from cisterna.domain.errors import InvalidInput
+from cisterna.metadata.by_kind import BY_KIND, by_kind
 from cisterna.metadata.given import read_given
 from cisterna.services.detail import Detail, detail_of
 from cisterna.services.reprocess import request_reprocess
@@ -29,8 +30,9 @@ def show(identifier: Identifier, *, home: HomeOption = None, as_json: AsJson = F
     rows: list[dict[str, Any]] = [
         {"field": name, "value": value, "origin": origins.get(name, "")}
         for name, value in record.items()
-        if name != "origins" and value not in (None, "", [], {})
+        if name not in {"origins", *BY_KIND} and value not in (None, "", [], {})
     ]
+    rows += [{"field": one.name, "value": one.value, "origin": origins.get(one.name, "")} for one in by_kind(record)]
     rows += [{"field": name, "value": "missing", "origin": ""} for name in found.metadata_missing]
     document = {"version_id": version_id, "metadata": record, "missing": list(found.metadata_missing)}
     columns = {"field": "field", "origin": "who said so"}

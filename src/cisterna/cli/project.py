@@ -13,8 +13,22 @@ from cisterna.bootstrap import Parts
 from cisterna.cli.answer import AsJson, DryRun, answer, lines, table
 from cisterna.cli.config import HomeOption
 from cisterna.cli.opened import local_account, opened
+from cisterna.cli.project_defaults import (
+    ContributorOption,
+    CreatorOption,
+    EmbargoOption,
+    FundingOption,
+    KeywordOption,
+    LanguageOption,
+    LicenceOption,
+    PublisherOption,
+    PublisherRorOption,
+    ReferenceOption,
+    SubjectOption,
+    changed_defaults,
+    set_,
+)
 from cisterna.cli.rehearsal import catalogue_for
-from cisterna.domain.credit import Creator
 from cisterna.domain.errors import InvalidInput
 from cisterna.domain.project import (
     Access,
@@ -33,6 +47,7 @@ from cisterna.services.project import bind_project, list_projects, unbind_projec
 from cisterna.services.project_edit import add_project
 
 app = typer.Typer(no_args_is_help=True, help="Projects, and how acquisitions find theirs.")
+app.command("set")(set_)
 
 RuleSlug = Annotated[str | None, typer.Argument(help="The project; none with --booking, whose table names them.")]
 RulePath = Annotated[str | None, typer.Option("--path", help="Landing path, or a shell pattern over folders.")]
@@ -51,16 +66,21 @@ def add(
         str | None, typer.Option("--owner", help="Account of who may consent to publication; else yours.")
     ] = None,
     person: Annotated[list[str] | None, typer.Option("--person", help="Account that may see its data; repeat.")] = None,
-    creator: Annotated[
-        list[str] | None, typer.Option("--creator", help="'Family, Given' or 'Family, Given;ORCID'; repeat.")
-    ] = None,
-    publisher: Annotated[str | None, typer.Option("--publisher", help="Who publishes its datasets.")] = None,
-    licence: Annotated[str | None, typer.Option("--licence", help="SPDX identifier, such as CC-BY-4.0.")] = None,
+    creator: CreatorOption = None,
+    contributor: ContributorOption = None,
+    publisher: PublisherOption = None,
+    publisher_ror: PublisherRorOption = None,
+    licence: LicenceOption = None,
     access: Annotated[Access, typer.Option("--access", help="Who may see a published dataset.")] = Access.OPEN,
+    embargo_until: EmbargoOption = None,
     human_data: Annotated[
         HumanData, typer.Option("--human-data", help="Do the data come from identifiable people?")
     ] = HumanData.UNANSWERED,
-    keyword: Annotated[list[str] | None, typer.Option("--keyword", help="Repeat.")] = None,
+    keyword: KeywordOption = None,
+    subject: SubjectOption = None,
+    language: LanguageOption = None,
+    funding: FundingOption = None,
+    reference: ReferenceOption = None,
     accept_passed: Annotated[
         bool, typer.Option("--accept-passed", help="Accept without asking what passed and is completely described.")
     ] = False,
@@ -84,13 +104,21 @@ def add(
 ) -> None:
     """Declare a project. Accounts that are named and not there yet are made, without a password."""
     try:
-        defaults = MetadataDefaults(
-            creators=tuple(_creator(one) for one in creator or []),
+        defaults = changed_defaults(
+            MetadataDefaults(),
+            creators=creator,
+            contributors=contributor,
             publisher=publisher,
+            publisher_ror=publisher_ror,
             licence=licence,
             access=access,
+            embargo_until=embargo_until,
             human_data=human_data,
-            keywords=tuple(keyword or ()),
+            keywords=keyword,
+            subjects=subject,
+            language=language,
+            funding=funding,
+            references=reference,
         )
         policy = Policy(
             accept_passed=accept_passed,
@@ -219,11 +247,6 @@ def _rule(path: str | None, field: str | None, booking: Path | None) -> tuple[Bi
 def _without_account(names: tuple[str, ...], *, parts: Parts) -> list[str]:
     with parts.catalogue.begin() as tx:
         return [name for name in dict.fromkeys(names) if tx.accounts.find(name) is None]
-
-
-def _creator(text: str) -> Creator:
-    name, _, orcid = text.partition(";")
-    return Creator(name=name, orcid=orcid.strip() or None)
 
 
 def _policy(project: Project) -> str:

@@ -82,12 +82,13 @@ def studied(record: MetadataRecord, spoken: Spoken) -> tuple[Entity, list[Entity
     facts: list[Entity] = []
     for kind in SAMPLE_KINDS if record.samples else ():
         terms: tuple[Subject, ...] = getattr(record.samples, kind)
-        named: list[JsonValue] = [_term(one, spoken) for one in terms]
+        named = [_term(one, spoken) for one in terms]
         if not named:
             continue
         for one in named:
             _append(root, "about", one)
-        facts.append({**fact(kind, kind.replace("_", " "), [one.label for one in terms]), "valueReference": named})
+        told = fact(kind, kind.replace("_", " "), [one.label for one in terms])
+        facts.append({**told, "valueReference": list[JsonValue](named)})
     if record.samples and record.samples.wells:
         facts.append(fact("wells", "number of wells with samples", record.samples.wells))
     return root, facts

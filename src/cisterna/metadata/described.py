@@ -68,7 +68,8 @@ class Described:
         of_samples = chain.from_iterable(getattr(samples, kind) for kind in SAMPLE_KINDS) if samples else ()
         terms = list(dict.fromkeys((*self.record.subjects, *of_samples)))
         labels = {term.label for term in terms}
-        return (*terms, *(Subject(label=word) for word in dict.fromkeys(self.record.keywords) if word not in labels))
+        words = [word for word in dict.fromkeys(self.record.keywords) if word not in labels]
+        return (*terms, *(Subject.model_construct(label=word) for word in words))  # the record has looked at each
 
     @property
     def unlinked(self) -> tuple[str, ...]:

@@ -38,6 +38,7 @@ def _elements(described: Described) -> Iterator[tuple[str, str | None]]:
     yield from (("contributor", one.name) for one in record.contributors)
     yield "publisher", record.publisher
     yield "date", described.issued.isoformat()
+    yield "date", f"info:eu-repo/date/embargoEnd/{record.embargo_until.isoformat()}" if record.embargo_until else None
     yield "type", "Dataset"
     yield from (("identifier", one) for one in (described.base_url, described.doi_url, record.pid))
     yield "description", record.summary

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pydantic import JsonValue
 
 from cisterna.domain.dataset import Version
+from cisterna.metadata.by_kind import by_kind
 from cisterna.web.presenting import number
 from cisterna.web.wording import TEXT, say
 
@@ -15,12 +16,18 @@ _FIELDS = (
     "title",
     "description",
     "creators",
+    "contributors",
     "publisher",
+    "publisher_ror",
     "publication_year",
     "licence",
     "access",
+    "embargo_until",
     "human_data",
     "keywords",
+    "subjects",
+    "language",
+    "funding",
     "data_type",
     "instrument",
 )
@@ -64,7 +71,13 @@ def metadata_rows(version: Version | None) -> list[FieldRow]:
             origin = say(f"origin.{by or 'none'}", by)
             text = TEXT.get(f"{_KINDS.get(name, name)}.{text}", text)
             rows.append(FieldRow(name, say(f"field.{name}", name), text, origin, missing))
-    return [*rows, *_nested(record, said_by)]
+    return [*rows, *_by_kind(record, said_by), *_nested(record, said_by)]
+
+
+def _by_kind(record: Mapping[str, JsonValue], said_by: Mapping[str, JsonValue]) -> Iterator[FieldRow]:
+    for one in by_kind(record):
+        origin = str(said_by.get(one.name) or "none")
+        yield FieldRow(one.name, say(f"field.{one.name}", one.kind), shown(one.value), say(f"origin.{origin}", origin))
 
 
 _KINDS = {"human_data": "human"}
@@ -100,7 +113,14 @@ def shown(value: JsonValue) -> str:
     if isinstance(value, list):
         return ", ".join(filter(None, (shown(one) for one in value)))
     if isinstance(value, dict):
-        name = shown(value.get("name"))
-        rest = [shown(value.get(key)) for key in ("orcid", "affiliation", "model")]
-        return " · ".join(filter(None, (name, *rest)))
+        parts = [shown(value.get(key)) for key in _PARTS]
+        return " · ".join(filter(None, parts))
     return number(value) if isinstance(value, float) else str(value)
+
+
+_PARTS = (
+    *("role", "name", "funder", "label", "title", "identifier"),
+    *("orcid", "affiliation", "manufacturer", "model", "serial", "pid", "curie"),
+    *("award_number", "award_title", "funder_id", "award_uri"),
+)
+"""What is shown of a person, a device, a funding, a term or a reference, in this order."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
@@ -13,10 +13,12 @@ from pydantic import BaseModel, ValidationError
 
 from cisterna.domain.account import Account
 from cisterna.domain.alert import Alert
-from cisterna.domain.credit import Creator
+from cisterna.domain.base import Value
+from cisterna.domain.credit import Contributor, Creator, Funding, Reference, Subject
 from cisterna.domain.errors import AlreadyExists, InvalidInput, NotFound
 from cisterna.domain.instrument import Instrument
 from cisterna.domain.project import MetadataDefaults, Policy, Project
+from cisterna.metadata.given_fault import fault_words
 from cisterna.services.overview import Choice, list_overviews, tally_instruments
 from cisterna.services.project import list_projects
 from cisterna.services.project_edit import add_project, edit_project, may_add_project, may_edit_project
@@ -26,6 +28,15 @@ from cisterna.web.parts import WebParts
 from cisterna.web.signed import FormPerson, Parts, Person
 from cisterna.web.view import page
 from cisterna.web.wording import say
+
+LISTS: Mapping[str, type[Value]] = {
+    "creators": Creator,
+    "contributors": Contributor,
+    "subjects": Subject,
+    "funding": Funding,
+    "references": Reference,
+}
+"""Fields that are typed one entry a line."""
 
 _SHOWN_ROWS = 200
 
@@ -41,8 +52,16 @@ class ProjectForm(BaseModel):
     people: str = ""
     creators: str = ""
     publisher: str = ""
+    publisher_ror: str = ""
     licence: str = ""
+    language: str = ""
+    keywords: str = ""
+    contributors: str = ""
+    subjects: str = ""
+    funding: str = ""
+    references: str = ""
     access: str = "open"
+    embargo_until: str = ""
     human_data: str = "unanswered"
     publish: str = "never"
     model: str = ""
@@ -124,9 +143,7 @@ def change(
     """Change a project."""
     present = _visible(parts, person.account, slug)
     try:
-        project = _read(form, slug=slug, created_at=present.created_at)
-        kept = project.defaults.model_copy(update={"keywords": present.defaults.keywords})
-        project = project.model_copy(update={"defaults": kept})
+        project = _read(form, slug=slug, created_at=present.created_at, present=present.defaults)
         edit_project(project, person=person.account.name, catalogue=parts.catalogue)
     except InvalidInput as refusal:
         shown = form.model_copy(update={"slug": slug})
@@ -191,16 +208,19 @@ def _form_page(
 
 def _filled(project: Project) -> ProjectForm:
     defaults, policy = project.defaults, project.policy
-    lines = ["; ".join(filter(None, (one.name, one.orcid, one.affiliation))) for one in defaults.creators]
     return ProjectForm(
         slug=project.slug,
         title=project.title,
         owner=project.owner,
         people=", ".join(project.people),
-        creators="\n".join(lines),
+        **{name: "\n".join(one.line for one in getattr(defaults, name)) for name in LISTS},
+        keywords="\n".join(defaults.keywords),
         publisher=defaults.publisher or "",
+        publisher_ror=defaults.publisher_ror or "",
         licence=defaults.licence or "",
+        language=defaults.language or "",
         access=defaults.access.value,
+        embargo_until=str(defaults.embargo_until or ""),
         human_data=defaults.human_data.value,
         publish=policy.publish.value,
         model=policy.model or "",
@@ -213,7 +233,7 @@ def _filled(project: Project) -> ProjectForm:
     )
 
 
-def _read(form: ProjectForm, *, slug: str, created_at: datetime) -> Project:
+def _read(form: ProjectForm, *, slug: str, created_at: datetime, present: MetadataDefaults | None = None) -> Project:
     """Make a project of what was typed. Raises `InvalidInput` that names the field."""
     try:
         return Project(
@@ -221,15 +241,7 @@ def _read(form: ProjectForm, *, slug: str, created_at: datetime) -> Project:
             title=form.title,
             owner=form.owner.strip(),
             people=tuple(filter(None, (name.strip() for name in form.people.split(",")))),
-            defaults=MetadataDefaults.model_validate(
-                {
-                    "creators": tuple(_creators(form.creators)),
-                    "publisher": form.publisher.strip() or None,
-                    "licence": form.licence.strip() or None,
-                    "access": form.access,
-                    "human_data": form.human_data,
-                }
-            ),
+            defaults=_defaults(form, present or MetadataDefaults()),
             policy=Policy.model_validate(
                 {
                     "accept_passed": form.accept_passed == "yes",
@@ -245,21 +257,33 @@ def _read(form: ProjectForm, *, slug: str, created_at: datetime) -> Project:
             record=form.record,
         )
     except ValidationError as error:
-        lines = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
-        raise InvalidInput(say("problem.422.detail", lines=lines)) from error
+        raise InvalidInput(say("problem.422.detail", lines=fault_words(error))) from error
 
 
-def _creators(text: str) -> list[Creator]:
-    creators = []
-    for line, content in enumerate(text.splitlines(), start=1):
-        if not content.strip():
+def _defaults(form: ProjectForm, present: MetadataDefaults) -> MetadataDefaults:
+    words = ("publisher", "publisher_ror", "licence", "language", "embargo_until")
+    return MetadataDefaults.model_validate(
+        {
+            **{name: _entries(name, getattr(form, name), getattr(present, name)) for name in LISTS},
+            **{name: getattr(form, name).strip() or None for name in words},
+            "keywords": tuple(filter(None, (line.strip() for line in form.keywords.splitlines()))),
+            "access": form.access,
+            "human_data": form.human_data,
+        }
+    )
+
+
+def _entries(name: str, text: str, present: Sequence[Creator | Funding | Subject | Reference]) -> tuple[Value, ...]:
+    """Read a list, one entry a line; a line that was not touched is the entry that it was, whatever a line can tell."""
+    kept: dict[str, Value] = {one.line: one for one in present}
+    entries = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip():
             continue
-        name, orcid, affiliation, *_rest = [*(part.strip() for part in content.split(";")), "", ""]
-        if orcid and not any(character.isdigit() for character in orcid):
-            orcid, affiliation = "", orcid  # the iD was left out
         try:
-            creators.append(Creator(name=name, orcid=orcid or None, affiliation=affiliation or None))
+            entries.append(kept.get(line.strip()) or LISTS[name].model_validate(line))
         except ValidationError as error:
-            why = error.errors()[0]["msg"]
-            raise InvalidInput(say("project.fault.creator", line=line, why=why), line=line) from error
-    return creators
+            why = fault_words(error)
+            told = say("project.fault.line", line=number, field=say(f"project.{name}"), why=why)
+            raise InvalidInput(told, line=number) from error
+    return tuple(entries)

@@ -6,6 +6,7 @@ from cisterna.adapters.report_wording import REPORT
 from cisterna.web.adoption_wording import ADOPTION
 from cisterna.web.alert_wording import ALERT
 from cisterna.web.browse_wording import BROWSE
+from cisterna.web.description_wording import DESCRIPTION
 from cisterna.web.instrument_wording import INSTRUMENT
 from cisterna.web.quarantine_wording import QUARANTINE
 from cisterna.web.removal_wording import REMOVAL
@@ -338,7 +339,7 @@ TEXT: dict[str, str] = {
     "project.people": "People who may see its data",
     "project.people.help": "Account names, separated by commas.",
     "project.creators": "Creators",
-    "project.creators.help": "One a line: name; ORCID iD; affiliation. The last two may be left out.",
+    "project.creators.help": "One a line: name; ORCID iD; affiliation; ROR. All but the name may be left out.",
     "project.publisher": "Publisher",
     "project.licence": "Licence",
     "project.licence.help": "An SPDX identifier such as CC-BY-4.0.",
@@ -353,7 +354,6 @@ TEXT: dict[str, str] = {
     "project.save": "Save",
     "project.datasets": "Data",
     "project.datasets.caption": "Acquisitions and datasets of this project; the latest change comes first.",
-    "project.fault.creator": "Line {line} of the creators cannot be used: {why}",
     "accept.yes": "what passed",
     "accept.no": "nothing by itself",
     "project.releases": "Announce the deletion of instruments' copies",
@@ -483,6 +483,7 @@ TEXT: dict[str, str] = {
     "erased.alert": "The data are gone for good:",
     **ALERT,
     **BROWSE,
+    **DESCRIPTION,
     **ADOPTION,
     **QUARANTINE,
     **INSTRUMENT,

@@ -13,6 +13,7 @@ from cisterna.domain.recovery import ObjectNote, ObjectState
 from cisterna.services.drop_ahead import collect_ahead
 from cisterna.services.probe_left import collect_probes
 from cisterna.services.protect import protect_all
+from cisterna.services.public_index import level_public_index
 from cisterna.services.recovery_round import (
     RoundMemory,
     collect_copy_uploads,
@@ -22,6 +23,9 @@ from cisterna.services.recovery_round import (
 
 if TYPE_CHECKING:
     from cisterna.bootstrap import Parts
+
+LEVEL_SECONDS = 600.0
+"""How late the index of what is public may see what was missed when it was published: each look lists the bucket."""
 
 _log = structlog.get_logger("cisterna.archive")
 
@@ -37,6 +41,7 @@ class Rounds:
         self._parts = parts
         self._memory = RoundMemory()
         self._next_survey = 0.0
+        self._next_level = 0.0
 
     def recover(self) -> None:
         """Bring interrupted objects to rest, and say what was done; remove what was read ahead and nobody came for."""
@@ -92,6 +97,18 @@ class Rounds:
             _tell(note)
         uploads = len(found.uploads_collected) + self._survey_copies(timedelta(hours=settings.upload_grace_hours))
         _log.info("archive.surveyed", objects=found.objects, uploads_collected=uploads, models_collected=len(models))
+
+    def level_index(self) -> None:
+        """Bring the index of what is public to what the public bucket says, unless that was done not long ago."""
+        parts = self._parts
+        if parts.clock.monotonic() < self._next_level:
+            return
+        found = level_public_index(
+            catalogue=parts.catalogue, shelf=parts.publisher, clock=parts.clock, base_url=parts.base_url
+        )
+        self._next_level = parts.clock.monotonic() + LEVEL_SECONDS
+        if found.changed or found.unrecorded:
+            _log.warning("public_index.levelled", **found.model_dump())
 
     def _survey_copies(self, grace: timedelta) -> int:
         """Collect abandoned uploads in every further store; one that is away is surveyed another day."""

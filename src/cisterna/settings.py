@@ -179,6 +179,14 @@ class Web(_Section):
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: Port | None = Field(None, description="Port to listen on; unset: 8080 or the next free one.")
     public_url: str | None = Field(None, description="Address people use, when a proxy stands before the server.")
+    site_name: str = Field(
+        "Cisterna", min_length=1, max_length=200, description="What the site is called, in feeds and to harvesters."
+    )
+    contact: str | None = Field(
+        None,
+        pattern=r"^[^\s@]+@([^\s@.]+\.)+[^\s@.]+$",
+        description="Mail address of who answers for what is public, told to harvesters; unset: `mail.sender`.",
+    )
 
 
 class Dispatch(_Section):

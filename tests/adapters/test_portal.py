@@ -134,3 +134,17 @@ def test_a_store_that_does_not_answer_is_not_the_same_as_nothing_there(portal: P
         portal.find(PID, version="v1")
     with pytest.raises(StoreUnavailable):
         portal.find(PID)
+
+
+def test_every_record_is_named_with_a_mark_that_changes_with_it_and_nothing_else_is(
+    portal: Portal, store: MemoryStore
+) -> None:
+    portal.publish(record("v2"))
+    store.put("99999/abc123/notes.txt", b"not ours")
+    (before,) = portal.marks()
+
+    portal.withdraw(tombstone("v2"))
+
+    (after,) = portal.marks()
+    assert (before.pid, before.version) == (after.pid, after.version) == (PID, "v2")
+    assert before.mark != after.mark

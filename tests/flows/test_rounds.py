@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 
 from cisterna.adapters.catalogue_sql import SqlCatalogue
+from cisterna.adapters.portal import Portal
 from cisterna.adapters.system_clock import SystemClock
 from cisterna.domain.errors import StoreUnavailable
 from cisterna.domain.probe_key import PROBE_GRACE, PROBE_PREFIX, probe_key
 from cisterna.settings import Settings
 from cisterna.testing.clock import SettableClock
 from cisterna.testing.memory_store import MemoryStore
-from flows.rounds import Rounds
+from flows.rounds import LEVEL_SECONDS, Rounds
 
 
 @dataclass
@@ -29,6 +30,11 @@ class FewParts:
     copy_stores: dict[str, MemoryStore] = field(default_factory=dict)
     settings: Settings = field(default_factory=Settings)
     collected: int = 0
+    base_url: str = "http://testserver"
+
+    @property
+    def publisher(self) -> Portal:
+        return Portal(self.public_store, base_url=self.base_url)
 
     @property
     def keeping_stores(self) -> dict[str, MemoryStore]:
@@ -66,6 +72,24 @@ def test_a_round_through_an_archive_at_rest_asks_the_store_nothing(
     Rounds(parts).recover()
 
     assert not parts.archive_store.calls
+
+
+def test_the_index_of_what_is_public_is_held_against_the_bucket_at_the_start_and_then_now_and_then(
+    catalogue: SqlCatalogue, clock: SettableClock
+) -> None:
+    parts: Any = FewParts(catalogue, clock)
+    rounds = Rounds(parts)
+    parts.public_store.fail_on("list")
+    with pytest.raises(StoreUnavailable):
+        rounds.level_index()
+
+    for _ in range(3):
+        rounds.level_index()
+    assert parts.public_store.calls["list"] == 2
+
+    clock.advance(LEVEL_SECONDS + 1)
+    rounds.level_index()
+    assert parts.public_store.calls["list"] == 3
 
 
 def test_what_killed_probes_left_goes_from_every_store_also_when_one_is_away(

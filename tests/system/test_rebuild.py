@@ -127,6 +127,7 @@ def test_a_killed_stack_goes_on_and_a_lost_database_is_rebuilt_equal(own_stack: 
     assert (rebuilt.code, rebuilt.document["outcome"]) == (0, "rebuilt"), rebuilt.out
     again = stack.run("rebuild", "--from-archive")
     assert (again.code, again.document["outcome"]) == (0, "equal")
+    assert rebuilt.document["public_records"] == drill["public_records"] > 0
     assert rebuilt.document["rows"] == {name: len(found) for name, found in before.items()}
 
     stack.start()

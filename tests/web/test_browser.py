@@ -194,6 +194,8 @@ def fill(site: Site) -> dict[str, str]:
         "acquisition": f"/acquisitions/{held.acquisition_id}",
         "landing": f"/{site.dataset(public).pid}",
         "tombstone": f"/{site.dataset(gone).pid}",
+        "browse": "/browse?words=nucleii&data_type=microscopy",
+        "statistics": "/browse/statistics",
         "datasets": "/datasets?words=plate",
         "projects": "/projects",
         "project": "/projects/atlas",

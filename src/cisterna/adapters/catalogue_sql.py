@@ -27,6 +27,7 @@ from cisterna.adapters.catalogue_instrument import SqlInstruments
 from cisterna.adapters.catalogue_instrument_health import SqlInstrumentHealthBook
 from cisterna.adapters.catalogue_outbox import SqlOutbox
 from cisterna.adapters.catalogue_project import SqlProjects
+from cisterna.adapters.catalogue_public import SqlPublicIndex
 from cisterna.adapters.catalogue_rebuild import SqlRebuilding
 from cisterna.adapters.catalogue_record import SqlRecords
 from cisterna.adapters.catalogue_recovery import SqlRecoveries
@@ -54,6 +55,7 @@ from cisterna.ports.catalogue import (
 from cisterna.ports.hint import Hints
 from cisterna.ports.inbox import Inbox, Outbox
 from cisterna.ports.instrument_health import InstrumentHealthBook
+from cisterna.ports.public_index import PublicIndex
 from cisterna.ports.record import Rebuilding, Records, Recoveries
 from cisterna.ports.retention import Protections, RetentionRules
 from cisterna.ports.roster import Roster
@@ -88,6 +90,7 @@ class SqlTransaction:
         self.alerts: Alerts = SqlAlerts(statements)
         self.instrument_health: InstrumentHealthBook = SqlInstrumentHealthBook(statements)
         self.trends: TrendBook = SqlTrendBook(statements)
+        self.public_index: PublicIndex = SqlPublicIndex(statements)
         self.accounts: Accounts = SqlAccounts(statements)
         self.records: Records = SqlRecords(statements)
         self.rebuilding: Rebuilding = SqlRebuilding(statements)

@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from threading import Lock
 
 from pydantic import ValidationError
 
 from cisterna.domain.errors import ObjectInvalid, ObjectNotFound
 from cisterna.ports.object_store import IfAbsent, IfMatch, ObjectStore
-from cisterna.ports.publisher import PublicRecord
+from cisterna.ports.publisher import PublicRecord, ShelfMark
 
 _PID = re.compile(r"ark:/([0-9]{5})/([0-9a-z]{1,64})")
 _VERSION = re.compile(r"v([1-9][0-9]{0,5})(?:\.([1-9][0-9]{0,5}))?")
+_KEY = re.compile(r"([0-9]{5})/([0-9a-z]{1,64})/(v[1-9][0-9]{0,5}(?:\.[1-9][0-9]{0,5})?)/record\.json")
 _CACHED_RECORDS = 64
 _CITED = ("title", "creators", "publisher", "publication_year")
 """What stays of the description of what is withdrawn."""
@@ -74,6 +75,13 @@ class Portal:
         labels.sort(key=_order, reverse=True)
         records = (self._read(f"{prefix}{label}/record.json") for label in labels)
         return [record for record in records if record is not None]
+
+    def marks(self) -> Iterator[ShelfMark]:
+        """List the bucket; what is no record of ours is passed over."""
+        for found in self._store.list(""):
+            matched = _KEY.fullmatch(found.key)
+            if matched is not None:
+                yield ShelfMark(f"ark:/{matched[1]}/{matched[2]}", matched[3], found.etag)
 
     def _write(self, record: PublicRecord) -> None:
         key = _key(record.pid, record.version)

@@ -16,7 +16,7 @@ from cisterna.cli.answer import AsJson, DryRun, ExitCode, answer, lines
 from cisterna.cli.config import HomeOption
 from cisterna.cli.opened import opened
 from cisterna.cli.rehearsal import catalogue_for
-from cisterna.domain.errors import InvalidInput
+from cisterna.domain.errors import CisternaError, InvalidInput
 from cisterna.domain.rebuild import RebuildOutcome, Rebuilt
 from cisterna.ports.catalogue import Catalogue
 from cisterna.settings import Settings, load_settings
@@ -52,9 +52,30 @@ def rebuild(
     settings = load_settings(home=home)
     with _grounded(settings, home) as parts, _target(parts, into, dry_run=dry_run) as catalogue:
         found = rebuild_catalogue(catalogue=catalogue_for(catalogue, dry_run=dry_run), store=parts.store_named(store))
+        public = None if dry_run else _fill_index(parts, catalogue)
     code, reason = _sum_up(found, dry_run=dry_run)
-    document = {**found.model_dump(mode="json"), "dry_run": dry_run, "reason": reason}
-    answer(document, as_json=as_json, show=lines(reason, *_told(found)), code=code)
+    document = {**found.model_dump(mode="json"), "dry_run": dry_run, "public_records": public, "reason": reason}
+    shown = [reason, *_told(found), *([] if dry_run else [_told_of_index(public)])]
+    answer(document, as_json=as_json, show=lines(*shown), code=code)
+
+
+def _fill_index(parts: Parts, catalogue: Catalogue) -> int | None:
+    """Make the index of what is public anew; None when the public bucket cannot be read now."""
+    from cisterna.services.public_index import level_public_index
+
+    try:
+        found = level_public_index(
+            catalogue=catalogue, shelf=parts.publisher, clock=parts.clock, base_url=parts.base_url
+        )
+    except CisternaError:
+        return None
+    return found.records
+
+
+def _told_of_index(public: int | None) -> str:
+    if public is None:
+        return "the index of what is public was not filled, since its bucket does not answer; it is as Cisterna runs"
+    return f"the index of what is public knows the {public:,} records of its bucket"
 
 
 @contextlib.contextmanager

@@ -50,6 +50,13 @@ def cut_prose(text: str) -> str | None:
         return None
 
 
+def shorten(text: str, length: int) -> str:
+    """Return a text, or its beginning up to the end of a word with an ellipsis."""
+    if len(text) <= length:
+        return text
+    return f"{text[: length - 1].rsplit(None, 1)[0]}\N{HORIZONTAL ELLIPSIS}"
+
+
 def _clean(text: str, *, limit: int, lines: bool) -> str:
     if len(text) > 4 * limit:
         msg = f"a text has {len(text):,} characters and at most {limit:,} are taken; shorten it"

@@ -33,6 +33,7 @@ from cisterna.ports.alert import Alerts
 from cisterna.ports.hint import Hints
 from cisterna.ports.inbox import Inbox, Outbox
 from cisterna.ports.instrument_health import InstrumentHealthBook
+from cisterna.ports.public_index import PublicIndex
 from cisterna.ports.record import Rebuilding, Records, Recoveries
 from cisterna.ports.retention import Protections, RetentionRules
 from cisterna.ports.roster import Roster
@@ -382,6 +383,7 @@ class Transaction(Protocol):
     alerts: Alerts
     instrument_health: InstrumentHealthBook
     trends: TrendBook
+    public_index: PublicIndex
     records: Records
     rebuilding: Rebuilding
     recoveries: Recoveries

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, Protocol
 
 from pydantic import Field, JsonValue
 
@@ -112,6 +112,18 @@ class Publisher(Protocol):
         ...
 
 
+class ShelfMark(NamedTuple):
+    """That there is a record.
+
+    Attributes:
+        mark: Of the state it is in: another one whenever the record is.
+    """
+
+    pid: str
+    version: str
+    mark: str
+
+
 class PublicShelf(Protocol):
     """What pages for the public are made from; there is no path from here to what is not public."""
 
@@ -125,4 +137,12 @@ class PublicShelf(Protocol):
 
     def versions(self, pid: str) -> Sequence[PublicRecord]:
         """Every version that was ever public under a PID, tombstones included, newest first."""
+        ...
+
+    def marks(self) -> Iterator[ShelfMark]:
+        """Say of every record that it is there and in which state, in the order of the PIDs; none is read.
+
+        Raises:
+            StoreUnavailable: Also midway; what was given so far is not all.
+        """
         ...

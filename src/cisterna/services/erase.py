@@ -135,6 +135,8 @@ def _begin(erasure: Erasure, *, lease: Attempt | None, site: ErasureSite) -> Era
                 tx.acquisitions.save(kept_out(seen, begun).model_copy(update={"release": None}))
         if erasure.state is ErasureState.ANNOUNCED:
             tell_erasure(tx, "erasure.begun", begun, person=begun.person, clock=site.clock)
+        for pid in sorted({one.pid for one in begun.objects}):
+            tx.public_index.withdraw(pid, clock=site.clock)
     return begun
 
 

@@ -18,6 +18,7 @@ from cisterna.ports.publisher import PublicRecord, Publisher
 from cisterna.ports.quality import TableFile
 from cisterna.services.part_table import held_parts
 from cisterna.services.person import require_account, visible_version
+from cisterna.services.public_entry import entry_of
 from cisterna.services.public_record import public_record, related_public, standing, was_public
 from cisterna.services.quarantine import is_given_up, kept_back_sources
 from cisterna.services.shadow import keep_from_shadow, shadows_over
@@ -143,6 +144,7 @@ def publish_version(
         )
         tx.datasets.put_publication(publication)
         _tell(tx, "publication.made", publication, saved, dataset, clock=clock)
+        tx.public_index.put([entry_of(record, base_url=base_url)], clock=clock)  # last: others who write wait from here
     return publication
 
 
@@ -218,6 +220,7 @@ def take_back(
         found = publisher.find(dataset.pid, version=version.label)
         record = found or _bare_record(version, dataset, publication)
         publisher.withdraw(record.model_copy(update={"withdrawn_at": now, "tombstone": words}))
+    tx.public_index.withdraw(dataset.pid, version.label, clock=clock)
     return saved, withdrawn
 
 

@@ -48,6 +48,8 @@ class WebParts:
             beside `hosts`.
         hosts: More host names to answer to, without ports.
         prefect_url: Address of Prefect's pages, for operators; None hides the link.
+        site_name: What the site is called, in feeds and to harvesters.
+        contact: Mail address of who answers for what is public.
         archived: Tells which bytes are safe in the archive.
         survey: What erasures are decided on; nothing of it deletes.
         end_of_life: Tells whose time is over, by the retention rules.
@@ -75,6 +77,8 @@ class WebParts:
     archived: ArchivedDigests
     survey: SurveySite
     end_of_life: CatalogueEndOfLife
+    site_name: str = "Cisterna"
+    contact: str = "cisterna@localhost.invalid"
     release_copies: int = 2
     prefect_url: str | None = None
     models: Callable[[], Sequence[str]] = field(default=_no_models)

@@ -46,8 +46,15 @@ def _web_parts(parts: Parts) -> WebParts:
         survey=parts.survey_site,
         end_of_life=parts.end_of_life,
         senders=parts.senders,
+        site_name=parts.settings.web.site_name,
+        contact=parts.settings.web.contact or _with_domain(parts.settings.mail.sender),
         release_copies=parts.settings.release.copies,
     )
+
+
+def _with_domain(address: str) -> str:
+    """Give a mail address as harvesters take one: that of this machine alone says so."""
+    return address if "." in address.partition("@")[2] else f"{address}.invalid"
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 from cisterna.adapters.report_wording import REPORT
 from cisterna.web.adoption_wording import ADOPTION
 from cisterna.web.alert_wording import ALERT
+from cisterna.web.browse_wording import BROWSE
 from cisterna.web.description_wording import DESCRIPTION
 from cisterna.web.instrument_wording import INSTRUMENT
 from cisterna.web.landing_wording import LANDING
@@ -455,6 +456,7 @@ TEXT: dict[str, str] = {
     # erasures
     "erased.alert": "The data are gone for good:",
     **ALERT,
+    **BROWSE,
     **DESCRIPTION,
     **ADOPTION,
     **QUARANTINE,

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cisterna.domain.writing import MOST_MARKS, Forecast, Writing, forecast, with_mark
@@ -184,6 +184,7 @@ looks = st.lists(
 
 
 @given(looks)
+@example([(0, 0.0, None, None, 0), (0, 0.0, None, None, 0), (1, 5e-324, None, None, 0)])
 def test_no_history_of_looks_breaks_it(history: list[tuple[int, float, int | None, float | None, int]]) -> None:
     writing: Writing | None = None
     now = datetime(2026, 11, 23, tzinfo=UTC)

@@ -79,6 +79,18 @@ def test_while_too_few_datasets_are_known_there_is_no_limit_and_it_is_said(site:
     assert chart.window == "7 of at least 8 good datasets of the 90 days before."
 
 
+def test_a_metric_that_few_datasets_have_is_drawn_against_as_many_as_the_gate_holds_it_against(site: Site) -> None:
+    for number in range(36):
+        lay_value(site, f"plate-{number}", 0.05, **({"zebra": 5.0 + number} if number % 4 == 0 else {}))
+        site.clock.advance(timedelta(days=1))
+    version = lay_value(site, "next", 0.05, zebra=99.0)
+
+    (chart,) = (one for one in charts(site, version) if one.metric == "zebra")
+
+    assert chart.median == 21.0
+    assert chart.window.startswith("the median of 9 datasets")
+
+
 def test_what_came_later_or_was_quarantined_says_nothing_of_what_was_usual(site: Site) -> None:
     old = lay_month(site)[4]
     lay_value(site, "bad", 9.0, verdict=Verdict.QUARANTINED)

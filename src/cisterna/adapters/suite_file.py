@@ -291,12 +291,13 @@ def _place(body: bytes, content: object, where: tuple[int | str, ...]) -> str:
 
 def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Refuse what says a key twice: of two lists of rules one would be passed over without a word."""
-    names = [name for name, _ in pairs]
-    twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
-    if twice:
-        msg = f"it says {twice[0][:80]} twice in one place; keep one of them"
-        raise ValueError(msg)
-    return dict(pairs)
+    told: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in told:
+            msg = f"it says {name[:80]} twice in one place; keep one of them"
+            raise ValueError(msg)
+        told[name] = value
+    return told
 
 
 def _refuse_constant(name: str) -> float:

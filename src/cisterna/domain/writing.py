@@ -169,7 +169,7 @@ def _clock(moment: datetime, now: datetime) -> str:
 
 
 def _per_second(count: int, seconds: float) -> float:
-    return max(0, count) / seconds if seconds > 0 else 0.0
+    return max(0, count) / seconds if seconds > 1e-6 else 0.0  # of less time no speed is told
 
 
 def _mark_at(writing: Writing, watched_seconds: float) -> Mark:

@@ -17,6 +17,7 @@ from cisterna.domain.quality_report import TrendChart, TrendPoint
 from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.ports.trend import JudgedValues, MetricSample
 from cisterna.services.report_suite import Blame, blame_order
+from cisterna.services.usual import MOST_READ
 
 MOST_CHARTS = 12
 POINTS = 60
@@ -95,7 +96,7 @@ class _Drawing:
     ) -> None:
         self._tx, self._instrument, self._may_see, self._here = tx, instrument, may_see, here
         self._baselines, self._before = baselines, before
-        self._past: dict[tuple[str, int, int], Sequence[JudgedValues]] = {}
+        self._past: dict[tuple[str, int], Sequence[JudgedValues]] = {}
 
     def chart(self, series: Series) -> TrendChart:
         """Draw one."""
@@ -106,7 +107,7 @@ class _Drawing:
         rule = rule or BaselineRule(check="usual", metric=metric, side=Side.BOTH, floor=_FLOOR)
         values = [(one.at, one.value(metric, channel)) for one in self._usual(data_type, rule)]
         known = [Point(at=at, value=value) for at, value in values if value is not None]
-        usual = _judged(sorted(known, key=lambda one: one.at), rule)
+        usual = _judged(sorted(known, key=lambda one: one.at)[-rule.last :], rule)
         low, high = limits_of(usual, rule) if usual else (None, None)
         return TrendChart(
             instrument=self._instrument,
@@ -143,7 +144,7 @@ class _Drawing:
         return _with(here, found, series)
 
     def _usual(self, data_type: str, rule: BaselineRule) -> Sequence[JudgedValues]:
-        key = (data_type, rule.window_days, rule.last)
+        key = (data_type, rule.window_days)
         if key not in self._past:
             self._past[key] = self._tx.trends.usual(
                 instrument=self._instrument,
@@ -151,7 +152,7 @@ class _Drawing:
                 since=self._before - timedelta(days=rule.window_days),
                 before=self._before,
                 other_than=self._here.dataset_id if self._here else "",
-                limit=rule.last,
+                limit=MOST_READ,
             )
         return self._past[key]
 

@@ -13,7 +13,7 @@ from cisterna.ports.trend import End, JudgedValues
 from cisterna.services.summary import Summary, number
 from cisterna.services.trend import kept_name
 
-_MOST = 200
+MOST_READ = 200
 """Datasets that are read from each end of a window."""
 
 
@@ -60,10 +60,10 @@ def _past(dataset: Dataset, *, days: int, at: datetime, catalogue: Catalogue) ->
                 before=at,
                 other_than=dataset.dataset_id,
                 end=end,
-                limit=_MOST,
+                limit=MOST_READ,
             )
             found |= {one.version_id: one for one in read}
-            if len(read) < _MOST:
+            if len(read) < MOST_READ:
                 break  # that is all there are
     return list(found.values())
 

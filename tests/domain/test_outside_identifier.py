@@ -20,7 +20,7 @@ from cisterna.domain.outside_identifier import (
 )
 
 BROWN = "https://ror.org/05gq02987"
-HIDDEN = ["0000-0002-1825-009\u0667", "\uff10000-0002-1825-0097", "0000-0002-1825-0097\n<b>"]
+HIDDEN = ["0000-0002-1825-009\u00b2", "0000-0002-1825-0097\n<b>", "0000-0002-1825-009\u2166"]
 
 
 @pytest.mark.parametrize(
@@ -33,6 +33,7 @@ HIDDEN = ["0000-0002-1825-009\u0667", "\uff10000-0002-1825-0097", "0000-0002-182
         "orcid.org/0000-0002-1825-0097",
         "ORCID: 0000-0002-1825-0097",
         " 0000-0002-1825-0097 ",
+        "\uff10\uff10\uff10\uff10-0002-1825-009\u0667",
     ],
 )
 def test_an_orcid_is_read_in_every_spelling(text: str) -> None:

@@ -67,7 +67,10 @@ def test_saving_the_page_as_it_is_changes_nothing_that_a_line_cannot_tell(site: 
             **{name: value for name, value in CREDIT.items() if name != "samples"},
             "access": "embargoed",
             "publisher": "The Imaging Farm",
-            "creators": (Creator(name="Ek, Bo", affiliation="Dept. of Cells; <b>Farm</b> 7"),),
+            "creators": (
+                Creator(name="Ek, Bo", affiliation="Dept. of Cells; <b>Farm</b> 7"),
+                Creator(name="Holm,\u2028Ada\nMaria"),
+            ),
             "keywords": ("nuclei, stained", "DAPI"),
         }
     )

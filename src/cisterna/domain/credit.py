@@ -316,8 +316,8 @@ class Reference(_Lined):
 
 
 def _joined(*parts: str | None) -> str:
-    """Put parts into one line; a semicolon within one would end it."""
-    return "; ".join(part.replace(";", ",") for part in parts if part is not None)
+    """Put parts into one line; a semicolon or a line end within one would end it."""
+    return "; ".join(" ".join(part.replace(";", ",").split()) for part in parts if part is not None)
 
 
 Contributors = Annotated[tuple[Contributor, ...], Field(max_length=1000)]

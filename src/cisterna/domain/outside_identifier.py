@@ -6,6 +6,7 @@ Nothing here asks anybody: forms and check characters alone are looked at.
 from __future__ import annotations
 
 import re
+import unicodedata
 from enum import StrEnum
 from typing import Annotated, NamedTuple
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
@@ -49,7 +50,8 @@ class OutsideIdentifier(NamedTuple):
 
 def orcid(text: str) -> str:
     """Return an ORCID iD as four groups of four. Raises `ValueError` for a wrong form or check character (mod 11-2)."""
-    digits = _without(text, r"(?:https?://)?(?:www\.)?orcid\.org/|orcid:\s*").replace("-", "").upper()
+    written = _without(text, r"(?:https?://)?(?:www\.)?orcid\.org/|orcid:\s*").replace("-", "").upper()
+    digits = "".join(str(unicodedata.decimal(one, one)) for one in written)  # of any script, as they always were read
     if not re.fullmatch(r"[0-9]{15}[0-9X]", digits):
         msg = f"'{text[:_SHOWN]}' is not an ORCID iD: 16 digits in groups of four"
         raise ValueError(msg)

@@ -73,7 +73,7 @@ def vocabulary(name: str) -> set[str]:
     return {one["id"] for one in yaml.load(body, Loader=yaml.CSafeLoader)}
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(record=records())
 def test_every_record_is_valid_by_the_schema_that_invenio_keeps_it_by(record: MetadataRecord) -> None:
     assert [error.message for error in validator().iter_errors(deposit(record, doi=DOI))] == []

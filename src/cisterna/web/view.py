@@ -18,7 +18,7 @@ from cisterna.web.wording import say
 
 HERE = Path(__file__).parent
 PAGES_CHANGED_AT = datetime.fromtimestamp(max(one.stat().st_mtime for one in (HERE / "templates").iterdir()), UTC)
-"""When the templates were put here: what is made from them is older for nobody."""
+"""When the templates were put here; no page that is made from them is older."""
 
 
 def environment() -> Environment:

@@ -11,11 +11,12 @@ from datetime import timedelta
 from pathlib import Path
 
 import psutil
+import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, make_url
 from sqlalchemy import text as sql_text
 
 from cisterna.adapters.catalogue_migrations import alembic_config
@@ -98,6 +99,20 @@ def test_a_database_without_the_schema_says_what_to_do(postgres: EmbeddedPostgre
             tx.projects.list()
     finally:
         bare.close()
+
+
+def test_a_server_on_which_words_cannot_be_compared_says_who_mends_it(postgres: EmbeddedPostgres) -> None:
+    postgres.ensure_database("strict")
+    with psycopg.connect(postgres.endpoint.libpq_uri("strict"), autocommit=True) as server:
+        server.execute("CREATE ROLE tenant LOGIN")
+        server.execute("GRANT ALL ON SCHEMA public TO tenant")
+    url = make_url(postgres.endpoint.url("strict")).set(username="tenant").render_as_string(hide_password=False)
+    strict = SqlCatalogue(url)
+    try:
+        with pytest.raises(NotReady, match="CREATE EXTENSION pg_trgm"):
+            strict.migrate()
+    finally:
+        strict.close()
 
 
 def test_no_server_is_a_named_refusal_that_may_be_tried_again(tmp_path: Path) -> None:

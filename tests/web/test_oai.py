@@ -264,6 +264,8 @@ MISTAKES = (
     ("noRecordsMatch", "verb=ListRecords&metadataPrefix=oai_dc&from=2027-01-01"),
     ("noRecordsMatch", "verb=ListRecords&metadataPrefix=oai_dc&set=data-type:poems"),
     ("noRecordsMatch", "verb=ListRecords&metadataPrefix=oai_dc&set=nothing:of:ours"),
+    ("noRecordsMatch", "verb=ListRecords&metadataPrefix=oai_dc&set=data-type:!00"),
+    ("noRecordsMatch", "verb=ListRecords&metadataPrefix=oai_dc&set=data-type:!ff"),
 )
 
 
@@ -315,7 +317,8 @@ def test_no_hostile_argument_breaks_an_answer(site: Site, visit: Visit) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"after": -1}, {"verb": "ListSets"}, {"form": "marc21"}, {"cursor": 2**70}, {"x": 1}]
+    "change",
+    [{"after": -1}, {"verb": "ListSets"}, {"form": "marc21"}, {"cursor": 2**70}, {"x": 1}, {"data_type": "\x00"}],
 )
 def test_a_forged_token_is_refused(change: dict[str, Any]) -> None:
     told = {**ListPart(verb="ListRecords", form="oai_dc").model_dump(mode="json", exclude_none=True), **change}

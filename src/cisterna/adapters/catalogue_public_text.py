@@ -54,18 +54,17 @@ def vector_of(entry: PublicEntry) -> Vector:
     return Vector(words, " ".join(f"'{word}'" for word in sorted(heads)), frozenset(places))
 
 
-def query_of(terms: Sequence[Iterable[str]], *, exact: bool = False) -> str:
-    """Write the query for all of these: each is one of several words, longer ones also as beginnings.
+def query_of(terms: Sequence[Iterable[str]]) -> str:
+    """Write the query for all of these: each is one of several words, and longer ones also words that begin so.
 
     Args:
         terms: For each word that was asked for, those that stand for it.
-        exact: No beginnings.
     """
-    return " & ".join(f"({' | '.join(_term(word, exact=exact) for word in words)})" for words in terms)
+    return " & ".join(f"({' | '.join(map(_term, words))})" for words in terms)
 
 
-def _term(word: str, *, exact: bool) -> str:
-    return f"'{word}'" if exact or len(word) < PREFIX_LEAST else f"'{word}':*"
+def _term(word: str) -> str:
+    return f"'{word}'" if len(word) < PREFIX_LEAST else f"'{word}':*"
 
 
 def _fields(entry: PublicEntry) -> Sequence[tuple[str, Sequence[str]]]:

@@ -89,7 +89,7 @@ class ListPart(Value):
     form: HarvestForm
     since: Moment | None = None
     until: Moment | None = None
-    data_type: str | None = Field(default=None, max_length=1000)
+    data_type: str | None = Field(default=None, max_length=1000, pattern=r"^[^\x00]*$")
     after: int = Field(default=0, ge=0, le=2**62)
     cursor: int = Field(default=0, ge=0, le=2**62)
     size: int | None = Field(default=None, ge=0, le=2**62)
@@ -204,7 +204,8 @@ def _data_type(arguments: Mapping[str, str]) -> str | None:
     if _SET.fullmatch(asked) is None:
         raise Refused(Trouble.BAD_ARGUMENT, "set holds signs that no set has")
     data_type = unquote(asked.removeprefix(_SET_PREFIX).replace("!", "%"), errors="replace")
-    if not asked.startswith(_SET_PREFIX) or set_of(data_type) != asked or len(data_type) > 1000:
+    is_ours = asked.startswith(_SET_PREFIX) and set_of(data_type) == asked
+    if not is_ours or len(data_type) > 1000 or _NOT_XML.search(data_type):
         raise Refused(Trouble.NO_RECORDS, "there is no such set; ListSets names those that there are", arguments)
     return data_type
 

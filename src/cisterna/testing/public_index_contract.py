@@ -8,6 +8,8 @@ from datetime import timedelta
 from threading import Event
 from typing import Any
 
+import pytest
+
 from cisterna.domain.identifier import ark, dataset_id
 from cisterna.domain.public_entry import Facet, HarvestForm, PublicContent, PublicEntry
 from cisterna.ports.catalogue import Catalogue
@@ -255,7 +257,8 @@ class PublicIndexContract:
             writing = pool.submit(write)
             assert written.wait(20)
             reading = pool.submit(harvest, catalogue)
-            assert not reading.done()
+            with pytest.raises(TimeoutError):
+                reading.result(timeout=0.2)
             go_on.set()
             writing.result()
 

@@ -203,7 +203,7 @@ def test_programs_get_a_description_that_names_files_of_the_first_part(public: P
     document = public.get(f"/{pid}?format=json-ld").json()
 
     named = [one["contentUrl"] for one in document["distribution"]]
-    assert f"{BASE_URL}/{pid}/files/data/0/A1_0_BF.tiff" in named
+    assert f"{BASE_URL}/{pid}/v1/files/data/0/A1_0_BF.tiff" in named
     assert all(public.get(one.removeprefix(BASE_URL)).status_code == 200 for one in named)
     crate = public.get(f"/{pid}?format=crate").json()
     whole = next(one for one in crate["@graph"] if one["@id"] == "./")

@@ -179,6 +179,12 @@ def test_an_address_is_written_as_addresses_are(text: str, expected: str) -> Non
     assert web_address(expected) == expected
 
 
+def test_an_address_that_could_not_be_read_again_is_refused() -> None:
+    assert len(web_address("https://example.org/" + "ü" * 100)) == 620
+    with pytest.raises(ValueError, match="once it is encoded"):
+        web_address("https://example.org/" + "ü" * 300)
+
+
 def test_an_award_has_a_secure_address_or_a_doi() -> None:
     assert secure_address("doi:10.35802/218300") == "https://doi.org/10.35802/218300"
     assert secure_address("https://example.org/a") == "https://example.org/a"

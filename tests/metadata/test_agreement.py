@@ -48,7 +48,7 @@ def test_every_form_is_read_back() -> None:
     assert {form.name for form in FORMS} == set(READERS)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(record=records(), published_at=moments, doi=st.sampled_from([None, "10.5555/x_y"]))
 @example(record=titled("A1", *NAMES), published_at=NOW, doi=None)
 @example(
@@ -69,7 +69,7 @@ def test_pid_title_creators_licence_dates_sizes_and_digest_are_equal_in_every_fo
         assert said == facts, form.name
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(record=records())
 def test_what_is_not_public_is_said_alike_too(record: MetadataRecord) -> None:
     described = Described(record)
@@ -79,7 +79,7 @@ def test_what_is_not_public_is_said_alike_too(record: MetadataRecord) -> None:
     }
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(names=paths)
 def test_sizes_and_digests_of_files_are_equal_wherever_they_are_named(names: list[str]) -> None:
     files = [

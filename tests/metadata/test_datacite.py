@@ -163,7 +163,7 @@ def xml_errors(body: bytes) -> list[str]:
     return [f"{one.line}: {one.message}" for one in schema.error_log]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(record=records(), published_at=st.none() | st.just(NOW), doi=st.sampled_from([None, DOI]))
 def test_every_record_is_valid_xml_of_kernel_4_6(
     record: MetadataRecord, published_at: datetime | None, doi: str | None
@@ -223,7 +223,7 @@ def attribute_schemas() -> list[dict[str, Any]]:
     return [schemas[name] if name else part for name, part in zip(names, parts["allOf"], strict=True)]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(record=records(), doi=st.sampled_from([None, DOI]))
 def test_every_record_has_attributes_that_datacites_interface_takes(record: MetadataRecord, doi: str | None) -> None:
     attributes = rest_attributes(Described(record, base_url=BASE, published_at=NOW, doi=doi))

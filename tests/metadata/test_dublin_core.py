@@ -27,7 +27,7 @@ def texts(described: Described) -> dict[str, list[str]]:
     return found
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(record=records())
 def test_every_record_keeps_to_the_rule_of_the_schema(record: MetadataRecord) -> None:
     root = ElementTree.fromstring(dublin_core_xml(Described(record, base_url=BASE, published_at=NOW)))

@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import subprocess
+from datetime import UTC, datetime
 from functools import cache
 from html.parser import HTMLParser
 from typing import Any
@@ -20,7 +21,7 @@ from cisterna.metadata.described import Described
 from cisterna.metadata.invenio import invenio_record
 from cisterna.metadata.record import MetadataRecord
 from tests.metadata.described import NOW, a_derived_record, a_description, a_full_record, a_record, listed
-from tests.metadata.strategies import records
+from tests.metadata.strategies import an_orcid, records
 from tests.samples import packaged
 
 BASE = "https://data.facility.example/ark:/99999/abc"
@@ -73,7 +74,7 @@ def vocabulary(name: str) -> set[str]:
     return {one["id"] for one in yaml.load(body, Loader=yaml.CSafeLoader)}
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(record=records())
 def test_every_record_is_valid_by_the_schema_that_invenio_keeps_it_by(record: MetadataRecord) -> None:
     assert [error.message for error in validator().iter_errors(deposit(record, doi=DOI))] == []
@@ -154,6 +155,18 @@ def test_a_name_in_one_part_is_kept_whole_and_an_organisation_is_one() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("number", "scheme"), [(21_825_009, "orcid"), (900_000_000_001, "orcid"), (0, None), (15_000_000 - 1, None)]
+)
+def test_a_number_that_is_none_of_orcids_is_left_out_since_invenio_would_refuse_the_record(
+    number: int, scheme: str | None
+) -> None:
+    record = a_record().model_copy(update={"creators": (Creator(name="A", orcid=an_orcid(number)),)})
+    [creator] = deposit(record)["metadata"]["creators"]
+
+    assert [one["scheme"] for one in creator["person_or_org"].get("identifiers", [])] == ([scheme] if scheme else [])
+
+
 class Text(HTMLParser):
     """What a browser shows of HTML, a line for each paragraph."""
 
@@ -187,6 +200,9 @@ def test_what_is_embargoed_keeps_its_files_back_until_then() -> None:
 
     assert access["files"] == "restricted"
     assert access["embargo"] == {"active": True, "until": "2027-06-30", "reason": None}
+    later = Described(a_full_record(), published_at=datetime(2027, 7, 1, tzinfo=UTC))
+    over: Any = invenio_record(later)["access"]
+    assert over["embargo"]["active"] is False
 
 
 def test_a_doi_that_is_registered_elsewhere_stays_what_it_is() -> None:

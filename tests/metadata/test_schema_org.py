@@ -25,7 +25,7 @@ def test_there_is_one_top_level_dataset_and_its_context_needs_no_network() -> No
     assert document["@id"] == document["url"] == BASE
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(record=records())
 def test_every_published_record_has_what_bioschemas_asks_of_a_dataset(record: MetadataRecord) -> None:
     document: Any = schema_org_document(Described(record, base_url=BASE, published_at=NOW))

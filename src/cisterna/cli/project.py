@@ -29,6 +29,7 @@ from cisterna.cli.project_defaults import (
     set_,
 )
 from cisterna.cli.rehearsal import catalogue_for
+from cisterna.domain.account import Account
 from cisterna.domain.errors import InvalidInput
 from cisterna.domain.project import (
     Access,
@@ -49,6 +50,16 @@ from cisterna.services.project_edit import add_project
 app = typer.Typer(no_args_is_help=True, help="Projects, and how acquisitions find theirs.")
 app.command("set")(set_)
 
+AcceptOption = Annotated[
+    bool, typer.Option("--accept-passed", help="Accept without asking what passed and is completely described.")
+]
+IncompleteOption = Annotated[
+    bool, typer.Option("--archive-incomplete", help="Archive aborted, partial and stalled runs, labelled as such.")
+]
+ReleaseOption = Annotated[
+    ReleasePolicy, typer.Option("--release", help="When the deletion of instruments' copies is announced.")
+]
+CopyOption = Annotated[str | None, typer.Option("--release-copy", help="Store whose one re-read copy suffices for it.")]
 RuleSlug = Annotated[str | None, typer.Argument(help="The project; none with --booking, whose table names them.")]
 RulePath = Annotated[str | None, typer.Option("--path", help="Landing path, or a shell pattern over folders.")]
 RuleField = Annotated[str | None, typer.Option("--field", help="NAME=VALUE of the acquisition's own fields.")]
@@ -81,23 +92,15 @@ def add(
     language: LanguageOption = None,
     funding: FundingOption = None,
     reference: ReferenceOption = None,
-    accept_passed: Annotated[
-        bool, typer.Option("--accept-passed", help="Accept without asking what passed and is completely described.")
-    ] = False,
-    archive_incomplete: Annotated[
-        bool, typer.Option("--archive-incomplete", help="Archive aborted, partial and stalled runs, labelled as such.")
-    ] = False,
+    accept_passed: AcceptOption = False,
+    archive_incomplete: IncompleteOption = False,
     publish: Annotated[
         PublishPolicy, typer.Option("--publish", help="When accepted data become public.")
     ] = PublishPolicy.NEVER,
     model: Annotated[str | None, typer.Option("--model", help="Model to run on what passed.")] = None,
     convert: Annotated[ViewFormat | None, typer.Option("--convert", help="Form to convert what passed to.")] = None,
-    release: Annotated[
-        ReleasePolicy, typer.Option("--release", help="When the deletion of instruments' copies is announced.")
-    ] = ReleasePolicy.NEVER,
-    release_copy: Annotated[
-        str | None, typer.Option("--release-copy", help="Store whose one re-read copy suffices for it.")
-    ] = None,
+    release: ReleaseOption = ReleasePolicy.NEVER,
+    release_copy: CopyOption = None,
     dry_run: DryRun = False,
     home: HomeOption = None,
     as_json: AsJson = False,
@@ -140,15 +143,7 @@ def add(
                 policy=policy,
                 created_at=parts.clock.now(),
             )
-            if model is not None:
-                parts.inference.card(model)
-            missing = _without_account((project.owner, *project.people), parts=parts)
-            for name in () if dry_run else missing:
-                create_account(name, by=by, catalogue=parts.catalogue, clock=parts.clock, passwords=parts.passwords)
-            # A dry run makes no accounts, so those who have none yet are left out of what is tried.
-            people = tuple(one for one in project.people if one not in missing)
-            tried = project.model_copy(update={"owner": by.name, "people": people}) if dry_run else project
-            add_project(tried, person=by.name, catalogue=catalogue_for(parts.catalogue, dry_run=dry_run))
+            missing = _declare(project, by=by, parts=parts, dry_run=dry_run)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         msg = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
@@ -242,6 +237,20 @@ def _rule(path: str | None, field: str | None, booking: Path | None) -> tuple[Bi
     if len(rules) != 1:
         raise InvalidInput("give exactly one of --path, --field and --booking")
     return rules[0]
+
+
+def _declare(project: Project, *, by: Account, parts: Parts, dry_run: bool) -> list[str]:
+    """Add a project, and the accounts that it names and that are not there; return their names."""
+    if project.policy.model is not None:
+        parts.inference.card(project.policy.model)
+    missing = _without_account((project.owner, *project.people), parts=parts)
+    for name in () if dry_run else missing:
+        create_account(name, by=by, catalogue=parts.catalogue, clock=parts.clock, passwords=parts.passwords)
+    # A dry run makes no accounts, so those who have none yet are left out of what is tried.
+    people = tuple(one for one in project.people if one not in missing)
+    tried = project.model_copy(update={"owner": by.name, "people": people}) if dry_run else project
+    add_project(tried, person=by.name, catalogue=catalogue_for(parts.catalogue, dry_run=dry_run))
+    return missing
 
 
 def _without_account(names: tuple[str, ...], *, parts: Parts) -> list[str]:

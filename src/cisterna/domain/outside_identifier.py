@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 from pydantic import AfterValidator
 
 from cisterna.domain.identifier import CROCKFORD
-from cisterna.domain.text import Line
+from cisterna.domain.text import LINE_LIMIT, Line
 
 _SHOWN = 80
 """Characters of a wrong value that its refusal shows."""
@@ -102,15 +102,13 @@ def web_address(text: str) -> str:
         )
         raise ValueError(msg)
     place = f"[{host}]" if ":" in host else host
-    return urlunsplit(
-        (
-            parts.scheme,
-            place if port is None else f"{place}:{port}",
-            _encoded(parts.path, "/"),
-            _encoded(parts.query, "/?"),
-            _encoded(parts.fragment, "/?"),
-        )
-    )
+    whole = place if port is None else f"{place}:{port}"
+    rest = (_encoded(parts.path, "/"), _encoded(parts.query, "/?"), _encoded(parts.fragment, "/?"))
+    address = urlunsplit((parts.scheme, whole, *rest))
+    if len(address) > LINE_LIMIT:
+        msg = f"'{text[:_SHOWN]}' is an address of more than {LINE_LIMIT:,} characters once it is encoded; shorten it"
+        raise ValueError(msg)
+    return address
 
 
 def secure_address(text: str) -> str:

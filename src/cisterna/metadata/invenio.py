@@ -33,6 +33,8 @@ _RESOURCES = {
     "Software": "software",
 }
 """Invenio's types of a related resource, by DataCite's; the others are left open."""
+_ORCID_BLOCKS = ((15_000_000, 35_000_000), (900_000_000_000, 900_100_000_000))
+"""First fifteen digits of the numbers that are set aside for ORCID; Invenio takes none but these."""
 _SHORTEST_TITLE = 3
 
 
@@ -52,7 +54,7 @@ def invenio_record(described: Described) -> Document:
         **_from_datacite(datacite_document(described)),
         **_optional(described),
     }
-    document: Document = {"access": _access(record), "files": {"enabled": True}, "metadata": metadata}
+    document: Document = {"access": _access(described), "files": {"enabled": True}, "metadata": metadata}
     if described.doi:
         document["pids"] = {"doi": {"identifier": described.doi, "provider": "external"}}
     return document
@@ -97,11 +99,12 @@ def _related(one: dict[str, str]) -> JsonValue:
     return related | ({"resource_type": {"id": kind}} if kind else {})
 
 
-def _access(record: MetadataRecord) -> Document:
-    files = "public" if record.access is Access.OPEN else "restricted"
-    access: Document = {"record": "public", "files": files}
+def _access(described: Described) -> Document:
+    record = described.record
+    access: Document = {"record": "public", "files": "public" if record.access is Access.OPEN else "restricted"}
     if record.access is Access.EMBARGOED and record.embargo_until:
-        access["embargo"] = {"active": True, "until": record.embargo_until.isoformat(), "reason": None}
+        is_active = record.embargo_until > described.issued  # Invenio takes no active embargo that is over
+        access["embargo"] = {"active": is_active, "until": record.embargo_until.isoformat(), "reason": None}
     return access
 
 
@@ -120,12 +123,17 @@ def _credited(creator: Creator) -> Document:
     else:
         name = {"type": "personal", "family_name": creator.name}
     identifiers: list[JsonValue] = []
-    if creator.orcid:
+    if creator.orcid and _is_assigned(creator.orcid):
         identifiers.append({"scheme": "orcid", "identifier": creator.orcid})
     if ror:
         identifiers.append({"scheme": "ror", "identifier": ror.rpartition("/")[2]})
     credited: Document = {"person_or_org": name | ({"identifiers": identifiers} if identifiers else {})}
     return credited | ({"affiliations": [{"name": creator.affiliation}]} if creator.affiliation else {})
+
+
+def _is_assigned(orcid: str) -> bool:
+    number = int(orcid.replace("-", "")[:15])
+    return any(first <= number <= last for first, last in _ORCID_BLOCKS)
 
 
 def _nobody() -> Document:

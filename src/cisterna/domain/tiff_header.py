@@ -24,10 +24,8 @@ _PLAIN = {
     _SAMPLE_FORMAT: {1},
 }
 """What these tags say, if they are there, of one grey image of whole numbers."""
-_SIZES = frozenset({_WIDTH, _HEIGHT, _OFFSETS, _COUNTS})
-_BESIDE_THE_POINT = frozenset(
-    {_DESCRIPTION, 271, 272, 274, _STRIP_ROWS, 280, 281, 282, 283, 285, 296, 305, 306, 315, 316}
-)
+_SIZES = frozenset({_WIDTH, _HEIGHT, _OFFSETS, _COUNTS, _STRIP_ROWS})
+_BESIDE_THE_POINT = frozenset({_DESCRIPTION, 271, 272, 274, 280, 281, 282, 283, 285, 296, 305, 306, 315, 316})
 """Who made the image with what, and how large it is to be printed."""
 _CLASSIC = 42
 _BIG_MARKS = frozenset({b"II+\0", b"MM\0+"})
@@ -105,13 +103,13 @@ def plain_image(body: memoryview) -> PlainImage | None:
     """
     layout = _layout(bytes(body[:16]))
     tags = _single_values(body, layout) if layout else None
-    if layout is None or tags is None or not tags.keys() >= {*_SIZES, _BITS}:
+    if layout is None or tags is None or not tags.keys() >= {_WIDTH, _HEIGHT, _BITS, _OFFSETS, _COUNTS}:
         return None
     if any(tags[tag] not in known for tag, known in _PLAIN.items() if tag in tags):
         return None
     height, width, bits, offset = (tags[tag] for tag in (_HEIGHT, _WIDTH, _BITS, _OFFSETS))
     needed = height * width * bits // 8
-    if not 0 < needed <= tags[_COUNTS] or offset + tags[_COUNTS] > len(body):
+    if tags.get(_STRIP_ROWS, height) < height or not 0 < needed <= tags[_COUNTS] or offset + tags[_COUNTS] > len(body):
         return None
     return PlainImage(height, width, bits, layout.order, offset)
 

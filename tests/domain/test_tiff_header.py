@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -155,6 +156,27 @@ def test_a_file_without_all_its_bytes_is_not_plain() -> None:
     body = tiff()
 
     assert [size for size in range(0, len(body), 7) if plain_image(memoryview(body)[:size])] == []
+
+
+def test_a_claim_of_more_entries_than_anybody_writes_costs_nothing() -> None:
+    entry = struct.pack("<HHQQ", 256, 4, 1, 64)
+    body = b"II+\0\x08\0\0\0" + struct.pack("<QQ", 16, 2**60) + entry * 200_000
+
+    tracemalloc.start()
+    found = plain_image(memoryview(body))
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert found is None
+    assert peak_bytes < 500_000
+
+
+def test_a_number_of_64_bits_in_a_file_of_32_bit_offsets_is_not_plain() -> None:
+    body = bytearray(tiff())
+    at = body.index(struct.pack("<HHI", 256, 4, 1))
+    body[at : at + 8] = struct.pack("<HHI", 256, 16, 1)
+
+    assert plain_image(memoryview(body)) is None
 
 
 @settings(max_examples=300, deadline=None)

@@ -92,11 +92,11 @@ class TiffMeter:
     def warm(self) -> None:
         """Load the compiled code for 8 and 16 bit, so that the first image does not wait for it."""
         for kind in (np.uint8, np.uint16):
-            plane = np.arange(64 * 64, dtype=kind).reshape(64, 64)
-            measured = measure_plane(plane)
-            draw(plane, low=0, high=1)
-            shown = np.tile(plane, (32, 32))
-            draw(shown, low=0, high=1, coarse=np.tile(measured.coarse, (32, 32)))
+            for side in (64, 2048):  # one that is drawn out of its pixels, and one out of the sums of blocks
+                plane = np.arange(side * side).astype(kind).reshape(side, side)
+                gathered = self.gather((plane,))
+                if gathered is not None:
+                    gathered.thumbnail()
 
     def read(self, body: memoryview, *, path: str) -> Reading:
         """Measure one file; whatever is wrong with it is a `problem` in words, with `path` in none of them.

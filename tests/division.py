@@ -13,6 +13,7 @@ TOGETHER = {
         "tests/system/test_erasure.py",
         "tests/system/test_ingest.py",
         "tests/system/test_kill.py",
+        "tests/system/test_real_files.py",
         "tests/system/test_release.py",
         "tests/system/test_retention.py",
         "tests/system/test_view.py",

@@ -39,6 +39,14 @@ def written(table: pa.Table, **options: object) -> bytes:
     return target.getvalue()
 
 
+def test_pictures_are_kept_as_they_are_and_everything_else_is_packed(tables: TableFile) -> None:
+    body = tables.dump({"path": ["a", "b"] * 500, "png": [bytes(range(200))] * 1000})
+
+    group = pq.ParquetFile(io.BytesIO(body)).metadata.row_group(0)
+    assert [group.column(place).compression for place in range(2)] == ["ZSTD", "UNCOMPRESSED"]
+    assert tables.load(body)["png"] == [bytes(range(200))] * 1000
+
+
 def test_columns_come_back_as_they_were(tables: TableFile) -> None:
     assert tables.load(tables.dump(COLUMNS)) == COLUMNS
 

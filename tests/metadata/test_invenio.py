@@ -22,7 +22,7 @@ from cisterna.metadata.invenio import invenio_record
 from cisterna.metadata.record import MetadataRecord
 from tests.metadata.described import NOW, a_derived_record, a_description, a_full_record, a_record, listed
 from tests.metadata.strategies import an_orcid, records
-from tests.samples import packaged
+from tests.samples import sample
 
 BASE = "https://data.facility.example/ark:/99999/abc"
 DOI = "10.5555/abc"
@@ -54,11 +54,11 @@ def validator() -> Draft7Validator:
     """Read the schema by which InvenioRDM keeps a record, with the definitions that it refers to."""
     records, shared = "records/jsonschemas/records", "records/jsonschemas"
     names = {
-        f"records/{name}": packaged("invenio_rdm_records", f"{records}/{name}")
+        f"records/{name}": sample("invenio_rdm_records", f"{records}/{name}")
         for name in ("record-v6.0.0.json", "definitions-v2.0.0.json")
     }
     names |= {
-        name: packaged("invenio_records_resources", f"{shared}/{name}")
+        name: sample("invenio_records_resources", f"{shared}/{name}")
         for name in ("definitions-v1.0.0.json", "definitions-v2.0.0.json")
     }
     documents = {f"local://{name}": json.loads(body) for name, body in names.items()}
@@ -68,7 +68,7 @@ def validator() -> Draft7Validator:
 
 
 def vocabulary(name: str) -> set[str]:
-    body = packaged("invenio_rdm_records", f"{FIXTURES}/{name}")
+    body = sample("invenio_rdm_records", f"{FIXTURES}/{name}")
     if name.endswith(".csv"):
         return {one["id"] for one in csv.DictReader(body.decode().splitlines())}
     return {one["id"] for one in yaml.load(body, Loader=yaml.CSafeLoader)}

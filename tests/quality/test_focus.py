@@ -49,7 +49,7 @@ CAMERAS = {
 def test_a_sharp_real_image_is_in_focus_with_every_camera(camera: str, is_brightfield: bool) -> None:
     light = 300.0 - nuclei() if is_brightfield else nuclei()
 
-    found = measure_plane(seen_by_camera(light, **CAMERAS[camera]))
+    found = measure_plane(seen_by_camera(light, **CAMERAS[camera])).metrics
 
     assert found["focus"] is not None
     assert found["focus"] > LIMIT
@@ -58,7 +58,7 @@ def test_a_sharp_real_image_is_in_focus_with_every_camera(camera: str, is_bright
 @pytest.mark.parametrize("camera", CAMERAS, ids=list(CAMERAS))
 @pytest.mark.parametrize("sigma", [3, 4, 6, 8])
 def test_a_blurred_real_image_is_never_taken_for_sharp(camera: str, sigma: int) -> None:
-    found = measure_plane(seen_by_camera(blurred(nuclei(), sigma), **CAMERAS[camera]))
+    found = measure_plane(seen_by_camera(blurred(nuclei(), sigma), **CAMERAS[camera])).metrics
 
     assert found["focus"] is not None
     assert found["focus_error"] is not None
@@ -68,7 +68,7 @@ def test_a_blurred_real_image_is_never_taken_for_sharp(camera: str, sigma: int) 
 @pytest.mark.parametrize("camera", ["bright", "usual", "high offset"])
 @pytest.mark.parametrize("sigma", [3, 4, 6, 8])
 def test_a_blurred_real_image_is_known_to_be_blurred(camera: str, sigma: int) -> None:
-    found = measure_plane(seen_by_camera(blurred(nuclei(), sigma), **CAMERAS[camera]))
+    found = measure_plane(seen_by_camera(blurred(nuclei(), sigma), **CAMERAS[camera])).metrics
 
     assert found["focus"] is not None
     assert found["focus_error"] is not None
@@ -81,13 +81,13 @@ def test_a_blurred_real_image_is_known_to_be_blurred(camera: str, sigma: int) ->
 def test_a_tile_of_256_pixels_is_judged_as_the_whole(row: int, column: int, sigma: int) -> None:
     light = blurred(nuclei(), sigma) if sigma else nuclei()
 
-    found = measure_plane(seen_by_camera(light, **CAMERAS["usual"])[row : row + 256, column : column + 256])
+    found = measure_plane(seen_by_camera(light, **CAMERAS["usual"])[row : row + 256, column : column + 256]).metrics
 
     assert found["focus"] is not None
     assert (found["focus"] > LIMIT) == (sigma == 0)
 
 
 def test_noise_alone_has_no_focus() -> None:
-    found = measure_plane(seen_by_camera(np.zeros((512, 512)), **CAMERAS["usual"]))
+    found = measure_plane(seen_by_camera(np.zeros((512, 512)), **CAMERAS["usual"])).metrics
 
     assert found.get("focus") is None

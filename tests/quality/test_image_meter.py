@@ -18,6 +18,8 @@ from PIL import Image
 
 from cisterna.adapters.image_meter import TiffMeter
 from cisterna.adapters.image_planes import planes
+from cisterna.adapters.plane_metrics import measure_plane
+from cisterna.adapters.thumbnail import draw
 from cisterna.ports.quality import Reading
 
 METER = TiffMeter()
@@ -281,6 +283,16 @@ def test_a_thumbnail_is_a_png_of_at_most_256_pixels_that_shows_the_block_means(s
     if high > low:
         first = image[:factor, :factor].mean()
         assert pixels[0, 0] == int(np.clip((first - low) * 255 / (high - low), 0, 255))
+
+
+@pytest.mark.parametrize("kind", ["uint8", "uint16"])
+@pytest.mark.parametrize("shape", [(2048, 264), (264, 1800), (3848, 128), (2304, 96)])
+def test_a_picture_out_of_sums_that_are_there_is_the_one_out_of_the_pixels(shape: tuple[int, int], kind: str) -> None:
+    image = picture(kind, shape)
+
+    coarse = measure_plane(image).coarse
+
+    assert draw(image, low=20, high=180, coarse=coarse) == draw(image, low=20, high=180)
 
 
 def test_many_threads_give_what_one_gives() -> None:

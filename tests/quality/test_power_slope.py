@@ -36,40 +36,40 @@ def test_any_type_and_shape_agrees_with_numpy(dtype: type, shape: tuple[int, int
     rng = np.random.default_rng(3)
     image = (np.cumsum(rng.normal(0, 3, shape), axis=1) + 120).clip(0, 250).astype(dtype)
 
-    assert measure_plane(image)["power_slope"] == pytest.approx(reference(image), rel=1e-9)
+    assert measure_plane(image).metrics["power_slope"] == pytest.approx(reference(image), rel=1e-9)
 
 
 @pytest.mark.parametrize("shape", [(63, 4000), (4000, 63), (1, 1)])
 def test_an_image_of_less_than_64_pixels_a_side_has_none(shape: tuple[int, int]) -> None:
     image = np.random.default_rng(0).integers(0, 255, shape).astype(np.uint16)
 
-    assert measure_plane(image)["power_slope"] is None
+    assert measure_plane(image).metrics["power_slope"] is None
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
 def test_a_constant_image_has_none(dtype: type) -> None:
-    assert measure_plane(np.full((256, 256), 7, dtype))["power_slope"] is None
+    assert measure_plane(np.full((256, 256), 7, dtype)).metrics["power_slope"] is None
 
 
 def test_an_image_with_pixels_that_are_no_number_has_none() -> None:
     image = nuclei().astype(np.float32)
     image[250, 250] = np.nan
 
-    assert measure_plane(image).get("power_slope") is None
+    assert measure_plane(image).metrics.get("power_slope") is None
 
 
 def test_contrast_and_exposure_do_not_change_it() -> None:
-    once = measure_plane(nuclei())["power_slope"]
+    once = measure_plane(nuclei()).metrics["power_slope"]
 
-    assert measure_plane(nuclei() * 1000.0 + 50_000.0)["power_slope"] == pytest.approx(once, rel=1e-9)
-    assert measure_plane(9000.0 - nuclei())["power_slope"] == pytest.approx(once, rel=1e-9)
+    assert measure_plane(nuclei() * 1000.0 + 50_000.0).metrics["power_slope"] == pytest.approx(once, rel=1e-9)
+    assert measure_plane(9000.0 - nuclei()).metrics["power_slope"] == pytest.approx(once, rel=1e-9)
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.uint16])
 def test_blur_makes_it_steeper(dtype: type) -> None:
     lights = [nuclei() * 100, *(blurred(nuclei(), sigma) * 100 for sigma in (1, 2))]
 
-    slopes = [measure_plane(light.clip(0).astype(dtype))["power_slope"] or 0.0 for light in lights]
+    slopes = [measure_plane(light.clip(0).astype(dtype)).metrics["power_slope"] or 0.0 for light in lights]
 
     assert slopes == sorted(slopes, reverse=True)
     assert slopes[0] > -3.5
@@ -77,6 +77,6 @@ def test_blur_makes_it_steeper(dtype: type) -> None:
 
 
 def test_noise_is_flat() -> None:
-    found = measure_plane(seen_by_camera(np.zeros((512, 512)), **CAMERAS["usual"]))["power_slope"]
+    found = measure_plane(seen_by_camera(np.zeros((512, 512)), **CAMERAS["usual"])).metrics["power_slope"]
 
     assert found == pytest.approx(0.0, abs=0.15)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cisterna.adapters.image_planes import Unreadable, pages, planes
-from cisterna.adapters.plane_metrics import STRUCTURE_MIN, Metrics, measure_plane
+from cisterna.adapters.plane_metrics import STRUCTURE_MIN, MeasuredPlane, Metrics, measure_plane
 from cisterna.adapters.thumbnail import draw
 from cisterna.ports.profile import FilePlanes, TakenPlane
 from cisterna.ports.quality import EMPTY_SNR, PlaneReading, Reading
@@ -52,18 +52,21 @@ class Gathered(NamedTuple):
     """What planes that belong together gave.
 
     Attributes:
-        sharpest: Of the planes, with the grey values that are drawn black and white.
+        sharpest: Of the planes.
+        seen: What was measured of that one.
     """
 
     metrics: Metrics
     shape: tuple[int, ...]
     sharpest: NDArray[Any]
-    levels: tuple[float | None, float | None]
+    seen: MeasuredPlane
 
     def thumbnail(self) -> bytes | None:
         """Draw the sharpest plane."""
-        low, high = self.levels
-        return None if low is None or high is None else draw(self.sharpest, low=low, high=high)
+        low, high = (self.seen.metrics.get(name) for name in ("p1_counts", "p99_counts"))
+        if low is None or high is None:
+            return None
+        return draw(self.sharpest, low=low, high=high, coarse=self.seen.coarse)
 
 
 class TiffMeter:
@@ -96,9 +99,11 @@ class TiffMeter:
     def warm(self) -> None:
         """Load the compiled code for 8 and 16 bit, so that the first image does not wait for it."""
         for kind in (np.uint8, np.uint16):
-            plane = np.arange(64 * 64, dtype=kind).reshape(64, 64)
-            measure_plane(plane)
-            draw(plane, low=0, high=1)
+            for side in (64, 2048):  # one that is drawn out of its pixels, and one out of the sums of blocks
+                plane = np.arange(side * side).astype(kind).reshape(side, side)
+                gathered = self.gather((plane,))
+                if gathered is not None:
+                    gathered.thumbnail()
 
     def read(self, body: memoryview, *, path: str) -> Reading:
         """Measure one file; whatever is wrong with it is a `problem` in words, with `path` in none of them.
@@ -142,20 +147,20 @@ class TiffMeter:
     def gather(self, planes: Iterable[NDArray[Any]]) -> Gathered | None:
         """Measure planes that belong together, such as a stack or the samples of a colour image; None without any."""
         measured: list[Metrics] = []
-        sharpest, best = None, -1.0
-        first: tuple[int, int] = (0, 0)
+        sharpest: tuple[NDArray[Any], MeasuredPlane] | None = None
+        best, first = -1.0, (0, 0)
         for plane in planes:
-            metrics = measure_plane(plane)
-            measured.append(metrics)
-            if sharpest is None or (metrics.get("focus") or 0.0) > best:
-                sharpest, best = plane, metrics.get("focus") or 0.0
-                levels = (metrics.get("p1_counts"), metrics.get("p99_counts"))
+            seen = measure_plane(plane)
+            measured.append(seen.metrics)
+            focus = seen.metrics.get("focus") or 0.0
+            if focus > best:
+                sharpest, best = (plane, seen), focus
             if len(measured) == 1:
                 first = (plane.shape[0], plane.shape[1])
         if sharpest is None:
             return None
         shape = first if len(measured) == 1 else (len(measured), *first)
-        return Gathered(self._aggregate(measured, first), shape, sharpest, levels)
+        return Gathered(self._aggregate(measured, first), shape, *sharpest)
 
     def _aggregate(self, measured: list[Metrics], shape: tuple[int, int]) -> Metrics:
         found: Metrics = {"planes": float(len(measured)), "height_px": float(shape[0]), "width_px": float(shape[1])}

@@ -82,12 +82,14 @@ def halve_rows(upper: Plane, lower: Plane, half: Plane) -> None:
 @_compiled
 def add_products(pair: Plane, above: int, row: int, below: int, sums: Plane) -> None:
     """Add the Laplacians of one row of two planes to `sums`: of the first, the second, and their three products."""
+    number = pair.dtype.type
     above_a, row_a, below_a = pair[0, above], pair[0, row], pair[0, below]
     above_b, row_b, below_b = pair[1, above], pair[1, row], pair[1, below]
     sum_a = sum_b = sum_ab = sum_aa = sum_bb = 0.0
     for column in range(1, row_a.size - 1):
-        a = float(above_a[column] + below_a[column] + row_a[column - 1] + row_a[column + 1] - 4 * row_a[column])
-        b = float(above_b[column] + below_b[column] + row_b[column - 1] + row_b[column + 1] - 4 * row_b[column])
+        # Back in the rows' own type, which holds it: numba makes sums of 32 bits 64 bits wide, half as many at a time.
+        a = float(number(above_a[column] + below_a[column] + row_a[column - 1] + row_a[column + 1] - 4 * row_a[column]))
+        b = float(number(above_b[column] + below_b[column] + row_b[column - 1] + row_b[column + 1] - 4 * row_b[column]))
         sum_a += a
         sum_b += b
         sum_ab += a * b
@@ -152,14 +154,51 @@ def sweep(
 
 
 @_compiled
-def quantile(histogram: Plane, rank: int) -> int:
-    """Give the value of the rank-th smallest pixel, counted from 1."""
-    seen = 0
+def fade_out(image: Plane, top: int, left: int, window: Plane, square: Plane) -> None:
+    """Take a square out of a plane, subtract its mean, and multiply it by a window along both sides."""
+    side = window.size
+    total = 0.0
+    for row in range(side):
+        for column in range(side):
+            total += image[top + row, left + column]
+    mean = total / (side * side)
+    for row in range(side):
+        for column in range(side):
+            square[row, column] = (image[top + row, left + column] - mean) * window[row] * window[column]
+
+
+@_compiled
+def read_off(histogram: Plane, ranks: Plane, found: Plane) -> tuple[int, int, int, int]:
+    """Read off a histogram what values there are.
+
+    Args:
+        histogram: With at least one pixel in it.
+        ranks: Counted from 1, in rising order; the last is the number of pixels.
+        found: Gets the value of the pixel of each rank, in the order of the values.
+
+    Returns:
+        The smallest value, the number of different ones, the largest step that divides their differences (0 for a
+        single one), and the sum of all pixels.
+    """
+    smallest, before, levels, step, total = 0, 0, 0, 0, 0
+    seen, at = 0, 0
     for value in range(histogram.size):
-        seen += histogram[value]
-        if seen >= rank:
-            return value
-    return histogram.size - 1
+        count = histogram[value]
+        if count == 0:
+            continue
+        smallest = value if levels == 0 else smallest
+        rest = value - before if levels else 0
+        while rest:
+            step, rest = rest, step % rest
+        before, levels = value, levels + 1
+        seen += count
+        total += value * count
+        while at < ranks.size and seen >= ranks[at]:
+            found[at] = value
+            at += 1
+        if at == ranks.size:
+            break
+    return smallest, levels, step, total
 
 
 @_compiled
@@ -194,9 +233,9 @@ def shrink(image: Plane, factor: int, sums: Plane, small: Plane) -> None:
 
 
 @_compiled
-def shade(small: Plane, low: float, scale: float, grey: Plane) -> None:
-    """Map numbers to grey from 0 to 255, cut off at both ends; what is no number is black."""
-    for row in range(small.shape[0]):
-        for column in range(small.shape[1]):
-            shaded = (small[row, column] - low) * scale
+def shade(sums: Plane, pixels: float, low: float, scale: float, grey: Plane) -> None:
+    """Map sums of so many pixels to grey from 0 to 255, cut off at both ends; what is no number is black."""
+    for row in range(sums.shape[0]):
+        for column in range(sums.shape[1]):
+            shaded = (sums[row, column] / pixels - low) * scale
             grey[row, column] = np.uint8(min(shaded, 255.0)) if shaded > 0.0 else np.uint8(0)

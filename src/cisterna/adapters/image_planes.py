@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from tifffile import TiffFile, TiffPage
 
 from cisterna.domain.errors import InvalidInput
+from cisterna.domain.tiff_header import plain_image
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -107,6 +108,12 @@ def _bitmap(body: memoryview, kind: str, limit_bytes: int) -> Iterator[tuple[int
 
 
 def _tiff(body: memoryview, limit_bytes: int) -> Iterator[tuple[int, Sequence[NDArray[Any]]]]:
+    plain = plain_image(body)
+    if plain is not None and plain.height * plain.width * plain.bits // 8 <= limit_bytes:
+        kind = np.dtype(f"{plain.order}u{plain.bits // 8}")
+        flat = np.frombuffer(body, kind, count=plain.height * plain.width, offset=plain.offset)
+        yield 0, tuple(_planes_of(flat.reshape(plain.height, plain.width)))
+        return
     with TiffFile(_View(body)) as tiff:
         left, number, seen = limit_bytes, 0, set[int]()
         for page in _pages(tiff):

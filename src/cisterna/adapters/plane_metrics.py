@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cisterna.adapters.image_pixels import frozen, quantile, sweep
+from cisterna.adapters.image_pixels import frozen, read_off, sweep
 from cisterna.adapters.power_slope import power_slope
 
 Metrics = dict[str, float | None]
@@ -54,7 +54,19 @@ _LAPLACIAN_GAIN = 40.0  # variance of the 4-neighbour Laplacian of 2-pixel sums 
 _QUANTISATION_VARIANCE = 1 / 12  # of rounding to whole counts
 
 
-def measure_plane(image: NDArray[Any]) -> Metrics:
+class MeasuredPlane(NamedTuple):
+    """What one pass over a plane gave.
+
+    Attributes:
+        metrics: By name.
+        coarse: The plane in sums of 8 x 8 pixels, without what is left over at its ends; None where some are no number.
+    """
+
+    metrics: Metrics
+    coarse: NDArray[Any] | None
+
+
+def measure_plane(image: NDArray[Any]) -> MeasuredPlane:
     """Measure a plane of at least one pixel.
 
     Args:
@@ -62,9 +74,9 @@ def measure_plane(image: NDArray[Any]) -> Metrics:
     """
     plane = frozen(image)
     is_counted = plane.dtype in {np.dtype(np.uint8), np.dtype(np.uint16)}
-    found = _measure_counts(plane) if is_counted else _measure_numbers(plane)
+    found, coarse = _measure_counts(plane) if is_counted else _measure_numbers(plane)
     top = _full_scale(image.dtype)
-    return found if top is None else found | {"full_scale_counts": top}
+    return MeasuredPlane(found if top is None else found | {"full_scale_counts": top}, coarse)
 
 
 def _full_scale(kind: np.dtype[Any]) -> float | None:
@@ -74,39 +86,39 @@ def _full_scale(kind: np.dtype[Any]) -> float | None:
     return float(np.iinfo(kind).max) if kind.kind in "iu" else None
 
 
-def _measure_counts(image: NDArray[Any]) -> Metrics:
+def _measure_counts(image: NDArray[Any]) -> MeasuredPlane:
     histogram = np.zeros(np.iinfo(image.dtype).max + 1, np.uint32)
     bands = _sweep(image, histogram, np.dtype(np.int32))
-    pixels = image.size
-    p1, p5, median, p99 = (quantile(histogram, _rank(share, pixels)) for share in (0.01, 0.05, 0.5, 0.99))
-    used = np.flatnonzero(histogram)
-    mean = float(np.dot(used.astype(np.float64), histogram[used])) / pixels
+    pixels, values = image.size, np.empty(5, np.int64)
+    ranks = np.array([*(_rank(share, pixels) for share in (0.01, 0.05, 0.5, 0.99)), pixels])
+    smallest, grey_levels, step, total = read_off(histogram, ranks, values)
+    p1, p5, median, p99, largest = values.tolist()
     levels: Metrics = {
-        "minimum_counts": float(used[0]),
-        "maximum_counts": float(used[-1]),
-        "mean_counts": mean,
+        "minimum_counts": float(smallest),
+        "maximum_counts": float(largest),
+        "mean_counts": total / pixels,
         "p1_counts": float(p1),
         "median_counts": float(median),
         "p99_counts": float(p99),
         "background_counts": float(p5),
-        "grey_levels": float(used.size),
-        "grey_step_counts": float(np.gcd.reduce(np.diff(used))) if used.size > 1 else None,
+        "grey_levels": float(grey_levels),
+        "grey_step_counts": float(step) if step else None,
         "saturated_share": float(histogram[-1]) / pixels,
-        "clipped_share": _clipped(histogram, int(used[-1])) / pixels,
+        "clipped_share": _clipped(histogram, largest) / pixels,
         "nonfinite_share": 0.0,
     }
     structure = _structure(bands, levels, noise_floor=_QUANTISATION_VARIANCE)
-    return levels | structure | {"power_slope": power_slope(image)}
+    return MeasuredPlane(levels | structure | {"power_slope": power_slope(image)}, bands.coarse)
 
 
-def _measure_numbers(image: NDArray[Any]) -> Metrics:
+def _measure_numbers(image: NDArray[Any]) -> MeasuredPlane:
     limits = np.iinfo(image.dtype) if image.dtype.kind in "iu" else None
     saturated = float(np.count_nonzero(image == limits.max)) / image.size if limits else None
     numbers = frozen(image.astype(np.float64))
     finite = numbers[np.abs(numbers) < _LARGEST]  # false for NaN
     outside = 1.0 - finite.size / numbers.size
     if finite.size == 0:
-        return {"nonfinite_share": 1.0}
+        return MeasuredPlane({"nonfinite_share": 1.0}, None)
     ranks = [_rank(share, finite.size) - 1 for share in (0.01, 0.05, 0.5, 0.99)]
     ordered = np.partition(finite, ranks)
     p1, p5, median, p99 = (float(ordered[rank]) for rank in ranks)
@@ -124,9 +136,10 @@ def _measure_numbers(image: NDArray[Any]) -> Metrics:
         "nonfinite_share": outside,
     }
     if outside:
-        return levels
+        return MeasuredPlane(levels, None)
     bands = _sweep(numbers, np.zeros(0, np.uint32), np.dtype(np.float64))
-    return levels | _structure(bands, levels, noise_floor=0.0) | {"power_slope": power_slope(numbers)}
+    structure = _structure(bands, levels, noise_floor=0.0)
+    return MeasuredPlane(levels | structure | {"power_slope": power_slope(numbers)}, bands.coarse)
 
 
 def _sweep(image: NDArray[Any], histogram: NDArray[Any], number: np.dtype[Any]) -> _Bands:

@@ -49,8 +49,10 @@ class ParquetTables:
             table,
             target,
             version="2.6",
-            compression="zstd",
-            compression_level=3,
+            # Bytes are pictures, which are packed already.
+            compression={name: "none" if pa.types.is_binary(array.type) else "zstd" for name, array in arrays.items()},
+            use_dictionary=[name for name, array in arrays.items() if not pa.types.is_binary(array.type)],
+            compression_level={name: 3 for name, array in arrays.items() if not pa.types.is_binary(array.type)},
             row_group_size=_ROWS_OF_A_GROUP,
             write_statistics=True,
         )

@@ -13,6 +13,21 @@ _TYPE_CODES = {1: "B", 2: "B", 3: "H", 4: "I", 16: "Q"}
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _DESCRIPTION = 256, 257, 258, 259, 270
 _OFFSETS, _SAMPLES, _COUNTS = 273, 277, 279
 _WANTED = frozenset({_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _OFFSETS, _SAMPLES, _COUNTS})
+_KIND, _PHOTOMETRIC, _STRIP_ROWS, _PLANAR, _SAMPLE_FORMAT = 254, 262, 278, 284, 339
+_PLAIN = {
+    _KIND: {0},
+    _BITS: {8, 16},
+    _COMPRESSION: {1},
+    _PHOTOMETRIC: {0, 1},
+    _SAMPLES: {1},
+    _PLANAR: {1},
+    _SAMPLE_FORMAT: {1},
+}
+"""What these tags say, if they are there, of one grey image of whole numbers."""
+_SIZES = frozenset({_WIDTH, _HEIGHT, _OFFSETS, _COUNTS, _STRIP_ROWS})
+_BESIDE_THE_POINT = frozenset({_DESCRIPTION, 271, 272, 274, 280, 281, 282, 283, 285, 296, 305, 306, 315, 316})
+"""Who made the image with what, and how large it is to be printed."""
+_DIRECTORY_BYTES = 4096  # no plain image has a larger one, and a claim of billions of entries costs nothing
 _CLASSIC = 42
 _BIG_MARKS = frozenset({b"II+\0", b"MM\0+"})
 _UNCOMPRESSED = [1]
@@ -62,6 +77,63 @@ def page_bytes(head: bytes) -> int | None:
     return _pixel_bytes(_tags(head, layout)) if layout else None
 
 
+class PlainImage(NamedTuple):
+    """Where the pixels of a file lie that is nothing but one grey image.
+
+    Attributes:
+        order: `<` or `>`, as the bytes of a number are in order.
+        offset: Of the first pixel in the file; all others follow, row by row.
+    """
+
+    height: int
+    width: int
+    bits: int
+    order: str
+    offset: int
+
+
+def plain_image(body: memoryview) -> PlainImage | None:
+    """Tell where the pixels lie of one uncompressed image in one strip, which is how most microscopes write.
+
+    Args:
+        body: The whole file.
+
+    Returns:
+        None for a file of any other kind, one that contradicts itself or has not all its bytes: it takes a reader that
+        knows all of TIFF to tell what is in it, or what is wrong.
+    """
+    layout = _layout(bytes(body[:16]))
+    tags = _single_values(body, layout) if layout else None
+    if layout is None or tags is None or not tags.keys() >= {_WIDTH, _HEIGHT, _BITS, _OFFSETS, _COUNTS}:
+        return None
+    if any(tags[tag] not in known for tag, known in _PLAIN.items() if tag in tags):
+        return None
+    height, width, bits, offset = (tags[tag] for tag in (_HEIGHT, _WIDTH, _BITS, _OFFSETS))
+    needed = height * width * bits // 8
+    if tags.get(_STRIP_ROWS, height) < height or not 0 < needed <= tags[_COUNTS] or offset + tags[_COUNTS] > len(body):
+        return None
+    return PlainImage(height, width, bits, layout.order, offset)
+
+
+def _single_values(body: memoryview, layout: _Layout) -> dict[int, int] | None:
+    """Read the one directory of a file; None unless each tag that may say something of pixels has one whole number."""
+    entries = _entries(body[: layout.directory + _DIRECTORY_BYTES], layout.directory, layout)
+    values: dict[int, int] = {}
+    for tag, kind, length, at in entries:
+        if tag in _BESIDE_THE_POINT:
+            continue
+        is_one = length == 1 and kind in {3, 4, 16} and _TYPE_BYTES[kind] <= layout.offset_bytes
+        if not is_one or tag in values or tag not in _SIZES | _PLAIN.keys():
+            return None
+        (values[tag],) = struct.unpack_from(layout.order + _TYPE_CODES[kind], body, at)
+    end = layout.directory + struct.calcsize(f"={layout.length}") + len(entries) * layout.entry_bytes
+    if not entries or end + layout.offset_bytes > len(body):
+        return None
+    (count,) = struct.unpack_from(layout.order + layout.length, body, layout.directory)
+    (further,) = struct.unpack_from(layout.order + layout.offset, body, end)
+    return values if count == len(entries) and not further else None
+
+
 def directory_at(head: bytes) -> int | None:
     """Tell where the directory of the first image lies, or None when the bytes are no TIFF's."""
     layout = _layout(head)
@@ -103,7 +175,7 @@ def _is_big(head: bytes) -> bool:
     return head[:4] in _BIG_MARKS and len(head) >= 8
 
 
-def _entries(body: bytes, start: int, layout: _Layout) -> list[tuple[int, int, int, int]]:
+def _entries(body: bytes | memoryview, start: int, layout: _Layout) -> list[tuple[int, int, int, int]]:
     """List the directory's entries (tag, type, length, place of the value) as far as the bytes reach."""
     size = struct.calcsize(f"{layout.order}{layout.length}")
     if start + size > len(body):

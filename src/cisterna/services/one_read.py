@@ -210,11 +210,12 @@ class _Reading:
         found = tally.found
         digest = found["sha512"]
         self._compare(file, delivered, found)
+        # Sending goes through the kernel and pushes the bytes out of the processor's cache, so measuring comes first.
+        reading = self._meter.read(body, path=file.path) if is_measured else None
         content_path, is_new = self._place(digest, f"{self._plan.staging}/{digest[:40]}")
         if is_new:
             with _as_it_was_read(file):
                 self._put(content_path, body, stored=source.stored)
-        reading = self._meter.read(body, path=file.path) if is_measured else None
         return ReadFile(self._entry(file, found, content_path), reading)
 
     def _put(self, content_path: str, body: memoryview, *, stored: SourceObject | None) -> None:

@@ -79,6 +79,7 @@ def h5ad_of(
         _put_names(file, "obs", barcodes(matrix.shape[0]) if obs is None else obs)
         _put_names(file, "var", names)
         within = file.create_group("layers")
+        within.attrs["encoding-type"], within.attrs["encoding-version"] = "dict", "0.1.0"
         for name, layer in (layers or {}).items():
             _put(within, name, layer, kept)
         if raw is not None:
@@ -157,5 +158,6 @@ def _put_parts(group: h5py.Group, matrix: Counts) -> None:
 
 def _put_names(group: h5py.Group, name: str, names: Sequence[str]) -> None:
     table = group.create_group(name)
-    table.attrs["_index"], table.attrs["encoding-type"] = "_index", "dataframe"
+    table.attrs["_index"], table.attrs["column-order"] = "_index", np.zeros(0, "S1")
+    table.attrs["encoding-type"], table.attrs["encoding-version"] = "dataframe", "0.2.0"
     table.create_dataset("_index", data=list(names), dtype=h5py.string_dtype())

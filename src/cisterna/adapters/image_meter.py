@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cisterna.adapters.image_planes import Unreadable, planes
+from cisterna.adapters.image_planes import NotRead, Unreadable, planes
 from cisterna.adapters.plane_metrics import STRUCTURE_MIN, Metrics, measure_plane
 from cisterna.adapters.thumbnail import draw
 from cisterna.ports.quality import EMPTY_SNR, Reading
@@ -101,6 +101,8 @@ class TiffMeter:
         del path
         try:
             gathered = self.gather(planes(body, limit_bytes=self._limit_bytes))
+        except NotRead as why:
+            return Reading(unmeasured=f"not measured: {why}", metrics=dict.fromkeys(self.names))
         except Unreadable as problem:
             return Reading(problem=str(problem), metrics=dict.fromkeys(self.names))
         if gathered is None:

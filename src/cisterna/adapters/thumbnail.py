@@ -27,7 +27,7 @@ def draw(image: NDArray[Any], *, low: float, high: float) -> bytes:
     """
     factor = -(-max(image.shape) // SIDE_MAX)
     small = np.empty(tuple(-(-size // factor) for size in image.shape), np.float64)
-    plane = frozen(image)
+    plane = frozen(image.astype(np.float32) if image.dtype == np.float16 else image)  # numba has no half precision
     is_counted = plane.dtype.kind == "u" and factor * np.iinfo(plane.dtype).max < _HELD
     shrink(plane, factor, np.empty(plane.shape[1], np.uint32 if is_counted else np.float64), small)
     if not high > low:

@@ -240,7 +240,7 @@ class _Reading:
         if is_measured:
             limit = self._plan.image_limit_bytes
             reading = Reading(
-                problem=f"not measured: {file.size_bytes} bytes are more than measure.image_limit_bytes, {limit}"
+                unmeasured=f"not measured: {file.size_bytes} bytes are more than measure.image_limit_bytes, {limit}"
             )
         return ReadFile(entry, reading)
 

@@ -26,8 +26,6 @@ _UNCOMPRESSED = 1
 _COMPRESSIONS = {_UNCOMPRESSED, 5, 8, 32_773, 32_946, 50_000}
 """None, LZW, deflate (two codes), PackBits and Zstandard: what these unpack fills a buffer of the size that the header
 claims, and no more. Others, such as JPEG, tell of a size of their own in the middle of the pixels."""
-
-
 _AS_IT_IS = {"is_lsm": False, "is_scanimage": False, "is_ndpi": False}
 """Page by page as the file lists them: of these kinds tifffile makes pages up from what it finds in the first."""
 
@@ -87,7 +85,7 @@ def planes(body: memoryview, *, limit_bytes: int) -> Iterator[NDArray[Any]]:
 
     Raises:
         Unreadable: The header's claims do not fit the bytes there are or the limit, or the content cannot be decoded.
-        NotRead: As said there.
+        NotRead: Its pixels are compressed in a way that is not read here.
     """
     if len(body) == 0:
         raise Unreadable("the file is empty")
@@ -143,7 +141,8 @@ def _require_honest(page: TiffPage, available: int, limit_bytes: int) -> int:
     if page.dtype is None or page.dtype.kind not in "biuf":
         raise Unreadable(f"its pixels are of a type that is not measured ({page.bitspersample} bits)")
     if page.compression not in _COMPRESSIONS:
-        raise NotRead(f"its pixels are compressed in a way that is not read here ({page.compression!s:.40})")
+        how = getattr(page.compression, "name", page.compression)
+        raise NotRead(f"its pixels are compressed in a way that is not read here ({how})")
     claimed = _require_fit(*page.shape, page.dtype.itemsize, limit_bytes=limit_bytes)
     segments = list(zip(page.dataoffsets, page.databytecounts, strict=True))
     if not segments or any(count <= 0 for _, count in segments):

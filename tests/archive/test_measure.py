@@ -168,16 +168,40 @@ def test_each_image_has_a_row_and_what_is_too_large_says_so(facility: Facility) 
     rows = dict(
         zip(
             table["path"],
-            zip(table["region"], table["field"], table["problem"], table["focus"], strict=True),
+            zip(table["region"], table["field"], table["problem"], table["focus"], table["unmeasured"], strict=True),
             strict=True,
         )
     )
     assert rows.keys() == {path for path in RUN if path.endswith(".tiff")}
-    assert rows["0/A1_0_BF.tiff"] == ("A1", "0", None, float(ord("A")))
-    assert rows["0/A1_3_BF.tiff"] == ("A1", "3", "0/A1_3_BF.tiff is no image", None)
-    region, _, problem, focus = rows["0/stack_0_BF.tiff"]
-    assert (region, focus) == ("stack", None)
-    assert "10000 bytes are more than measure.image_limit_bytes, 4096" in str(problem)
+    assert rows["0/A1_0_BF.tiff"] == ("A1", "0", None, float(ord("A")), None)
+    assert rows["0/A1_3_BF.tiff"] == ("A1", "3", "0/A1_3_BF.tiff is no image", None, None)
+    region, _, problem, focus, unmeasured = rows["0/stack_0_BF.tiff"]
+    assert (region, problem, focus) == ("stack", None, None)
+    assert "10000 bytes are more than measure.image_limit_bytes, 4096" in str(unmeasured)
+
+
+class BrokenMeter(ByteMeter):
+    """Fails at an image."""
+
+    def read(self, body: memoryview, *, path: str) -> Reading:
+        if path.endswith("A1_3_BF.tiff"):
+            raise IndexError("out of range")
+        return super().read(body, path=path)
+
+
+def test_a_meter_that_fails_costs_one_file_its_metrics_and_the_run_nothing(facility: Facility) -> None:
+    facility.meter = BrokenMeter()
+    facility.write("run", RUN)
+    version = facility.detect("run").version_id
+
+    facility.measure(version, facility.lease(version))
+
+    assert facility.version(version).stage is Stage.MEASURED
+    table = table_of(facility, version, METRICS_PATH)
+    rows = dict(zip(table["path"], zip(table["unmeasured"], table["focus"], strict=True), strict=True))
+    assert rows["0/A1_3_BF.tiff"] == ("what measures it failed (IndexError: out of range)", None)
+    assert rows["0/A1_0_BF.tiff"] == (None, float(ord("A")))
+    assert {file.path for file in manifest_of(facility, version).files} == set(RUN)
 
 
 def test_a_run_without_images_has_an_empty_table_and_not_none(facility: Facility) -> None:

@@ -223,6 +223,15 @@ def test_a_coarse_clock_makes_no_gaps() -> None:
     assert (rate.slow, rate.fast, rate.variation) == (0, 0, 0)
 
 
+def test_a_tick_that_fits_into_the_time_more_often_than_there_are_numbers_gives_no_rate_and_no_crash() -> None:
+    times = np.repeat([0, 1e-300, *np.linspace(1, 1e30, 98)], 6)
+
+    reading = read(fcs_of(np.stack([times, times], axis=1), ("Time", "FSC-A"), kind="D", bits=64))
+
+    assert rate_of(times) is None
+    assert (reading.problem, reading.metrics["events"], reading.metrics["slow_time_share"]) == (None, 600, None)
+
+
 def test_one_time_far_away_is_a_gap_and_no_crash() -> None:
     times = np.append(np.linspace(0, 100, 5000), 1e29)
 

@@ -233,6 +233,8 @@ HEAD = b"%%MatrixMarket matrix coordinate integer general\n"
         pytest.param(HEAD + b"2 2 1\n1 1 five\n", "not feature, barcode and count", id="word"),
         pytest.param(HEAD + b"2 2 1\n1 1\n", "not feature, barcode and count", id="two cells"),
         pytest.param(HEAD + b"2 2 2\n1 1 5\n1 1 6\n", "told of before", id="twice"),
+        pytest.param(HEAD + b"12 12 1\n1_0 1 5\n", "not feature, barcode and count", id="a line drawn through a place"),
+        pytest.param(HEAD + b"12 12 1\n1 1 1_0\n", "not feature, barcode and count", id="a line drawn through a count"),
         pytest.param(HEAD + b"2 2 1\n" + b"1" * 2_000_000, "more than 1 MiB", id="endless line"),
     ],
 )

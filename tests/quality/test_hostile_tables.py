@@ -215,3 +215,11 @@ def test_both_readers_of_a_text_agree_where_its_records_end(header: str, body: s
 
     assert not (reading.problem or "").startswith(("it cannot be read", "where its rows end"))
     assert reading == meter.read(memoryview(whole), path="a.csv")
+
+
+@pytest.mark.timeout(60)
+def test_a_line_in_many_members_takes_no_longer_than_in_one(read: Read) -> None:
+    """Each of them adds a byte to what is looked at; all of it at every byte would take an hour."""
+    reading = read(gzip.compress(b"x") * 100_000, "a.csv.gz")
+
+    assert "a header and no row" in (reading.problem or "")

@@ -121,7 +121,7 @@ def test_every_way_of_writing_the_same_pixels_gives_the_same_metrics(options: di
     assert reading.metrics == read(tiff(image)).metrics
 
 
-@pytest.mark.parametrize("dtype", ["bool", "uint8", "uint16", "uint32", "int16", "float32", "float64"])
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "uint16", "uint32", "int16", "float16", "float32", "float64"])
 def test_every_type_of_pixel_is_read(dtype: str) -> None:
     reading = read(tiff(picture(dtype)))
 
@@ -161,6 +161,27 @@ def test_bitmaps_of_older_instruments_are_read(kind: str) -> None:
     assert read(file.getvalue()).metrics["mean_counts"] == pytest.approx(picture("uint8").mean())
 
 
+def many_entries(*, texts: int) -> bytes:
+    """An image of one pixel that names one text of a MiB many times as its description."""
+    entries = [entry(256, 4, 1, 1), entry(257, 4, 1, 1), entry(258, 3, 1, 8), entry(273, 4, 1, 8), entry(279, 4, 1, 1)]
+    entries += [entry(270, 2, 1 << 20, 8)] * texts
+    directory = struct.pack("<H", len(entries)) + b"".join(entries) + bytes(4)
+    return b"II*\0" + struct.pack("<I", 8 + (1 << 20)) + b"x" * (1 << 20) + directory
+
+
+def many_pages(count: int, *, strips: int = 20_000) -> bytes:
+    """Pages of one column, each of which names the same strips."""
+    lists = struct.pack(f"<{strips}I", *[8] * strips) + struct.pack(f"<{strips}I", *[1] * strips)
+    body = b"II*\0" + struct.pack("<I", 8 + len(lists)) + lists
+    for page in range(count):
+        entries = [entry(256, 4, 1, 1), entry(257, 4, 1, strips), entry(258, 3, 1, 8), entry(262, 3, 1, 1)]
+        entries += [entry(273, 4, strips, 8), entry(278, 4, 1, 1), entry(279, 4, strips, 8 + 4 * strips)]
+        directory = struct.pack("<H", len(entries)) + b"".join(entries)
+        is_last = page == count - 1
+        body += directory + struct.pack("<I", 0 if is_last else len(body) + len(directory) + 4)
+    return body
+
+
 LOOP = bytearray(lying_tiff(4, 4, next_page=8) + b"\0" * 64)
 ENTITIES = (
     '<?xml version="1.0"?><!DOCTYPE o [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;">]>'
@@ -181,6 +202,8 @@ HOSTILE = {
     "compressed, claims 37 GiB": (lying_tiff(141_000, 141_000, compression=8), "claims"),
     "a list of pages in a circle": (bytes(LOOP), "circle"),
     "1e9 strips": (lying_tiff(64, 64).replace(entry(273, 4, 1, 8), entry(273, 4, 10**9, 8)), ""),
+    "a text of a MiB, 200 times": (many_entries(texts=200), "asks for more values than"),
+    "a list of strips for each of 100 pages": (many_pages(100), "asks for more values than"),
     "half a file": (tiff(picture())[: 96 * 80], "ends early"),
     "half a compressed file": (tiff(picture(), compression="zlib")[:2000], ""),
     "deflate that is none": (tiff(picture(), compression="zlib").replace(b"\x78", b"\x00"), ""),
@@ -263,7 +286,7 @@ def test_no_damage_to_a_file_is_an_exception(data: st.DataObject) -> None:
 
     reading = read(bytes(body), TiffMeter(limit_bytes=64 * 2**20))
 
-    assert reading.problem or reading.thumbnail or reading.metrics["nonfinite_share"] == 1.0
+    assert reading.problem or reading.unmeasured or reading.thumbnail or reading.metrics["nonfinite_share"] == 1.0
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 900), (900, 1), (255, 257), (512, 512), (2048, 1000)])
@@ -303,3 +326,29 @@ def test_many_threads_give_what_one_gives() -> None:
         together = list(pool.map(read, bodies))
 
     assert together == alone
+
+
+@pytest.mark.parametrize("compression", ["jpeg", "lzma"])
+def test_what_is_compressed_in_a_way_that_is_not_read_says_nothing_against_the_image(compression: str) -> None:
+    reading = read(tiff(picture("uint8"), compression=compression))
+
+    assert reading.problem is None
+    assert "compressed in a way that is not read here" in (reading.unmeasured or "")
+    assert reading.metrics == dict.fromkeys(METER.names)
+
+
+def test_every_page_of_a_file_that_scanimage_wrote_is_measured() -> None:
+    """Of such a file tifffile makes up all pages but the first, which then have no directory of their own."""
+    pages, body = 6, b"II*\0" + struct.pack("<I", 8)
+    for page in range(pages):
+        start, pixels = len(body), bytes([page]) * 16
+        entries = [entry(256, 4, 1, 4), entry(257, 4, 1, 4), entry(258, 3, 1, 8), entry(259, 3, 1, 1)]
+        entries += [entry(262, 3, 1, 1), entry(270, 2, 6, start + 134), entry(273, 4, 1, start + 140)]
+        entries += [entry(277, 3, 1, 1), entry(278, 4, 1, 4), entry(279, 4, 1, 16)]
+        following = start + 156 if page < pages - 1 else 0
+        directory = struct.pack("<H", len(entries)) + b"".join(entries) + struct.pack("<I", following)
+        body += directory.ljust(134, b"\0") + b"state." + pixels
+
+    reading = read(body)
+
+    assert (reading.problem, reading.metrics["planes"], reading.metrics["maximum_counts"]) == (None, 6, 5)

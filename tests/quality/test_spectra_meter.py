@@ -537,3 +537,24 @@ def test_a_text_without_an_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> N
 
     assert "it holds one array or text of more than 1 MiB" in (read(body).problem or "")
     assert spectrum_array.TEXT_BYTES_MAX > xml_feed._TOKEN_BYTES
+
+
+def test_what_a_term_of_a_group_has_besides_is_not_what_is_read_of_it() -> None:
+    more = " ".join(f'a{number}="1"' for number in range(9))
+    group = f'<referenceableParamGroup id="g"><cvParam {more} {term("MS:1000511", 2)[9:]}</referenceableParamGroup>'
+    one = spectrum(Scan(), 0).replace(term("MS:1000511", 1), '<referenceableParamGroupRef ref="g"/>')
+
+    reading = read(plain(document([one]).replace("<run", f"{group}<run", 1)))
+
+    assert (reading.problem, reading.metrics["ms2_spectra"]) == (None, 1)
+
+
+def test_a_number_of_a_group_that_is_too_long_to_be_one_is_not_cut_to_another() -> None:
+    group = f'<referenceableParamGroup id="g">{term("MS:1000285", "12." + "0" * 99)}</referenceableParamGroup>'
+    one = spectrum(Scan(), 0).replace(
+        "<binaryDataArrayList", '<referenceableParamGroupRef ref="g"/><binaryDataArrayList', 1
+    )
+
+    found = read(plain(document([one]).replace("<run", f"{group}<run", 1))).metrics
+
+    assert (found["invalid_values"], found["tic_stated_share"]) == (1, 0.0)

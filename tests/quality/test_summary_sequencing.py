@@ -184,3 +184,9 @@ def test_our_suites_use_columns_that_exist_and_the_page_names_their_checks(kind:
         assert "rows" not in rule or rule["rows"]["column"] in table
         assert f"`{rule['check']}`" in PAGE
     assert suite.get("limits", {}) == (DEFAULT_LIMITS if kind == SEQUENCING else {})
+
+
+def test_a_file_of_nothing_but_q0_counts_in_the_effective_quality() -> None:
+    row = row_of(a={"effective_quality_phred": -0.0}, b={"effective_quality_phred": 30})
+
+    assert row["effective_quality_phred"] == pytest.approx(3.006, abs=0.001)  # of (1 + 0.001) / 2

@@ -395,3 +395,15 @@ class TestParquet(TestText):
     @pytest.fixture
     def good(self) -> tuple[str, bytes]:
         return "a.parquet", table_as_parquet({"n": list(range(500)), "x": [f"text {n}" for n in range(500)]})
+
+
+@pytest.mark.parametrize(
+    "number", ["+1", "-2", "1.", ".5", "1e5", "1e999", "+inf", "-Inf", "iNF", "INFINITY", "NAN", "-nAn"]
+)
+@pytest.mark.parametrize("other", ["2", "n.d."], ids=["among numbers", "beside a text"])
+def test_whether_a_text_is_a_number_does_not_depend_on_what_stands_beside_it(
+    read: Read, number: str, other: str
+) -> None:
+    metrics = read(f"a,b\n{number},x\n{number},y\n{other},z\n".encode()).metrics
+
+    assert (metrics["numeric_columns"], metrics["mixed_columns"]) == ((1, 0) if other == "2" else (0, 1))

@@ -231,3 +231,13 @@ def test_no_bytes_raise_anything(kind: str, body: bytes, changes: list[tuple[int
     assert not (measured and (found.problem or found.unmeasured))
     assert measured or found.problem or found.unmeasured or kind == "Error"
     assert np.isfinite(measured).all()
+
+
+def test_more_records_than_any_flow_cell_has_are_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cisterna.adapters.interop_file._RECORDS_MAX", 3)
+    body = tile_metrics({(1, tile): (1000.0, 800.0) for tile in range(1101, 1105)})
+
+    reading = read(body, "Tile")
+
+    assert reading.problem is None
+    assert "records, and at most 3 are read" in (reading.unmeasured or "")

@@ -130,3 +130,37 @@ def test_planes_that_are_there_are_never_missing_and_counts_are_bounded(holes: s
     assert all(count > 0 for count in counts.values())
     assert sum(counts.values()) <= len(holes)
     assert counts == missing(placed[::-1])
+
+
+HERD = 50_000
+STRANGE: dict[str, tuple[Callable[[int], Placed], dict[str, int]]] = {
+    "each image in a channel of its own": (
+        lambda one: Placed("A1", str(one), f"c{one}", 0, 0),
+        {"channels": HERD * (HERD - 1)},
+    ),
+    "stacks of a first and a last plane": (
+        lambda one: Placed("A1", str(one // 2), "BF", one % 2 * 100_000, 0),
+        {"z_planes": HERD // 2 * 99_999},
+    ),
+    "each image in a well and at a time of its own": (
+        lambda one: Placed(f"A{one}", "0", "BF", 0, one),
+        {"wells": HERD * (HERD - 1)},
+    ),
+    "each image in a field and at a time of its own": (
+        lambda one: Placed("A1", str(one), "BF", 0, one),
+        {"fields": HERD * (HERD - 1)},
+    ),
+    "files of a first and a last time": (
+        lambda one: Placed("A1", "0", "BF", 0, one % 2 * 100_000, f"{one // 2}.nd2"),
+        {"time_points": HERD // 2 * 99_999},
+    ),
+}
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("name", STRANGE, ids=list(STRANGE))
+def test_what_is_missing_is_reckoned_however_much_it_is(name: str) -> None:
+    """One by one, it would take hours."""
+    make, expected = STRANGE[name]
+
+    assert missing([make(one) for one in range(HERD)]) == expected

@@ -179,7 +179,7 @@ def _entries_apart(lines: bytes) -> tuple[Numbers, Numbers, Numbers]:
     cells = [line.split() for line in lines.splitlines() if line.strip()]
     odd = next((line for line in cells if len(line) != 3), None)
     try:
-        if odd is None:
+        if odd is None and b"_" not in lines:  # which Python takes for a mark between thousands
             genes, barcodes = (np.array([int(line[at]) for line in cells], np.int64) for at in (0, 1))
             return genes, barcodes, np.array([float(line[2]) for line in cells])
     except (ValueError, OverflowError) as error:

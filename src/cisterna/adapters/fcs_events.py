@@ -5,13 +5,12 @@ What is compiled here runs at the memory's pace and free of the interpreter's lo
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from cisterna.adapters.compiled import compiled
 from cisterna.domain.fcs_layout import Layout, Parameter
 
 Values = NDArray[Any]
@@ -22,19 +21,8 @@ NONFINITE = 1e30
 _EXACT_BITS = 24
 """Whole numbers of so many bits are the same in single precision."""
 
-_P = ParamSpec("_P")
-_R = TypeVar("_R")
 
-
-def _compiled(function: Callable[_P, _R]) -> Callable[_P, _R]:
-    """Compile at first use, and keep what is compiled where there is a place for it."""
-    try:
-        return cast("Callable[_P, _R]", numba.njit(nogil=True, cache=True)(function))
-    except RuntimeError:  # numba finds no folder it may write to: a read-only installation of a user without a home
-        return cast("Callable[_P, _R]", numba.njit(nogil=True)(function))
-
-
-@_compiled
+@compiled
 def count_rows(block: Values, tops: Values, biggest: Values, counts: Values, extremes: Values) -> None:
     """Look at every value of a block of events.
 

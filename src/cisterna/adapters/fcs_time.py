@@ -42,7 +42,7 @@ class Rate(NamedTuple):
 
 
 def rate_of(times: NDArray[Any]) -> Rate | None:
-    """Count the events of equal stretches of time; None for too few events, or a clock that is too coarse."""
+    """Count the events of equal stretches of time; None for too few events, or a clock with no tick to go by."""
     known: NDArray[np.float64] = times[np.abs(times) <= NONFINITE].astype(np.float64)
     distinct = np.unique(known)
     bins = min(BINS, len(known) // EVENTS_A_BIN, len(distinct) // 3)
@@ -55,6 +55,8 @@ def rate_of(times: NDArray[Any]) -> Rate | None:
         span += tick
         width = np.ceil(width / tick - 1e-6) * tick
     whole = int(span / width + 1e-6)
+    if whole < 1:
+        return None  # a tick so small beside the span that there is no number for how many fit into it
     place = ((known - distinct[0]) / width + 1e-6).astype(np.int64)
     counts = np.bincount(np.minimum(place, whole), minlength=whole + 1)[:whole]
     if span / width - whole < 1e-6:  # the last moment itself

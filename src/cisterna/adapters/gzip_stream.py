@@ -7,6 +7,8 @@ from typing import Any, cast
 
 from isal import isal_zlib
 
+from cisterna.adapters.byte_blocks import ByteBlocks
+
 _Damaged = cast("type[Exception]", isal_zlib.error)  # its stub says that it is an exception, not a class of them
 _GZIP = b"\x1f\x8b"
 _IN_BYTES, _OUT_BYTES = 64 * 1024, 1024 * 1024
@@ -30,29 +32,39 @@ class GzipStream:
         self._member: Any = None
         self._members = 0
         self._held = b""
+        self._blocks = ByteBlocks(_IN_BYTES)
         self._in_bytes = self._out_bytes = 0
 
     def unpack(self, piece: memoryview) -> Iterator[bytes]:
-        """Give what the next bytes unpack to, in pieces of at most 1 MiB."""
-        for start in range(0, len(piece), _IN_BYTES):
-            packed = bytes(piece[start : start + _IN_BYTES])
-            self._in_bytes += len(packed)
-            while packed and self.problem is None:
-                if self._member is None:
-                    packed = self._begin(packed)
-                    continue
-                unpacked, packed = self._go_on(packed)
-                if unpacked:
-                    yield unpacked
-            if self.problem is not None:
-                return
+        """Give what the next bytes unpack to, in pieces of at most 2 MiB, which many small members fill together."""
+        if self.problem is None:
+            for block in self._blocks.add(piece):
+                yield from self._unpacked(block)
 
-    def end(self) -> None:
-        """Say that there are no more bytes; a member that has not come to its end is a `problem`."""
+    def end(self) -> Iterator[bytes]:
+        """Say that there are no more bytes, and give what is left; a member that has not ended is a `problem`."""
+        for block in self._blocks.rest():
+            yield from self._unpacked(block)
         if self.problem is None and (self._member is not None or (self._held and not self._members)):
             self.problem = "its packed data end in the middle: the file was cut off; copy it again"
         elif self.problem is None and self._held:
             self.problem = _after_end(self._held)
+
+    def _unpacked(self, packed: bytes) -> Iterator[bytes]:
+        self._in_bytes += len(packed)
+        held, held_bytes = list[bytes](), 0
+        while packed and self.problem is None:
+            if self._member is None:
+                packed = self._begin(packed)
+                continue
+            unpacked, packed = self._go_on(packed)
+            held.append(unpacked)
+            held_bytes += len(unpacked)
+            if held_bytes >= _OUT_BYTES:
+                yield b"".join(held)
+                held, held_bytes = [], 0
+        if held_bytes:
+            yield b"".join(held)
 
     def _begin(self, packed: bytes) -> bytes:
         """Look at what a member begins with, which may come in two pieces."""

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cisterna.adapters.image_planes import Unreadable, pages, planes
+from cisterna.adapters.image_planes import NotRead, Unreadable, pages, planes
 from cisterna.adapters.plane_metrics import STRUCTURE_MIN, MeasuredPlane, Metrics, measure_plane
 from cisterna.adapters.thumbnail import draw
 from cisterna.ports.profile import FilePlanes, TakenPlane
@@ -116,6 +116,8 @@ class TiffMeter:
             if apart is not None:
                 return apart
             gathered = self.gather(planes(body, limit_bytes=self._limit_bytes))
+        except NotRead as why:
+            return Reading(unmeasured=f"not measured: {why}", metrics=dict.fromkeys(self.names))
         except Unreadable as problem:
             return Reading(problem=str(problem), metrics=dict.fromkeys(self.names))
         if gathered is None:

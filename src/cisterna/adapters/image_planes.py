@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tifffile import TiffFile, TiffPage
 
+from cisterna.adapters.tiff_directory import PAGES_MAX, directory_fault
 from cisterna.domain.errors import InvalidInput
 from cisterna.domain.tiff_header import plain_image
 
@@ -20,17 +21,25 @@ if TYPE_CHECKING:
 
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what it warns of becomes the reading's problem
 
-_PAGES_MAX = 65_536
 _BITMAPS = {b"BM": "BMP", b"\x89PNG\r\n\x1a\n": "PNG"}
 _TIFF_MARKS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _UNCOMPRESSED = 1
 _SINGLE = ("imagewidth", "imagelength", "imagedepth", "samplesperpixel", "bitspersample", "tilewidth", "tilelength")
+_COMPRESSIONS = {_UNCOMPRESSED, 5, 8, 32_773, 32_946, 50_000}
+"""None, LZW, deflate (two codes), PackBits and Zstandard: what these unpack fills a buffer of the size that the header
+claims, and no more. Others, such as JPEG, tell of a size of their own in the middle of the pixels."""
+_AS_IT_IS = {"is_lsm": False, "is_scanimage": False, "is_ndpi": False}
+"""Page by page as the file lists them: of these kinds tifffile makes pages up from what it finds in the first."""
 
 
 class Unreadable(InvalidInput):
     """The bytes are no image that can be measured; the message says why, for a technician."""
 
     code = "unreadable-image"
+
+
+class NotRead(InvalidInput):
+    """The bytes may be an image, of a kind whose pixels are not read here; the message says which."""
 
 
 class _View(io.RawIOBase):
@@ -84,6 +93,7 @@ def pages(body: memoryview, *, limit_bytes: int) -> Iterator[tuple[int, Sequence
 
     Raises:
         Unreadable: The header's claims do not fit the bytes there are or the limit, or the content cannot be decoded.
+        NotRead: Its pixels are compressed in a way that is not read here.
     """
     if len(body) == 0:
         raise Unreadable("the file is empty")
@@ -92,7 +102,7 @@ def pages(body: memoryview, *, limit_bytes: int) -> Iterator[tuple[int, Sequence
         raise Unreadable("the file does not begin as a TIFF, BMP or PNG image does")
     try:
         yield from _bitmap(body, kind, limit_bytes) if kind else _tiff(body, limit_bytes)
-    except (Unreadable, GeneratorExit):
+    except (Unreadable, NotRead, GeneratorExit):
         raise
     except Exception as error:  # a parser of hostile bytes may fail in any way; all of them are the file's problem
         raise Unreadable(f"the image cannot be decoded ({type(error).__name__}: {str(error)[:200]})") from error
@@ -114,13 +124,13 @@ def _tiff(body: memoryview, limit_bytes: int) -> Iterator[tuple[int, Sequence[ND
         flat = np.frombuffer(body, kind, count=plain.height * plain.width, offset=plain.offset)
         yield 0, tuple(_planes_of(flat.reshape(plain.height, plain.width)))
         return
-    with TiffFile(_View(body)) as tiff:
-        left, number, seen = limit_bytes, 0, set[int]()
+    fault = directory_fault(body)
+    if fault is not None:
+        raise Unreadable(fault)
+    with TiffFile(_View(body), **_AS_IT_IS) as tiff:
+        left, number = limit_bytes, 0
         for page in _pages(tiff):
             number += 1
-            if page.offset in seen or number > _PAGES_MAX:
-                raise Unreadable(f"its list of pages runs in a circle or exceeds {_PAGES_MAX}")
-            seen.add(page.offset)
             if page.is_reduced:
                 continue
             left -= _require_honest(page, len(body), left)
@@ -130,13 +140,14 @@ def _tiff(body: memoryview, limit_bytes: int) -> Iterator[tuple[int, Sequence[ND
 
 
 def _pages(tiff: TiffFile) -> Iterator[TiffPage]:
-    for index in range(_PAGES_MAX + 1):
+    for index in range(PAGES_MAX):
         try:
             page = tiff.pages[index]
         except IndexError:
             return
-        if isinstance(page, TiffPage):
-            yield page
+        if not isinstance(page, TiffPage):
+            raise Unreadable(f"its page {index + 1:,} has no directory of its own")
+        yield page
 
 
 def _require_honest(page: TiffPage, available: int, limit_bytes: int) -> int:
@@ -145,6 +156,9 @@ def _require_honest(page: TiffPage, available: int, limit_bytes: int) -> int:
         raise Unreadable(f"its pixels are of a type that is not measured ({page.bitspersample} bits)")
     if not all(isinstance(getattr(page, name), int) for name in _SINGLE):
         raise Unreadable("its header gives several numbers where one belongs")  # to multiply a list makes it longer
+    if page.compression not in _COMPRESSIONS:
+        how = getattr(page.compression, "name", page.compression)
+        raise NotRead(f"its pixels are compressed in a way that is not read here ({how})")
     claimed = _require_fit(*page.shape, page.dtype.itemsize, limit_bytes=limit_bytes)
     segments = list(zip(page.dataoffsets, page.databytecounts, strict=True))
     if not segments or any(count <= 0 for _, count in segments):

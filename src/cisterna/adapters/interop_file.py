@@ -33,6 +33,8 @@ _FILE = re.compile(r"(?:.+/)?InterOp/(Q|Tile|Error)MetricsOut\.bin")
 _Q30 = 30
 _UNBINNED = 50
 _LOT = 1 << 20
+_RECORDS_MAX = 8_000_000
+"""Ten thousand tiles in 400 cycles have four million; each takes a hundred bytes while they are told apart."""
 _WITHIN_HEADER = "it ends within its header; copy it again"
 _ERROR_ID_BYTES = {3: 30, 4: 12, 5: 16}
 _DENSITY, _CLUSTERS, _PASSED = 100, 102, 103
@@ -47,7 +49,7 @@ class _Wrong(Exception):
 
 
 class _Unknown(Exception):
-    """The file has a version that is not read here."""
+    """The file has a version that is not read here, or more in it than is."""
 
 
 def is_interop(path: str) -> bool:
@@ -89,6 +91,8 @@ def _records(body: memoryview, start: int, kind: np.dtype[Any], *, told: int) ->
         raise _Wrong(_WITHIN_HEADER)
     if rest % kind.itemsize:
         raise _Wrong(f"it ends within record {rest // kind.itemsize + 1:,}; copy it again")
+    if rest // kind.itemsize > _RECORDS_MAX:
+        raise _Unknown(f"it has {rest // kind.itemsize:,} records, and at most {_RECORDS_MAX:,} are read")
     return np.frombuffer(body, kind, offset=start)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cisterna.adapters.image_planes import Unreadable, planes
+from cisterna.adapters.image_planes import NotRead, Unreadable, planes
 from cisterna.adapters.label_image import draw_labels, encode_labels, label_objects
 from cisterna.adapters.local_service import Message, one_line
 from cisterna.adapters.model_package import Package
@@ -94,7 +94,7 @@ def read_image(body: bytes, *, path: str) -> np.ndarray[Any, np.dtype[Any]]:
     """Read an image file of one plane of grey values, y x, of a bounded size. Raises `InferenceFailed`."""
     try:
         found = list(itertools.islice(planes(memoryview(body), limit_bytes=PIXELS_MAX * _PIXEL_BYTES_MAX), 2))
-    except Unreadable as refusal:
+    except (NotRead, Unreadable) as refusal:
         raise InferenceFailed(f"{path}: {refusal}", path=path) from refusal
     if len(found) != 1:
         raise InferenceFailed(f"{path} is not one plane of grey values; the model takes one at a time", path=path)

@@ -88,7 +88,8 @@ class _FastqSpool:
         if self._size_bytes == 0:
             return "the file is empty"
         if self._packed is not None:
-            self._packed.end()
+            for unpacked in self._packed.end():
+                self._count(unpacked)
             if self._packed.problem is not None:
                 return self._packed.problem
         if self._packed is None and self._head[:2] == b"\x1f\x8b":

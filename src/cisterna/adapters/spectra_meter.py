@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
+from cisterna.adapters.byte_blocks import ByteBlocks
 from cisterna.adapters.gzip_stream import GzipStream
 from cisterna.adapters.spectra_reader import SpectraReader
 from cisterna.adapters.spectra_tally import METRICS
@@ -73,64 +74,50 @@ class _MakersSpool:
 
 
 class _SpectraSpool:
-    """Measures bytes in blocks of one size, so that it does not matter in what pieces they come."""
+    """Measures bytes in blocks, so that it does not matter in what pieces they come."""
 
     def __init__(self, *, is_gzip: bool) -> None:
         self._reader = SpectraReader()
         self._packed = GzipStream() if is_gzip else None
+        self._blocks = ByteBlocks(_BLOCK_BYTES)
         self._problem: str | None = None
-        self._held = bytearray()
         self._is_empty = True
 
     def write(self, piece: memoryview) -> None:
         """Measure the next bytes; after the first problem nothing is looked at any more."""
-        start = 0
-        while start < len(piece) and self._problem is None:
-            self._is_empty = False
-            part = piece[start : start + _BLOCK_BYTES - len(self._held)]
-            self._held += part
-            start += len(part)
-            if len(self._held) == _BLOCK_BYTES:
-                self._take()
+        self._is_empty = self._is_empty and not len(piece)
+        self._take(self._blocks.add(piece) if self._packed is None else self._packed.unpack(piece))
 
-    def _take(self) -> None:
-        block = bytes(self._held)
-        self._held.clear()
+    def _take(self, parts: Iterator[bytes]) -> None:
+        if self._problem is not None:
+            return
         try:
-            if self._packed is None:
-                self._reader.write(block)
-                return
-            for part in self._packed.unpack(memoryview(block)):
+            for part in parts:
                 self._reader.write(part)
-            self._problem = self._packed.problem
         except Refused as problem:
             self._problem = str(problem)
+        if self._packed is not None and self._packed.problem is not None:
+            self._problem = self._packed.problem
 
     def read(self, *, keep_on: Callable[[], None]) -> Reading:
         """Give what the file came to."""
         del keep_on
         if self._is_empty:
             return _bad("it is empty")
+        self._take(self._blocks.rest() if self._packed is None else self._packed.end())
         if self._problem is None:
-            self._take()
-        if self._problem is None:
-            self._problem = self._ended()
+            self._close()
         if self._problem is not None:
             return _bad(self._problem)
         tally, index = self._reader.tally, self._reader.index
         metrics = tally.metrics(index_wrong=index.is_wrong, checksum_wrong=index.has_wrong_checksum)
         return Reading(metrics=metrics, curves=tally.curves())
 
-    def _ended(self) -> str | None:
-        if self._packed is not None:
-            self._packed.end()
-            if self._packed.problem is not None:
-                return self._packed.problem
+    def _close(self) -> None:
         try:
             self._reader.close()
         except Refused as problem:
-            return str(problem)
-        return None
+            self._problem = str(problem)
 
 
 def _bad(problem: str) -> Reading:

@@ -27,7 +27,7 @@ from cisterna.adapters.xml_feed import Refused, XmlFeed
 Attributes = dict[str, str]
 
 _DEPTH_MAX = 64
-_GROUPS_MAX, _GROUP_TERMS_MAX = 1000, 200
+_GROUPS_MAX = 1000
 _TEXT_MAX = 64
 _LEVEL_MOST = 20
 _NUMBER_MOST = 1e30
@@ -36,6 +36,7 @@ _PPM = "UO:0000169"
 _SECONDS = {"UO:0000010": 1.0, "UO:0000031": 60.0, "UO:0000028": 0.001, "MS:1000038": 60.0}
 _ERROR_NAME = re.compile(r"mass (error|accuracy|deviation)|ppm error|error.{0,20}ppm", re.IGNORECASE)
 _TEXTS = frozenset({"offset", "indexListOffset", "fileChecksum"})
+_READ_OF_TERMS = ("accession", "value", "unitAccession")
 _BINARY_TAG_BYTES = len("<binary>")
 
 
@@ -56,8 +57,8 @@ class SpectraReader:
         self._has_mzml = False
         self._spectrum: Spectrum | None = None
         self._array: DeclaredArray | None = None
-        self._groups: dict[str, list[Attributes]] = {}
-        self._group: list[Attributes] | None = None
+        self._groups: dict[str, dict[str, Attributes]] = {}
+        self._group: dict[str, Attributes] | None = None
         self._ions = self._arrays = 0
         self._text: list[str] = []
         self._takers: dict[str, Callable[[Attributes], None]] = {
@@ -160,18 +161,19 @@ class SpectraReader:
     def _start_group(self, attributes: Attributes) -> None:
         if len(self._groups) >= _GROUPS_MAX:
             raise Refused(f"it has more than {_GROUPS_MAX:,} groups of terms")
-        self._group = self._groups.setdefault(attributes.get("id", "")[:1000], [])
+        self._group = self._groups.setdefault(attributes.get("id", "")[:1000], {})
 
     def _keep(self, attributes: Attributes) -> None:
-        """Keep a term of a group, to be taken wherever the group is referred to."""
-        if self._group is not None and len(self._group) < _GROUP_TERMS_MAX:
-            self._group.append({name: text[:_TEXT_MAX] for name, text in list(attributes.items())[:8]})
+        """Keep what is read of a term of a group, to be taken wherever the group is referred to."""
+        if self._group is not None:
+            kept = {name: attributes[name][: _TEXT_MAX + 1] for name in _READ_OF_TERMS if name in attributes}
+            self._group[kept["accession"]] = kept
 
     def _refer(self, attributes: Attributes) -> None:
         if self._spectrum is None:
             return
-        for term in self._groups.get(attributes.get("ref", ""), ()):
-            self._terms[term["accession"]](term)
+        for accession, term in self._groups.get(attributes.get("ref", ""), {}).items():
+            self._terms[accession](term)
 
     def _start_ion(self, attributes: Attributes) -> None:
         del attributes

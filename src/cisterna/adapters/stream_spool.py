@@ -9,7 +9,7 @@ from typing import Protocol
 from cisterna.adapters.file_fault import Fault
 from cisterna.adapters.local_service import one_line
 from cisterna.adapters.unpacking import Gunzip, Plain
-from cisterna.domain.errors import InvalidInput
+from cisterna.domain.errors import CisternaError, InvalidInput
 from cisterna.ports.quality import Reading
 
 
@@ -55,18 +55,21 @@ class StreamSpool:
             return Reading(problem="the file is empty", metrics=self._nothing)
         if self._ended is None:
             with self._told():
-                self._unpacker.finish()
+                for block in self._unpacker.finish():
+                    self._reader.take(block)
                 self._ended = self._reader.finish()
         return self._ended or Reading(problem="it could not be read", metrics=self._nothing)
 
     @contextmanager
     def _told(self) -> Iterator[None]:
-        """Make a reading of whatever goes wrong: no content may end the read that archives it."""
+        """Make a reading of whatever is wrong with the file: no content may end the read that archives it."""
         try:
             yield
         except Fault as fault:
             self._ended = Reading(problem=str(fault), metrics=self._nothing)
         except InvalidInput as refusal:
             self._ended = Reading(unmeasured=str(refusal), metrics=self._nothing)
+        except CisternaError:  # what lies beside the file could not be read, which says nothing against it
+            raise
         except Exception as error:  # noqa: BLE001 - a library may raise anything
             self._ended = Reading(problem=f"it cannot be read ({one_line(error)})", metrics=self._nothing)

@@ -29,7 +29,8 @@ _NULLS = (
     "NULL", "NaN", "None", "n/a", "nan", "null",
 )  # fmt: skip
 """What pandas takes for no value; without a schema there is no other word on it."""
-_NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$|^[+-]?(inf|Inf|INF|infinity|Infinity)$"
+_NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$|^[+-]?(?i:inf|infinity|nan)$"
+"""The texts that pyarrow takes for numbers: whether one is a number must not depend on what stands beside it."""
 _INTEGER = r"^[+-]?\d+$"
 _DATE = r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$"
 _MOMENT = r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])[T ]\d{2}:\d{2}(:\d{2}([.,]\d+)?)?(Z|[+-]\d{2}:?\d{2})?$"

@@ -45,7 +45,7 @@ def _blocks(image: NDArray[Any], coarse: NDArray[Any] | None) -> tuple[NDArray[A
             return coarse, float(_COARSE * _COARSE)
         return _means(coarse, factor // _COARSE), 1.0
     small = np.empty(tuple(-(-size // factor) for size in image.shape), np.float64)
-    plane = frozen(image)
+    plane = frozen(image.astype(np.float32) if image.dtype == np.float16 else image)  # numba has no half precision
     is_counted = plane.dtype.kind == "u" and factor * np.iinfo(plane.dtype).max < _HELD
     shrink(plane, factor, np.empty(plane.shape[1], np.uint32 if is_counted else np.float64), small)
     return small, 1.0

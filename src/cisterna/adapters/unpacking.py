@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cisterna.adapters.byte_blocks import ByteBlocks
 from cisterna.adapters.file_fault import Fault
 from cisterna.adapters.gzip_stream import GzipStream
 
@@ -15,13 +16,16 @@ _FREE_BYTES, _MOST_PACKED = 1 << 30, 250
 class Plain:
     """Gives what it takes."""
 
+    def __init__(self) -> None:
+        self._blocks = ByteBlocks(_BLOCK_BYTES)
+
     def feed(self, piece: memoryview) -> Iterator[bytes]:
         """Take the next bytes."""
-        for start in range(0, len(piece), _BLOCK_BYTES):
-            yield bytes(piece[start : start + _BLOCK_BYTES])
+        return self._blocks.add(piece)
 
-    def finish(self) -> None:
-        """End the file."""
+    def finish(self) -> Iterator[bytes]:
+        """End the file, and give what is left of it."""
+        return self._blocks.rest()
 
 
 class Gunzip:
@@ -29,16 +33,20 @@ class Gunzip:
 
     def __init__(self) -> None:
         self._stream = GzipStream(most_ratio=_MOST_PACKED, free_bytes=_FREE_BYTES)
+        self._blocks = ByteBlocks(_BLOCK_BYTES)
 
     def feed(self, piece: memoryview) -> Iterator[bytes]:
         """Take the next bytes. Raises `Fault`."""
-        yield from self._stream.unpack(piece)
+        for unpacked in self._stream.unpack(piece):
+            yield from self._blocks.add(unpacked)
         self._require_whole()
 
-    def finish(self) -> None:
-        """End the file. Raises `Fault` when it was cut off."""
-        self._stream.end()
+    def finish(self) -> Iterator[bytes]:
+        """End the file, and give what is left of it. Raises `Fault` when it was cut off."""
+        for unpacked in self._stream.end():
+            yield from self._blocks.add(unpacked)
         self._require_whole()
+        yield from self._blocks.rest()
 
     def _require_whole(self) -> None:
         if self._stream.problem is not None:

@@ -19,6 +19,7 @@ from cisterna.ports.quality import Meter, Reading, Spool
 from cisterna.ports.source import EnteredFolder, LandingZone, SourceFile
 from cisterna.services.arrival import Arrivals, finished_name, mark_of, upload_name
 from cisterna.services.crew import GivenUp, work_through
+from cisterna.services.guarded_meter import GuardedMeter
 
 READ_BYTES = 8 * 1024 * 1024
 """Most that is read of a large file at a time, while what was read before is digested.
@@ -128,7 +129,7 @@ class _Reading:
         self._plan = plan
         self._zone = zone
         self._store = store
-        self._meter = meter
+        self._meter = GuardedMeter(meter)
         self._placed = dict(plan.known)
         self._lock = threading.Lock()
         self._stop = threading.Event()
@@ -240,7 +241,7 @@ class _Reading:
         if is_measured:
             limit = self._plan.image_limit_bytes
             reading = Reading(
-                problem=f"not measured: {file.size_bytes} bytes are more than measure.image_limit_bytes, {limit}"
+                unmeasured=f"not measured: {file.size_bytes} bytes are more than measure.image_limit_bytes, {limit}"
             )
         return ReadFile(entry, reading)
 

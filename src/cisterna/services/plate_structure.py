@@ -2,13 +2,18 @@
 
 Nothing here knows the plan, which the rule `plan-fulfilled` holds the run against: what should be there follows from
 what is. Of what is missing as a whole its parts are not counted again.
+
+What is missing may be far more than what is there, such as when each image tells of a channel of its own: it is
+reckoned, and only what is named is gone through.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from heapq import merge
+from itertools import islice
 
 from cisterna.services.summary import SummaryRow
 
@@ -48,10 +53,10 @@ class _Missing:
     count: int = 0
     names: list[str] = field(default_factory=list)
 
-    def add(self, name: str) -> None:
-        self.count += 1
-        if len(self.names) < _NAMED:
-            self.names.append(name)
+    def add(self, count: int, names: Iterable[str]) -> None:
+        """Count so many, and take as many of their names as are still told."""
+        self.count += count
+        self.names += islice(names, _NAMED - len(self.names))
 
     @property
     def words(self) -> str | None:
@@ -95,8 +100,8 @@ def _time_points(placed: Sequence[Placed]) -> _Missing:
     for one in placed:
         by_file[one.inside].add(one.t)
     for inside, times in sorted(by_file.items(), key=lambda item: item[0] or ""):
-        for time in _between(times):
-            missing.add(f"time point {time}{_of_file(inside)}")
+        count, between = _between(times)
+        missing.add(count, (f"time point {time}{_of_file(inside)}" for time in between))
     return missing
 
 
@@ -111,15 +116,16 @@ def _wells_and_fields(placed: Sequence[Placed]) -> dict[str, _Missing]:
     for (inside, _), by_time in taken.items():
         fields_of[inside].append(frozenset().union(*by_time.values()))
     usual = {inside: _usual_fields(some) for inside, some in fields_of.items()}
+    ordered = {inside: sorted(some) for inside, some in times.items()}
     for (inside, region), by_time in sorted(taken.items(), key=lambda item: (item[0][0] or "", item[0][1])):
-        own = frozenset().union(*by_time.values()) | usual[inside]
-        for time in sorted(times[inside]):
-            when = f" at time point {time}" if len(times[inside]) > 1 else ""
-            if time not in by_time:
-                wells.add(f"{region}{when}{_of_file(inside)}")
-                continue
-            for name in sorted(own - by_time[time]):
-                fields.add(f"{region} field {name}{when}{_of_file(inside)}")
+        run = ordered[inside]
+        absent = (time for time in run if time not in by_time)
+        wells.add(len(run) - len(by_time), (f"{region} at time point {time}{_of_file(inside)}" for time in absent))
+        own = sorted(frozenset().union(*by_time.values()) | usual[inside])
+        for time, there in sorted(by_time.items()):
+            where = f"{f' at time point {time}' if len(run) > 1 else ''}{_of_file(inside)}"
+            names = (name for name in own if name not in there)
+            fields.add(len(own) - len(there), (f"{region} field {name}{where}" for name in names))
     return {"wells": wells, "fields": fields}
 
 
@@ -138,9 +144,11 @@ def _channels(placed: Sequence[Placed]) -> _Missing:
     for one in placed:
         at[one.inside or "", one.region, one.field, one.t].add(one.channel)
         channels[one.inside or ""].add(one.channel)
+    ordered = {inside: sorted(some) for inside, some in channels.items()}
     for (inside, region, name, time), there in sorted(at.items()):
-        for channel in sorted(channels[inside] - there):
-            missing.add(f"{channel} of {region} field {name} at time point {time}{_of_file(inside)}")
+        where = f"{region} field {name} at time point {time}{_of_file(inside)}"
+        absent = (channel for channel in ordered[inside] if channel not in there)
+        missing.add(len(ordered[inside]) - len(there), (f"{channel} of {where}" for channel in absent))
     return missing
 
 
@@ -152,8 +160,11 @@ def _z_planes(placed: Sequence[Placed]) -> _Missing:
     for (channel, inside), members in sorted(stacks.items()):
         usual = _usual(members.values())
         for (region, name, time), levels in sorted(members.items()):
-            for level in sorted((usual | set(_between(levels))) - levels):
-                missing.add(f"plane {level} of {channel}, {region} field {name}, time point {time}{_of_file(inside)}")
+            where = f"{channel}, {region} field {name}, time point {time}{_of_file(inside)}"
+            count, between = _between(levels)
+            low, high = min(levels), max(levels)
+            others = sorted(one for one in usual - levels if not count or not low < one < high)
+            missing.add(count + len(others), (f"plane {level} of {where}" for level in merge(others, between)))
     return missing
 
 
@@ -164,10 +175,12 @@ def _usual(sets: Iterable[set[int]]) -> set[int]:
     return {one for one, count in counts.items() if 2 * count > len(held)}
 
 
-def _between(numbers: set[int]) -> Iterable[int]:
-    """Give the numbers that lie between others and are not there."""
+def _between(numbers: set[int]) -> tuple[int, Iterator[int]]:
+    """Count the numbers that lie between others and are not there, and give them."""
     low, high = min(numbers), max(numbers)
-    return (one for one in range(low, high) if one not in numbers) if high - low <= _MOST_GAP else ()
+    if high - low > _MOST_GAP:
+        return 0, iter(())
+    return high - low + 1 - len(numbers), (one for one in range(low, high) if one not in numbers)
 
 
 def _of_file(inside: str | None) -> str:

@@ -241,7 +241,11 @@ class _Files:
     def effective_quality(self) -> float | None:
         """Give the quality of the mean probability of an error over all bases."""
         column = zip(self.numbers("effective_quality_phred"), self.bases, self._meant, strict=True)
-        pairs = [(10 ** (-value / 10), weight) for value, weight, is_meant in column if is_meant and value and weight]
+        pairs = [
+            (10 ** (-value / 10), weight)
+            for value, weight, is_meant in column
+            if is_meant and value is not None and weight
+        ]
         errors, total = sum(error * weight for error, weight in pairs), sum(weight for _, weight in pairs)
         return -10 * log10(errors / total) if errors and total else None
 

@@ -273,3 +273,21 @@ def test_what_happens_between_proof_and_beginning_lets_nothing_go(
 
     assert world.files() == RUN
     assert world.release(release).state is ReleaseState.ANNOUNCED
+
+
+def test_whatever_the_listing_shows_to_be_otherwise_is_named_in_its_order(quick_world: ReleaseWorld) -> None:
+    world = quick_world
+    for path in RUN:
+        (world.folder / path).write_bytes(b"longer than it was" * 1000)
+
+    grown = gather(world.acquisition_id, step=Step.ANNOUNCE, site=world.site).facts.source
+
+    late = [f"late-{number:02}.tiff" for number in range(12)]
+    for path in RUN:
+        (world.folder / path).unlink()
+    for name in late:
+        (world.folder / name).touch()
+    replaced = gather(world.acquisition_id, step=Step.ANNOUNCE, site=world.site).facts.source
+
+    assert (grown.different, grown.missing, grown.unknown) == (tuple(sorted(RUN)), (), ())
+    assert (replaced.different, replaced.missing, replaced.unknown) == ((), tuple(sorted(RUN)), tuple(late))

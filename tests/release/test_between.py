@@ -291,3 +291,23 @@ def test_whatever_the_listing_shows_to_be_otherwise_is_named_in_its_order(quick_
 
     assert (grown.different, grown.missing, grown.unknown) == (tuple(sorted(RUN)), (), ())
     assert (replaced.different, replaced.missing, replaced.unknown) == ((), tuple(sorted(RUN)), tuple(late))
+
+
+def test_what_comes_while_the_source_is_read_is_seen_after_the_last_byte(quick_world: ReleaseWorld) -> None:
+    world, looks = quick_world, 0
+
+    class Growing(LandingFolder):
+        def listing(self, folder: str) -> Listing:
+            nonlocal looks
+            looks += 1
+            if looks == 2:
+                (world.folder / "late.tiff").touch()
+            return super().listing(folder)
+
+    world.zone_of = lambda one: Growing(one.path, declared=one.identity)  # type: ignore[method-assign]
+
+    facts = gather(world.acquisition_id, step=Step.DELETE, site=world.site).facts
+
+    assert (looks, facts.source.are_digested, facts.source.different) == (2, True, ())
+    assert facts.source.fingerprint == LandingFolder(world.folder.parent).listing(world.folder.name).fingerprint
+    assert facts.source.fingerprint != facts.acquisition.ingested_fingerprint

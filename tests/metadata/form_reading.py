@@ -14,6 +14,9 @@ import rispy
 from bibtexparser.middlewares import SeparateCoAuthors, SplitNameParts
 from defusedxml import ElementTree
 from pylatexenc.latex2text import LatexNodes2Text, MacroTextSpec, get_default_latex_context_db
+from rdflib import DCAT, DCTERMS, FOAF, RDF, RDFS, Graph, URIRef
+from rdflib.plugins.parsers.jsonld import to_rdf
+from rdflib.term import Node
 
 from cisterna.metadata.datacite import UNAVAILABLE
 from cisterna.metadata.described import Described
@@ -185,6 +188,44 @@ def read_invenio(body: bytes) -> Said:
     )
 
 
+def _read_dcat(graph: Graph) -> Said:
+    [dataset] = graph.subjects(RDF.type, DCAT.Dataset)
+
+    def value(predicate: URIRef, *, of: Node = dataset) -> str:
+        [found] = graph.objects(of, predicate)
+        return str(found)
+
+    creators = sorted(graph.objects(dataset, DCTERMS.creator), key=lambda one: int(str(one).rpartition("-")[2]))
+    [extent], [kept] = graph.objects(dataset, DCTERMS.extent), graph.objects(dataset, DCTERMS.provenance)
+    total_bytes, file_count = _sizes([value(RDFS.label, of=extent)])
+    issued = DCTERMS.issued if (dataset, DCTERMS.issued, None) in graph else DCTERMS.created
+    return Said(
+        pid=value(DCTERMS.identifier),
+        title=value(DCTERMS.title),
+        creators=_spaced([value(FOAF.name, of=one) for one in creators]),
+        licence=_spdx([str(one) for one in graph.objects(dataset, DCTERMS.license)]),
+        issued=value(issued),
+        total_bytes=total_bytes,
+        file_count=file_count,
+        digest=_digest(value(RDFS.label, of=kept)),
+    )
+
+
+def json_ld_graph(body: bytes) -> Graph:
+    """Read JSON-LD; what names a context elsewhere fails, since tests have no network."""
+    graph = Graph()
+    to_rdf(json.loads(body), graph)
+    return graph
+
+
+def read_dcat_turtle(body: bytes) -> Said:
+    return _read_dcat(Graph().parse(data=body, format="turtle"))
+
+
+def read_dcat_json(body: bytes) -> Said:
+    return _read_dcat(json_ld_graph(body))
+
+
 @cache
 def _tex_reader() -> LatexNodes2Text:
     context = get_default_latex_context_db()  # it takes the ASCII character for the accent of that look
@@ -254,6 +295,8 @@ READERS: dict[str, Callable[[bytes], Said]] = {
     "crate": read_crate,
     "dublin-core": read_dublin_core,
     "invenio": read_invenio,
+    "dcat": read_dcat_turtle,
+    "dcat-json": read_dcat_json,
     "bibtex": read_bibtex,
     "csl": read_csl,
     "ris": read_ris,

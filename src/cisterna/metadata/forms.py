@@ -13,6 +13,7 @@ from cisterna.metadata.bibtex import bibtex_entry
 from cisterna.metadata.csl import csl_document
 from cisterna.metadata.datacite import datacite_document
 from cisterna.metadata.datacite_xml import datacite_xml
+from cisterna.metadata.dcat import dcat_document, dcat_turtle
 from cisterna.metadata.described import Described
 from cisterna.metadata.dublin_core import dublin_core_xml
 from cisterna.metadata.invenio import invenio_record
@@ -85,6 +86,14 @@ FORMS: tuple[Form, ...] = (
         "InvenioRDM record",
         ".json",
         lambda one: _json(invenio_record(one)),
+    ),
+    Form("dcat", "text/turtle", "DCAT-AP (Turtle)", ".ttl", dcat_turtle),
+    Form(
+        "dcat-json",
+        'application/ld+json;profile="http://data.europa.eu/r5r/"',
+        "DCAT-AP (JSON-LD)",
+        ".jsonld",
+        lambda one: _json(dcat_document(one)),
     ),
     Form("bibtex", "application/x-bibtex", "BibTeX", ".bib", bibtex_entry),
     Form(

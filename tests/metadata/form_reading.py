@@ -211,10 +211,18 @@ def _read_dcat(graph: Graph) -> Said:
     )
 
 
-def json_ld_graph(body: bytes) -> Graph:
-    """Read JSON-LD; what names a context elsewhere fails, since tests have no network."""
+def read_croissant(body: bytes) -> Said:
+    page: Any = json.loads(body)
+    [entry] = bibtexparser.parse_string(page["citeAs"]).entries
+    said = read_json_ld(body)
+    assert entry.fields_dict["manifest-sha512"].value == said.digest
+    return said
+
+
+def json_ld_graph(body: bytes, *, base: str | None = None) -> Graph:
+    """Read JSON-LD from an address; what names a context elsewhere fails, since tests have no network."""
     graph = Graph()
-    to_rdf(json.loads(body), graph)
+    to_rdf(json.loads(body), graph, base=base)
     return graph
 
 
@@ -297,6 +305,7 @@ READERS: dict[str, Callable[[bytes], Said]] = {
     "invenio": read_invenio,
     "dcat": read_dcat_turtle,
     "dcat-json": read_dcat_json,
+    "croissant": read_croissant,
     "bibtex": read_bibtex,
     "csl": read_csl,
     "ris": read_ris,

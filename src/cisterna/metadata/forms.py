@@ -10,6 +10,7 @@ from pydantic import JsonValue
 
 from cisterna.metadata import crate
 from cisterna.metadata.bibtex import bibtex_entry
+from cisterna.metadata.croissant import CROISSANT, croissant_document
 from cisterna.metadata.csl import csl_document
 from cisterna.metadata.datacite import datacite_document
 from cisterna.metadata.datacite_xml import datacite_xml
@@ -94,6 +95,13 @@ FORMS: tuple[Form, ...] = (
         "DCAT-AP (JSON-LD)",
         ".jsonld",
         lambda one: _json(dcat_document(one)),
+    ),
+    Form(
+        "croissant",
+        f'application/ld+json;profile="{CROISSANT}"',
+        "Croissant",
+        ".jsonld",
+        lambda one: _json(croissant_document(one)),
     ),
     Form("bibtex", "application/x-bibtex", "BibTeX", ".bib", bibtex_entry),
     Form(

@@ -13,6 +13,7 @@ import bibtexparser
 import rispy
 from bibtexparser.middlewares import SeparateCoAuthors, SplitNameParts
 from defusedxml import ElementTree
+from prov.model import ProvAttribution, ProvDocument, ProvSpecialization
 from pylatexenc.latex2text import LatexNodes2Text, MacroTextSpec, get_default_latex_context_db
 from rdflib import DCAT, DCTERMS, FOAF, RDF, RDFS, Graph, URIRef
 from rdflib.plugins.parsers.jsonld import to_rdf
@@ -219,6 +220,32 @@ def read_croissant(body: bytes) -> Said:
     return said
 
 
+def read_prov(body: bytes) -> Said:
+    document = ProvDocument.deserialize(content=body.decode(), format="json")
+    [special] = document.get_records(ProvSpecialization)
+    version = special.args[0]
+
+    def value(name: str, *, of: Any = version) -> str:
+        [record] = document.get_record(of)
+        [found] = record.get_attribute(name)
+        return str(getattr(found, "value", None) or getattr(found, "uri", None) or found)
+
+    credited = [one for one in document.get_records(ProvAttribution) if one.get_attribute("prov:type") == {"creator"}]
+    credited.sort(key=lambda one: int(str(one.args[1]).rpartition("-")[2]))
+    [entity] = document.get_record(version)
+    total_bytes, file_count = _sizes([value("dct:extent")])
+    return Said(
+        pid=value("dct:identifier"),
+        title=value("dct:title"),
+        creators=_spaced([value("prov:label", of=one.args[1]) for one in credited]),
+        licence=_spdx([value("dct:license")] if entity.get_attribute("dct:license") else []),
+        issued=value("dct:issued" if entity.get_attribute("dct:issued") else "dct:created"),
+        total_bytes=total_bytes,
+        file_count=file_count,
+        digest=_digest(value("rdfs:comment")),
+    )
+
+
 def json_ld_graph(body: bytes, *, base: str | None = None) -> Graph:
     """Read JSON-LD from an address; what names a context elsewhere fails, since tests have no network."""
     graph = Graph()
@@ -306,6 +333,7 @@ READERS: dict[str, Callable[[bytes], Said]] = {
     "dcat": read_dcat_turtle,
     "dcat-json": read_dcat_json,
     "croissant": read_croissant,
+    "prov": read_prov,
     "bibtex": read_bibtex,
     "csl": read_csl,
     "ris": read_ris,

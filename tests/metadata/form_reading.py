@@ -246,6 +246,28 @@ def read_prov(body: bytes) -> Said:
     )
 
 
+def attributes(element: Any) -> dict[str, Any]:
+    """Give the attributes of a part of a PageTab document; of one name, the first."""
+    return {one["name"]: one for one in reversed(element["attributes"])}
+
+
+def read_pagetab(body: bytes) -> Said:
+    document: Any = json.loads(body)
+    study = attributes(document["section"])
+    authors = [one for one in document["section"]["subsections"] if one["type"] == "Author"]
+    total_bytes, file_count = _sizes([study["Size"]["value"]])
+    return Said(
+        pid=study["Persistent identifier"]["value"],
+        title=attributes(document)["Title"]["value"],
+        creators=_spaced([attributes(one)["Name"]["value"] for one in authors]),
+        licence=_spdx([one["value"] for one in study.get("License", {}).get("valqual", [])]),
+        issued=attributes(document)["ReleaseDate"]["value"],
+        total_bytes=total_bytes,
+        file_count=file_count,
+        digest=study["SHA-512 of the manifest of the data files"]["value"],
+    )
+
+
 def json_ld_graph(body: bytes, *, base: str | None = None) -> Graph:
     """Read JSON-LD from an address; what names a context elsewhere fails, since tests have no network."""
     graph = Graph()
@@ -334,6 +356,7 @@ READERS: dict[str, Callable[[bytes], Said]] = {
     "dcat-json": read_dcat_json,
     "croissant": read_croissant,
     "prov": read_prov,
+    "pagetab": read_pagetab,
     "bibtex": read_bibtex,
     "csl": read_csl,
     "ris": read_ris,

@@ -18,6 +18,7 @@ from cisterna.metadata.dcat import dcat_document, dcat_turtle
 from cisterna.metadata.described import Described
 from cisterna.metadata.dublin_core import dublin_core_xml
 from cisterna.metadata.invenio import invenio_record
+from cisterna.metadata.pagetab import PAGETAB, pagetab_document
 from cisterna.metadata.prov import prov_document
 from cisterna.metadata.ris import ris_record
 from cisterna.metadata.schema_org import schema_org_document
@@ -105,6 +106,13 @@ FORMS: tuple[Form, ...] = (
         lambda one: _json(croissant_document(one)),
     ),
     Form("prov", "application/prov+json", "PROV-JSON", ".json", lambda one: _json(prov_document(one))),
+    Form(
+        "pagetab",
+        f'application/json;profile="{PAGETAB}"',
+        "PageTab (BioImage Archive)",
+        ".json",
+        lambda one: _json(pagetab_document(one)),
+    ),
     Form("bibtex", "application/x-bibtex", "BibTeX", ".bib", bibtex_entry),
     Form(
         "csl",

@@ -41,7 +41,7 @@ def prov_document(described: Described) -> Document:
     root, scheme, own = address.partition(_ARK)
     document: Document = {"prefix": {**_PREFIXES, "pid": f"{root}{scheme}", "here": f"{address}#"}}
     for kind, name, said in _statements(described, own):
-        known = {key: value for key, value in said.items() if value is not None}
+        known: Document = {key: value for key, value in said.items() if value is not None}
         group = document.setdefault(kind, {})
         if isinstance(group, dict):
             group[name] = known

@@ -35,6 +35,7 @@ _OTHER_NAMES = frozenset(
         "CISTERNA_SPECS",
         "CISTERNA_TOKEN",
         "CISTERNA_INVENIO_RDM",
+        "CISTERNA_MLCROISSANT",
         "CISTERNA_OCFL_PY",
         "CISTERNA_ROCRATE_VALIDATOR",
     }

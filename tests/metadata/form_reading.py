@@ -13,7 +13,11 @@ import bibtexparser
 import rispy
 from bibtexparser.middlewares import SeparateCoAuthors, SplitNameParts
 from defusedxml import ElementTree
+from prov.model import ProvAttribution, ProvDocument, ProvSpecialization
 from pylatexenc.latex2text import LatexNodes2Text, MacroTextSpec, get_default_latex_context_db
+from rdflib import DCAT, DCTERMS, FOAF, RDF, RDFS, Graph, URIRef
+from rdflib.plugins.parsers.jsonld import to_rdf
+from rdflib.term import Node
 
 from cisterna.metadata.datacite import UNAVAILABLE
 from cisterna.metadata.described import Described
@@ -185,6 +189,98 @@ def read_invenio(body: bytes) -> Said:
     )
 
 
+def _read_dcat(graph: Graph) -> Said:
+    [dataset] = graph.subjects(RDF.type, DCAT.Dataset)
+
+    def value(predicate: URIRef, *, of: Node = dataset) -> str:
+        [found] = graph.objects(of, predicate)
+        return str(found)
+
+    creators = sorted(graph.objects(dataset, DCTERMS.creator), key=lambda one: int(str(one).rpartition("-")[2]))
+    [extent], [kept] = graph.objects(dataset, DCTERMS.extent), graph.objects(dataset, DCTERMS.provenance)
+    total_bytes, file_count = _sizes([value(RDFS.label, of=extent)])
+    issued = DCTERMS.issued if (dataset, DCTERMS.issued, None) in graph else DCTERMS.created
+    return Said(
+        pid=value(DCTERMS.identifier),
+        title=value(DCTERMS.title),
+        creators=_spaced([value(FOAF.name, of=one) for one in creators]),
+        licence=_spdx([str(one) for one in graph.objects(dataset, DCTERMS.license)]),
+        issued=value(issued),
+        total_bytes=total_bytes,
+        file_count=file_count,
+        digest=_digest(value(RDFS.label, of=kept)),
+    )
+
+
+def read_croissant(body: bytes) -> Said:
+    said = read_json_ld(body)
+    assert said.digest in json.loads(body)["citeAs"]
+    return said
+
+
+def read_prov(body: bytes) -> Said:
+    document = ProvDocument.deserialize(content=body.decode(), format="json")
+    [special] = document.get_records(ProvSpecialization)
+    version = special.args[0]
+
+    def value(name: str, *, of: Any = version) -> str:
+        [record] = document.get_record(of)
+        [found] = record.get_attribute(name)
+        return str(getattr(found, "value", None) or getattr(found, "uri", None) or found)
+
+    credited = [one for one in document.get_records(ProvAttribution) if one.get_attribute("prov:type") == {"creator"}]
+    credited.sort(key=lambda one: int(str(one.args[1]).rpartition("-")[2]))
+    [entity] = document.get_record(version)
+    total_bytes, file_count = _sizes([value("dct:extent")])
+    return Said(
+        pid=value("dct:identifier"),
+        title=value("dct:title"),
+        creators=_spaced([value("prov:label", of=one.args[1]) for one in credited]),
+        licence=_spdx([value("dct:license")] if entity.get_attribute("dct:license") else []),
+        issued=value("dct:issued" if entity.get_attribute("dct:issued") else "dct:created"),
+        total_bytes=total_bytes,
+        file_count=file_count,
+        digest=_digest(value("rdfs:comment")),
+    )
+
+
+def attributes(element: Any) -> dict[str, Any]:
+    """Give the attributes of a part of a PageTab document; of one name, the first."""
+    return {one["name"]: one for one in reversed(element["attributes"])}
+
+
+def read_pagetab(body: bytes) -> Said:
+    document: Any = json.loads(body)
+    study = attributes(document["section"])
+    authors = [one for one in document["section"]["subsections"] if one["type"] == "Author"]
+    total_bytes, file_count = _sizes([study["Size"]["value"]])
+    return Said(
+        pid=study["Persistent identifier"]["value"],
+        title=attributes(document)["Title"]["value"],
+        creators=_spaced([attributes(one)["Name"]["value"] for one in authors]),
+        licence=_spdx([one["value"] for one in study.get("License", {}).get("valqual", [])]),
+        issued=attributes(document)["ReleaseDate"]["value"],
+        total_bytes=total_bytes,
+        file_count=file_count,
+        digest=study["SHA-512 of the manifest of the data files"]["value"],
+    )
+
+
+def json_ld_graph(body: bytes, *, base: str | None = None) -> Graph:
+    """Read JSON-LD from an address; what names a context elsewhere fails, since tests have no network."""
+    graph = Graph()
+    to_rdf(json.loads(body), graph, base=base)
+    return graph
+
+
+def read_dcat_turtle(body: bytes) -> Said:
+    return _read_dcat(Graph().parse(data=body, format="turtle"))
+
+
+def read_dcat_json(body: bytes) -> Said:
+    return _read_dcat(json_ld_graph(body))
+
+
 @cache
 def _tex_reader() -> LatexNodes2Text:
     context = get_default_latex_context_db()  # it takes the ASCII character for the accent of that look
@@ -254,6 +350,11 @@ READERS: dict[str, Callable[[bytes], Said]] = {
     "crate": read_crate,
     "dublin-core": read_dublin_core,
     "invenio": read_invenio,
+    "dcat": read_dcat_turtle,
+    "dcat-json": read_dcat_json,
+    "croissant": read_croissant,
+    "prov": read_prov,
+    "pagetab": read_pagetab,
     "bibtex": read_bibtex,
     "csl": read_csl,
     "ris": read_ris,

@@ -10,12 +10,16 @@ from pydantic import JsonValue
 
 from cisterna.metadata import crate
 from cisterna.metadata.bibtex import bibtex_entry
+from cisterna.metadata.croissant import CROISSANT, croissant_document
 from cisterna.metadata.csl import csl_document
 from cisterna.metadata.datacite import datacite_document
 from cisterna.metadata.datacite_xml import datacite_xml
+from cisterna.metadata.dcat import dcat_document, dcat_turtle
 from cisterna.metadata.described import Described
 from cisterna.metadata.dublin_core import dublin_core_xml
 from cisterna.metadata.invenio import invenio_record
+from cisterna.metadata.pagetab import PAGETAB, pagetab_document
+from cisterna.metadata.prov import prov_document
 from cisterna.metadata.ris import ris_record
 from cisterna.metadata.schema_org import schema_org_document
 
@@ -85,6 +89,29 @@ FORMS: tuple[Form, ...] = (
         "InvenioRDM record",
         ".json",
         lambda one: _json(invenio_record(one)),
+    ),
+    Form("dcat", "text/turtle", "DCAT-AP (Turtle)", ".ttl", dcat_turtle),
+    Form(
+        "dcat-json",
+        'application/ld+json;profile="http://data.europa.eu/r5r/"',
+        "DCAT-AP (JSON-LD)",
+        ".jsonld",
+        lambda one: _json(dcat_document(one)),
+    ),
+    Form(
+        "croissant",
+        f'application/ld+json;profile="{CROISSANT}"',
+        "Croissant",
+        ".jsonld",
+        lambda one: _json(croissant_document(one)),
+    ),
+    Form("prov", "application/prov+json", "PROV-JSON", ".json", lambda one: _json(prov_document(one))),
+    Form(
+        "pagetab",
+        f'application/json;profile="{PAGETAB}"',
+        "PageTab (BioImage Archive)",
+        ".json",
+        lambda one: _json(pagetab_document(one)),
     ),
     Form("bibtex", "application/x-bibtex", "BibTeX", ".bib", bibtex_entry),
     Form(

@@ -16,6 +16,8 @@ from cisterna.domain.path import RelativePath
 DATA_FOLDER = "data/"
 PLAIN_BYTES = "application/octet-stream"
 """Media type of what is not known."""
+LISTED_LIMIT = 1000
+"""Files that a form names one by one; one with more would help nobody, and the crate names all."""
 
 _PLAIN = re.compile(r"[A-Za-z0-9/._~-]*")
 

@@ -13,7 +13,7 @@ from cisterna.metadata.credited import is_organisation, own_ror, person_name
 from cisterna.metadata.described import Described
 from cisterna.metadata.fact import Fact, imaging_facts, kept_facts, tool_facts
 from cisterna.metadata.licence import licence_url
-from cisterna.metadata.listing import ListedFile, media_type
+from cisterna.metadata.listing import LISTED_LIMIT, ListedFile, media_type
 from cisterna.metadata.record import MetadataRecord
 
 Document = dict[str, JsonValue]
@@ -25,8 +25,6 @@ _CONTEXT: Document = {
     "sha512": "http://id.loc.gov/vocabulary/preservation/cryptographicHashFunctions/sha512",
 }
 """In the document itself, since harvesters drop what makes them fetch one. Schema.org has no word for SHA-512."""
-_LISTED_LIMIT = 1000
-"""Files named one by one; a page's head with more would help nobody, and the crate names all."""
 _DESCRIPTION_LIMIT = 5000
 """Characters that search engines and Bioschemas take."""
 
@@ -68,7 +66,7 @@ def schema_org_document(described: Described) -> Document:
         "citation": [_cited(one) for one in record.references if one.url],
         "isBasedOn": _sources(record),
         "encodingFormat": list[JsonValue](described.formats),
-        "distribution": [_distribution(file, described) for file in described.files[:_LISTED_LIMIT]]
+        "distribution": [_distribution(file, described) for file in described.files[:LISTED_LIMIT]]
         if base_url
         else None,
     }

@@ -26,9 +26,9 @@ def new_document(name: str, *, namespaces: Mapping[str | None, str], schema: tup
 def add(parent: Element, name: str, text: str = "", attributes: Mapping[str, str] | None = None) -> Element:
     """Add an element; of its texts, characters that XML has no way to write are left out."""
     child: Element = etree.SubElement(parent, name)
-    child.text = _fit(text) or None
+    child.text = fit(text) or None
     for attribute, value in (attributes or {}).items():
-        child.set(attribute, _fit(value))
+        child.set(attribute, fit(value))
     return child
 
 
@@ -38,5 +38,6 @@ def as_bytes(root: Element) -> bytes:
     return written
 
 
-def _fit(text: str) -> str:
+def fit(text: str) -> str:
+    """Leave out the characters that XML has no way to write, in whatever form others may write as XML."""
     return _FORBIDDEN.sub("", text)

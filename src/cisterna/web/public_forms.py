@@ -40,7 +40,7 @@ def choose_form(name: str, accept: str | None, offered: Sequence[Form]) -> Form 
         return PAGE if name == PAGE else next((form for form in offered if form.name == name), None)
     types = [form.media_type for form in offered]
     aliases = [alias for alias, meant in _ALIASES.items() if meant in types]
-    chosen = choose_media_type(accept, [_HTML, *types, *aliases])
+    chosen = choose_media_type(accept, sorted([_HTML, *types, *aliases], key=lambda one: ";" in one))
     if chosen is None:
         return None
     return PAGE if chosen == _HTML else form_for(_ALIASES.get(chosen, chosen))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable, Iterator
 from itertools import product
 from typing import Any
 
@@ -10,11 +11,12 @@ import pytest
 from sqlalchemy import text as sql_text
 
 from cisterna.adapters.catalogue_sql import SqlCatalogue
+from cisterna.adapters.portal import Portal
 from cisterna.domain.errors import CouldNotCheck, PublicationRefused, StoreUnavailable
 from cisterna.domain.project import Access, HumanData
 from cisterna.domain.public_entry import Facet, HarvestForm
 from cisterna.ports.public_index import Sort, Wanted
-from cisterna.ports.publisher import PublicRecord
+from cisterna.ports.publisher import PublicRecord, ShelfMark
 from cisterna.services.public_entry import entry_of
 from cisterna.services.public_index import Levelled, level_public_index
 from cisterna.testing.clock import START, SettableClock
@@ -149,6 +151,30 @@ def test_a_record_that_vanished_is_taken_out_and_a_bucket_that_vanished_is_not_b
         level(site)
     assert find(site.catalogue).total == 11
     assert len(versions) == 12
+
+
+class _PublishedMeanwhile(Portal):
+    """A public bucket into which something is published while it is listed."""
+
+    def __init__(self, site: Site, happens: Callable[[], object]) -> None:
+        super().__init__(site.public, base_url=site.base_url)
+        self._happens = happens
+
+    def marks(self) -> Iterator[ShelfMark]:
+        """List what there was before."""
+        yield from list(super().marks())
+        self._happens()
+
+
+def test_what_is_published_while_the_bucket_is_listed_is_not_told_as_deleted(site: Site) -> None:
+    site.lay_published("plate-1")
+    shelf = _PublishedMeanwhile(site, lambda: site.lay_published("plate-2", title="Plate of nuclei"))
+
+    found = level_public_index(catalogue=site.catalogue, shelf=shelf, clock=site.clock, base_url=site.base_url)
+
+    assert found == Levelled(records=1, changed=0)
+    assert find(site.catalogue, "nuclei").total == 1
+    assert all(one.document for one in harvest(site.catalogue))
 
 
 def test_only_what_says_that_it_is_open_and_of_nobody_has_content() -> None:

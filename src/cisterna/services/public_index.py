@@ -113,7 +113,7 @@ def _is_recorded(tx: Transaction, record: PublicRecord) -> bool:
 def _empty(
     gone: Sequence[tuple[str, str]], catalogue: Catalogue, shelf: PublicShelf, *, clock: Clock, records: int
 ) -> int:
-    """Take out what the bucket lacks, and not what came into both while the bucket was listed: harvesters believe us."""
+    """Take out what the bucket lacks; harvesters believe us, so not what came while the bucket was listed."""
     if len(gone) > max(_FEW, records):
         msg = (
             f"the public bucket has {records} records and lacks {len(gone)} that the index of what is public has; "

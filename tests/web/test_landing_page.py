@@ -198,4 +198,5 @@ def test_a_tombstone_keeps_how_it_was_cited_and_nothing_that_it_held(site: Site,
         assert gone not in page.text, gone
     kept_bytes = b"".join(site.public.get(one.key)[0] for one in site.public.list(""))
     assert b"Swedish Research Council" not in kept_bytes
-    assert set(json.loads(kept_bytes)["metadata"]) == {"title", "creators", "publisher", "publication_year"}
+    kept_names = {"title", "creators", "publisher", "publication_year", "data_type"}
+    assert set(json.loads(kept_bytes)["metadata"]) == kept_names

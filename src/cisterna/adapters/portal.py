@@ -48,7 +48,7 @@ class Portal:
         return f"{self._base_url}/{record.pid}"
 
     def withdraw(self, record: PublicRecord) -> None:
-        """Replace the record by its tombstone: how it was cited and its type stay, and nothing that it held or led to."""
+        """Replace the record by its tombstone: how it was cited and its type stay, nothing that it held or led to."""
         kept = {name: record.metadata[name] for name in _KEPT if name in record.metadata}
         empty: dict[str, object] = {"files": (), "lists": (), "previews": {}, "documents": {}, "related": {}}
         self._write(record.model_copy(update={**empty, "metadata": kept}))

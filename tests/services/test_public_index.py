@@ -61,6 +61,22 @@ def test_what_is_published_is_in_the_index_at_once_and_what_is_withdrawn_is_not(
     assert "nuclei" not in everything(site.catalogue, ["nuclei"]).replace("words", "")
 
 
+def test_of_a_withdrawal_that_was_killed_after_the_tombstone_nothing_is_found_or_harvested(site: Site) -> None:
+    version = site.lay_published("plate-7", title=SECRET)
+    site.public.fail_on("put", after=True)  # type: ignore[attr-defined]
+    with pytest.raises(StoreUnavailable):
+        site.withdraw(version)
+
+    public = site.portal.find(site.dataset(version).pid)
+    assert public is not None
+    assert public.tombstone is not None
+    assert SECRET not in everything(site.catalogue)
+    assert [one.document for one in harvest(site.catalogue)] == [None]
+
+    site.withdraw(site.now(version))
+    assert len(harvest(site.catalogue)) == 1
+
+
 def test_what_is_discarded_or_erased_is_taken_out(site: Site) -> None:
     discarded, erased = (site.lay_published(name, title=f"{SECRET} {name}") for name in ("plate-1", "plate-2"))
 

@@ -61,11 +61,12 @@ def test_what_is_published_is_in_the_index_at_once_and_what_is_withdrawn_is_not(
     assert "nuclei" not in everything(site.catalogue, ["nuclei"]).replace("words", "")
 
 
-def test_of_a_withdrawal_that_was_killed_after_the_tombstone_nothing_is_found_or_harvested(site: Site) -> None:
-    version = site.lay_published("plate-7", title=SECRET)
+@pytest.mark.parametrize("act", ["withdraw", "discard"])
+def test_of_what_was_taken_back_by_an_act_that_was_killed_nothing_is_found_or_harvested(site: Site, act: str) -> None:
+    version = site.now(site.lay_published("plate-7", title=SECRET))
     site.public.fail_on("put", after=True)  # type: ignore[attr-defined]
     with pytest.raises(StoreUnavailable):
-        site.withdraw(version)
+        getattr(site, act)(version)
 
     public = site.portal.find(site.dataset(version).pid)
     assert public is not None
@@ -73,8 +74,8 @@ def test_of_a_withdrawal_that_was_killed_after_the_tombstone_nothing_is_found_or
     assert SECRET not in everything(site.catalogue)
     assert [one.document for one in harvest(site.catalogue)] == [None]
 
-    site.withdraw(site.now(version))
-    assert len(harvest(site.catalogue)) == 1
+    getattr(site, act)(site.now(version))
+    assert [one.document for one in harvest(site.catalogue)] == [None]
 
 
 def test_what_is_discarded_or_erased_is_taken_out(site: Site) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable, Iterator
 from itertools import product
 from typing import Any
 
@@ -10,11 +11,12 @@ import pytest
 from sqlalchemy import text as sql_text
 
 from cisterna.adapters.catalogue_sql import SqlCatalogue
+from cisterna.adapters.portal import Portal
 from cisterna.domain.errors import CouldNotCheck, PublicationRefused, StoreUnavailable
 from cisterna.domain.project import Access, HumanData
 from cisterna.domain.public_entry import Facet, HarvestForm
 from cisterna.ports.public_index import Sort, Wanted
-from cisterna.ports.publisher import PublicRecord
+from cisterna.ports.publisher import PublicRecord, ShelfMark
 from cisterna.services.public_entry import entry_of
 from cisterna.services.public_index import Levelled, level_public_index
 from cisterna.testing.clock import START, SettableClock
@@ -57,6 +59,23 @@ def test_what_is_published_is_in_the_index_at_once_and_what_is_withdrawn_is_not(
     assert find(site.catalogue).total == 0
     assert [(one.pid, one.document) for one in harvest(site.catalogue)] == [(pid, None)]
     assert "nuclei" not in everything(site.catalogue, ["nuclei"]).replace("words", "")
+
+
+@pytest.mark.parametrize("act", ["withdraw", "discard"])
+def test_of_what_was_taken_back_by_an_act_that_was_killed_nothing_is_found_or_harvested(site: Site, act: str) -> None:
+    version = site.now(site.lay_published("plate-7", title=SECRET))
+    site.public.fail_on("put", after=True)  # type: ignore[attr-defined]
+    with pytest.raises(StoreUnavailable):
+        getattr(site, act)(version)
+
+    public = site.portal.find(site.dataset(version).pid)
+    assert public is not None
+    assert public.tombstone is not None
+    assert SECRET not in everything(site.catalogue)
+    assert [one.document for one in harvest(site.catalogue)] == [None]
+
+    getattr(site, act)(site.now(version))
+    assert [one.document for one in harvest(site.catalogue)] == [None]
 
 
 def test_what_is_discarded_or_erased_is_taken_out(site: Site) -> None:
@@ -149,6 +168,30 @@ def test_a_record_that_vanished_is_taken_out_and_a_bucket_that_vanished_is_not_b
         level(site)
     assert find(site.catalogue).total == 11
     assert len(versions) == 12
+
+
+class _PublishedMeanwhile(Portal):
+    """A public bucket into which something is published while it is listed."""
+
+    def __init__(self, site: Site, happens: Callable[[], object]) -> None:
+        super().__init__(site.public, base_url=site.base_url)
+        self._happens = happens
+
+    def marks(self) -> Iterator[ShelfMark]:
+        """List what there was before."""
+        yield from list(super().marks())
+        self._happens()
+
+
+def test_what_is_published_while_the_bucket_is_listed_is_not_told_as_deleted(site: Site) -> None:
+    site.lay_published("plate-1")
+    shelf = _PublishedMeanwhile(site, lambda: site.lay_published("plate-2", title=SECRET))
+
+    found = level_public_index(catalogue=site.catalogue, shelf=shelf, clock=site.clock, base_url=site.base_url)
+
+    assert found == Levelled(records=1, changed=0)
+    assert find(site.catalogue, SECRET).total == 1
+    assert all(one.document for one in harvest(site.catalogue))
 
 
 def test_only_what_says_that_it_is_open_and_of_nobody_has_content() -> None:

@@ -18,7 +18,7 @@ from fastapi.testclient import TestClient
 from lxml import etree
 
 from cisterna.adapters.catalogue_sql import SqlCatalogue
-from cisterna.domain.errors import PublicationRefused
+from cisterna.domain.errors import CatalogueUnavailable, PublicationRefused
 from cisterna.domain.project import Access, HumanData
 from cisterna.domain.public_entry import Facet
 from cisterna.ports.public_index import Listed
@@ -268,3 +268,22 @@ def test_every_facet_can_be_asked_for(site: Site, visit: Visit) -> None:
         value = "1999" if facet is Facet.YEAR else "x y&z"
         told = visit().get(f"/api/v1/public/datasets?{urlencode({facet.value: value})}").json()
         assert [one["pid"] for one in told["datasets"]] == [pid_of(facet.value)]
+
+
+def test_who_is_not_signed_in_is_told_no_address_of_a_part_that_does_not_answer(
+    site: Site, visit: Visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pid = site.dataset(site.lay_published("plate-7")).pid
+    browser, inner = visit(), "connection to 10.1.2.3 failed for key b3e/72a/object"
+
+    def away(*_: object, **__: object) -> object:
+        raise CatalogueUnavailable(inner, key="b3e/72a/object")
+
+    monkeypatch.setattr(site.catalogue, "begin", away)
+    monkeypatch.setattr(site.public, "list", away)
+    for path in (f"/{pid}", "/browse", "/oai?verb=Identify", "/api/v1/public/datasets", "/sitemap.xml"):
+        for accept in ("text/html", "application/json"):
+            answer = browser.get(path, accept=accept)
+            assert answer.status_code == 503, path
+            assert "10.1.2.3" not in answer.text, path
+            assert "b3e" not in answer.text, path

@@ -14,9 +14,11 @@ from hypothesis import HealthCheck, given, settings
 from cisterna.domain.project import Access
 from cisterna.metadata.forms import FORMS, Form
 from cisterna.metadata.record import MetadataRecord
+from cisterna.ports.publisher import PublicRecord
 from cisterna.testing.clock import START
 from cisterna.web.landing_facts import about, access_words, made, samples
 from cisterna.web.presenting import moment
+from cisterna.web.public_forms import creators_of
 from tests.metadata.strategies import records
 from tests.web.client import Browser
 from tests.web.full_description import EVERYTHING
@@ -198,10 +200,14 @@ def test_a_tombstone_keeps_how_it_was_cited_and_nothing_that_it_held(site: Site,
         assert gone not in page.text, gone
     kept_bytes = b"".join(site.public.get(one.key)[0] for one in site.public.list(""))
     assert b"Swedish Research Council" not in kept_bytes
-    assert set(json.loads(kept_bytes)["metadata"]) == {
-        "title",
-        "creators",
-        "publisher",
-        "publication_year",
-        "data_type",
-    }
+    kept_names = {"title", "creators", "publisher", "publication_year", "data_type"}
+    assert set(json.loads(kept_bytes)["metadata"]) == kept_names
+
+
+def test_a_creator_of_the_first_schema_with_wrong_digits_in_a_ror_is_still_cited() -> None:
+    said = {"schema_version": 1, "creators": [{"name": "Ada Holm", "ror": "https://ror.org/05gq02988"}]}
+    record = PublicRecord(
+        pid="ark:/99999/a", dataset_id="a", version="v1", title="a", metadata=said, published_at=START
+    )
+
+    assert [(one.name, one.ror) for one in creators_of(record)] == [("Ada Holm", None)]

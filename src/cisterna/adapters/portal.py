@@ -21,7 +21,7 @@ _VERSION = re.compile(r"v([1-9][0-9]{0,5})(?:\.([1-9][0-9]{0,5}))?")
 _KEY = re.compile(r"([0-9]{5})/([0-9a-z]{1,64})/(v[1-9][0-9]{0,5}(?:\.[1-9][0-9]{0,5})?)/record\.json")
 _CACHED_RECORDS = 64
 _KEPT = ("title", "creators", "publisher", "publication_year", "data_type")
-"""What stays of the description of what is withdrawn: how it was cited, and the set that harvesters know it in."""
+"""What stays of the description of what is withdrawn: how it was cited, and in which set harvesters know it."""
 
 
 class Portal:
@@ -48,7 +48,7 @@ class Portal:
         return f"{self._base_url}/{record.pid}"
 
     def withdraw(self, record: PublicRecord) -> None:
-        """Replace the record by its tombstone: how it was cited stays, and nothing of what it held or led to."""
+        """Replace the record by its tombstone: how it was cited and its type stay, nothing that it held or led to."""
         kept = {name: record.metadata[name] for name in _KEPT if name in record.metadata}
         empty: dict[str, object] = {"files": (), "lists": (), "previews": {}, "documents": {}, "related": {}}
         self._write(record.model_copy(update={**empty, "metadata": kept}))

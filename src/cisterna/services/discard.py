@@ -50,6 +50,10 @@ def discard_version(
     try:
         with catalogue.begin() as tx:
             version, dataset = weigh(tx, version_id, Act.DISCARD, person=person, evidence_digest=evidence_digest)
+            _require_no_other_public(tx, version)
+            tx.public_index.withdraw(dataset.pid, version.label, clock=clock)  # first: a kill leaves none of it found
+        with catalogue.begin() as tx:
+            version, dataset = weigh(tx, version_id, Act.DISCARD, person=person, evidence_digest=evidence_digest)
             tx.datasets.lock(dataset.dataset_id)  # who makes another revision of the same data public waits, or is seen
             _require_no_other_public(tx, version)
             decision = Decision(

@@ -63,7 +63,7 @@ def level_public_index(*, catalogue: Catalogue, shelf: PublicShelf, clock: Clock
             changed, unrecorded = changed + found.changed, unrecorded + found.unrecorded
         records, after = records + len(run), upto
     gone += [key for key, one in _known(catalogue, after=after, upto=None).items() if one.stands]
-    changed += _empty(gone, catalogue, clock=clock, records=records)
+    changed += _empty(gone, catalogue, shelf, clock=clock, records=records)
     return Levelled(records=records, changed=changed, unrecorded=unrecorded)
 
 
@@ -110,14 +110,20 @@ def _is_recorded(tx: Transaction, record: PublicRecord) -> bool:
     return standing(tx.datasets.publications(f"{record.dataset_id}:{record.version}")) is not None
 
 
-def _empty(gone: Sequence[tuple[str, str]], catalogue: Catalogue, *, clock: Clock, records: int) -> int:
+def _empty(
+    gone: Sequence[tuple[str, str]], catalogue: Catalogue, shelf: PublicShelf, *, clock: Clock, records: int
+) -> int:
+    """Take out what the bucket lacks; harvesters believe us, so not what came while the bucket was listed."""
     if len(gone) > max(_FEW, records):
         msg = (
             f"the public bucket has {records} records and lacks {len(gone)} that the index of what is public has; "
             "is it the right bucket? nothing was taken out of the index"
         )
         raise CouldNotCheck(msg, records=records, gone=len(gone))
+    emptied = 0
     for pid, version in gone:
         with catalogue.begin() as tx:
-            tx.public_index.withdraw(pid, version, clock=clock)
-    return len(gone)
+            tx.public_index.take_turn()
+            if shelf.find(pid, version=version) is None:
+                emptied += tx.public_index.withdraw(pid, version, clock=clock)
+    return emptied

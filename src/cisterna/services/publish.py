@@ -160,8 +160,8 @@ def withdraw_version(
 ) -> Publication:
     """Take a publication back; a tombstone with the reason stays under its PID.
 
-    The public record goes first and the catalogue follows, so that a kill in between leaves nothing public; a second
-    run finds the tombstone standing and completes.
+    It leaves the index of what is public, then the public record goes and the catalogue follows, so that a kill in
+    between leaves nothing public that was taken back; a second run finds the tombstone standing and completes.
 
     Args:
         version_id: A published version.
@@ -182,21 +182,32 @@ def withdraw_version(
         msg = f"a withdrawal of {version_id} needs a reason in words, of at most 10,000 characters"
         raise InvalidInput(msg, version_id=version_id)
     with catalogue.begin() as tx:
-        if lease is not None:
-            tx.inbox.require_lease(lease)
-        account = require_account(tx, person)
-        version, dataset, project = visible_version(tx, version_id, account)
-        if not may_withdraw(account, project):
-            msg = f"{person} may not withdraw {version_id}; the project's owner or a steward may"
-            raise Forbidden(msg, person=person, version_id=version_id)
-        publication = standing(tx.datasets.publications(version_id))
-        if publication is None:
-            msg = f"{version_id} is not published, so there is nothing to withdraw"
-            raise PublicationRefused(msg, version_id=version_id)
+        version, dataset, _ = _withdrawable(tx, version_id, person=person, lease=lease)
+        tx.public_index.withdraw(dataset.pid, version.label, clock=clock)
+    with catalogue.begin() as tx:
+        version, dataset, publication = _withdrawable(tx, version_id, person=person, lease=lease)
         _, withdrawn = take_back(
             tx, version, dataset, publication, person=person, words=words, publisher=publisher, clock=clock
         )
     return withdrawn
+
+
+def _withdrawable(
+    tx: Transaction, version_id: str, *, person: str, lease: Attempt | None
+) -> tuple[Version, Dataset, Publication]:
+    """Return what stands and this person may withdraw. Raises `Forbidden`, `PublicationRefused`."""
+    if lease is not None:
+        tx.inbox.require_lease(lease)
+    account = require_account(tx, person)
+    version, dataset, project = visible_version(tx, version_id, account)
+    if not may_withdraw(account, project):
+        msg = f"{person} may not withdraw {version_id}; the project's owner or a steward may"
+        raise Forbidden(msg, person=person, version_id=version_id)
+    publication = standing(tx.datasets.publications(version_id))
+    if publication is None:
+        msg = f"{version_id} is not published, so there is nothing to withdraw"
+        raise PublicationRefused(msg, version_id=version_id)
+    return version, dataset, publication
 
 
 def take_back(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
@@ -61,6 +62,7 @@ STATUS: Mapping[str, int] = {
 """HTTP status by the code of an error; a test holds this table against every error there is."""
 
 _RETRY_SECONDS = "5"
+_LOG = logging.getLogger(__name__)
 
 
 def install(app: FastAPI) -> None:
@@ -73,8 +75,12 @@ def install(app: FastAPI) -> None:
 
 
 def answer(request: Request, error: CisternaError) -> Response:
-    """Say what went wrong."""
+    """Say what went wrong; what goes on inside, with hosts and keys, only to who is known to be signed in."""
     status = STATUS.get(error.code, 500)
+    detail, facts = str(error), error.facts
+    if (status >= 500 or error.code == "object-not-found") and getattr(request.state, "signed", None) is None:
+        _LOG.error("%s %r was answered with %d: %s", request.method, request.url.path, status, error)
+        detail, facts = say("problem.404.detail") if status == 404 else "", {}
     headers = {"retry-after": _RETRY_SECONDS} if status == 503 else {}
     if status == 401:
         headers["www-authenticate"] = "Bearer"
@@ -84,9 +90,9 @@ def answer(request: Request, error: CisternaError) -> Response:
             "title": say(f"problem.{status}.title"),
             "status": status,
             "code": error.code,
-            "detail": str(error),
+            "detail": detail or say(f"problem.{status}.next"),
             "instance": request.url.path,
-            "facts": {name: _plain_value(value) for name, value in error.facts.items()},
+            "facts": {name: _plain_value(value) for name, value in facts.items()},
         }
         return JSONResponse(body, status, headers, media_type="application/problem+json")
     if status == 401 and request.method in {"GET", "HEAD"}:
@@ -94,7 +100,7 @@ def answer(request: Request, error: CisternaError) -> Response:
     return page(
         request,
         "problem.html",
-        {"status": status, "code": error.code, "detail": str(error)},
+        {"status": status, "code": error.code, "detail": detail},
         status=status,
         headers=headers,
     )

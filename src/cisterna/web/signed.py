@@ -81,8 +81,9 @@ def signed_or_token(request: Request, parts: Parts) -> Signed:
     scheme, _, secret = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         account = authenticate_token(secret.strip(), catalogue=parts.catalogue, clock=parts.clock)
-        return Signed(account=account, csrf="", secret=secret)
-    signed = _by_cookie(request, parts)
+        request.state.signed = by_token = Signed(account=account, csrf="", secret=secret)
+        return by_token
+    request.state.signed = signed = _by_cookie(request, parts)
     if request.method not in _SAFE_METHODS:
         require_own(signed.csrf, request.headers.get(CSRF_HEADER, ""))
     return signed

@@ -15,7 +15,7 @@ from cisterna.domain.language import language_tag
 from cisterna.domain.project import Access, HumanData, Project
 from cisterna.domain.text import clean_line, clean_prose, cut_line
 from cisterna.metadata.imaging import imaging_of
-from cisterna.metadata.licence import spdx_identifier
+from cisterna.metadata.licence import licence_in_force
 from cisterna.metadata.record import (
     SAMPLE_KINDS,
     Given,
@@ -108,7 +108,7 @@ class Said:
 
     def conditions(self) -> dict[str, object]:
         """Settle licence, access, the end of an embargo, and the human-data answer."""
-        licence = self.first("licence", *self._word("licence"), self._of_source("licence"), clean=spdx_identifier)
+        licence = self.first("licence", *self._word("licence"), self._of_source("licence"), clean=licence_in_force)
         access = self.access()
         return {
             "licence": licence,
@@ -143,6 +143,8 @@ class Said:
         asked = [(Origin.SOURCE, source.embargo_until) for source in embargoed]
         if self.project and self.project.defaults.access is Access.EMBARGOED:
             asked.append((Origin.PROJECT, self.project.defaults.embargo_until))
+        if self.steward.access is Access.EMBARGOED and not asked:
+            return None  # a steward named no end, and the file may not name one in the steward's place
         if _asked_by_file(self.given) is Access.EMBARGOED:
             asked.append((Origin.FILE, self.given.embargo_until))
         days = [(origin, day) for origin, day in asked if day is not None]
@@ -163,9 +165,9 @@ class Said:
             offers.append((Origin.SOURCE, HumanData.UNANSWERED))
         offers += [offer for offer in rest if offer[1] is HumanData.NO]
         origin, answer = next((offer for offer in offers if offer[1] is not None), (Origin.PROJECT, None))
-        if answer is None or answer is HumanData.UNANSWERED:
+        if answer is None or (answer is HumanData.UNANSWERED and origin is not Origin.STEWARD):
             return HumanData.UNANSWERED
-        self.origins["human_data"] = origin
+        self.origins["human_data"] = origin  # a steward's too who takes an answer back: it goes on into later versions
         return answer
 
     def instrument(self, instrument: Instrument | None, described: Described | None) -> InstrumentFacts | None:

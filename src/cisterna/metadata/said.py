@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date
 from typing import Any, TypeVar
 
-from cisterna.domain.credit import Creator, Reference, ReferenceKind, Subject
+from cisterna.domain.credit import Reference, ReferenceKind, Subject
 from cisterna.domain.dataset import Dataset
 from cisterna.domain.device import Device, device_of
 from cisterna.domain.errors import InvalidInput
@@ -28,7 +28,6 @@ from cisterna.metadata.record import (
 from cisterna.ports.profile import Described, Plane
 
 T = TypeVar("T")
-P = TypeVar("P", bound=Creator)
 H = TypeVar("H")
 
 Offer = tuple[Origin, Any]
@@ -79,7 +78,7 @@ class Said:
             "title": [(Origin.PROFILE, described.title if described else None), own],
             "description": [(Origin.PROFILE, cut_line(told) if isinstance(told, str) else None)],
         }
-        creators = self.first("creators", *self._word("creators"), self._of_source("creators"), clean=_people)
+        creators = self.first("creators", *self._word("creators"), self._of_source("creators"), clean=tuple)
         return {
             "title": self.first("title", *self._word("title"), *profile["title"], clean=clean_line),
             "description": self.first(
@@ -97,7 +96,7 @@ class Said:
         What was made of data goes on to be about the same things and owes to the same money; what the source says of
         them comes before what the project says of all its data.
         """
-        contributors = self.first("contributors", *self._word("contributors"), clean=_people)
+        contributors = self.first("contributors", *self._word("contributors"), clean=tuple)
         return {
             "contributors": contributors or (),
             "funding": self._inherited("funding", clean=_each_once),
@@ -285,18 +284,6 @@ def usable_terms(terms: Iterable[Subject]) -> tuple[Subject, ...]:
 
 def _asked_by_file(given: Given) -> Access | None:
     return Access.EMBARGOED if given.access is None and given.embargo_until else given.access
-
-
-def _people(people: tuple[P, ...]) -> tuple[P, ...]:
-    return tuple(
-        one.model_copy(
-            update={
-                "name": clean_line(one.name),
-                "affiliation": clean_line(one.affiliation) if one.affiliation else None,
-            }
-        )
-        for one in people
-    )
 
 
 def _keywords(keywords: tuple[str, ...]) -> tuple[str, ...]:

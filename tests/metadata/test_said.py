@@ -302,3 +302,14 @@ def test_a_licence_has_a_name_that_is_in_force_and_a_page_on_the_list(stated: st
     for record in (by_file, by_project):
         assert record.licence == kept
         assert ("problems" in missing(record)) is (kept is None)
+
+
+@pytest.mark.parametrize("access", [Access.RESTRICTED, Access.CLOSED])
+def test_a_day_of_a_steward_that_the_record_cannot_keep_is_told_and_not_dropped(access: Access) -> None:
+    record = a_record(project=a_project(access=access), steward=said(embargo_until=EARLY))
+
+    assert f"access is {access.value} by word of project" in record.problems[0]
+    assert missing(record) == ("problems",)
+    assert (
+        a_record(project=a_project(access=access), steward=said(access="embargoed", embargo_until=EARLY)).problems == ()
+    )

@@ -109,6 +109,11 @@ class Said:
         """Settle licence, access, the end of an embargo, and the human-data answer."""
         licence = self.first("licence", *self._word("licence"), self._of_source("licence"), clean=licence_in_force)
         access = self.access()
+        if self.steward.embargo_until is not None and access is not Access.EMBARGOED:
+            self.problems.append(  # the record has no place for it: unsaid, a project that opens later would open all
+                f"embargo_until from steward is not used: access is {access.value} by word of"
+                f" {self.origins['access'].value}; to keep the data back until then, say access: embargoed too"
+            )
         return {
             "licence": licence,
             "access": access,

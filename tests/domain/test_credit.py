@@ -152,3 +152,12 @@ LINES = [
 @pytest.mark.parametrize(("kind", "line"), LINES)
 def test_a_value_writes_the_line_that_it_is_read_from(kind: type[Creator], line: str) -> None:
     assert kind.model_validate(line).line == line
+
+
+def test_who_is_credited_has_a_name_that_can_be_shown() -> None:
+    creator = Creator(name=" Eve \u202ekcirt\x00\n A ", affiliation="Brown\x07 Uni\u200bversity")
+
+    assert creator.line == "Eve kcirt A; Brown University"
+    for name in ("", " ", "\u200b\u202e", "x" * 1001):
+        with pytest.raises(ValidationError):
+            Creator(name=name)

@@ -21,6 +21,7 @@ from rdflib.term import Node
 
 from cisterna.metadata.datacite import UNAVAILABLE
 from cisterna.metadata.described import Described
+from tests.metadata.crate_reading import entities
 
 SPDX = "https://spdx.org/licenses/"
 _DATACITE = "{http://datacite.org/schema/kernel-4}"
@@ -132,17 +133,17 @@ def read_datacite_xml(body: bytes) -> Said:
 
 
 def read_crate(body: bytes) -> Said:
-    entities = {one["@id"]: one for one in json.loads(body)["@graph"]}
-    root = entities["./"]
+    crate = entities(body)
+    root = crate["./"]
     return Said(
-        pid=entities["#pid"]["value"],
+        pid=crate["#pid"]["value"],
         title=root["name"],
-        creators=_spaced([entities[one["@id"]]["name"] for one in root.get("author", [])]),
+        creators=_spaced([crate[one["@id"]]["name"] for one in root.get("author", [])]),
         licence=_spdx([root["license"]["@id"]]),
         issued=root["datePublished"][:10],
-        total_bytes=entities["#fact-total-bytes"]["value"],
-        file_count=entities["#fact-file-count"]["value"],
-        digest=entities["#fact-manifest-sha512"]["value"],
+        total_bytes=crate["#fact-total-bytes"]["value"],
+        file_count=crate["#fact-file-count"]["value"],
+        digest=crate["#fact-manifest-sha512"]["value"],
     )
 
 

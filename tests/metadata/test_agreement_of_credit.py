@@ -11,15 +11,18 @@ from hypothesis import given, settings
 from cisterna.metadata.crate import crate_json
 from cisterna.metadata.readme import readme_text
 from cisterna.metadata.record import SAMPLE_KINDS, MetadataRecord
+from tests.metadata.crate_reading import Crate, entities
 from tests.metadata.strategies import records
-
-Crate = dict[str, dict[str, Any]]
 
 
 def named(crate: Crate, references: list[dict[str, str]]) -> list[set[str]]:
     """Give the names of each thing that is referred to: it has more than one where it is known by several."""
     things = [crate[one["@id"]] for one in references]
-    return [{thing["name"], *thing.get("alternateName", [])} for thing in things]
+    others = [thing.get("alternateName", []) for thing in things]
+    return [
+        {thing["name"], *(more if isinstance(more, list) else [more])}
+        for thing, more in zip(things, others, strict=True)
+    ]
 
 
 def references_in(value: Any) -> set[str]:
@@ -33,8 +36,9 @@ def references_in(value: Any) -> set[str]:
 @settings(max_examples=60, deadline=None)
 @given(records())
 def test_crate_and_record_agree(record: MetadataRecord) -> None:
-    graph = json.loads(crate_json(record, []))["@graph"]
-    crate: Crate = {one["@id"]: one for one in graph}
+    document = crate_json(record, [])
+    graph = json.loads(document)["@graph"]
+    crate = entities(document)
     root = crate["./"]
 
     assert len(crate) == len(graph)

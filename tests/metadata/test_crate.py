@@ -13,6 +13,7 @@ import pytest
 from cisterna.metadata.crate import FILE_NAME, crate_json
 from cisterna.metadata.listing import ListedFile, iri_path, media_type, uri_path
 from cisterna.metadata.record import MetadataRecord
+from tests.metadata.crate_reading import entities
 from tests.metadata.described import a_derived_record, a_description, a_full_record, a_project, a_record, listed
 from tests.metadata.rocrate import required_issues
 
@@ -33,10 +34,6 @@ RECORDS: dict[str, Callable[[], MetadataRecord]] = {
     "derived": a_derived_record,
     "bare": lambda: a_record(project=None, instrument=None, described=None, findings=(), planes=(), images=None),
 }
-
-
-def entities(document: bytes) -> dict[str, dict[str, Any]]:
-    return {entity["@id"]: entity for entity in json.loads(document)["@graph"]}
 
 
 def write_crate(folder: Path, record: MetadataRecord) -> Path:
@@ -215,11 +212,19 @@ def test_one_identifier_of_two_names_is_one_entity_and_of_two_kinds_of_things_tw
     references = ["paper: https://spdx.org/licenses/CC-BY-4.0", "paper: 10.5555/1", "protocol: 10.5555/1"]
     found = entities(crate_json(a_record(project=a_project(creators=creators, references=references)), []))
 
-    assert found["https://ror.org/05gq02987"]["alternateName"] == ["Brown Univ."]
+    assert found["https://ror.org/05gq02987"]["alternateName"] == "Brown Univ."
     assert found["https://spdx.org/licenses/CC-BY-4.0"]["@type"] == "CreativeWork"
     assert found["https://doi.org/10.5555/1"]["@type"] == "ScholarlyArticle"
     assert found["#reference-1"]["url"] == "https://spdx.org/licenses/CC-BY-4.0"
     assert found["#reference-3"]["identifier"] == "10.5555/1"
+
+
+@pytest.mark.parametrize("kind", RECORDS)
+def test_a_single_value_is_written_without_a_list(kind: str) -> None:
+    graph = json.loads(crate_json(RECORDS[kind](), [listed("data/a.tiff")]))["@graph"]
+
+    lists = [value for entity in graph for value in entity.values() if isinstance(value, list)]
+    assert [value for value in lists if len(value) == 1] == []
 
 
 def test_no_licence_is_said_to_be_none() -> None:

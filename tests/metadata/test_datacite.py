@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from lxml import etree
 
+from cisterna.domain.credit import Subject
 from cisterna.metadata.datacite import UNAVAILABLE, datacite_document
 from cisterna.metadata.datacite_rest import rest_attributes
 from cisterna.metadata.datacite_xml import datacite_xml
@@ -191,6 +192,18 @@ def leaves(value: Any) -> Iterator[str]:
             yield from leaves(one)
     else:
         yield value
+
+
+@pytest.mark.parametrize("term", ["x:a;=?@[]", "x:1:2", "x:a#b#c", "x:a%zz", "x:a!$&'()*+,b", "HGNC:HGNC:5", "x:_1"])
+def test_a_term_whose_code_is_no_uri_is_told_by_its_address(term: str) -> None:
+    subject = Subject.model_construct(label="a", curie=term)
+    described = Described(a_record().model_copy(update={"subjects": (subject,)}))
+    root = etree.fromstring(datacite_xml(described))
+
+    xml_schema().assertValid(root)
+    [told] = root.findall("{*}subjects/{*}subject[@valueURI]")
+    assert told.get("valueURI") == subject.iri
+    assert told.get("classificationCode") in {None, term.partition(":")[2]}
 
 
 def test_the_xml_schema_would_have_told() -> None:

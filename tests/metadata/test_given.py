@@ -196,6 +196,30 @@ def test_an_instrument_can_say_the_same_of_every_run_in_the_size_that_is_read() 
     assert len(said.subjects or ()) == 1000
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        rb'title: "\UFFFFFFFF"',
+        rb'title: "\U00110000"',
+        b"%YAML 1." + b"9" * 5000 + b"\n---\ntitle: x\n",
+        *(
+            rb'%s: "\ud800"' % name
+            for name in (b"title", b"publisher_ror", b"licence", b"language", b"access", b"embargo_until")
+        ),
+        rb'creators: ["A; b\ud800; c\ud800"]',
+        rb'contributors: ["\ud800"]',
+        rb'funding: ["a; b; c; d\ud800"]',
+        rb'subjects: ["a; NCBITaxon\ud800:1"]',
+        rb'references: ["\ud800"]',
+        rb'"\ud800": x',
+        rb'samples: {"\ud800": x}',
+    ],
+)
+def test_what_the_parser_or_a_refusal_would_stumble_over_is_refused_too(body: bytes) -> None:
+    with pytest.raises(InvalidInput, match=r"not valid YAML|not valid Unicode"):
+        read_given(body)
+
+
 @forall(st.binary(max_size=400))
 def test_no_bytes_raise_anything_but_a_refusal(body: bytes) -> None:
     with contextlib.suppress(InvalidInput):

@@ -108,3 +108,15 @@ def test_samples_are_counted_in_wells_that_can_be() -> None:
     for wells in (0, -1, 10**9):
         with pytest.raises(ValidationError):
             SampleFacts(wells=wells)
+
+
+def test_what_was_kept_before_anybody_looked_at_names_is_read_as_it_can_be_shown() -> None:
+    creators = [
+        {"name": "Eve \u202ekcirt", "orcid": None, "affiliation": "\u200b", "ror": None},
+        {"name": "\u200b", "orcid": None, "affiliation": None, "ror": None},
+    ]
+    kept = json.loads(a_project().model_dump_json())
+    kept["defaults"]["creators"] = creators
+
+    assert [one.line for one in read_project(json.dumps(kept)).defaults.creators] == ["Eve kcirt"]
+    assert [one.line for one in read_record(of_version_1(creators=creators)).creators] == ["Eve kcirt"]

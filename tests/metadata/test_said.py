@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from cisterna.domain.credit import Reference, Subject
-from cisterna.domain.project import Access
+from cisterna.domain.project import Access, HumanData
 from cisterna.metadata.build import joined, steward_said
 from cisterna.metadata.record import Given, MetadataRecord, Origin, SampleFacts, missing
 from tests.metadata.described import a_derived_record, a_description, a_project, a_record, an_instrument
@@ -260,3 +260,56 @@ def test_a_declaration_that_cannot_be_used_is_told() -> None:
     assert record.instrument is not None
     assert record.instrument.pid is None
     assert "the setting pid cannot be used" in record.problems[0]
+
+
+def test_the_file_beside_the_data_ends_no_embargo_of_a_steward() -> None:
+    kept_back = said(access="embargoed")
+    project = a_project(access="embargoed", embargo_until=LATE)
+
+    assert a_record(steward=kept_back, given=said(embargo_until=EARLY)).embargo_until is None
+    assert a_record(steward=kept_back, project=project, given=said(embargo_until=EARLY)).embargo_until == LATE
+    assert a_record(steward=kept_back, project=project).embargo_until == LATE
+
+
+def test_a_steward_who_takes_back_the_answer_on_people_has_taken_it_back_of_later_versions_too() -> None:
+    first = a_record(steward=said(human_data="unanswered"))
+    second = a_record(steward=steward_said(first))
+
+    assert (first.human_data, second.human_data) == (HumanData.UNANSWERED, HumanData.UNANSWERED)
+    assert missing(second) == ("human_data",)
+
+
+@pytest.mark.parametrize(
+    ("stated", "kept"),
+    [
+        ("GPL-3.0", "GPL-3.0-only"),
+        ("gpl-2.0+", "GPL-2.0-or-later"),
+        ("AGPL-3.0", "AGPL-3.0-only"),
+        ("LGPL-2.1+", "LGPL-2.1-or-later"),
+        ("GFDL-1.3", "GFDL-1.3-only"),
+        ("GPL-3.0-or-later", "GPL-3.0-or-later"),
+        ("CC-BY-4.0", "CC-BY-4.0"),
+        ("MIT+", None),
+        ("CC-BY-4.0+", None),
+    ],
+)
+def test_a_licence_has_a_name_that_is_in_force_and_a_page_on_the_list(stated: str, kept: str | None) -> None:
+    by_file, by_project = (
+        a_record(given=said(licence=stated), project=None),
+        a_record(project=a_project(licence=stated)),
+    )
+
+    for record in (by_file, by_project):
+        assert record.licence == kept
+        assert ("problems" in missing(record)) is (kept is None)
+
+
+@pytest.mark.parametrize("access", [Access.RESTRICTED, Access.CLOSED])
+def test_a_day_of_a_steward_that_the_record_cannot_keep_is_told_and_not_dropped(access: Access) -> None:
+    record = a_record(project=a_project(access=access), steward=said(embargo_until=EARLY))
+
+    assert f"access is {access.value} by word of project" in record.problems[0]
+    assert missing(record) == ("problems",)
+    assert (
+        a_record(project=a_project(access=access), steward=said(access="embargoed", embargo_until=EARLY)).problems == ()
+    )

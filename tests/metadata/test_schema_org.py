@@ -1,13 +1,14 @@
 """The landing page's JSON-LD is one Dataset that harvesters take as it is, and cannot break out of its page."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 from hypothesis import given, settings
 
 from cisterna.domain.credit import Contributor, ContributorRole, Creator, Funding, Reference, ReferenceKind, Subject
 from cisterna.metadata.described import Described
-from cisterna.metadata.record import MetadataRecord
+from cisterna.metadata.record import Dates, MetadataRecord
 from cisterna.metadata.schema_org import PROFILE, as_script_text, schema_org_document
 from tests.metadata.described import NOW, a_derived_record, a_description, a_record, listed
 from tests.metadata.strategies import records
@@ -104,6 +105,13 @@ def test_who_helped_who_paid_and_what_it_is_about_are_entities() -> None:
     ]
     assert [one["propertyID"] for one in document["identifier"]] == ["DOI", "ARK"]
     assert document["sameAs"] == "https://doi.org/10.5555/abc"
+
+
+def test_a_run_that_ended_before_it_began_covers_the_moment_of_its_begin() -> None:
+    dates = Dates(acquired_from=NOW, acquired_to=NOW - timedelta(hours=2), described=NOW)
+    document = schema_org_document(Described(a_record().model_copy(update={"dates": dates})))
+
+    assert document["temporalCoverage"] == NOW.isoformat()
 
 
 def test_a_long_description_is_cut_to_what_harvesters_take() -> None:

@@ -23,9 +23,9 @@ from cisterna.domain.outside_identifier import (
     ror,
     term_iri,
 )
-from cisterna.domain.text import Line
+from cisterna.domain.text import LINE_LIMIT, Line, cut_line
 
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000)]
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=LINE_LIMIT)]
 
 
 class _Lined(Value):
@@ -44,9 +44,9 @@ class _Lined(Value):
 class Creator(_Lined):
     """Somebody to whom a dataset is credited (DataCite's creator)."""
 
-    name: Text
+    name: Line
     orcid: Orcid | None = None
-    affiliation: Text | None = None
+    affiliation: Line | None = None
     ror: Ror | None = None
     """Of the affiliation."""
 
@@ -326,11 +326,28 @@ Subjects = Annotated[tuple[Subject, ...], Field(max_length=1000)]
 References = Annotated[tuple[Reference, ...], Field(max_length=500)]
 
 
-def checked_rors(creators: JsonValue) -> JsonValue:
-    """Leave out what has wrong check digits, of creators that were kept when nobody looked at them."""
+def checked_creators(creators: JsonValue) -> JsonValue:
+    """Leave out what cannot be used, of creators that were kept when nobody looked at check digits and at each letter.
+
+    A name of nothing but invisible characters named nobody.
+    """
     if not isinstance(creators, list):
         return creators
-    return [{**one, "ror": None} if isinstance(one, dict) and not _is_ror(one.get("ror")) else one for one in creators]
+    return [_checked(one) if isinstance(one, dict) else one for one in creators if _has_name(one)]
+
+
+def _has_name(one: JsonValue) -> bool:
+    name = one.get("name") if isinstance(one, dict) else None
+    return not isinstance(name, str) or cut_line(name) is not None
+
+
+def _checked(one: dict[str, JsonValue]) -> JsonValue:
+    affiliation = one.get("affiliation")
+    said: dict[str, JsonValue] = {
+        "name": cut_line(name) if isinstance(name := one.get("name"), str) else name,
+        "affiliation": cut_line(affiliation) if isinstance(affiliation, str) else affiliation,
+    }
+    return {**one, **said, **({} if _is_ror(one.get("ror")) else {"ror": None})}
 
 
 def _is_ror(said: JsonValue) -> bool:

@@ -10,7 +10,7 @@ from typing import Annotated
 from pydantic import StringConstraints, ValidationError, model_validator
 
 from cisterna.domain.base import Day, Moment, Value
-from cisterna.domain.credit import Contributors, Creator, Fundings, References, Subjects, Text, checked_rors
+from cisterna.domain.credit import Contributors, Creator, Fundings, References, Subjects, Text, checked_creators
 from cisterna.domain.identifier import Slug
 from cisterna.domain.language import Language
 from cisterna.domain.outside_identifier import Ror
@@ -165,9 +165,9 @@ def read_project(body: str) -> Project:
     """Read a project as it was kept, at whatever time."""
     try:
         return Project.model_validate_json(body)
-    except ValidationError:  # kept when nobody looked at check digits
+    except ValidationError:  # kept when nobody looked at check digits and at each letter
         kept = json.loads(body)
         defaults = kept.get("defaults") or {}
         return Project.model_validate(
-            {**kept, "defaults": {**defaults, "creators": checked_rors(defaults.get("creators") or [])}}
+            {**kept, "defaults": {**defaults, "creators": checked_creators(defaults.get("creators") or [])}}
         )

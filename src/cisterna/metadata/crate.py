@@ -40,10 +40,15 @@ def crate_json(record: MetadataRecord, files: Sequence[ListedFile]) -> bytes:
     written.write(f'{{\n "@context": {_indented(context, 1)},\n "@graph": ['.encode())
     # One entity at a time: as one value, the graph of 100,000 files takes 400 MB more.
     for place, entity in enumerate(_graph(record, files)):
-        text = json.dumps(entity, ensure_ascii=False, indent=1)
+        text = json.dumps(_compact(entity), ensure_ascii=False, indent=1)
         written.write(f"{',' if place else ''}\n  {_indented(text, 2)}".encode())
     written.write(b"\n ]\n}\n")
     return written.getvalue()
+
+
+def _compact(entity: Entity) -> Entity:
+    """Write a single value without a list, as the specification recommends."""
+    return {name: one[0] if isinstance(one, list) and len(one) == 1 else one for name, one in entity.items()}
 
 
 def _indented(text: str, by: int) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from pydantic import JsonValue
 
 from cisterna.domain.credit import Creator, Funding
@@ -24,6 +26,7 @@ _RIGHTS = {
     Access.RESTRICTED: ("Restricted Access", "https://purl.org/coar/access_right/c_16ec"),
     Access.CLOSED: ("Metadata Only Access", "https://purl.org/coar/access_right/c_14cb"),
 }
+_URI = re.compile(r"(?:[A-Za-z][A-Za-z0-9.+-]*:)?[A-Za-z0-9._~/-]+")
 _ORCID, _ROR, _SPDX = "https://orcid.org", "https://ror.org", "https://spdx.org/licenses/"
 
 
@@ -98,7 +101,9 @@ def _subjects(described: Described) -> list[JsonValue]:
 
 
 def _code(curie: str | None) -> str | None:
-    return curie.partition(":")[2] if curie else None
+    """Give a term without its prefix. DataCite types it as a URI; what is none is in the term's own address alone."""
+    code = curie.partition(":")[2] if curie else ""
+    return code if _URI.fullmatch(code) else None
 
 
 def _funding(one: Funding) -> Document:

@@ -44,6 +44,9 @@ def read_given(body: bytes) -> Given:
         place = f" in line {mark.line + 1}" if mark is not None else ""
         msg = f"{FILE_NAME} is not valid YAML{place}: {getattr(error, 'problem', None) or 'a character is not allowed'}"
         raise InvalidInput(msg) from error
+    except (ValueError, OverflowError) as error:  # of the parser: a number without end, a character beyond Unicode
+        msg = f"{FILE_NAME} is not valid YAML: a number or a character in it is out of range"
+        raise InvalidInput(msg) from error
     if not isinstance(tree, dict):
         msg = f"{FILE_NAME} must be a list of fields, such as `title: ...`"
         raise InvalidInput(msg)
@@ -85,7 +88,7 @@ def _document(events: Iterator[yaml.Event]) -> Tree:
 
 def _value(event: yaml.Event, events: Iterator[yaml.Event]) -> Tree:
     if isinstance(event, yaml.ScalarEvent):
-        return None if not event.style and event.value in {"", "~", "null"} else str(event.value)
+        return None if not event.style and event.value in {"", "~", "null"} else _text(event.value)
     if isinstance(event, yaml.SequenceStartEvent):
         values: list[Tree] = []
         while not isinstance(following := next(events), yaml.SequenceEndEvent):
@@ -99,3 +102,11 @@ def _value(event: yaml.Event, events: Iterator[yaml.Event]) -> Tree:
             raise InvalidInput(msg)
         fields[key] = _value(next(events), events)
     return fields
+
+
+def _text(value: str) -> str:
+    """Take a text, but not half a character pair, which an escape may write: a refusal could not even show it."""
+    if any("\ud800" <= character <= "\udfff" for character in value):
+        msg = f"{FILE_NAME} holds a text that is not valid Unicode: half a character pair; write the character itself"
+        raise HostileInput(msg)
+    return value

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 
 
@@ -20,6 +22,26 @@ def spdx_identifier(text: str) -> str:
     except InvalidLicenseExpression as error:
         msg = f"'{shown}' is not on the SPDX licence list; give an identifier such as CC-BY-4.0 or CC0-1.0"
         raise ValueError(msg) from error
+
+
+def licence_in_force(text: str) -> str:
+    """Return the identifier under which the SPDX list goes on with a licence, of which some were renamed.
+
+    Raises:
+        ValueError: It is not on the list, or is more than one licence: `MIT+` would be MIT or a later one, and there
+            is none.
+    """
+    identifier = spdx_identifier(text)
+    if renamed := _RENAMED.fullmatch(identifier):
+        return f"{renamed[1]}-{'or-later' if renamed[2] else 'only'}"
+    if identifier.endswith("+"):
+        msg = f"'{identifier[:64]}' is not on the SPDX licence list; leave out the plus sign"
+        raise ValueError(msg)
+    return identifier
+
+
+_RENAMED = re.compile(r"((?:[AL]?GPL|GFDL)-[0-9.]+)(\+?)")
+"""Licences of GNU, which the list told without a word on later versions before 2018."""
 
 
 def licence_url(identifier: str) -> str:

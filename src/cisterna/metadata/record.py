@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, JsonValue, ValidationError, model_validator
 
 from cisterna.domain.base import Day, Moment, Value
-from cisterna.domain.credit import Contributors, Creator, Fundings, References, Subjects, checked_rors
+from cisterna.domain.credit import Contributors, Creator, Fundings, References, Subjects, checked_creators
 from cisterna.domain.digest import Sha512
 from cisterna.domain.errors import InvalidInput
 from cisterna.domain.finding import Outcome, Verdict
@@ -266,7 +266,7 @@ def read_record(document: Mapping[str, JsonValue]) -> MetadataRecord:
     version = document.get("schema_version")
     try:
         if version == 1:
-            said = {**document, "schema_version": 2, "creators": checked_rors(document.get("creators"))}
+            said = {**document, "schema_version": 2, "creators": checked_creators(document.get("creators"))}
             return MetadataRecord.model_validate(said)
         return MetadataRecord.model_validate(dict(document))
     except ValidationError as error:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date
 from typing import Any, TypeVar
 
-from cisterna.domain.credit import Creator, Reference, ReferenceKind, Subject
+from cisterna.domain.credit import Reference, ReferenceKind, Subject
 from cisterna.domain.dataset import Dataset
 from cisterna.domain.device import Device, device_of
 from cisterna.domain.errors import InvalidInput
@@ -15,7 +15,7 @@ from cisterna.domain.language import language_tag
 from cisterna.domain.project import Access, HumanData, Project
 from cisterna.domain.text import clean_line, clean_prose, cut_line
 from cisterna.metadata.imaging import imaging_of
-from cisterna.metadata.licence import spdx_identifier
+from cisterna.metadata.licence import licence_in_force
 from cisterna.metadata.record import (
     SAMPLE_KINDS,
     Given,
@@ -28,7 +28,6 @@ from cisterna.metadata.record import (
 from cisterna.ports.profile import Described, Plane
 
 T = TypeVar("T")
-P = TypeVar("P", bound=Creator)
 H = TypeVar("H")
 
 Offer = tuple[Origin, Any]
@@ -79,7 +78,7 @@ class Said:
             "title": [(Origin.PROFILE, described.title if described else None), own],
             "description": [(Origin.PROFILE, cut_line(told) if isinstance(told, str) else None)],
         }
-        creators = self.first("creators", *self._word("creators"), self._of_source("creators"), clean=_people)
+        creators = self.first("creators", *self._word("creators"), self._of_source("creators"), clean=tuple)
         return {
             "title": self.first("title", *self._word("title"), *profile["title"], clean=clean_line),
             "description": self.first(
@@ -97,7 +96,7 @@ class Said:
         What was made of data goes on to be about the same things and owes to the same money; what the source says of
         them comes before what the project says of all its data.
         """
-        contributors = self.first("contributors", *self._word("contributors"), clean=_people)
+        contributors = self.first("contributors", *self._word("contributors"), clean=tuple)
         return {
             "contributors": contributors or (),
             "funding": self._inherited("funding", clean=_each_once),
@@ -108,8 +107,13 @@ class Said:
 
     def conditions(self) -> dict[str, object]:
         """Settle licence, access, the end of an embargo, and the human-data answer."""
-        licence = self.first("licence", *self._word("licence"), self._of_source("licence"), clean=spdx_identifier)
+        licence = self.first("licence", *self._word("licence"), self._of_source("licence"), clean=licence_in_force)
         access = self.access()
+        if self.steward.embargo_until is not None and access is not Access.EMBARGOED:
+            self.problems.append(  # the record has no place for it: unsaid, a project that opens later would open all
+                f"embargo_until from steward is not used: access is {access.value} by word of"
+                f" {self.origins['access'].value}; to keep the data back until then, say access: embargoed too"
+            )
         return {
             "licence": licence,
             "access": access,
@@ -143,6 +147,8 @@ class Said:
         asked = [(Origin.SOURCE, source.embargo_until) for source in embargoed]
         if self.project and self.project.defaults.access is Access.EMBARGOED:
             asked.append((Origin.PROJECT, self.project.defaults.embargo_until))
+        if self.steward.access is Access.EMBARGOED and not asked:
+            return None  # a steward named no end, and the file may not name one in the steward's place
         if _asked_by_file(self.given) is Access.EMBARGOED:
             asked.append((Origin.FILE, self.given.embargo_until))
         days = [(origin, day) for origin, day in asked if day is not None]
@@ -163,9 +169,9 @@ class Said:
             offers.append((Origin.SOURCE, HumanData.UNANSWERED))
         offers += [offer for offer in rest if offer[1] is HumanData.NO]
         origin, answer = next((offer for offer in offers if offer[1] is not None), (Origin.PROJECT, None))
-        if answer is None or answer is HumanData.UNANSWERED:
+        if answer is None or (answer is HumanData.UNANSWERED and origin is not Origin.STEWARD):
             return HumanData.UNANSWERED
-        self.origins["human_data"] = origin
+        self.origins["human_data"] = origin  # a steward's too who takes an answer back: it goes on into later versions
         return answer
 
     def instrument(self, instrument: Instrument | None, described: Described | None) -> InstrumentFacts | None:
@@ -283,18 +289,6 @@ def usable_terms(terms: Iterable[Subject]) -> tuple[Subject, ...]:
 
 def _asked_by_file(given: Given) -> Access | None:
     return Access.EMBARGOED if given.access is None and given.embargo_until else given.access
-
-
-def _people(people: tuple[P, ...]) -> tuple[P, ...]:
-    return tuple(
-        one.model_copy(
-            update={
-                "name": clean_line(one.name),
-                "affiliation": clean_line(one.affiliation) if one.affiliation else None,
-            }
-        )
-        for one in people
-    )
 
 
 def _keywords(keywords: tuple[str, ...]) -> tuple[str, ...]:

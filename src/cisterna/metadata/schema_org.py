@@ -137,6 +137,8 @@ def _publisher(record: MetadataRecord) -> Document | None:
 
 def _coverage(record: MetadataRecord) -> str | None:
     begun, ended = record.dates.acquired_from, record.dates.acquired_to
+    if begun and ended and ended < begun:
+        return begun.isoformat()  # by a clock that was wrong: nothing ends before it begins
     return "/".join(moment.isoformat() if moment else ".." for moment in (begun, ended)) if begun or ended else None
 
 

@@ -52,7 +52,6 @@ def _content(record: PublicRecord, address: str) -> PublicContent:
     creators, samples = _entities(said.get("creators")), _entity(said.get("samples"))
     subjects, organisms = _entities(said.get("subjects")), _entities(samples.get("organisms"))
     others = [one for kind in SAMPLE_KINDS if kind != "organisms" for one in _entities(samples.get(kind))]
-    year = said.get("publication_year")
     return PublicContent(
         title=cut_line(record.title) or record.pid,
         description=_prose(said.get("description")),
@@ -60,7 +59,7 @@ def _content(record: PublicRecord, address: str) -> PublicContent:
         publisher=_value(said.get("publisher")),
         licence=_value(said.get("licence")),
         instrument=_value(_entity(said.get("instrument")).get("name")),
-        year=year if isinstance(year, int) and 0 < year <= 9999 else record.published_at.year,
+        year=record.published_at.year,
         subjects=_values([*_list(said.get("keywords")), *(one.get("label") for one in subjects)]),
         organisms=_values(one.get("label") for one in organisms),
         affiliations=_values(one.get("affiliation") for one in creators),

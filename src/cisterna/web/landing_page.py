@@ -93,7 +93,7 @@ def citation(record: PublicRecord, address: str) -> str:
     return say(
         "citation",
         creators="; ".join(one.name for one in creators_of(record)) or say("citation.nobody"),
-        year=shown(said.get("publication_year")) or record.published_at.year,
+        year=record.published_at.year,
         title=record.title,
         version=record.version,
         publisher=shown(said.get("publisher")) or say("citation.no_publisher"),

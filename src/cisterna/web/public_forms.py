@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from pydantic import JsonValue, ValidationError
 
-from cisterna.domain.credit import Creator, checked_rors
+from cisterna.domain.credit import Creator, checked_creators
 from cisterna.metadata.forms import FORMS, Form, form_for
 from cisterna.ports.publisher import PublicRecord
 from cisterna.web.negotiation import choose_media_type, read_media_type
@@ -70,7 +70,7 @@ def signposts(record: PublicRecord, address: str) -> Signposts:
 
 def creators_of(record: PublicRecord) -> list[Creator]:
     """Give those who made it, of a tombstone too; what is no creator is passed over."""
-    said = checked_rors(record.metadata.get("creators"))  # of the first schema, nobody had looked at them
+    said = checked_creators(record.metadata.get("creators"))  # of the first schema, nobody had looked at them
     return list(_creators(said if isinstance(said, list) else []))
 
 

@@ -313,3 +313,15 @@ def test_a_day_of_a_steward_that_the_record_cannot_keep_is_told_and_not_dropped(
     assert (
         a_record(project=a_project(access=access), steward=said(access="embargoed", embargo_until=EARLY)).problems == ()
     )
+
+
+def test_derived_data_stay_under_the_licence_of_their_source_unless_somebody_says_another() -> None:
+    source = a_record(given=said(licence="CC-BY-NC-4.0"))
+
+    derived = a_derived_record(sources=[source], project=a_project(licence="CC0-1.0"))
+    decided = a_derived_record(sources=[source], steward=said(licence="CC-BY-4.0"))
+    unlicensed = source.model_copy(update={"licence": None})
+
+    assert (derived.licence, derived.origins["licence"]) == ("CC-BY-NC-4.0", Origin.SOURCE)
+    assert decided.licence == "CC-BY-4.0"
+    assert a_derived_record(sources=[unlicensed], project=a_project(licence="CC0-1.0")).licence == "CC0-1.0"

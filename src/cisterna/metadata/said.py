@@ -106,8 +106,13 @@ class Said:
         }
 
     def conditions(self) -> dict[str, object]:
-        """Settle licence, access, the end of an embargo, and the human-data answer."""
-        licence = self.first("licence", *self._word("licence"), self._of_source("licence"), clean=licence_in_force)
+        """Settle licence, access, the end of an embargo, and the human-data answer.
+
+        Data that were made of others stay under the others' licence: a project's usual one may allow more.
+        """
+        steward, file, project = self._word("licence")
+        offers = (steward, file, self._of_source("licence"), project)
+        licence = self.first("licence", *offers, clean=licence_in_force)
         access = self.access()
         if self.steward.embargo_until is not None and access is not Access.EMBARGOED:
             self.problems.append(  # the record has no place for it: unsaid, a project that opens later would open all

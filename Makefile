@@ -69,7 +69,7 @@ check: .stamps/$(INSTALL)  ## formatting, lint, types, import contracts
 
 test: .stamps/$(INSTALL) $(VALIDATORS) $(SAMPLES)  ## every test that fits in CI's time
 	@CISTERNA_OCFL_PY=$(CURDIR)/.venv-ocfl/bin/python CISTERNA_ROCRATE_VALIDATOR=$(CURDIR)/.venv-crate/bin/python \
-	  $(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+	  $(BIN)/pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 torture: .stamps/$(INSTALL) $(VALIDATORS)  ## kill workers, stores and parts of the stack for hours (ARGS="--strikes 500 --kills 100")
 	@CISTERNA_OCFL_PY=$(CURDIR)/.venv-ocfl/bin/python CISTERNA_ROCRATE_VALIDATOR=$(CURDIR)/.venv-crate/bin/python \

@@ -1,4 +1,4 @@
-"""How the tests are divided among processes: `make test` has three, since many wait, and they should end together.
+"""How the tests are divided among processes: `make test` has four, since many wait, and they should end together.
 
 A group of xdist's own (`--dist loadgroup`) would say the same by marks; with pytest 9.2 it silently groups nothing.
 """

@@ -434,8 +434,10 @@ def require_all(facility: Facility, version: Version) -> None:
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(
     "after",
-    [pytest.param(False, marks=pytest.mark.torture, id="before commit"), pytest.param(True, id="after commit")],
+    [False, True],
+    ids=["before commit", "after commit"],
 )
+@pytest.mark.torture
 def test_a_second_worker_finishes_what_any_transaction_interrupted(
     facility: Facility, tmp_path: Path, *, after: bool
 ) -> None:

@@ -130,9 +130,8 @@ def test_a_model_that_goes_away_midway_is_not_asked_again_for_the_parts_that_are
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize(
-    "after", [pytest.param(False, marks=pytest.mark.torture, id="before"), pytest.param(True, id="after")]
-)
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.torture
 def test_a_second_worker_finishes_what_any_write_to_the_store_interrupted(facility: Facility, *, after: bool) -> None:
     step, was_killed = 0, True
     while was_killed:

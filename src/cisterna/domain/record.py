@@ -140,6 +140,10 @@ NOT_KEPT: Mapping[str, str] = {
     "sinks": "every start says which sinks there are",
     "deliveries": "the outbox: what was not delivered yet",
     "changes": "which rows are not in the record yet",
+    "public_datasets": "the index of what is public: a look at the public bucket makes it anew",
+    "public_versions": "the same, version by version",
+    "public_values": "the same, by what is chosen from",
+    "public_words": "the same, word by word",
     "recoveries": "what the rounds through the archive saw; the next survey sees it again",
     "segments": "how far the record goes; the record itself says so",
 }

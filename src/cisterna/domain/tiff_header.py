@@ -6,6 +6,7 @@ TIFF 6.0 (Adobe, 1992), sections 2 and 4, and BigTIFF; only the first image of a
 from __future__ import annotations
 
 import struct
+from collections import Counter
 from typing import NamedTuple
 
 _TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 16: 8}
@@ -28,6 +29,8 @@ _SIZES = frozenset({_WIDTH, _HEIGHT, _OFFSETS, _COUNTS, _STRIP_ROWS})
 _BESIDE_THE_POINT = frozenset({_DESCRIPTION, 271, 272, 274, 280, 281, 282, 283, 285, 296, 305, 306, 315, 316})
 """Who made the image with what, and how large it is to be printed."""
 _DIRECTORY_BYTES = 4096  # no plain image has a larger one, and a claim of billions of entries costs nothing
+_TOLD_MOST = 2
+"""So often a directory may have one tag: writers that keep a description of their own beside somebody's have two."""
 _CLASSIC = 42
 _BIG_MARKS = frozenset({b"II+\0", b"MM\0+"})
 _UNCOMPRESSED = [1]
@@ -119,6 +122,8 @@ def _single_values(body: memoryview, layout: _Layout) -> dict[int, int] | None:
     """Read the one directory of a file; None unless each tag that may say something of pixels has one whole number."""
     entries = _entries(body[: layout.directory + _DIRECTORY_BYTES], layout.directory, layout)
     values: dict[int, int] = {}
+    if max(Counter(tag for tag, *_ in entries).values(), default=0) > _TOLD_MOST:
+        return None
     for tag, kind, length, at in entries:
         if tag in _BESIDE_THE_POINT:
             continue

@@ -52,30 +52,27 @@ def rebuild(
     settings = load_settings(home=home)
     with _grounded(settings, home) as parts, _target(parts, into, dry_run=dry_run) as catalogue:
         found = rebuild_catalogue(catalogue=catalogue_for(catalogue, dry_run=dry_run), store=parts.store_named(store))
-        public = None if dry_run else _fill_index(parts, catalogue)
+        public, told = (None, None) if dry_run else _fill_index(parts, catalogue)
     code, reason = _sum_up(found, dry_run=dry_run)
     document = {**found.model_dump(mode="json"), "dry_run": dry_run, "public_records": public, "reason": reason}
-    shown = [reason, *_told(found), *([] if dry_run else [_told_of_index(public)])]
+    shown = [reason, *_told(found), *([told] if told else [])]
     answer(document, as_json=as_json, show=lines(*shown), code=code)
 
 
-def _fill_index(parts: Parts, catalogue: Catalogue) -> int | None:
-    """Make the index of what is public anew; None when the public bucket cannot be read now."""
+def _fill_index(parts: Parts, catalogue: Catalogue) -> tuple[int | None, str]:
+    """Make the index of what is public anew; give the records of its bucket, None if that failed, and words."""
     from cisterna.services.public_index import level_public_index
 
     try:
         found = level_public_index(
             catalogue=catalogue, shelf=parts.publisher, clock=parts.clock, base_url=parts.base_url
         )
-    except CisternaError:
-        return None
-    return found.records
-
-
-def _told_of_index(public: int | None) -> str:
-    if public is None:
-        return "the index of what is public was not filled, since its bucket does not answer; it is as Cisterna runs"
-    return f"the index of what is public knows the {public:,} records of its bucket"
+    except CisternaError as failure:
+        return None, f"the index of what is public was not filled: {failure}; it is tried again while Cisterna runs"
+    told = f"the index of what is public knows the {found.records:,} records of its bucket"
+    if found.unrecorded:
+        told += f"; {found.unrecorded:,} of them stand there and nobody recorded their publication: they are not found"
+    return found.records, told
 
 
 @contextlib.contextmanager

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from io import BytesIO
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
-from cisterna.domain.release import Step
+from cisterna.domain.digest import sha512_of
+from cisterna.domain.release import ArchiveFacts, Step
 from cisterna.ports.catalogue import Catalogue
 from cisterna.services.data_manifest import MANIFEST_PATH
 from cisterna.services.part_table import PARTS_PATH
-from cisterna.services.release_facts import ArchiveFacts, gather
+from cisterna.services.release_facts import gather
 from cisterna.testing.clock import SettableClock
+from cisterna.testing.factory import make_sha512
 from cisterna.testing.memory_store import MemoryStore
 from tests.release.test_parts import make_world
 from tests.release.world import ReleaseWorld
@@ -95,3 +98,58 @@ def test_a_manifest_that_is_not_there_vouches_for_nothing(quick_world: ReleaseWo
     quick_world.facility.store.delete([key_of(quick_world, quick_world.version_id, MANIFEST_PATH)])
 
     assert ask_whole(quick_world) == ArchiveFacts()
+
+
+@pytest.mark.parametrize("which", ["the whole", "a part"])
+def test_a_version_that_its_object_does_not_have_is_held_by_nothing(parted: ReleaseWorld, which: str) -> None:
+    whole, part = parted.version_id, parted.facility.parts(parted.version_id)[0].version_id
+    with parted.facility.catalogue.begin() as tx:
+        found = tx.datasets.get_version(whole if which == "the whole" else part)
+        tx.datasets.save_version(found.model_copy(update={"ocfl_version": 7}))
+
+    archive = ask_whole(parted) if which == "the whole" else ask_first_part(parted)
+
+    assert archive == ArchiveFacts()
+
+
+def test_bytes_that_were_staged_as_a_manifest_and_are_no_table_vouch_for_nothing(quick_world: ReleaseWorld) -> None:
+    """They are what the catalogue says, so that only reading them finds it out."""
+    world, garbage = quick_world, b"PAR1 no table PAR1"
+    world.facility.store.put(key_of(world, world.version_id, MANIFEST_PATH), garbage)
+    with world.facility.catalogue.begin() as tx:
+        found = tx.datasets.get_version(world.version_id)
+        staged = found.staged[MANIFEST_PATH].model_copy(update={"sha512": sha512_of(garbage)})
+        tx.datasets.save_version(found.model_copy(update={"staged": {**found.staged, MANIFEST_PATH: staged}}))
+
+    assert ask_whole(world) == ArchiveFacts()
+
+
+def test_a_manifest_of_other_data_than_the_version_has_vouches_for_nothing(quick_world: ReleaseWorld) -> None:
+    """Though it is the staged one, and the object holds all that it names."""
+    with quick_world.facility.catalogue.begin() as tx:
+        found = tx.datasets.get_version(quick_world.version_id)
+        tx.datasets.save_version(found.model_copy(update={"manifest_digest": make_sha512("other data")}))
+
+    archive = ask_whole(quick_world)
+
+    assert (archive.problem, archive.holds_manifest) == (None, False)
+
+
+@pytest.mark.parametrize("path", [".done", "0/A1_3_BF.tiff"])
+def test_an_inventory_that_lacks_one_file_of_the_manifest_does_not_hold_it(
+    quick_world: ReleaseWorld, path: str
+) -> None:
+    world, store = quick_world, quick_world.facility.store
+    assert ask_whole(world).holds_manifest
+    inventory = json.loads(store.get(f"{world.root}/inventory.json")[0])
+    state = inventory["versions"][inventory["head"]]["state"]
+    for names in state.values():
+        names[:] = ["data/somewhere else" if name == f"data/{path}" else name for name in names]
+    body = json.dumps(inventory).encode()
+    store.put(f"{world.root}/inventory.json", body)
+    store.put(f"{world.root}/inventory.json.sha512", f"{sha512_of(body)} inventory.json\n".encode())
+
+    archive = ask_whole(world)
+
+    assert (archive.problem, archive.holds_manifest) == (None, False)
+    assert archive.inventory_sha512 == sha512_of(body)

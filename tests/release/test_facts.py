@@ -9,9 +9,13 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from cisterna.adapters.landing_folder import LandingFolder
 from cisterna.domain.digest import sha512_of
-from cisterna.domain.release import ArchiveFacts, Step
+from cisterna.domain.errors import SourceUnavailable
+from cisterna.domain.instrument import Identity, Instrument
+from cisterna.domain.release import ArchiveFacts, ProvenFile, SourceFacts, Step
 from cisterna.ports.catalogue import Catalogue
+from cisterna.ports.source import LandingZone
 from cisterna.services.data_manifest import MANIFEST_PATH
 from cisterna.services.part_table import PARTS_PATH
 from cisterna.services.release_facts import gather
@@ -153,3 +157,39 @@ def test_an_inventory_that_lacks_one_file_of_the_manifest_does_not_hold_it(
 
     assert (archive.problem, archive.holds_manifest) == (None, False)
     assert archive.inventory_sha512 == sha512_of(body)
+
+
+def test_a_deletion_that_goes_on_is_held_against_its_own_record_and_not_against_the_archive(
+    quick_world: ReleaseWorld,
+) -> None:
+    """What the record does not name was not proven before the first file went, whatever the archive holds."""
+    (seen,) = [one for one in quick_world.facility.zone.listing(quick_world.run).files if one.path == ".done"]
+    recorded = [
+        ProvenFile(path=".done", size_bytes=seen.size_bytes, sha512=sha512_of(b""), mtime_ns=1, inode=1, device=1),
+        ProvenFile(path="gone.tiff", size_bytes=3, sha512=sha512_of(b"old"), mtime_ns=1, inode=2, device=1),
+    ]
+
+    case = gather(quick_world.acquisition_id, step=Step.RESUME, site=quick_world.site, proven=recorded)
+
+    assert case.facts.source.missing == ("gone.tiff",)
+    assert set(case.facts.source.unknown) == quick_world.files().keys() - {".done"}
+
+
+def test_a_zone_that_is_not_the_declared_one_is_not_looked_at_whatever_it_lists(quick_world: ReleaseWorld) -> None:
+    """A zone that lists without looking at its own identity has to be asked for it."""
+    asked: list[Identity | None] = []
+
+    class Swapped(LandingFolder):
+        def require_identity(self, declared: Identity | None) -> None:
+            asked.append(declared)
+            raise SourceUnavailable("another folder stands in its place")
+
+    def opened(instrument: Instrument) -> LandingZone:
+        return Swapped(instrument.path, declared=instrument.identity)
+
+    quick_world.zone_of = opened  # type: ignore[method-assign]
+
+    source = gather(quick_world.acquisition_id, step=Step.ANNOUNCE, site=quick_world.site).facts.source
+
+    assert source == SourceFacts(problem="another folder stands in its place")
+    assert asked == [quick_world.facility.zone.identity()]

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
-from cisterna.adapters.landing_folder import LandingFolder
+from cisterna.adapters.landing_folder import LandingFolder, OpenFile
 from cisterna.domain.digest import sha512_of
 from cisterna.domain.errors import SourceUnavailable
 from cisterna.domain.instrument import Identity, Instrument
@@ -184,12 +187,65 @@ def test_a_zone_that_is_not_the_declared_one_is_not_looked_at_whatever_it_lists(
             asked.append(declared)
             raise SourceUnavailable("another folder stands in its place")
 
-    def opened(instrument: Instrument) -> LandingZone:
-        return Swapped(instrument.path, declared=instrument.identity)
+    look_through(quick_world, Swapped)
 
-    quick_world.zone_of = opened  # type: ignore[method-assign]
-
-    source = gather(quick_world.acquisition_id, step=Step.ANNOUNCE, site=quick_world.site).facts.source
+    source = ask_source(quick_world, Step.ANNOUNCE)
 
     assert source == SourceFacts(problem="another folder stands in its place")
     assert asked == [quick_world.facility.zone.identity()]
+
+
+def look_through(world: ReleaseWorld, zone: type[LandingFolder]) -> None:
+    def opened(instrument: Instrument) -> LandingZone:
+        return zone(instrument.path, declared=instrument.identity)
+
+    world.zone_of = opened  # type: ignore[method-assign]
+
+
+def ask_source(world: ReleaseWorld, step: Step) -> SourceFacts:
+    return gather(world.acquisition_id, step=step, site=world.site).facts.source
+
+
+@pytest.mark.parametrize(
+    ("step", "spoil"),
+    [
+        (Step.ANNOUNCE, Path.exists),
+        (Step.RESUME, Path.exists),
+        (Step.DELETE, lambda folder: (folder / "0" / "link").symlink_to("/etc/hostname")),
+        (Step.DELETE, lambda folder: (folder / "acquisition.yaml").unlink()),
+        (Step.DELETE, lambda folder: (folder / "acquisition.yaml").write_bytes(b"longer than it was archived\n")),
+    ],
+    ids=["announced", "gone on with", "a link in it", "one file gone", "another size"],
+)
+def test_a_source_is_read_for_its_deletion_alone_and_only_when_names_and_sizes_are_right(
+    quick_world: ReleaseWorld, step: Step, spoil: Callable[[Path], object]
+) -> None:
+    """Reading it takes hours: what may not go already is not read to prove that it may."""
+    opened: list[str] = []
+
+    class Counting(LandingFolder):
+        @contextmanager
+        def open(self, folder: str, path: str) -> Iterator[OpenFile]:
+            opened.append(path)
+            with super().open(folder, path) as file:
+                yield file
+
+    look_through(quick_world, Counting)
+    spoil(quick_world.folder)
+
+    source = ask_source(quick_world, step)
+
+    assert (opened, source.are_digested) == ([], False)
+
+
+@pytest.mark.parametrize("step", [Step.ANNOUNCE, Step.DELETE])
+def test_a_source_that_is_gone_before_any_deletion_is_not_told_as_files_that_are_missing(
+    quick_world: ReleaseWorld, step: Step
+) -> None:
+    """Nobody of ours removed it: what became of it has to be found out first."""
+    shutil.rmtree(quick_world.folder)
+
+    source = ask_source(quick_world, step)
+
+    assert source.problem is not None
+    assert source.missing == ()

@@ -14,8 +14,9 @@ import pytest
 
 from cisterna.adapters.landing_folder import LandingFolder, OpenFile
 from cisterna.domain.digest import sha512_of
-from cisterna.domain.errors import SourceUnavailable
+from cisterna.domain.errors import HostileInput, SourceUnavailable
 from cisterna.domain.instrument import Identity, Instrument
+from cisterna.domain.listing import Listing
 from cisterna.domain.release import ArchiveFacts, ProvenFile, SourceFacts, Step
 from cisterna.ports.catalogue import Catalogue
 from cisterna.ports.source import LandingZone
@@ -249,3 +250,16 @@ def test_a_source_that_is_gone_before_any_deletion_is_not_told_as_files_that_are
 
     assert source.problem is not None
     assert source.missing == ()
+
+
+@pytest.mark.parametrize("step", [Step.ANNOUNCE, Step.RESUME])
+def test_a_source_that_cannot_be_listed_without_harm_is_told_with_its_reason(
+    quick_world: ReleaseWorld, step: Step
+) -> None:
+    class Hostile(LandingFolder):
+        def listing(self, folder: str) -> Listing:
+            raise HostileInput(f"{folder} is nested too deep")
+
+    look_through(quick_world, Hostile)
+
+    assert ask_source(quick_world, step) == SourceFacts(problem="run-1 is nested too deep")

@@ -51,7 +51,7 @@ class Signed:
         return self.account.has_role(Role.OPERATOR, project=None)
 
 
-def parts_of(request: Request) -> WebParts:
+async def parts_of(request: Request) -> WebParts:
     """Return the parts of the app that serves the request."""
     return cast("WebParts", request.app.state.parts)
 

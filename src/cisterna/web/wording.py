@@ -539,6 +539,7 @@ TEXT: dict[str, str] = {
     "problem.500.title": "Something went wrong here",
     "problem.500.detail": "The fault is in this program and is in its log. The data are safe.",
     "problem.500.next": "Try again; if it stays, tell an administrator.",
+    "problem.overloaded": "More is asked of this site at once than it answers. Wait some seconds and ask again.",
     "problem.503.title": "Not available right now",
     "problem.503.next": "A part of the system does not answer. The data are safe; it is tried again by itself.",
 }

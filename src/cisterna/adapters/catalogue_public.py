@@ -195,6 +195,12 @@ class SqlPublicIndex:
         found = self._sql.run(_BETWEEN, {"after": after, "upto": upto})
         return {(row.pid, label_of(row.number, row.revision)): Known(row.mark, row.stands) for row in found}
 
+    def places(self, pids: Sequence[str]) -> Mapping[tuple[str, str], int]:
+        """By the key."""
+        key = public_versions.c
+        found = self._sql.run(select(key.pid, key.number, key.revision, key.place).where(key.pid.in_(pids)))
+        return {(row.pid, label_of(row.number, row.revision)): row.place for row in found}
+
     def search(self, wanted: Wanted, *, sort: Sort = Sort.RELEVANCE, limit: int, offset: int = 0) -> Found:
         """By full text and values."""
         return self._search.find(wanted, sort=sort, limit=limit, offset=offset)

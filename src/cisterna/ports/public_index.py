@@ -180,6 +180,10 @@ class PublicIndex(Protocol):
         """Give every version, by PID and label, behind one PID and up to another; None is no limit."""
         ...
 
+    def places(self, pids: Sequence[str]) -> Mapping[tuple[str, str], int]:
+        """Give the place of every version under these PIDs, by PID and label: another one whenever it is changed."""
+        ...
+
     def search(self, wanted: Wanted, *, sort: Sort = Sort.RELEVANCE, limit: int, offset: int = 0) -> Found:
         """Find datasets by their newest version that stands."""
         ...

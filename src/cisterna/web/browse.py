@@ -84,6 +84,8 @@ def statistics_table(told: Statistics) -> str:
     for one in told.sums:
         value = f"'{one.value}" if one.value[:1] in "=+-@\t\r" else one.value
         writer.writerow((one.facet.value, value, one.datasets, one.file_count, one.total_bytes))
+    for facet, count in told.left_out.items():
+        writer.writerow((facet.value, say("statistics.left_out", count=count), "", "", ""))
     return text.getvalue()
 
 

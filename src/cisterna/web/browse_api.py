@@ -84,12 +84,17 @@ class ValueSum(BaseModel):
 
 
 class PublicStatistics(BaseModel):
-    """What is public, in numbers: each dataset counts once, by its newest version that stands."""
+    """What is public, in numbers: each dataset counts once, by its newest version that stands.
+
+    `sums` has every year, and of each other facet the 100 values with the most datasets; `left_out` tells how many more
+    values there are.
+    """
 
     datasets: int
     file_count: int
     total_bytes: int
     sums: tuple[ValueSum, ...]
+    left_out: Mapping[Facet, int]
 
 
 @router.get("/datasets", response_model=PublicDatasets)
@@ -124,7 +129,13 @@ def sum_public(parts: Parts) -> Response:
     told = public_statistics(catalogue=parts.public_catalogue)
     sums = tuple(ValueSum(**one._asdict()) for one in told.sums)
     return _sent(
-        PublicStatistics(datasets=told.datasets, file_count=told.file_count, total_bytes=told.total_bytes, sums=sums)
+        PublicStatistics(
+            datasets=told.datasets,
+            file_count=told.file_count,
+            total_bytes=told.total_bytes,
+            sums=sums,
+            left_out=told.left_out,
+        )
     )
 
 

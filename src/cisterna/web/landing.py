@@ -14,7 +14,7 @@ from cisterna.domain.errors import NotFound
 from cisterna.metadata.forms import Form
 from cisterna.metadata.listing import ListedFile
 from cisterna.metadata.readme import checksum_lines
-from cisterna.ports.publisher import PublicFile, PublicRecord
+from cisterna.ports.publisher import PublicFile, PublicRecord, PublicVersion
 from cisterna.web.byte_range import answer_file
 from cisterna.web.conditional import Validators, answer_body, answer_stream
 from cisterna.web.landing_page import page_context, page_of, tombstone_context
@@ -187,7 +187,7 @@ def _page(request: Request, parts: WebParts, record: PublicRecord, address: str,
     versions = parts.shelf.versions(record.pid)
     context = page_context(parts, record, address, number, versions=versions)
     of = signposts(record, address)
-    changed = max(one.withdrawn_at or one.published_at for one in (record, *versions))
+    changed = max(one.withdrawn_at or one.published_at for one in (PublicVersion.of(record), *versions))
     return answer_body(
         request,
         bytes(render(request, "landing.html", context).body),

@@ -297,6 +297,7 @@ TEXT: dict[str, str] = {
     "act.reprocess": "Ask for it",
     "publish.title": "Publication",
     "publish.standing": "Public as",
+    "publish.lacking": "Forms that could not be written, which is a fault of this program; it tries again by itself:",
     "publish.barred": "Not public. What stands in the way:",
     "publish.words": "Publishing makes data, description and previews readable by anyone, for good.",
     "publish.confirm": "Type the dataset's name to confirm: {title}",

@@ -122,6 +122,7 @@ def duties_of(parts: Parts) -> Duties:
         collect_probes=rounds.collect_probes,
         protect=rounds.protect,
         level_index=rounds.level_index,
+        complete_forms=rounds.complete_forms,
         plan=lambda: plan_releases(site=parts.release_site),
         adopter=Adopter(parts),
     )

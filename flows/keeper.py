@@ -81,6 +81,7 @@ class Duties:
         survey: Looks at the whole archive when that is due; slow.
         collect_probes: Removes what killed probes left in the stores.
         protect: Has the stores hold, lock and mark what holds and retention rules ask for.
+        complete_forms: Writes the forms that published versions lack, when that is due.
         level_index: Brings the index of what is public to what the public bucket says, when that is due.
         plan: Announces the releases that projects' policies ask for.
         adopter: Takes in shares.
@@ -101,6 +102,7 @@ class Duties:
     collect_probes: Callable[[], object] | None = None
     protect: Callable[[], object] | None = None
     level_index: Callable[[], object] | None = None
+    complete_forms: Callable[[], object] | None = None
     plan: Callable[[], object] | None = None
     adopter: Adopter | None = None
 
@@ -233,6 +235,7 @@ class Keeper:
             ("probes", self._duties.collect_probes),
             ("protect", self._duties.protect),
             ("public-index", self._duties.level_index),
+            ("public-forms", self._duties.complete_forms),
         )
         every, adopter = self._recovery_seconds, self._duties.adopter
         if adopter is not None:

@@ -11,6 +11,7 @@ from flows import held
 from flows._policy import step
 from flows.held import Held
 from flows.parts import parts
+from flows.rounds import tell_lacking
 
 
 @flow(name="publish", persist_result=False, log_prints=False)
@@ -48,4 +49,7 @@ def _publish(mine: Held) -> str:
         raise InvalidInput(msg, work_id=mine.work.work_id)
     mine.require()
     publication = make_public(mine.work.subject, consent)
-    return f"{publication.version_id} is public at {publication.url}"
+    if publication.lacking:
+        tell_lacking(publication)
+    without = f", without {', '.join(publication.lacking)}, which could not be written" if publication.lacking else ""
+    return f"{publication.version_id} is public at {publication.url}{without}"

@@ -9,7 +9,9 @@ import structlog
 
 from cisterna.domain.errors import CisternaError
 from cisterna.domain.protection import Standing
+from cisterna.domain.publication import Publication
 from cisterna.domain.recovery import ObjectNote, ObjectState
+from cisterna.services.complete_forms import complete_public_forms
 from cisterna.services.drop_ahead import collect_ahead
 from cisterna.services.probe_left import collect_probes
 from cisterna.services.protect import protect_all
@@ -42,6 +44,7 @@ class Rounds:
         self._memory = RoundMemory()
         self._next_survey = 0.0
         self._next_level = 0.0
+        self._next_forms = 0.0
 
     def recover(self) -> None:
         """Bring interrupted objects to rest, and say what was done; remove what was read ahead and nobody came for."""
@@ -110,6 +113,22 @@ class Rounds:
         if found.changed or found.unrecorded:
             _log.warning("public_index.levelled", **found.model_dump())
 
+    def complete_forms(self) -> None:
+        """Write what the descriptions of published versions lack, as often as the index is looked at."""
+        parts = self._parts
+        if parts.clock.monotonic() < self._next_forms:
+            return
+        for one in complete_public_forms(
+            catalogue=parts.catalogue,
+            store=parts.archive_store,
+            publisher=parts.publisher,
+            tables=parts.tables,
+            clock=parts.clock,
+            base_url=parts.base_url,
+        ):
+            tell_lacking(one)
+        self._next_forms = parts.clock.monotonic() + LEVEL_SECONDS
+
     def _survey_copies(self, grace: timedelta) -> int:
         """Collect abandoned uploads in every further store; one that is away is surveyed another day."""
         parts, collected = self._parts, 0
@@ -121,6 +140,14 @@ class Rounds:
             except CisternaError as refusal:
                 _log.warning("survey.waits", store=store.name, code=refusal.code, reason=str(refusal))
         return collected
+
+
+def tell_lacking(publication: Publication) -> None:
+    """Say which forms of a published version could not be written."""
+    for form, reason in publication.lacking.items():
+        _log.warning("public_form.lacking", version_id=publication.version_id, form=form, reason=reason)
+    if not publication.lacking:
+        _log.info("public_form.complete", version_id=publication.version_id)
 
 
 def _tell(note: ObjectNote) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cisterna.adapters.portal import Portal
+from cisterna.adapters.portal_cache import RecordCache
 from cisterna.domain.errors import ObjectInvalid, StoreUnavailable
 from cisterna.ports.publisher import PublicFile, PublicRecord
 from cisterna.testing.clock import START
@@ -148,3 +149,28 @@ def test_every_record_is_named_with_a_mark_that_changes_with_it_and_nothing_else
     (after,) = portal.marks()
     assert (before.pid, before.version) == (after.pid, after.version) == (PID, "v2")
     assert before.mark != after.mark
+
+
+def test_of_records_so_many_bytes_are_kept_and_the_last_asked_for_stay() -> None:
+    cache = RecordCache(most_bytes=100, most_versions=3)
+    for number in range(1, 5):
+        cache.keep(f"k{number}", "e", record(f"v{number}"), size_bytes=40)
+        cache.record("k1", "e")
+
+    assert [name for name in ("k1", "k2", "k3", "k4") if cache.record(name, "e")] == ["k1", "k4"]
+    assert [name for name in ("k1", "k2", "k3", "k4") if cache.version(name, "e")] == ["k2", "k3", "k4"]
+    assert cache.size_bytes == 80
+
+
+def test_a_record_too_large_to_be_kept_puts_none_out_and_leaves_none_of_its_earlier_states() -> None:
+    cache = RecordCache(most_bytes=100, most_versions=3)
+    cache.keep("k1", "e", record(), size_bytes=50)
+    cache.keep("k2", "e", record(), size_bytes=30)
+
+    cache.keep("k1", "f", record(), size_bytes=101)
+
+    assert cache.record("k1", "e") is None
+    assert cache.record("k1", "f") is None
+    assert cache.version("k1", "f") is not None
+    assert cache.record("k2", "e") is not None
+    assert cache.size_bytes == 30

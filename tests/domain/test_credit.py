@@ -2,6 +2,7 @@
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from cisterna.domain.credit import (
@@ -139,7 +140,62 @@ def test_every_value_survives_its_own_json(
         assert type(value).model_validate(value.model_dump(mode="json")) == value
 
 
+HARD = st.text(
+    alphabet=st.sampled_from([";", " ", '"', "<", ">", ":", "a", "0", "-", "\N{LATIN SMALL LETTER E WITH ACUTE}"]),
+    min_size=1,
+    max_size=12,
+)
+PIECES = st.sampled_from(
+    ["; ", '"', "a", "https://example.org/a;b", "https://ror.org/x", "10.13039/1", "0000-0002", "GO:1", "; GO:1", "x;"]
+)
+WORDS = st.one_of(HARD, st.lists(PIECES, min_size=1, max_size=4).map("".join)).filter(lambda text: bool(text.strip()))
+ADDRESSES = st.sampled_from(["https://example.org/a;b", "https://ror.org/grants;1", "https://example.org/10.13039/7"])
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.data())
+def test_what_is_shown_in_a_line_is_read_back_as_it_was(data: st.DataObject) -> None:
+    def some(strategy: st.SearchStrategy[str]) -> str | None:
+        return data.draw(st.none() | strategy)
+
+    name, more = data.draw(WORDS), {"affiliation": some(WORDS), "orcid": some(st.just("0000-0002-1825-0097"))}
+    values = [
+        Creator(name=name, ror=some(st.just(ROR)), **more),
+        Contributor(name=name, role=ContributorRole.OTHER, **more),
+        Funding(
+            funder=name,
+            award_number=some(WORDS),
+            award_title=some(WORDS),
+            funder_id=some(st.just("https://doi.org/10.13039/501100000781")),
+            award_uri=some(ADDRESSES),
+        ),
+        Subject(label=name, curie=some(st.sampled_from(["GO:1", "GO:1;2"]))),
+        *_references(data.draw(WORDS), some(WORDS)),
+    ]
+
+    for value in values:
+        assert type(value).model_validate(value.line) == value, value.line
+
+
+def _references(identifier: str, title: str | None) -> list[Reference]:
+    try:
+        return [Reference(kind=ReferenceKind.AGREEMENT, identifier=identifier, title=title)]
+    except ValidationError:  # an identifier that leads astray
+        return []
+
+
+def test_marks_that_do_not_stand_around_a_whole_part_belong_to_it() -> None:
+    creator = Creator.model_validate('Ada "the first" Holm; "Farm" of Umeå')
+
+    assert (creator.name, creator.affiliation) == ('Ada "the first" Holm', '"Farm" of Umeå')
+    assert Creator.model_validate(creator.line) == creator
+
+
 LINES = [
+    (Creator, 'Ada Holm; "Farm; Umeå"'),
+    (Funding, "Research Council; <https://example.org/a;b>"),
+    (Subject, '"nuclei; DAPI"; NCBITaxon:9606'),
+    (Reference, 'agreement: "Dnr 7; annex 2"; Terms; 2026'),
     (Creator, f"Holm, Ada; 0000-0002-1825-0097; Brown University; {ROR}"),
     (Contributor, "DataCollector: Ek, Bo; Farm"),
     (Funding, "Research Council; ; Cells; https://doi.org/10.13039/501100000781; https://example.org/7"),

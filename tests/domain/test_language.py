@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cisterna.domain.language import language_tag
+from cisterna.domain.language import TWO_AND_THREE, language_tag
+from cisterna.domain.language_code import THREE_LETTERS
 
 
 @pytest.mark.parametrize(
@@ -20,6 +21,10 @@ from cisterna.domain.language import language_tag
         ("sl-rozaj-biske", "sl-rozaj-biske"),
         ("de-CH-1901", "de-CH-1901"),
         ("gsw", "gsw"),
+        ("SWE", "sv"),
+        ("eng-GB", "en-GB"),
+        ("smj", "smj"),
+        ("qaa-x-lab", "qaa-x-lab"),
         ("zh-yue", "zh-yue"),
         ("en-a-bbb-x-a", "en-a-bbb-x-a"),
         (" sv ", "sv"),
@@ -30,11 +35,34 @@ def test_a_tag_is_written_in_the_usual_case(text: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["english", "xx", "e", "", "en-", "en--GB", "en-GB-GB-x", "\u0435n", "<b>", "en" + "-abcde" * 100_000]
+    "text",
+    [
+        "english",
+        "xx",
+        "xyz",
+        "zzz",
+        "ger",
+        "qb",
+        "e",
+        "",
+        "en-",
+        "en--GB",
+        "en-GB-GB-x",
+        "\u0435n",
+        "<b>",
+        "en" + "-abcde" * 100_000,
+    ],
 )
 def test_what_is_no_tag_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(ValueError, match="write en for English"):
         language_tag(text)
+
+
+def test_every_code_of_three_letters_is_one_and_none_has_two_letters_as_well() -> None:
+    assert len(THREE_LETTERS) > 8_000
+    assert all(len(code) == 3 and code.isascii() and code.islower() for code in THREE_LETTERS)
+    assert not THREE_LETTERS & set(TWO_AND_THREE.values())
+    assert {"cmn", "yue", "sgn", "mul", "und", "fit", "sma"} <= THREE_LETTERS
 
 
 @given(st.from_regex(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{1,8}){0,4}", fullmatch=True))

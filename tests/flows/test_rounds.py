@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -11,8 +12,10 @@ import pytest
 from cisterna.adapters.catalogue_sql import SqlCatalogue
 from cisterna.adapters.portal import Portal
 from cisterna.adapters.system_clock import SystemClock
+from cisterna.adapters.table_parquet import ParquetTables
 from cisterna.domain.errors import StoreUnavailable
 from cisterna.domain.probe_key import PROBE_GRACE, PROBE_PREFIX, probe_key
+from cisterna.ports.catalogue import Transaction
 from cisterna.settings import Settings
 from cisterna.testing.clock import SettableClock
 from cisterna.testing.memory_store import MemoryStore
@@ -29,6 +32,7 @@ class FewParts:
     public_store: MemoryStore = field(default_factory=lambda: MemoryStore(name="public"))
     copy_stores: dict[str, MemoryStore] = field(default_factory=dict)
     settings: Settings = field(default_factory=Settings)
+    tables: ParquetTables = field(default_factory=ParquetTables)
     collected: int = 0
     base_url: str = "http://testserver"
 
@@ -90,6 +94,25 @@ def test_the_index_of_what_is_public_is_held_against_the_bucket_at_the_start_and
     clock.advance(LEVEL_SECONDS + 1)
     rounds.level_index()
     assert parts.public_store.calls["list"] == 3
+
+
+def test_what_descriptions_lack_is_looked_for_at_the_start_and_then_now_and_then(
+    catalogue: SqlCatalogue, clock: SettableClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts: Any = FewParts(catalogue, clock)
+    rounds, looks, begin = Rounds(parts), [], catalogue.begin
+
+    def counted() -> AbstractContextManager[Transaction]:
+        looks.append(clock.monotonic())
+        return begin()
+
+    monkeypatch.setattr(catalogue, "begin", counted)
+
+    for seconds in (0, 1, LEVEL_SECONDS):
+        clock.advance(seconds)
+        rounds.complete_forms()
+
+    assert len(looks) == 2
 
 
 def test_what_killed_probes_left_goes_from_every_store_also_when_one_is_away(

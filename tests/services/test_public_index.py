@@ -194,6 +194,86 @@ def test_what_is_published_while_the_bucket_is_listed_is_not_told_as_deleted(sit
     assert all(one.document for one in harvest(site.catalogue))
 
 
+class _WrittenMeanwhile(Portal):
+    """A public bucket that is changed, once, just after a record was read from it."""
+
+    def __init__(self, site: Site, happens: Callable[[], object]) -> None:
+        super().__init__(site.public, base_url=site.base_url)
+        self._happens: Callable[[], object] | None = happens
+
+    def find(self, pid: str, *, version: str | None = None) -> PublicRecord | None:
+        """Read what there was before."""
+        found, happens = super().find(pid, version=version), self._happens
+        self._happens = None
+        if happens is not None:
+            happens()
+        return found
+
+
+@pytest.mark.parametrize("is_indexed", [True, False], ids=["indexed", "not indexed yet"])
+@pytest.mark.parametrize("act", ["withdraw", "discard"])
+def test_what_is_taken_back_while_its_record_is_read_is_not_shown_again_and_waits_for_nobody(
+    site: Site, act: str, is_indexed: bool
+) -> None:
+    version = site.now(site.lay_published("plate-7", title=SECRET))
+    if not is_indexed:
+        wipe(site)
+    # Whoever read it in its turn would let the act wait until the lock is given up.
+    shelf = _WrittenMeanwhile(site, lambda: getattr(site, act)(version))
+
+    level_public_index(catalogue=site.catalogue, shelf=shelf, clock=site.clock, base_url=site.base_url)
+
+    assert SECRET not in everything(site.catalogue)
+    assert find(site.catalogue).total == 0
+    level(site)
+    assert SECRET not in everything(site.catalogue)
+    assert [one.document for one in harvest(site.catalogue)] == [None]
+
+
+@pytest.mark.parametrize("is_indexed", [True, False], ids=["indexed", "not indexed yet"])
+@pytest.mark.parametrize("act", ["withdraw", "discard"])
+def test_what_an_act_that_was_killed_takes_back_while_its_record_is_read_is_not_shown_again(
+    site: Site, act: str, is_indexed: bool
+) -> None:
+    version = site.now(site.lay_published("plate-7", title=SECRET))
+    if not is_indexed:
+        wipe(site)
+
+    def killed() -> None:
+        site.public.fail_on("put", after=True)  # type: ignore[attr-defined]
+        with pytest.raises(StoreUnavailable):
+            getattr(site, act)(version)
+
+    shelf = _WrittenMeanwhile(site, killed)
+
+    level_public_index(catalogue=site.catalogue, shelf=shelf, clock=site.clock, base_url=site.base_url)
+
+    assert SECRET not in everything(site.catalogue)
+    level(site)
+    assert SECRET not in everything(site.catalogue)
+
+
+def test_what_is_published_while_it_is_found_to_be_gone_stays(site: Site) -> None:
+    site.lay_published("plate-7", title=SECRET)
+    level(site)
+    (key,) = [one.key for one in site.public.list("")]
+    body, _ = site.public.get(key)
+    site.public.delete([key])
+    again = entry_of(PublicRecord.model_validate_json(body), base_url=site.base_url)
+    again = again.model_copy(update={"content": again.content and again.content.model_copy(update={"year": 2027})})
+
+    def published() -> None:
+        site.public.put(key, body)
+        with site.catalogue.begin() as tx:
+            tx.public_index.put([again], clock=site.clock)
+
+    shelf = _WrittenMeanwhile(site, published)
+    level_public_index(catalogue=site.catalogue, shelf=shelf, clock=site.clock, base_url=site.base_url)
+
+    assert find(site.catalogue, SECRET).total == 1
+    assert all(one.document for one in harvest(site.catalogue))
+
+
 def test_only_what_says_that_it_is_open_and_of_nobody_has_content() -> None:
     for access, human, tombstone in product([*Access, None, "OPEN"], [*HumanData, None, True], [None, "gone"]):
         made = record(metadata={"access": access, "human_data": human}, tombstone=tombstone, title=SECRET)

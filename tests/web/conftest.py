@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import socket
+import threading
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import uvicorn
 from fastapi.testclient import TestClient
 from httpx import Response
 
@@ -23,6 +26,23 @@ def site(catalogue: SqlCatalogue, clock: SettableClock) -> Site:
     made = Site(catalogue, clock)
     made.settle_people()
     return made
+
+
+@pytest.fixture
+def served(catalogue: SqlCatalogue, clock: SettableClock) -> Iterator[Site]:
+    """A site that is served on a free port."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    made = Site(catalogue, clock, base_url=f"http://127.0.0.1:{listener.getsockname()[1]}")
+    made.settle_people()
+    server = uvicorn.Server(
+        uvicorn.Config(create_app(made.parts), log_level="warning", timeout_graceful_shutdown=1, ws="none")
+    )
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    yield made
+    server.should_exit = True
+    thread.join(20)
+    listener.close()
 
 
 @pytest.fixture

@@ -115,6 +115,7 @@ class Site:
 
     Attributes:
         public: The public bucket; what is in it anybody may see.
+        public_catalogue: What the public asks; else the same as `catalogue`.
     """
 
     catalogue: SqlCatalogue
@@ -124,6 +125,7 @@ class Site:
     public: ObjectStore = field(default_factory=lambda: MemoryStore(name="public", bucket="cisterna-public"))
     tables: ParquetTables = field(default_factory=ParquetTables)
     passwords: Argon2Passwords = field(default_factory=quick_passwords)
+    public_catalogue: SqlCatalogue | None = None
 
     def __post_init__(self) -> None:
         self.portal = Portal(self.public, base_url=self.base_url)
@@ -131,6 +133,7 @@ class Site:
         self.end_of_life = CatalogueEndOfLife(catalogue=self.catalogue, clock=self.clock)
         self.parts = WebParts(
             catalogue=self.catalogue,
+            public_catalogue=self.public_catalogue or self.catalogue,
             store=self.store,
             shelf=self.portal,
             publisher=self.portal,

@@ -200,8 +200,25 @@ def test_statistics_are_a_page_a_table_and_json_that_agree(site: Site, visit: Vi
     assert nobody.get(links(page)["=HYPERLINK(1)"]).text.count("<h2>") == 1
 
 
+def test_statistics_tell_a_hundred_values_and_how_many_there_are_beside(site: Site, visit: Visit) -> None:
+    put(site.catalogue, site.clock, entry("a", affiliations=tuple(f"Group {at:03}" for at in range(120))))
+    nobody = visit()
+
+    page = nobody.get("/browse/statistics").text
+    table = nobody.get("/browse/statistics.csv").text
+    told = nobody.get("/api/v1/public/statistics").json()
+
+    assert [one["value"] for one in told["sums"] if one["facet"] == "affiliation"] == [
+        f"Group {at:03}" for at in range(100)
+    ]
+    assert told["left_out"] == {"affiliation": 20}
+    assert page.count("Group 0") == 100
+    assert "20 more have fewer" in page
+    assert table.splitlines()[-1] == "affiliation,20 more,,,"
+
+
 def test_a_table_of_nothing_has_its_head() -> None:
-    assert statistics_table(Statistics(0, 0, 0, ())).splitlines() == [
+    assert statistics_table(Statistics(0, 0, 0, (), {})).splitlines() == [
         "facet,value,datasets,files,bytes",
         "all,,0,0,0",
     ]

@@ -5,19 +5,15 @@ from __future__ import annotations
 import math
 import os
 import re
-import socket
-import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from cisterna.adapters.catalogue_sql import SqlCatalogue
 from cisterna.domain.acquisition import AcquisitionState
 from cisterna.domain.alert import AlertKind
 from cisterna.domain.dataset import Stage, Version
@@ -28,9 +24,7 @@ from cisterna.services.data_manifest import MANIFEST_PATH, load_manifest
 from cisterna.services.hold import place_hold
 from cisterna.services.setup_link import issue_setup_link
 from cisterna.services.staging import read_staged
-from cisterna.testing.clock import SettableClock
 from cisterna.testing.factory import make_acquisition, make_dataset, make_finding, make_sample, make_version
-from cisterna.web.app import create_app
 from cisterna.web.view import HERE
 from tests.adopt.share import NAME
 from tests.shadow.bench import Bench, live_through
@@ -58,20 +52,9 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def site(catalogue: SqlCatalogue, clock: SettableClock) -> Iterator[Site]:
-    """A site that is served on a free port and holds something of everything."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    made = Site(catalogue, clock, base_url=f"http://127.0.0.1:{listener.getsockname()[1]}")
-    made.settle_people()
-    server = uvicorn.Server(
-        uvicorn.Config(create_app(made.parts), log_level="warning", timeout_graceful_shutdown=1, ws="none")
-    )
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-    thread.start()
-    yield made
-    server.should_exit = True
-    thread.join(20)
-    listener.close()
+def site(served: Site) -> Site:
+    """All pages of one site by its own address."""
+    return served
 
 
 def lay_shadow(site: Site) -> str:

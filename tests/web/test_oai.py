@@ -6,16 +6,13 @@ import base64
 import json
 import os
 import re
-import socket
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlencode
 
 import pytest
-import uvicorn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
@@ -28,7 +25,6 @@ from cisterna.metadata.oai import Repository
 from cisterna.services.harvest import answer_harvester
 from cisterna.testing.clock import SettableClock
 from cisterna.testing.public_index_contract import HOSTILE, entry, pid_of, put, withdraw
-from cisterna.web.app import create_app
 from tests.web.client import Browser
 from tests.web.harvesting import OAI, read_answer
 from tests.web.site import Site
@@ -36,23 +32,6 @@ from tests.web.site import Site
 Visit = Callable[..., Browser]
 NAMES = {"o": OAI, "dc": "http://purl.org/dc/elements/1.1/", "d": "http://datacite.org/schema/kernel-4"}
 US = Repository("Test & Co", "http://testserver/oai", "who@example.org")
-
-
-@pytest.fixture
-def served(catalogue: SqlCatalogue, clock: SettableClock) -> Iterator[Site]:
-    """A site that is served on a free port."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    made = Site(catalogue, clock, base_url=f"http://127.0.0.1:{listener.getsockname()[1]}")
-    made.settle_people()
-    server = uvicorn.Server(
-        uvicorn.Config(create_app(made.parts), log_level="warning", timeout_graceful_shutdown=1, ws="none")
-    )
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-    thread.start()
-    yield made
-    server.should_exit = True
-    thread.join(20)
-    listener.close()
 
 
 def simple(name: str, version: str = "v1", **fields: Any) -> PublicEntry:

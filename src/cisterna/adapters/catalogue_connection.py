@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import select
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 from pydantic import JsonValue
@@ -26,6 +27,9 @@ from cisterna.domain.errors import (
     NotReady,
 )
 
+_NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
+"""As JSON has it; behind an odd number of backslashes it is something else."""
+
 CHANNEL = "cisterna"
 """The NOTIFY channel; its payloads are topics."""
 
@@ -41,24 +45,51 @@ CONNECT: dict[str, Any] = {
 }
 """How every connection of ours is made."""
 
-_SESSION = (
-    "-c timezone=UTC -c jit=off -c lock_timeout=15s -c statement_timeout=60s "
-    "-c idle_in_transaction_session_timeout=180s"
-)
+_SESSION = "-c timezone=UTC -c jit=off -c idle_in_transaction_session_timeout=180s"
 
 
-def connect_engine(url: str, *, pool_size: int) -> Engine:
+class Usage(NamedTuple):
+    """How the connections of one catalogue are used.
+
+    Attributes:
+        connections: Kept open.
+        further: Opened under load.
+        wait_seconds: How long one is waited for.
+        statement_seconds, lock_seconds: How long a statement may take, and wait for a lock.
+        only_reads: Whether the database refuses whatever writes.
+    """
+
+    connections: int
+    further: int = 2
+    wait_seconds: float = 15
+    statement_seconds: float = 60
+    lock_seconds: float = 15
+    only_reads: bool = False
+
+    @property
+    def session(self) -> str:
+        """Options of a connection."""
+        times = {"statement_timeout": self.statement_seconds, "lock_timeout": self.lock_seconds}
+        options = [f"-c {name}={int(seconds * 1000)}ms" for name, seconds in times.items()]
+        return " ".join([_SESSION, *options, *(["-c default_transaction_read_only=on"] if self.only_reads else [])])
+
+
+PUBLIC_USAGE = Usage(connections=4, further=0, wait_seconds=1, statement_seconds=5, lock_seconds=2, only_reads=True)
+"""Of what anybody may ask: what takes long is given up, and nobody who works here waits for it."""
+
+
+def connect_engine(url: str, *, usage: Usage) -> Engine:
     """Make an engine with a small pool; bodies pass as JSON text, because pydantic is what reads and writes it."""
     engine = create_engine(
         url,
-        pool_size=pool_size,
-        max_overflow=2,
-        pool_timeout=15,
+        pool_size=usage.connections,
+        max_overflow=usage.further,
+        pool_timeout=usage.wait_seconds,
         execution_options={"preserve_rowcount": True},  # else SQLAlchemy says -1 for every INSERT
         json_serializer=_as_is,
         json_deserializer=_as_is,
         hide_parameters=True,  # what is written may be restricted, and errors go to logs
-        connect_args={**CONNECT, "application_name": "cisterna", "options": _SESSION},
+        connect_args={**CONNECT, "application_name": "cisterna", "options": usage.session},
     )
     listens_for(engine, "checkout")(_require_alive)
     return engine
@@ -79,7 +110,7 @@ def _require_alive(connection: psycopg.Connection, _record: object, _proxy: obje
 def body_of(value: Value) -> str:
     """Write a value as JSON text. Raises `InvalidInput` when a field holds what it must not, or is not Unicode."""
     try:
-        return value.model_dump_json(warnings="error")
+        return _readable(value.model_dump_json(warnings="error"))
     except PydanticSerializationError as error:
         raise InvalidInput(f"a {type(value).__name__} cannot be kept: {error}") from error
 
@@ -87,9 +118,17 @@ def body_of(value: Value) -> str:
 def json_of(content: Mapping[str, JsonValue]) -> str:
     """Write content as JSON text. Raises `InvalidInput` for numbers that JSON does not have."""
     try:
-        return json.dumps(content, allow_nan=False, ensure_ascii=False)
+        return _readable(json.dumps(content, allow_nan=False, ensure_ascii=False))
     except (TypeError, ValueError) as error:
         raise InvalidInput(f"content that is not JSON cannot be kept: {error}") from error
+
+
+def _readable(body: str) -> str:
+    """Put the sign for what is no text in the place of NUL, which PostgreSQL keeps, and then reads nothing beside it.
+
+    One run whose instrument wrote it would else keep everybody from every list.
+    """
+    return _NUL.sub("\\1\N{REPLACEMENT CHARACTER}", body) if "\\u0000" in body else body
 
 
 def _as_is(body: Any) -> Any:

@@ -25,6 +25,15 @@ _ADD_FINDINGS = sql_text(
 ).bindparams(bindparam("outcomes", type_=ARRAY(TEXT)), bindparam("bodies", type_=ARRAY(TEXT)))
 
 
+_LACKING = sql_text(
+    """
+    SELECT CAST(body AS text) FROM publications
+    WHERE CAST(body -> 'lacking' AS text) <> '{}' AND body ->> 'withdrawn_at' IS NULL
+    ORDER BY random() LIMIT :limit
+    """
+)
+
+
 class SqlEvidence:
     """The part of `ports.catalogue.Datasets` that keeps what happened to versions."""
 
@@ -97,4 +106,9 @@ class SqlEvidence:
         found = self._sql.run(
             wanted.order_by(tables.publications.c.published_at, tables.publications.c.publication_id)
         ).scalars()
+        return [Publication.model_validate_json(body) for body in found]
+
+    def lacking_publications(self, *, limit: int) -> Sequence[Publication]:
+        """By what their text holds: hardly ever one, so no index is kept for them."""
+        found = self._sql.run(_LACKING, {"limit": limit}).scalars()
         return [Publication.model_validate_json(body) for body in found]

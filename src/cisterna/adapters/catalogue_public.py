@@ -21,7 +21,19 @@ from cisterna.adapters.catalogue_public_tables import public_datasets, public_va
 from cisterna.adapters.catalogue_public_text import vector_of
 from cisterna.domain.public_entry import Facet, HarvestForm, PublicContent, PublicEntry, label_of, place_of
 from cisterna.ports.clock import Clock
-from cisterna.ports.public_index import Counts, Found, Harvested, HarvestWanted, Known, Listed, Sort, Sum, Wanted
+from cisterna.ports.public_index import (
+    SUMMED,
+    Counts,
+    Found,
+    Harvested,
+    HarvestWanted,
+    Known,
+    Listed,
+    Sort,
+    Sum,
+    Sums,
+    Wanted,
+)
 
 _TURN = sql_text("SELECT pg_advisory_xact_lock(hashtextextended('cisterna.public-index', 0))")
 _AFTER_WRITERS = sql_text("SELECT pg_advisory_xact_lock_shared(hashtextextended('cisterna.public-index', 0))")
@@ -125,9 +137,14 @@ _HARVEST = {form: _harvest(form) for form in HarvestForm}
 _HARVESTABLE = {form: _harvestable(form) for form in HarvestForm}
 _SUMS = sql_text(
     """
-    SELECT facet, value, datasets, file_count, total_bytes FROM public_values WHERE facet = ANY(:facets)
-    ORDER BY facet, datasets DESC, value
+    SELECT asked AS facet, held.* FROM unnest(:facets) AS asked, LATERAL (
+        SELECT value, datasets, file_count, total_bytes FROM public_values WHERE facet = asked
+        ORDER BY datasets DESC, value LIMIT CASE WHEN asked = :whole THEN NULL ELSE :most END
+    ) AS held
     """
+).bindparams(bindparam("facets", type_=ARRAY(TEXT)))
+_VALUES = sql_text(
+    "SELECT facet, count(*) AS held FROM public_values WHERE facet = ANY(:facets) GROUP BY facet"
 ).bindparams(bindparam("facets", type_=ARRAY(TEXT)))
 _LISTED = sql_text(
     """
@@ -195,6 +212,12 @@ class SqlPublicIndex:
         found = self._sql.run(_BETWEEN, {"after": after, "upto": upto})
         return {(row.pid, label_of(row.number, row.revision)): Known(row.mark, row.stands) for row in found}
 
+    def places(self, pids: Sequence[str]) -> Mapping[tuple[str, str], int]:
+        """By the key."""
+        key = public_versions.c
+        found = self._sql.run(select(key.pid, key.number, key.revision, key.place).where(key.pid.in_(pids)))
+        return {(row.pid, label_of(row.number, row.revision)): row.place for row in found}
+
     def search(self, wanted: Wanted, *, sort: Sort = Sort.RELEVANCE, limit: int, offset: int = 0) -> Found:
         """By full text and values."""
         return self._search.find(wanted, sort=sort, limit=limit, offset=offset)
@@ -203,10 +226,14 @@ class SqlPublicIndex:
         """By full text and values."""
         return self._search.count_values(wanted, most=most)
 
-    def statistics(self) -> Sequence[Sum]:
+    def statistics(self, *, most: int = SUMMED) -> Sums:
         """From what is kept as it changes."""
-        found = self._sql.run(_SUMS, {"facets": [one.value for one in _SUMMED]})
-        return [Sum(Facet(row.facet), row.value, row.datasets, row.file_count, int(row.total_bytes)) for row in found]
+        facets = [one.value for one in _SUMMED]
+        found = self._sql.run(_SUMS, {"facets": facets, "most": most, "whole": Facet.YEAR.value})
+        told = [Sum(Facet(row.facet), row.value, row.datasets, row.file_count, int(row.total_bytes)) for row in found]
+        shown = Counter(one.facet for one in told)
+        held = {Facet(row.facet): row.held for row in self._sql.run(_VALUES, {"facets": facets})}
+        return Sums(told, {facet: count - shown[facet] for facet, count in held.items() if count > shown[facet]})
 
     def harvest(self, wanted: HarvestWanted, *, limit: int) -> Sequence[Harvested]:
         """In the order of the places."""

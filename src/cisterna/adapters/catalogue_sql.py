@@ -16,7 +16,7 @@ from cisterna.adapters.catalogue_acquisition import SqlAcquisitions
 from cisterna.adapters.catalogue_adoption import SqlAdoptions
 from cisterna.adapters.catalogue_ahead import SqlAheads, SqlWritings
 from cisterna.adapters.catalogue_alert import SqlAlerts
-from cisterna.adapters.catalogue_connection import CHANNEL, CONNECT, Statements, connect_engine, translated
+from cisterna.adapters.catalogue_connection import CHANNEL, CONNECT, Statements, Usage, connect_engine, translated
 from cisterna.adapters.catalogue_copy import SqlCopies
 from cisterna.adapters.catalogue_dataset import SqlDatasets
 from cisterna.adapters.catalogue_erasure import SqlErasures
@@ -105,11 +105,13 @@ class SqlCatalogue:
     Args:
         dsn: `postgresql://...`, with or without a driver's name; PostgreSQL 14 or newer.
         pool_size: Connections kept open; two more are opened under load.
+        usage: Of the connections, where it is another one.
     """
 
-    def __init__(self, dsn: str, *, pool_size: int = 4) -> None:
+    def __init__(self, dsn: str, *, pool_size: int = 4, usage: Usage | None = None) -> None:
         self._url = make_url(dsn).set(drivername="postgresql+psycopg")
-        self._engine: Engine = connect_engine(self._url.render_as_string(hide_password=False), pool_size=pool_size)
+        url = self._url.render_as_string(hide_password=False)
+        self._engine: Engine = connect_engine(url, usage=usage or Usage(connections=pool_size))
 
     @contextmanager
     def begin(self) -> Iterator[Transaction]:

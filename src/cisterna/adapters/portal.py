@@ -6,28 +6,29 @@ Layout: `<naan>/<name>/<version>/record.json`. The web process makes public page
 from __future__ import annotations
 
 import re
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from threading import Lock
 
 from pydantic import ValidationError
 
+from cisterna.adapters.portal_cache import RecordCache
 from cisterna.domain.errors import ObjectInvalid, ObjectNotFound
 from cisterna.ports.object_store import IfAbsent, IfMatch, ObjectStore
-from cisterna.ports.publisher import PublicRecord, ShelfMark
+from cisterna.ports.publisher import PublicRecord, PublicVersion, ShelfMark
 
 _PID = re.compile(r"ark:/([0-9]{5})/([0-9a-z]{1,64})")
 _VERSION = re.compile(r"v([1-9][0-9]{0,5})(?:\.([1-9][0-9]{0,5}))?")
 _KEY = re.compile(r"([0-9]{5})/([0-9a-z]{1,64})/(v[1-9][0-9]{0,5}(?:\.[1-9][0-9]{0,5})?)/record\.json")
-_CACHED_RECORDS = 64
+_KEPT_BYTES = 64 * 1024 * 1024
+_KEPT_VERSIONS = 20_000
 _KEPT = ("title", "creators", "publisher", "publication_year", "data_type")
 """What stays of the description of what is withdrawn: how it was cited, and in which set harvesters know it."""
 
 
 class Portal:
-    """Implements `ports.publisher.Publisher` and `PublicShelf`.
+    """Implements `ports.publisher.Publisher` and `PublicShelf`; safe to share between threads.
 
-    Records are cached by their ETag, so a page costs one HEAD; safe to share between threads.
+    Records are kept by their ETags, which a HEAD or a listing of the dataset tells each time: what another process
+    withdraws is gone here at once, and a page costs the same two requests however many versions there are.
 
     Args:
         store: The public bucket.
@@ -39,8 +40,7 @@ class Portal:
     def __init__(self, store: ObjectStore, *, base_url: str) -> None:
         self._store = store
         self._base_url = base_url.rstrip("/")
-        self._cache: OrderedDict[str, tuple[str, PublicRecord]] = OrderedDict()
-        self._lock = Lock()
+        self._kept = RecordCache(most_bytes=_KEPT_BYTES, most_versions=_KEPT_VERSIONS)
 
     def publish(self, record: PublicRecord) -> str:
         """Write the record and return the address of its landing page; the same record again changes nothing."""
@@ -58,23 +58,13 @@ class Portal:
         if version is not None:
             key = _key(pid, version)
             return self._read(key) if key else None
-        every = self.versions(pid)
-        return next((record for record in every if record.tombstone is None), every[0] if every else None)
+        every = list(self._versions(pid))
+        chosen = next((one for one in every if not one[1].is_gone), every[0] if every else None)
+        return self._read_as(*chosen[0]) if chosen else None
 
-    def versions(self, pid: str) -> Sequence[PublicRecord]:
-        """Read every version under a PID, newest first."""
-        matched = _PID.fullmatch(pid)
-        if matched is None:
-            return []
-        prefix = f"{matched[1]}/{matched[2]}/"
-        labels = []
-        for found in self._store.list(prefix):
-            label, _, rest = found.key.removeprefix(prefix).partition("/")
-            if rest == "record.json" and _VERSION.fullmatch(label):
-                labels.append(label)
-        labels.sort(key=_order, reverse=True)
-        records = (self._read(f"{prefix}{label}/record.json") for label in labels)
-        return [record for record in records if record is not None]
+    def versions(self, pid: str) -> Sequence[PublicVersion]:
+        """Tell every version under a PID, newest first."""
+        return [one for _, one in self._versions(pid)]
 
     def marks(self) -> Iterator[ShelfMark]:
         """List the bucket; what is no record of ours is passed over."""
@@ -94,27 +84,40 @@ class Portal:
         condition = IfMatch(etag=present.etag) if present else IfAbsent()
         self._store.put(key, record.model_dump_json().encode(), condition=condition, content_type="application/json")
 
+    def _versions(self, pid: str) -> Iterator[tuple[tuple[str, str], PublicVersion]]:
+        """Give what is short of every version, with the key and the ETag of its record; those known are not read."""
+        matched = _PID.fullmatch(pid)
+        if matched is None:
+            return
+        prefix = f"{matched[1]}/{matched[2]}/"
+        found = [(one, _KEY.fullmatch(one.key)) for one in self._store.list(prefix)]
+        labelled = [(one, matched[3]) for one, matched in found if matched is not None]
+        for one, _ in sorted(labelled, key=lambda pair: _order(pair[1]), reverse=True):
+            version = self._kept.version(one.key, one.etag)
+            if version is None:
+                record = self._read_as(one.key, one.etag)
+                version = PublicVersion.of(record) if record else None
+            if version is not None:
+                yield (one.key, one.etag), version
+
     def _read(self, key: str) -> PublicRecord | None:
         present = self._store.head(key)
-        if present is None:
-            return None
-        with self._lock:
-            cached = self._cache.get(key)
-            if cached is not None and cached[0] == present.etag:
-                self._cache.move_to_end(key)
-                return cached[1]
+        return self._read_as(key, present.etag) if present else None
+
+    def _read_as(self, key: str, etag: str) -> PublicRecord | None:
+        """Read a record that was seen with this ETag just now; None when it went since."""
+        kept = self._kept.record(key, etag)
+        if kept is not None:
+            return kept
         try:
             body, found = self._store.get(key)
             record = PublicRecord.model_validate_json(body)
-        except ObjectNotFound:  # removed since the HEAD
+        except ObjectNotFound:
             return None
         except ValidationError as error:
             msg = f"{key} in the public bucket is not a record of ours; publish the version again"
             raise ObjectInvalid(msg, key=key) from error
-        with self._lock:
-            self._cache[key] = (found.etag, record)
-            while len(self._cache) > _CACHED_RECORDS:
-                self._cache.popitem(last=False)
+        self._kept.keep(key, found.etag, record, size_bytes=len(body))
         return record
 
 

@@ -94,6 +94,17 @@ class Parts:
         self._stack.callback(catalogue.close)
         return catalogue
 
+    @cached_property
+    def public_catalogue(self) -> Catalogue:
+        """The same, by connections of their own: for what anybody may ask, which waits for nobody and nobody for it."""
+        from cisterna.adapters.catalogue_connection import PUBLIC_USAGE
+        from cisterna.adapters.catalogue_sql import SqlCatalogue
+
+        dsn = self.settings.database.dsn or self._embedded().dsn
+        catalogue = SqlCatalogue(dsn.get_secret_value(), usage=PUBLIC_USAGE)
+        self._stack.callback(catalogue.close)
+        return catalogue
+
     @contextlib.contextmanager
     def catalogue_beside(self, name: str, *, keep: bool) -> Iterator[Catalogue]:
         """Open a catalogue on a database of that name beside this one's, made when it is not there.

@@ -90,6 +90,7 @@ def _sections(detail: Detail) -> Iterator[tuple[str, list[str]]]:
         [
             f"{_at(one.published_at)}  {one.url}"
             + (f", withdrawn {_at(one.withdrawn_at)}: {one.withdrawn_reason}" if one.withdrawn_at else "")
+            + "".join(f", without {form}: {reason}" for form, reason in one.lacking.items())
             for one in detail.publications
         ],
     )

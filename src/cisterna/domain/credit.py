@@ -1,6 +1,7 @@
 """Who and what a dataset is credited to and connected with: people, money, subjects and references.
 
-Each value has a form in one line, as `metadata.yaml`, the command line and the project's page take it.
+Each value has a form in one line, as `metadata.yaml`, the command line and the project's page take it; what is written
+so is read back as it was.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, JsonValue, StringConstraints, model_validator
 
 from cisterna.domain.base import Value
+from cisterna.domain.line_part import joined, quoted, quoted_first, split_parts, unquoted, words_part
 from cisterna.domain.outside_identifier import (
     Curie,
     FunderId,
@@ -53,18 +55,23 @@ class Creator(_Lined):
     @property
     def line(self) -> str:
         """`name; ORCID iD; affiliation; ROR`, of what is there."""
-        return _joined(self.name, self.orcid, self.affiliation, self.ror)
+        affiliation = self.affiliation
+        if affiliation is not None:
+            affiliation = words_part(affiliation, is_mistaken=_kind_of(affiliation) != "affiliation")
+        return joined(words_part(self.name), self.orcid, affiliation, self.ror)
 
     @classmethod
     def _parts_of(cls, line: str) -> dict[str, str | None]:
-        name, *rest = (part.strip() for part in line.split(";"))
-        parts: dict[str, str | None] = {"name": name}
-        for part in filter(None, rest):
-            field = _kind_of(part)
+        name, *rest = split_parts(line)
+        parts: dict[str, str | None] = {"name": name.text}
+        for part in rest:
+            if not part.text:
+                continue
+            field = "affiliation" if part.is_words else _kind_of(part.text)
             if field in parts:
-                msg = f"'{part[:60]}' is one part too many; write name; ORCID iD; affiliation; ROR"
+                msg = f"'{part.text[:60]}' is one part too many; write name; ORCID iD; affiliation; ROR"
                 raise ValueError(msg)
-            parts[field] = part
+            parts[field] = part.text
         return parts
 
 
@@ -156,7 +163,12 @@ class Funding(_Lined):
     def line(self) -> str:
         """`funder; award number; award title; funder id; award address`."""
         number = self.award_number or ("" if self.award_title else None)
-        return _joined(self.funder, number, self.award_title, self.funder_id, self.award_uri)
+        words = (one and words_part(one, is_mistaken=_is_address(one)) for one in (number, self.award_title))
+        address = self.award_uri
+        if address is not None and (";" in address or _names_funder(address)):
+            address = f"<{address}>"
+        funder = words_part(self.funder, is_mistaken=_is_address(self.funder))
+        return joined(funder, *words, self.funder_id, address)
 
     @property
     def funder_id_type(self) -> str | None:
@@ -169,18 +181,26 @@ class Funding(_Lined):
     def _parts_of(cls, line: str) -> dict[str, str | None]:
         parts: dict[str, str | None] = {}
         words = []
-        for part in (part.strip() for part in line.split(";")):
-            if "ror.org/" in part.lower() or "10.13039" in part:
-                parts["funder_id"] = part
-            elif part.lower().startswith(("http://", "https://")):
-                parts["award_uri"] = part
+        for part in split_parts(line):
+            if part.is_words or not (part.is_address or _is_address(part.text)):
+                words.append(part.text)
+            elif part.is_address or not _names_funder(part.text):
+                parts["award_uri"] = part.text
             else:
-                words.append(part)
+                parts["funder_id"] = part.text
         if len(words) > 3:
             msg = f"'{words[3][:60]}' is one part too many; write funder; award number; award title; funder id; address"
             raise ValueError(msg)
         named = zip(("funder", "award_number", "award_title"), words, strict=False)
         return parts | {name: word or None for name, word in named}
+
+
+def _names_funder(part: str) -> bool:
+    return "ror.org/" in part.lower() or "10.13039" in part
+
+
+def _is_address(part: str) -> bool:
+    return _names_funder(part) or part.lower().startswith(("http://", "https://"))
 
 
 class Subject(_Lined):
@@ -192,7 +212,7 @@ class Subject(_Lined):
     @property
     def line(self) -> str:
         """`label; PREFIX:identifier`."""
-        return _joined(self.label, self.curie)
+        return joined(words_part(self.label, is_mistaken=";" in (self.curie or "")), self.curie)
 
     @property
     def scheme(self) -> str | None:
@@ -206,6 +226,8 @@ class Subject(_Lined):
 
     @classmethod
     def _parts_of(cls, line: str) -> dict[str, str | None]:
+        if (first := quoted_first(line)) is not None:
+            return {"label": first[0], "curie": (first[1] or "").strip() or None}
         label, mark, term = line.rpartition(";")
         if not mark:
             return {"label": line}
@@ -273,7 +295,9 @@ class Reference(_Lined):
     @property
     def line(self) -> str:
         """`kind: identifier; title`."""
-        return f"{self.kind.value}: {self.identifier}" + (f"; {self.title}" if self.title else "")
+        is_bare = "; " not in self.identifier and not self.identifier.startswith('"')
+        title = quoted(self.title) if self.title and self.title.startswith('"') else self.title
+        return f"{self.kind.value}: {joined(self.identifier if is_bare else quoted(self.identifier), title)}"
 
     @property
     def relation(self) -> str:
@@ -311,13 +335,8 @@ class Reference(_Lined):
         if not colon:
             msg = f"'{line[:60]}' does not say of what kind it is; write it as paper: 10.5555/12345678; title"
             raise ValueError(msg)
-        identifier, _, title = rest.partition("; ")
-        return {"kind": kind.strip(), "identifier": identifier, "title": title.strip() or None}
-
-
-def _joined(*parts: str | None) -> str:
-    """Put parts into one line; a semicolon or a line end within one would end it."""
-    return "; ".join(" ".join(part.replace(";", ",").split()) for part in parts if part is not None)
+        identifier, title = quoted_first(rest) or rest.partition("; ")[::2]
+        return {"kind": kind.strip(), "identifier": identifier, "title": unquoted((title or "").strip()) or None}
 
 
 Contributors = Annotated[tuple[Contributor, ...], Field(max_length=1000)]

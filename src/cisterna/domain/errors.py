@@ -82,6 +82,13 @@ class Throttled(CisternaError):
     retryable = True
 
 
+class Overloaded(CisternaError):
+    """So much is asked at once that some of it is turned away; the same request may be answered in a moment."""
+
+    code = "overloaded"
+    retryable = True
+
+
 class InvalidInput(CisternaError):
     """What came from outside does not have the form it must have."""
 

@@ -14,6 +14,7 @@ class Publication(Value):
     Attributes:
         withdrawn_at: When it was withdrawn; the landing page is a tombstone from then on.
         consent: Whose consent or which policy allowed it.
+        lacking: Why a form of its description could not be written, by the form's name; it is tried again.
     """
 
     publication_id: str
@@ -25,3 +26,4 @@ class Publication(Value):
     published_at: Moment
     withdrawn_at: Moment | None = None
     withdrawn_reason: str | None = None
+    lacking: dict[str, str] = Field(default_factory=dict)

@@ -34,6 +34,7 @@ class Form(NamedTuple):
         suffix: Of a file that holds it, with the dot.
         write: Writes it; the same description always gives the same bytes.
         archived_as: Where an object holds it, of a form that is public as it was archived.
+        is_needed: Whether nothing is made public without it: what search engines, registries and harvesters go by.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Form(NamedTuple):
     suffix: str
     write: Callable[[Described], bytes]
     archived_as: str | None = None
+    is_needed: bool = False
 
 
 def form_of(name: str) -> Form | None:
@@ -65,6 +67,7 @@ FORMS: tuple[Form, ...] = (
         "schema.org JSON-LD",
         ".jsonld",
         lambda one: _json(schema_org_document(one)),
+        is_needed=True,
     ),
     Form(
         "datacite",
@@ -72,8 +75,9 @@ FORMS: tuple[Form, ...] = (
         "DataCite JSON",
         ".json",
         lambda one: _json(datacite_document(one)),
+        is_needed=True,
     ),
-    Form("datacite-xml", "application/vnd.datacite.datacite+xml", "DataCite XML", ".xml", datacite_xml),
+    Form("datacite-xml", "application/vnd.datacite.datacite+xml", "DataCite XML", ".xml", datacite_xml, is_needed=True),
     Form(
         "crate",
         'application/ld+json;profile="https://w3id.org/ro/crate"',
@@ -81,8 +85,9 @@ FORMS: tuple[Form, ...] = (
         ".jsonld",
         lambda one: crate.crate_json(one.record, one.files),
         archived_as=crate.FILE_NAME,
+        is_needed=True,
     ),
-    Form("dublin-core", "application/xml", "Dublin Core", ".xml", dublin_core_xml),
+    Form("dublin-core", "application/xml", "Dublin Core", ".xml", dublin_core_xml, is_needed=True),
     Form(
         "invenio",
         "application/vnd.inveniordm.v1+json",

@@ -225,6 +225,10 @@ class Datasets(Protocol):
         """Oldest first."""
         ...
 
+    def lacking_publications(self, *, limit: int) -> Sequence[Publication]:
+        """Give some of those that stand and lack a form, others each time."""
+        ...
+
 
 class Copies(Protocol):
     """Which stores keep copies, and what is known of each object in each of them."""

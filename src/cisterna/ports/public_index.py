@@ -96,6 +96,18 @@ class Sum(NamedTuple):
     total_bytes: int
 
 
+class Sums(NamedTuple):
+    """What is public by the values of some facets, of each the most datasets first.
+
+    Attributes:
+        left_out: Of each facet that has more values than are told, how many more. What they sum up to is not told: a
+            dataset may have several of them.
+    """
+
+    told: Sequence[Sum]
+    left_out: Mapping[Facet, int]
+
+
 class HarvestWanted(Value):
     """Which part of all versions a harvester asks for.
 
@@ -150,6 +162,8 @@ class Known(NamedTuple):
 
 COUNTED = 5_000
 """Most datasets whose values are counted for one search; of more the newest are."""
+SUMMED = 100
+"""Most values of a facet that statistics tell; of years they tell all, since those sum up to everything."""
 COUNTED_EXACTLY = 10_000
 """Beyond that it is only said that there are more."""
 
@@ -180,6 +194,10 @@ class PublicIndex(Protocol):
         """Give every version, by PID and label, behind one PID and up to another; None is no limit."""
         ...
 
+    def places(self, pids: Sequence[str]) -> Mapping[tuple[str, str], int]:
+        """Give the place of every version under these PIDs, by PID and label: another one whenever it is changed."""
+        ...
+
     def search(self, wanted: Wanted, *, sort: Sort = Sort.RELEVANCE, limit: int, offset: int = 0) -> Found:
         """Find datasets by their newest version that stands."""
         ...
@@ -188,8 +206,8 @@ class PublicIndex(Protocol):
         """Count the values of what is found, at most so many a facet."""
         ...
 
-    def statistics(self) -> Sequence[Sum]:
-        """Sum up by data type, instrument, year, licence and affiliation, the most datasets first."""
+    def statistics(self, *, most: int = SUMMED) -> Sums:
+        """Sum up by data type, instrument, year, licence and affiliation: so many values of each, and every year."""
         ...
 
     def harvest(self, wanted: HarvestWanted, *, limit: int) -> Sequence[Harvested]:

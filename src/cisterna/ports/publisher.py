@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import NamedTuple, Protocol
 
 from pydantic import Field, JsonValue
@@ -90,6 +91,20 @@ class PublicRecord(Value):
         return sum(one.size_bytes for one in self.files) + sum(one.total_bytes for one in self.lists)
 
 
+class PublicVersion(NamedTuple):
+    """That a version is or was public, and since when: what of its record the pages of other versions show."""
+
+    version: str
+    published_at: datetime
+    withdrawn_at: datetime | None
+    is_gone: bool
+
+    @classmethod
+    def of(cls, record: PublicRecord) -> PublicVersion:
+        """Take it from the record."""
+        return cls(record.version, record.published_at, record.withdrawn_at, record.tombstone is not None)
+
+
 class Publisher(Protocol):
     """One target."""
 
@@ -135,8 +150,8 @@ class PublicShelf(Protocol):
         """
         ...
 
-    def versions(self, pid: str) -> Sequence[PublicRecord]:
-        """Every version that was ever public under a PID, tombstones included, newest first."""
+    def versions(self, pid: str) -> Sequence[PublicVersion]:
+        """Every version that was ever public under a PID, those that are gone included, newest first."""
         ...
 
     def marks(self) -> Iterator[ShelfMark]:

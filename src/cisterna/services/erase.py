@@ -226,12 +226,15 @@ def _take_back(one: ErasedObject, site: ErasureSite) -> tuple[int, list[Remainde
     """Turn every public record into a tombstone without title, metadata or reason, and remove what stood there."""
     what = f"public records of {one.dataset_id}"
     try:
-        records = site.public.versions(one.pid)
-        for record in records:
+        versions = site.public.versions(one.pid)
+        for version in versions:
+            record = site.public.find(one.pid, version=version.version)
+            if record is None:
+                continue
             bare = {"title": record.pid, "metadata": {}, "related": {}, "tombstone": PUBLIC_WORDS}
             gone_at = record.withdrawn_at or site.clock.now()
             site.public.withdraw(record.model_copy(update={**bare, "withdrawn_at": gone_at}))
-        if not records:
+        if not versions:
             return 0, []
         found = site.eraser_of(site.public_store).remove_replaced(one.pid)
     except CisternaError as failure:

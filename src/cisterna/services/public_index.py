@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from itertools import groupby
 
 from cisterna.domain.base import Value
 from cisterna.domain.errors import CouldNotCheck
+from cisterna.domain.public_entry import PublicEntry
 from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.ports.clock import Clock
 from cisterna.ports.public_index import Known
-from cisterna.ports.publisher import PublicRecord, PublicShelf, ShelfMark
+from cisterna.ports.publisher import PublicShelf, ShelfMark
 from cisterna.services.public_entry import entry_of
 from cisterna.services.public_record import standing
 
 _LOOKED_AT_ONCE = 500
 _WRITTEN_AT_ONCE = 50
-"""Records that are read in one transaction: others who write wait for it."""
+"""Records that are put in one transaction: others who write wait for it."""
 _FEW = 10
 _UNKNOWN = Known(None, stands=False)
 
@@ -51,6 +53,15 @@ def level_public_index(*, catalogue: Catalogue, shelf: PublicShelf, clock: Clock
         CouldNotCheck: More records are gone than are there: this is not the bucket that it was; nothing was emptied.
         StoreUnavailable: The bucket could not be read to its end; what was done stays.
     """
+    found = _look(catalogue=catalogue, shelf=shelf, clock=clock, base_url=base_url)
+    if not found.changed or not base_url:
+        return found
+    # An act that was killed may have taken back what had been read and was not in the index yet.
+    again = _look(catalogue=catalogue, shelf=shelf, clock=clock, base_url=base_url)
+    return again.model_copy(update={"changed": found.changed + again.changed})
+
+
+def _look(*, catalogue: Catalogue, shelf: PublicShelf, clock: Clock, base_url: str) -> Levelled:
     records, changed, unrecorded, after = 0, 0, 0, None
     gone: list[tuple[str, str]] = []
     for run in _runs(shelf.marks()):
@@ -87,27 +98,42 @@ def _known(catalogue: Catalogue, *, after: str | None, upto: str | None) -> dict
 def _write(
     marks: Sequence[ShelfMark], catalogue: Catalogue, shelf: PublicShelf, *, clock: Clock, base_url: str
 ) -> Levelled:
-    """Read records when it is our turn to write: a withdrawal that came before is seen, one that comes later waits."""
+    """Read records while others write, and put them when it is our turn: who wrote one meanwhile, knew it better."""
+    before = _places(catalogue, [one.pid for one in marks])
+    made = [one for one in map(partial(_made, shelf=shelf, base_url=base_url), marks) if one is not None]
     entries, unrecorded = [], 0
     with catalogue.begin() as tx:
         tx.public_index.take_turn()
-        for one in marks:
-            record = shelf.find(one.pid, version=one.version)
-            if record is None:
-                continue  # it went meanwhile; the next look sees that
-            # Where nobody knows the site's address, as when it is rebuilt at rest, the next look reads it once more.
-            entry = entry_of(record, base_url=base_url, mark=one.mark if base_url else None)
-            if entry.content is not None and not _is_recorded(tx, record):
+        now = tx.public_index.places([one.pid for one in marks])
+        for entry, dataset_id in made:
+            key = (entry.pid, entry.version)
+            if now.get(key) != before.get(key):
+                continue
+            if entry.content is not None and not _is_recorded(tx, dataset_id, entry.version):
                 unrecorded += 1
-                tx.public_index.withdraw(record.pid, record.version, clock=clock)
+                tx.public_index.withdraw(*key, clock=clock)
                 continue
             entries.append(entry)
         changed = tx.public_index.put(entries, clock=clock)
     return Levelled(changed=changed, unrecorded=unrecorded)
 
 
-def _is_recorded(tx: Transaction, record: PublicRecord) -> bool:
-    return standing(tx.datasets.publications(f"{record.dataset_id}:{record.version}")) is not None
+def _made(one: ShelfMark, *, shelf: PublicShelf, base_url: str) -> tuple[PublicEntry, str] | None:
+    """Make the entry of a record, and name its dataset; None when it went meanwhile, which the next look sees."""
+    record = shelf.find(one.pid, version=one.version)
+    if record is None:
+        return None
+    # Where nobody knows the site's address, as when it is rebuilt at rest, the next look reads it once more.
+    return entry_of(record, base_url=base_url, mark=one.mark if base_url else None), record.dataset_id
+
+
+def _places(catalogue: Catalogue, pids: Sequence[str]) -> Mapping[tuple[str, str], int]:
+    with catalogue.begin() as tx:
+        return tx.public_index.places(pids)
+
+
+def _is_recorded(tx: Transaction, dataset_id: str, version: str) -> bool:
+    return standing(tx.datasets.publications(f"{dataset_id}:{version}")) is not None
 
 
 def _empty(
@@ -122,8 +148,11 @@ def _empty(
         raise CouldNotCheck(msg, records=records, gone=len(gone))
     emptied = 0
     for pid, version in gone:
+        before = _places(catalogue, [pid]).get((pid, version))
+        if shelf.find(pid, version=version) is not None:
+            continue
         with catalogue.begin() as tx:
             tx.public_index.take_turn()
-            if shelf.find(pid, version=version) is None:
+            if tx.public_index.places([pid]).get((pid, version)) == before:
                 emptied += tx.public_index.withdraw(pid, version, clock=clock)
     return emptied

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from cisterna.domain.dataset import Dataset, Version
 from cisterna.domain.errors import PublicationRefused
 from cisterna.domain.publication import Publication
+from cisterna.domain.text import cut_line, shorten
 from cisterna.metadata.described import Described
 from cisterna.metadata.forms import FORMS, Form
 from cisterna.metadata.listing import ListedFile
@@ -21,6 +23,18 @@ from cisterna.services.part_table import HeldPart
 from cisterna.services.public_files import NAMED_FILES, proven_manifests, read_verified, version_files
 
 PREVIEWS = "quality/previews.parquet"
+_REASON_CHARACTERS = 500
+
+
+class Written(NamedTuple):
+    """What the public may see of a version.
+
+    Attributes:
+        lacking: Why a form could not be written, by its name.
+    """
+
+    record: PublicRecord
+    lacking: dict[str, str]
 
 
 def public_record(
@@ -33,8 +47,10 @@ def public_record(
     related: dict[str, str],
     published_at: datetime,
     address: str,
-) -> PublicRecord:
+) -> Written:
     """Read what a version is from its archived object, and of its parts what files they hold.
+
+    A form that cannot be written, which is a fault of ours, is left out; one that nothing is public without stops it.
 
     Args:
         version: An archived version.
@@ -49,11 +65,12 @@ def public_record(
     Raises:
         ChecksumMismatch, ObjectInvalid: A file of the object, or the manifest of a part, is not what was archived.
         ObjectNotFound: An object lacks its manifest.
+        PublicationRefused: It has no description, or a form that is needed could not be written.
     """
     if version.metadata is None:
         msg = f"{version.version_id} has no description; it cannot be made public without one"
         raise PublicationRefused(msg, version_id=version.version_id)
-    record = read_record(version.metadata)
+    described_as = read_record(version.metadata)
     files, lists = version_files(version, dataset, parts, store=store, tables=tables)
     listed = [ListedFile(path=file.path, size_bytes=file.size_bytes, sha512=file.sha512) for file in files]
     if lists:
@@ -62,30 +79,49 @@ def public_record(
             listed += [
                 ListedFile(path=f"{DATA}{one.path}", size_bytes=one.size_bytes, sha512=one.sha512) for one in wanted
             ]
-    described = Described(record, files=listed, base_url=address, published_at=published_at)
+    described = Described(described_as, files=listed, base_url=address, published_at=published_at)
 
-    def written(form: Form) -> bytes:
-        if form.archived_as is None:
-            return form.write(described)
-        return read_verified(version, form.archived_as, dataset=dataset, store=store)
-
-    return PublicRecord(
+    documents, lacking = {}, {}
+    for form in FORMS:
+        if form.archived_as is not None:
+            if form.archived_as in version.staged:
+                documents[form.media_type] = read_verified(
+                    version, form.archived_as, dataset=dataset, store=store
+                ).decode()
+            continue
+        try:
+            documents[form.media_type] = form.write(described).decode()
+        except Exception as fault:
+            lacking[form.name] = _reason(fault)
+            if form.is_needed:
+                raise _stopped(version, form, lacking[form.name]) from fault
+    record = PublicRecord(
         pid=dataset.pid,
         dataset_id=dataset.dataset_id,
         version=version.label,
-        title=record.name,
+        title=described_as.name,
         metadata=version.metadata,
-        documents={
-            form.media_type: written(form).decode()
-            for form in FORMS
-            if form.archived_as is None or form.archived_as in version.staged
-        },
+        documents=documents,
         files=files,
         lists=lists,
         previews=read_previews(version, dataset, store=store, tables=tables),
         related=related,
         published_at=published_at,
     )
+    return Written(record, lacking)
+
+
+def _reason(fault: Exception) -> str:
+    said = f"{type(fault).__name__}: {fault}"
+    return shorten(cut_line(said) or type(fault).__name__, _REASON_CHARACTERS)
+
+
+def _stopped(version: Version, form: Form, reason: str) -> PublicationRefused:
+    msg = (
+        f"{version.version_id} cannot be made public: its description as {form.title} could not be written ({reason}). "
+        "That is a fault of this program and not of the data; report it, and ask again with a version that mends it"
+    )
+    return PublicationRefused(msg, version_id=version.version_id, form=form.name)
 
 
 def read_previews(version: Version, dataset: Dataset, *, store: ObjectStore, tables: TableFile) -> dict[str, bytes]:

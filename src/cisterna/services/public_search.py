@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from cisterna.domain.public_entry import Facet
@@ -22,12 +22,14 @@ class Statistics(NamedTuple):
 
     Attributes:
         sums: By facet and value.
+        left_out: How many more values a facet has than are told.
     """
 
     datasets: int
     file_count: int
     total_bytes: int
     sums: Sequence[Sum]
+    left_out: Mapping[Facet, int]
 
 
 class Addresses(NamedTuple):
@@ -67,13 +69,14 @@ def newest_public(*, limit: int, catalogue: Catalogue) -> Sequence[FoundDataset]
 def public_statistics(*, catalogue: Catalogue) -> Statistics:
     """Sum up what is public."""
     with catalogue.begin() as tx:
-        sums = tx.public_index.statistics()
+        sums, left_out = tx.public_index.statistics()
     years = [one for one in sums if one.facet is Facet.YEAR]  # each dataset has exactly one
     return Statistics(
         datasets=sum(one.datasets for one in years),
         file_count=sum(one.file_count for one in years),
         total_bytes=sum(one.total_bytes for one in years),
         sums=sums,
+        left_out=left_out,
     )
 
 

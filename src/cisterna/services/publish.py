@@ -116,7 +116,7 @@ def publish_version(
             raise
         related, parts = related_public(tx, dataset), held_parts(tx, version)
     found = publisher.find(dataset.pid, version=version.label)
-    record = public_record(
+    record, lacking = public_record(
         version,
         dataset,
         parts,
@@ -141,6 +141,7 @@ def publish_version(
             url=publisher.publish(record),
             consent=allowed,
             published_at=record.published_at,
+            lacking=lacking,
         )
         tx.datasets.put_publication(publication)
         _tell(tx, "publication.made", publication, saved, dataset, clock=clock)
@@ -203,6 +204,7 @@ def _withdrawable(
     if not may_withdraw(account, project):
         msg = f"{person} may not withdraw {version_id}; the project's owner or a steward may"
         raise Forbidden(msg, person=person, version_id=version_id)
+    tx.datasets.lock(dataset.dataset_id)  # who writes a form that its record lacks waits, or has done it
     publication = standing(tx.datasets.publications(version_id))
     if publication is None:
         msg = f"{version_id} is not published, so there is nothing to withdraw"

@@ -224,6 +224,21 @@ class PublicIndexContract:
             (Facet.YEAR, "2026"): (2, 4, 507),
         }
 
+    def test_sums_are_told_of_the_most_frequent_values_and_of_every_year(
+        self, catalogue: Catalogue, clock: SettableClock
+    ) -> None:
+        """And how many values are left out."""
+        made = [entry(str(at), year=2020 + at, affiliations=("Umeå", f"Group {at}")) for at in range(4)]
+        put(catalogue, clock, *made)
+
+        with catalogue.begin() as tx:
+            found = tx.public_index.statistics(most=2)
+
+        told = [one.value for one in found.told if one.facet is Facet.AFFILIATION]
+        assert told == ["Umeå", "Group 0"]
+        assert found.left_out == {Facet.AFFILIATION: 3}
+        assert sum(one.datasets for one in found.told if one.facet is Facet.YEAR) == 4
+
     def test_a_harvest_in_parts_passes_nothing_over_and_doubles_nothing(
         self, catalogue: Catalogue, clock: SettableClock
     ) -> None:
@@ -359,7 +374,7 @@ def sums(catalogue: Catalogue) -> dict[tuple[Facet, str], tuple[int, int, int]]:
     """Read the statistics: datasets, files and bytes."""
     with catalogue.begin() as tx:
         told = tx.public_index.statistics()
-    return {(one.facet, one.value): (one.datasets, one.file_count, one.total_bytes) for one in told}
+    return {(one.facet, one.value): (one.datasets, one.file_count, one.total_bytes) for one in told.told}
 
 
 def everything(catalogue: Catalogue, words: Iterable[str] = ("",)) -> str:

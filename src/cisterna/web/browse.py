@@ -14,11 +14,12 @@ from cisterna.domain.text import shorten
 from cisterna.ports.public_index import Counts, FoundDataset, Sort
 from cisterna.services.public_search import Statistics, browse_public, public_statistics
 from cisterna.web.browse_query import Asked, Searched
+from cisterna.web.public_route import IndexRoute
 from cisterna.web.signed import Parts
 from cisterna.web.view import page
 from cisterna.web.wording import say
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, route_class=IndexRoute)
 
 ON_A_PAGE = 20
 _METHODS = ["GET", "HEAD"]
@@ -31,7 +32,9 @@ _SUMMED = (Facet.YEAR, Facet.DATA_TYPE, Facet.INSTRUMENT, Facet.AFFILIATION, Fac
 def show_found(request: Request, parts: Parts, asked: Searched) -> Response:
     """Show a page of what is found, and by what it can be narrowed down."""
     first = (asked.page - 1) * ON_A_PAGE
-    browsed = browse_public(asked.wanted, sort=asked.sort, limit=ON_A_PAGE, offset=first, catalogue=parts.catalogue)
+    browsed = browse_public(
+        asked.wanted, sort=asked.sort, limit=ON_A_PAGE, offset=first, catalogue=parts.public_catalogue
+    )
     found = browsed.found
     last = first + len(found.rows)
     context = {
@@ -57,7 +60,7 @@ def show_found(request: Request, parts: Parts, asked: Searched) -> Response:
 @router.api_route("/browse/statistics", methods=_METHODS)
 def show_statistics(request: Request, parts: Parts) -> Response:
     """Show what is public in numbers."""
-    told = public_statistics(catalogue=parts.catalogue)
+    told = public_statistics(catalogue=parts.public_catalogue)
     tables = {facet: [one for one in told.sums if one.facet is facet] for facet in _SUMMED}
     tables[Facet.YEAR].sort(key=lambda one: one.value, reverse=True)
     context = {"signed": None, "told": told, "tables": [(facet, rows) for facet, rows in tables.items() if rows]}
@@ -68,7 +71,7 @@ def show_statistics(request: Request, parts: Parts) -> Response:
 def send_statistics(parts: Parts) -> Response:
     """Send the same for a spreadsheet."""
     headers = {**_HEADERS, "content-disposition": 'attachment; filename="statistics.csv"'}
-    content = statistics_table(public_statistics(catalogue=parts.catalogue))
+    content = statistics_table(public_statistics(catalogue=parts.public_catalogue))
     return Response(content, media_type="text/csv; charset=utf-8; header=present", headers=headers)
 
 
@@ -81,6 +84,8 @@ def statistics_table(told: Statistics) -> str:
     for one in told.sums:
         value = f"'{one.value}" if one.value[:1] in "=+-@\t\r" else one.value
         writer.writerow((one.facet.value, value, one.datasets, one.file_count, one.total_bytes))
+    for facet, count in told.left_out.items():
+        writer.writerow((facet.value, say("statistics.left_out", count=count), "", "", ""))
     return text.getvalue()
 
 

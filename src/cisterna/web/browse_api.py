@@ -14,9 +14,10 @@ from cisterna.domain.public_entry import Facet
 from cisterna.ports.public_index import COUNTED_EXACTLY, FoundDataset
 from cisterna.services.public_search import browse_public, public_statistics
 from cisterna.web.browse_query import Searched
+from cisterna.web.public_route import IndexRoute
 from cisterna.web.signed import Parts
 
-router = APIRouter(prefix="/api/v1/public", tags=["public"])
+router = APIRouter(prefix="/api/v1/public", tags=["public"], route_class=IndexRoute)
 
 _HEADERS = {
     "cache-control": "public, max-age=60",
@@ -83,29 +84,30 @@ class ValueSum(BaseModel):
 
 
 class PublicStatistics(BaseModel):
-    """What is public, in numbers: each dataset counts once, by its newest version that stands."""
+    """What is public, in numbers: each dataset counts once, by its newest version that stands.
+
+    `sums` has every year, and of each other facet the 100 values with the most datasets; `left_out` tells how many more
+    values there are.
+    """
 
     datasets: int
     file_count: int
     total_bytes: int
     sums: tuple[ValueSum, ...]
+    left_out: Mapping[Facet, int]
 
 
-@router.get("/datasets")
-def find_public(
-    parts: Parts,
-    response: Response,
-    asked: Searched,
-    size: Annotated[int, Query(ge=1, le=100)] = 20,
-) -> PublicDatasets:
+@router.get("/datasets", response_model=PublicDatasets)
+def find_public(parts: Parts, asked: Searched, size: Annotated[int, Query(ge=1, le=100)] = 20) -> Response:
     """Find what is public; nobody has to sign in. Who wants all of it harvests by OAI-PMH, at `/oai`."""
     offset = (asked.page - 1) * size
     if offset >= COUNTED_EXACTLY:
         msg = f"a search gives its first {COUNTED_EXACTLY:,} datasets; narrow it down, or harvest all by /oai"
         raise InvalidInput(msg, page=asked.page, size=size)
-    response.headers.update(_HEADERS)
-    found, counts = browse_public(asked.wanted, sort=asked.sort, limit=size, offset=offset, catalogue=parts.catalogue)
-    return PublicDatasets(
+    found, counts = browse_public(
+        asked.wanted, sort=asked.sort, limit=size, offset=offset, catalogue=parts.public_catalogue
+    )
+    answer = PublicDatasets(
         total=found.total,
         is_more=found.is_more,
         page=asked.page,
@@ -118,15 +120,28 @@ def find_public(
             for facet, values in counts.values.items()
         },
     )
+    return _sent(answer)
 
 
-@router.get("/statistics")
-def sum_public(parts: Parts, response: Response) -> PublicStatistics:
+@router.get("/statistics", response_model=PublicStatistics)
+def sum_public(parts: Parts) -> Response:
     """Sum up what is public; nobody has to sign in."""
-    response.headers.update(_HEADERS)
-    told = public_statistics(catalogue=parts.catalogue)
+    told = public_statistics(catalogue=parts.public_catalogue)
     sums = tuple(ValueSum(**one._asdict()) for one in told.sums)
-    return PublicStatistics(datasets=told.datasets, file_count=told.file_count, total_bytes=told.total_bytes, sums=sums)
+    return _sent(
+        PublicStatistics(
+            datasets=told.datasets,
+            file_count=told.file_count,
+            total_bytes=told.total_bytes,
+            sums=sums,
+            left_out=told.left_out,
+        )
+    )
+
+
+def _sent(answer: BaseModel) -> Response:
+    """Write it here, in the thread of who asks."""
+    return Response(answer.model_dump_json(), media_type="application/json", headers=_HEADERS)
 
 
 def _dataset(found: FoundDataset, base_url: str) -> PublicDataset:

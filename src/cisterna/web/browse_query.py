@@ -37,7 +37,7 @@ class Asked(NamedTuple):
         return f"/browse?{urlencode(pairs)}" if pairs else "/browse"
 
 
-def read_asked(
+async def read_asked(
     *,
     words: Annotated[str, Query(description="All of these, in titles, descriptions, names and subjects.")] = "",
     data_type: _Values = _NONE,

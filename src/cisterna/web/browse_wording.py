@@ -48,6 +48,8 @@ BROWSE: dict[str, str] = {
     "statistics.as": "The same as",
     "statistics.csv": "CSV",
     "statistics.json": "JSON",
+    "statistics.left_out": "{count:,} more",
+    "statistics.left_out.why": "{count:,} more have fewer datasets each.",
     "statistics.rows": "{facet}: datasets, files and bytes",
     "feed.title": "{site}: newest published data",
     "foot.browse": "Published data",

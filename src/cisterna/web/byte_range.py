@@ -15,6 +15,7 @@ from fastapi.responses import Response, StreamingResponse
 from cisterna.ports.object_store import ObjectStore
 from cisterna.ports.publisher import PublicFile
 from cisterna.web.conditional import Validators, repr_digest
+from cisterna.web.public_door import Door
 from cisterna.web.security import FILE_POLICY
 
 _RANGE = re.compile(r"bytes=(\d{0,19})-(\d{0,19})")
@@ -61,7 +62,7 @@ def answer_file(
     file: PublicFile,
     *,
     store: ObjectStore,
-    is_public: bool,
+    door: Door | None = None,
     modified: datetime | None = None,
     more: Mapping[str, str] = _NONE,
 ) -> Response:
@@ -74,7 +75,7 @@ def answer_file(
         request: A GET or HEAD.
         file: What is served; its key must come from a record and never from the request.
         store: That holds the bytes.
-        is_public: Whether caches may keep it.
+        door: By which the public gets it, and caches may keep it; None for who is signed in.
         modified: Since when it is there, where that may be told.
         more: Headers that it has beside its own.
     """
@@ -87,7 +88,7 @@ def answer_file(
         "content-type": file.media_type,
         "content-disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}",
         "content-security-policy": FILE_POLICY,
-        "cache-control": "public, max-age=300, must-revalidate" if is_public else "private, no-cache",
+        "cache-control": "public, max-age=300, must-revalidate" if door else "private, no-cache",
         "repr-digest": repr_digest(file.sha512),
     }
     if validators.are_known(request):
@@ -107,7 +108,8 @@ def answer_file(
     headers["content-length"] = str(whole.end - whole.start)
     if request.method == "HEAD" or whole.start == whole.end:
         return Response(status_code=status, headers=headers)
-    return StreamingResponse(_begun(store, file, whole), status, headers)
+    chunks = _begun(store, file, whole)
+    return StreamingResponse(door.send(chunks) if door else chunks, status, headers)
 
 
 def _begun(store: ObjectStore, file: PublicFile, span: Span) -> Iterator[bytes]:

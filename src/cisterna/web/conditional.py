@@ -13,6 +13,7 @@ from fastapi import Request
 from fastapi.responses import Response, StreamingResponse
 
 from cisterna.domain.digest import sha512_of
+from cisterna.web.public_door import Door
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +70,7 @@ def answer_stream(
     chunks: Iterator[bytes],
     *,
     media_type: str,
+    door: Door,
     validators: Validators,
     headers: Mapping[str, str],
 ) -> Response:
@@ -82,7 +84,7 @@ def answer_stream(
     if request.method == "HEAD":
         return Response(headers=told | {"content-type": media_type})
     first = next(chunks, b"")
-    return StreamingResponse(chain((first,), chunks), headers=told, media_type=media_type)
+    return StreamingResponse(door.send(chain((first,), chunks)), headers=told, media_type=media_type)
 
 
 def repr_digest(sha512: str) -> str:

@@ -57,7 +57,7 @@ def send_file(*, request: Request, parts: Parts, person: Person, dataset_id: str
     file = parts.find_file(parts.content_of(shown), path)
     if file is None:
         raise NotFound(say("problem.404.detail"), path=path)
-    return answer_file(request, file, store=parts.store, is_public=False)
+    return answer_file(request, file, store=parts.store)
 
 
 def _version(parts: Parts, person: Signed, dataset_id: str, label: str) -> Version:

@@ -27,7 +27,7 @@ DESCRIPTION: dict[str, str] = {
     "origin.source": "source dataset",
     "project.contributors": "Contributors",
     "project.help.contributors": "One a line: role: name; ORCID iD; affiliation. Roles are those of DataCite, such as "
-    "DataCollector, DataCurator, ProjectLeader or Supervisor.",
+    "DataCollector, DataCurator, ProjectLeader or Supervisor. A part that holds a semicolon stands in quotation marks.",
     "project.publisher_ror": "ROR of the publisher",
     "project.help.publisher_ror": "Such as https://ror.org/05gq02987.",
     "project.embargo_until": "Embargo until",

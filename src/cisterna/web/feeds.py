@@ -14,10 +14,11 @@ from cisterna.domain.errors import NotFound
 from cisterna.domain.text import shorten
 from cisterna.ports.public_index import FoundDataset, Listed
 from cisterna.services.public_search import newest_public, public_addresses
+from cisterna.web.public_route import IndexRoute
 from cisterna.web.signed import Parts
 from cisterna.web.wording import say
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, route_class=IndexRoute)
 
 ADDRESSES_MOST = 50_000
 """In one file of a site map, as its protocol says."""
@@ -34,7 +35,7 @@ MapNumber = Annotated[int, Path(ge=1, le=50_000)]
 @router.api_route("/browse/newest.atom", methods=_METHODS)
 def send_feed(parts: Parts) -> Response:
     """Send what was published last, as Atom."""
-    rows = newest_public(limit=_NEWEST, catalogue=parts.catalogue)
+    rows = newest_public(limit=_NEWEST, catalogue=parts.public_catalogue)
     content = write_feed(rows, base_url=parts.base_url.rstrip("/"), site=parts.site_name)
     return Response(content, media_type="application/atom+xml", headers=_HEADERS)
 
@@ -43,7 +44,7 @@ def send_feed(parts: Parts) -> Response:
 def send_map(parts: Parts) -> Response:
     """Send the addresses of all that is public, or of the files that hold them."""
     base_url = parts.base_url.rstrip("/")
-    found = public_addresses(limit=ADDRESSES_MOST, offset=0, catalogue=parts.catalogue)
+    found = public_addresses(limit=ADDRESSES_MOST, offset=0, catalogue=parts.public_catalogue)
     if found.total > ADDRESSES_MOST:
         return _xml(write_map_index(found.total, base_url=base_url))
     return _xml(write_map(found.listed, base_url=base_url))
@@ -53,14 +54,14 @@ def send_map(parts: Parts) -> Response:
 def send_part_of_map(parts: Parts, number: MapNumber) -> Response:
     """Send one of several files of addresses."""
     offset = (number - 1) * ADDRESSES_MOST
-    found = public_addresses(limit=ADDRESSES_MOST, offset=offset, catalogue=parts.catalogue)
+    found = public_addresses(limit=ADDRESSES_MOST, offset=offset, catalogue=parts.public_catalogue)
     if not found.listed:
         raise NotFound(say("problem.404.detail"))
     return _xml(write_map(found.listed, base_url=parts.base_url.rstrip("/")))
 
 
 @router.api_route("/robots.txt", methods=_METHODS)
-def send_robots(parts: Parts) -> Response:
+async def send_robots(parts: Parts) -> Response:
     """Say what robots may read: what is public, by its address, and not every way to search it."""
     lines = (
         "User-agent: *",

@@ -14,12 +14,13 @@ from cisterna.domain.errors import NotFound
 from cisterna.metadata.forms import Form
 from cisterna.metadata.listing import ListedFile
 from cisterna.metadata.readme import checksum_lines
-from cisterna.ports.publisher import PublicFile, PublicRecord
+from cisterna.ports.publisher import PublicFile, PublicRecord, PublicVersion
 from cisterna.web.byte_range import answer_file
 from cisterna.web.conditional import Validators, answer_body, answer_stream
 from cisterna.web.landing_page import page_context, page_of, tombstone_context
 from cisterna.web.parts import WebParts
 from cisterna.web.public_forms import PAGE, choose_form, choose_linkset, offered_forms, signposts
+from cisterna.web.public_route import ShelfRoute
 from cisterna.web.security import FILE_POLICY
 from cisterna.web.signed import Parts
 from cisterna.web.signposting import LINKSET, LINKSETS, Link, link_header, linkset_json, linkset_text
@@ -27,7 +28,7 @@ from cisterna.web.view import PAGES_CHANGED_AT
 from cisterna.web.view import page as render
 from cisterna.web.wording import say
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, route_class=ShelfRoute)
 
 _LINES_AT_ONCE = 10_000
 _SHORTLY = {"cache-control": "public, max-age=60", "vary": "accept"}
@@ -51,7 +52,7 @@ class Wanted(NamedTuple):
 
 
 @router.api_route("/ark:{naan}/{name}", methods=_METHODS)
-def show_other_form(naan: Naan, name: Name) -> Response:
+async def show_other_form(naan: Naan, name: Name) -> Response:
     """Lead the newer form of an ARK, without the slash, to the one we use."""
     return RedirectResponse(f"/ark:/{naan}/{name}", 301)
 
@@ -143,6 +144,7 @@ def send_digests(request: Request, parts: Parts, naan: Naan, name: Name, label: 
         request,
         (_digest_lines(run) for run in _runs(parts, record)),
         media_type="text/plain; charset=utf-8",
+        door=parts.shelf_door,
         validators=_validators(record, "digests"),
         headers=_LONGER,
     )
@@ -185,7 +187,7 @@ def _page(request: Request, parts: WebParts, record: PublicRecord, address: str,
     versions = parts.shelf.versions(record.pid)
     context = page_context(parts, record, address, number, versions=versions)
     of = signposts(record, address)
-    changed = max(one.withdrawn_at or one.published_at for one in (record, *versions))
+    changed = max(one.withdrawn_at or one.published_at for one in (PublicVersion.of(record), *versions))
     return answer_body(
         request,
         bytes(render(request, "landing.html", context).body),
@@ -222,6 +224,7 @@ def _links(request: Request, parts: WebParts, pid: str, label: str | None, name:
         request,
         linkset_text(of, runs) if media_type == LINKSET else linkset_json(of, runs),
         media_type=media_type,
+        door=parts.shelf_door,
         validators=_validators(record, f"{media_type} {address}"),
         headers=_SHORTLY,
     )
@@ -236,7 +239,9 @@ def _send(request: Request, parts: WebParts, pid: str, label: str | None, path: 
         raise NotFound(say("problem.404.detail"))
     of = signposts(record, _address(parts, pid, label))
     links = {"link": link_header([*of.of_file(file), *of.to_linksets()])}
-    return answer_file(request, file, store=parts.store, is_public=True, modified=record.published_at, more=links)
+    return answer_file(
+        request, file, store=parts.store, door=parts.shelf_door, modified=record.published_at, more=links
+    )
 
 
 def _tombstone(request: Request, parts: WebParts, record: PublicRecord, label: str | None) -> Response:

@@ -11,7 +11,7 @@ from cisterna.domain.errors import InvalidInput, NotFound
 from cisterna.domain.identifier import TEST_NAAN
 from cisterna.metadata.licence import licence_url
 from cisterna.metadata.record import MetadataRecord, read_record
-from cisterna.ports.publisher import PublicRecord
+from cisterna.ports.publisher import PublicRecord, PublicVersion
 from cisterna.web import landing_facts as facts
 from cisterna.web.metadata_rows import shown
 from cisterna.web.parts import WebParts
@@ -40,7 +40,7 @@ class Preview(NamedTuple):
 
 
 def page_context(
-    parts: WebParts, record: PublicRecord, address: str, number: int, *, versions: Sequence[PublicRecord]
+    parts: WebParts, record: PublicRecord, address: str, number: int, *, versions: Sequence[PublicVersion]
 ) -> dict[str, object]:
     """Fill the page of a version that stands.
 
@@ -109,8 +109,10 @@ def _described(record: PublicRecord) -> MetadataRecord | None:
         return None
 
 
-def _common(parts: WebParts, record: PublicRecord, address: str, versions: Sequence[PublicRecord]) -> dict[str, object]:
-    standing = [one for one in versions if one.tombstone is None]
+def _common(
+    parts: WebParts, record: PublicRecord, address: str, versions: Sequence[PublicVersion]
+) -> dict[str, object]:
+    standing = [one for one in versions if not one.is_gone]
     return {
         "r": record,
         "signed": None,

@@ -10,9 +10,10 @@ from fastapi.responses import Response
 from cisterna.metadata.oai import Repository
 from cisterna.services.harvest import answer_harvester
 from cisterna.web.parts import WebParts
+from cisterna.web.public_route import IndexRoute
 from cisterna.web.signed import Parts
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, route_class=IndexRoute)
 
 
 async def read_pairs(request: Request) -> list[tuple[str, str]]:
@@ -29,7 +30,9 @@ Pairs = Annotated[list[tuple[str, str]], Depends(read_pairs)]
 @router.api_route("/oai", methods=["GET", "HEAD", "POST"])
 def answer(parts: Parts, pairs: Pairs) -> Response:
     """Answer a harvester; what is wrong with a request is said as the protocol says it."""
-    content = answer_harvester(pairs, repository=repository_of(parts), catalogue=parts.catalogue, clock=parts.clock)
+    content = answer_harvester(
+        pairs, repository=repository_of(parts), catalogue=parts.public_catalogue, clock=parts.clock
+    )
     return Response(content, media_type="text/xml; charset=utf-8", headers={"cache-control": "no-cache"})
 
 

@@ -17,13 +17,14 @@ from cisterna.domain.fixity import Fixity
 from cisterna.domain.recovery import ObjectState
 from cisterna.domain.work import WorkState
 from cisterna.ports.roster import Census
+from cisterna.web.public_route import WatchRoute
 from cisterna.web.signed import Parts
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, route_class=WatchRoute)
 
 
 @router.get("/healthz")
-def health() -> Response:
+async def health() -> Response:
     """Say that this process answers."""
     return PlainTextResponse("ok\n")
 

@@ -21,6 +21,7 @@ from cisterna.services.sender import Sender
 from cisterna.services.verify_copy import ArchivedDigests
 from cisterna.web.dataset_content import Content, ContentCache
 from cisterna.web.hint_count import HintCount
+from cisterna.web.public_door import Door
 from cisterna.web.report_sources import ReportSources
 
 
@@ -38,6 +39,7 @@ class WebParts:
 
     Attributes:
         catalogue: What is true now.
+        public_catalogue: The same by connections of their own, for what anybody may ask of the index of what is public.
         store: The archive; pages read thumbnails and files from it.
         shelf: What is public; landing pages are made from it alone.
         publisher: The target that a withdrawal goes to; usually the same object as `shelf`.
@@ -63,9 +65,12 @@ class WebParts:
         contents: Keeps what was read last of archived versions.
         report_sources: Keeps what reports on quality are drawn from.
         file_lists: Looks files up in the manifests of versions that have many.
+        index_door, shelf_door, watch_door: How many of the public come in at once, by what it takes to answer them.
+            Together they leave room among the connections that the server takes.
     """
 
     catalogue: Catalogue
+    public_catalogue: Catalogue
     store: ObjectStore
     shelf: PublicShelf
     publisher: Publisher
@@ -90,6 +95,9 @@ class WebParts:
     contents: ContentCache = field(default_factory=ContentCache)
     report_sources: ReportSources = field(default_factory=ReportSources)
     file_lists: FileLists = field(default_factory=FileLists)
+    index_door: Door = field(default_factory=lambda: Door("the index of what is public", threads=4, inside=40))
+    shelf_door: Door = field(default_factory=lambda: Door("landing pages", threads=12, inside=80))
+    watch_door: Door = field(default_factory=lambda: Door("what operators watch", threads=2, inside=8))
 
     def content_of(self, version: Version) -> Content:
         """Return what a version holds; the caller has made sure that the person may see it."""

@@ -12,7 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
-from cisterna.domain.errors import CisternaError, InvalidInput, NotFound
+from cisterna.domain.errors import CisternaError, InvalidInput, NotFound, Overloaded
 from cisterna.web.security import BodyTooLarge
 from cisterna.web.view import page
 from cisterna.web.wording import say
@@ -56,6 +56,7 @@ STATUS: Mapping[str, int] = {
     "gate-unavailable": 503,
     "inference-unavailable": 503,
     "could-not-check": 503,
+    "overloaded": 503,
     "sink-unavailable": 503,
     "not-ready": 503,
 }
@@ -78,7 +79,8 @@ def answer(request: Request, error: CisternaError) -> Response:
     """Say what went wrong; what goes on inside, with hosts and keys, only to who is known to be signed in."""
     status = STATUS.get(error.code, 500)
     detail, facts = str(error), error.facts
-    if (status >= 500 or error.code == "object-not-found") and getattr(request.state, "signed", None) is None:
+    is_inside = (status >= 500 or error.code == "object-not-found") and not isinstance(error, Overloaded)
+    if is_inside and getattr(request.state, "signed", None) is None:
         _LOG.error("%s %r was answered with %d: %s", request.method, request.url.path, status, error)
         detail, facts = say("problem.404.detail") if status == 404 else "", {}
     headers = {"retry-after": _RETRY_SECONDS} if status == 503 else {}

@@ -31,6 +31,7 @@ def serve() -> None:
 def _web_parts(parts: Parts) -> WebParts:
     return WebParts(
         catalogue=parts.catalogue,
+        public_catalogue=parts.public_catalogue,
         store=parts.archive_store,
         shelf=parts.publisher,
         publisher=parts.publisher,

@@ -13,6 +13,7 @@ from cisterna.domain.errors import CisternaError, Forbidden
 from cisterna.services.api_token import authenticate_token
 from cisterna.services.sign_in import find_session
 from cisterna.web.parts import WebParts
+from cisterna.web.request_text import require_text
 from cisterna.web.wording import say
 
 SESSION_COOKIE = "cisterna_session"
@@ -51,7 +52,7 @@ class Signed:
         return self.account.has_role(Role.OPERATOR, project=None)
 
 
-def parts_of(request: Request) -> WebParts:
+async def parts_of(request: Request) -> WebParts:
     """Return the parts of the app that serves the request."""
     return cast("WebParts", request.app.state.parts)
 
@@ -70,8 +71,11 @@ def signed_in(request: Request, parts: Parts) -> Signed:
     return signed
 
 
-def signed_or_token(request: Request, parts: Parts) -> Signed:
-    """Return who sends a request to the API, by token or by session.
+Text = Annotated[None, Depends(require_text)]
+
+
+def signed_or_token(request: Request, parts: Parts, _text: Text) -> Signed:
+    """Return who sends a request to the API, by token or by session; what it holds is text.
 
     A session is a browser's, so it has to show with every change that a page of ours sent it (header `x-csrf-token`).
 

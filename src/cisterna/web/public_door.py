@@ -1,0 +1,84 @@
+"""How the public comes in: some at once and soon turned away, so that who works here finds a thread and an answer."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+from anyio import CapacityLimiter, fail_after, to_thread
+
+from cisterna.domain.errors import Overloaded
+from cisterna.web.wording import say
+
+_LOG = logging.getLogger(__name__)
+_TOLD_SECONDS = 60.0
+
+
+class Door:
+    """Lets so many requests in at once, and gives each a thread of its own number, not one of those that staff use.
+
+    Args:
+        name: What lies behind it, for the log.
+        threads: How many are answered at the same time.
+        inside: How many are let in: those that are answered, that wait for it, and that are being sent.
+        wait_seconds: How long one waits to be answered before it is turned away.
+    """
+
+    def __init__(self, name: str, *, threads: int, inside: int, wait_seconds: float = 2.0) -> None:
+        self._name = name
+        self._turns = CapacityLimiter(threads)
+        self._threads = CapacityLimiter(threads)  # whoever has a turn finds one: turns are what is waited for
+        self._most = inside
+        self._wait_seconds = wait_seconds
+        self._inside = self._refused = 0
+        self._told_at = -_TOLD_SECONDS
+
+    @contextmanager
+    def let_in(self) -> Iterator[None]:
+        """Let a request in until it is answered to its end. Raises `Overloaded` when too many are."""
+        if self._inside >= self._most:
+            raise self._refusal()
+        self._inside += 1
+        try:
+            yield
+        finally:
+            self._inside -= 1
+
+    async def answer(self, work: Callable[[], Any]) -> Any:
+        """Run what makes an answer in a thread. Raises `Overloaded` when none comes free in time."""
+        turn = object()
+        try:
+            with fail_after(self._wait_seconds):
+                await self._turns.acquire_on_behalf_of(turn)
+        except TimeoutError:
+            raise self._refusal() from None
+        return await self._run(turn, work)
+
+    async def send(self, chunks: Iterator[bytes]) -> AsyncIterator[bytes]:
+        """Give what is sent, each chunk read in a thread of this door; what has begun waits as long as it must."""
+        while True:
+            turn = object()
+            await self._turns.acquire_on_behalf_of(turn)
+            chunk = await self._run(turn, partial(next, chunks, None))
+            if chunk is None:
+                return
+            yield chunk
+
+    async def _run(self, turn: object, work: Callable[[], Any]) -> Any:
+        try:
+            return await to_thread.run_sync(work, limiter=self._threads)
+        finally:
+            self._turns.release_on_behalf_of(turn)
+
+    def _refusal(self) -> Overloaded:
+        """Say it once a minute in the log, however many are turned away."""
+        self._refused += 1
+        now = time.monotonic()
+        if now - self._told_at >= _TOLD_SECONDS:
+            _LOG.warning("%d requests to %s were turned away: too many at once", self._refused, self._name)
+            self._told_at, self._refused = now, 0
+        return Overloaded(say("problem.overloaded"), part=self._name)

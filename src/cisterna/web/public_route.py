@@ -1,0 +1,67 @@
+"""Routes by which the public comes in, each through a door."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import partial, wraps
+from inspect import iscoroutinefunction
+from typing import Any
+
+from fastapi.routing import APIRoute
+from starlette.types import Receive, Scope, Send
+
+from cisterna.web.parts import WebParts
+from cisterna.web.public_door import Door
+
+
+class _DoorRoute(APIRoute):
+    """A route whose requests come through a door; an `async` endpoint waits for nothing and needs no thread."""
+
+    @staticmethod
+    def door_of(parts: WebParts) -> Door:
+        """Say which."""
+        raise NotImplementedError
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **given: Any) -> None:
+        by_thread = endpoint if iscoroutinefunction(endpoint) else _answered(endpoint, self.door_of)
+        super().__init__(path, by_thread, **given)
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, once there is room."""
+        with self.door_of(scope["app"].state.parts).let_in():
+            await super().handle(scope, receive, send)
+
+
+class IndexRoute(_DoorRoute):
+    """What is answered from the index of what is public, by the few connections that are there for it."""
+
+    @staticmethod
+    def door_of(parts: WebParts) -> Door:
+        """As many threads as connections."""
+        return parts.index_door
+
+
+class ShelfRoute(_DoorRoute):
+    """What is answered from the buckets."""
+
+    @staticmethod
+    def door_of(parts: WebParts) -> Door:
+        """Of landing pages and their files."""
+        return parts.shelf_door
+
+
+class WatchRoute(_DoorRoute):
+    """What operators' programs ask, which do not sign in."""
+
+    @staticmethod
+    def door_of(parts: WebParts) -> Door:
+        """Of what they watch."""
+        return parts.watch_door
+
+
+def _answered(endpoint: Callable[..., Any], door: Callable[[WebParts], Door]) -> Callable[..., Awaitable[Any]]:
+    @wraps(endpoint)
+    async def answered(*, parts: WebParts, **given: Any) -> Any:
+        return await door(parts).answer(partial(endpoint, parts=parts, **given))
+
+    return answered

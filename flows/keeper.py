@@ -81,6 +81,7 @@ class Duties:
         survey: Looks at the whole archive when that is due; slow.
         collect_probes: Removes what killed probes left in the stores.
         protect: Has the stores hold, lock and mark what holds and retention rules ask for.
+        level_access: Ends embargoes, and takes from the public what access no longer allows, when that is due.
         level_index: Brings the index of what is public to what the public bucket says, when that is due.
         plan: Announces the releases that projects' policies ask for.
         adopter: Takes in shares.
@@ -100,6 +101,7 @@ class Duties:
     survey: Callable[[], object] | None = None
     collect_probes: Callable[[], object] | None = None
     protect: Callable[[], object] | None = None
+    level_access: Callable[[], object] | None = None
     level_index: Callable[[], object] | None = None
     plan: Callable[[], object] | None = None
     adopter: Adopter | None = None
@@ -232,6 +234,7 @@ class Keeper:
             ("survey", self._duties.survey),
             ("probes", self._duties.collect_probes),
             ("protect", self._duties.protect),
+            ("public-access", self._duties.level_access),
             ("public-index", self._duties.level_index),
         )
         every, adopter = self._recovery_seconds, self._duties.adopter

@@ -308,8 +308,10 @@ def test_publishing_asks_for_the_name_and_then_asks_for_the_work(site: Site, vis
 
     with site.catalogue.begin() as tx:
         works = [work for work in tx.inbox.list(subject=version.version_id) if work.kind is WorkKind.PUBLISH]
+        agreed = [one for one in tx.datasets.decisions(version.version_id) if one.act is Act.CONSENT]
     assert (wrong.status_code, right.status_code) == (422, 303)
-    assert [work.parameters for work in works] == [{"consent": "ada"}]
+    assert len(works) == 1
+    assert [(one.person, one.evidence_digest) for one in agreed] == [("ada", version.evidence_digest)]
 
 
 def test_what_bars_a_publication_is_said_instead_of_a_button(site: Site, visit: Visit) -> None:

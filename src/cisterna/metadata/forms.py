@@ -34,6 +34,7 @@ class Form(NamedTuple):
         suffix: Of a file that holds it, with the dot.
         write: Writes it; the same description always gives the same bytes.
         archived_as: Where an object holds it, of a form that is public as it was archived.
+        is_of_files: Whether it is nothing without the files that it names.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Form(NamedTuple):
     suffix: str
     write: Callable[[Described], bytes]
     archived_as: str | None = None
+    is_of_files: bool = False
 
 
 def form_of(name: str) -> Form | None:
@@ -81,6 +83,7 @@ FORMS: tuple[Form, ...] = (
         ".jsonld",
         lambda one: crate.crate_json(one.record, one.files),
         archived_as=crate.FILE_NAME,
+        is_of_files=True,
     ),
     Form("dublin-core", "application/xml", "Dublin Core", ".xml", dublin_core_xml),
     Form(
@@ -104,6 +107,7 @@ FORMS: tuple[Form, ...] = (
         "Croissant",
         ".jsonld",
         lambda one: _json(croissant_document(one)),
+        is_of_files=True,
     ),
     Form("prov", "application/prov+json", "PROV-JSON", ".json", lambda one: _json(prov_document(one))),
     Form(
@@ -112,6 +116,7 @@ FORMS: tuple[Form, ...] = (
         "PageTab (BioImage Archive)",
         ".json",
         lambda one: _json(pagetab_document(one)),
+        is_of_files=True,
     ),
     Form("bibtex", "application/x-bibtex", "BibTeX", ".bib", bibtex_entry),
     Form(

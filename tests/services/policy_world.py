@@ -10,29 +10,40 @@ import json
 import random
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
 from typing import Any
 
 from cisterna.adapters.catalogue_sql import SqlCatalogue
 from cisterna.adapters.openlineage_event import run_event
-from cisterna.adapters.table_parquet import ParquetTables
-from cisterna.domain.dataset import Stage, Version, version_id
+from cisterna.domain.dataset import Dataset, Relation, Stage, Version, version_id
+from cisterna.domain.digest import sha512_of
 from cisterna.domain.errors import CisternaError, PublicationRefused
 from cisterna.domain.event import Event
 from cisterna.domain.finding import Finding, Outcome, Verdict
+from cisterna.domain.manifest import FileEntry, Manifest
+from cisterna.domain.ocfl import object_root
 from cisterna.domain.project import Access, HumanData, MetadataDefaults, Policy, Project, PublishPolicy
-from cisterna.domain.review import Act
 from cisterna.domain.work import WorkKind
+from cisterna.metadata.record import MetadataRecord
 from cisterna.services.access_round import AccessSite, level_access
 from cisterna.services.alert_message import alert_message
 from cisterna.services.attempt import complete_attempt, fail_attempt, start_attempt
 from cisterna.services.consent import revoke_consent
+from cisterna.services.data_manifest import MANIFEST_PATH, dump_manifest
 from cisterna.services.lineage import Place
 from cisterna.services.public_record import PREVIEWS
 from cisterna.services.publish import publish_version, request_publication
-from cisterna.testing.clock import SettableClock
-from cisterna.testing.factory import make_project
+from cisterna.services.staging import stage_files
+from cisterna.testing.clock import START, SettableClock
+from cisterna.testing.factory import (
+    make_acquisition,
+    make_dataset,
+    make_project,
+    make_receipt,
+    make_sha512,
+    make_version,
+)
 from flows.doorbell import as_prefect
 from tests.web.site import Site
 
@@ -50,9 +61,12 @@ class Word:
     until: date | None
     human: HumanData
     shows: bool
+    described: date | None = None
 
     def extent(self, day: date) -> int:
-        is_over = self.access is Access.EMBARGOED and self.until is not None and self.until <= day
+        is_slip = self.until is not None and self.described is not None and self.until <= self.described
+        has_end = self.access is Access.EMBARGOED and self.until is not None and not is_slip
+        is_over = has_end and self.until is not None and self.until <= day
         if self.human is not HumanData.NO or self.access is Access.CLOSED:
             return NOTHING
         if self.access is Access.OPEN or is_over:
@@ -84,8 +98,7 @@ class Laid:
 class World:
     """One site and what the random acts made of it."""
 
-    catalogue: SqlCatalogue
-    clock: SettableClock
+    site: Site
     chance: random.Random
     number: int = 0
     laid: list[Laid] = field(default_factory=list)
@@ -93,22 +106,30 @@ class World:
     told: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
-        self.site = Site(self.catalogue, self.clock)
         self.site.settle_people()
+
+    @property
+    def catalogue(self) -> SqlCatalogue:
+        return self.site.catalogue
+
+    @property
+    def clock(self) -> SettableClock:
+        return self.site.clock
 
     # --- making things ---
 
     def day(self, offset: int | None) -> date | None:
         return None if offset is None else self.clock.now().date() + timedelta(days=offset)
 
-    def any_word(self, *, shows: bool) -> Word:
+    def any_word(self, *, shows: bool = False, is_project: bool = False) -> Word:
         access = self.chance.choice([Access.OPEN, *_ORDER[:3], *_ORDER])
         until = self.day(self.chance.choice(DAYS)) if access is Access.EMBARGOED else None
-        return Word(access, until, self.chance.choice([HumanData.NO] * 6 + list(HumanData)), shows)
+        human = self.chance.choice([HumanData.NO] * 6 + list(HumanData))
+        return Word(access, until, human, shows, None if is_project else self.clock.now().date())
 
     def lay_project(self) -> str:
         self.number += 1
-        slug, word = f"zq{self.number:06x}p", self.any_word(shows=self.chance.random() < 0.5)
+        slug, word = f"zq{self.number:06x}p", self.any_word(shows=self.chance.random() < 0.5, is_project=True)
         publish = self.chance.choice([PublishPolicy.PASSED, PublishPolicy.PASSED, *PublishPolicy])
         made = make_project(slug, title=f"Project {slug}", owner="ada")
         with self.catalogue.begin() as tx:
@@ -123,7 +144,7 @@ class World:
         return project.model_copy(update={"defaults": defaults, "policy": policy})
 
     def change_project(self, slug: str) -> None:
-        word = self.any_word(shows=self.chance.random() < 0.5)
+        word = self.any_word(shows=self.chance.random() < 0.5, is_project=True)
         with self.catalogue.begin() as tx:
             tx.projects.save(self._with_word(tx.projects.get(slug), word))
         self.projects[slug] = word
@@ -133,11 +154,12 @@ class World:
     def lay(self, project: str, source: Laid | None) -> Laid:
         self.number += 1
         token = f"zq{self.number:06x}"
-        word = self.any_word(shows=False)
+        word = self.any_word()
         said: dict[str, Any] = {
             "access": word.access,
             "embargo_until": word.until,
             "human_data": word.human,
+            "dates": {"described": self.clock.now()},
             "description": f"Says {token}m",
             "keywords": [f"{token}m"],
             "samples": {"organisms": [{"label": f"{token}m"}], "stains": [{"label": f"{token}m"}]},
@@ -145,23 +167,74 @@ class World:
             "quality": {"verdict": "passed", "reason": f"{token}q", "checks": []},
             "problems": [],
         }
-        pictures = ParquetTables().dump({"path": [f"{token}f.tiff"], "png": [f"PNG {token}f".encode()]})
-        version = self.site.lay_version(
-            f"run {token}n",
-            title=f"Cells {token}t",
-            project=project,
-            verdict=self.chance.choice([Verdict.PASSED, Verdict.PASSED, Verdict.REVIEW]),
-            reason=f"judged {token}q",
-            findings=[Finding(check="focus", outcome=Outcome.WARNING, message=f"{token}q", files=(f"{token}f.tiff",))],
-            files=[f"{token}f.tiff", f"notes/{token}f.csv"],
-            source=source.version if source else None,
-            quality={PREVIEWS: pictures},
-            said=said,
-        )
+        version = self._archived(token, project, source, said)
         made = Laid(token, version, project, [word], source)
         made.was_open = self.says_open(made)
         self.laid.append(made)
         return made
+
+    def _archived(self, token: str, project: str, source: Laid | None, said: dict[str, Any]) -> Version:
+        """Put a version in review into catalogue and store, as the flows leave it."""
+        name, title = f"run {token}n", f"Cells {token}t"
+        run = None if source else make_acquisition(name, instrument="squid-1", project=project)
+        relations = ()
+        if source:
+            relations = (Relation(kind="IsDerivedFrom", dataset_id=source.version.dataset_id, version="v1"),)
+        dataset = make_dataset(name, acquisition=run, title=title, relations=relations)
+        dataset = dataset.model_copy(update={"project": project, "object_root": object_root(dataset.pid)})
+        version = make_version(dataset, staging="v1/content/t1", submitter="squid-1")
+        files = {f"{token}f.tiff": f"pixels {token}f", f"notes/{token}f.csv": f"{token}f"}
+        entries = [self._keep(version, dataset, path, body.encode()) for path, body in sorted(files.items())]
+        manifest = Manifest.of(entries)
+        ours = {
+            MANIFEST_PATH: dump_manifest(manifest, tables=self.site.tables),
+            PREVIEWS: self.site.tables.dump({"path": [f"{token}f.tiff"], "png": [f"PNG {token}f".encode()]}),
+            "README.md": f"# {title}, {token}m, {token}f".encode(),
+            "ro-crate-metadata.json": json.dumps({"@graph": [f"{token}{kind}" for kind in "tmfq"]}).encode(),
+        }
+        record = {
+            "pid": dataset.pid,
+            "dataset_id": dataset.dataset_id,
+            "version": version.label,
+            "title": title,
+            "creators": [{"name": "Ada Holm"}],
+            "publisher": "National Imaging Facility",
+            "licence": "CC-BY-4.0",
+            "data_type": "microscopy",
+            "derived": source is not None,
+            "publication_year": 2026,
+            "manifest_digest": manifest.digest,
+            "file_count": len(entries),
+            "total_bytes": manifest.total_bytes,
+            **said,
+        }
+        staged = stage_files(version, ours, dataset=dataset, store=self.site.store)
+        kept = {
+            "stage": Stage.IN_REVIEW,
+            "ocfl_version": 1,
+            "manifest_digest": manifest.digest,
+            "file_count": len(entries),
+            "total_bytes": manifest.total_bytes,
+            "verdict": self.chance.choice([Verdict.PASSED, Verdict.PASSED, Verdict.REVIEW]),
+            "reason": f"judged {token}q",
+            "metadata": MetadataRecord.model_validate(record).model_dump(mode="json"),
+            "evidence_digest": make_sha512(f"evidence of {name}"),
+        }
+        finding = Finding(check="focus", outcome=Outcome.WARNING, message=f"{token}q", files=(f"{token}f.tiff",))
+        with self.catalogue.begin() as tx:
+            if run is not None:
+                tx.acquisitions.save(run)
+            tx.datasets.add(dataset)
+            version = tx.datasets.add_version(staged.model_copy(update=kept))
+            tx.datasets.set_findings(version.version_id, [finding])
+            tx.datasets.add_receipt(make_receipt(version, verified_at=self.clock.now()))
+        return version
+
+    def _keep(self, version: Version, dataset: Dataset, path: str, body: bytes) -> FileEntry:
+        digest = sha512_of(body)
+        content = f"{version.staging}/{digest[:40]}"
+        self.site.store.put(f"{dataset.object_root}/{content}", body)
+        return FileEntry(path=path, size_bytes=len(body), sha512=digest, modified=START, content_path=content)
 
     # --- what may be seen ---
 
@@ -172,7 +245,7 @@ class World:
 
     def may_show(self, one: Laid) -> int:
         day, whole = self.clock.now().date(), self.projects[one.project]
-        own = [Word(word.access, word.until, word.human, whole.shows) for word in one.words]
+        own = [replace(word, shows=whole.shows) for word in one.words]
         extent = min(word.extent(day) for word in [whole, *own])
         return min(extent, self.may_show(one.source)) if one.source else extent
 
@@ -191,9 +264,9 @@ class World:
 
     # --- acts ---
 
-    def act(self, one: Laid) -> None:
-        """Do something at random."""
-        kind = self.chance.choice(
+    def act(self, one: Laid, kind: str | None = None) -> None:
+        """Do something, at random if it is not said what."""
+        kind = kind or self.chance.choice(
             [
                 "decide",
                 "decide",
@@ -244,13 +317,15 @@ class World:
     def _revise(self, one: Laid) -> None:
         if len(one.words) > 1:
             return
-        word = self.any_word(shows=False)
+        word = self.any_word()
         with self.catalogue.begin() as tx:
             kept = tx.datasets.get_version(one.version.version_id)
+            said_dates = dict((kept.metadata or {}).get("dates") or {})  # type: ignore[call-overload]
             said = {
                 "access": word.access.value,
                 "embargo_until": word.until.isoformat() if word.until else None,
                 "human_data": word.human.value,
+                "dates": {**said_dates, "described": self.clock.now().isoformat()},
             }
             made = {
                 "version_id": version_id(kept.dataset_id, kept.number, 1),
@@ -333,8 +408,3 @@ class World:
             told = alert_message(event, catalogue=self.catalogue, base_url=self.site.base_url)
             if told is not None:
                 yield event, repr(told)
-
-
-def midnight(day: date) -> datetime:
-    """Begin a day."""
-    return datetime(day.year, day.month, day.day, tzinfo=UTC)

@@ -308,7 +308,8 @@ class World:
         if self.chance.random() < 0.3:
             cited = self.may_show(one) >= METADATA and self._is_shown(one)
             self.site.discard(one.version, reason="No cell is in it.")
-            one.withdrawn, one.cited = one.published, one.published and cited
+            if one.published and not one.withdrawn:  # what was withdrawn before keeps its tombstone
+                one.withdrawn, one.cited = True, cited
 
     def _is_shown(self, one: Laid) -> bool:
         with self.catalogue.begin() as tx:

@@ -75,13 +75,13 @@ def test_consent_to_other_evidence_is_none(site: Site) -> None:
     assert standing_consent(decisions, evidence_digest=None) is None
 
 
-@pytest.mark.parametrize("person", ["rita", "vera", "stina", "sten", "olga"])
-def test_who_is_neither_owner_nor_administrator_cannot_agree(site: Site, person: str) -> None:
+def test_who_is_neither_owner_nor_administrator_cannot_agree(site: Site) -> None:
     set_policy(site, PublishPolicy.CONSENT)
     version = site.decide(site.lay_version("plate-7"))
 
-    with pytest.raises(PublicationRefused, match="nobody has agreed"):
-        ask(site, version, person)
+    for person in ("rita", "vera", "stina", "sten", "olga"):
+        with pytest.raises(PublicationRefused, match="nobody has agreed"):
+            ask(site, version, person)
 
     assert agreed(site, version) == []
 
@@ -112,24 +112,22 @@ def test_a_consent_that_was_taken_back_publishes_nothing_and_the_policy_is_silen
     assert site.publish(version, consent=None).consent == "ada"
 
 
-@pytest.mark.parametrize(
-    ("person", "reason", "refusal"),
-    [
-        ("vera", "x", Forbidden),
-        ("rita", "x", Forbidden),
-        ("otto", "x", NotFound),
-        ("ada", " ", InvalidInput),
-        ("ada", "x" * 10_001, InvalidInput),
-        ("ada", "a\0b", InvalidInput),
-    ],
-)
-def test_taking_consent_back_takes_the_right_person_and_a_reason(
-    site: Site, person: str, reason: str, refusal: type[Exception]
-) -> None:
+WRONG: list[tuple[str, str, type[Exception]]] = [
+    ("vera", "x", Forbidden),
+    ("rita", "x", Forbidden),
+    ("otto", "x", NotFound),
+    ("ada", " ", InvalidInput),
+    ("ada", "x" * 10_001, InvalidInput),
+    ("ada", "a\0b", InvalidInput),
+]
+
+
+def test_taking_consent_back_takes_the_right_person_and_a_reason(site: Site) -> None:
     version = site.decide(site.lay_version("plate-7"))
 
-    with pytest.raises(refusal):
-        revoke(site, version, person, reason)
+    for person, reason, refusal in WRONG:
+        with pytest.raises(refusal):
+            revoke(site, version, person, reason)
 
     assert agreed(site, version) == [(Act.CONSENT, "policy:atlas")]
 
@@ -143,9 +141,8 @@ def test_what_is_public_is_withdrawn_and_not_revoked(site: Site) -> None:
     assert site.now(version).stage is Stage.PUBLISHED
 
 
-@pytest.mark.parametrize("before", [PublishPolicy.NEVER, PublishPolicy.CONSENT])
-def test_a_later_policy_does_not_publish_what_was_accepted_under_another(site: Site, before: PublishPolicy) -> None:
-    set_policy(site, before)
+def test_a_later_policy_does_not_publish_what_was_accepted_under_another(site: Site) -> None:
+    set_policy(site, PublishPolicy.NEVER)
     version = site.decide(site.lay_version("plate-7"))
 
     set_policy(site, PublishPolicy.PASSED)
@@ -160,14 +157,13 @@ def test_a_later_policy_does_not_publish_what_was_accepted_under_another(site: S
     assert site.publish(version, consent="ada").consent == "ada"
 
 
-@pytest.mark.parametrize("after", [PublishPolicy.NEVER, PublishPolicy.CONSENT])
-def test_a_policy_that_no_longer_says_yes_publishes_nothing_that_it_agreed_to(site: Site, after: PublishPolicy) -> None:
+def test_a_policy_that_no_longer_says_yes_publishes_nothing_that_it_agreed_to(site: Site) -> None:
     version = site.decide(site.lay_version("plate-7"))
 
-    set_policy(site, after)
-
-    with pytest.raises(PublicationRefused, match="nobody has agreed"):
-        site.publish(version, consent=None)
+    for after in (PublishPolicy.NEVER, PublishPolicy.CONSENT):
+        set_policy(site, after)
+        with pytest.raises(PublicationRefused, match="nobody has agreed"):
+            site.publish(version, consent=None)
 
 
 def test_an_owner_who_is_none_any_more_has_no_word(site: Site) -> None:

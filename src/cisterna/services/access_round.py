@@ -57,7 +57,7 @@ class LevelledAccess(Value):
     after: str | None = None
 
 
-def level_access(site: AccessSite, *, after: str | None = None, most: int = 5_000) -> LevelledAccess:
+def level_access(site: AccessSite, *, after: str | None = None, most: int = 2_000) -> LevelledAccess:
     """Ask for what waited for the end of an embargo, and show of each publication what may be shown today.
 
     What is public in part, or not at present, is always looked at; of all else as many as `most`, from where the round

@@ -244,7 +244,7 @@ def lost_race(tx: Transaction, version_id: str) -> DecisionRefused:
     if not decisions:
         msg = f"{version_id} is {version.stage.value} and not open for this decision"
         return DecisionRefused(msg, **facts)
-    last = decisions[-1]
+    last = last_word(decisions) or decisions[-1]
     msg = (
         f"{last.person} decided on {version_id} first ({last.act.value}: {last.reason}); it is {version.stage.value} "
         "now. Look at it again"

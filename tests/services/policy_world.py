@@ -122,9 +122,9 @@ class World:
         return None if offset is None else self.clock.now().date() + timedelta(days=offset)
 
     def any_word(self, *, shows: bool = False, is_project: bool = False) -> Word:
-        access = self.chance.choice([Access.OPEN, *_ORDER[:3], *_ORDER])
+        access = self.chance.choice([*[Access.OPEN] * 4, *_ORDER[:3], *_ORDER])
         until = self.day(self.chance.choice(DAYS)) if access is Access.EMBARGOED else None
-        human = self.chance.choice([HumanData.NO] * 6 + list(HumanData))
+        human = self.chance.choice([HumanData.NO] * 20 + list(HumanData))
         return Word(access, until, human, shows, None if is_project else self.clock.now().date())
 
     def lay_project(self) -> str:

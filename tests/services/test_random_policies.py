@@ -142,6 +142,7 @@ def try_out(catalogue: SqlCatalogue, *, seeds: Iterable[int], datasets: int) -> 
         yield found
 
 
+@pytest.mark.timeout(300)
 def test_of_random_policies_and_acts_nothing_that_may_not_be_seen_goes_out(catalogue: SqlCatalogue) -> None:
     found = sum(try_out(catalogue, seeds=range(2), datasets=25), Counter[str]())
 

@@ -121,6 +121,7 @@ def duties_of(parts: Parts) -> Duties:
         survey=rounds.survey,
         collect_probes=rounds.collect_probes,
         protect=rounds.protect,
+        level_access=rounds.level_access,
         level_index=rounds.level_index,
         complete_forms=rounds.complete_forms,
         plan=lambda: plan_releases(site=parts.release_site),

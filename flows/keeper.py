@@ -82,6 +82,7 @@ class Duties:
         collect_probes: Removes what killed probes left in the stores.
         protect: Has the stores hold, lock and mark what holds and retention rules ask for.
         complete_forms: Writes the forms that published versions lack, when that is due.
+        level_access: Ends embargoes, and takes from the public what access no longer allows, when that is due.
         level_index: Brings the index of what is public to what the public bucket says, when that is due.
         plan: Announces the releases that projects' policies ask for.
         adopter: Takes in shares.
@@ -101,6 +102,7 @@ class Duties:
     survey: Callable[[], object] | None = None
     collect_probes: Callable[[], object] | None = None
     protect: Callable[[], object] | None = None
+    level_access: Callable[[], object] | None = None
     level_index: Callable[[], object] | None = None
     complete_forms: Callable[[], object] | None = None
     plan: Callable[[], object] | None = None
@@ -234,6 +236,7 @@ class Keeper:
             ("survey", self._duties.survey),
             ("probes", self._duties.collect_probes),
             ("protect", self._duties.protect),
+            ("public-access", self._duties.level_access),
             ("public-index", self._duties.level_index),
             ("public-forms", self._duties.complete_forms),
         )

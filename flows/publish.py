@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from prefect import flow
 
-from cisterna.domain.errors import InvalidInput
 from cisterna.domain.publication import Publication
 from cisterna.services.publish import publish_version
 from flows import held
@@ -19,20 +18,18 @@ def publish(work_id: str) -> str:
     """Make a version public.
 
     Args:
-        work_id: A piece of work of kind `publish`; its subject is the version, its parameter `consent` names who
-            agreed, if anybody was asked.
+        work_id: A piece of work of kind `publish`; its subject is the version. Who agreed is on the version's record.
     """
     return held.carry_out(work_id, _publish, parts)
 
 
 @step
-def make_public(version_id: str, consent: str | None) -> Publication:
+def make_public(version_id: str) -> Publication:
     """Write record, landing page and stage. A second run writes the same record and finds the version published."""
     core = parts()
     return publish_version(
         version_id,
         lease=held.current().lease,
-        consent=consent,
         catalogue=core.catalogue,
         store=core.archive_store,
         publisher=core.publisher,
@@ -43,12 +40,8 @@ def make_public(version_id: str, consent: str | None) -> Publication:
 
 
 def _publish(mine: Held) -> str:
-    consent = mine.work.parameters.get("consent")
-    if consent is not None and not isinstance(consent, str):
-        msg = f"work {mine.work.work_id} names no person as consent; ask for the publication again"
-        raise InvalidInput(msg, work_id=mine.work.work_id)
     mine.require()
-    publication = make_public(mine.work.subject, consent)
+    publication = make_public(mine.work.subject)
     if publication.lacking:
         tell_lacking(publication)
     without = f", without {', '.join(publication.lacking)}, which could not be written" if publication.lacking else ""

@@ -11,6 +11,7 @@ from cisterna.domain.errors import CisternaError
 from cisterna.domain.protection import Standing
 from cisterna.domain.publication import Publication
 from cisterna.domain.recovery import ObjectNote, ObjectState
+from cisterna.services.access_round import AccessSite, level_access
 from cisterna.services.complete_forms import complete_public_forms
 from cisterna.services.drop_ahead import collect_ahead
 from cisterna.services.probe_left import collect_probes
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 LEVEL_SECONDS = 600.0
 """How late the index of what is public may see what was missed when it was published: each look lists the bucket."""
 
+ACCESS_SECONDS = 60.0
+"""How late an embargo may end after its day began, and how late what is restricted again may go."""
+
 _log = structlog.get_logger("cisterna.archive")
 
 
@@ -45,6 +49,8 @@ class Rounds:
         self._next_survey = 0.0
         self._next_level = 0.0
         self._next_forms = 0.0
+        self._next_access = 0.0
+        self._access_after: str | None = None
 
     def recover(self) -> None:
         """Bring interrupted objects to rest, and say what was done; remove what was read ahead and nobody came for."""
@@ -100,6 +106,29 @@ class Rounds:
             _tell(note)
         uploads = len(found.uploads_collected) + self._survey_copies(timedelta(hours=settings.upload_grace_hours))
         _log.info("archive.surveyed", objects=found.objects, uploads_collected=uploads, models_collected=len(models))
+
+    def level_access(self) -> None:
+        """End embargoes that are over, and take from the public what access no longer allows."""
+        parts = self._parts
+        if parts.clock.monotonic() < self._next_access:
+            return
+        site = AccessSite(
+            catalogue=parts.catalogue,
+            store=parts.archive_store,
+            publisher=parts.publisher,
+            tables=parts.tables,
+            clock=parts.clock,
+            base_url=parts.base_url,
+        )
+        found = level_access(site, after=self._access_after)
+        self._access_after = found.after
+        self._next_access = parts.clock.monotonic() + ACCESS_SECONDS
+        for version_id in found.requested:
+            _log.info("embargo.ended", version_id=version_id)
+        for version_id in found.changed:
+            _log.info("publication.changed", version_id=version_id)
+        for version_id, reason in found.failed:
+            _log.warning("publication.not_changed", version_id=version_id, reason=reason)
 
     def level_index(self) -> None:
         """Bring the index of what is public to what the public bucket says, unless that was done not long ago."""

@@ -301,6 +301,7 @@ def test_a_part_without_a_receipt_bars_the_way(public: Public) -> None:
         bars = publication_bars(
             version,
             tx.projects.get("cells"),
+            day=public.facility.clock.now().date(),
             decisions=tx.datasets.decisions(version.version_id),
             receipts=receipts,
             consent="ada",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from typing import Any, Literal
 
 import pytest
@@ -50,12 +51,14 @@ def bars(
     sources: Sequence[tuple[Version, Project | None]] = (),
     are_sources_public: bool = True,
     shadows: Sequence[str] = (),
-    consent: str | None = None,
+    consent: str | None = "policy:cells",
+    day: date = date(2027, 1, 1),
 ) -> tuple[Bar, ...]:
     version = version or ready_version()
     return publication_bars(
         version,
         project_with() if project == "default" else project,
+        day=day,
         decisions=[make_decision(version)] if decisions is None else decisions,
         receipts=[make_receipt(version)] if receipts is None else receipts,
         sources=sources,
@@ -142,7 +145,7 @@ def test_what_did_not_pass_needs_the_word_of_a_person(verdict: Verdict) -> None:
     publish=st.sampled_from(PublishPolicy),
     stage=st.sampled_from(Stage),
     verdict=st.sampled_from(Verdict),
-    consent=st.sampled_from([None, "ada"]),
+    consent=st.sampled_from([None, "ada", "policy:cells", "policy:other"]),
 )
 def test_nothing_restricted_or_of_unanswered_human_data_status_is_ever_let_through(
     *,

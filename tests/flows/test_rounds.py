@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -16,10 +16,11 @@ from cisterna.adapters.table_parquet import ParquetTables
 from cisterna.domain.errors import StoreUnavailable
 from cisterna.domain.probe_key import PROBE_GRACE, PROBE_PREFIX, probe_key
 from cisterna.ports.catalogue import Transaction
+from cisterna.services.access_round import AccessSite, LevelledAccess, level_access
 from cisterna.settings import Settings
 from cisterna.testing.clock import SettableClock
 from cisterna.testing.memory_store import MemoryStore
-from flows.rounds import LEVEL_SECONDS, Rounds
+from flows.rounds import ACCESS_SECONDS, LEVEL_SECONDS, Rounds
 
 
 @dataclass
@@ -31,8 +32,8 @@ class FewParts:
     archive_store: MemoryStore = field(default_factory=MemoryStore)
     public_store: MemoryStore = field(default_factory=lambda: MemoryStore(name="public"))
     copy_stores: dict[str, MemoryStore] = field(default_factory=dict)
-    settings: Settings = field(default_factory=Settings)
     tables: ParquetTables = field(default_factory=ParquetTables)
+    settings: Settings = field(default_factory=Settings)
     collected: int = 0
     base_url: str = "http://testserver"
 
@@ -113,6 +114,26 @@ def test_what_descriptions_lack_is_looked_for_at_the_start_and_then_now_and_then
         rounds.complete_forms()
 
     assert len(looks) == 2
+
+
+def test_access_is_looked_at_at_the_start_and_then_each_minute(
+    catalogue: SqlCatalogue, clock: SettableClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[str | None] = []
+
+    def looked(site: AccessSite, *, after: str | None) -> LevelledAccess:
+        looks.append(after)
+        return level_access(site, after=after).model_copy(update={"after": "here", "failed": (("ds-1:v1", "away"),)})
+
+    monkeypatch.setattr("flows.rounds.level_access", looked)
+    rounds = Rounds(cast("Any", FewParts(catalogue, clock)))
+
+    for _ in range(3):
+        rounds.level_access()
+    clock.advance(ACCESS_SECONDS + 1)
+    rounds.level_access()
+
+    assert looks == [None, "here"]
 
 
 def test_what_killed_probes_left_goes_from_every_store_also_when_one_is_away(

@@ -315,6 +315,21 @@ def test_a_day_of_a_steward_that_the_record_cannot_keep_is_told_and_not_dropped(
     )
 
 
+def test_of_sources_under_several_licences_none_is_taken_until_a_person_says_which_holds() -> None:
+    sources = [a_record(given=said(licence=licence)) for licence in ("CC-BY-NC-4.0", "CC-BY-SA-4.0", "CC-BY-NC-4.0")]
+    project = a_project(licence="CC0-1.0")
+
+    silent = a_derived_record(sources=sources, project=project)
+    decided = a_derived_record(sources=sources, project=project, steward=said(licence="CC-BY-NC-SA-4.0"))
+    alike = a_derived_record(sources=sources[::2], project=project)
+
+    assert silent.licence is None
+    assert "CC-BY-NC-4.0 and CC-BY-SA-4.0" in " ".join(silent.problems)
+    assert {"licence", "problems"} <= set(missing(silent))
+    assert (decided.licence, decided.problems) == ("CC-BY-NC-SA-4.0", ())
+    assert alike.licence == "CC-BY-NC-4.0"
+
+
 def test_derived_data_stay_under_the_licence_of_their_source_unless_somebody_says_another() -> None:
     source = a_record(given=said(licence="CC-BY-NC-4.0"))
 

@@ -104,10 +104,11 @@ def infer(site: Site, version: Version, runner: BrightRunner) -> Version:
 
 
 def publish(site: Site, version: Version, publisher: Any, consent: str | None) -> None:
+    if consent is not None:
+        site.agree(version, person=consent)
     publish_version(
         version.version_id,
         lease=None,
-        consent=consent,
         catalogue=site.catalogue,
         store=site.store,
         publisher=publisher,

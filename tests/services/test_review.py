@@ -16,7 +16,7 @@ from cisterna.domain.dataset import Relation, Stage, Version
 from cisterna.domain.errors import DecisionRefused, Forbidden, InvalidInput, LeaseLost, NotFound
 from cisterna.domain.finding import Verdict
 from cisterna.domain.project import HumanData, Policy, PublishPolicy, ViewFormat
-from cisterna.domain.review import Act, Decision
+from cisterna.domain.review import CONSENTING, Act, Decision
 from cisterna.domain.work import Attempt, WorkKind
 from cisterna.services.review import decide, settle_version
 from cisterna.testing.clock import SettableClock
@@ -116,7 +116,7 @@ class Site:
 
     def decisions(self, version: Version) -> Sequence[Decision]:
         with self.catalogue.begin() as tx:
-            return tx.datasets.decisions(version.version_id)
+            return [one for one in tx.datasets.decisions(version.version_id) if one.act not in CONSENTING]
 
     def events(self, version: Version) -> list[str]:
         with self.catalogue.begin() as tx:
@@ -395,3 +395,13 @@ def test_access_is_told_by_events_so_that_sinks_outside_get_nothing_restricted(s
 
     with site.catalogue.begin() as tx:
         assert all(event.restricted for event in tx.outbox.history([version.version_id]))
+
+
+def test_the_policy_agrees_on_record_when_it_accepts_and_to_nothing_that_it_may_not_show(site: Site) -> None:
+    version = site.lay()
+
+    site.settle(version)
+
+    with site.catalogue.begin() as tx:
+        given = [one for one in tx.datasets.decisions(version.version_id) if one.act is Act.CONSENT]
+    assert [(one.person, one.evidence_digest) for one in given] == [("policy:cells", EVIDENCE)]

@@ -257,7 +257,7 @@ def test_nothing_is_published_by_policy_by_hand_or_by_work_that_waits(site: Site
 
     assert version.stage is Stage.ACCEPTED
     assert publishing(site, version) == []
-    (bar,) = bars_to_publication(version.version_id, person="ada", catalogue=site.catalogue)
+    (bar,) = bars_to_publication(version.version_id, person="ada", catalogue=site.catalogue, clock=site.clock)
     assert bar.condition == "the instrument squid-1 is in shadow mode"
     with pytest.raises(PublicationRefused, match=r"squid-1 is in shadow mode .*--end"):
         request_publication(version.version_id, person="ada", catalogue=site.catalogue, clock=site.clock)

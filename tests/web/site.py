@@ -41,8 +41,10 @@ from cisterna.metadata.record import Dates, ImagingFacts, InstrumentFacts, Metad
 from cisterna.ports.erasure import Content, Eraser, Onlooker
 from cisterna.ports.object_store import ObjectStore
 from cisterna.services.alert import raise_alert
+from cisterna.services.consent import counts, record_consent
 from cisterna.services.data_manifest import MANIFEST_PATH, dump_manifest
 from cisterna.services.discard import discard_version
+from cisterna.services.disclosure import project_of
 from cisterna.services.erase import execute_erasure
 from cisterna.services.erase_decision import request_erasure
 from cisterna.services.erase_plan import ErasureSite, SurveySite, plan_erasure
@@ -425,11 +427,12 @@ class Site:
         )
 
     def publish(self, version: Version, *, consent: str | None = "ada") -> Publication:
-        """Make an accepted version public."""
+        """Make an accepted version public, with somebody's consent if they may give it."""
+        if consent is not None:
+            self.agree(version, person=consent)
         return publish_version(
             version.version_id,
             lease=None,
-            consent=consent,
             catalogue=self.catalogue,
             store=self.store,
             publisher=self.portal,
@@ -437,6 +440,13 @@ class Site:
             clock=self.clock,
             base_url=self.base_url,
         )
+
+    def agree(self, version: Version, *, person: str = "ada") -> None:
+        """Put somebody's consent on record, if their word counts."""
+        with self.catalogue.begin() as tx:
+            project = project_of(tx, tx.datasets.get(version.dataset_id))
+            if project is not None and counts(tx, person, project):
+                record_consent(tx, version, project, person=person, reason="Agreed.", clock=self.clock)
 
     def lay_published(self, name: str, **fields: Any) -> Version:
         """Put a version there, have it accepted and make it public."""

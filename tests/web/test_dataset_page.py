@@ -308,8 +308,33 @@ def test_publishing_asks_for_the_name_and_then_asks_for_the_work(site: Site, vis
 
     with site.catalogue.begin() as tx:
         works = [work for work in tx.inbox.list(subject=version.version_id) if work.kind is WorkKind.PUBLISH]
+        agreed = [one for one in tx.datasets.decisions(version.version_id) if one.act is Act.CONSENT]
     assert (wrong.status_code, right.status_code) == (422, 303)
-    assert [work.parameters for work in works] == [{"consent": "ada"}]
+    assert len(works) == 1
+    assert [(one.person, one.evidence_digest) for one in agreed] == [("ada", version.evidence_digest)]
+
+
+def test_under_an_embargo_the_owner_agrees_on_the_page_and_takes_it_back_there(site: Site, visit: Visit) -> None:
+    said = {
+        "access": "embargoed",
+        "embargo_until": "2027-06-30",
+        "references": [{"kind": "lab-notebook", "identifier": "http://elab/7"}],
+    }
+    version = site.decide(site.lay_version("plate-7", title="Plate 7", verdict=Verdict.REVIEW, said=said))
+    browser, base = visit("ada"), f"/datasets/{version.dataset_id}"
+    before = browser.get(base).text
+
+    browser.submit(f"{base}/publication", page=base, version_id=version.version_id, confirm="Plate 7")
+    agreed = browser.get(base).text
+    taken = browser.submit(f"{base}/revocation", page=base, version_id=version.version_id, reason="a patent")
+    after = browser.get(base).text
+
+    assert "on 2027-06-30 at 00:00 UTC" in before
+    assert "http://elab/7 is an address inside your house" in before
+    assert "ada has agreed" in agreed
+    assert taken.status_code == 303
+    assert "ada has agreed" not in after
+    assert "Took the consent back" in after
 
 
 def test_what_bars_a_publication_is_said_instead_of_a_button(site: Site, visit: Visit) -> None:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import bindparam, delete, exists, func, not_, select
 from sqlalchemy import text as sql_text
 from sqlalchemy.dialects.postgresql import ARRAY, TEXT, insert
 
 from cisterna.adapters import catalogue_tables as tables
 from cisterna.adapters.catalogue_connection import Statements, body_of
+from cisterna.domain.access import Extent
+from cisterna.domain.dataset import Stage, Version
 from cisterna.domain.finding import Finding
 from cisterna.domain.publication import Publication
 from cisterna.domain.receipt import CopyReceipt
-from cisterna.domain.review import Decision
+from cisterna.domain.review import Act, Decision
 
 # One statement however many there are: a row each is a round trip each.
 _ADD_FINDINGS = sql_text(
@@ -112,3 +114,26 @@ class SqlEvidence:
         """By what their text holds: hardly ever one, so no index is kept for them."""
         found = self._sql.run(_LACKING, {"limit": limit}).scalars()
         return [Publication.model_validate_json(body) for body in found]
+
+    def standing_publications(
+        self, *, whole: bool, after: str | None = None, limit: int | None = None
+    ) -> Sequence[Publication]:
+        """By id; of before extents were kept all that stands is public in full."""
+        table = tables.publications
+        is_whole = func.coalesce(table.c.body.op("->>")("extent"), Extent.FILES.value) == Extent.FILES.value
+        wanted = select(table.c.body).where(table.c.body.op("->>")("withdrawn_at").is_(None))
+        wanted = wanted.where(is_whole if whole else not_(is_whole))
+        if after is not None:
+            wanted = wanted.where(table.c.publication_id > after)
+        found = self._sql.run(wanted.order_by(table.c.publication_id).limit(limit)).scalars()
+        return [Publication.model_validate_json(body) for body in found]
+
+    def agreed_versions(self) -> Sequence[Version]:
+        """By id."""
+        given = exists().where(
+            tables.decisions.c.version_id == tables.versions.c.version_id,
+            tables.decisions.c.body.op("->>")("act") == Act.CONSENT.value,
+        )
+        wanted = select(tables.versions.c.body).where(tables.versions.c.stage == Stage.ACCEPTED.value, given)
+        found = self._sql.run(wanted.order_by(tables.versions.c.version_id)).scalars()
+        return [Version.model_validate_json(body) for body in found]

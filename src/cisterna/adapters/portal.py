@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from pydantic import ValidationError
 
 from cisterna.adapters.portal_cache import RecordCache
+from cisterna.domain.access import Extent
 from cisterna.domain.errors import ObjectInvalid, ObjectNotFound
 from cisterna.ports.object_store import IfAbsent, IfMatch, ObjectStore
 from cisterna.ports.publisher import PublicRecord, PublicVersion, ShelfMark
@@ -50,7 +51,14 @@ class Portal:
     def withdraw(self, record: PublicRecord) -> None:
         """Replace the record by its tombstone: how it was cited and its type stay, nothing that it held or led to."""
         kept = {name: record.metadata[name] for name in _KEPT if name in record.metadata}
-        empty: dict[str, object] = {"files": (), "lists": (), "previews": {}, "documents": {}, "related": {}}
+        empty: dict[str, object] = {
+            "files": (),
+            "lists": (),
+            "previews": {},
+            "documents": {},
+            "related": {},
+            "extent": Extent.NOTHING,
+        }
         self._write(record.model_copy(update={**empty, "metadata": kept}))
 
     def find(self, pid: str, *, version: str | None = None) -> PublicRecord | None:

@@ -24,6 +24,7 @@ _RECORDED = frozenset(
         "receipt.issued",
         "decision.made",
         "publication.made",
+        "publication.changed",
         "publication.withdrawn",
         "copy.fixity",
         "copy.repaired",
@@ -123,7 +124,7 @@ class ArchiveLogSink:
                 content["receipts"] = _rows([one for one in receipts if one.receipt_id in named] or receipts)
             case "decision.made":
                 content["decisions"] = _rows([one for one in decisions if one.decision_id in named] or decisions)
-            case "publication.made" | "publication.withdrawn":
+            case "publication.made" | "publication.changed" | "publication.withdrawn":
                 matching = [one for one in publications if one.publication_id in named]
                 content["publications"] = _rows(matching or publications)
             case _:

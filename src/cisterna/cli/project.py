@@ -97,6 +97,9 @@ def add(
     publish: Annotated[
         PublishPolicy, typer.Option("--publish", help="When accepted data become public.")
     ] = PublishPolicy.NEVER,
+    show_metadata: Annotated[
+        bool, typer.Option("--show-metadata", help="Show the description of embargoed and restricted data.")
+    ] = False,
     model: Annotated[str | None, typer.Option("--model", help="Model to run on what passed.")] = None,
     convert: Annotated[ViewFormat | None, typer.Option("--convert", help="Form to convert what passed to.")] = None,
     release: ReleaseOption = ReleasePolicy.NEVER,
@@ -127,6 +130,7 @@ def add(
             accept_passed=accept_passed,
             archive_incomplete=archive_incomplete,
             publish=publish,
+            show_metadata=show_metadata,
             model=model,
             convert=convert,
             release=release,

@@ -17,6 +17,9 @@ from cisterna.cli.waiting import WaitSeconds, await_work
 from cisterna.domain.dataset import Stage
 from cisterna.domain.errors import InvalidInput, PublicationRefused
 from cisterna.domain.project import ViewFormat
+from cisterna.domain.publishing import embargo_alone, publication_cautions
+from cisterna.domain.review import Decision, standing_consent
+from cisterna.services.consent import revoke_consent
 from cisterna.services.overview import Overview, overview_of
 from cisterna.services.publish import bars_to_publication, request_publication, withdraw_version
 from cisterna.services.reprocess import request_reprocess
@@ -38,19 +41,34 @@ def publish(
     home: HomeOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make an accepted version public at the configured targets; returns when it is."""
+    """Make an accepted version public at the configured targets; returns when it is.
+
+    Under an embargo your consent is kept, and it becomes public by itself when that ends.
+    """
     with opened(home) as parts:
         row, version_id = _row(identifier, parts)
         person = local_person(parts)
-        bars = bars_to_publication(version_id, person=person, catalogue=parts.catalogue) if dry_run else ()
-        if bars:
-            raise PublicationRefused("; ".join(f"{bar.condition}: {bar.remedy}" for bar in bars), version_id=version_id)
-        if not dry_run:
-            work = request_publication(version_id, person=person, catalogue=parts.catalogue, clock=parts.clock)
-            await_work(work.work_id, catalogue=parts.catalogue, wait_seconds=wait_seconds)
-            row, _ = _row(version_id, parts)
-    text = f"would publish {version_id}" if dry_run else f"{version_id} is public at {row.published_url}"
-    answer(row.model_dump(mode="json"), as_json=as_json, show=lines(text))
+        with parts.catalogue.begin() as tx:
+            cautions = publication_cautions(tx.datasets.get_version(version_id))
+        if dry_run:
+            text = _rehearsed(version_id, person, parts)
+        else:
+            asked = request_publication(version_id, person=person, catalogue=parts.catalogue, clock=parts.clock)
+            text = f"{version_id} is under embargo; your consent is kept, and it becomes public when that ends"
+            if not isinstance(asked, Decision):
+                await_work(asked.work_id, catalogue=parts.catalogue, wait_seconds=wait_seconds)
+                row, _ = _row(version_id, parts)
+                text = f"{version_id} is public at {row.published_url}"
+    document = {**row.model_dump(mode="json"), "cautions": list(cautions)}
+    answer(document, as_json=as_json, show=lines(text, *(f"caution: {caution}" for caution in cautions)))
+
+
+def _rehearsed(version_id: str, person: str, parts: Parts) -> str:
+    bars = bars_to_publication(version_id, person=person, catalogue=parts.catalogue, clock=parts.clock)
+    day = embargo_alone(bars)
+    if bars and day is None:
+        raise PublicationRefused("; ".join(f"{bar.condition}: {bar.remedy}" for bar in bars), version_id=version_id)
+    return f"would publish {version_id}" + (f" on {day.isoformat()} at 00:00 UTC" if day else "")
 
 
 def withdraw(
@@ -61,20 +79,37 @@ def withdraw(
     home: HomeOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Take a published version back; its landing page becomes a tombstone and its bytes stay archived."""
+    """Take a published version back; its landing page becomes a tombstone and its bytes stay archived.
+
+    Of one that is not public yet the consent to its publication is taken back.
+    """
     with opened(home) as parts:
         row, version_id = _row(identifier, parts)
-        withdraw_version(
-            version_id,
-            person=local_person(parts),
-            reason=reason,
-            catalogue=catalogue_for(parts.catalogue, dry_run=dry_run),
-            publisher=None if dry_run else parts.publisher,
-            clock=parts.clock,
-        )
+        person, catalogue = local_person(parts), catalogue_for(parts.catalogue, dry_run=dry_run)
+        is_consent = _is_agreed(version_id, parts)
+        if is_consent:
+            revoke_consent(version_id, person=person, reason=reason, catalogue=catalogue, clock=parts.clock)
+        else:
+            withdraw_version(
+                version_id,
+                person=person,
+                reason=reason,
+                catalogue=catalogue,
+                publisher=None if dry_run else parts.publisher,
+                clock=parts.clock,
+            )
         row, _ = _row(version_id, parts)
-    text = f"would withdraw {version_id}" if dry_run else f"{version_id} is withdrawn"
+    what = f"the consent to the publication of {version_id}" if is_consent else version_id
+    text = f"would withdraw {what}" if dry_run else f"{what} is withdrawn"
     answer(row.model_dump(mode="json"), as_json=as_json, show=lines(text))
+
+
+def _is_agreed(version_id: str, parts: Parts) -> bool:
+    """Tell whether somebody has agreed to what is not public yet."""
+    with parts.catalogue.begin() as tx:
+        version, decisions = tx.datasets.get_version(version_id), tx.datasets.decisions(version_id)
+    given = standing_consent(decisions, evidence_digest=version.evidence_digest)
+    return given is not None and version.stage not in {Stage.PUBLISHED, Stage.WITHDRAWN}
 
 
 class FromStage(StrEnum):

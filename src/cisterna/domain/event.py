@@ -34,6 +34,7 @@ EVENT_NAMES = (
     "copy.repaired",
     "decision.made",
     "publication.made",
+    "publication.changed",
     "publication.withdrawn",
     "hold.placed",
     "hold.lifted",

@@ -96,6 +96,7 @@ class Policy(Value):
         accept_passed: Whether `passed` with complete metadata is accepted automatically.
         archive_incomplete: Whether aborted, partial and stalled runs are archived as such; otherwise they are held.
         publish: When an accepted version becomes public.
+        show_metadata: Whether the description of embargoed and restricted data may be public; their files never are.
         model: The model run on every passed version, by name; None runs none.
         convert: What every passed version is converted to, for viewing; None converts nothing.
         release: When releases of source copies are announced.
@@ -106,6 +107,7 @@ class Policy(Value):
     accept_passed: bool = False
     archive_incomplete: bool = False
     publish: PublishPolicy = PublishPolicy.NEVER
+    show_metadata: bool = False
     model: Slug | None = None
     convert: ViewFormat | None = None
     release: ReleasePolicy = ReleasePolicy.NEVER

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import date
 
+from pydantic import JsonValue
+
+from cisterna.domain.access import AccessNow, Extent, access_on, words_of
 from cisterna.domain.base import Value
 from cisterna.domain.dataset import Stage, Version
 from cisterna.domain.finding import Verdict
+from cisterna.domain.inside_address import is_inside_address
 from cisterna.domain.part import Part
 from cisterna.domain.project import Access, HumanData, Project, PublishPolicy
 from cisterna.domain.quarantine import is_accepted
@@ -20,20 +25,32 @@ class Bar(Value):
     Attributes:
         condition: The condition that is not met, in words.
         remedy: What to do about it.
+        waits_until: Of an embargo with an end: the day on which this bar falls by itself.
     """
 
     condition: str
     remedy: str
+    waits_until: date | None = None
+
+
+def embargo_alone(bars: Sequence[Bar]) -> date | None:
+    """Name the day on which every bar falls by itself; None where there is none, or another one too."""
+    days = [bar.waits_until for bar in bars]
+    known = [day for day in days if day is not None]
+    return max(known) if known and len(known) == len(days) else None
 
 
 def publication_bars(
     version: Version,
     project: Project | None,
     *,
+    day: date,
     decisions: Sequence[Decision],
     receipts: Iterable[CopyReceipt],
     sources: Iterable[tuple[Version, Project | None]] = (),
+    revisions: Sequence[Version] = (),
     are_sources_public: bool = True,
+    misnamed: Iterable[str] = (),
     shadows: Iterable[str] = (),
     kept_back: Iterable[str] = (),
     is_given_up: bool = False,
@@ -44,14 +61,17 @@ def publication_bars(
     Args:
         version: To be made public.
         project: That claims it, if one does.
+        day: Today, by UTC: an embargo may have ended.
         decisions: On this version, oldest first.
         receipts: Of its archived copies, and of those of the parts that it names.
         sources: What it was derived from, each with the project that claims it.
+        revisions: Newer ones of the same data, whose word on access counts as well.
         are_sources_public: Whether each dataset that it was derived from is or once was public.
+        misnamed: Datasets that its description names by a title which never was public.
         shadows: Instruments in shadow mode that it comes from.
         kept_back: Versions that it was derived from, and that are in quarantine or were discarded.
         is_given_up: Whether a steward discarded its data, in this version or in another revision of the same data.
-        consent: Who says yes, if somebody who may does; otherwise the project's policy speaks.
+        consent: Who agreed on the record and still may: an account, or the project's policy as `policy:<project>`.
     """
     bars = list(_about_word(version, decisions, is_given_up=is_given_up))
     if version.incomplete is not None:
@@ -66,19 +86,35 @@ def publication_bars(
     if project is None:
         bars.append(Bar(condition="no project claims it", remedy="bind it to a project first"))
         return tuple(bars)
-    bars.extend(_restrictions(version, project))
-    if any(claimed is None or any(_restrictions(source, claimed)) for source, claimed in sources):
-        remedy = "what it was derived from has to be open and its human-data question answered with no first"
-        bars.append(Bar(condition="it was derived from restricted data", remedy=remedy))
+    bars.extend(_about_access(access_on(day, words_of([version, *revisions], project))))
+    bars.extend(_about_sources(sources, day))
     if not are_sources_public:
         remedy = "its description names them, so they have to be published first"
         bars.append(Bar(condition="what it was derived from is not public", remedy=remedy))
+    bars.extend(map(_misnamed, misnamed))
     if consent_given(version, project, consent=consent) is None:
-        remedy = f"its owner {project.owner} has to agree, or the policy has to say so"
+        remedy = f"its owner {project.owner} has to agree, or the policy has to have said so when it was accepted"
         if project.policy.publish is PublishPolicy.NEVER:
             remedy = f"the policy of project {project.slug} is to publish nothing; its owner can change that"
         bars.append(Bar(condition="nobody has agreed to it", remedy=remedy))
     return tuple(bars)
+
+
+def publication_cautions(version: Version) -> tuple[str, ...]:
+    """Name what a description tells that may not be meant for the public; a person looks, and nothing is barred by it.
+
+    An address inside a house leads nobody outside anywhere, and tells how the house names its machines.
+    """
+    told = dict.fromkeys(text for text in _texts(version.metadata or {}) if is_inside_address(text))
+    return tuple(f"{text[:200]} is an address inside your house" for text in told)
+
+
+def _texts(said: JsonValue) -> Iterable[str]:
+    if isinstance(said, str):
+        yield said
+    elif isinstance(said, list | dict):
+        for one in said.values() if isinstance(said, dict) else said:
+            yield from _texts(one)
 
 
 def _about_word(version: Version, decisions: Sequence[Decision], *, is_given_up: bool) -> Iterable[Bar]:
@@ -111,32 +147,59 @@ def _about_copies(version: Version, receipts: Sequence[CopyReceipt]) -> Iterable
 
 
 def consent_given(version: Version, project: Project, *, consent: str | None) -> str | None:
-    """Name whose word allows the publication: a person who may, or `policy:<project>`; None when nobody's does."""
+    """Name whose word allows the publication: a person who may, or `policy:<project>`; None when nobody's does.
+
+    The policy's word is given when a version is accepted. A policy that became another one since then speaks for what
+    is accepted from now on, and not for what was accepted under the one before.
+    """
+    by_policy = consent is not None and consent.startswith(POLICY_PREFIX)
     match project.policy.publish:
         case PublishPolicy.NEVER:
             return None
         case PublishPolicy.CONSENT:
-            return consent
+            return None if by_policy else consent
         case PublishPolicy.PASSED:
-            by_policy = f"{POLICY_PREFIX}{project.slug}" if version.verdict is Verdict.PASSED else None
-            return consent or by_policy
+            is_its_own = consent == f"{POLICY_PREFIX}{project.slug}" and version.verdict is Verdict.PASSED
+            return consent if is_its_own or not by_policy else None
 
 
-def _restrictions(version: Version, project: Project) -> Iterable[Bar]:
-    """The stricter of what the project and the description of the version say."""
-    access = {project.defaults.access.value, said(version, "access") or project.defaults.access.value}
-    if access != {Access.OPEN.value}:
-        yield Bar(condition="access is not open", remedy="the project's owner can open it")
-    human = {project.defaults.human_data.value, said(version, "human_data") or project.defaults.human_data.value}
-    if human != {HumanData.NO.value}:
+def _about_access(now: AccessNow) -> Iterable[Bar]:
+    """Name what keeps even the description from being public."""
+    if now.extent is not Extent.NOTHING:
+        return
+    if now.human_data is not HumanData.NO:
         remedy = "the project's owner has to answer whether they come from identifiable people"
         yield Bar(condition="the answer to the human-data question is not 'no'", remedy=remedy)
+    if now.access is Access.OPEN:
+        return
+    if now.access is not Access.EMBARGOED:
+        yield Bar(condition=f"access is not open: it is {now.access.value}", remedy="the project's owner can open it")
+    elif now.embargo_until is None:
+        condition = "access is not open: it is embargoed, and nobody said until when"
+        yield Bar(condition=condition, remedy="the project's owner can name the day")
+    else:
+        remedy = "on that day, at 00:00 UTC, it becomes public by itself if its owner has agreed before"
+        condition = f"access is not open: it is embargoed until {now.embargo_until.isoformat()}"
+        yield Bar(condition=condition, remedy=remedy, waits_until=now.embargo_until)
 
 
-def said(version: Version, field: str) -> str | None:
-    """Return what the version's own description says of a field, as text."""
-    value = (version.metadata or {}).get(field)
-    return None if value is None else str(value)
+def _about_sources(sources: Iterable[tuple[Version, Project | None]], day: date) -> Iterable[Bar]:
+    """Ask of what it was derived from as it is said now, and not as it was when this was described."""
+    words = [word for source, claimed in sources for word in words_of([source], claimed)]
+    now = access_on(day, words) if words else None
+    if now is None or now.extent is not Extent.NOTHING:
+        return
+    if now.human_data is HumanData.NO and now.embargo_until is not None:
+        condition = f"it was derived from restricted data: embargoed until {now.embargo_until.isoformat()}"
+        yield Bar(condition=condition, remedy="that day has to come first", waits_until=now.embargo_until)
+        return
+    remedy = "what it was derived from has to be open and its human-data question answered with no first"
+    yield Bar(condition="it was derived from restricted data", remedy=remedy)
+
+
+def _misnamed(pid: str) -> Bar:
+    remedy = "have it described anew (`cisterna reprocess ID --from described`), or publish that title first"
+    return Bar(condition=f"its description names {pid} by a title that never was public", remedy=remedy)
 
 
 def _is_proven(what: Version | Part, receipts: Sequence[CopyReceipt]) -> bool:

@@ -23,13 +23,21 @@ class Act(StrEnum):
     ASSIGN = "assign"
     DISCARD = "discard"
     """Give the data up, for good: nothing opens the review again."""
+    CONSENT = "consent"
+    """Agree to publication, as the owner or by the project's policy; no steward's act."""
+    REVOKE = "revoke-consent"
+    """Take that back before anything is public."""
+
+
+CONSENTING = frozenset({Act.CONSENT, Act.REVOKE})
+"""What says whether a version may become public, and nothing of whether it is good."""
 
 
 class Decision(Value):
     """A person's act with a reason, against the exact version and evidence it saw.
 
     Attributes:
-        person: Account name, or `policy:<project>` when a rule accepted automatically.
+        person: Account name, or `policy:<project>` when a rule accepted, or agreed, automatically.
         evidence_digest: Of the evidence shown to that person.
         assignee: For `assign`, the account name it went to.
     """
@@ -45,9 +53,24 @@ class Decision(Value):
 
 
 def last_word(decisions: Sequence[Decision]) -> Decision | None:
-    """Return the last decision that says yes or no, or None; giving a review to somebody says neither.
+    """Return the last decision that says yes or no to the data, or None.
+
+    Giving a review to somebody says neither, and nor does consent to publication.
 
     Args:
         decisions: On one version, oldest first.
     """
-    return next((one for one in reversed(decisions) if one.act is not Act.ASSIGN), None)
+    return next((one for one in reversed(decisions) if one.act not in {Act.ASSIGN, *CONSENTING}), None)
+
+
+def standing_consent(decisions: Sequence[Decision], *, evidence_digest: str | None) -> Decision | None:
+    """Return the consent to publication that was given last, or None where it was taken back or was to other evidence.
+
+    Args:
+        decisions: On one version, oldest first.
+        evidence_digest: Of the evidence there is now.
+    """
+    last = next((one for one in reversed(decisions) if one.act in CONSENTING), None)
+    if last is None or last.act is not Act.CONSENT or last.evidence_digest != evidence_digest:
+        return None
+    return last

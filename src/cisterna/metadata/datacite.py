@@ -148,7 +148,7 @@ def _dates(described: Described) -> list[JsonValue]:
     record, collected = described.record, described.collected
     days = {
         "Issued": described.issued.isoformat() if described.published_at else None,
-        "Available": record.embargo_until.isoformat() if record.embargo_until else None,
+        "Available": described.available.isoformat() if described.available else None,
         "Created": record.dates.described.date().isoformat(),
         "Collected": "/".join(dict.fromkeys(day.isoformat() for day in collected)) if collected else None,
     }

@@ -94,7 +94,7 @@ def dcat_document(described: Described) -> Node:
     optional: Node = {
         "adms:identifier": _other_identifier(described, dataset),
         "dct:issued": _literal("date", described.issued) if described.published_at else None,
-        "dct:available": _literal("date", record.embargo_until) if record.embargo_until else None,
+        "dct:available": _literal("date", described.available) if described.available else None,
         "dct:creator": [_agent(one, f"{dataset}#creator-{number}") for number, one in enumerate(record.creators)],
         "dct:publisher": _publisher(record, dataset),
         "dct:license": _license(record),

@@ -25,6 +25,7 @@ class Described:
         base_url: Absolute address of the landing page; None while it is not public.
         published_at: When the version became public for the first time.
         doi: Its DOI, such as `10.1234/abc`, where it has one.
+        embargo_ended: The day on which an embargo ended, where there was one.
     """
 
     record: MetadataRecord
@@ -32,6 +33,12 @@ class Described:
     base_url: str | None = None
     published_at: datetime | None = None
     doi: str | None = None
+    embargo_ended: date | None = None
+
+    @property
+    def available(self) -> date | None:
+        """The day from which on the files are to be had: the end of an embargo, to come or over."""
+        return self.record.embargo_until or self.embargo_ended
 
     @property
     def issued(self) -> date:

@@ -35,6 +35,7 @@ class Form(NamedTuple):
         write: Writes it; the same description always gives the same bytes.
         archived_as: Where an object holds it, of a form that is public as it was archived.
         is_needed: Whether nothing is made public without it: what search engines, registries and harvesters go by.
+        is_of_files: Whether it is nothing without the files that it names.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Form(NamedTuple):
     write: Callable[[Described], bytes]
     archived_as: str | None = None
     is_needed: bool = False
+    is_of_files: bool = False
 
 
 def form_of(name: str) -> Form | None:
@@ -86,6 +88,7 @@ FORMS: tuple[Form, ...] = (
         lambda one: crate.crate_json(one.record, one.files),
         archived_as=crate.FILE_NAME,
         is_needed=True,
+        is_of_files=True,
     ),
     Form("dublin-core", "application/xml", "Dublin Core", ".xml", dublin_core_xml, is_needed=True),
     Form(
@@ -109,6 +112,7 @@ FORMS: tuple[Form, ...] = (
         "Croissant",
         ".jsonld",
         lambda one: _json(croissant_document(one)),
+        is_of_files=True,
     ),
     Form("prov", "application/prov+json", "PROV-JSON", ".json", lambda one: _json(prov_document(one))),
     Form(
@@ -117,6 +121,7 @@ FORMS: tuple[Form, ...] = (
         "PageTab (BioImage Archive)",
         ".json",
         lambda one: _json(pagetab_document(one)),
+        is_of_files=True,
     ),
     Form("bibtex", "application/x-bibtex", "BibTeX", ".bib", bibtex_entry),
     Form(

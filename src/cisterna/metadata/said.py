@@ -108,10 +108,19 @@ class Said:
     def conditions(self) -> dict[str, object]:
         """Settle licence, access, the end of an embargo, and the human-data answer.
 
-        Data that were made of others stay under the others' licence: a project's usual one may allow more.
+        Data that were made of others stay under the others' licence: a project's usual one may allow more. Where the
+        others have several, none of them is taken: which holds for what was made of all is a person's to say.
         """
         steward, file, project = self._word("licence")
-        offers = (steward, file, self._of_source("licence"), project)
+        several = sorted({source.licence for source in self.sources if source and source.licence})
+        if len(several) > 1 and not (self.steward.licence or self.given.licence):
+            self.problems.append(
+                f"licence from source is not used: what it was made from is under {' and '.join(several)};"
+                " a steward has to say under which licence that allows what was made of it"
+            )
+            offers: tuple[Offer, ...] = (steward, file)
+        else:
+            offers = (steward, file, self._of_source("licence"), project)
         licence = self.first("licence", *offers, clean=licence_in_force)
         access = self.access()
         if self.steward.embargo_until is not None and access is not Access.EMBARGOED:

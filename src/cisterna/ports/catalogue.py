@@ -229,6 +229,16 @@ class Datasets(Protocol):
         """Give some of those that stand and lack a form, others each time."""
         ...
 
+    def standing_publications(
+        self, *, whole: bool, after: str | None = None, limit: int | None = None
+    ) -> Sequence[Publication]:
+        """Give what is not withdrawn, by id: what is public in full, or what is public in part or not at present."""
+        ...
+
+    def agreed_versions(self) -> Sequence[Version]:
+        """Give the accepted versions to which somebody once agreed, by id: not whether that stands."""
+        ...
+
 
 class Copies(Protocol):
     """Which stores keep copies, and what is known of each object in each of them."""

@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 
 from pydantic import Field, JsonValue
 
+from cisterna.domain.access import Extent
 from cisterna.domain.base import Moment, Value
 from cisterna.domain.digest import Sha512
 from cisterna.domain.identifier import Ark
@@ -59,6 +60,7 @@ class PublicRecord(Value):
     """Everything the public may see of one version, and nothing else. Pages are made from this alone.
 
     Attributes:
+        extent: How much of the version this tells. Of `metadata` there are no files, lists and previews.
         documents: Serialisations by registered media type (JSON-LD, DataCite JSON, ...), as text.
         files: Each that the record names itself: what describes the dataset, and its data files where they are few.
         lists: Where the other data files are named, in their order.
@@ -70,6 +72,7 @@ class PublicRecord(Value):
     dataset_id: str
     version: str
     title: str
+    extent: Extent = Extent.FILES
     metadata: dict[str, JsonValue]
     documents: dict[str, str] = Field(default_factory=dict)
     files: tuple[PublicFile, ...] = ()

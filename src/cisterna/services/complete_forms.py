@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cisterna.domain.access import Extent
 from cisterna.domain.errors import CisternaError
 from cisterna.domain.publication import Publication
 from cisterna.metadata.forms import form_of
@@ -12,6 +13,7 @@ from cisterna.ports.clock import Clock
 from cisterna.ports.object_store import ObjectStore
 from cisterna.ports.publisher import Publisher
 from cisterna.ports.quality import TableFile
+from cisterna.services.disclosure import access_now, public_relations
 from cisterna.services.part_table import held_parts
 from cisterna.services.public_entry import entry_of
 from cisterna.services.public_record import public_record, related_public, standing
@@ -69,6 +71,9 @@ def _complete(
         version = tx.datasets.get_version(publication.version_id)
         dataset = tx.datasets.get(version.dataset_id)
         related, parts = related_public(tx, dataset), held_parts(tx, version)
+        access, named = access_now(tx, version, dataset, clock=clock), public_relations(tx, version)
+    if access.extent is not publication.extent or access.extent is Extent.NOTHING:
+        return None  # what access allows is brought about first, and with it every form that belongs to it
     made, lacking = public_record(
         version,
         dataset,
@@ -76,6 +81,8 @@ def _complete(
         store=store,
         tables=tables,
         related=related,
+        named=named,
+        access=access,
         published_at=publication.published_at,
         address=f"{base_url.rstrip('/')}/{dataset.pid}",
     )
@@ -86,7 +93,7 @@ def _complete(
         tx.datasets.lock(dataset.dataset_id)  # who withdraws it waits, or is seen
         now = standing(tx.datasets.publications(version.version_id))
         found = publisher.find(dataset.pid, version=version.label)
-        if now is None or found is None or found.tombstone is not None:
+        if now is None or found is None or (now.extent, found.extent) != (made.extent, made.extent):
             return None
         completed = now.model_copy(update={"lacking": still})
         tx.datasets.put_publication(completed)

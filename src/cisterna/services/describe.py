@@ -143,14 +143,16 @@ def _known(tx: Transaction, version_id: str) -> _Known:
     sources: list[MetadataRecord | None] = []
     for relation in dataset.relations:
         other = tx.datasets.get(relation.dataset_id)
-        related.append(
-            Related(kind=relation.kind, pid=other.pid, version=relation.version, title=cut_line(other.title))
-        )
+        labelled = [one for one in tx.datasets.versions(other.dataset_id) if one.label == relation.version]
+        said = _record_of(labelled[0]) if labelled else None
+        title = (
+            said.title if said else cut_line(other.title)
+        )  # of that version: another may have one that is not public
+        related.append(Related(kind=relation.kind, pid=other.pid, version=relation.version, title=title))
         if relation.kind == "IsPartOf":
             sources.append(None)  # what its whole is becomes known last: until then, and in here, it counts as closed
         if relation.kind == "IsDerivedFrom":
-            labelled = [one for one in tx.datasets.versions(other.dataset_id) if one.label == relation.version]
-            sources.append(_record_of(labelled[0]) if labelled else None)
+            sources.append(said)
     related += [
         Related(
             kind="HasPart", pid=part.pid, version=part.version_id.partition(":")[2], title=f"Part {part.number:04d}"

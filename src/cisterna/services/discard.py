@@ -8,9 +8,10 @@ from cisterna.domain.review import Act, Decision
 from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.ports.clock import Clock
 from cisterna.ports.publisher import Publisher
+from cisterna.services.decision_record import record_decision, require_reason
 from cisterna.services.public_record import standing
 from cisterna.services.publish import take_back
-from cisterna.services.review import lost_race, record_decision, require_reason, weigh
+from cisterna.services.review import lost_race, weigh
 from cisterna.services.transition import advance
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from pydantic import JsonValue
 
+from cisterna.domain.access import Extent
 from cisterna.domain.project import Access, HumanData
 from cisterna.domain.public_entry import PublicContent, PublicEntry
 from cisterna.domain.text import cut_line, cut_prose
@@ -22,8 +23,9 @@ _Said = Mapping[str, JsonValue]
 def entry_of(record: PublicRecord, *, base_url: str, mark: str | None = None) -> PublicEntry:
     """Make the entry of a record.
 
-    A record that says of itself that it is not open, or not that no people are in it, has no business in the public
-    bucket; it becomes an entry without content, like one that was withdrawn.
+    A record with files that says of itself that it is not open, and any that does not say that no people are in it, has
+    no business in the public bucket; it becomes an entry without content, like one that was withdrawn. One that is a
+    description alone may be embargoed or restricted: it is public by the project's policy.
 
     Args:
         record: As the public bucket holds it.
@@ -31,7 +33,7 @@ def entry_of(record: PublicRecord, *, base_url: str, mark: str | None = None) ->
         mark: Of the state in which it was read.
     """
     said = record.metadata
-    is_shown = record.tombstone is None and is_open(said)
+    is_shown = record.tombstone is None and (is_open(said) or _is_description(record))
     return PublicEntry(
         pid=record.pid,
         version=record.version,
@@ -45,6 +47,15 @@ def entry_of(record: PublicRecord, *, base_url: str, mark: str | None = None) ->
 def is_open(said: Mapping[str, JsonValue]) -> bool:
     """Tell whether a description says that anybody may see it: what is not answered is not open."""
     return said.get("access") == Access.OPEN.value and said.get("human_data") == HumanData.NO.value
+
+
+def _is_description(record: PublicRecord) -> bool:
+    """Tell whether a record holds what may be public of data that are not open, and that are of nobody."""
+    said = record.metadata
+    is_told = said.get("access") in {Access.EMBARGOED.value, Access.RESTRICTED.value}
+    holds_files = bool(record.files or record.lists or record.previews)
+    is_alone = record.extent is Extent.METADATA and not holds_files
+    return is_alone and is_told and said.get("human_data") == HumanData.NO.value
 
 
 def _content(record: PublicRecord, address: str) -> PublicContent:

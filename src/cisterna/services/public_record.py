@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from pydantic import JsonValue
+
+from cisterna.domain.access import AccessNow, Extent
 from cisterna.domain.dataset import Dataset, Version
 from cisterna.domain.errors import PublicationRefused
 from cisterna.domain.publication import Publication
@@ -13,7 +16,7 @@ from cisterna.domain.text import cut_line, shorten
 from cisterna.metadata.described import Described
 from cisterna.metadata.forms import FORMS, Form
 from cisterna.metadata.listing import ListedFile
-from cisterna.metadata.record import read_record
+from cisterna.metadata.record import MetadataRecord, read_record
 from cisterna.ports.catalogue import Transaction
 from cisterna.ports.object_store import ObjectStore
 from cisterna.ports.publisher import PublicRecord
@@ -23,6 +26,8 @@ from cisterna.services.part_table import HeldPart
 from cisterna.services.public_files import NAMED_FILES, proven_manifests, read_verified, version_files
 
 PREVIEWS = "quality/previews.parquet"
+_OF_FILES: dict[str, object] = {"quality": None, "problems": (), "origins": {}}
+"""What is left of a description where it alone is public: what checks say of files names them, and shows them."""
 _REASON_CHARACTERS = 500
 
 
@@ -45,12 +50,16 @@ def public_record(
     store: ObjectStore,
     tables: TableFile,
     related: dict[str, str],
+    named: frozenset[str],
+    access: AccessNow,
     published_at: datetime,
     address: str,
 ) -> Written:
     """Read what a version is from its archived object, and of its parts what files they hold.
 
     A form that cannot be written, which is a fault of ours, is left out; one that nothing is public without stops it.
+    What is archived stays as it was said; the forms that are written here say what access is today. Where the
+    description alone is public, no file is named in anything, and none of the archived forms, which do.
 
     Args:
         version: An archived version.
@@ -59,6 +68,8 @@ def public_record(
         store: The archive.
         tables: Reads the objects' tables.
         related: ARKs of public datasets it is related to, with the relation in words of DataCite.
+        named: ARKs among its description's relations that are public at this moment: of others no title is told.
+        access: What may be public of it today.
         published_at: When it became public for the first time.
         address: Of its landing page.
 
@@ -70,8 +81,9 @@ def public_record(
     if version.metadata is None:
         msg = f"{version.version_id} has no description; it cannot be made public without one"
         raise PublicationRefused(msg, version_id=version.version_id)
-    described_as = read_record(version.metadata)
-    files, lists = version_files(version, dataset, parts, store=store, tables=tables)
+    says, said = _said_today(version.metadata, named=named, access=access)
+    shows_files = access.extent is Extent.FILES
+    files, lists = version_files(version, dataset, parts, store=store, tables=tables) if shows_files else ((), ())
     listed = [ListedFile(path=file.path, size_bytes=file.size_bytes, sha512=file.sha512) for file in files]
     if lists:
         for manifest in proven_manifests(version, dataset, parts, store=store, tables=tables):
@@ -79,10 +91,12 @@ def public_record(
             listed += [
                 ListedFile(path=f"{DATA}{one.path}", size_bytes=one.size_bytes, sha512=one.sha512) for one in wanted
             ]
-    described = Described(described_as, files=listed, base_url=address, published_at=published_at)
+    described = Described(says, files=listed, base_url=address, published_at=published_at, embargo_ended=access.ended)
 
     documents, lacking = {}, {}
     for form in FORMS:
+        if form.is_of_files and not shows_files:
+            continue
         if form.archived_as is not None:
             if form.archived_as in version.staged:
                 documents[form.media_type] = read_verified(
@@ -99,12 +113,13 @@ def public_record(
         pid=dataset.pid,
         dataset_id=dataset.dataset_id,
         version=version.label,
-        title=described_as.name,
-        metadata=version.metadata,
+        title=says.name,
+        extent=access.extent,
+        metadata=said,
         documents=documents,
         files=files,
         lists=lists,
-        previews=read_previews(version, dataset, store=store, tables=tables),
+        previews=read_previews(version, dataset, store=store, tables=tables) if shows_files else {},
         related=related,
         published_at=published_at,
     )
@@ -124,6 +139,27 @@ def _stopped(version: Version, form: Form, reason: str) -> PublicationRefused:
     return PublicationRefused(msg, version_id=version.version_id, form=form.name)
 
 
+def bare_record(record: PublicRecord) -> PublicRecord:
+    """Leave nothing of what a record says of its data: neither what they are called nor who made them."""
+    return record.model_copy(update={"title": record.pid, "metadata": {}, "related": {}})
+
+
+def _said_today(
+    metadata: dict[str, JsonValue], *, named: frozenset[str], access: AccessNow
+) -> tuple[MetadataRecord, dict[str, JsonValue]]:
+    """Read a description and write into it what is so today, and nothing of other datasets that is not public now."""
+    record = read_record(metadata)
+    relations = tuple(
+        one if one.pid in named or one.kind in {"HasPart", "IsPartOf"} else one.model_copy(update={"title": None})
+        for one in record.relations
+    )
+    change: dict[str, object] = {"access": access.access, "embargo_until": access.embargo_until, "relations": relations}
+    if access.extent is not Extent.FILES:
+        change |= _OF_FILES
+    changed = record.model_copy(update=change)
+    return changed, metadata if changed == record else changed.model_dump(mode="json")
+
+
 def read_previews(version: Version, dataset: Dataset, *, store: ObjectStore, tables: TableFile) -> dict[str, bytes]:
     """Return the version's thumbnails (PNG) by logical path; empty when it has none."""
     if PREVIEWS not in version.staged:
@@ -141,10 +177,10 @@ def related_public(tx: Transaction, dataset: Dataset) -> dict[str, str]:
     related: dict[str, str] = {}
     for relation in dataset.relations:
         other = tx.datasets.get(relation.dataset_id)
-        if _is_public(tx, other):
+        if is_public(tx, other):
             related[other.pid] = relation.kind
     for other in tx.datasets.derived_from(dataset.dataset_id):
-        if _is_public(tx, other):
+        if is_public(tx, other):
             related[other.pid] = "IsSourceOf"
     return related
 
@@ -159,7 +195,7 @@ def was_public(tx: Transaction, dataset_id: str) -> bool:
     return any(tx.datasets.publications(version.version_id) for version in tx.datasets.versions(dataset_id))
 
 
-def _is_public(tx: Transaction, dataset: Dataset) -> bool:
-    return any(
-        standing(tx.datasets.publications(version.version_id)) for version in tx.datasets.versions(dataset.dataset_id)
-    )
+def is_public(tx: Transaction, dataset: Dataset) -> bool:
+    """Tell whether anything of the dataset is public at this moment."""
+    found = (standing(tx.datasets.publications(one.version_id)) for one in tx.datasets.versions(dataset.dataset_id))
+    return any(one is not None and one.is_shown for one in found)

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
+from cisterna.domain.access import Extent
 from cisterna.domain.dataset import Dataset, Stage, Version
 from cisterna.domain.errors import Forbidden, InvalidInput, PublicationRefused
-from cisterna.domain.permission import may_consent, may_withdraw
-from cisterna.domain.project import Project
+from cisterna.domain.permission import may_withdraw
 from cisterna.domain.publication import Publication
-from cisterna.domain.publishing import Bar, consent_given, publication_bars
+from cisterna.domain.publishing import Bar, consent_given, embargo_alone, publication_bars
+from cisterna.domain.review import Decision, standing_consent
 from cisterna.domain.work import Attempt, Work, WorkKind, WorkState
 from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.ports.clock import Clock
 from cisterna.ports.object_store import ObjectStore
 from cisterna.ports.publisher import PublicRecord, Publisher
 from cisterna.ports.quality import TableFile
+from cisterna.services.consent import BY_REQUEST, consenting, counts, record_consent
+from cisterna.services.disclosure import (
+    access_now,
+    misnamed_relations,
+    newer_revisions,
+    project_of,
+    public_relations,
+    sources_of,
+)
 from cisterna.services.part_table import held_parts
 from cisterna.services.person import require_account, visible_version
 from cisterna.services.public_entry import entry_of
-from cisterna.services.public_record import public_record, related_public, standing, was_public
+from cisterna.services.public_record import bare_record, public_record, related_public, standing, was_public
 from cisterna.services.quarantine import is_given_up, kept_back_sources
 from cisterna.services.shadow import keep_from_shadow, shadows_over
 from cisterna.services.transition import advance, announce
@@ -29,10 +37,11 @@ _TAKEN_BACK = "It was made public and then taken back before its publication was
 """For the public to read: it tells nothing of what is not public."""
 
 
-def request_publication(version_id: str, *, person: str, catalogue: Catalogue, clock: Clock) -> Work:
-    """Ask for a version to be made public, with the consent of who asks.
+def request_publication(version_id: str, *, person: str, catalogue: Catalogue, clock: Clock) -> Work | Decision:
+    """Ask for a version to be made public, with the consent of who asks, which goes on record.
 
-    Asking again while a request is on its way is the same request; after one that failed it is another.
+    Asking again while a request is on its way is the same request; after one that failed it is another. Under an
+    embargo that has an end, and with nothing else in the way, the consent is kept: on that day a round asks.
 
     Args:
         version_id: An accepted version.
@@ -40,42 +49,54 @@ def request_publication(version_id: str, *, person: str, catalogue: Catalogue, c
         catalogue: Where the work is requested.
         clock: Dates it.
 
+    Returns:
+        The work; or, where it waits for the end of an embargo, the consent.
+
     Raises:
         PublicationRefused: A condition is not met; the message names each.
         NotFound: There is no such version, or the person may not know of it.
     """
     with catalogue.begin() as tx:
         account = require_account(tx, person)
-        version, dataset, _project = visible_version(tx, version_id, account)
-        consent = _valid_consent(tx, dataset, person)
-        _require_publishable(tx, version, dataset, consent=consent)
+        version, dataset, project = visible_version(tx, version_id, account)
+        bars = _bars(tx, version, dataset, consent=_word_of(tx, version, dataset, person), clock=clock)
+        may = project is not None and counts(tx, person, project)
+        if bars and not (may and embargo_alone(bars)):
+            raise _refusal(version, bars)
+        given = None
+        if may and project is not None:
+            given = record_consent(tx, version, project, person=person, reason=BY_REQUEST, clock=clock)
+        if bars and given is not None:
+            return given
         earlier = [work for work in tx.inbox.list(subject=version_id) if work.kind is WorkKind.PUBLISH]
         under_way = [work for work in earlier if work.state in {WorkState.READY, WorkState.LEASED}]
         if under_way:
             return under_way[-1]
-        return request_work(
-            tx,
-            WorkKind.PUBLISH,
-            version_id,
-            key=f"publish:{version_id}:{person}:{len(earlier) + 1}",
-            parameters={"consent": consent},
-            clock=clock,
-        )
+        key = f"publish:{version_id}:{person}:{len(earlier) + 1}"
+        return request_work(tx, WorkKind.PUBLISH, version_id, key=key, clock=clock)
 
 
-def bars_to_publication(version_id: str, *, person: str, catalogue: Catalogue) -> tuple[Bar, ...]:
+def bars_to_publication(version_id: str, *, person: str, catalogue: Catalogue, clock: Clock) -> tuple[Bar, ...]:
     """Say what stands in the way if this person asked for publication now; empty when nothing does."""
     with catalogue.begin() as tx:
         version = tx.datasets.get_version(version_id)
         dataset = tx.datasets.get(version.dataset_id)
-        return _bars(tx, version, dataset, consent=_valid_consent(tx, dataset, person))
+        return _bars(tx, version, dataset, consent=_word_of(tx, version, dataset, person), clock=clock)
+
+
+def ended_embargo(tx: Transaction, version: Version, dataset: Dataset, *, clock: Clock) -> str | None:
+    """Name the embargo that somebody's consent waited for, by its last day, if nothing keeps the version back now."""
+    ended = access_now(tx, version, dataset, clock=clock).ended
+    if ended is None or _bars(tx, version, dataset, consent=consenting(tx, version, dataset), clock=clock):
+        return None
+    given = standing_consent(tx.datasets.decisions(version.version_id), evidence_digest=version.evidence_digest)
+    return ended.isoformat() if given is not None and given.decided_at.date() < ended else None
 
 
 def publish_version(
     version_id: str,
     *,
     lease: Attempt | None,
-    consent: str | None = None,
     catalogue: Catalogue,
     store: ObjectStore,
     publisher: Publisher,
@@ -83,7 +104,7 @@ def publish_version(
     clock: Clock,
     base_url: str,
 ) -> Publication:
-    """Make an accepted version public at one target.
+    """Make an accepted version public at one target, as far as access allows, by a consent that is on record.
 
     A second run writes the same record again and finds the version published. The stage is taken first and held while
     the target is written, so that nobody can reopen the review in between; a kill before the commit leaves a record
@@ -92,7 +113,6 @@ def publish_version(
     Args:
         version_id: The version.
         lease: Of the attempt that does this, when a worker does.
-        consent: Account name of who agreed; without it the project's policy has to say yes.
         catalogue: Where it is recorded.
         store: The archive that the record is read from.
         publisher: The target.
@@ -110,11 +130,12 @@ def publish_version(
         if version.stage is Stage.PUBLISHED and standing_now is not None:
             return standing_now
         try:
-            _require_publishable(tx, version, dataset, consent=_valid_consent(tx, dataset, consent))
+            _require_publishable(tx, version, dataset, clock=clock)
         except PublicationRefused:
             _take_back_unrecorded(version, dataset, publisher=publisher, clock=clock)
             raise
         related, parts = related_public(tx, dataset), held_parts(tx, version)
+        access, named = access_now(tx, version, dataset, clock=clock), public_relations(tx, version)
     found = publisher.find(dataset.pid, version=version.label)
     record, lacking = public_record(
         version,
@@ -123,6 +144,8 @@ def publish_version(
         store=store,
         tables=tables,
         related=related,
+        named=named,
+        access=access,
         published_at=found.published_at if found else clock.now(),
         address=f"{base_url.rstrip('/')}/{dataset.pid}",
     )
@@ -131,7 +154,8 @@ def publish_version(
             tx.inbox.require_lease(lease)
         keep_from_shadow(tx, dataset)
         tx.datasets.lock(dataset.dataset_id)  # who discards another revision of the same data waits, or is seen
-        allowed = _require_publishable(tx, version, dataset, consent=_valid_consent(tx, dataset, consent))
+        allowed = _require_publishable(tx, version, dataset, clock=clock)
+        _require_no_narrower(tx, version, dataset, access.extent, clock=clock)
         saved = advance(tx, version, Stage.PUBLISHED, clock=clock, pid=dataset.pid)
         publication = Publication(
             publication_id=f"{version_id}@{publisher.name}",
@@ -142,9 +166,10 @@ def publish_version(
             consent=allowed,
             published_at=record.published_at,
             lacking=lacking,
+            extent=record.extent,
         )
         tx.datasets.put_publication(publication)
-        _tell(tx, "publication.made", publication, saved, dataset, clock=clock)
+        tell_publication(tx, "publication.made", publication, saved, dataset, clock=clock)
         tx.public_index.put([entry_of(record, base_url=base_url)], clock=clock)  # last: others who write wait from here
     return publication
 
@@ -186,6 +211,8 @@ def withdraw_version(
         version, dataset, _ = _withdrawable(tx, version_id, person=person, lease=lease)
         tx.public_index.withdraw(dataset.pid, version.label, clock=clock)
     with catalogue.begin() as tx:
+        _, dataset, _ = _withdrawable(tx, version_id, person=person, lease=lease)
+        tx.datasets.lock(dataset.dataset_id)  # whoever brings it to what access allows waits, or is waited for
         version, dataset, publication = _withdrawable(tx, version_id, person=person, lease=lease)
         _, withdrawn = take_back(
             tx, version, dataset, publication, person=person, words=words, publisher=publisher, clock=clock
@@ -228,38 +255,42 @@ def take_back(
     saved = advance(tx, version, Stage.WITHDRAWN, clock=clock, decided_by=person, decision=words)
     withdrawn = publication.model_copy(update={"withdrawn_at": now, "withdrawn_reason": words})
     tx.datasets.put_publication(withdrawn)
-    _tell(tx, "publication.withdrawn", withdrawn, saved, dataset, clock=clock)
+    tell_publication(tx, "publication.withdrawn", withdrawn, saved, dataset, clock=clock)
     if publisher is not None:
         found = publisher.find(dataset.pid, version=version.label)
-        record = found or _bare_record(version, dataset, publication)
+        record = found or _cited_record(version, dataset, publication)
+        if access_now(tx, version, dataset, clock=clock).extent is Extent.NOTHING:
+            record = bare_record(record)
         publisher.withdraw(record.model_copy(update={"withdrawn_at": now, "tombstone": words}))
     tx.public_index.withdraw(dataset.pid, version.label, clock=clock)
     return saved, withdrawn
 
 
-def _valid_consent(tx: Transaction, dataset: Dataset, consent: str | None) -> str | None:
-    """Return the name if its word counts for this dataset's project now."""
-    if consent is None or dataset.project is None:
-        return None
-    account = tx.accounts.find(consent)
-    project = tx.projects.get(dataset.project)
-    return consent if account is not None and may_consent(account, project) else None
+def _word_of(tx: Transaction, version: Version, dataset: Dataset, person: str) -> str | None:
+    """Return the person if their word would count, else whose word is on record."""
+    project = project_of(tx, dataset)
+    if project is not None and counts(tx, person, project):
+        return person
+    return consenting(tx, version, dataset)
 
 
-def _bars(tx: Transaction, version: Version, dataset: Dataset, *, consent: str | None) -> tuple[Bar, ...]:
+def _bars(tx: Transaction, version: Version, dataset: Dataset, *, consent: str | None, clock: Clock) -> tuple[Bar, ...]:
     return publication_bars(
         version,
-        tx.projects.get(dataset.project) if dataset.project else None,
+        project_of(tx, dataset),
+        day=clock.now().date(),
         decisions=tx.datasets.decisions(version.version_id),
         receipts=[
             receipt
             for subject in (version.version_id, *(part.version_id for part in version.parts))
             for receipt in tx.datasets.receipts(subject)
         ],
-        sources=_sources(tx, dataset),
+        sources=sources_of(tx, dataset),
+        revisions=newer_revisions(tx, version),
         are_sources_public=all(
             was_public(tx, relation.dataset_id) for relation in dataset.relations if relation.kind == "IsDerivedFrom"
         ),
+        misnamed=misnamed_relations(tx, version),
         shadows=shadows_over(tx, dataset),
         kept_back=kept_back_sources(tx, dataset),
         is_given_up=is_given_up(tx, version),
@@ -267,31 +298,27 @@ def _bars(tx: Transaction, version: Version, dataset: Dataset, *, consent: str |
     )
 
 
-def _require_publishable(tx: Transaction, version: Version, dataset: Dataset, *, consent: str | None) -> str:
+def _require_publishable(tx: Transaction, version: Version, dataset: Dataset, *, clock: Clock) -> str:
     """Return whose word allows it. Raises `PublicationRefused` with every condition that is not met."""
-    bars = _bars(tx, version, dataset, consent=consent)
-    project = tx.projects.get(dataset.project) if dataset.project else None
+    consent, project = consenting(tx, version, dataset), project_of(tx, dataset)
+    bars = _bars(tx, version, dataset, consent=consent, clock=clock)
     allowed = consent_given(version, project, consent=consent) if project else None
     if bars or allowed is None:
-        words = "; ".join(f"{bar.condition} ({bar.remedy})" for bar in bars)
-        msg = f"{version.version_id} may not be made public: {words}"
-        raise PublicationRefused(msg, version_id=version.version_id, conditions=[bar.condition for bar in bars])
+        raise _refusal(version, bars)
     return allowed
 
 
-def _sources(tx: Transaction, dataset: Dataset) -> Iterator[tuple[Version, Project | None]]:
-    """Give every version that the dataset was derived from, however far back, and the project that claims each."""
-    waiting, seen = [dataset], {dataset.dataset_id}
-    while waiting:
-        for relation in waiting.pop().relations:
-            if relation.dataset_id in seen:
-                continue
-            seen.add(relation.dataset_id)
-            source = tx.datasets.get(relation.dataset_id)
-            project = tx.projects.get(source.project) if source.project else None
-            for version in tx.datasets.versions(source.dataset_id):
-                yield version, project
-            waiting.append(source)
+def _refusal(version: Version, bars: tuple[Bar, ...]) -> PublicationRefused:
+    words = "; ".join(f"{bar.condition} ({bar.remedy})" for bar in bars)
+    msg = f"{version.version_id} may not be made public: {words}"
+    return PublicationRefused(msg, version_id=version.version_id, conditions=[bar.condition for bar in bars])
+
+
+def _require_no_narrower(tx: Transaction, version: Version, dataset: Dataset, extent: Extent, *, clock: Clock) -> None:
+    """Refuse to show more than may be shown by now: access changed while the record was being read."""
+    if not extent.is_within(access_now(tx, version, dataset, clock=clock).extent):
+        msg = f"access to {version.version_id} became stricter while it was being made public; ask for it again"
+        raise PublicationRefused(msg, version_id=version.version_id)
 
 
 def _take_back_unrecorded(version: Version, dataset: Dataset, *, publisher: Publisher, clock: Clock) -> None:
@@ -300,11 +327,11 @@ def _take_back_unrecorded(version: Version, dataset: Dataset, *, publisher: Publ
         return
     found = publisher.find(dataset.pid, version=version.label)
     if found is not None and found.tombstone is None:
-        bare = {"title": found.pid, "metadata": {}, "related": {}}  # it may be restricted by now
-        publisher.withdraw(found.model_copy(update={**bare, "withdrawn_at": clock.now(), "tombstone": _TAKEN_BACK}))
+        gone = {"withdrawn_at": clock.now(), "tombstone": _TAKEN_BACK}
+        publisher.withdraw(bare_record(found).model_copy(update=gone))  # it may be restricted by now
 
 
-def _bare_record(version: Version, dataset: Dataset, publication: Publication) -> PublicRecord:
+def _cited_record(version: Version, dataset: Dataset, publication: Publication) -> PublicRecord:
     return PublicRecord(
         pid=dataset.pid,
         dataset_id=dataset.dataset_id,
@@ -315,9 +342,10 @@ def _bare_record(version: Version, dataset: Dataset, publication: Publication) -
     )
 
 
-def _tell(
+def tell_publication(
     tx: Transaction, name: str, publication: Publication, version: Version, dataset: Dataset, *, clock: Clock
 ) -> None:
+    """Tell what became of a publication; of what is not open only to those inside."""
     announce(
         tx,
         name,

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from cisterna.domain.access import Extent
 from cisterna.domain.account import Role
 from cisterna.domain.dataset import Dataset, Stage, Version
 from cisterna.domain.errors import Conflict, DecisionRefused, InvalidInput
 from cisterna.domain.finding import Verdict
 from cisterna.domain.permission import require_decider
-from cisterna.domain.project import Project, PublishPolicy, ViewFormat
+from cisterna.domain.project import HumanData, Project, PublishPolicy, ViewFormat
 from cisterna.domain.quarantine import is_discarded
-from cisterna.domain.review import POLICY_PREFIX, Act, Decision, last_word
+from cisterna.domain.review import CONSENTING, POLICY_PREFIX, Act, Decision, last_word
 from cisterna.domain.work import Attempt, WorkKind
 from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.ports.clock import Clock
+from cisterna.services.consent import record_consent
+from cisterna.services.decision_record import record_decision, require_reason
+from cisterna.services.disclosure import access_now
 from cisterna.services.person import require_account, visible_version
 from cisterna.services.shadow import shadows_over
-from cisterna.services.transition import advance, announce
+from cisterna.services.transition import advance
 from cisterna.services.work_request import request_work
 
 OPEN_FOR: dict[Act, frozenset[Stage]] = {
@@ -161,6 +165,9 @@ def decide(
     words = require_reason(reason, version_id)
     if act is Act.DISCARD:
         raise InvalidInput("discarding takes back what is public too; it is asked for by itself", version_id=version_id)
+    if act in CONSENTING:
+        msg = f"to agree to {version_id} being public is no steward's decision; ask for its publication, or revoke that"
+        raise InvalidInput(msg, version_id=version_id)
     try:
         with catalogue.begin() as tx:
             version, dataset = weigh(tx, version_id, act, person=person, evidence_digest=evidence_digest)
@@ -180,15 +187,6 @@ def decide(
     except Conflict as lost:
         with catalogue.begin() as tx:
             raise lost_race(tx, version_id) from lost
-
-
-def require_reason(reason: str, version_id: str) -> str:
-    """Return the reason in words. Raises `InvalidInput` when there is none, or it cannot be kept."""
-    words = reason.strip()
-    if not words or len(words) > 10_000 or any(one == "\0" or "\ud800" <= one <= "\udfff" for one in words):
-        msg = f"a decision on {version_id[:200]} needs a reason in words, of at most 10,000 characters"
-        raise InvalidInput(msg, version_id=version_id[:200])
-    return words
 
 
 def weigh(tx: Transaction, version_id: str, act: Act, *, person: str, evidence_digest: str) -> tuple[Version, Dataset]:
@@ -211,7 +209,7 @@ def open_acts(stage: Stage, decisions: Sequence[Decision]) -> frozenset[Act]:
         stage: Of the version.
         decisions: On it.
     """
-    return frozenset() if is_discarded(decisions) else frozenset(act for act in Act if stage in OPEN_FOR[act])
+    return frozenset() if is_discarded(decisions) else frozenset(act for act in OPEN_FOR if stage in OPEN_FOR[act])
 
 
 def _apply(tx: Transaction, version: Version, dataset: Dataset, decision: Decision, *, clock: Clock) -> Version:
@@ -231,22 +229,6 @@ def _apply(tx: Transaction, version: Version, dataset: Dataset, decision: Decisi
     return saved
 
 
-def record_decision(
-    tx: Transaction, decision: Decision, version: Version, *, project: str | None, clock: Clock
-) -> None:
-    """Put a decision on record, and tell it."""
-    tx.datasets.add_decision(decision)
-    announce(
-        tx,
-        "decision.made",
-        decision.version_id,
-        project=project,
-        clock=clock,
-        data=decision.model_dump(mode="json"),
-        restricted=version.is_restricted,
-    )
-
-
 def _require_assignee(tx: Transaction, assignee: str | None, dataset: Dataset, version_id: str) -> None:
     account = tx.accounts.find(assignee) if assignee else None
     if account is None or not account.has_role(Role.STEWARD, project=dataset.project):
@@ -262,7 +244,7 @@ def lost_race(tx: Transaction, version_id: str) -> DecisionRefused:
     if not decisions:
         msg = f"{version_id} is {version.stage.value} and not open for this decision"
         return DecisionRefused(msg, **facts)
-    last = decisions[-1]
+    last = last_word(decisions) or decisions[-1]
     msg = (
         f"{last.person} decided on {version_id} first ({last.act.value}: {last.reason}); it is {version.stage.value} "
         "now. Look at it again"
@@ -304,10 +286,22 @@ def _was_free(tx: Transaction, version: Version) -> bool:
 def _request_publication(
     tx: Transaction, version: Version, project: Project, *, because: Decision, clock: Clock
 ) -> None:
-    wanted = project.policy.publish is PublishPolicy.PASSED and version.verdict is Verdict.PASSED
-    if not wanted or project.is_restricted:
+    """Let the project's policy agree, if it does, and ask for publication where nothing keeps it back but time.
+
+    What is under an embargo with an end is agreed to now: a round asks for it when that day has come. To what nobody
+    knows an end of the policy agrees only when it is accepted anew.
+    """
+    if project.policy.publish is not PublishPolicy.PASSED or version.verdict is not Verdict.PASSED:
         return
-    if shadows_over(tx, tx.datasets.get(version.dataset_id)):
+    dataset = tx.datasets.get(version.dataset_id)
+    now = access_now(tx, version, dataset, clock=clock)
+    waits = now.human_data is HumanData.NO and now.embargo_until is not None
+    if now.extent is Extent.NOTHING and not waits:
+        return
+    person, until = f"{POLICY_PREFIX}{project.slug}", f" from {now.embargo_until} on" if now.embargo_until else ""
+    reason = f"Passed and accepted; project {project.slug} makes that public{until}."
+    record_consent(tx, version, project, person=person, reason=reason, clock=clock)
+    if now.extent is Extent.NOTHING or shadows_over(tx, dataset):
         return  # refused as long as the mode lasts; afterwards a person asks for it
     # a review that was opened again and ended in another yes is another request
     key = f"publish:{version.version_id}:{because.decision_id}"

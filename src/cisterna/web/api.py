@@ -15,9 +15,10 @@ from cisterna.domain.errors import InvalidInput, NotFound
 from cisterna.domain.instrument import Instrument
 from cisterna.domain.project import MetadataDefaults, Policy, Project, ViewFormat
 from cisterna.domain.publication import Publication
-from cisterna.domain.review import Act
+from cisterna.domain.review import Act, Decision
 from cisterna.domain.work import Work, WorkKind
 from cisterna.ports.roster import Group
+from cisterna.services.consent import revoke_consent
 from cisterna.services.detail import Detail, detail_of
 from cisterna.services.erase_decision import standing_of
 from cisterna.services.mass_change import accept_change
@@ -191,10 +192,19 @@ def reprocess(parts: Parts, person: ApiPerson, version_id: str, body: Reprocessi
 
 
 @router.post("/versions/{version_id}/publication", status_code=202)
-def publish(parts: Parts, person: ApiPerson, version_id: str) -> Work:
-    """Ask for a version to be made public, with the consent of who asks."""
+def publish(parts: Parts, person: ApiPerson, version_id: str) -> Work | Decision:
+    """Ask for a version to be made public, with the consent of who asks; under an embargo the consent is kept."""
     _require_visible(parts, person, version_id)
     return request_publication(version_id, person=person.account.name, catalogue=parts.catalogue, clock=parts.clock)
+
+
+@router.post("/versions/{version_id}/revocation", status_code=201)
+def revoke(parts: Parts, person: ApiPerson, version_id: str, body: WithdrawalBody) -> Decision:
+    """Take back the consent to a version that is not public yet."""
+    _require_visible(parts, person, version_id)
+    return revoke_consent(
+        version_id, person=person.account.name, reason=body.reason, catalogue=parts.catalogue, clock=parts.clock
+    )
 
 
 @router.post("/versions/{version_id}/withdrawal", status_code=201)

@@ -20,9 +20,10 @@ from cisterna.domain.finding import Finding, Outcome
 from cisterna.domain.fixity import Fixity
 from cisterna.domain.permission import may_consent, may_reprocess, may_withdraw
 from cisterna.domain.project import Project, ViewFormat
-from cisterna.domain.publishing import Bar
-from cisterna.domain.review import Act
+from cisterna.domain.publishing import Bar, embargo_alone, publication_cautions
+from cisterna.domain.review import Act, Decision, standing_consent
 from cisterna.domain.work import WorkState
+from cisterna.services.consent import revoke_consent
 from cisterna.services.detail import Detail, detail_of
 from cisterna.services.person import stewards_of
 from cisterna.services.public_record import standing
@@ -40,7 +41,9 @@ from cisterna.web.wording import TEXT, say
 
 router = APIRouter(include_in_schema=False)
 
-_FLASHES = frozenset({"decided", "publishing", "withdrawn", "reprocessing", "cancelled", "acknowledged"})
+_FLASHES = frozenset(
+    {"decided", "publishing", "agreed", "revoked", "withdrawn", "reprocessing", "cancelled", "acknowledged"}
+)
 _FILES_SHOWN = 500
 _THUMBS_SHOWN = 96
 _QUIET_EVENTS = frozenset({"attempt.started", "attempt.completed"})
@@ -146,8 +149,16 @@ def publish(
     """Ask for publication, in the name of the person."""
     require_own_version(dataset_id, version_id)
     _require_name(parts, person.account, dataset_id, confirm)
-    request_publication(version_id, person=person.account.name, catalogue=parts.catalogue, clock=parts.clock)
-    return _back(dataset_id, version_id, "publishing")
+    asked = request_publication(version_id, person=person.account.name, catalogue=parts.catalogue, clock=parts.clock)
+    return _back(dataset_id, version_id, "agreed" if isinstance(asked, Decision) else "publishing")
+
+
+@router.post("/datasets/{dataset_id}/revocation")
+def revoke(parts: Parts, person: FormPerson, dataset_id: str, version_id: Identifier, reason: Reason) -> Response:
+    """Take the consent back before anything is public."""
+    require_own_version(dataset_id, version_id)
+    revoke_consent(version_id, person=person.account.name, reason=reason, catalogue=parts.catalogue, clock=parts.clock)
+    return _back(dataset_id, version_id, "revoked")
 
 
 @router.post("/datasets/{dataset_id}/withdrawal")
@@ -278,7 +289,9 @@ def _what_may(parts: WebParts, found: Detail, account: Account) -> dict[str, obj
     may_ask = project is not None and (may_consent(account, project) or is_steward)
     can_publish = may_ask and found.version_id is not None and found.stage is Stage.ACCEPTED
     if can_publish and found.version_id is not None:
-        bars = bars_to_publication(found.version_id, person=account.name, catalogue=parts.catalogue)
+        bars = bars_to_publication(found.version_id, person=account.name, catalogue=parts.catalogue, clock=parts.clock)
+    consent = standing_consent(found.decisions, evidence_digest=found.shown.evidence_digest if found.shown else None)
+    may_agree = project is not None and may_consent(account, project)
     return {
         **quarantine_context(found, is_steward=is_steward),
         "own": account.name == found.submitter,
@@ -286,6 +299,9 @@ def _what_may(parts: WebParts, found: Detail, account: Account) -> dict[str, obj
         "publication": standing(found.publications),
         "can_publish": can_publish,
         "bars": bars,
+        "agreed": consent.person if consent else None,
+        "waits_until": embargo_alone(bars) if may_agree else None,
+        "cautions": publication_cautions(found.shown) if found.shown else (),
         "can_withdraw": may_withdraw(account, project),
         "can_reprocess": found.object_url is not None and may_reprocess(account, project),
         "models": parts.models(),

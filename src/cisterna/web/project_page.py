@@ -64,6 +64,7 @@ class ProjectForm(BaseModel):
     embargo_until: str = ""
     human_data: str = "unanswered"
     publish: str = "never"
+    show_metadata: str = ""
     model: str = ""
     convert: str = ""
     accept_passed: str = ""
@@ -223,6 +224,7 @@ def _filled(project: Project) -> ProjectForm:
         embargo_until=str(defaults.embargo_until or ""),
         human_data=defaults.human_data.value,
         publish=policy.publish.value,
+        show_metadata="yes" if policy.show_metadata else "",
         model=policy.model or "",
         convert=policy.convert.value if policy.convert else "",
         accept_passed="yes" if policy.accept_passed else "",
@@ -247,6 +249,7 @@ def _read(form: ProjectForm, *, slug: str, created_at: datetime, present: Metada
                     "accept_passed": form.accept_passed == "yes",
                     "archive_incomplete": form.archive_incomplete == "yes",
                     "publish": form.publish,
+                    "show_metadata": form.show_metadata == "yes",
                     "model": form.model.strip() or None,
                     "convert": form.convert or None,
                     "release": form.release,

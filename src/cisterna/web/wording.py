@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cisterna.adapters.report_wording import REPORT
+from cisterna.web.access_wording import ACCESS
 from cisterna.web.adoption_wording import ADOPTION
 from cisterna.web.alert_wording import ALERT
 from cisterna.web.browse_wording import BROWSE
@@ -456,6 +457,7 @@ TEXT: dict[str, str] = {
     "column.answer": "In the archive",
     # erasures
     "erased.alert": "The data are gone for good:",
+    **ACCESS,
     **ALERT,
     **BROWSE,
     **DESCRIPTION,

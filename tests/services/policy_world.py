@@ -1,0 +1,411 @@
+"""A world of random projects, policies and acts, with a word of its own in everything that could become public.
+
+What may be seen is worked out here from what was said and done, not by the code that is tried.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import random
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+from typing import Any
+
+from cisterna.adapters.catalogue_sql import SqlCatalogue
+from cisterna.adapters.openlineage_event import run_event
+from cisterna.domain.dataset import Dataset, Relation, Stage, Version, version_id
+from cisterna.domain.digest import sha512_of
+from cisterna.domain.errors import CisternaError, PublicationRefused
+from cisterna.domain.event import Event
+from cisterna.domain.finding import Finding, Outcome, Verdict
+from cisterna.domain.manifest import FileEntry, Manifest
+from cisterna.domain.ocfl import object_root
+from cisterna.domain.project import Access, HumanData, MetadataDefaults, Policy, Project, PublishPolicy
+from cisterna.domain.work import WorkKind
+from cisterna.metadata.record import MetadataRecord
+from cisterna.services.access_round import AccessSite, level_access
+from cisterna.services.alert_message import alert_message
+from cisterna.services.attempt import complete_attempt, fail_attempt, start_attempt
+from cisterna.services.consent import revoke_consent
+from cisterna.services.data_manifest import MANIFEST_PATH, dump_manifest
+from cisterna.services.lineage import Place
+from cisterna.services.public_record import PREVIEWS
+from cisterna.services.publish import publish_version, request_publication
+from cisterna.services.staging import stage_files
+from cisterna.testing.clock import START, SettableClock
+from cisterna.testing.factory import (
+    make_acquisition,
+    make_dataset,
+    make_project,
+    make_receipt,
+    make_sha512,
+    make_version,
+)
+from flows.doorbell import as_prefect
+from tests.web.site import Site
+
+PLACE = Place(host="machine", bucket="cisterna-archive")
+DAYS = (None, -400, 3, 20, 90, 36_500)
+NOTHING, METADATA, FILES = 0, 1, 2
+_ORDER = [Access.OPEN, Access.EMBARGOED, Access.RESTRICTED, Access.CLOSED]
+
+
+@dataclass
+class Word:
+    """What one says of access."""
+
+    access: Access
+    until: date | None
+    human: HumanData
+    shows: bool
+    described: date | None = None
+
+    def extent(self, day: date) -> int:
+        is_slip = self.until is not None and self.described is not None and self.until <= self.described
+        has_end = self.access is Access.EMBARGOED and self.until is not None and not is_slip
+        is_over = has_end and self.until is not None and self.until <= day
+        if self.human is not HumanData.NO or self.access is Access.CLOSED:
+            return NOTHING
+        if self.access is Access.OPEN or is_over:
+            return FILES
+        return METADATA if self.shows else NOTHING
+
+
+@dataclass
+class Laid:
+    """A dataset, its secret word, and what was done with it.
+
+    Attributes:
+        words: What its descriptions say, by the newest last; the first is the published one's.
+        cited: Whether its title was public when it was withdrawn.
+    """
+
+    token: str
+    version: Version
+    project: str
+    words: list[Word]
+    source: Laid | None
+    published: bool = False
+    withdrawn: bool = False
+    cited: bool = False
+    was_open: bool = False
+
+
+@dataclass
+class World:
+    """One site and what the random acts made of it."""
+
+    site: Site
+    chance: random.Random
+    number: int = 0
+    laid: list[Laid] = field(default_factory=list)
+    projects: dict[str, Word] = field(default_factory=dict)
+    told: Counter[str] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        self.site.settle_people()
+
+    @property
+    def catalogue(self) -> SqlCatalogue:
+        return self.site.catalogue
+
+    @property
+    def clock(self) -> SettableClock:
+        return self.site.clock
+
+    # --- making things ---
+
+    def day(self, offset: int | None) -> date | None:
+        return None if offset is None else self.clock.now().date() + timedelta(days=offset)
+
+    def any_word(self, *, shows: bool = False, is_project: bool = False) -> Word:
+        access = self.chance.choice([*[Access.OPEN] * 4, *_ORDER[:3], *_ORDER])
+        until = self.day(self.chance.choice(DAYS)) if access is Access.EMBARGOED else None
+        human = self.chance.choice([HumanData.NO] * 20 + list(HumanData))
+        return Word(access, until, human, shows, None if is_project else self.clock.now().date())
+
+    def lay_project(self) -> str:
+        self.number += 1
+        slug, word = f"zq{self.number:06x}p", self.any_word(shows=self.chance.random() < 0.5, is_project=True)
+        publish = self.chance.choice([PublishPolicy.PASSED, PublishPolicy.PASSED, *PublishPolicy])
+        made = make_project(slug, title=f"Project {slug}", owner="ada")
+        with self.catalogue.begin() as tx:
+            tx.projects.add(self._with_word(made.model_copy(update={"policy": Policy(publish=publish)}), word))
+        self.projects[slug] = word
+        return slug
+
+    def _with_word(self, project: Project, word: Word) -> Project:
+        said = {"access": word.access, "embargo_until": word.until, "human_data": word.human}
+        defaults = MetadataDefaults.model_validate({**project.defaults.model_dump(), **said})
+        policy = project.policy.model_copy(update={"show_metadata": word.shows})
+        return project.model_copy(update={"defaults": defaults, "policy": policy})
+
+    def change_project(self, slug: str) -> None:
+        word = self.any_word(shows=self.chance.random() < 0.5, is_project=True)
+        with self.catalogue.begin() as tx:
+            tx.projects.save(self._with_word(tx.projects.get(slug), word))
+        self.projects[slug] = word
+        for one in self.laid:
+            one.was_open |= one.project == slug and self.says_open(one)
+
+    def lay(self, project: str, source: Laid | None) -> Laid:
+        self.number += 1
+        token = f"zq{self.number:06x}"
+        word = self.any_word()
+        said: dict[str, Any] = {
+            "access": word.access,
+            "embargo_until": word.until,
+            "human_data": word.human,
+            "dates": {"described": self.clock.now()},
+            "description": f"Says {token}m",
+            "keywords": [f"{token}m"],
+            "samples": {"organisms": [{"label": f"{token}m"}], "stains": [{"label": f"{token}m"}]},
+            "references": [{"kind": "lab-notebook", "identifier": f"https://example.org/{token}m"}],
+            "quality": {"verdict": "passed", "reason": f"{token}q", "checks": []},
+            "problems": [],
+        }
+        version = self._archived(token, project, source, said)
+        made = Laid(token, version, project, [word], source)
+        made.was_open = self.says_open(made)
+        self.laid.append(made)
+        return made
+
+    def _archived(self, token: str, project: str, source: Laid | None, said: dict[str, Any]) -> Version:
+        """Put a version in review into catalogue and store, as the flows leave it."""
+        name, title = f"run {token}n", f"Cells {token}t"
+        run = None if source else make_acquisition(name, instrument="squid-1", project=project)
+        relations = ()
+        if source:
+            relations = (Relation(kind="IsDerivedFrom", dataset_id=source.version.dataset_id, version="v1"),)
+        dataset = make_dataset(name, acquisition=run, title=title, relations=relations)
+        dataset = dataset.model_copy(update={"project": project, "object_root": object_root(dataset.pid)})
+        version = make_version(dataset, staging="v1/content/t1", submitter="squid-1")
+        files = {f"{token}f.tiff": f"pixels {token}f", f"notes/{token}f.csv": f"{token}f"}
+        entries = [self._keep(version, dataset, path, body.encode()) for path, body in sorted(files.items())]
+        manifest = Manifest.of(entries)
+        ours = {
+            MANIFEST_PATH: dump_manifest(manifest, tables=self.site.tables),
+            PREVIEWS: self.site.tables.dump({"path": [f"{token}f.tiff"], "png": [f"PNG {token}f".encode()]}),
+            "README.md": f"# {title}, {token}m, {token}f".encode(),
+            "ro-crate-metadata.json": json.dumps({"@graph": [f"{token}{kind}" for kind in "tmfq"]}).encode(),
+        }
+        record = {
+            "pid": dataset.pid,
+            "dataset_id": dataset.dataset_id,
+            "version": version.label,
+            "title": title,
+            "creators": [{"name": "Ada Holm"}],
+            "publisher": "National Imaging Facility",
+            "licence": "CC-BY-4.0",
+            "data_type": "microscopy",
+            "derived": source is not None,
+            "publication_year": 2026,
+            "manifest_digest": manifest.digest,
+            "file_count": len(entries),
+            "total_bytes": manifest.total_bytes,
+            **said,
+        }
+        staged = stage_files(version, ours, dataset=dataset, store=self.site.store)
+        kept = {
+            "stage": Stage.IN_REVIEW,
+            "ocfl_version": 1,
+            "manifest_digest": manifest.digest,
+            "file_count": len(entries),
+            "total_bytes": manifest.total_bytes,
+            "verdict": self.chance.choice([Verdict.PASSED, Verdict.PASSED, Verdict.REVIEW]),
+            "reason": f"judged {token}q",
+            "metadata": MetadataRecord.model_validate(record).model_dump(mode="json"),
+            "evidence_digest": make_sha512(f"evidence of {name}"),
+        }
+        finding = Finding(check="focus", outcome=Outcome.WARNING, message=f"{token}q", files=(f"{token}f.tiff",))
+        with self.catalogue.begin() as tx:
+            if run is not None:
+                tx.acquisitions.save(run)
+            tx.datasets.add(dataset)
+            version = tx.datasets.add_version(staged.model_copy(update=kept))
+            tx.datasets.set_findings(version.version_id, [finding])
+            tx.datasets.add_receipt(make_receipt(version, verified_at=self.clock.now()))
+        return version
+
+    def _keep(self, version: Version, dataset: Dataset, path: str, body: bytes) -> FileEntry:
+        digest = sha512_of(body)
+        content = f"{version.staging}/{digest[:40]}"
+        self.site.store.put(f"{dataset.object_root}/{content}", body)
+        return FileEntry(path=path, size_bytes=len(body), sha512=digest, modified=START, content_path=content)
+
+    # --- what may be seen ---
+
+    def says_open(self, one: Laid) -> bool:
+        """Tell whether project and description of a dataset both say open, and of nobody, on any day."""
+        words = [self.projects[one.project], *one.words]
+        return all(word.access is Access.OPEN and word.human is HumanData.NO for word in words)
+
+    def may_show(self, one: Laid) -> int:
+        day, whole = self.clock.now().date(), self.projects[one.project]
+        own = [replace(word, shows=whole.shows) for word in one.words]
+        extent = min(word.extent(day) for word in [whole, *own])
+        return min(extent, self.may_show(one.source)) if one.source else extent
+
+    def allowed(self) -> set[str]:
+        """Give every word that the public may see now."""
+        seen: set[str] = set()
+        for one in self.laid:
+            extent = self.may_show(one) if one.published and not one.withdrawn else NOTHING
+            if extent >= METADATA:
+                seen |= {f"{one.token}t", f"{one.token}m"}
+            if extent == FILES:
+                seen |= {f"{one.token}f", f"{one.token}q"}
+            if one.withdrawn and one.cited:
+                seen.add(f"{one.token}t")
+        return seen
+
+    # --- acts ---
+
+    def act(self, one: Laid, kind: str | None = None) -> None:
+        """Do something, at random if it is not said what."""
+        kind = kind or self.chance.choice(
+            [
+                "decide",
+                "decide",
+                "agree",
+                "agree",
+                "publish",
+                "revoke",
+                "withdraw",
+                "discard",
+                "revise",
+                "time",
+                "project",
+            ]
+        )
+        try:
+            getattr(self, f"_{kind}")(one)
+        except CisternaError as refusal:
+            self.told[f"refused {kind}: {refusal.code}"] += 1
+        else:
+            self.told[kind] += 1
+
+    def _decide(self, one: Laid) -> None:
+        self.site.decide(one.version, reason=f"Looked at {one.token}r")
+
+    def _agree(self, one: Laid) -> None:
+        request_publication(one.version.version_id, person="ada", catalogue=self.catalogue, clock=self.clock)
+
+    def _revoke(self, one: Laid) -> None:
+        revoke_consent(
+            one.version.version_id, person="ada", reason=f"{one.token}r", catalogue=self.catalogue, clock=self.clock
+        )
+
+    def _withdraw(self, one: Laid) -> None:
+        cited = self.may_show(one) >= METADATA and self._is_shown(one)
+        self.site.withdraw(one.version, reason="The stain was mislabelled.")
+        one.withdrawn, one.cited = True, cited
+
+    def _discard(self, one: Laid) -> None:
+        if self.chance.random() < 0.3:
+            cited = self.may_show(one) >= METADATA and self._is_shown(one)
+            self.site.discard(one.version, reason="No cell is in it.")
+            if one.published and not one.withdrawn:  # what was withdrawn before keeps its tombstone
+                one.withdrawn, one.cited = True, cited
+
+    def _is_shown(self, one: Laid) -> bool:
+        with self.catalogue.begin() as tx:
+            return any(made.is_shown for made in tx.datasets.publications(one.version.version_id))
+
+    def _revise(self, one: Laid) -> None:
+        if len(one.words) > 1:
+            return
+        word = self.any_word()
+        with self.catalogue.begin() as tx:
+            kept = tx.datasets.get_version(one.version.version_id)
+            said_dates = dict((kept.metadata or {}).get("dates") or {})  # type: ignore[call-overload]
+            said = {
+                "access": word.access.value,
+                "embargo_until": word.until.isoformat() if word.until else None,
+                "human_data": word.human.value,
+                "dates": {**said_dates, "described": self.clock.now().isoformat()},
+            }
+            made = {
+                "version_id": version_id(kept.dataset_id, kept.number, 1),
+                "revision": 1,
+                "stage": Stage.IN_REVIEW,
+                "metadata": {**(kept.metadata or {}), **said},
+                "record": 0,
+            }
+            tx.datasets.add_version(kept.model_copy(update=made))
+        one.words.append(word)
+
+    def _time(self, one: Laid) -> None:
+        del one
+        self.clock.advance(timedelta(days=self.chance.choice([1, 4, 30, 100])))
+
+    def _project(self, one: Laid) -> None:
+        self.change_project(one.project)
+
+    def _publish(self, one: Laid) -> None:
+        """Do what a worker does that nobody asked, as a stale request would have it."""
+        self._make_public(one.version.version_id, lease=None)
+
+    def _make_public(self, version: str, *, lease: Any) -> None:
+        publish_version(
+            version,
+            lease=lease,
+            catalogue=self.catalogue,
+            store=self.site.store,
+            publisher=self.site.portal,
+            tables=self.site.tables,
+            clock=self.clock,
+            base_url=self.site.base_url,
+        )
+        for one in self.laid:
+            one.published |= one.version.version_id == version
+
+    def settle(self) -> None:
+        """Let the rounds look, and workers do what was asked for, until there is nothing to do."""
+        site = AccessSite(
+            catalogue=self.catalogue,
+            store=self.site.store,
+            publisher=self.site.portal,
+            tables=self.site.tables,
+            clock=self.clock,
+            base_url=self.site.base_url,
+        )
+        level_access(site)
+        common: dict[str, Any] = {"catalogue": self.catalogue, "clock": self.clock, "place": PLACE}
+        while begun := start_attempt(
+            **common, owner="w", lease=timedelta(minutes=5), attempts_max=3, kinds=[WorkKind.PUBLISH]
+        ):
+            try:
+                self._make_public(begun.work.subject, lease=begun.attempt)
+            except PublicationRefused as refusal:
+                fail_attempt(begun, refusal, **common, attempts_max=3)
+            else:
+                complete_attempt(begun, outcome="public", **common)
+        level_access(site)
+
+    # --- what goes out ---
+
+    def bucket(self) -> Iterator[bytes]:
+        """Give everything in the public bucket, pictures as they are."""
+        for found in self.site.public.list(""):
+            body, _ = self.site.public.get(found.key)
+            yield found.key.encode()
+            yield body
+            yield from (base64.b64decode(picture) for picture in json.loads(body)["previews"].values())
+
+    def messages(self) -> Iterator[tuple[Event, str]]:
+        """Give what of each event leaves the house: as a doorbell, as lineage outside, as a message to a room."""
+        with self.catalogue.begin() as tx:
+            subjects = {one.version.version_id for one in self.laid}
+            events = [event for subject in subjects for event in tx.outbox.history([subject])]
+        for event in events:
+            yield event, as_prefect(event).model_dump_json()
+            lineage = run_event(event, namespace="cisterna", inside=False)
+            if lineage is not None:
+                yield event, repr(lineage)
+            told = alert_message(event, catalogue=self.catalogue, base_url=self.site.base_url)
+            if told is not None:
+                yield event, repr(told)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from enum import IntEnum
 from typing import TYPE_CHECKING, Annotated, Any
@@ -121,16 +121,19 @@ def table(
 
         cells = [[_cell(row.get(key)) for key in columns] for row in rows]
         wide = [max(map(cell_len, column)) for column in zip(columns.values(), *cells, strict=True)]
-        fits = sum(wide) + len(_GAP) * (len(wide) - 1) <= console.width
+        width = console.width
+        fits = sum(wide) + len(_GAP) * (len(wide) - 1) <= width
         if fits:
             console.print(_aligned(list(columns.values()), wide), style="bold", soft_wrap=True, markup=False)
+        further = {} if fits else dict(list(columns.items())[1:])
+        written: list[str] = []
         for row, row_cells in zip(rows, cells, strict=True):
-            if fits:
-                _line(console, _aligned(row_cells, wide))
-            else:
-                _line(console, row_cells[0])
-                _below(console, row, dict(list(columns.items())[1:]))
-            _below(console, row, told or {})
+            written.append(_aligned(row_cells, wide) if fits else row_cells[0])
+            written += _below(row, {**further, **(told or {})}, width=width)
+            if len(written) > _AT_ONCE:
+                _print(console, written)
+                written.clear()
+        _print(console, written)
 
     return show
 
@@ -144,9 +147,9 @@ def pairs(document: Mapping[str, Any]) -> Callable[[Console], None]:
         for key, value in said.items():
             first, *rest = _wrapped(value, width=max(20, console.width - wide - len(_GAP)))
             console.print(key.ljust(wide), style="bold", end="", markup=False, soft_wrap=True)
-            _line(console, _GAP + first)
+            _print(console, [_GAP + first])
             for line in rest:
-                _line(console, " " * wide + _GAP + line)
+                _print(console, [" " * wide + _GAP + line])
 
     return show
 
@@ -156,7 +159,7 @@ def lines(*texts: str) -> Callable[[Console], None]:
 
     def show(console: Console) -> None:
         for text in texts:
-            _line(console, text)
+            _print(console, [text])
 
     return show
 
@@ -201,6 +204,8 @@ def writing_words(row: Overview) -> str | None:
 
 
 _GAP = "  "
+_AT_ONCE = 500
+"""Lines that are printed together."""
 _NOTHING: tuple[object, ...] = (None, "", [], {}, ())
 
 
@@ -211,12 +216,12 @@ def _aligned(cells: Sequence[str], wide: Sequence[int]) -> str:
     return _GAP.join(padded).rstrip()
 
 
-def _below(console: Console, row: Mapping[str, Any], headings: Mapping[str, str]) -> None:
+def _below(row: Mapping[str, Any], headings: Mapping[str, str], *, width: int) -> Iterator[str]:
     for key, heading in headings.items():
         value = _cell(row.get(key))
         if value:
-            for line in _wrapped(f"{heading}: {value}" if heading else value, width=console.width - len(_GAP)):
-                _line(console, _GAP + line)
+            for line in _wrapped(f"{heading}: {value}" if heading else value, width=width - len(_GAP)):
+                yield _GAP + line
 
 
 def _wrapped(text: str, *, width: int) -> list[str]:
@@ -224,9 +229,13 @@ def _wrapped(text: str, *, width: int) -> list[str]:
     return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False) or [""]
 
 
-def _line(console: Console, text: str) -> None:
-    """Print a line as it is: a terminal breaks what is too long for it, and what is copied from there is whole."""
-    console.print(text, markup=False, soft_wrap=True)
+def _print(console: Console, written: Sequence[str]) -> None:
+    """Print lines as they are: a terminal breaks what is too long for it, and what is copied from there is whole.
+
+    Many at once, and in colours only where there are any: line by line, rich takes as long as everything else together.
+    """
+    if written:
+        console.out("\n".join(written), highlight=console.is_terminal)
 
 
 def _cell(value: object) -> str:
@@ -242,4 +251,6 @@ def _cell(value: object) -> str:
             text = json.dumps(value, ensure_ascii=False, default=str)
         case _:
             text = str(value)
+    if text.isprintable():
+        return text
     return "".join(one if one.isprintable() else " " if one.isspace() else ascii(one)[1:-1] for one in text)

@@ -48,6 +48,7 @@ _NEXT: dict[Stage, frozenset[Stage]] = {
 
 ORDER: tuple[Stage, ...] = tuple(Stage)
 """The stages in the order in which a version meets them."""
+_ARCHIVED = frozenset(ORDER[ORDER.index(Stage.ARCHIVED) :])
 
 
 def require_transition(present: Stage, wanted: Stage, *, version_id: str) -> None:
@@ -181,7 +182,7 @@ class Version(Value):
     @property
     def is_archived(self) -> bool:
         """Whether its bytes are part of an OCFL version: from `archived` on, for ever."""
-        return ORDER.index(self.stage) >= ORDER.index(Stage.ARCHIVED)
+        return self.stage in _ARCHIVED
 
 
 def version_id(dataset: str, number: int, revision: int = 0) -> str:

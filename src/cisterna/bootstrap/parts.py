@@ -40,6 +40,7 @@ from cisterna.ports.profile import Described, Profile
 from cisterna.ports.protection import ObjectKeeper
 from cisterna.ports.quality import MeterChoice, QualityGate, TableFile
 from cisterna.ports.room import Room
+from cisterna.ports.sample_sheet import SheetReader
 from cisterna.ports.sink import EventSink
 from cisterna.ports.source import LandingZone, OutsideReader, SentinelWriter
 from cisterna.ports.view import ViewWriter
@@ -200,6 +201,13 @@ class Parts:
         from cisterna.adapters.table_parquet import ParquetTables
 
         return ParquetTables()
+
+    @cached_property
+    def sheets(self) -> SheetReader:
+        """Plate maps and sample sheets."""
+        from cisterna.adapters.sheet_file import SheetFiles
+
+        return SheetFiles()
 
     @cached_property
     def meters(self) -> MeterChoice:

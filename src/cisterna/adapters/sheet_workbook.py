@@ -67,18 +67,22 @@ def _grids(body: bytes, what: str) -> Iterator[Grid]:
     try:
         for sheet in book.worksheets[:_SHEETS_MOST]:
             name = cut_line(sheet.title) or "a sheet without a name"
-            rows = sheet.iter_rows(max_row=MOST_ROWS + 1, max_col=MOST_COLUMNS + 1, values_only=True)
+            sheet.reset_dimensions()  # what it claims of its own size may be anything
+            rows = sheet.iter_rows(max_col=MOST_COLUMNS + 1, values_only=True)
             yield Grid(name, bounded(_texts(rows, f"{what}, sheet '{name}'"), f"{what}, sheet '{name}'"))
     finally:
         book.close()
 
 
 def _texts(rows: Iterator[Sequence[Any]], what: str) -> Iterator[Sequence[str]]:
-    """Write cells as text, but for the empty rows at the end, which a workbook may claim without having them."""
+    """Write cells as text, but for the empty rows at the end, which a workbook may have by thousands."""
     empty = 0
     for number, row in enumerate(rows, start=1):
-        if not any(cell is not None for cell in row):
+        if row.count(None) == len(row):
             empty += 1
+            if empty > MOST_ROWS:
+                msg = f"{what} has more than {MOST_ROWS:,} rows, and empty ones from row {number - empty + 1:,} on"
+                raise HostileInput(f"{msg}; save the sheet as CSV UTF-8")
             continue
         for _ in range(empty):
             yield ()

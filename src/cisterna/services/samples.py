@@ -229,15 +229,13 @@ def _held_against(sheet: SampleSheet, imaged: Collection[Well]) -> tuple[list[st
         return [f"{msg} Give the right one"], []
     problems, remarks = [], []
     if match.not_described:
-        count = len(match.not_described)
         problems.append(
-            f"the sample sheet does not know {count:,} {'well' if count == 1 else 'wells'} that were imaged:"
-            f" {name_wells(match.not_described)}; give one that says what is in them"
+            f"the sample sheet does not know all wells that were imaged ({len(match.not_described):,} are not in it:"
+            f" {name_wells(match.not_described)}); give one that says what is in them"
         )
     if match.not_imaged:
-        count = len(match.not_imaged)
         remarks.append(
-            f"{count:,} {'well' if count == 1 else 'wells'} of the sample sheet were not imaged:"
+            f"of the {len(sheet.wells):,} wells of the sample sheet {len(match.not_imaged):,} were not imaged:"
             f" {name_wells(match.not_imaged)}"
         )
     return problems, remarks

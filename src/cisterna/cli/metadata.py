@@ -36,8 +36,9 @@ def show(identifier: Identifier, *, home: HomeOption = None, as_json: AsJson = F
     rows: list[dict[str, Any]] = [
         {"field": name, "value": value, "origin": origins.get(name, "")}
         for name, value in record.items()
-        if name not in {"origins", *BY_KIND} and value not in (None, "", [], {})
+        if name not in {"origins", "sample_sheet", *BY_KIND} and value not in (None, "", [], {})
     ]
+    rows += _sheet_rows(record.get("sample_sheet"))
     rows += [{"field": one.name, "value": one.value, "origin": origins.get(one.name, "")} for one in by_kind(record)]
     rows += [{"field": name, "value": "missing", "origin": ""} for name in found.metadata_missing]
     document = {"version_id": version_id, "metadata": record, "missing": list(found.metadata_missing)}
@@ -111,6 +112,13 @@ def samples(
         asked = give_samples(version_id, given, reason=reason, clock=parts.clock, **means)
         await_work(asked.work.work_id, catalogue=parts.catalogue, wait_seconds=wait_seconds)
     _show_samples(asked.version.version_id, known, as_json=as_json, would=False)
+
+
+def _sheet_rows(sheet: Any) -> list[dict[str, Any]]:
+    if not isinstance(sheet, dict):
+        return []
+    said = [f"{sheet.get('path')}: {sheet.get('rows')} rows, {sheet.get('wells')} wells", *sheet.get("remarks", ())]
+    return [{"field": "sample_sheet", "value": text, "origin": ""} for text in said]
 
 
 def _sheet(file: Path) -> SheetGiven:

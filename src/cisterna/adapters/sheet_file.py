@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from cisterna.adapters.sheet_mihcsme import is_mihcsme, read_mihcsme
 from cisterna.adapters.sheet_workbook import read_workbook, require_bearable
@@ -56,7 +56,9 @@ def _isa_within(body: bytes, what: str) -> dict[str, bytes]:
     """Take the files of an ISA-Tab out of an archive; empty for an archive of anything else."""
     try:
         with zipfile.ZipFile(io.BytesIO(body)) as packed:
-            names = [name for name in packed.namelist() if is_isa_file(name)]
+            members = [one for one in packed.infolist() if is_isa_file(one.filename)]
+            _require_small(members, what)
+            names = [one.filename for one in members]
             found = {name: packed.read(name) for name in names}
     except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, RuntimeError, OSError, EOFError) as error:
         raise InvalidInput(
@@ -65,3 +67,12 @@ def _isa_within(body: bytes, what: str) -> dict[str, bytes]:
     if len({name.rpartition("/")[2] for name in names}) != len(names):
         raise InvalidInput(f"{what} holds two files of one name; pack one ISA-Tab")
     return found
+
+
+def _require_small(members: Sequence[zipfile.ZipInfo], what: str) -> None:
+    size = sum(one.file_size for one in members)
+    if size > SIZE_LIMIT_BYTES:
+        msg = (
+            f"the ISA-Tab in {what} has {size:,} bytes and at most {SIZE_LIMIT_BYTES:,} are read; give that of one run"
+        )
+        raise HostileInput(msg)

@@ -79,6 +79,8 @@ def read_grids(grids: Sequence[Grid], what: str) -> SampleSheet:
     maps = [block for grid in grids for block in _blocks(grid)]
     if not maps:
         raise InvalidInput(f"{what}: {_nothing_found(grids)}")
+    if len(maps) > MOST_COLUMNS:
+        raise HostileInput(f"{what} has {len(maps):,} maps of plates and at most {MOST_COLUMNS} are read")
     return _read_maps(maps, what)
 
 

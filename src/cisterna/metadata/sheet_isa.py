@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 
-from cisterna.domain.errors import InvalidInput
+from cisterna.domain.errors import HostileInput, InvalidInput
 from cisterna.domain.sample_sheet import Sample, SampleSheet, SheetForm
 from cisterna.metadata.sheet_column import TERMS, Column, Meaning, read_header
-from cisterna.metadata.sheet_grid import Grid, settled
+from cisterna.metadata.sheet_grid import MOST_ROWS, Grid, settled
 from cisterna.metadata.sheet_row import RowReader
 from cisterna.metadata.sheet_text import read_text_grid
 
@@ -119,11 +120,18 @@ def _own(header: str, plain: str, place: int) -> Column:
 
 
 def _joined(samples: Sequence[Sample], of_assay: Sequence[Sample]) -> list[Sample]:
-    """Add to each sample what an assay says of it; one that was measured several times becomes several rows."""
+    """Add to each sample what an assay says of it; one that was measured several times becomes several rows.
+
+    Raises:
+        HostileInput: They become more than anybody's sheet has.
+    """
     by_name: dict[str | None, list[Sample]] = {}
     for one in of_assay:
         by_name.setdefault(one.name, []).append(one)
-    return [made for one in samples for made in _each(one, by_name.get(one.name, ()))]
+    made = list(islice((row for one in samples for row in _each(one, by_name.get(one.name, ()))), MOST_ROWS + 1))
+    if len(made) > MOST_ROWS:
+        raise HostileInput(f"the ISA-Tab speaks of more than {MOST_ROWS:,} files of samples; give those of one run")
+    return made
 
 
 def _each(sample: Sample, told: Sequence[Sample]) -> Iterator[Sample]:

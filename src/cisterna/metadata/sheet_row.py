@@ -39,6 +39,7 @@ class RowReader:
         self._columns = columns
         self._sheet = sheet
         self._what = what
+        self._cleaned: dict[str, str] = {}
         self._subjects: dict[tuple[str, str | None], Subject] = {}
         self.faults: list[str] = []
         self.remarks: list[str] = []
@@ -99,7 +100,9 @@ class RowReader:
         if text.strip().casefold() in _NOTHING:
             return None
         try:
-            return clean_line(text)
+            if text not in self._cleaned:  # a plate says the same few things in many cells
+                self._cleaned[text] = clean_line(text)
+            return self._cleaned[text]
         except HostileInput as refusal:
             self._fault(number, column, str(refusal))
             return None

@@ -77,9 +77,9 @@ def sheets_beside(look: Look) -> list[GivenSheet]:
     Raises:
         HostileInput: The files of one are larger than any sheet's.
     """
-    paths = sorted(look.listing.paths)
-    named = [path for path in paths if _BESIDE.fullmatch(path)]
-    isa = [path for path in paths if is_isa_file(path) and path.rpartition("/")[0] in {"", ISA_FOLDER[:-1]}]
+    near = sorted(path for path in look.listing.paths if "/" not in path.removeprefix(ISA_FOLDER))
+    named = [path for path in near if _BESIDE.fullmatch(path)]
+    isa = [path for path in near if is_isa_file(path)]
     studies = [path for path in isa if path.rpartition("/")[2].lower().startswith("s_")]
     found = [[path] for path in named] + ([isa[:_FILES_MOST]] if studies else [])
     names = [one[0] if len(one) == 1 else studies[0] for one in found]

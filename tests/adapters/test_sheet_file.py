@@ -192,6 +192,15 @@ def test_a_mihcsme_workbook_that_its_library_refuses_is_refused_with_its_words(
     assert capsys.readouterr() == ("", "")
 
 
+@pytest.mark.parametrize("name", ["s_study.txt", "metadata/sample-sheet.txt", "plate.tsv"])
+def test_one_study_file_of_an_isa_tab_is_known_by_its_header(name: str) -> None:
+    body = b'"Source Name"\t"Sample Name"\t"Characteristics[well]"\t"Factor Value[drug]"\nx\ty\tA1\tDMSO\n'
+
+    sheet = read(body, name)
+
+    assert (sheet.form, sheet.samples[0].place) == (SheetForm.ISA_TAB, "A1")
+
+
 def test_an_isa_tab_may_come_packed() -> None:
     body = packed(
         **{

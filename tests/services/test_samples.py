@@ -117,9 +117,9 @@ def test_imaged_wells_that_nobody_described_are_a_problem_and_wells_not_imaged_a
 
     assert record.sample_sheet is not None
     assert [one.partition(";")[0] for one in record.problems] == [
-        "the sample sheet does not know all wells that were imaged (1 are not in it: B1)"
+        "the sample sheet does not know every well that was imaged"
     ]
-    assert record.sample_sheet.remarks == ("of the 2 wells of the sample sheet 1 were not imaged: H12",)
+    assert record.sample_sheet.remarks == ("1 of the 2 wells of the sample sheet were not imaged: H12",)
     assert SAMPLES_PATH in version.staged
 
 

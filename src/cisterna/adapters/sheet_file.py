@@ -12,7 +12,7 @@ from cisterna.domain.errors import HostileInput, InvalidInput
 from cisterna.domain.sample_sheet import SampleSheet
 from cisterna.domain.text import cut_line
 from cisterna.metadata.sheet_grid import read_grids
-from cisterna.metadata.sheet_isa import is_isa_file, read_isa
+from cisterna.metadata.sheet_isa import is_isa_file, is_study, read_isa
 from cisterna.metadata.sheet_text import read_text_grid
 from cisterna.ports.sample_sheet import SIZE_LIMIT_BYTES
 
@@ -39,6 +39,8 @@ class SheetFiles:
             return _read_packed(body, what)
         if name.lower().endswith((".xlsx", ".xlsm", ".zip")):
             raise InvalidInput(f"{what} is not what its name says: no packed file; save it anew")
+        if is_study(body):
+            return read_isa(files)
         delimiter = "\t" if name.lower().endswith(".tsv") else None
         return read_grids([read_text_grid(body, what, delimiter=delimiter)], what)
 

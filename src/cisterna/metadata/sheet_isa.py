@@ -22,6 +22,8 @@ _BRACKETED = re.compile(
     r"\s*(characteristics|factor value|parameter value|comment)\s*\[\s*(.+?)\s*\]\s*", re.IGNORECASE
 )
 _DATA_FILES = {"raw data file", "image file", "raw spectral data file", "array data file"}
+_OF_ISA = ("source name", "protocol ref", "characteristics", "factor value")
+_HEADER_BYTES = 64 * 1024
 _SILENT = {"source name", "protocol ref", "performer", "date", "extract name", "labeled extract name", "assay name"}
 """Names of steps on the way, which say nothing of a sample."""
 
@@ -31,17 +33,25 @@ def is_isa_file(name: str) -> bool:
     return re.fullmatch(r"[sa]_.+\.txt", name.rpartition("/")[2], re.IGNORECASE) is not None
 
 
+def is_study(body: bytes) -> bool:
+    """Tell a study file by its header, whatever it is called."""
+    header = body[:_HEADER_BYTES].partition(b"\n")[0].decode("utf-8", "replace").casefold()
+    names = [name.strip().strip('"').strip() for name in header.split("\t")]
+    return "sample name" in names and any(name.startswith(_OF_ISA) for name in names)
+
+
 def read_isa(files: Mapping[str, bytes]) -> SampleSheet:
     """Read the samples.
 
     Args:
-        files: Study and assay files, by name.
+        files: Study and assay files, by name; one alone is a study's.
 
     Raises:
         InvalidInput: There is no study file among them, or one says what cannot be used.
     """
-    studies = {name: body for name, body in sorted(files.items()) if _base(name).lower().startswith("s_")}
-    assays = {name: body for name, body in sorted(files.items()) if _base(name).lower().startswith("a_")}
+    alone = len(files) == 1
+    studies = {name: body for name, body in sorted(files.items()) if alone or _base(name).lower().startswith("s_")}
+    assays = {name: body for name, body in sorted(files.items()) if name not in studies}
     if not studies:
         raise InvalidInput("the ISA-Tab has no study file (s_....txt), which names its samples; add it")
     samples: list[Sample] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydantic import JsonValue
 
@@ -60,6 +60,7 @@ class _Known:
     related: tuple[Related, ...]
     sources: tuple[MetadataRecord | None, ...]
     before: MetadataRecord | None
+    others: tuple[Version, ...]
     parts: tuple[tuple[Part, Version, Dataset], ...]
 
 
@@ -104,6 +105,7 @@ def describe_version(
     if ORDER.index(known.version.stage) >= ORDER.index(Stage.DESCRIBED):
         return known.version
     require_transition(known.version.stage, Stage.DESCRIBED, version_id=version_id)
+    known = replace(known, version=with_kept_sheet(known.version, known.others))
     manifest = Manifest(files=()) if known.version.parts else _manifest(known, store=store, tables=tables)
     look = _look(known, manifest, store=store, tables=tables)
     samples: KnownSamples | None = None
@@ -171,7 +173,8 @@ def _known(tx: Transaction, version_id: str) -> _Known:
         for part in version.parts
     ]
     return _Known(
-        version=with_kept_sheet(version, reversed(earlier)),
+        version=version,
+        others=tuple(earlier),
         dataset=dataset,
         findings=tx.datasets.findings(version_id),
         project=tx.projects.get(dataset.project) if dataset.project else None,

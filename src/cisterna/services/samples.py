@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass
 
 from cisterna.domain.dataset import Dataset, Version
-from cisterna.domain.errors import InvalidInput, ObjectNotFound, StoreUnavailable
+from cisterna.domain.errors import HostileInput, InvalidInput, ObjectNotFound, StoreUnavailable
 from cisterna.domain.sample_sheet import SampleSheet, match_wells, name_wells
 from cisterna.domain.well import Well, wells_of
 from cisterna.metadata.record import SampleFacts, SheetFacts
@@ -83,16 +83,23 @@ def sheets_beside(look: Look) -> list[GivenSheet]:
     studies = [path for path in isa if path.rpartition("/")[2].lower().startswith("s_")]
     found = [[path] for path in named] + ([isa[:_FILES_MOST]] if studies else [])
     names = [one[0] if len(one) == 1 else studies[0] for one in found]
+    sizes = {file.path: file.size_bytes for file in look.listing.files} if found else {}
+    size = sum(sizes[path] for path in found[0]) if found else 0
+    if size > SIZE_LIMIT_BYTES:
+        msg = f"{found[0][0]} has {size:,} bytes and at most {SIZE_LIMIT_BYTES:,} are read; give the wells of one run"
+        raise HostileInput(msg)
     first = {path: look.read(path, limit_bytes=SIZE_LIMIT_BYTES) for path in found[0]} if found else {}
     return [GivenSheet(f"data/{name}", first if at == 0 else {}) for at, name in enumerate(names)]
 
 
-def with_kept_sheet(version: Version, earlier: Iterable[Version]) -> Version:
+def with_kept_sheet(version: Version, others: Iterable[Version]) -> Version:
     """Let a version hold the sheet that was given after the run: with itself, else with the newest one before it.
 
     Its bytes lie in the object already and are not copied.
     """
-    for one in (version, *(before for before in earlier if before.is_archived)):
+    place = (version.number, version.revision)
+    earlier = [one for one in others if one.is_archived and (one.number, one.revision) < place]
+    for one in (version, *sorted(earlier, key=lambda one: (one.number, one.revision), reverse=True)):
         for path, staged in sorted(one.staged.items()):
             if path.startswith(GIVEN_BEGIN):
                 return version.model_copy(update={"staged": {**version.staged, path: staged}})
@@ -230,12 +237,12 @@ def _held_against(sheet: SampleSheet, imaged: Collection[Well]) -> tuple[list[st
     problems, remarks = [], []
     if match.not_described:
         problems.append(
-            f"the sample sheet does not know all wells that were imaged ({len(match.not_described):,} are not in it:"
-            f" {name_wells(match.not_described)}); give one that says what is in them"
+            f"the sample sheet does not know every well that was imaged; it lacks {len(match.not_described):,}:"
+            f" {name_wells(match.not_described)}. Give one that says what is in them"
         )
     if match.not_imaged:
         remarks.append(
-            f"of the {len(sheet.wells):,} wells of the sample sheet {len(match.not_imaged):,} were not imaged:"
+            f"{len(match.not_imaged):,} of the {len(sheet.wells):,} wells of the sample sheet were not imaged:"
             f" {name_wells(match.not_imaged)}"
         )
     return problems, remarks

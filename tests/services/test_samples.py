@@ -16,12 +16,13 @@ from cisterna.domain.dataset import Stage, Version
 from cisterna.domain.errors import Conflict, Forbidden, InvalidInput, NotFound, StoreUnavailable
 from cisterna.metadata.record import Given, MetadataRecord, Origin, read_record
 from cisterna.metadata.samples_table import SAMPLES_PATH
+from cisterna.ports.sample_sheet import WaitingSheet
 from cisterna.services.give_samples import SheetGiven, give_samples, look_at_samples
 from cisterna.services.measurement import METRICS_PATH
 from cisterna.services.staging import stage_files
 from cisterna.testing.clock import SettableClock
 from tests.services.test_describe import Bench
-from tests.services.world import FILES, add_version, begin
+from tests.services.world import FILES, add_acquisition, add_version, begin
 
 SHEET = b"Well,Organism,Compound,Dose (uM),Stain\nA01,Human,DMSO,0,Hoechst\n"
 
@@ -143,6 +144,36 @@ def test_of_two_sheets_one_is_read_and_both_are_named(catalogue: SqlCatalogue, c
     assert record.sample_sheet is not None
     assert record.sample_sheet.path == "data/plate_map.csv"
     assert "data/samples.csv" in record.problems[0]
+
+
+class Shelf:
+    """Keeps one sheet for every run of the project."""
+
+    def find(self, project: str, *, run: str) -> WaitingSheet | None:
+        assert (project, run) == ("atlas", "run 1")
+        return WaitingSheet("plate 1.csv", SHEET)
+
+
+def test_a_sheet_that_waited_for_its_run_is_read_and_kept_where_none_lies_beside_the_data(
+    catalogue: SqlCatalogue, clock: SettableClock
+) -> None:
+    bench = Bench(catalogue, clock)
+    own = add_version(
+        catalogue,
+        clock,
+        bench.store,
+        acquisition=add_acquisition(catalogue, clock, "run 2"),
+        files={**FILES, "samples.csv": b"Well,Compound\nA1,beside\n"},
+    )
+
+    version, record = described(bench, waiting=Shelf())
+    _, beside_it = described(bench, own, waiting=Shelf())
+
+    assert bench.file(version, "metadata/sample-sheet.csv") == SHEET
+    assert record.sample_sheet is not None
+    assert record.sample_sheet.path == "metadata/sample-sheet.csv"
+    assert beside_it.samples is not None
+    assert [one.label for one in beside_it.samples.treatments] == ["beside"]
 
 
 def test_other_files_of_such_names_are_no_sheets(catalogue: SqlCatalogue, clock: SettableClock) -> None:

@@ -19,6 +19,7 @@ from cisterna.adapters.system_clock import SystemClock
 from cisterna.bootstrap.alert_sinks import alert_sinks
 from cisterna.bootstrap.home import Endpoints, Home
 from cisterna.bootstrap.profile_plug import InstalledProfiles, installed_profiles
+from cisterna.bootstrap.sheets import Sheets, sheets_of
 from cisterna.bootstrap.stores import PUBLIC, Keys, Stores
 from cisterna.bootstrap.suites import suite_folders
 from cisterna.bootstrap.zones import Zones
@@ -40,7 +41,6 @@ from cisterna.ports.profile import Described, Profile
 from cisterna.ports.protection import ObjectKeeper
 from cisterna.ports.quality import MeterChoice, QualityGate, TableFile
 from cisterna.ports.room import Room
-from cisterna.ports.sample_sheet import SheetReader
 from cisterna.ports.sink import EventSink
 from cisterna.ports.source import LandingZone, OutsideReader, SentinelWriter
 from cisterna.ports.view import ViewWriter
@@ -202,12 +202,10 @@ class Parts:
 
         return ParquetTables()
 
-    @cached_property
-    def sheets(self) -> SheetReader:
+    @property
+    def sheets(self) -> Sheets:
         """Plate maps and sample sheets."""
-        from cisterna.adapters.sheet_file import SheetFiles
-
-        return SheetFiles()
+        return sheets_of(self.settings)
 
     @cached_property
     def meters(self) -> MeterChoice:

@@ -103,7 +103,7 @@ def samples(
             "catalogue": parts.catalogue,
             "store": parts.archive_store,
             "tables": parts.tables,
-            "sheets": parts.sheets,
+            "sheets": parts.sheets.reader,
         }
         if dry_run:
             _show_samples(version_id, look_at_samples(version_id, given, **means), as_json=as_json, would=True)

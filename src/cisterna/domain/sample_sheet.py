@@ -144,10 +144,7 @@ class SampleSheet:
         """
         if len(self.plates) < 2:
             return self
-        words = _words(folder)
-        fitting = [plate for plate in self.plates if _is_within(_words(plate), words)]
-        longest = max((len(_words(plate)) for plate in fitting), default=0)
-        chosen = [plate for plate in fitting if len(_words(plate)) == longest]
+        chosen = named_in(folder, self.plates)
         if len(chosen) != 1:
             named = ", ".join(self.plates[:_NAMED])
             found = f"{' and '.join(chosen[:3])} are" if chosen else "none is"
@@ -157,6 +154,14 @@ class SampleSheet:
             )
             raise InvalidInput(msg)
         return replace(self, samples=tuple(one for one in self.samples if one.plate in {None, chosen[0]}))
+
+
+def named_in(text: str, names: Iterable[str]) -> list[str]:
+    """Give the names that stand in a text, word by word: of those the ones of most words."""
+    words = _words(text)
+    fitting = [name for name in names if _is_within(_words(name), words)]
+    longest = max((len(_words(name)) for name in fitting), default=0)
+    return [name for name in fitting if len(_words(name)) == longest]
 
 
 def settled_samples(samples: Sequence[Sample]) -> tuple[tuple[Sample, ...], list[str]]:

@@ -3,12 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from cisterna.domain.sample_sheet import SampleSheet
 
+ENDINGS = ("csv", "tsv", "txt", "xlsx", "zip")
+"""Of the names of files that are taken."""
 SIZE_LIMIT_BYTES = 4 * 1024 * 1024
 """Of the files of one sheet, together."""
+
+
+class WaitingSheet(NamedTuple):
+    """A sheet that somebody put down for a run that was still to come."""
+
+    name: str
+    body: bytes
+
+
+class WaitingSheets(Protocol):
+    """Keeps sheets that wait for their run."""
+
+    def find(self, project: str, *, run: str) -> WaitingSheet | None:
+        """Give the sheet of a project that is called as a run is, or None.
+
+        Args:
+            project: Of the run.
+            run: Name of its folder, in which that of the sheet has to be, word by word.
+
+        Raises:
+            InvalidInput: There is one that cannot be read, or several are called so.
+        """
+        ...
 
 
 class SheetReader(Protocol):

@@ -33,7 +33,7 @@ from cisterna.ports.inference import ModelCard
 from cisterna.ports.object_store import ObjectStore
 from cisterna.ports.profile import Profile
 from cisterna.ports.quality import TableFile
-from cisterna.ports.sample_sheet import SheetReader
+from cisterna.ports.sample_sheet import SheetReader, WaitingSheets
 from cisterna.services.archived_look import ArchivedLook
 from cisterna.services.data_manifest import MANIFEST_PATH, load_manifest
 from cisterna.services.parts_look import PartsLook
@@ -76,6 +76,7 @@ def describe_version(
     edits: Given | None = None,
     model: ModelCard | None = None,
     sheets: SheetReader | None = None,
+    waiting: WaitingSheets | None = None,
 ) -> Version:
     """Build the record of a version, stage its serialisations and bring it to `described`.
 
@@ -94,6 +95,7 @@ def describe_version(
         edits: What a steward says from now on; what stewards said before goes on unless it is said anew.
         model: For a derived dataset, what is known of the model.
         sheets: Reads sample sheets, of runs; None reads none, as for a part, whose whole has the sheet.
+        waiting: Sample sheets that were put down before their run.
 
     Raises:
         ChecksumMismatch: The staged manifest is not the one that was measured.
@@ -111,7 +113,7 @@ def describe_version(
     samples: KnownSamples | None = None
     problems: list[str] = []
     if sheets is not None and known.dataset.acquisition_id is not None:
-        run = SampledRun(known.version, known.dataset, look, profile, store=store, tables=tables)
+        run = SampledRun(known.version, known.dataset, look, profile, store=store, tables=tables, waiting=waiting)
         samples, problems = samples_of_run(run, sheets)
     record = _record(
         known, look, profile=profile, clock=clock, edits=edits, model=model, samples=samples, problems=problems

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, field, replace
 
 from cisterna.domain.dataset import Dataset, Version
 from cisterna.domain.errors import HostileInput, InvalidInput, ObjectNotFound, StoreUnavailable
@@ -19,7 +19,7 @@ from cisterna.metadata.sheet_isa import is_isa_file
 from cisterna.ports.object_store import ObjectStore
 from cisterna.ports.profile import Look, Profile
 from cisterna.ports.quality import TableFile
-from cisterna.ports.sample_sheet import SIZE_LIMIT_BYTES, SheetReader
+from cisterna.ports.sample_sheet import ENDINGS, SIZE_LIMIT_BYTES, SheetReader, WaitingSheets
 from cisterna.services.archived_look import ArchivedLook
 from cisterna.services.measurement import METRICS_PATH
 from cisterna.services.parts_look import PartsLook
@@ -27,8 +27,6 @@ from cisterna.services.staging import read_staged
 
 GIVEN_BEGIN = "metadata/sample-sheet."
 """Begins the path of a sheet that was given after the run; its name's ending follows."""
-ENDINGS = ("csv", "tsv", "txt", "xlsx", "zip")
-"""Of the files that are taken."""
 ISA_FOLDER = "isa/"
 
 _BESIDE = re.compile(r"(?:samples|sample[_-]sheet|plate[_-]?map)\.(?:csv|tsv|xlsx)|mihcsme[^/]*\.xlsx", re.IGNORECASE)
@@ -59,16 +57,18 @@ class KnownSamples:
         sheet, facts: For the record.
         columns: Of the table that is kept with the data.
         problems: What a person has to look at.
+        kept: The sheet itself by its path, where the object does not hold it yet.
     """
 
     sheet: SheetFacts
     facts: SampleFacts
     columns: Mapping[str, list[object]]
     problems: tuple[str, ...] = ()
+    kept: Mapping[str, bytes] = field(default_factory=dict)
 
     def files(self, tables: TableFile) -> dict[str, bytes]:
-        """Write the table."""
-        return {SAMPLES_PATH: tables.dump(self.columns)}
+        """Write the table, and the sheet where it is to be kept."""
+        return {SAMPLES_PATH: tables.dump(self.columns), **self.kept}
 
 
 def sheets_beside(look: Look) -> list[GivenSheet]:
@@ -162,6 +162,7 @@ class SampledRun:
     Attributes:
         look: At its files in the archive.
         profile: Tells which of them is an image of which well.
+        waiting: Sheets that were put down before the run.
     """
 
     version: Version
@@ -171,6 +172,7 @@ class SampledRun:
     _: KW_ONLY
     store: ObjectStore
     tables: TableFile
+    waiting: WaitingSheets | None = None
 
     @property
     def imaged(self) -> frozenset[Well]:
@@ -183,22 +185,25 @@ class SampledRun:
 
 
 def samples_of_run(run: SampledRun, reader: SheetReader) -> tuple[KnownSamples | None, list[str]]:
-    """Read the sheet of a run: the one that was given later, else the one beside the data.
+    """Read the sheet of a run: the one that was given later, else the one beside the data, else one that waited for it.
 
     What is wrong with it is a problem on the record. It is given in words, with what is known nevertheless.
     """
     path = next((path for path in run.version.staged if path.startswith(GIVEN_BEGIN)), None)
+    kept: Mapping[str, bytes] = {}
     try:
         if path is not None:
             found = [GivenSheet(path, {path: _kept_body(run, path)})]
-        elif run.look.listing.files and run.dataset.data_type not in _OF_TABLES:
-            found = sheets_beside(run.look)
         else:
-            found = []
+            found = sheets_beside(run.look) if run.dataset.data_type not in _OF_TABLES else []
+        if not found:
+            found = _waited(run)
+            kept = {one.path: body for one in found for body in one.files.values()}
         if not found:
             return None, []
         paths = run.look.listing.paths
         known = understand(found[0], reader, folder=run.look.folder, imaged=run.imaged, paths=paths)
+        known = replace(known, kept=kept)
     except InvalidInput as refusal:
         return None, [f"the sample sheet is not used: {refusal}"]
     several = []
@@ -216,6 +221,13 @@ def _kept_body(run: SampledRun, path: str) -> bytes:
             f"the sample sheet of {run.version.version_id} has not arrived in the store; if it does not, give it again"
         )
         raise StoreUnavailable(msg, version_id=run.version.version_id) from error
+
+
+def _waited(run: SampledRun) -> list[GivenSheet]:
+    if run.waiting is None or run.dataset.project is None:
+        return []
+    found = run.waiting.find(run.dataset.project, run=run.look.folder)
+    return [GivenSheet(given_path(found.name), {found.name: found.body})] if found else []
 
 
 def given_path(name: str) -> str:

@@ -38,7 +38,7 @@ def test_no_other_project_has_it(tmp_path: Path) -> None:
 def test_two_of_one_name_are_refused(tmp_path: Path) -> None:
     shelf = put(tmp_path, "atlas/plate_7.csv", "atlas/plate 7.xlsx")
 
-    with pytest.raises(InvalidInput, match="several plate maps wait for a run of this name: plate 7.xlsx, plate_7.csv"):
+    with pytest.raises(InvalidInput, match="several plate maps wait for a run of this name"):
         shelf.find("atlas", run=RUN)
 
 

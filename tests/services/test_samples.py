@@ -92,12 +92,9 @@ def test_a_plate_of_1536_wells_does_not_blow_the_crate(catalogue: SqlCatalogue, 
         (b"Well,Compound\nB2,DMSO\n", "none of the 1 wells of the sample sheet was imaged"),
         (b"Well,Compound\nA1,DMSO\nA1,X\n", "not used: samples.csv cannot be used: rows 2 and 3 say different"),
         (b"Well,Plate,Compound\nA1,P1,DMSO\nA1,P2,X\n", "speaks of 2 plates"),
-        (b"nothing of the kind", "no column is called Well"),
-        (b"\x00\xff" * 10, "not UTF-8"),
-        (b"Well,Compound\nA1," + b"x" * 100_000, "at most 1,000 are read"),
         (b"x" * (4 * 1024 * 1024 + 1), "at most 4,194,304 are read"),
     ],
-    ids=["another plate", "contradiction", "several plates", "no sheet", "bytes", "long cell", "large"],
+    ids=["another plate", "contradiction", "several plates", "large"],
 )
 def test_what_is_wrong_with_a_sheet_is_told_and_stops_nothing(
     catalogue: SqlCatalogue, clock: SettableClock, sheet: bytes, problem: str
@@ -322,23 +319,21 @@ def test_looking_first_says_what_a_sheet_would_say_and_writes_nothing(
         assert len(tx.datasets.versions(desk.version.dataset_id)) == 1
 
 
-@pytest.mark.parametrize(
-    ("given", "refusal"),
-    [
+def test_who_may_not_edit_gives_no_sheet_and_a_wrong_one_opens_no_revision(
+    catalogue: SqlCatalogue, clock: SettableClock
+) -> None:
+    desk = Desk(catalogue, clock)
+    cases: tuple[tuple[dict[str, Any], type[Exception]], ...] = (
         ({"body": b"nothing"}, InvalidInput),
         ({"name": "plate.exe"}, InvalidInput),
         ({"name": "../../plate"}, InvalidInput),
         ({"person": "vera"}, Forbidden),
         ({"person": "otto"}, NotFound),
-    ],
-)
-def test_who_may_not_edit_gives_no_sheet_and_a_wrong_one_opens_no_revision(
-    catalogue: SqlCatalogue, clock: SettableClock, given: dict[str, Any], refusal: type[Exception]
-) -> None:
-    desk = Desk(catalogue, clock)
+    )
 
-    with pytest.raises(refusal):
-        desk.give(**{"body": SHEET, **given})
+    for given, refusal in cases:
+        with pytest.raises(refusal):
+            desk.give(**{"body": SHEET, **given})
 
     with catalogue.begin() as tx:
         assert len(tx.datasets.versions(desk.version.dataset_id)) == 1

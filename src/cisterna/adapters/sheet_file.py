@@ -62,7 +62,9 @@ def _isa_within(body: bytes, what: str) -> dict[str, bytes]:
             _require_small(members, what)
             names = [one.filename for one in members]
             found = {name: packed.read(name) for name in names}
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, RuntimeError, OSError, EOFError) as error:
+    except HostileInput:
+        raise
+    except Exception as error:  # of zipfile and what it unpacks with: each raises errors of its own
         raise InvalidInput(
             f"{what} cannot be unpacked; pack the files of the ISA-Tab anew, without a password"
         ) from error

@@ -18,7 +18,7 @@ from cisterna.domain.text import cut_line
 from cisterna.metadata.sheet_column import letters_of
 from cisterna.metadata.sheet_grid import MOST_COLUMNS, MOST_ROWS, Grid, bounded
 
-UNPACKED_LIMIT_BYTES = 64 * 1024 * 1024
+UNPACKED_LIMIT_BYTES = 32 * 1024 * 1024
 _MEMBERS_MOST, _SHEETS_MOST = 2_000, 50
 _ERRORS = frozenset({"#NULL!", "#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!"})
 

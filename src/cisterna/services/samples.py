@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass, field, replace
 
 from cisterna.domain.dataset import Dataset, Version
-from cisterna.domain.errors import HostileInput, InvalidInput, ObjectNotFound, StoreUnavailable
+from cisterna.domain.errors import HostileInput, InvalidInput, NotFound, ObjectNotFound, StoreUnavailable
 from cisterna.domain.sample_sheet import SampleSheet, match_wells, name_wells
 from cisterna.domain.well import Well, wells_of
 from cisterna.metadata.record import SampleFacts, SheetFacts
@@ -204,6 +204,8 @@ def samples_of_run(run: SampledRun, reader: SheetReader) -> tuple[KnownSamples |
         paths = run.look.listing.paths
         known = understand(found[0], reader, folder=run.look.folder, imaged=run.imaged, paths=paths)
         known = replace(known, kept=kept)
+    except NotFound:  # of a file that the listing names and the archive does not have: that is told elsewhere
+        return None, []
     except InvalidInput as refusal:
         return None, [f"the sample sheet is not used: {refusal}"]
     several = []

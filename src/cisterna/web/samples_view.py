@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from pydantic import JsonValue
+
 from cisterna.domain.dataset import Version
 from cisterna.domain.errors import CisternaError
 from cisterna.metadata.samples_table import OTHER, SAMPLES_PATH
@@ -32,22 +34,19 @@ class Told(NamedTuple):
 
 
 def samples_context(parts: WebParts, found: Detail) -> dict[str, object]:
-    """Give the table of a version's wells, what was noticed of them, and whether a sheet may be given."""
+    """Give the table of a version's wells, and what was noticed of them."""
     version = found.shown
+    sheet = (version.metadata or {}).get("sample_sheet") if version else None
     told, faulty = None, False
-    if version is not None and SAMPLES_PATH in version.staged:
+    if version is not None and isinstance(sheet, dict) and SAMPLES_PATH in version.staged:
         try:
-            told = _told(parts, version)
+            told = _told(parts, version, rows=sheet.get("rows"))
         except CisternaError:
             faulty = True
-    return {
-        "wells": told,
-        "wells_unreadable": faulty,
-        "sample_sheet": (version.metadata or {}).get("sample_sheet") if version else None,
-    }
+    return {"wells": told, "wells_unreadable": faulty, "sample_sheet": sheet if told or faulty else None}
 
 
-def table_of_wells(columns: Mapping[str, Sequence[object]], *, more: int = 0) -> Told:
+def table_of_wells(columns: Mapping[str, Sequence[object]], *, more: int) -> Told:
     """Write the columns that hold anything, with each treatment, its dose and its time in one cell."""
     count = len(next(iter(columns.values()), ()))
     texts = dict(_columns(columns, count))
@@ -59,15 +58,12 @@ def table_of_wells(columns: Mapping[str, Sequence[object]], *, more: int = 0) ->
     return Told(headers, [list(row) for row in zip(*kept.values(), strict=True)], more)
 
 
-def _told(parts: WebParts, version: Version) -> Told:
+def _told(parts: WebParts, version: Version, *, rows: JsonValue) -> Told:
     with parts.catalogue.begin() as tx:
         dataset = tx.datasets.get(version.dataset_id)
     body = read_verified(version, SAMPLES_PATH, dataset=dataset, store=parts.store)
-    record = version.metadata or {}
-    sheet = record.get("sample_sheet")
-    count = sheet.get("rows") if isinstance(sheet, dict) else None
-    shown = table_of_wells(parts.tables.rows(body, start=0, stop=_ROWS_SHOWN))
-    return shown._replace(more=max(0, count - _ROWS_SHOWN) if isinstance(count, int) else 0)
+    more = max(0, rows - _ROWS_SHOWN) if isinstance(rows, int) else 0
+    return table_of_wells(parts.tables.rows(body, start=0, stop=_ROWS_SHOWN), more=more)
 
 
 def _columns(columns: Mapping[str, Sequence[object]], count: int) -> Iterator[tuple[str, list[str]]]:

@@ -119,6 +119,8 @@ def test_text_that_a_spreadsheet_saved_as_unicode_is_read() -> None:
         ("TimeTreatment", Meaning.DURATION, 1, None, False),
         ("Well 2", Meaning.OTHER, 1, None, False),
         ("well term", Meaning.OTHER, 1, None, False),
+        ("Position", Meaning.OTHER, 1, None, False),
+        ("Cells", Meaning.OTHER, 1, None, False),
         ("=HYPERLINK(1)", Meaning.OTHER, 1, None, False),
     ],
 )
@@ -128,6 +130,16 @@ def test_headers_mean_what_people_mean_by_them(
     column = read_header(header, 1)
 
     assert (column.meaning, column.number, column.unit, column.is_term) == (meaning, number, unit, is_term)
+
+
+def test_columns_that_mean_the_same_stand_side_by_side_where_that_can_be() -> None:
+    text = "Sample ID,Sample name,Dye,Antibody,Biological replicate,Technical replicate\ns1,Ada's,Hoechst,CD4,1,2\n"
+
+    (one,) = read(text).samples
+
+    assert (one.name, one.replicate) == ("s1", "1")
+    assert [stain.what.label for stain in one.stains] == ["Hoechst", "CD4"]
+    assert one.others == (("Sample name", "Ada's"), ("Technical replicate", "2"))
 
 
 def test_a_numbered_channel_is_a_stain_in_that_channel() -> None:
@@ -161,6 +173,7 @@ def test_a_quantity_is_a_number_only_where_that_is_sure(text: str, value: float 
         ("Well,Dose\nZ99,1\nA0,2\n", "row 2, column 'Well': 'Z99' is no well.*row 3, column 'Well': 'A0'"),
         ("Well,Compound\nA1,x\nA01,y\n", "rows 2 and 3 say different things of A1"),
         ("Well,Compound,Drug\nA1,x,y\n", "'Compound' and 'Drug' mean the same"),
+        ("Well,Note,note\nA1,x,y\n", "'Note' and 'note' mean the same"),
         ("Row,Column,Drug\nA,99,x\n", "row 2: row 'A' and column '99' are no well"),
         ("Well,Drug\n,x\n", "row 2: no well, sample or file is named"),
         (",1,2\nA,x,y\n", "row 1, column A begins a map of a plate that does not say what it shows"),

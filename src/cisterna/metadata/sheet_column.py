@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from enum import StrEnum
+from itertools import count
 from typing import NamedTuple
 
 from cisterna.domain.text import cut_line
@@ -51,9 +53,11 @@ _ONCE = (
     - {Meaning.CHANNEL}
 )
 """What a row has one of: `replicate 2` is no second replicate, and `sample 2` no second sample."""
+_SIDE_BY_SIDE = frozenset(TERMS) - {Meaning.TREATMENT}
+"""What a row may have several of without saying which is which."""
 
 _NAMES = {
-    Meaning.WELL: "well, well id, well name, well position, well number, position, wellid",
+    Meaning.WELL: "well, well id, well name, well position, wellid",
     Meaning.ROW: "row, well row, plate row",
     Meaning.COLUMN: "column, col, well column, well col, plate column",
     Meaning.PLATE: "plate, plate id, plate name, plate barcode, plateid",
@@ -61,20 +65,20 @@ _NAMES = {
     Meaning.FILE: "file, file name, filename, image, image file, image name, raw data file, path",
     Meaning.ORGANISM: "organism, species, organism name, taxon",
     Meaning.TISSUE: "tissue, organ, organism part, tissue type",
-    Meaning.CELL_LINE: "cell line, cellline, cell line name, cells, cell",
+    Meaning.CELL_LINE: "cell line, cellline, cell lines, cell line name",
     Meaning.DISEASE: "disease, disease state, diagnosis, condition of the donor",
     Meaning.TREATMENT: "treatment, treatment name, compound, compound name, drug, drug name, perturbation, perturbagen,"
     " agent, reagent, stimulus, chemical, inhibitor, sirna, sgrna, gene knockdown",
     Meaning.DOSE: "dose, concentration, conc, compound concentration, drug concentration, treatment concentration,"
-    " treatment dose, compound dose, drug dose, amount",
+    " treatment dose, compound dose, drug dose",
     Meaning.DOSE_UNIT: "dose unit, dose units, concentration unit, concentration units, conc unit, unit, units,"
     " compound concentration unit",
     Meaning.DURATION: "time, duration, treatment time, time treatment, treatment duration, incubation time,"
     " incubation, exp time, hours of treatment, time point of treatment",
     Meaning.DURATION_UNIT: "time unit, time units, duration unit, treatment time unit, time treatment unit",
-    Meaning.STAIN: "stain, stains, staining, dye, antibody, marker, label, labelling, labeling, fluorophore, probe",
+    Meaning.STAIN: "stain, stains, staining, dye, antibody, marker, fluorophore",
     Meaning.CHANNEL: "stain channel, dye channel, antibody channel, marker channel, label channel",
-    Meaning.CONTROL: "control, control type, well type, well role, role, sample type",
+    Meaning.CONTROL: "control, control type, well type, well role",
     Meaning.REPLICATE: "replicate, rep, rep id, replicate id, replicate number, biological replicate,"
     " technical replicate",
 }
@@ -129,6 +133,27 @@ def read_header(header: str, place: int) -> Column:
     if meaning is Meaning.OTHER:
         return Column(header, meaning, place)
     return Column(header, meaning, place, number, unit, is_term)
+
+
+def told_apart(columns: Sequence[Column]) -> list[Column]:
+    """Let columns that mean the same stand side by side where that can be: `dye` and `antibody` are two stains.
+
+    Of what a row has one of, the first column tells it, and a second one, such as `sample name` beside `sample id`, is
+    kept under its own name. Two treatments have to be numbered, since doses and times belong to one of them.
+    """
+    settled: list[Column] = []
+    taken: set[tuple[Meaning, int, bool]] = set()
+    for told in columns:
+        column = told
+        if (told.meaning, told.number, told.is_term) in taken:
+            if told.meaning in _ONCE:
+                column = Column(told.header, Meaning.OTHER, told.place)
+            elif told.meaning in _SIDE_BY_SIDE and not told.is_term:
+                free = next(number for number in count(2) if (told.meaning, number, False) not in taken)
+                column = told._replace(number=free)
+        settled.append(column)
+        taken.add((column.meaning, column.number, column.is_term))
+    return settled
 
 
 def letters_of(place: int) -> str:

@@ -122,6 +122,8 @@ def _own(header: str, plain: str, place: int) -> Column:
         return Column(header, Meaning.SAMPLE, place)
     if plain in _DATA_FILES:
         return Column(header, Meaning.FILE, place)
+    if plain == "label":
+        return Column(header, Meaning.STAIN, place)
     found = _BRACKETED.fullmatch(header)
     column = read_header(found[2] if found else header, place)
     if column.meaning in {Meaning.SAMPLE, Meaning.FILE}:  # ISA has its own columns for these

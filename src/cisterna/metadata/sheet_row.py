@@ -13,7 +13,7 @@ from cisterna.domain.errors import HostileInput
 from cisterna.domain.sample_sheet import Quantity, Sample, Stain, Treatment
 from cisterna.domain.text import clean_line
 from cisterna.domain.well import Well, row_letters, row_number, well_of
-from cisterna.metadata.sheet_column import Column, Meaning
+from cisterna.metadata.sheet_column import Column, Meaning, told_apart
 
 _NOTHING = frozenset({"", "-", "--", "\N{EN DASH}", "\N{EM DASH}", "na", "n/a", "nan", "null", "#n/a"})
 """What people write into a cell that says nothing."""
@@ -36,7 +36,7 @@ class RowReader:
     """
 
     def __init__(self, columns: Sequence[Column], what: str, *, sheet: str) -> None:
-        self._columns = columns
+        self._columns = told_apart(columns)
         self._sheet = sheet
         self._what = what
         self._cleaned: dict[str, str] = {}
@@ -88,10 +88,11 @@ class RowReader:
 
     def _require_each_once(self) -> None:
         taken: dict[object, Column] = {}
+        headers: dict[str, Column] = {}
         for column in self._columns:
-            other = column.meaning is Meaning.OTHER
-            key = column.header.casefold() if other else (column.meaning, column.number, column.is_term)
-            first = taken.setdefault(key, column)
+            first = headers.setdefault(column.header.casefold(), column)
+            if first is column and column.meaning is not Meaning.OTHER:
+                first = taken.setdefault((column.meaning, column.number, column.is_term), column)
             if first is not column:
                 msg = f"columns {_named(first)} and {_named(column)} mean the same; keep one of them"
                 self.faults.append(f"{self._in_sheet()}{msg}, or number them, such as compound 1 and compound 2")

@@ -100,6 +100,8 @@ def describe(version_id: str) -> Version:
         model=core.inference.card(model.partition("@")[0]) if model else None,
         clock=core.clock,
         edits=_edits(held.current().work),
+        sheets=core.sheets.reader,
+        waiting=core.sheets.waiting,
     )
 
 

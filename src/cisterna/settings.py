@@ -316,6 +316,15 @@ class Measure(_Section):
     readers: int = Field(4, ge=1, le=64, description="Threads of a worker that read, digest, measure and upload.")
 
 
+class Samples(_Section):
+    """Plate maps and sample sheets."""
+
+    folder: Path | None = Field(
+        default=None,
+        description="Folder in which plate maps wait for their run, as PROJECT/NAME.csv; unset, none do.",
+    )
+
+
 class Quality(_Section):
     """By which rules datasets are judged."""
 
@@ -450,6 +459,7 @@ class Settings(BaseSettings):
     landing: Landing = Landing()
     events: Events = Events()
     measure: Measure = Measure()
+    samples: Samples = Samples()
     quality: Quality = Quality()
     lineage: Lineage = Lineage()
     identity: Identity = Identity()

@@ -47,6 +47,13 @@ def test_pictures_are_kept_as_they_are_and_everything_else_is_packed(tables: Tab
     assert tables.load(body)["png"] == [bytes(range(200))] * 1000
 
 
+def test_one_column_is_read_alone_and_one_that_is_not_there_is_empty(tables: TableFile) -> None:
+    body = tables.dump(COLUMNS)
+
+    assert tables.column(body, "size_bytes") == COLUMNS["size_bytes"]
+    assert tables.column(body, "region") == []
+
+
 def test_columns_come_back_as_they_were(tables: TableFile) -> None:
     assert tables.load(tables.dump(COLUMNS)) == COLUMNS
 

@@ -204,7 +204,6 @@ HOSTILE: dict[str, tuple[dict[str, Any], str]] = {
     "a field that is not there": ({"kind": "accounts", "content": {**PERSON, "sudo": True}}, "sudo"),
     "a value of another form": ({"kind": "accounts", "content": {**PERSON, "created_at": "now"}}, "created_at"),
     "the key of another row": ({"kind": "accounts", "content": PERSON, "key": '["rosa"]'}, "its content is of"),
-    "NUL": ({"kind": "accounts", "content": {**PERSON, "full_name": "a\x00b"}}, "NUL"),
     "a number that no column holds": (
         {"kind": "projects", "content": None},
         "the table refuses it",

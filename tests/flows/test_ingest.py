@@ -14,8 +14,10 @@ import pytest
 from cisterna.adapters.catalogue_sql import SqlCatalogue
 from cisterna.adapters.image_meter import TiffMeter
 from cisterna.adapters.landing_folder import LandingFolder, read_outside
+from cisterna.adapters.sheet_file import SheetFiles
 from cisterna.adapters.system_clock import SystemClock
 from cisterna.adapters.table_parquet import ParquetTables
+from cisterna.bootstrap.sheets import Sheets
 from cisterna.domain.dataset import ORDER, Stage, Version
 from cisterna.domain.finding import Verdict
 from cisterna.domain.instrument import Instrument
@@ -58,6 +60,7 @@ class Facility:
     room: None = None  # a store in memory lies on no disk
     gate: LimitGate = field(default_factory=lambda: LimitGate({"microscopy": {"images_unreadable": 0.0}}))
     tables: ParquetTables = field(default_factory=ParquetTables)
+    sheets: Sheets = field(default_factory=lambda: Sheets(SheetFiles(), None))
     meters: MeterChoice = field(default_factory=lambda: MeterChoice(TiffMeter()))
     profiles: dict[str, Profile] = field(default_factory=lambda: {"squid": Squid()})
     alarm: Measured = tell_nobody

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from cisterna.adapters.catalogue_sql import SqlCatalogue
+from cisterna.adapters.sheet_file import SheetFiles
 from cisterna.adapters.table_parquet import ParquetTables
 from cisterna.domain.dataset import Stage, Version
 from cisterna.domain.errors import ChecksumMismatch, IllegalTransition, LeaseLost, StoreUnavailable
@@ -121,13 +122,14 @@ def test_a_described_version_has_its_record_its_files_and_its_pid(
 def test_what_is_staged_is_a_valid_crate(
     catalogue: SqlCatalogue, clock: SettableClock, tmp_path: Path, *, derived: bool
 ) -> None:
-    bench = Bench(catalogue, clock)
-    version = bench.describe()
+    files = {**FILES, "samples.csv": b"Well,Compound,Passage\nA1,DMSO,7\n"}
+    bench = Bench(catalogue, clock, files)
+    version = bench.describe(sheets=SheetFiles())
     if derived:
         made = add_version(catalogue, clock, bench.store, acquisition=None, source=version)
         version = bench.describe(made, profile=None)
     crate = tmp_path / "crate"
-    files = {f"data/{path}": body for path, body in FILES.items()}
+    files = {f"data/{path}": body for path, body in (FILES if derived else files).items()}
     files |= {path: bench.file(version, path) for path in version.staged}
     for path, body in files.items():
         (crate / path).parent.mkdir(parents=True, exist_ok=True)

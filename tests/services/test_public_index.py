@@ -15,6 +15,7 @@ from cisterna.adapters.portal import Portal
 from cisterna.domain.errors import CouldNotCheck, PublicationRefused, StoreUnavailable
 from cisterna.domain.project import Access, HumanData
 from cisterna.domain.public_entry import Facet, HarvestForm
+from cisterna.metadata.record import SAMPLE_KINDS
 from cisterna.ports.public_index import Sort, Wanted
 from cisterna.ports.publisher import PublicRecord, ShelfMark
 from cisterna.services.public_entry import entry_of
@@ -302,7 +303,8 @@ def test_of_ten_thousand_random_policies_nothing_restricted_comes_into_any_outpu
             "data_type": "table",
             "keywords": [word],
             "subjects": [term],
-            "samples": {"organisms": [term], "stains": [term]},
+            "samples": {kind: [term] for kind in SAMPLE_KINDS},
+            "sample_sheet": {"path": word, "columns": [word]},
             "creators": [{"name": word, "affiliation": word, "orcid": word}],
             "instrument": {"name": word},
             "description": word,
@@ -349,6 +351,29 @@ def test_a_record_of_odd_values_is_indexed_by_those_that_are_texts() -> None:
     assert content.subjects == ("ab",)
     assert content.organisms == ("Homo sapiens",)
     assert (content.instrument, content.licence, content.description, content.year) == (None, None, "", START.year)
+
+
+def test_a_plate_of_a_thousand_treatments_is_found_by_each_and_narrowed_down_by_the_first(
+    catalogue: SqlCatalogue, clock: SettableClock
+) -> None:
+    said = {
+        "access": "open",
+        "human_data": "no",
+        "samples": {
+            "cell_lines": [{"label": "HeLa"}],
+            "stains": [{"label": "Hoechst 33342"}],
+            "treatments": [{"label": f"compound{number}", "curie": f"CHEBI:{number}"} for number in range(1000)],
+        },
+    }
+    with catalogue.begin() as tx:
+        tx.public_index.put([entry_of(record(metadata=said), base_url="http://x")], clock=clock)
+
+    wanted = (("", Facet.CELL_LINE, "HeLa"), ("", Facet.STAIN, "Hoechst 33342"), ("", Facet.TREATMENT, "compound7"))
+    for words, facet, value in wanted:
+        with catalogue.begin() as tx:
+            found = tx.public_index.search(Wanted(words=words, chosen={facet: (value,)}), limit=9)
+        assert found.total == 1, value
+    assert [find(catalogue, word).total for word in ("compound999", "hoechst", "hela")] == [1, 1, 1]
 
 
 def test_a_harvested_form_is_the_records_own_and_what_is_no_xml_is_left_out() -> None:

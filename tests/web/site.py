@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw, ImageFilter
 from cisterna.adapters.catalogue_sql import SqlCatalogue
 from cisterna.adapters.passwords import Argon2Passwords
 from cisterna.adapters.portal import Portal
+from cisterna.adapters.sheet_file import SheetFiles
 from cisterna.adapters.table_parquet import ParquetTables
 from cisterna.domain.account import Account, Grant, Role
 from cisterna.domain.acquisition import Acquisition, AcquisitionState
@@ -164,6 +165,7 @@ class Site:
                 end_of_life=self.end_of_life,
             ),
             end_of_life=self.end_of_life,
+            sheets=SheetFiles(),
         )
 
     def onlooker_of(self, name: str) -> Onlooker:

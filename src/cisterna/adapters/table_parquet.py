@@ -75,6 +75,10 @@ class ParquetTables:
 
         return _read(body, within)
 
+    def column(self, body: bytes, name: str) -> list[object]:
+        """Decode one column alone."""
+        return _read(body, lambda batch, _before: batch, only=name).get(name, [])
+
     def find(self, body: bytes, *, column: str, value: str) -> dict[str, list[object]]:
         """Decode the rows that have a text in a column."""
         _pyarrow()  # see there: nobody imports it beside another thread
@@ -88,7 +92,7 @@ class ParquetTables:
         return _read(body, having)
 
 
-def _read(body: bytes, pick: Callable[[Any, int], Any]) -> dict[str, list[object]]:
+def _read(body: bytes, pick: Callable[[Any, int], Any], *, only: str | None = None) -> dict[str, list[object]]:
     pa, pq = _pyarrow()
     if len(body) > BODY_LIMIT_BYTES:
         raise InvalidInput(f"a table of {len(body)} bytes is larger than the {BODY_LIMIT_BYTES} that are read")
@@ -100,7 +104,7 @@ def _read(body: bytes, pick: Callable[[Any, int], Any]) -> dict[str, list[object
             page_checksum_verification=False,
         ) as file:
             _require_bearable(pa, file)
-            return _decoded(file, pick)
+            return _decoded(file, pick, [name for name in file.schema_arrow.names if only in {None, name}])
     except (pa.ArrowException, OSError, UnicodeDecodeError, OverflowError, MemoryError) as error:
         raise InvalidInput(f"the table is not valid Parquet: {str(error)[:300]}") from error
 
@@ -131,10 +135,10 @@ def _require_bearable(pa: Any, file: Any) -> None:
         raise InvalidInput(msg, rows=rows, columns=len(names))
 
 
-def _decoded(file: Any, pick: Callable[[Any, int], Any]) -> dict[str, list[object]]:
-    columns: dict[str, list[object]] = {name: [] for name in file.schema_arrow.names}
+def _decoded(file: Any, pick: Callable[[Any, int], Any], names: list[str]) -> dict[str, list[object]]:
+    columns: dict[str, list[object]] = {name: [] for name in names}
     decoded_bytes, rows = 0, 0
-    for batch in file.iter_batches(batch_size=_ROWS_OF_A_GROUP, use_threads=False):
+    for batch in file.iter_batches(batch_size=_ROWS_OF_A_GROUP, use_threads=False, columns=names):
         decoded_bytes += batch.nbytes
         if decoded_bytes > DECODED_LIMIT_BYTES:  # a dictionary of one long text may stand for a million of them
             raise InvalidInput(f"the table unpacks to more than {DECODED_LIMIT_BYTES} bytes")

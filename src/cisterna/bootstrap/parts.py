@@ -19,6 +19,7 @@ from cisterna.adapters.system_clock import SystemClock
 from cisterna.bootstrap.alert_sinks import alert_sinks
 from cisterna.bootstrap.home import Endpoints, Home
 from cisterna.bootstrap.profile_plug import InstalledProfiles, installed_profiles
+from cisterna.bootstrap.sheets import Sheets, sheets_of
 from cisterna.bootstrap.stores import PUBLIC, Keys, Stores
 from cisterna.bootstrap.suites import suite_folders
 from cisterna.bootstrap.zones import Zones
@@ -211,6 +212,11 @@ class Parts:
         from cisterna.adapters.table_parquet import ParquetTables
 
         return ParquetTables()
+
+    @property
+    def sheets(self) -> Sheets:
+        """Plate maps and sample sheets."""
+        return sheets_of(self.settings)
 
     @cached_property
     def meters(self) -> MeterChoice:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -14,8 +15,13 @@ from cisterna.cli.waiting import WaitSeconds, await_work
 from cisterna.domain.errors import InvalidInput
 from cisterna.metadata.by_kind import BY_KIND, by_kind
 from cisterna.metadata.given import read_given
+from cisterna.ports.sample_sheet import SIZE_LIMIT_BYTES
 from cisterna.services.detail import Detail, detail_of
+from cisterna.services.give_samples import SheetGiven, give_samples, look_at_samples
 from cisterna.services.reprocess import request_reprocess
+from cisterna.services.samples import KnownSamples
+
+_LABELS_SHOWN = 12
 
 app = typer.Typer(no_args_is_help=True, help="What is known of a dataset, and saying what is missing.")
 
@@ -30,8 +36,9 @@ def show(identifier: Identifier, *, home: HomeOption = None, as_json: AsJson = F
     rows: list[dict[str, Any]] = [
         {"field": name, "value": value, "origin": origins.get(name, "")}
         for name, value in record.items()
-        if name not in {"origins", *BY_KIND} and value not in (None, "", [], {})
+        if name not in {"origins", "sample_sheet", *BY_KIND} and value not in (None, "", [], {})
     ]
+    rows += _sheet_rows(record.get("sample_sheet"))
     rows += [{"field": one.name, "value": one.value, "origin": origins.get(one.name, "")} for one in by_kind(record)]
     rows += [{"field": name, "value": "missing", "origin": ""} for name in found.metadata_missing]
     document = {"version_id": version_id, "metadata": record, "missing": list(found.metadata_missing)}
@@ -73,6 +80,70 @@ def set_(
     document = {"version_id": asked.version.version_id, "edits": said, "missing": list(after.metadata_missing)}
     still = f"; still missing: {', '.join(after.metadata_missing)}" if after.metadata_missing else ""
     answer(document, as_json=as_json, show=lines(f"{asked.version.version_id} says so{still}"))
+
+
+@app.command()
+def samples(
+    identifier: Identifier,
+    file: Annotated[Path, typer.Argument(help="CSV, TSV, XLSX, a MIHCSME workbook, or a ZIP archive of an ISA-Tab.")],
+    *,
+    reason: Reason,
+    wait_seconds: WaitSeconds = 300.0,
+    dry_run: DryRun = False,
+    home: HomeOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Give a plate map or sample sheet: a revision vN.M keeps the file and is described by it."""
+    given = _sheet(file)
+    with opened(home) as parts:
+        found = detail_of(identifier, catalogue=parts.catalogue, bucket=parts.archive_store.bucket)
+        _, version_id = _record(found)
+        means: dict[str, Any] = {
+            "person": local_person(parts),
+            "catalogue": parts.catalogue,
+            "store": parts.archive_store,
+            "tables": parts.tables,
+            "sheets": parts.sheets.reader,
+        }
+        if dry_run:
+            _show_samples(version_id, look_at_samples(version_id, given, **means), as_json=as_json, would=True)
+            return
+        known = look_at_samples(version_id, given, **means)
+        asked = give_samples(version_id, given, reason=reason, clock=parts.clock, **means)
+        await_work(asked.work.work_id, catalogue=parts.catalogue, wait_seconds=wait_seconds)
+    _show_samples(asked.version.version_id, known, as_json=as_json, would=False)
+
+
+def _sheet_rows(sheet: Any) -> list[dict[str, Any]]:
+    if not isinstance(sheet, dict):
+        return []
+    said = [f"{sheet.get('path')}: {sheet.get('rows')} rows, {sheet.get('wells')} wells", *sheet.get("remarks", ())]
+    return [{"field": "sample_sheet", "value": text, "origin": ""} for text in said]
+
+
+def _sheet(file: Path) -> SheetGiven:
+    """Read the file, but no more of it than a sheet may have."""
+    try:
+        with file.open("rb") as opened_file:
+            return SheetGiven(file.name, opened_file.read(SIZE_LIMIT_BYTES + 1))
+    except OSError as error:
+        raise InvalidInput(f"{file} cannot be read: {error.strerror or error}", path=str(file)) from error
+
+
+def _show_samples(version_id: str, known: KnownSamples, *, as_json: bool, would: bool) -> None:
+    facts = known.facts.model_dump(mode="json", exclude_none=True)
+    sheet = known.sheet.model_dump(mode="json")
+    document = {"version_id": version_id, "sheet": sheet, "samples": facts, "problems": list(known.problems)}
+    kinds = [f"{kind.replace('_', ' ')}: {_labels(terms)}" for kind, terms in facts.items() if isinstance(terms, list)]
+    told = f"{known.sheet.rows:,} rows, {known.sheet.wells:,} wells"
+    begin = f"would say of {version_id}" if would else f"{version_id} says"
+    more = (*(f"Problem: {one}" for one in known.problems), *(f"Noticed: {one}" for one in known.sheet.remarks))
+    answer(document, as_json=as_json, show=lines(f"{begin}: {told}", *filter(None, kinds), *more))
+
+
+def _labels(terms: list[dict[str, Any]]) -> str:
+    named = ", ".join(str(one["label"]) for one in terms[:_LABELS_SHOWN])
+    return named + (f" and {len(terms) - _LABELS_SHOWN:,} more" if len(terms) > _LABELS_SHOWN else "")
 
 
 def _record(found: Detail) -> tuple[dict[str, Any], str]:

@@ -23,6 +23,9 @@ class Facet(StrEnum):
     YEAR = "year"
     LICENCE = "licence"
     ORGANISM = "organism"
+    CELL_LINE = "cell_line"
+    TREATMENT = "treatment"
+    STAIN = "stain"
     SUBJECT = "subject"
     CREATOR = "creator"
     AFFILIATION = "affiliation"
@@ -55,6 +58,9 @@ class PublicContent(Value):
     year: int = Field(ge=0, le=9999)
     subjects: tuple[str, ...] = ()
     organisms: tuple[str, ...] = ()
+    cell_lines: tuple[str, ...] = ()
+    treatments: tuple[str, ...] = ()
+    stains: tuple[str, ...] = ()
     affiliations: tuple[str, ...] = ()
     also: tuple[str, ...] = ()
     file_count: int = Field(ge=0)
@@ -94,6 +100,9 @@ class PublicEntry(Value):
             Facet.YEAR: (f"{content.year:04d}",),
             Facet.LICENCE: (content.licence,),
             Facet.ORGANISM: content.organisms,
+            Facet.CELL_LINE: content.cell_lines,
+            Facet.TREATMENT: content.treatments,
+            Facet.STAIN: content.stains,
             Facet.SUBJECT: content.subjects,
             Facet.CREATOR: content.creators,
             Facet.AFFILIATION: content.affiliations,

@@ -22,6 +22,7 @@ from cisterna.metadata.record import (
     Quality,
     Related,
     SampleFacts,
+    SheetFacts,
 )
 from cisterna.metadata.said import Said
 from cisterna.ports.profile import Described, Plane
@@ -41,6 +42,7 @@ def build_record(
     images: int | None = None,
     acquired_to: datetime | None = None,
     given: Given | None = None,
+    sheet: tuple[SheetFacts, SampleFacts] | None = None,
     steward: Given | None = None,
     model: ModelFacts | None = None,
     related: Sequence[Related] = (),
@@ -66,6 +68,7 @@ def build_record(
         images: How many image files there are.
         acquired_to: When the end of the run was seen.
         given: From `metadata.yaml`.
+        sheet: The sample sheet, and what it says of the samples; it knows them better than `metadata.yaml`.
         steward: What stewards said of this version or the one before it.
         model: For derived data.
         related: Datasets of ours that it stands in relation to.
@@ -80,7 +83,14 @@ def build_record(
     if version.manifest_digest is None:
         msg = f"{version.version_id} has no manifest yet; it is described after it was measured and gated"
         raise IllegalTransition(msg, version_id=version.version_id)
-    said = Said(steward=steward, given=given, project=project, sources=sources, problems=list(problems))
+    said = Said(
+        steward=steward,
+        given=given,
+        sheet=sheet[1] if sheet else None,
+        project=project,
+        sources=sources,
+        problems=list(problems),
+    )
     values = {
         **said.citation(dataset, described),
         **said.credit(),
@@ -90,6 +100,7 @@ def build_record(
         "imaging": said.imaging(described, planes, images),
         "dates": _dates(described, described_at, acquired_to),
         "model": model,
+        "sample_sheet": sheet[0] if sheet else None,
         "relations": tuple(related),
         "quality": _quality(version, findings),
     }

@@ -11,6 +11,7 @@ from pydantic import JsonValue
 
 from cisterna.domain.source_name import ENCODING
 from cisterna.metadata.crate_entity import Entity, Spoken, credited, fact, referred, studied
+from cisterna.metadata.crate_table import TERMS, column_entities, described_tables
 from cisterna.metadata.fact import imaging_facts, kept_facts
 from cisterna.metadata.licence import licence_url
 from cisterna.metadata.listing import DATA_FOLDER, ListedFile, iri_path, media_type
@@ -29,13 +30,15 @@ def crate_json(record: MetadataRecord, files: Sequence[ListedFile]) -> bytes:
     """Write the crate's metadata file: time and memory grow with the number of files, not faster.
 
     The context of RO-Crate 1.2 has a term for SHA-256 and none for SHA-512, in which this archive digests, so the
-    crate declares `sha512` in its own context, as the specification has it for terms of one's own.
+    crate declares `sha512` in its own context, as the specification has it for terms of one's own; so it does with the
+    columns of a table of samples.
 
     Args:
         record: What is described.
         files: All files of the object but the metadata file itself, data below `data/`.
     """
-    context = json.dumps([CONTEXT, {"sha512": _SHA512}], ensure_ascii=False, indent=1)
+    own = {"sha512": _SHA512, **(TERMS if record.sample_sheet else {})}
+    context = json.dumps([CONTEXT, own], ensure_ascii=False, indent=1)
     written = io.BytesIO()
     written.write(f'{{\n "@context": {_indented(context, 1)},\n "@graph": ['.encode())
     # One entity at a time: as one value, the graph of 100,000 files takes 400 MB more.
@@ -74,9 +77,9 @@ def _graph(record: MetadataRecord, files: Sequence[ListedFile]) -> Iterator[Enti
         "hasPart": _references(file.path for file in data),
     }
     held = [] if _parts(record) else [folder]
-    yield from [_descriptor(), root, *held, *_licence(record), *spoken.entities, *facts, *acts, *things]
-    yield from map(_file, ours)
-    yield from map(_file, data)
+    tables, columns = described_tables(record), column_entities(record)
+    yield from [_descriptor(), root, *held, *_licence(record), *spoken.entities, *facts, *acts, *things, *columns]
+    yield from (_file(file) | tables.get(file.path, {}) for file in (*ours, *data))
 
 
 def _descriptor() -> Entity:

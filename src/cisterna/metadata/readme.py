@@ -10,6 +10,7 @@ from cisterna.domain.source_name import ENCODING
 from cisterna.metadata.licence import licence_url
 from cisterna.metadata.listing import ListedFile
 from cisterna.metadata.record import SAMPLE_KINDS, MetadataRecord, missing
+from cisterna.metadata.samples_table import SAMPLES_PATH
 
 FILE_NAME = "README.md"
 CHECKSUMS = "provenance/manifest-sha512.txt"
@@ -95,6 +96,8 @@ def _sample_rows(record: MetadataRecord) -> Iterable[tuple[str, str]]:
         yield kind.replace("_", " ").capitalize(), "; ".join(map(_term_words, getattr(record.samples, kind)))
     if record.samples and record.samples.wells:
         yield "Wells with samples", f"{record.samples.wells:,}"
+    if record.sample_sheet:
+        yield "Table of wells and samples", f"{SAMPLES_PATH}, from {record.sample_sheet.path}"
 
 
 def _funding_words(funding: Funding) -> str:

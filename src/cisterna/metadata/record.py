@@ -31,6 +31,8 @@ class Origin(StrEnum):
     INSTRUMENT = "instrument"
     PROJECT = "project"
     FILE = "metadata.yaml"
+    SHEET = "sample sheet"
+    """A plate map or sample sheet, beside the data or given later."""
     STEWARD = "steward"
     SOURCE = "source"
     """The dataset that this one was derived from."""
@@ -56,6 +58,26 @@ class SampleFacts(Value):
 
 SAMPLE_KINDS = tuple(name for name in SampleFacts.model_fields if name != "wells")
 """The fields of `SampleFacts` that hold terms."""
+
+
+class SheetFacts(Value):
+    """The plate map or sample sheet that was read.
+
+    Attributes:
+        path: Where it lies in the object; of an ISA-Tab its first study file.
+        form: What kind of file it is.
+        rows: Wells or samples that it tells of.
+        wells: Of them, those that are wells.
+        columns: Of the table `metadata/samples.parquet`, which says the same.
+        remarks: What was noticed and does no harm, in words.
+    """
+
+    path: Line
+    form: Line
+    rows: int = Field(ge=1)
+    wells: int = Field(ge=0)
+    columns: tuple[Line, ...] = Field(default=(), max_length=10_000)
+    remarks: tuple[Prose, ...] = ()
 
 
 class Given(Value):
@@ -212,6 +234,7 @@ class MetadataRecord(Value):
     funding: Fundings = ()
     references: References = ()
     samples: SampleFacts | None = None
+    sample_sheet: SheetFacts | None = None
     dates: Dates
     instrument: InstrumentFacts | None = None
     imaging: ImagingFacts | None = None

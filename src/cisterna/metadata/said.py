@@ -45,11 +45,13 @@ class Said:
         *,
         steward: Given | None,
         given: Given | None,
+        sheet: SampleFacts | None = None,
         project: Project | None,
         sources: Sequence[MetadataRecord | None],
         problems: list[str],
     ) -> None:
         self.steward, self.given = steward or Given(), given or Given()
+        self.sheet = sheet
         self.project = project
         self.sources = sources
         self.source = next((source for source in sources if source is not None), None)
@@ -274,7 +276,12 @@ class Said:
     def _sample_words(self) -> list[tuple[Origin, SampleFacts | None]]:
         sources = [source.samples for source in self.sources if source and source.samples]
         inherited = joined_samples(sources)
-        return [(Origin.STEWARD, self.steward.samples), (Origin.FILE, self.given.samples), (Origin.SOURCE, inherited)]
+        return [
+            (Origin.STEWARD, self.steward.samples),
+            (Origin.SHEET, self.sheet),
+            (Origin.FILE, self.given.samples),
+            (Origin.SOURCE, inherited),
+        ]
 
     def _within(self, name: str, values: tuple[T, ...]) -> tuple[T, ...]:
         """Keep to what a record takes; several sources may pass on more."""

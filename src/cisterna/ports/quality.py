@@ -316,6 +316,10 @@ class TableFile(Protocol):
         """Decode the rows from `start` to before `stop`, as far as there are any. Raises `InvalidInput`."""
         ...
 
+    def column(self, body: bytes, name: str) -> list[object]:
+        """Decode one column; empty where the table has none of that name. Raises `InvalidInput`."""
+        ...
+
     def find(self, body: bytes, *, column: str, value: str) -> dict[str, list[object]]:
         """Decode the rows that have this text in this column. Raises `InvalidInput`, also for want of the column."""
         ...

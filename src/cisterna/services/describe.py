@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydantic import JsonValue
 
@@ -33,9 +33,11 @@ from cisterna.ports.inference import ModelCard
 from cisterna.ports.object_store import ObjectStore
 from cisterna.ports.profile import Profile
 from cisterna.ports.quality import TableFile
+from cisterna.ports.sample_sheet import SheetReader, WaitingSheets
 from cisterna.services.archived_look import ArchivedLook
 from cisterna.services.data_manifest import MANIFEST_PATH, load_manifest
 from cisterna.services.parts_look import PartsLook
+from cisterna.services.samples import KnownSamples, SampledRun, samples_of_run, with_kept_sheet
 from cisterna.services.staging import read_staged, stage_files
 from cisterna.services.transition import advance
 
@@ -58,6 +60,7 @@ class _Known:
     related: tuple[Related, ...]
     sources: tuple[MetadataRecord | None, ...]
     before: MetadataRecord | None
+    others: tuple[Version, ...]
     parts: tuple[tuple[Part, Version, Dataset], ...]
 
 
@@ -72,6 +75,8 @@ def describe_version(
     clock: Clock,
     edits: Given | None = None,
     model: ModelCard | None = None,
+    sheets: SheetReader | None = None,
+    waiting: WaitingSheets | None = None,
 ) -> Version:
     """Build the record of a version, stage its serialisations and bring it to `described`.
 
@@ -89,6 +94,8 @@ def describe_version(
         clock: Dates the record.
         edits: What a steward says from now on; what stewards said before goes on unless it is said anew.
         model: For a derived dataset, what is known of the model.
+        sheets: Reads sample sheets, of runs; None reads none, as for a part, whose whole has the sheet.
+        waiting: Sample sheets that were put down before their run.
 
     Raises:
         ChecksumMismatch: The staged manifest is not the one that was measured.
@@ -100,10 +107,20 @@ def describe_version(
     if ORDER.index(known.version.stage) >= ORDER.index(Stage.DESCRIBED):
         return known.version
     require_transition(known.version.stage, Stage.DESCRIBED, version_id=version_id)
+    known = replace(known, version=with_kept_sheet(known.version, known.others))
     manifest = Manifest(files=()) if known.version.parts else _manifest(known, store=store, tables=tables)
     look = _look(known, manifest, store=store, tables=tables)
-    record = _record(known, look, profile=profile, clock=clock, edits=edits, model=model)
-    staged = stage_files(known.version, _files(known.version, record, manifest), dataset=known.dataset, store=store)
+    samples: KnownSamples | None = None
+    problems: list[str] = []
+    if sheets is not None and known.dataset.acquisition_id is not None:
+        run = SampledRun(known.version, known.dataset, look, profile, store=store, tables=tables, waiting=waiting)
+        samples, problems = samples_of_run(run, sheets)
+    record = _record(
+        known, look, profile=profile, clock=clock, edits=edits, model=model, samples=samples, problems=problems
+    )
+    more = samples.files(tables) if samples else {}
+    files = _files(known.version, record, manifest, more=more)
+    staged = stage_files(known.version, files, dataset=known.dataset, store=store)
     described = staged.model_copy(
         update={
             "metadata": record.model_dump(mode="json"),
@@ -161,6 +178,7 @@ def _known(tx: Transaction, version_id: str) -> _Known:
     ]
     return _Known(
         version=version,
+        others=tuple(earlier),
         dataset=dataset,
         findings=tx.datasets.findings(version_id),
         project=tx.projects.get(dataset.project) if dataset.project else None,
@@ -209,10 +227,12 @@ def _record(
     clock: Clock,
     edits: Given | None,
     model: ModelCard | None,
+    samples: KnownSamples | None,
+    problems: Sequence[str],
 ) -> MetadataRecord:
     acquired = known.dataset.acquisition_id is not None
     images = [file.path for file in look.listing.files if profile and profile.is_image(file.path)]
-    said, problems = _given(look) if acquired else (None, [])
+    said, faults = _given(look) if acquired else (None, [])
     own = steward_said(known.before) if known.before else None
     present = _record_of(known.version)
     steward = joined(edits, joined(steward_said(present) if present else None, own))
@@ -227,12 +247,13 @@ def _record(
         images=len(images) if profile else None,
         acquired_to=known.acquisition.completed_at if known.acquisition else None,
         given=said,
+        sheet=(samples.sheet, samples.facts) if samples else None,
         steward=steward,
         model=_model(known.dataset, model),
         related=known.related,
         sources=known.sources,
         findings=known.findings,
-        problems=problems,
+        problems=[*faults, *problems],
     )
 
 
@@ -262,7 +283,9 @@ def _model(dataset: Dataset, card: ModelCard | None) -> ModelFacts | None:
     return ModelFacts(name=name, version=version or None)
 
 
-def _files(version: Version, record: MetadataRecord, manifest: Manifest) -> dict[str, bytes]:
+def _files(
+    version: Version, record: MetadataRecord, manifest: Manifest, *, more: Mapping[str, bytes]
+) -> dict[str, bytes]:
     data = [
         ListedFile(
             path=DATA_FOLDER + entry.path,
@@ -281,6 +304,7 @@ def _files(version: Version, record: MetadataRecord, manifest: Manifest) -> dict
         DATACITE_PATH: _pretty(datacite_document(described)),
         DATACITE_XML_PATH: datacite_xml(described),
         SCHEMA_ORG_PATH: as_script_text(schema_org_document(described)).encode() + b"\n",
+        **more,
     }
     listed = {
         path: ListedFile(path=path, size_bytes=staged.size_bytes, sha512=staged.sha512)

@@ -17,6 +17,8 @@ from cisterna.ports.publisher import PublicRecord
 _VALUE_LIMIT = 200
 """Characters of a value that is counted: what is longer is a sentence."""
 _VALUES_MOST = 200
+_ALSO_MOST = 1_200
+"""Of what only finds a record: a plate of a screen has a thousand treatments. More would be too much for one vector."""
 _Said = Mapping[str, JsonValue]
 
 
@@ -61,8 +63,9 @@ def _is_description(record: PublicRecord) -> bool:
 def _content(record: PublicRecord, address: str) -> PublicContent:
     said = record.metadata
     creators, samples = _entities(said.get("creators")), _entity(said.get("samples"))
-    subjects, organisms = _entities(said.get("subjects")), _entities(samples.get("organisms"))
-    others = [one for kind in SAMPLE_KINDS if kind != "organisms" for one in _entities(samples.get(kind))]
+    subjects = _entities(said.get("subjects"))
+    kinds = {kind: _entities(samples.get(kind)) for kind in SAMPLE_KINDS}
+    of_samples = [one for terms in kinds.values() for one in terms]
     return PublicContent(
         title=cut_line(record.title) or record.pid,
         description=_prose(said.get("description")),
@@ -72,9 +75,12 @@ def _content(record: PublicRecord, address: str) -> PublicContent:
         instrument=_value(_entity(said.get("instrument")).get("name")),
         year=record.published_at.year,
         subjects=_values([*_list(said.get("keywords")), *(one.get("label") for one in subjects)]),
-        organisms=_values(one.get("label") for one in organisms),
+        organisms=_labels(kinds["organisms"]),
+        cell_lines=_labels(kinds["cell_lines"]),
+        treatments=_labels(kinds["treatments"]),
+        stains=_labels(kinds["stains"]),
         affiliations=_values(one.get("affiliation") for one in creators),
-        also=_values(_also(said, creators, [*subjects, *organisms, *others])),
+        also=_values(_also(said, creators, [*subjects, *of_samples]), most=_ALSO_MOST),
         file_count=record.file_count,
         total_bytes=record.total_bytes,
         documents=oai_documents(record, address=address),
@@ -84,8 +90,6 @@ def _content(record: PublicRecord, address: str) -> PublicContent:
 def _also(said: _Said, creators: Sequence[_Said], terms: Sequence[_Said]) -> Iterator[JsonValue]:
     """Give what finds a record and is not shown in a list."""
     yield from (one.get("orcid") for one in creators)
-    for term in terms:
-        yield from (term.get("label"), term.get("curie"))
     instrument = _entity(said.get("instrument"))
     yield from (instrument.get(name) for name in ("model", "manufacturer", "pid"))
     yield from _list(_entity(said.get("imaging")).get("channels"))
@@ -95,6 +99,8 @@ def _also(said: _Said, creators: Sequence[_Said], terms: Sequence[_Said]) -> Ite
     yield from (one.get("name") for one in _entities(said.get("contributors")))
     for one in _entities(said.get("references")):
         yield from (one.get("identifier"), one.get("title"))
+    for name in ("label", "curie"):
+        yield from (term.get(name) for term in terms)
 
 
 def _entity(value: JsonValue) -> _Said:
@@ -109,10 +115,14 @@ def _list(value: JsonValue) -> list[JsonValue]:
     return value if isinstance(value, list) else []
 
 
-def _values(values: Iterable[JsonValue]) -> tuple[str, ...]:
+def _labels(terms: Sequence[_Said]) -> tuple[str, ...]:
+    return _values(one.get("label") for one in terms)
+
+
+def _values(values: Iterable[JsonValue], *, most: int = _VALUES_MOST) -> tuple[str, ...]:
     """Give each value once, cleaned; of very many the first."""
     cleaned = dict.fromkeys(filter(None, map(_value, values)))
-    return tuple(cleaned)[:_VALUES_MOST]
+    return tuple(cleaned)[:most]
 
 
 def _value(value: JsonValue) -> str | None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from cisterna.domain.account import Account
 from cisterna.domain.base import Value
 from cisterna.domain.dataset import ORDER, Dataset, Stage, StagedFile, Version, version_id
+from cisterna.domain.digest import sha256_of, sha512_of
 from cisterna.domain.errors import Conflict, Forbidden, IllegalTransition, InvalidInput
 from cisterna.domain.permission import may_reprocess
 from cisterna.domain.project import Project, ViewFormat
@@ -22,6 +25,8 @@ from cisterna.services.work_request import request_work
 FROM_STAGES: tuple[Stage, ...] = (Stage.MEASURED, Stage.GATED, Stage.DESCRIBED)
 """The stages that can be done again; what comes after them follows."""
 
+_UPLOAD = timedelta(seconds=1)
+"""What is staged is on record before it is in the store: work that needs a sheet waits so long for its upload."""
 _BEFORE = {Stage.MEASURED: Stage.DETECTED, Stage.GATED: Stage.MEASURED, Stage.DESCRIBED: Stage.GATED}
 _KEPT = {
     Stage.MEASURED: frozenset[str](),
@@ -58,6 +63,7 @@ def request_reprocess(
     model: str | None = None,
     convert: ViewFormat | None = None,
     edits: Given | None = None,
+    sheet: tuple[str, bytes] | None = None,
     person: str,
     reason: str,
     catalogue: Catalogue,
@@ -75,6 +81,8 @@ def request_reprocess(
         model: Name of an admitted model; its result is a derived dataset.
         convert: The form in which the images are to be written once more, as a derived dataset.
         edits: What is said of the data from now on; the revision is described anew with it.
+        sheet: Path and bytes of a sample sheet that the revision names; whoever asks uploads it to the place that the
+            revision gives it.
         person: Account name of a researcher of the project, or its owner.
         reason: In words; it becomes the revision's cause.
         catalogue: Where it is recorded.
@@ -94,16 +102,17 @@ def request_reprocess(
     derived = {name: one for name, one in (("model", model), ("format", convert)) if one is not None}
     if len(derived) + (from_stage is not None) > 1:
         raise InvalidInput("give a stage, a model or a form, one of them: what is derived is a dataset of its own")
-    if edits is not None and (derived or from_stage not in {None, Stage.DESCRIBED}):
+    is_edit = edits is not None or sheet is not None
+    if is_edit and (derived or from_stage not in {None, Stage.DESCRIBED}):
         raise InvalidInput("an edit of metadata describes the version anew; it goes with nothing else")
-    begin = from_stage or (Stage.DESCRIBED if edits is not None else Stage.GATED)
+    begin = from_stage or (Stage.DESCRIBED if is_edit else Stage.GATED)
     if begin not in FROM_STAGES:
         names = ", ".join(stage.value for stage in FROM_STAGES)
         raise InvalidInput(f"'{begin.value}' cannot be done again; name one of: {names}", stage=begin.value)
     with catalogue.begin() as tx:
         account = require_account(tx, person)
         base, dataset, project = visible_version(tx, version, account)
-        _require_allowed(account, base, project)
+        require_may_reprocess(account, base, project)
         if model is not None:
             require_free(tx, base)
         if derived:
@@ -111,7 +120,7 @@ def request_reprocess(
             asked = {**derived, "person": person, "reason": words}
             work = _ask_to_derive(tx, base, dataset, asked=asked, clock=clock)
             return Reprocessing(version=base, work=work)
-        opened = _open_revision(tx, base, dataset, begin=begin, person=person, reason=words, clock=clock)
+        opened = _open_revision(tx, base, dataset, begin=begin, sheet=sheet, person=person, reason=words, clock=clock)
         work = request_work(
             tx,
             WorkKind.REPROCESS,
@@ -125,12 +134,14 @@ def request_reprocess(
                 "edits": edits.model_dump(mode="json", exclude_none=True) if edits is not None else None,
             },
             fairness=dataset.instrument or "",
+            not_before=clock.now() + _UPLOAD if sheet is not None else None,
             clock=clock,
         )
         return Reprocessing(version=opened, work=work)
 
 
-def _require_allowed(account: Account, base: Version, project: Project | None) -> None:
+def require_may_reprocess(account: Account, base: Version, project: Project | None) -> None:
+    """Refuse somebody who may not ask for it, and a version that is not archived yet."""
     if not may_reprocess(account, project):
         msg = f"{account.name} may not ask for {base.version_id} to be processed again; a researcher of the project may"
         raise Forbidden(msg, person=account.name, version_id=base.version_id)
@@ -140,7 +151,15 @@ def _require_allowed(account: Account, base: Version, project: Project | None) -
 
 
 def _open_revision(
-    tx: Transaction, base: Version, dataset: Dataset, *, begin: Stage, person: str, reason: str, clock: Clock
+    tx: Transaction,
+    base: Version,
+    dataset: Dataset,
+    *,
+    begin: Stage,
+    sheet: tuple[str, bytes] | None,
+    person: str,
+    reason: str,
+    clock: Clock,
 ) -> Version:
     tx.datasets.lock(dataset.dataset_id)  # of two who ask at once the second sees the first one's revision
     require_not_given_up(tx, base)
@@ -158,6 +177,7 @@ def _open_revision(
     now = clock.now()
     next_ocfl = 1 + max(one.ocfl_version or 0 for one in siblings)
     is_judged = begin is Stage.DESCRIBED
+    staging = None if begin is Stage.MEASURED else f"v{next_ocfl}/content/{clock.new_id()}"
     opened = tx.datasets.add_version(
         Version(
             version_id=identifier,
@@ -170,8 +190,8 @@ def _open_revision(
             submitter=person,
             cause=reason,
             source_fingerprint=base.source_fingerprint,
-            staging=None if begin is Stage.MEASURED else f"v{next_ocfl}/content/{clock.new_id()}",
-            staged=_kept(base, begin),
+            staging=staging,
+            staged=_kept(base, begin) | (_named_sheet(*sheet, staging=staging) if sheet and staging else {}),
             manifest_digest=None if begin is Stage.MEASURED else base.manifest_digest,
             file_count=base.file_count,
             total_bytes=base.total_bytes,
@@ -219,6 +239,13 @@ def _kept(base: Version, begin: Stage) -> dict[str, StagedFile]:
     if begin is Stage.DESCRIBED:
         return {path: file for path, file in base.staged.items() if path.startswith(("quality/", "provenance/"))}
     return {path: file for path, file in base.staged.items() if path in _KEPT[begin]}
+
+
+def _named_sheet(path: str, body: bytes, *, staging: str) -> dict[str, StagedFile]:
+    digest = sha512_of(body)
+    content_path = f"{staging}/{digest[:40]}"
+    named = StagedFile(content_path=content_path, sha512=digest, size_bytes=len(body), sha256=sha256_of(body))
+    return {path: named}
 
 
 def _ask_to_derive(tx: Transaction, base: Version, dataset: Dataset, *, asked: dict[str, str], clock: Clock) -> Work:

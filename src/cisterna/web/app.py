@@ -38,6 +38,7 @@ from cisterna.web import (
     release_page,
     removal_api,
     removal_page,
+    samples_page,
     shadow_page,
     trend_page,
     verify_page,
@@ -81,6 +82,7 @@ def create_app(parts: WebParts) -> FastAPI:
         list_page,
         dataset_page,
         dataset_file,
+        samples_page,
         quality_page,  # after the files, whose paths may end in the same word
         project_page,
         people_page,

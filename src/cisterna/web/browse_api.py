@@ -43,6 +43,9 @@ class PublicDataset(BaseModel):
     data_type: str | None
     instrument: str | None
     organisms: tuple[str, ...]
+    cell_lines: tuple[str, ...]
+    treatments: tuple[str, ...]
+    stains: tuple[str, ...]
     subjects: tuple[str, ...]
     file_count: int
     total_bytes: int

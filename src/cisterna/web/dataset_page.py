@@ -35,6 +35,7 @@ from cisterna.web.metadata_rows import metadata_rows
 from cisterna.web.parts import WebParts
 from cisterna.web.release_page import release_context
 from cisterna.web.removal_page import removal_context
+from cisterna.web.samples_view import samples_context
 from cisterna.web.signed import FormPerson, Parts, Person
 from cisterna.web.view import page
 from cisterna.web.wording import TEXT, say
@@ -107,6 +108,7 @@ def show_dataset(
         "failed": [work for work in found.work if work.state is WorkState.FAILED],
         "fields": metadata_rows(found.shown),
         "history": history(found.history),
+        **samples_context(parts, found),
         **_images(parts, found),
         **_files(parts, found),
         **_what_may(parts, found, person.account),

@@ -13,6 +13,7 @@ from cisterna.ports.object_store import ObjectStore
 from cisterna.ports.password import Passwords
 from cisterna.ports.publisher import PublicFile, PublicRecord, PublicShelf, Publisher
 from cisterna.ports.quality import SuiteDesk, TableFile
+from cisterna.ports.sample_sheet import SheetReader
 from cisterna.services.erase_plan import SurveySite
 from cisterna.services.public_files import FileLists
 from cisterna.services.report_trend import Baselines
@@ -59,6 +60,7 @@ class WebParts:
         models: Names the admitted models, for the form that asks for one.
         baselines: Gives the rules of a data type's suite that ask what was usual, for charts.
         suites: Where suites are tried.
+        sheets: Reads plate maps and sample sheets.
         upload_limit_bytes: Largest body of a request.
         senders: Who may send hints, by name.
         hint_count: What became of those.
@@ -82,6 +84,7 @@ class WebParts:
     archived: ArchivedDigests
     survey: SurveySite
     end_of_life: CatalogueEndOfLife
+    sheets: SheetReader
     site_name: str = "Cisterna"
     contact: str = "cisterna@localhost.invalid"
     release_copies: int = 2

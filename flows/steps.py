@@ -100,6 +100,7 @@ def describe(version_id: str) -> Version:
         model=core.inference.card(model.partition("@")[0]) if model else None,
         clock=core.clock,
         edits=_edits(held.current().work),
+        vocabulary=core.vocabulary,
     )
 
 

@@ -16,6 +16,7 @@ from cisterna.metadata.by_kind import BY_KIND, by_kind
 from cisterna.metadata.given import read_given
 from cisterna.services.detail import Detail, detail_of
 from cisterna.services.reprocess import request_reprocess
+from cisterna.services.vocabulary import given_terms, require_terms
 
 app = typer.Typer(no_args_is_help=True, help="What is known of a dataset, and saying what is missing.")
 
@@ -56,6 +57,7 @@ def set_(
     with opened(home) as parts:
         found = detail_of(identifier, catalogue=parts.catalogue, bucket=parts.archive_store.bucket)
         _, version_id = _record(found)
+        require_terms(given_terms(edits), vocabulary=parts.vocabulary)
         if dry_run:
             document = {"version_id": version_id, "edits": said}
             answer(document, as_json=as_json, show=lines(f"would say of {version_id}: {', '.join(said)}"))
@@ -70,9 +72,12 @@ def set_(
         )
         await_work(asked.work.work_id, catalogue=parts.catalogue, wait_seconds=wait_seconds)
         after = detail_of(asked.version.version_id, catalogue=parts.catalogue, bucket=parts.archive_store.bucket)
-    document = {"version_id": asked.version.version_id, "edits": said, "missing": list(after.metadata_missing)}
-    still = f"; still missing: {', '.join(after.metadata_missing)}" if after.metadata_missing else ""
-    answer(document, as_json=as_json, show=lines(f"{asked.version.version_id} says so{still}"))
+    record, _ = _record(after)
+    notes = [str(one) for one in record.get("notes") or ()]
+    missing = list(after.metadata_missing)
+    document = {"version_id": asked.version.version_id, "edits": said, "missing": missing, "notes": notes}
+    still = f"; still missing: {', '.join(missing)}" if missing else ""
+    answer(document, as_json=as_json, show=lines(f"{asked.version.version_id} says so{still}", *notes))
 
 
 def _record(found: Detail) -> tuple[dict[str, Any], str]:

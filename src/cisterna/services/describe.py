@@ -33,6 +33,7 @@ from cisterna.ports.inference import ModelCard
 from cisterna.ports.object_store import ObjectStore
 from cisterna.ports.profile import Profile
 from cisterna.ports.quality import TableFile
+from cisterna.ports.vocabulary import Vocabulary
 from cisterna.services.archived_look import ArchivedLook
 from cisterna.services.data_manifest import MANIFEST_PATH, load_manifest
 from cisterna.services.parts_look import PartsLook
@@ -72,6 +73,7 @@ def describe_version(
     clock: Clock,
     edits: Given | None = None,
     model: ModelCard | None = None,
+    vocabulary: Vocabulary | None = None,
 ) -> Version:
     """Build the record of a version, stage its serialisations and bring it to `described`.
 
@@ -89,6 +91,7 @@ def describe_version(
         clock: Dates the record.
         edits: What a steward says from now on; what stewards said before goes on unless it is said anew.
         model: For a derived dataset, what is known of the model.
+        vocabulary: Judges terms; what is wrong with one is told and keeps no byte from the archive.
 
     Raises:
         ChecksumMismatch: The staged manifest is not the one that was measured.
@@ -102,7 +105,7 @@ def describe_version(
     require_transition(known.version.stage, Stage.DESCRIBED, version_id=version_id)
     manifest = Manifest(files=()) if known.version.parts else _manifest(known, store=store, tables=tables)
     look = _look(known, manifest, store=store, tables=tables)
-    record = _record(known, look, profile=profile, clock=clock, edits=edits, model=model)
+    record = _record(known, look, profile=profile, clock=clock, edits=edits, model=model, vocabulary=vocabulary)
     staged = stage_files(known.version, _files(known.version, record, manifest), dataset=known.dataset, store=store)
     described = staged.model_copy(
         update={
@@ -207,6 +210,7 @@ def _record(
     clock: Clock,
     edits: Given | None,
     model: ModelCard | None,
+    vocabulary: Vocabulary | None,
 ) -> MetadataRecord:
     acquired = known.dataset.acquisition_id is not None
     images = [file.path for file in look.listing.files if profile and profile.is_image(file.path)]
@@ -231,6 +235,7 @@ def _record(
         sources=known.sources,
         findings=known.findings,
         problems=problems,
+        vocabulary=vocabulary,
     )
 
 

@@ -13,6 +13,7 @@ from cisterna.ports.object_store import ObjectStore
 from cisterna.ports.password import Passwords
 from cisterna.ports.publisher import PublicFile, PublicRecord, PublicShelf, Publisher
 from cisterna.ports.quality import SuiteDesk, TableFile
+from cisterna.ports.vocabulary import Vocabulary
 from cisterna.services.erase_plan import SurveySite
 from cisterna.services.public_files import FileLists
 from cisterna.services.report_trend import Baselines
@@ -57,6 +58,7 @@ class WebParts:
         models: Names the admitted models, for the form that asks for one.
         baselines: Gives the rules of a data type's suite that ask what was usual, for charts.
         suites: Where suites are tried.
+        vocabulary: Where terms are looked up.
         upload_limit_bytes: Largest body of a request.
         senders: Who may send hints, by name.
         hint_count: What became of those.
@@ -76,6 +78,7 @@ class WebParts:
     hosts: Sequence[str] = ("127.0.0.1", "localhost", "[::1]")
     archived: ArchivedDigests
     survey: SurveySite
+    vocabulary: Vocabulary
     end_of_life: CatalogueEndOfLife
     site_name: str = "Cisterna"
     contact: str = "cisterna@localhost.invalid"

@@ -1,0 +1,156 @@
+"""Gathers what vocabularies are here: the facility's folder, the lists that come with Cisterna, and packages."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import re
+import sqlite3
+import tempfile
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from cisterna.adapters.term_edam import edam_facts, edam_terms
+from cisterna.adapters.term_index import FORMAT, TermIndex, write_index
+from cisterna.adapters.term_obo import OboFile
+from cisterna.adapters.term_taxa import installed_taxonomy
+from cisterna.domain.errors import InvalidInput
+from cisterna.ports.vocabulary import SourceFacts, Term, TermSource
+
+_MOST_FILES = 200
+
+
+class Shelf:
+    """Sources by the files they come from; a file that is new, changed or gone counts from the next question on.
+
+    Args:
+        own: Folder into which the facility drops OBO files; it need not be there.
+        shipped: Folder of ours; a file of the facility's stands in place of ours of the same name.
+        indexes: Folder for what was read of files, kept so that each is read once.
+        look_seconds: For how long a look into the folders holds.
+    """
+
+    def __init__(self, *, own: Path, shipped: Path, indexes: Path, look_seconds: float = 1.0) -> None:
+        self._own, self._shipped, self._indexes = own, shipped, indexes
+        self._look_seconds, self._looked_at = look_seconds, -float("inf")
+        self._lock = threading.Lock()
+        self._seen: object = None
+        self._open: dict[str, TermIndex] = {}
+        self._packages: list[TermSource] | None = None
+        self._sources: list[TermSource] = []
+        self._faults: list[str] = []
+
+    def sources(self) -> Sequence[TermSource]:
+        """Give those that can be used."""
+        self._look()
+        return self._sources
+
+    def faults(self) -> Sequence[str]:
+        """Say which cannot be used, and why."""
+        self._look()
+        return self._faults
+
+    def _look(self) -> None:
+        with self._lock:
+            if time.monotonic() - self._looked_at < self._look_seconds:
+                return
+            files, fault = self._files()
+            self._looked_at = time.monotonic()
+            if (seen := (files, fault)) == self._seen:
+                return
+            faults = [fault] if fault else []
+            sources: list[TermSource] = []
+            opened: dict[str, TermIndex] = {}
+            for path, mark in files.items():
+                try:
+                    opened[mark] = self._open.get(mark) or self._index_of(path, mark)
+                except InvalidInput as refusal:
+                    faults.append(str(refusal))
+                except (OSError, sqlite3.Error) as error:
+                    faults.append(f"the vocabulary {path} cannot be used ({error}); see to {self._indexes}")
+                else:
+                    sources.append(opened[mark])
+            self._open, self._faults, self._seen = opened, faults, seen
+            self._sources = [*sources, *self._of_packages(faults)]
+
+    def _files(self) -> tuple[Mapping[Path, str], str | None]:
+        """Find the files, the facility's first, each with a mark that another content of it does not have."""
+        fault = None
+        found: dict[str, Path] = {}
+        for folder in (self._own, self._shipped):
+            try:
+                names = sorted(path.name for path in folder.iterdir() if path.suffix == ".obo" and path.is_file())
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                fault = f"the folder of vocabularies {folder} cannot be read ({error.strerror}); mend that"
+                continue
+            if len(names) > _MOST_FILES:
+                fault = f"{folder} holds {len(names):,} vocabularies and the first {_MOST_FILES} are read"
+            for name in names[:_MOST_FILES]:
+                found.setdefault(name, folder / name)
+        return {path: _mark(path) for path in found.values()}, fault
+
+    def _index_of(self, path: Path, mark: str) -> TermIndex:
+        file = self._indexes / f"{mark}.sqlite"
+        if not file.exists():
+            obo = OboFile(path, is_own=path.parent == self._own)
+            self._write(file, obo.facts, obo.terms())
+        return TermIndex(file)
+
+    def _write(self, file: Path, facts: SourceFacts, terms: Iterable[Term]) -> None:
+        """Write an index in one step; of several processes that miss it, one writes and the others wait."""
+        self._indexes.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with _alone(self._indexes / "lock"):
+            if file.exists():
+                return
+            self._clear(file)
+            handle, name = tempfile.mkstemp(dir=self._indexes, suffix=".part")
+            os.close(handle)
+            try:
+                write_index(Path(name), facts, terms)
+                Path(name).replace(file)
+            finally:
+                Path(name).unlink(missing_ok=True)
+
+    def _clear(self, file: Path) -> None:
+        """Remove what a killed writer left, and the index of what the file held before."""
+        stem = file.stem.rpartition("-")[0]
+        for other in self._indexes.iterdir():
+            is_old = re.fullmatch(rf"{re.escape(stem)}-[0-9a-f]{{16}}\.sqlite", other.name)
+            if is_old or other.suffix == ".part":
+                other.unlink(missing_ok=True)
+
+    def _of_packages(self, faults: list[str]) -> Sequence[TermSource]:
+        if self._packages is None:
+            facts = edam_facts()
+            file = self._indexes / f"edam-{facts.released}-{FORMAT}.sqlite"
+            self._packages = []
+            try:
+                self._write(file, facts, edam_terms())
+                self._packages.append(TermIndex(file))
+            except (OSError, sqlite3.Error) as error:
+                faults.append(f"EDAM cannot be used ({error}); see to {self._indexes}")
+            if (taxonomy := installed_taxonomy()) is not None:
+                self._packages.append(taxonomy)
+        return self._packages
+
+
+def _mark(path: Path) -> str:
+    try:
+        state = path.stat()
+    except OSError:
+        return f"gone-{hashlib.sha256(os.fsencode(path)).hexdigest()[:16]}"
+    told = f"{path.absolute()}:{state.st_size}:{state.st_mtime_ns}:{state.st_ino}:{FORMAT}"
+    return f"{path.stem[:40]}-{hashlib.sha256(told.encode('utf-8', 'surrogateescape')).hexdigest()[:16]}"
+
+
+@contextlib.contextmanager
+def _alone(lock: Path) -> Iterator[None]:
+    with lock.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -83,7 +83,10 @@ class OboFile:
 
     def _read(self, frame: Any) -> Iterator[Term]:
         identifier = self._spelled(str(frame.id))
-        label, synonyms, obsolete, replaced, merged = None, [], False, [], []
+        label, obsolete = None, False
+        synonyms: list[str | None] = []
+        replaced: list[str | None] = []
+        merged: list[str | None] = []
         for clause in frame:
             match clause.raw_tag():
                 case "name":

@@ -28,7 +28,6 @@ from cisterna.ports.profile import Described, Plane
 from cisterna.ports.vocabulary import Vocabulary
 
 _CHECKS_KEPT = 200
-_NOTES_KEPT = 200
 
 
 def build_record(
@@ -110,7 +109,7 @@ def build_record(
         total_bytes=version.total_bytes,
         origins=origins,
         problems=tuple(cut_prose(problem) or "a problem without words" for problem in told),
-        notes=tuple(filter(None, map(cut_prose, said.notes[:_NOTES_KEPT]))),
+        notes=tuple(filter(None, map(cut_prose, said.notes))),
         **values,
     )
 

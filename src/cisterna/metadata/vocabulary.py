@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from itertools import zip_longest
 from typing import assert_never
 
@@ -16,8 +15,8 @@ from cisterna.ports.vocabulary import Judgement, PrefixRegistry, SourceFacts, St
 SUGGESTED = 3
 """Terms that are offered in place of a wrong one."""
 _SHOWN = 80
-_SUGGESTED_FOR = 20
-"""Wrong terms of a record for which others are looked for; of a list of thousands it would take long."""
+_TOLD = 20
+"""Terms of a field that something is said of, and that others are looked for in place of."""
 
 
 def folded(text: str) -> str:
@@ -150,37 +149,42 @@ class TermDesk:
     def __init__(self, vocabulary: Vocabulary, *, problems: list[str], notes: list[str]) -> None:
         self._vocabulary = vocabulary
         self._problems, self._notes = problems, notes
-        self._wrong = 0
 
     def judged(self, terms: Iterable[Subject], *, place: str) -> tuple[Subject, ...]:
         """Take each term once, and of a wrong one the words alone: what is no term must not go out as one."""
-        return tuple(dict.fromkeys(self._judged(one, place) for one in terms))
+        wrong: list[str] = []
+        notes: list[str] = []
+        kept = tuple(dict.fromkeys(self._judged(one, wrong, notes) for one in terms))
+        self._problems += _first(f"{place}, not used as a term", wrong)
+        self._notes += _first(place, notes)
+        return kept
 
-    def _judged(self, one: Subject, place: str) -> Subject:
-        if one.curie is None:
-            with suppress(CisternaError):
-                self._offer(one.label, place)
-            return one
-        suggest = self._wrong < _SUGGESTED_FOR
+    def _judged(self, one: Subject, wrong: list[str], notes: list[str]) -> Subject:
         try:
-            judgement = self._vocabulary.judge(one.curie, one.label, suggest=suggest)
+            if one.curie is None:
+                notes += self._offered(one.label)
+                return one
+            judgement = self._vocabulary.judge(one.curie, one.label, suggest=len(wrong) < _TOLD)
         except CisternaError as fault:  # a vocabulary that is out of order keeps no data from the archive
-            self._notes.append(f"{place}: {one.curie} is not checked: {fault}")
+            notes += [f"{one.curie} is not checked: {fault}"] if one.curie else []
             return one
         words = judged_words(judgement, one.label)
         if judgement.standing.is_wrong:
-            self._wrong += 1
-            self._problems.append(f"{place}, not used as a term: {words}")
+            wrong.append(words)
             return Subject(label=one.label)
-        if words:
-            self._notes.append(f"{place}: {words}")
+        notes += [words] if words else []
         return one
 
-    def _offer(self, label: str, place: str) -> None:
+    def _offered(self, label: str) -> list[str]:
         """Offer the term of words that have one; it is never added by itself, since the words may mean another."""
-        if found := self._vocabulary.named(label):
-            offered = " or ".join(f"'{term.line}'" for term in found)
-            self._notes.append(f"{place}: '{shorten(label, _SHOWN)}' has a term; to name it, say {offered}")
+        offered = " or ".join(f"'{term.line}'" for term in self._vocabulary.named(label))
+        return [f"'{shorten(label, _SHOWN)}' has a term; to name it, say {offered}"] if offered else []
+
+
+def _first(place: str, told: Sequence[str]) -> list[str]:
+    """Give the first of what is told of a place; of a list of thousands nobody reads all."""
+    more = [f"{place}: and {len(told) - _TOLD:,} more of these"] if len(told) > _TOLD else []
+    return [*(f"{place}: {words}" for words in told[:_TOLD]), *more]
 
 
 def _instead(judgement: Judgement) -> str:

@@ -69,13 +69,12 @@ class MemoryTerms:
 
 
 class MemoryPrefixes:
-    """A registry that knows NCBITaxon, FBbi and UBERON, whose identifiers are digits."""
+    """A registry of four vocabularies, whose identifiers are digits."""
 
     def find(self, prefix: str) -> PrefixFacts | None:
-        """Return one of the three."""
-        known = {"ncbitaxon": ("NCBITaxon", "9606"), "fbbi": ("FBbi", "00000251"), "uberon": ("UBERON", "0000955")}
-        found = known.get(prefix.casefold())
-        return PrefixFacts(prefix=found[0], name=found[0], example=found[1]) if found else None
+        """Return one of the four."""
+        known = {one.prefix.casefold(): one for one in _PREFIXES}
+        return known.get(prefix.casefold())
 
     def allows(self, prefix: str, identifier: str) -> bool:
         """Tell whether the identifier is digits."""
@@ -83,7 +82,18 @@ class MemoryPrefixes:
 
     def near(self, prefix: str) -> Sequence[str]:
         """Name the one that begins with the same letter."""
-        return [one for one in ("NCBITaxon", "FBbi", "UBERON") if one[0].casefold() == prefix[:1].casefold()]
+        return [one.prefix for one in _PREFIXES if len(prefix) > 2 and one.prefix.startswith(prefix[:2])]
+
+
+_PREFIXES = tuple(
+    PrefixFacts(prefix=prefix, name=prefix, example=example)
+    for prefix, example in (
+        ("NCBITaxon", "9606"),
+        ("FBbi", "00000251"),
+        ("UBERON", "0000955"),
+        ("UO", "0000017"),
+    )
+)
 
 
 class MemoryShelf:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import subprocess
 import sys
 import threading
@@ -130,6 +131,15 @@ def test_a_file_that_cannot_be_read_is_told_and_leaves_the_others(own: Path, ind
     assert "worse.obo is no OBO in line 1" in shelf.faults()[1]
     assert Vocabularies(shelf, prefixes=PREFIXES).look_up("FARM:1") is not None
     assert not list(indexes.glob("*.part"))
+
+
+def test_a_home_that_was_not_there_is_its_owners_alone(own: Path, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+
+    assert a_shelf(own, home / "vocabulary").faults() == []
+
+    assert [stat.filemode(path.stat().st_mode) for path in (home, home / "vocabulary")] == ["drwx------"] * 2
+    assert {stat.filemode(path.stat().st_mode) for path in (home / "vocabulary").glob("*.sqlite")} == {"-rw-------"}
 
 
 def test_an_index_that_is_no_database_is_told(own: Path, tmp_path: Path) -> None:

@@ -148,8 +148,8 @@ class TermIndex:
 
 
 def _range(begin: str) -> tuple[str, str]:
-    """Give the bounds of all texts that begin so."""
-    return begin, begin + "\U0010ffff"
+    """Give the bounds of all texts that begin so; a single letter is a word of its own, or it would be half of all."""
+    return begin, begin + ("\U0010ffff" if len(begin) > 1 else "\0")
 
 
 def _shortest(terms: Sequence[Term]) -> Sequence[Term]:

@@ -104,7 +104,8 @@ class Shelf:
 
     def _write(self, file: Path, facts: SourceFacts, terms: Iterable[Term]) -> None:
         """Write an index in one step; of several processes that miss it, one writes and the others wait."""
-        self._indexes.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in (self._indexes.parent, self._indexes):  # the first may be a home that is not there yet
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with _alone(self._indexes / "lock"):
             if file.exists():
                 return

@@ -41,7 +41,7 @@ class Vocabularies:
         """Say what is known of a term with the words beside it."""
         term = self.look_up(curie)
         if term is None:
-            absent = self._judge_absent(curie)
+            absent = self._judge_absent(curie, suggest=suggest)
             return self._with_suggestions(absent, label) if suggest and absent.standing.is_wrong else absent
         told = Judgement(curie=curie, standing=Standing.KNOWN, term=term, source=_source(term.source, term.released))
         if term.obsolete:
@@ -89,7 +89,7 @@ class Vocabularies:
                     found.setdefault(term.curie.casefold(), term)
         return tuple(found.values())[:SUGGESTED]
 
-    def _judge_absent(self, curie: str) -> Judgement:
+    def _judge_absent(self, curie: str, *, suggest: bool) -> Judgement:
         prefix, _, identifier = curie.partition(":")
         deciding = next((source.facts for source in self._shelf.sources() if source.decides(curie)), None)
         if deciding is not None:
@@ -101,8 +101,8 @@ class Vocabularies:
             return Judgement(curie=curie, standing=Standing.MALFORMED, hint=hint)
         own = {one.casefold() for facts in self.sources() for one in facts.prefixes}
         if registered is None and prefix.casefold() not in own:
-            near = " or ".join(self._prefixes.near(prefix)[:SUGGESTED])
-            return Judgement(curie=curie, standing=Standing.NO_PREFIX, hint=near)
+            near = self._prefixes.near(prefix)[:SUGGESTED] if suggest else ()
+            return Judgement(curie=curie, standing=Standing.NO_PREFIX, hint=" or ".join(near))
         return Judgement(curie=curie, standing=Standing.UNCHECKED)
 
     def _with_suggestions(self, judgement: Judgement, label: str) -> Judgement:

@@ -48,18 +48,19 @@ def require_terms(placed: Iterable[Placed], *, vocabulary: Vocabulary | None) ->
     """
     if vocabulary is None:
         return
-    faults = [f"{place}: {words}" for place, one in placed if (words := _fault(one, vocabulary))]
+    faults: list[str] = []
+    for place, one in placed:
+        if one.curie is not None and (words := _fault(one.curie, one.label, vocabulary, suggest=len(faults) < _TOLD)):
+            faults.append(f"{place}: {words}")
     if faults:
         more = f"; and {len(faults) - _TOLD} more" if len(faults) > _TOLD else ""
         msg = f"{'; '.join(faults[:_TOLD])}{more}"
         raise InvalidInput(msg, faults=faults[:_TOLD])
 
 
-def _fault(one: Subject, vocabulary: Vocabulary) -> str:
-    if one.curie is None:
-        return ""
+def _fault(curie: str, label: str, vocabulary: Vocabulary, *, suggest: bool) -> str:
     try:
-        judgement = vocabulary.judge(one.curie, one.label)
+        judgement = vocabulary.judge(curie, label, suggest=suggest)
     except CisternaError:  # a vocabulary that is out of order bars nobody; the description says that it was not asked
         return ""
-    return judged_words(judgement, one.label) if judgement.standing.is_wrong else ""
+    return judged_words(judgement, label) if judgement.standing.is_wrong else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,8 +23,14 @@ from tests.web.site import Site
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("home")
     (folder / "vocabularies").mkdir()
-    (folder / "vocabularies" / "farm.obo").write_text("ontology: farm\n\n[Term]\nid: FARM:1\nname: barn owl\n", "utf-8")
+    drop(folder / "vocabularies" / "farm.obo", "ontology: farm\n\n[Term]\nid: FARM:1\nname: barn owl\n")
     return folder
+
+
+def drop(file: Path, text: str) -> None:
+    """Write a file that has rested for long."""
+    file.write_text(text, "utf-8")
+    os.utime(file, (1, 1))
 
 
 def answered(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, Any]:
@@ -71,7 +78,7 @@ def test_the_list_names_the_folder_and_what_cannot_be_used(home: Path, capsys: p
     assert {"farm.obo", "fbbi.obo", "edam-ontology"} <= {one["name"] for one in told["sources"]}
 
     bad = home / "vocabularies" / "bad.obo"
-    bad.write_text("<html>", "utf-8")
+    drop(bad, "<html>")
     code, told = answered(capsys, "vocabulary", "list", "--home", str(home))
     bad.unlink()
 

@@ -28,13 +28,14 @@ def terms(folder: Path, body: str, *, head: str = HEAD) -> list[Term]:
 
 def test_a_term_is_read_with_its_synonyms_and_what_has_become_of_others(tmp_path: Path) -> None:
     body = (
-        '\n[Term]\nid: FARM:1\nname: barn owl\nsynonym: "Tyto alba" EXACT []\nsynonym: "owl" BROAD []\nalt_id: FARM:7\n'
+        '\n[Term]\nid: FARM:1\nname: barn owl\nsynonym: "Tyto alba" EXACT []\nsynonym: "owl" BROAD []\n'
+        'synonym: "screech" RELATED []\nalt_id: FARM:7\n'
         "\n[Term]\nid: FARM:2\nname: old owl\nis_obsolete: true\nreplaced_by: FARM:1\nconsider: FARM:3\n"
         "\n[Typedef]\nid: part_of\nname: part of\n"
     )
 
     assert terms(tmp_path, body) == [
-        Term(curie="FARM:1", label="barn owl", synonyms=("Tyto alba", "owl")),
+        Term(curie="FARM:1", label="barn owl", synonyms=("Tyto alba", "screech")),
         Term(curie="FARM:7", label="barn owl", obsolete=True, replaced_by=("FARM:1",)),
         Term(curie="FARM:2", label="old owl", obsolete=True, replaced_by=("FARM:1", "FARM:3")),
     ]

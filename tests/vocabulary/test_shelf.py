@@ -37,7 +37,7 @@ def own(tmp_path: Path) -> Path:
 
 
 def a_shelf(own: Path, indexes: Path, *, shipped: Path = SHIPPED) -> Shelf:
-    return Shelf(own=own, shipped=shipped, indexes=indexes, look_seconds=0)
+    return Shelf(own=own, shipped=shipped, indexes=indexes, look_seconds=0, rest_seconds=0)
 
 
 def drop(folder: Path, name: str, *terms: str, ontology: str = "farm") -> Path:
@@ -142,14 +142,29 @@ def test_a_home_that_was_not_there_is_its_owners_alone(own: Path, tmp_path: Path
     assert {stat.filemode(path.stat().st_mode) for path in (home / "vocabulary").glob("*.sqlite")} == {"-rw-------"}
 
 
-def test_an_index_that_is_no_database_is_told(own: Path, tmp_path: Path) -> None:
+def test_an_index_that_went_bad_is_made_anew(own: Path, tmp_path: Path) -> None:
     mine, empty = tmp_path / "indexes", tmp_path / "none"
     drop(own, "farm.obo", "FARM:1 barn owl")
     assert a_shelf(own, mine, shipped=empty).faults() == []
     for file in mine.glob("farm-*.sqlite"):
         file.write_bytes(b"\x00" * 4096)
 
-    assert f"see to {mine}" in a_shelf(own, mine, shipped=empty).faults()[0]
+    again = a_shelf(own, mine, shipped=empty)
+    assert again.faults() == []
+    assert Vocabularies(again, prefixes=PREFIXES).look_up("FARM:1") is not None
+
+
+def test_a_file_that_is_still_copied_is_not_read_as_the_whole(own: Path, indexes: Path) -> None:
+    file = drop(own, "farm.obo", "FARM:1 barn owl")
+    shelf = Shelf(own=own, shipped=SHIPPED, indexes=indexes, look_seconds=0, rest_seconds=3600)
+    vocabulary = Vocabularies(shelf, prefixes=PREFIXES)
+
+    assert vocabulary.judge("FARM:2", "goose").standing is Standing.NO_PREFIX
+    assert [fault for fault in shelf.faults() if "farm.obo was changed a moment ago" in fault]
+
+    os.utime(file, (1, 1))
+    assert vocabulary.judge("FARM:2", "goose").standing is Standing.UNKNOWN
+    assert [fault for fault in shelf.faults() if "farm.obo" in fault] == []
 
 
 def test_where_nothing_may_be_kept_a_fault_is_told(own: Path, tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ class TermIndex:
         self._lock = threading.Lock()
         self._path = path
         self._base = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False)
-        (body,) = self._base.execute("SELECT body FROM facts").fetchone()
+        ((body,),) = self._base.execute("SELECT body FROM facts").fetchall()
         self._facts = SourceFacts.model_validate_json(body)
         self._whole = {prefix.casefold() for prefix in self._facts.whole}
 

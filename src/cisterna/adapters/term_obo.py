@@ -91,7 +91,7 @@ class OboFile:
             match clause.raw_tag():
                 case "name":
                     label = label or cut_line(clause.name)
-                case "synonym" if len(synonyms) < _MOST_SYNONYMS:
+                case "synonym" if clause.synonym.scope in {"EXACT", "RELATED"} and len(synonyms) < _MOST_SYNONYMS:
                     synonyms.append(cut_line(clause.synonym.desc))
                 case "is_obsolete":
                     obsolete = clause.obsolete

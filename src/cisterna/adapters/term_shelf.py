@@ -22,6 +22,8 @@ from cisterna.domain.errors import InvalidInput
 from cisterna.ports.vocabulary import SourceFacts, Term, TermSource
 
 _MOST_FILES = 200
+_AGAIN_SECONDS = 60.0
+"""After which what the machine refused is tried again."""
 
 
 class Shelf:
@@ -32,15 +34,20 @@ class Shelf:
         shipped: Folder of ours; a file of the facility's stands in place of ours of the same name.
         indexes: Folder for what was read of files, kept so that each is read once.
         look_seconds: For how long a look into the folders holds.
+        rest_seconds: For how long a file must not have changed: of one that is still copied a part would be read, and
+            taken for the whole vocabulary.
     """
 
-    def __init__(self, *, own: Path, shipped: Path, indexes: Path, look_seconds: float = 1.0) -> None:
+    def __init__(
+        self, *, own: Path, shipped: Path, indexes: Path, look_seconds: float = 1.0, rest_seconds: float = 3.0
+    ) -> None:
         self._own, self._shipped, self._indexes = own, shipped, indexes
-        self._look_seconds, self._looked_at = look_seconds, -float("inf")
+        self._look_seconds, self._rest_seconds = look_seconds, rest_seconds
+        self._next_look = -float("inf")
         self._lock = threading.Lock()
         self._seen: object = None
         self._open: dict[str, TermIndex] = {}
-        self._packages: list[TermSource] | None = None
+        self._packages: tuple[list[TermSource], list[str]] | None = None
         self._sources: list[TermSource] = []
         self._faults: list[str] = []
 
@@ -55,31 +62,45 @@ class Shelf:
         return self._faults
 
     def _look(self) -> None:
-        with self._lock:
-            if time.monotonic() - self._looked_at < self._look_seconds:
+        """Look whether files have changed. While one is read, which may take long, others go on with what was there."""
+        if not self._lock.acquire(blocking=self._seen is None):
+            return
+        try:
+            if time.monotonic() < self._next_look:
                 return
-            files, fault = self._files()
-            self._looked_at = time.monotonic()
-            if (seen := (files, fault)) == self._seen:
-                return
-            faults = [fault] if fault else []
-            sources: list[TermSource] = []
-            opened: dict[str, TermIndex] = {}
-            for path, mark in files.items():
-                try:
-                    opened[mark] = self._open.get(mark) or self._index_of(path, mark)
-                except InvalidInput as refusal:
-                    faults.append(str(refusal))
-                except (OSError, sqlite3.Error) as error:
-                    faults.append(f"the vocabulary {path} cannot be used ({error}); see to {self._indexes}")
-                else:
-                    sources.append(opened[mark])
-            self._open, self._faults, self._seen = opened, faults, seen
-            self._sources = [*sources, *self._of_packages(faults)]
+            files, faults = self._files()
+            self._next_look = time.monotonic() + self._look_seconds
+            seen = (files, tuple(faults))
+            if seen != self._seen:
+                self._read(files, faults)
+                self._seen = seen
+        finally:
+            self._lock.release()
 
-    def _files(self) -> tuple[Mapping[Path, str], str | None]:
+    def _read(self, files: Mapping[Path, str], faults: list[str]) -> None:
+        sources: list[TermSource] = []
+        opened: dict[str, TermIndex] = {}
+        for path, mark in files.items():
+            try:
+                opened[mark] = self._open.get(mark) or self._index_of(path, mark)
+                sources.append(opened[mark])
+            except InvalidInput as refusal:
+                faults.append(str(refusal))
+            except (OSError, sqlite3.Error) as error:
+                faults.append(self._trouble(str(path), error))
+        if self._packages is None:
+            self._packages = self._of_packages()
+        self._open, self._sources = opened, [*sources, *self._packages[0]]
+        self._faults = [*faults, *self._packages[1]]
+
+    def _trouble(self, name: str, error: Exception) -> str:
+        """Say that the machine refused something, which is tried again: the disk may be full no more."""
+        self._next_look, self._packages = time.monotonic() + _AGAIN_SECONDS, None
+        return f"the vocabulary {name} cannot be used ({error}); see to {self._indexes}"
+
+    def _files(self) -> tuple[Mapping[Path, str], list[str]]:
         """Find the files, the facility's first, each with a mark that another content of it does not have."""
-        fault = None
+        faults: list[str] = []
         found: dict[str, Path] = {}
         for folder in (self._own, self._shipped):
             try:
@@ -87,19 +108,29 @@ class Shelf:
             except FileNotFoundError:
                 continue
             except OSError as error:
-                fault = f"the folder of vocabularies {folder} cannot be read ({error.strerror}); mend that"
+                faults.append(f"the folder of vocabularies {folder} cannot be read ({error.strerror}); mend that")
                 continue
             if len(names) > _MOST_FILES:
-                fault = f"{folder} holds {len(names):,} vocabularies and the first {_MOST_FILES} are read"
+                faults.append(f"{folder} holds {len(names):,} vocabularies and the first {_MOST_FILES} are read")
             for name in names[:_MOST_FILES]:
                 found.setdefault(name, folder / name)
-        return {path: _mark(path) for path in found.values()}, fault
+        files: dict[Path, str] = {}
+        for path in found.values():
+            state = path.stat() if path.exists() else None
+            if state is not None and 0 <= time.time() - state.st_mtime < self._rest_seconds:
+                faults.append(f"the vocabulary {path} was changed a moment ago; it is read when it has rested")
+            elif state is not None:
+                files[path] = _mark(path, state)
+        return files, faults
 
     def _index_of(self, path: Path, mark: str) -> TermIndex:
         file = self._indexes / f"{mark}.sqlite"
-        if not file.exists():
-            obo = OboFile(path, is_own=path.parent == self._own)
-            self._write(file, obo.facts, obo.terms())
+        if file.exists():
+            with contextlib.suppress(sqlite3.Error, ValueError):
+                return TermIndex(file)
+            file.unlink(missing_ok=True)  # it went bad, and is made anew
+        obo = OboFile(path, is_own=path.parent == self._own)
+        self._write(file, obo.facts, obo.terms())
         return TermIndex(file)
 
     def _write(self, file: Path, facts: SourceFacts, terms: Iterable[Term]) -> None:
@@ -126,26 +157,26 @@ class Shelf:
             if is_old or other.suffix == ".part":
                 other.unlink(missing_ok=True)
 
-    def _of_packages(self, faults: list[str]) -> Sequence[TermSource]:
-        if self._packages is None:
-            facts = edam_facts()
+    def _of_packages(self) -> tuple[list[TermSource], list[str]]:
+        sources: list[TermSource] = []
+        faults: list[str] = []
+        facts = edam_facts()
+        try:
             file = self._indexes / f"edam-{facts.released}-{FORMAT}.sqlite"
-            self._packages = []
-            try:
-                self._write(file, facts, edam_terms())
-                self._packages.append(TermIndex(file))
-            except (OSError, sqlite3.Error) as error:
-                faults.append(f"EDAM cannot be used ({error}); see to {self._indexes}")
-            if (taxonomy := installed_taxonomy()) is not None:
-                self._packages.append(taxonomy)
-        return self._packages
+            self._write(file, facts, edam_terms())
+            sources.append(TermIndex(file))
+        except (OSError, sqlite3.Error) as error:
+            faults.append(self._trouble(facts.name, error))
+        try:
+            taxonomy = installed_taxonomy()
+        except (ImportError, OSError) as error:
+            faults.append(f"the extra `taxonomy` cannot be used ({error}); install it again, or take taxoniq away")
+        else:
+            sources += [taxonomy] if taxonomy is not None else []
+        return sources, faults
 
 
-def _mark(path: Path) -> str:
-    try:
-        state = path.stat()
-    except OSError:
-        return f"gone-{hashlib.sha256(os.fsencode(path)).hexdigest()[:16]}"
+def _mark(path: Path, state: os.stat_result) -> str:
     told = f"{path.absolute()}:{state.st_size}:{state.st_mtime_ns}:{state.st_ino}:{FORMAT}"
     return f"{path.stem[:40]}-{hashlib.sha256(told.encode('utf-8', 'surrogateescape')).hexdigest()[:16]}"
 

@@ -165,8 +165,8 @@ class TermDesk:
                 notes += self._offered(one.label)
                 return one
             judgement = self._vocabulary.judge(one.curie, one.label, suggest=len(wrong) < _TOLD)
-        except CisternaError as fault:  # a vocabulary that is out of order keeps no data from the archive
-            notes += [f"{one.curie} is not checked: {fault}"] if one.curie else []
+        except CisternaError:  # a vocabulary that is out of order keeps no data from the archive
+            notes += [f"{one.curie} is not checked: a vocabulary here is out of order"] if one.curie else []
             return one
         words = judged_words(judgement, one.label)
         if judgement.standing.is_wrong:

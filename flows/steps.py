@@ -102,6 +102,7 @@ def describe(version_id: str) -> Version:
         edits=_edits(held.current().work),
         sheets=core.sheets.reader,
         waiting=core.sheets.waiting,
+        vocabulary=core.vocabulary,
     )
 
 

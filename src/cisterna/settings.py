@@ -334,6 +334,16 @@ class Quality(_Section):
     )
 
 
+class Vocabulary(_Section):
+    """In which vocabularies terms are looked up."""
+
+    folder: Path | None = Field(
+        None,
+        description="Folder of the facility's own vocabularies, OBO files that go before ours; unset: `vocabularies` "
+        "below the home.",
+    )
+
+
 class LineageTransport(StrEnum):
     """Where OpenLineage events go."""
 
@@ -461,6 +471,7 @@ class Settings(BaseSettings):
     measure: Measure = Measure()
     samples: Samples = Samples()
     quality: Quality = Quality()
+    vocabulary: Vocabulary = Vocabulary()
     lineage: Lineage = Lineage()
     identity: Identity = Identity()
     release: Release = Release()

@@ -18,12 +18,14 @@ from cisterna.adapters.sheet_file import SheetFiles
 from cisterna.adapters.system_clock import SystemClock
 from cisterna.adapters.table_parquet import ParquetTables
 from cisterna.bootstrap.sheets import Sheets
+from cisterna.domain.credit import Subject
 from cisterna.domain.dataset import ORDER, Stage, Version
 from cisterna.domain.finding import Verdict
 from cisterna.domain.instrument import Instrument
 from cisterna.domain.work import Work, WorkKind, WorkState
 from cisterna.ports.profile import Profile
 from cisterna.ports.quality import MeterChoice
+from cisterna.ports.vocabulary import Vocabulary
 from cisterna.profiles.squid import Squid
 from cisterna.services.detect import SweepMemory, sweep_instrument
 from cisterna.services.held_object import read_held
@@ -34,6 +36,7 @@ from cisterna.services.read_ahead import Measured, tell_nobody
 from cisterna.settings import Archive, Dispatch, Settings
 from cisterna.testing.limit_gate import LimitGate
 from cisterna.testing.memory_store import MemoryStore
+from cisterna.testing.memory_vocabulary import small_vocabulary
 from cisterna.testing.virtual_squid import VirtualSquid
 from flows import engine, steps
 from flows.ahead import ahead
@@ -64,6 +67,7 @@ class Facility:
     meters: MeterChoice = field(default_factory=lambda: MeterChoice(TiffMeter()))
     profiles: dict[str, Profile] = field(default_factory=lambda: {"squid": Squid()})
     alarm: Measured = tell_nobody
+    vocabulary: Vocabulary = field(default_factory=small_vocabulary)
 
     def profile(self, name: str) -> Profile:
         return self.profiles[name]
@@ -173,11 +177,16 @@ def test_a_run_of_more_files_than_one_object_takes_rests_as_one_dataset_in_the_s
 def test_a_finished_run_is_carried_to_where_it_rests_in_seven_steps(
     facility: Facility, worker: Worker, prefect: PrefectServer, bench: Any
 ) -> None:
+    with facility.catalogue.begin() as tx:
+        project = tx.projects.get("test")
+        about = project.defaults.model_copy(update={"subjects": (Subject(label="human"),)})
+        tx.projects.save(project.model_copy(update={"defaults": about}))
     work = facility.receive()
 
     worker.take_all()
 
     assert facility.work(work).state is WorkState.DONE, facility.work(work).outcome
+    assert "say 'Homo sapiens; NCBITaxon:9606'" in str((facility.version().metadata or {})["notes"])
     assert ORDER.index(facility.version().stage) > ORDER.index(Stage.VERIFIED)
     assert facility.work(work).outcome == f"{facility.version().version_id} is {facility.version().stage.value}"
     bench.wait_for(lambda: steps_of(prefect, work) == [ALL_STEPS], what="seven task runs")

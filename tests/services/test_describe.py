@@ -29,6 +29,7 @@ from cisterna.services.describe import (
 from cisterna.services.staging import read_staged
 from cisterna.testing.clock import SettableClock
 from cisterna.testing.memory_store import MemoryStore
+from cisterna.testing.memory_vocabulary import small_vocabulary
 from tests.metadata.form_reading import read_datacite, read_datacite_xml
 from tests.metadata.rocrate import required_issues
 from tests.services.world import (
@@ -326,3 +327,20 @@ def test_other_kinds_of_work_may_describe_too(catalogue: SqlCatalogue, clock: Se
     add_work(catalogue, clock, bench.version.version_id, WorkKind.REPROCESS)
 
     assert bench.describe(claim=begin(catalogue, clock, owner="another")).stage is Stage.DESCRIBED
+
+
+def test_a_term_that_is_none_is_told_and_keeps_nothing_from_the_archive(
+    catalogue: SqlCatalogue, clock: SettableClock
+) -> None:
+    body = b"subjects: [{label: mouse, curie: 'NCBITaxon:10009'}, {label: brain, curie: 'UBERON:0000955'}]\n"
+    bench = Bench(catalogue, clock, {**FILES, "metadata.yaml": body})
+
+    version = bench.describe(vocabulary=small_vocabulary())
+
+    assert (version.stage, version.metadata_missing) == (Stage.DESCRIBED, ("problems",))
+    record = read_record(json.loads(bench.file(version, RECORD_PATH)))
+    assert [one.line for one in record.subjects] == ["mouse", "brain; UBERON:0000955"]
+    assert "did you mean 'Mus musculus; NCBITaxon:10090'?" in record.problems[0]
+    assert "UBERON:0000955 ('brain') is not checked" in record.notes[0]
+    assert b"10009" not in bench.file(version, DATACITE_XML_PATH)
+    assert "NCBITaxon:10009 is no term" in bench.file(version, "README.md").decode()

@@ -69,6 +69,7 @@ from cisterna.testing.factory import (
     make_work,
 )
 from cisterna.testing.memory_store import MemoryStore
+from cisterna.testing.memory_vocabulary import small_vocabulary
 from cisterna.web.parts import WebParts
 
 PASSWORD = "correct horse battery"
@@ -153,6 +154,7 @@ class Site:
                 clock=self.clock,
                 longest_age=timedelta(days=30),
             ),
+            vocabulary=small_vocabulary(),
             survey=SurveySite(
                 catalogue=self.catalogue,
                 store=self.store,

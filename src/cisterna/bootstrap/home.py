@@ -83,6 +83,11 @@ class Home:
         return self.folder / "models"
 
     @property
+    def vocabulary(self) -> Path:
+        """What was read of vocabularies, in a form that is looked up quickly; it is made anew where it is missing."""
+        return self.folder / "vocabulary"
+
+    @property
     def endpoints_file(self) -> Path:
         """What `up` writes when everything answers."""
         return self.run / "endpoints.json"

@@ -22,6 +22,7 @@ from cisterna.bootstrap.profile_plug import InstalledProfiles, installed_profile
 from cisterna.bootstrap.sheets import Sheets, sheets_of
 from cisterna.bootstrap.stores import PUBLIC, Keys, Stores
 from cisterna.bootstrap.suites import suite_folders
+from cisterna.bootstrap.vocabulary import vocabulary_of
 from cisterna.bootstrap.zones import Zones
 from cisterna.domain.acquisition import Acquisition
 from cisterna.domain.errors import NotFound, SettingsInvalid, StoreUnavailable
@@ -44,6 +45,7 @@ from cisterna.ports.room import Room
 from cisterna.ports.sink import EventSink
 from cisterna.ports.source import LandingZone, OutsideReader, SentinelWriter
 from cisterna.ports.view import ViewWriter
+from cisterna.ports.vocabulary import Vocabulary
 from cisterna.services.alarm import Alarm
 from cisterna.services.erase_plan import ErasureSite, SurveySite
 from cisterna.services.release_facts import ReleaseSite
@@ -260,6 +262,11 @@ class Parts:
         from cisterna.adapters.gx_gate import GxGate
 
         return GxGate(self.gate_socket, expectations=suite_folders(self.settings, self.home))
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """Every vocabulary that is here."""
+        return vocabulary_of(self.settings, self.home)
 
     @cached_property
     def alarm(self) -> Alarm:

@@ -69,6 +69,7 @@ COMMANDS = {
         "quality", "app", "The rules that datasets are judged by, and what was found: propose, try, judge anew, report."
     ),
     "metadata": Place("metadata", "app", "What is known of a dataset, and saying what is missing."),
+    "vocabulary": Place("vocabulary", "app", "Look terms up in the vocabularies that are here."),
     "review": Place("review", "app", "The review queue, and decisions on it."),
     "release": Place(
         "release",

@@ -22,6 +22,7 @@ from cisterna.services.reprocess import request_reprocess
 from cisterna.services.samples import KnownSamples
 
 _LABELS_SHOWN = 12
+from cisterna.services.vocabulary import given_terms, require_terms
 
 app = typer.Typer(no_args_is_help=True, help="What is known of a dataset, and saying what is missing.")
 
@@ -63,6 +64,7 @@ def set_(
     with opened(home) as parts:
         found = detail_of(identifier, catalogue=parts.catalogue, bucket=parts.archive_store.bucket)
         _, version_id = _record(found)
+        require_terms(given_terms(edits), vocabulary=parts.vocabulary)
         if dry_run:
             document = {"version_id": version_id, "edits": said}
             answer(document, as_json=as_json, show=lines(f"would say of {version_id}: {', '.join(said)}"))
@@ -77,9 +79,12 @@ def set_(
         )
         await_work(asked.work.work_id, catalogue=parts.catalogue, wait_seconds=wait_seconds)
         after = detail_of(asked.version.version_id, catalogue=parts.catalogue, bucket=parts.archive_store.bucket)
-    document = {"version_id": asked.version.version_id, "edits": said, "missing": list(after.metadata_missing)}
-    still = f"; still missing: {', '.join(after.metadata_missing)}" if after.metadata_missing else ""
-    answer(document, as_json=as_json, show=lines(f"{asked.version.version_id} says so{still}"))
+    record, _ = _record(after)
+    notes = [str(one) for one in record.get("notes") or ()]
+    missing = list(after.metadata_missing)
+    document = {"version_id": asked.version.version_id, "edits": said, "missing": missing, "notes": notes}
+    still = f"; still missing: {', '.join(missing)}" if missing else ""
+    answer(document, as_json=as_json, show=lines(f"{asked.version.version_id} says so{still}", *notes))
 
 
 @app.command()

@@ -253,7 +253,8 @@ def _declare(project: Project, *, by: Account, parts: Parts, dry_run: bool) -> l
     # A dry run makes no accounts, so those who have none yet are left out of what is tried.
     people = tuple(one for one in project.people if one not in missing)
     tried = project.model_copy(update={"owner": by.name, "people": people}) if dry_run else project
-    add_project(tried, person=by.name, catalogue=catalogue_for(parts.catalogue, dry_run=dry_run))
+    catalogue = catalogue_for(parts.catalogue, dry_run=dry_run)
+    add_project(tried, person=by.name, catalogue=catalogue, vocabulary=parts.vocabulary)
     return missing
 
 

@@ -26,6 +26,7 @@ from cisterna.metadata.record import (
 )
 from cisterna.metadata.said import Said
 from cisterna.ports.profile import Described, Plane
+from cisterna.ports.vocabulary import Vocabulary
 
 _CHECKS_KEPT = 200
 
@@ -49,6 +50,7 @@ def build_record(
     sources: Sequence[MetadataRecord | None] = (),
     findings: Sequence[Finding] = (),
     problems: Sequence[str] = (),
+    vocabulary: Vocabulary | None = None,
 ) -> MetadataRecord:
     """Build the record of a measured version.
 
@@ -76,6 +78,7 @@ def build_record(
             for a source of which no record is known: it counts as closed and unanswered.
         findings: Of the gate; together with the version's verdict.
         problems: What could not be read, in words.
+        vocabulary: Judges terms; None judges none.
 
     Raises:
         IllegalTransition: The version has not been measured.
@@ -83,13 +86,15 @@ def build_record(
     if version.manifest_digest is None:
         msg = f"{version.version_id} has no manifest yet; it is described after it was measured and gated"
         raise IllegalTransition(msg, version_id=version.version_id)
+    told = list(problems)
     said = Said(
         steward=steward,
         given=given,
         sheet=sheet[1] if sheet else None,
         project=project,
         sources=sources,
-        problems=list(problems),
+        problems=told,
+        vocabulary=vocabulary,
     )
     values = {
         **said.citation(dataset, described),
@@ -115,7 +120,8 @@ def build_record(
         file_count=version.file_count,
         total_bytes=version.total_bytes,
         origins=origins,
-        problems=tuple(cut_prose(problem) or "a problem without words" for problem in said.problems),
+        problems=tuple(cut_prose(problem) or "a problem without words" for problem in told),
+        notes=tuple(filter(None, map(cut_prose, said.notes))),
         **values,
     )
 

@@ -209,6 +209,7 @@ class MetadataRecord(Value):
         data_type: Names the suites that judged it, such as `microscopy`.
         origins: Who said each value, by field name; a field without one is empty.
         problems: What was said and could not be used, in words.
+        notes: What is worth knowing of what was said and bars nothing, such as a term that nobody here could check.
     """
 
     schema_version: Literal[2] = 2
@@ -246,6 +247,7 @@ class MetadataRecord(Value):
     total_bytes: int = Field(ge=0)
     origins: dict[str, Origin] = Field(default_factory=dict)
     problems: tuple[Prose, ...] = ()
+    notes: tuple[Prose, ...] = ()
 
     @model_validator(mode="after")
     def _ends_an_embargo(self) -> MetadataRecord:

@@ -25,7 +25,9 @@ from cisterna.metadata.record import (
     Origin,
     SampleFacts,
 )
+from cisterna.metadata.vocabulary import TermDesk
 from cisterna.ports.profile import Described, Plane
+from cisterna.ports.vocabulary import Vocabulary
 
 T = TypeVar("T")
 H = TypeVar("H")
@@ -49,6 +51,7 @@ class Said:
         project: Project | None,
         sources: Sequence[MetadataRecord | None],
         problems: list[str],
+        vocabulary: Vocabulary | None = None,
     ) -> None:
         self.steward, self.given = steward or Given(), given or Given()
         self.sheet = sheet
@@ -56,7 +59,9 @@ class Said:
         self.sources = sources
         self.source = next((source for source in sources if source is not None), None)
         self.problems = problems
+        self.notes: list[str] = []
         self.origins: dict[str, Origin] = {}
+        self._desk = TermDesk(vocabulary, problems=problems, notes=self.notes) if vocabulary else None
 
     def first(self, name: str, *offers: Offer, clean: Callable[[Any], Any]) -> Any:
         """Take the first offer that holds something usable; one that cannot be used becomes a problem."""
@@ -102,7 +107,7 @@ class Said:
         return {
             "contributors": contributors or (),
             "funding": self._inherited("funding", clean=_each_once),
-            "subjects": self._inherited("subjects", clean=usable_terms),
+            "subjects": self._judged("subjects", self._inherited("subjects", clean=_each_once)),
             "references": self._references(),
             "samples": self._samples(),
         }
@@ -268,9 +273,9 @@ class Said:
         values: dict[str, object] = {}
         for kind in SampleFacts.model_fields:
             offers = [(origin, getattr(facts, kind) if facts else None) for origin, facts in self._sample_words()]
-            clean: Callable[[Any], Any] = int if kind == "wells" else usable_terms
+            clean: Callable[[Any], Any] = int if kind == "wells" else _each_once
             if settled := self.first(f"samples.{kind}", *offers, clean=clean):
-                values[kind] = settled
+                values[kind] = settled if kind == "wells" else self._judged(f"samples.{kind}", settled)
         return SampleFacts.model_validate(values) if values else None
 
     def _sample_words(self) -> list[tuple[Origin, SampleFacts | None]]:
@@ -282,6 +287,15 @@ class Said:
             (Origin.FILE, self.given.samples),
             (Origin.SOURCE, inherited),
         ]
+
+    def _judged(self, name: str, terms: tuple[Subject, ...]) -> tuple[Subject, ...]:
+        """Hold terms against the vocabularies. Every term of a record passes here.
+
+        By itself the model knows the form of a term and not whether there is one.
+        """
+        if self._desk is None or not terms:
+            return terms
+        return self._desk.judged(terms, place=f"{name} from {self.origins[name].value}")
 
     def _within(self, name: str, values: tuple[T, ...]) -> tuple[T, ...]:
         """Keep to what a record takes; several sources may pass on more."""
@@ -298,14 +312,6 @@ def joined_samples(facts: Sequence[SampleFacts]) -> SampleFacts | None:
     terms = {kind: dict.fromkeys(one for fact in facts for one in getattr(fact, kind)) for kind in SAMPLE_KINDS}
     kept = {kind: tuple(ones)[: _MOST["subjects"]] for kind, ones in terms.items()}
     return SampleFacts.model_validate({**kept, "wells": facts[0].wells if len(facts) == 1 else None})
-
-
-def usable_terms(terms: Iterable[Subject]) -> tuple[Subject, ...]:
-    """Take each term once. Every term of a record passes here: a vocabulary judges them in this place.
-
-    By itself the model knows the form of a term and not whether there is one.
-    """
-    return tuple(dict.fromkeys(terms))
 
 
 def _asked_by_file(given: Given) -> Access | None:

@@ -34,6 +34,7 @@ from cisterna.ports.object_store import ObjectStore
 from cisterna.ports.profile import Profile
 from cisterna.ports.quality import TableFile
 from cisterna.ports.sample_sheet import SheetReader, WaitingSheets
+from cisterna.ports.vocabulary import Vocabulary
 from cisterna.services.archived_look import ArchivedLook
 from cisterna.services.data_manifest import MANIFEST_PATH, load_manifest
 from cisterna.services.parts_look import PartsLook
@@ -77,6 +78,7 @@ def describe_version(
     model: ModelCard | None = None,
     sheets: SheetReader | None = None,
     waiting: WaitingSheets | None = None,
+    vocabulary: Vocabulary | None = None,
 ) -> Version:
     """Build the record of a version, stage its serialisations and bring it to `described`.
 
@@ -96,6 +98,7 @@ def describe_version(
         model: For a derived dataset, what is known of the model.
         sheets: Reads sample sheets, of runs; None reads none, as for a part, whose whole has the sheet.
         waiting: Sample sheets that were put down before their run.
+        vocabulary: Judges terms; what is wrong with one is told and keeps no byte from the archive.
 
     Raises:
         ChecksumMismatch: The staged manifest is not the one that was measured.
@@ -116,7 +119,15 @@ def describe_version(
         run = SampledRun(known.version, known.dataset, look, profile, store=store, tables=tables, waiting=waiting)
         samples, problems = samples_of_run(run, sheets)
     record = _record(
-        known, look, profile=profile, clock=clock, edits=edits, model=model, samples=samples, problems=problems
+        known,
+        look,
+        profile=profile,
+        clock=clock,
+        edits=edits,
+        model=model,
+        samples=samples,
+        problems=problems,
+        vocabulary=vocabulary,
     )
     more = samples.files(tables) if samples else {}
     files = _files(known.version, record, manifest, more=more)
@@ -229,6 +240,7 @@ def _record(
     model: ModelCard | None,
     samples: KnownSamples | None,
     problems: Sequence[str],
+    vocabulary: Vocabulary | None,
 ) -> MetadataRecord:
     acquired = known.dataset.acquisition_id is not None
     images = [file.path for file in look.listing.files if profile and profile.is_image(file.path)]
@@ -254,6 +266,7 @@ def _record(
         sources=known.sources,
         findings=known.findings,
         problems=[*faults, *problems],
+        vocabulary=vocabulary,
     )
 
 

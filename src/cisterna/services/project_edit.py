@@ -6,7 +6,9 @@ from cisterna.domain.account import Account, Role
 from cisterna.domain.errors import Forbidden, InvalidInput
 from cisterna.domain.project import Project
 from cisterna.ports.catalogue import Catalogue, Transaction
+from cisterna.ports.vocabulary import Vocabulary
 from cisterna.services.person import require_account
+from cisterna.services.vocabulary import new_terms, require_terms
 
 
 def may_add_project(account: Account) -> bool:
@@ -20,41 +22,61 @@ def may_edit_project(account: Account, project: Project) -> bool:
     return owns or account.has_role(Role.OPERATOR, project=project.slug)
 
 
-def add_project(project: Project, *, person: str, catalogue: Catalogue) -> Project:
-    """Add a project.
+def add_project(
+    project: Project, *, person: str, catalogue: Catalogue, vocabulary: Vocabulary | None = None
+) -> Project:
+    """Add a project. The terms of its subjects are judged where a vocabulary is given.
 
     Raises:
         AlreadyExists: Its short name is taken.
         Forbidden: The person is no operator.
-        InvalidInput: Its owner or one of its people has no account.
+        InvalidInput: Its owner or one of its people has no account, or a term is wrong.
     """
     with catalogue.begin() as tx:
-        account = require_account(tx, person)
-        if not may_add_project(account):
-            msg = f"{person} may not add projects; an operator may"
-            raise Forbidden(msg, person=person)
+        _require_adder(tx, person)
+    require_terms(new_terms(project.defaults, before=None), vocabulary=vocabulary)
+    with catalogue.begin() as tx:
+        _require_adder(tx, person)
         _require_people(tx, project)
         tx.projects.add(project)
         return project
 
 
-def edit_project(project: Project, *, person: str, catalogue: Catalogue) -> Project:
+def _require_adder(tx: Transaction, person: str) -> None:
+    if not may_add_project(require_account(tx, person)):
+        msg = f"{person} may not add projects; an operator may"
+        raise Forbidden(msg, person=person)
+
+
+def edit_project(
+    project: Project, *, person: str, catalogue: Catalogue, vocabulary: Vocabulary | None = None
+) -> Project:
     """Change a project; `record` names the state that was read, so of two who change it at once one is told.
+
+    Terms that it did not have before are judged where a vocabulary is given.
 
     Raises:
         Conflict: It changed since it was read.
         Forbidden: The person is neither its owner nor an operator.
-        InvalidInput: Its owner or one of its people has no account.
+        InvalidInput: Its owner or one of its people has no account, or a term is wrong.
         NotFound: There is no such project.
     """
     with catalogue.begin() as tx:
-        account = require_account(tx, person)
-        present = tx.projects.get(project.slug)
-        if not may_edit_project(account, present):
-            msg = f"{person} may not change project {project.slug}; its owner or an operator may"
-            raise Forbidden(msg, person=person, project=project.slug)
+        before = _editable(tx, project.slug, person=person)
+    require_terms(new_terms(project.defaults, before=before.defaults), vocabulary=vocabulary)
+    with catalogue.begin() as tx:
+        present = _editable(tx, project.slug, person=person)
         _require_people(tx, project)
         return tx.projects.save(project.model_copy(update={"created_at": present.created_at}))
+
+
+def _editable(tx: Transaction, slug: str, *, person: str) -> Project:
+    account = require_account(tx, person)
+    present = tx.projects.get(slug)
+    if not may_edit_project(account, present):
+        msg = f"{person} may not change project {slug}; its owner or an operator may"
+        raise Forbidden(msg, person=person, project=slug)
+    return present
 
 
 def _require_people(tx: Transaction, project: Project) -> None:

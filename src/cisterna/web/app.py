@@ -42,6 +42,8 @@ from cisterna.web import (
     shadow_page,
     trend_page,
     verify_page,
+    vocabulary_api,
+    vocabulary_page,
 )
 from cisterna.web.live import LiveFeed
 from cisterna.web.parts import WebParts
@@ -95,6 +97,7 @@ def create_app(parts: WebParts) -> FastAPI:
         instrument_page,
         adoption_page,
         verify_page,
+        vocabulary_page,
         landing,
         browse,
         feeds,
@@ -104,6 +107,7 @@ def create_app(parts: WebParts) -> FastAPI:
         adoption_api,
         quality_api,
         quality_report_api,
+        vocabulary_api,
         removal_api,  # before the rest of the API, whose dataset may be named by an ARK and takes whole paths
         api,
         hint_api,

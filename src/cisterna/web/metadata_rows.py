@@ -30,6 +30,7 @@ _FIELDS = (
     "funding",
     "data_type",
     "instrument",
+    "notes",
 )
 _IMAGING = (
     "channels",

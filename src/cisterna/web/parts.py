@@ -14,6 +14,7 @@ from cisterna.ports.password import Passwords
 from cisterna.ports.publisher import PublicFile, PublicRecord, PublicShelf, Publisher
 from cisterna.ports.quality import SuiteDesk, TableFile
 from cisterna.ports.sample_sheet import SheetReader
+from cisterna.ports.vocabulary import Vocabulary
 from cisterna.services.erase_plan import SurveySite
 from cisterna.services.public_files import FileLists
 from cisterna.services.report_trend import Baselines
@@ -61,6 +62,7 @@ class WebParts:
         baselines: Gives the rules of a data type's suite that ask what was usual, for charts.
         suites: Where suites are tried.
         sheets: Reads plate maps and sample sheets.
+        vocabulary: Where terms are looked up.
         upload_limit_bytes: Largest body of a request.
         senders: Who may send hints, by name.
         hint_count: What became of those.
@@ -83,6 +85,7 @@ class WebParts:
     hosts: Sequence[str] = ("127.0.0.1", "localhost", "[::1]")
     archived: ArchivedDigests
     survey: SurveySite
+    vocabulary: Vocabulary
     end_of_life: CatalogueEndOfLife
     sheets: SheetReader
     site_name: str = "Cisterna"

@@ -43,6 +43,7 @@ def _web_parts(parts: Parts) -> WebParts:
         models=parts.models,
         baselines=parts.gate.baselines,
         suites=parts.suite_desk,
+        vocabulary=parts.vocabulary,
         archived=parts.archived_digests,
         survey=parts.survey_site,
         end_of_life=parts.end_of_life,

@@ -13,6 +13,7 @@ from cisterna.web.landing_wording import LANDING
 from cisterna.web.quarantine_wording import QUARANTINE
 from cisterna.web.removal_wording import REMOVAL
 from cisterna.web.shadow_wording import SHADOW
+from cisterna.web.vocabulary_wording import VOCABULARY
 from cisterna.web.writing_wording import WRITING
 
 TEXT: dict[str, str] = {
@@ -468,6 +469,7 @@ TEXT: dict[str, str] = {
     **REMOVAL,
     **WRITING,
     **SHADOW,
+    **VOCABULARY,
     **REPORT,
     # releases
     "release.title": "Release of the source",

@@ -1,0 +1,156 @@
+"""Terms of one source in a file of SQLite: read once, looked up by many processes, none of which holds them all."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from difflib import SequenceMatcher
+from pathlib import Path
+
+from cisterna.domain.errors import NotReady
+from cisterna.metadata.vocabulary import folded
+from cisterna.ports.vocabulary import SourceFacts, Term
+
+FORMAT = 1
+"""Of the tables; another one is built anew."""
+_SCHEMA = """
+CREATE TABLE facts (body TEXT NOT NULL);
+CREATE TABLE terms (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, prefix TEXT NOT NULL, body TEXT NOT NULL);
+CREATE TABLE names (name TEXT NOT NULL, term INTEGER NOT NULL, PRIMARY KEY (name, term)) WITHOUT ROWID;
+CREATE TABLE words (word TEXT NOT NULL, term INTEGER NOT NULL, PRIMARY KEY (word, term)) WITHOUT ROWID;
+"""
+_LONGEST = 200
+"""Characters of a search that are looked at."""
+_NEAR = 0.72
+"""How like two spellings have to be, of 1."""
+
+
+def write_index(path: Path, facts: SourceFacts, terms: Iterable[Term]) -> None:
+    """Write the terms of a source to a new file; of two terms of one CURIE the first stays.
+
+    Args:
+        path: Where nothing is yet.
+        facts: Of the source; what is counted is filled in.
+        terms: Read one after another, so that a source may be larger than memory.
+    """
+    with contextlib.closing(sqlite3.connect(path)) as base, base:
+        base.executescript(f"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; {_SCHEMA}")
+        counted: dict[str, int] = {}
+        for number, term in enumerate(terms):
+            prefix = term.curie.partition(":")[0]
+            row = (number, term.curie.casefold(), prefix.casefold(), term.model_dump_json(exclude_defaults=True))
+            if base.execute("INSERT OR IGNORE INTO terms VALUES (?, ?, ?, ?)", row).rowcount == 0:
+                continue
+            counted[prefix] = counted.get(prefix, 0) + 1
+            names = {folded(name)[:_LONGEST] for name in (term.label, *term.synonyms)}
+            base.executemany("INSERT OR IGNORE INTO names VALUES (?, ?)", [(name, number) for name in names])
+            words = {word for name in names for word in name.split()}
+            base.executemany("INSERT OR IGNORE INTO words VALUES (?, ?)", [(word, number) for word in words])
+        told = facts.model_copy(update={"prefixes": tuple(sorted(counted)), "terms": sum(counted.values())})
+        base.execute("INSERT INTO facts VALUES (?)", (told.model_dump_json(),))
+
+
+class TermIndex:
+    """An index that is read; several threads may ask at once. What it cannot answer raises `NotReady`."""
+
+    def __init__(self, path: Path) -> None:
+        self._lock = threading.Lock()
+        self._path = path
+        self._base = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False)
+        ((body,),) = self._base.execute("SELECT body FROM facts").fetchall()
+        self._facts = SourceFacts.model_validate_json(body)
+        self._whole = {prefix.casefold() for prefix in self._facts.whole}
+
+    @property
+    def facts(self) -> SourceFacts:
+        """What the source holds."""
+        return self._facts
+
+    def find(self, curie: str) -> Term | None:
+        """Return a term by its CURIE."""
+        rows = self._ask("SELECT body FROM terms WHERE key = ?", curie.casefold())
+        return self._term(rows[0][0]) if rows else None
+
+    def decides(self, curie: str) -> bool:
+        """Tell whether every term of its prefix is here."""
+        return curie.partition(":")[0].casefold() in self._whole
+
+    def named(self, name: str, *, prefix: str | None = None) -> Sequence[Term]:
+        """Return the terms with that label or synonym, those whose label it is first."""
+        wanted = folded(name)[:_LONGEST]
+        found = self._terms("SELECT term FROM names WHERE name = ? LIMIT 50", wanted, prefix=prefix)
+        return sorted(found, key=lambda term: folded(term.label) != wanted)
+
+    def search(self, words: str, *, prefix: str | None, limit: int) -> Sequence[Term]:
+        """Return terms whose names are, begin with, hold or nearly are the words; the nearest first."""
+        wanted = folded(words)[:_LONGEST]
+        if not wanted:
+            return ()
+        found: dict[str, Term] = {}
+        for terms in self._nearer_and_nearer(wanted, prefix):
+            for term in terms:
+                found.setdefault(term.curie, term)
+            if len(found) >= limit:
+                break
+        return list(found.values())[:limit]
+
+    def _nearer_and_nearer(self, wanted: str, prefix: str | None) -> Iterator[Sequence[Term]]:
+        yield self.named(wanted, prefix=prefix)
+        begun = "SELECT DISTINCT term FROM names WHERE name >= ? AND name < ? LIMIT 200"
+        yield _shortest(self._terms(begun, *_range(wanted), prefix=prefix))
+        each = "SELECT term FROM words WHERE word >= ? AND word < ?"
+        parts = wanted.split()[:8]
+        all_words = " INTERSECT ".join([each] * len(parts)) + " LIMIT 200"
+        yield _shortest(self._terms(all_words, *(end for part in parts for end in _range(part)), prefix=prefix))
+        yield self._misspelt(wanted, parts, prefix)
+
+    def _misspelt(self, wanted: str, parts: Sequence[str], prefix: str | None) -> Sequence[Term]:
+        """Compare with terms that share the begin of a word; a mistake in every word's first letters finds nothing."""
+        begins = sorted({part[:3] for part in parts if len(part) >= 4})
+        if not begins:
+            return ()
+        each = "SELECT * FROM (SELECT term FROM words WHERE word >= ? AND word < ? LIMIT 200)"
+        query = " UNION ".join([each] * len(begins))
+        alike: list[tuple[float, Term]] = []
+        matcher = SequenceMatcher(autojunk=False)
+        matcher.set_seq2(wanted)
+        for term in self._terms(query, *(end for begin in begins for end in _range(begin)), prefix=prefix):
+            score = 0.0
+            for name in (term.label, *term.synonyms[:10]):
+                matcher.set_seq1(folded(name)[:_LONGEST])
+                if matcher.real_quick_ratio() > max(score, _NEAR) and matcher.quick_ratio() > max(score, _NEAR):
+                    score = max(score, matcher.ratio())
+            if score >= _NEAR:
+                alike.append((score, term))
+        return [term for _, term in sorted(alike, key=lambda one: -one[0])]
+
+    def _terms(self, query: str, *values: str, prefix: str | None) -> list[Term]:
+        body = f"SELECT body FROM terms WHERE id IN ({query})"  # noqa: S608 - every part of it is written above
+        if prefix is None:
+            return [self._term(row[0]) for row in self._ask(body, *values)]
+        return [self._term(row[0]) for row in self._ask(f"{body} AND prefix = ?", *values, prefix.casefold())]
+
+    def _ask(self, query: str, *values: str) -> list[tuple[str]]:
+        usable = [value.encode("utf-8", "replace").decode() for value in values]  # half a character pair is no text
+        try:
+            with self._lock:
+                return self._base.execute(query, usable).fetchall()
+        except sqlite3.Error as error:
+            msg = f"the terms of {self._facts.name} cannot be read ({error}); remove {self._path}, and it is made anew"
+            raise NotReady(msg, part="vocabulary") from error
+
+    def _term(self, body: str) -> Term:
+        known = json.loads(body)
+        return Term(**known, source=self._facts.name, released=self._facts.released)
+
+
+def _range(begin: str) -> tuple[str, str]:
+    """Give the bounds of all texts that begin so; a single letter is a word of its own, or it would be half of all."""
+    return begin, begin + ("\U0010ffff" if len(begin) > 1 else "\0")
+
+
+def _shortest(terms: Sequence[Term]) -> Sequence[Term]:
+    return sorted(terms, key=lambda term: (len(term.label), term.label))

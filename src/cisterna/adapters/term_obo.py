@@ -1,0 +1,122 @@
+"""Reads vocabularies in OBO, as facilities drop them in: names and identifiers, one term after another."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from cisterna.domain.errors import HostileInput, InvalidInput
+from cisterna.domain.outside_identifier import curie
+from cisterna.domain.text import cut_line
+from cisterna.ports.vocabulary import SourceFacts, Term
+
+LARGEST_BYTES = 2 * 1024**3
+_MOST_SYNONYMS = 50
+_RELEASE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]+(?:\.[0-9]+){1,3}")
+
+
+class OboFile:
+    """One file; its terms are read as they are asked for.
+
+    Raises:
+        HostileInput: It is larger than any vocabulary.
+        InvalidInput: It is no OBO; the message names the file and, where that is known, the line.
+    """
+
+    def __init__(self, path: Path, *, is_own: bool) -> None:
+        self._path = path
+        size = path.stat().st_size
+        if size > LARGEST_BYTES:
+            msg = f"{path} has {size:,} bytes and at most {LARGEST_BYTES:,} are read; take a part of the vocabulary"
+            raise HostileInput(msg, path=str(path), size_bytes=size)
+        ontology, released = self._header()
+        self._ontology = ontology
+        self.facts = SourceFacts(
+            name=path.name,
+            released=released,
+            whole=(ontology,) if ontology and re.fullmatch(r"[A-Za-z][A-Za-z0-9._-]{0,31}", ontology) else (),
+            is_own=is_own,
+        )
+
+    def terms(self) -> Iterator[Term]:
+        """Give the terms, and for each identifier that was merged into one, what it has become."""
+        for frame in self._frames():
+            if type(frame).__name__ == "TermFrame":
+                yield from self._read(frame)
+
+    def _header(self) -> tuple[str | None, str | None]:
+        told: dict[str, str] = {}
+        for clause in self._opened().header():
+            told.setdefault(clause.raw_tag(), clause.raw_value())
+        release = _RELEASE.search(told.get("data-version", "")) or _RELEASE.search(told.get("date", ""))
+        ontology = cut_line(told.get("ontology", ""))
+        return ontology, release[0] if release else cut_line(told.get("data-version", "")[:40])
+
+    def _opened(self) -> Any:
+        import fastobo
+
+        try:
+            return fastobo.iter(str(self._path), ordered=True)
+        except (SyntaxError, OSError, ValueError) as fault:
+            raise self._refusal(fault) from fault
+
+    def _frames(self) -> Iterator[Any]:
+        frames = self._opened()
+        while True:
+            try:
+                yield next(frames)
+            except StopIteration:
+                return
+            except (SyntaxError, OSError, ValueError) as fault:
+                raise self._refusal(fault) from fault
+
+    def _refusal(self, fault: Exception) -> InvalidInput:
+        if isinstance(fault, SyntaxError):
+            why = f"is no OBO in line {fault.lineno}: {cut_line(str(fault.msg)) or 'it cannot be read'}"
+        elif "UTF-8" in str(fault):
+            why = "is not UTF-8 text; save it as UTF-8"
+        else:
+            why = f"cannot be read ({cut_line(str(fault)) or type(fault).__name__})"
+        return InvalidInput(f"the vocabulary {self._path} {why}; mend it or take it away", path=str(self._path))
+
+    def _read(self, frame: Any) -> Iterator[Term]:
+        identifier = self._spelled(str(frame.id))
+        label, obsolete = None, False
+        synonyms: list[str | None] = []
+        replaced: list[str | None] = []
+        merged: list[str | None] = []
+        for clause in frame:
+            match clause.raw_tag():
+                case "name":
+                    label = label or cut_line(clause.name)
+                case "synonym" if clause.synonym.scope in {"EXACT", "RELATED"} and len(synonyms) < _MOST_SYNONYMS:
+                    synonyms.append(cut_line(clause.synonym.desc))
+                case "is_obsolete":
+                    obsolete = clause.obsolete
+                case "replaced_by" | "consider":
+                    replaced.append(self._spelled(clause.raw_value()))
+                case "alt_id":
+                    merged.append(self._spelled(clause.raw_value()))
+        if identifier is None or label is None:
+            return
+        yield Term(
+            curie=identifier,
+            label=label,
+            synonyms=tuple(dict.fromkeys(filter(None, synonyms))),
+            obsolete=obsolete,
+            replaced_by=tuple(filter(None, replaced)),
+        )
+        for other in filter(None, merged):
+            yield Term(curie=other, label=label, obsolete=True, replaced_by=(identifier,))
+
+    def _spelled(self, identifier: str) -> str | None:
+        """Spell an identifier as a CURIE; one without a prefix is of the vocabulary that the header names."""
+        text = identifier.strip().replace("\\", "")
+        if ":" not in text and self._ontology:
+            text = f"{self._ontology}:{text}"
+        try:
+            return curie(text)
+        except ValueError:
+            return None

@@ -21,8 +21,9 @@ from cisterna.services.give_samples import SheetGiven, give_samples, look_at_sam
 from cisterna.services.reprocess import request_reprocess
 from cisterna.services.samples import KnownSamples
 
-_LABELS_SHOWN = 12
 from cisterna.services.vocabulary import given_terms, require_terms
+
+_LABELS_SHOWN = 12
 
 app = typer.Typer(no_args_is_help=True, help="What is known of a dataset, and saying what is missing.")
 

@@ -22,6 +22,7 @@ from cisterna.metadata.record import (
     Quality,
     Related,
     SampleFacts,
+    SoftwareFacts,
 )
 from cisterna.metadata.said import Said
 from cisterna.ports.profile import Described, Plane
@@ -43,6 +44,7 @@ def build_record(
     given: Given | None = None,
     steward: Given | None = None,
     model: ModelFacts | None = None,
+    software: SoftwareFacts | None = None,
     related: Sequence[Related] = (),
     sources: Sequence[MetadataRecord | None] = (),
     findings: Sequence[Finding] = (),
@@ -68,6 +70,7 @@ def build_record(
         given: From `metadata.yaml`.
         steward: What stewards said of this version or the one before it.
         model: For derived data.
+        software: That made them, for derived data.
         related: Datasets of ours that it stands in relation to.
         sources: Records of what it was derived from; what was made from restricted data stays as restricted. None
             for a source of which no record is known: it counts as closed and unanswered.
@@ -90,6 +93,7 @@ def build_record(
         "imaging": said.imaging(described, planes, images),
         "dates": _dates(described, described_at, acquired_to),
         "model": model,
+        "software": software,
         "relations": tuple(related),
         "quality": _quality(version, findings),
     }

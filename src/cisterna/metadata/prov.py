@@ -112,12 +112,15 @@ def _activity(record: MetadataRecord) -> Document:
 
 
 def _tools(record: MetadataRecord, activity: str) -> Iterator[_Statement]:
-    """Say what it was made with: a device is an agent, and so is a model."""
+    """Say what it was made with: a device is an agent, and so are a model and the program that it ran in."""
     agents = {}
     if record.instrument:
         agents["instrument"] = _instrument(record.instrument)
     if record.model:
         agents["model"] = _model(record.model)
+    if record.software:
+        said = {"prov:label": record.software.name, "schema:softwareVersion": record.software.version}
+        agents["software"] = {"prov:type": _name("prov:SoftwareAgent"), **said}
     for role, said in agents.items():
         yield _Statement("agent", f"here:{role}", said)
         relation = {"prov:activity": activity, "prov:agent": f"here:{role}", "prov:role": role}

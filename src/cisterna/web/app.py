@@ -38,6 +38,7 @@ from cisterna.web import (
     release_page,
     removal_api,
     removal_page,
+    score_api,
     shadow_page,
     trend_page,
     verify_page,
@@ -102,6 +103,7 @@ def create_app(parts: WebParts) -> FastAPI:
         adoption_api,
         quality_api,
         quality_report_api,
+        score_api,
         removal_api,  # before the rest of the API, whose dataset may be named by an ARK and takes whole paths
         api,
         hint_api,

@@ -34,6 +34,7 @@ from cisterna.web.metadata_rows import metadata_rows
 from cisterna.web.parts import WebParts
 from cisterna.web.release_page import release_context
 from cisterna.web.removal_page import removal_context
+from cisterna.web.score import shown_score
 from cisterna.web.signed import FormPerson, Parts, Person
 from cisterna.web.view import page
 from cisterna.web.wording import TEXT, say
@@ -96,13 +97,16 @@ def show_dataset(
     if found.dataset_id is None or not dataset_id.startswith("ds-"):
         raise NotFound(say("problem.404.detail"))
     newest = found.versions[0].label if found.versions else None
+    shown = shown_score(parts, None if found.erased else found.shown)
     context = {
         "d": found,
         "here": f"/datasets/{dataset_id}" + (f"?{urlencode({'version': version})}" if version else ""),
         "flash": flash if flash in _FLASHES else "",
         "is_old": found.version is not None and found.version != newest,
         "failed": [work for work in found.work if work.state is WorkState.FAILED],
-        "fields": metadata_rows(found.shown),
+        "fields": metadata_rows(found.shown, wanted=shown.wanted),
+        "score": shown.score,
+        "remedies": shown.remedies,
         "history": history(found.history),
         **_images(parts, found),
         **_files(parts, found),

@@ -22,6 +22,7 @@ from cisterna.services.verify_copy import ArchivedDigests
 from cisterna.web.dataset_content import Content, ContentCache
 from cisterna.web.hint_count import HintCount
 from cisterna.web.report_sources import ReportSources
+from cisterna.web.score import ScoreCache
 
 
 def _no_models() -> Sequence[str]:
@@ -63,6 +64,7 @@ class WebParts:
         contents: Keeps what was read last of archived versions.
         report_sources: Keeps what reports on quality are drawn from.
         file_lists: Looks files up in the manifests of versions that have many.
+        scores: Keeps the FAIR scores that were made last.
     """
 
     catalogue: Catalogue
@@ -90,6 +92,7 @@ class WebParts:
     contents: ContentCache = field(default_factory=ContentCache)
     report_sources: ReportSources = field(default_factory=ReportSources)
     file_lists: FileLists = field(default_factory=FileLists)
+    scores: ScoreCache = field(default_factory=ScoreCache)
 
     def content_of(self, version: Version) -> Content:
         """Return what a version holds; the caller has made sure that the person may see it."""

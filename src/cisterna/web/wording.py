@@ -11,6 +11,7 @@ from cisterna.web.instrument_wording import INSTRUMENT
 from cisterna.web.landing_wording import LANDING
 from cisterna.web.quarantine_wording import QUARANTINE
 from cisterna.web.removal_wording import REMOVAL
+from cisterna.web.score_wording import SCORE
 from cisterna.web.shadow_wording import SHADOW
 from cisterna.web.writing_wording import WRITING
 
@@ -462,6 +463,7 @@ TEXT: dict[str, str] = {
     **QUARANTINE,
     **INSTRUMENT,
     **LANDING,
+    **SCORE,
     **REMOVAL,
     **WRITING,
     **SHADOW,

@@ -67,19 +67,17 @@ def _written(form: Form, described: Described) -> bytes | None:
 def _file_bytes(
     version: Version, dataset: Dataset, parts: Sequence[HeldPart], *, store: ObjectStore, tables: TableFile
 ) -> FileBytes | None:
-    """Add up the data files by their names; None where a list cannot be read, which `cisterna check` is for."""
-    held = [(one.version, one.dataset) for one in parts] or [(version, dataset)]
-    open_bytes = total_bytes = 0
+    """Add up the data files by their names; None where their list cannot be read, which `cisterna check` is for.
+
+    The first of several parts speaks for all: a page does not wait for the names of a million files.
+    """
+    one, whose = (parts[0].version, parts[0].dataset) if parts else (version, dataset)
     try:
-        for one, whose in held:
-            table = tables.load(read_verified(one, MANIFEST_PATH, dataset=whose, store=store))
-            for path, size in zip(table["path"], table["size_bytes"], strict=True):
-                bytes_of_file = int(str(size))
-                total_bytes += bytes_of_file
-                open_bytes += bytes_of_file if _is_open(str(path)) else 0
+        table = tables.load(read_verified(one, MANIFEST_PATH, dataset=whose, store=store))
+        sizes = [(str(path), int(str(size))) for path, size in zip(table["path"], table["size_bytes"], strict=True)]
     except (CisternaError, KeyError, ValueError):
         return None
-    return FileBytes(open_bytes, total_bytes)
+    return FileBytes(sum(size for path, size in sizes if _is_open(path)), sum(size for _, size in sizes))
 
 
 def _is_open(path: str) -> bool:

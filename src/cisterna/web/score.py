@@ -35,7 +35,9 @@ class ScoreCache:
         score = score_version(
             version, catalogue=parts.catalogue, store=parts.store, tables=parts.tables, base_url=parts.base_url
         )
-        if any(one.key == "formats" and one.standing is Standing.NOT_ASSESSABLE for one in score.criteria):
+        if not version.evidence_digest or any(
+            one.key == "formats" and one.standing is Standing.NOT_ASSESSABLE for one in score.criteria
+        ):
             return score  # the list of files may be readable the next time
         with self._lock:
             self._kept[key] = score

@@ -35,15 +35,18 @@ class ScoreCache:
         score = score_version(
             version, catalogue=parts.catalogue, store=parts.store, tables=parts.tables, base_url=parts.base_url
         )
-        if not version.evidence_digest or any(
-            one.key == "formats" and one.standing is Standing.NOT_ASSESSABLE for one in score.criteria
-        ):
-            return score  # the list of files may be readable the next time
+        if version.evidence_digest is None or _lacks_its_files(score):
+            return score
         with self._lock:
             self._kept[key] = score
             while len(self._kept) > _KEPT_SCORES:
                 self._kept.popitem(last=False)
         return score
+
+
+def _lacks_its_files(score: FairScore) -> bool:
+    """Tell whether the list of files could not be read; it may be readable the next time."""
+    return any(one.key == "formats" and one.standing is Standing.NOT_ASSESSABLE for one in score.criteria)
 
 
 class ShownScore(NamedTuple):

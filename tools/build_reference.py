@@ -353,7 +353,7 @@ def _fair_criteria() -> str:
     )
     lines = ["# Criteria of the FAIR score", "", NOTE, told, ""]
     for rests_on, words in _RESTS_ON.items():
-        lines += [f"## On {words}", ""]
+        lines += [f"## Resting on {words}", ""]
         lines += [
             "| criterion | principle | asks | priority | indicators | said as |",
             "| --- | --- | --- | --- | --- | --- |",

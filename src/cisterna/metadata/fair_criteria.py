@@ -253,7 +253,7 @@ _OF_DATA_AND_SITE = (
         _DATA,
         ("RDA-R1.2-01M",),
         fair_data.judge_tool,
-        remedy="`cisterna instrument set NAME --setting pid=...` says it of runs that come",
+        remedy="`cisterna instrument set NAME --set pid=... --reason ...` says it of runs that come",
     ),
     Criterion(
         "imaging",

@@ -13,7 +13,7 @@ from cisterna.metadata.credited import is_organisation, is_person, own_ror
 from cisterna.metadata.described import Described
 from cisterna.metadata.fact import kept_facts
 from cisterna.metadata.licence import licence_url
-from cisterna.metadata.record import InstrumentFacts, MetadataRecord, ModelFacts
+from cisterna.metadata.record import InstrumentFacts, MetadataRecord, ModelFacts, SoftwareFacts
 
 Document = dict[str, JsonValue]
 
@@ -119,8 +119,7 @@ def _tools(record: MetadataRecord, activity: str) -> Iterator[_Statement]:
     if record.model:
         agents["model"] = _model(record.model)
     if record.software:
-        said = {"prov:label": record.software.name, "schema:softwareVersion": record.software.version}
-        agents["software"] = {"prov:type": _name("prov:SoftwareAgent"), **said}
+        agents["software"] = _program(record.software)
     for role, said in agents.items():
         yield _Statement("agent", f"here:{role}", said)
         relation = {"prov:activity": activity, "prov:agent": f"here:{role}", "prov:role": role}
@@ -147,6 +146,14 @@ def _model(model: ModelFacts) -> Document:
         "schema:sha256": model.sha256,
         "dct:description": model.description,
         "rdfs:comment": f"trained on: {model.trained_on}" if model.trained_on else None,
+    }
+
+
+def _program(software: SoftwareFacts) -> Document:
+    return {
+        "prov:type": _name("prov:SoftwareAgent"),
+        "prov:label": software.name,
+        "schema:softwareVersion": software.version,
     }
 
 

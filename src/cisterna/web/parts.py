@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from cisterna.domain.control_chart import BaselineRule
 from cisterna.domain.dataset import Version
+from cisterna.metadata.fair import FairScore
 from cisterna.ports.catalogue import Catalogue
 from cisterna.ports.clock import Clock
 from cisterna.ports.object_store import ObjectStore
@@ -22,7 +23,7 @@ from cisterna.services.verify_copy import ArchivedDigests
 from cisterna.web.dataset_content import Content, ContentCache
 from cisterna.web.hint_count import HintCount
 from cisterna.web.report_sources import ReportSources
-from cisterna.web.score import ScoreCache
+from cisterna.web.score_cache import ScoreCache
 
 
 def _no_models() -> Sequence[str]:
@@ -97,6 +98,12 @@ class WebParts:
     def content_of(self, version: Version) -> Content:
         """Return what a version holds; the caller has made sure that the person may see it."""
         return self.contents.of(version, catalogue=self.catalogue, store=self.store, tables=self.tables)
+
+    def score_of(self, version: Version) -> FairScore:
+        """Return a version's FAIR score; the caller has made sure that the person may see it. Raises `InvalidInput`."""
+        return self.scores.of(
+            version, catalogue=self.catalogue, store=self.store, tables=self.tables, base_url=self.base_url
+        )
 
     def find_file(self, of: PublicRecord | Content, path: str) -> PublicFile | None:
         """Find a file by its logical path."""

@@ -19,4 +19,4 @@ def read_fair_score(parts: Parts, person: ApiPerson, version_id: str) -> FairSco
     if found.shown is None:
         msg = f"{found.identifier} has no version yet: {found.reason}"
         raise InvalidInput(msg, identifier=found.identifier)
-    return parts.scores.of(found.shown, parts)
+    return parts.score_of(found.shown)

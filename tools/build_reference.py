@@ -22,6 +22,8 @@ from cisterna.cli.answer import ExitCode, code_of
 from cisterna.cli.commands import app
 from cisterna.domain import errors
 from cisterna.domain.errors import CisternaError
+from cisterna.metadata.fair_criteria import CRITERIA
+from cisterna.metadata.fair_criterion import Criterion, RestsOn
 from cisterna.settings import Settings
 from cisterna.web.app import create_app
 from cisterna.web.parts import WebParts
@@ -42,6 +44,7 @@ def pages() -> dict[str, str]:
         "errors.md": _errors(),
         "http-api.md": _http_api(openapi()),
         "openapi.json": _json(openapi()),
+        "fair-criteria.md": _fair_criteria(),
     }
 
 
@@ -332,6 +335,41 @@ def _kind(one: dict[str, Any], models: dict[str, Any]) -> str:
             longest = f" of at most {kind['maxLength']:,} characters" if "maxLength" in kind else ""
             words.append(f"text{longest}")
     return " or ".join(words)
+
+
+_RESTS_ON = {
+    RestsOn.DESCRIPTION: "what people say of the data, and a steward can say now",
+    RestsOn.DATA: "what the instrument or the derivation left behind",
+    RestsOn.SITE: "how the site is set up",
+    RestsOn.SOFTWARE: "what Cisterna does for every dataset; it is looked at and counts nothing",
+}
+
+
+def _fair_criteria() -> str:
+    told = (
+        "How they are counted, and what counts for nothing: [the FAIR score](../explanation/fair-score.md). *RDA-...*"
+        " are indicators of RDA's FAIR Data Maturity Model, *FsF-...* metrics of FAIRsFAIR as F-UJI has them (v0.8). A"
+        " field is said with `cisterna metadata set`."
+    )
+    lines = ["# Criteria of the FAIR score", "", NOTE, told, ""]
+    for rests_on, words in _RESTS_ON.items():
+        lines += [f"## Resting on {words}", ""]
+        lines += [
+            "| criterion | principle | asks | priority | indicators | said as |",
+            "| --- | --- | --- | --- | --- | --- |",
+        ]
+        lines += [
+            f"| `{one.key}` | {one.principle} | {one.asks} | {one.priority.value}: {one.priority.weight} "
+            f"| {', '.join(one.sources)} | {_said_as(one)} |"
+            for one in CRITERIA
+            if one.rests_on is rests_on
+        ]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _said_as(one: Criterion) -> str:
+    return f"`{one.remedy}`" if one.field else one.remedy
 
 
 def _json(document: dict[str, Any]) -> str:

@@ -26,6 +26,7 @@ NEEDS_A_STACK = (
     "lineage ds-x",
     "lineage ds-x --format openlineage",
     "metadata show ds-x",
+    "metadata score ds-x",
     "metadata set ds-x licence=CC0-1.0 --reason why",
     "publish ds-x",
     "withdraw ds-x --reason why",

@@ -14,7 +14,7 @@ from cisterna.domain.instrument import Instrument
 from cisterna.domain.project import Access, HumanData, MetadataDefaults, Project
 from cisterna.metadata.build import build_record
 from cisterna.metadata.listing import ListedFile
-from cisterna.metadata.record import Given, MetadataRecord, ModelFacts, Related
+from cisterna.metadata.record import Given, MetadataRecord, ModelFacts, Related, SoftwareFacts
 from cisterna.ports.profile import Described, Plane
 
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
@@ -148,6 +148,7 @@ def a_derived_record(**changes: Any) -> MetadataRecord:
         "planes": (),
         "images": None,
         "model": ModelFacts(name="nuclei", version="1.0", trained_on="synthetic blobs"),
+        "software": SoftwareFacts(name="cisterna", version="0.1.0"),
         "related": (Related(kind="IsDerivedFrom", pid=ark(RAW), version="v1", title="Nuclei, plate 7"),),
         **changes,
     }

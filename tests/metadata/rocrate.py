@@ -49,11 +49,27 @@ def specs() -> Path:
 
 def required_issues(crate: Path, *, scratch: Path) -> list[str]:
     """Validate a crate's folder at the severity REQUIRED and return what is wrong, in words."""
+    return issues(crate, scratch=scratch)
+
+
+def issues(
+    crate: Path, *, scratch: Path, severity: str = "REQUIRED", profile: str = "ro-crate-1.2", alone: bool = False
+) -> list[str]:
+    """Validate a crate's folder and return what is wrong, in words.
+
+    Args:
+        crate: The folder.
+        scratch: Where cache and report may lie.
+        severity: From which on something counts.
+        profile: Of the validator.
+        alone: Leave out the profile that it builds on.
+    """
     programs, context = validator(), specs() / "ro-crate" / "context-1.2.jsonld"
     cache, report = scratch / "cache", scratch / f"{crate.name}-report.json"
     seed = [str(programs / "python"), "-c", _SEED, str(cache), "https://w3id.org/ro/crate/1.2/context"]
     subprocess.run([*seed, str(context)], check=True, capture_output=True, timeout=60)
-    options = ["--profile-identifier", "ro-crate-1.2", "--requirement-severity", "REQUIRED", "--offline"]
+    options = ["--profile-identifier", profile, "--requirement-severity", severity, "--offline"]
+    options += ["--disable-profile-inheritance"] if alone else []
     output = ["--output-format", "json", "--output-file", str(report), "--cache-path", str(cache), "--no-paging"]
     done = subprocess.run(
         [str(programs / "rocrate-validator"), "--no-interactive", "validate", *options, *output, str(crate)],
@@ -64,6 +80,6 @@ def required_issues(crate: Path, *, scratch: Path) -> list[str]:
     )
     assert report.exists(), done.stdout + done.stderr
     found = json.loads(report.read_text("utf-8"))
-    issues = [str(issue.get("message") or issue) for issue in found["issues"]]
-    assert found["passed"] is (not issues), done.stdout + done.stderr
-    return issues
+    told = [str(issue.get("message") or issue) for issue in found["issues"]]
+    assert found["passed"] is (not told), done.stdout + done.stderr
+    return told

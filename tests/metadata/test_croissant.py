@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from rdflib import RDF, Graph, URIRef
 
-from cisterna.domain.digest import sha512_of
+from cisterna.domain.digest import sha256_of, sha512_of
 from cisterna.metadata.croissant import croissant_document
 from cisterna.metadata.described import Described
 from cisterna.metadata.listing import LISTED_LIMIT, ListedFile
@@ -93,8 +93,8 @@ def test_mlcroissant_loads_whatever_a_record_says(
     assert [one["title"] for one in told] == [record.name for record in some]
 
 
-@pytest.fixture
-def served(tmp_path: Path) -> Iterator[str]:
+@pytest.fixture(params=["sha512", "sha256"])
+def served(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
     """Serve two images as a landing page does, and give the address of the form that tells of them."""
     files = []
     for name, grey in (("a b.png", 7), ("c.tiff", 300)):
@@ -102,7 +102,8 @@ def served(tmp_path: Path) -> Iterator[str]:
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.new("L" if grey < 256 else "I;16", (4, 3), grey).save(path)
         body = path.read_bytes()
-        files.append(ListedFile(path=f"data/{name}", size_bytes=len(body), sha512=sha512_of(body)))
+        known = {"sha256": sha256_of(body)} if request.param == "sha256" else {}
+        files.append(ListedFile(path=f"data/{name}", size_bytes=len(body), sha512=sha512_of(body), **known))
     handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(tmp_path / "site"))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)
@@ -133,6 +134,17 @@ def test_each_file_is_below_its_version_with_size_type_and_digest() -> None:
         "encodingFormat": "image/tiff",
         "sha512": FILES[0].sha512,
     }
+
+
+def test_a_dataset_is_called_live_only_where_a_digest_that_croissant_knows_is_wanting() -> None:
+    known = [file.model_copy(update={"sha256": sha256_of(file.path.encode())}) for file in FILES]
+
+    whole, half = croissant(a_record(), known), croissant(a_record(), [known[0], *FILES[1:]])
+
+    assert whole["isLiveDataset"] is False
+    assert [one["sha256"] for one in whole["distribution"] if "contentUrl" in one] == [file.sha256 for file in known]
+    assert half["isLiveDataset"] is True
+    assert croissant(a_record(), base_url=None)["isLiveDataset"] is True
 
 
 def test_only_images_of_the_data_are_offered_as_images() -> None:

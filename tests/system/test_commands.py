@@ -28,6 +28,7 @@ ABOUT_ONE = (
     "restore ID --to there",
     "lineage ID",
     "metadata show ID",
+    "metadata score ID",
     "publish ID",
     "withdraw ID --reason why",
     "reprocess ID --reason why",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +12,7 @@ from cisterna.cli.config import HomeOption
 from cisterna.cli.opened import local_person, opened
 from cisterna.cli.review import Identifier
 from cisterna.cli.waiting import WaitSeconds, await_work
+from cisterna.domain.dataset import Version
 from cisterna.domain.errors import InvalidInput
 from cisterna.metadata.by_kind import BY_KIND, by_kind
 from cisterna.metadata.given import read_given
@@ -20,8 +21,10 @@ from cisterna.services.detail import Detail, detail_of
 from cisterna.services.give_samples import SheetGiven, give_samples, look_at_samples
 from cisterna.services.reprocess import request_reprocess
 from cisterna.services.samples import KnownSamples
-
 from cisterna.services.vocabulary import given_terms, require_terms
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 _LABELS_SHOWN = 12
 
@@ -46,6 +49,42 @@ def show(identifier: Identifier, *, home: HomeOption = None, as_json: AsJson = F
     document = {"version_id": version_id, "metadata": record, "missing": list(found.metadata_missing)}
     columns = {"field": "field", "origin": "who said so"}
     answer(document, as_json=as_json, show=table(rows, columns, told={"value": ""}, empty="Nothing is known."))
+
+
+@app.command()
+def score(identifier: Identifier, *, home: HomeOption = None, as_json: AsJson = False) -> None:
+    """Score how FAIR a version would be if it were public now: what is missing, and how to say it."""
+    from cisterna.services.fair import score_version  # it imports what writes graphs, which the others need not
+
+    with opened(home) as parts:
+        found = detail_of(identifier, catalogue=parts.catalogue, bucket=parts.archive_store.bucket)
+        version = _version(found)
+        scored = score_version(
+            version,
+            catalogue=parts.catalogue,
+            store=parts.archive_store,
+            tables=parts.tables,
+            base_url=parts.base_url,
+        )
+    rows = [
+        {
+            "criterion": f"{one.key} ({one.principle})",
+            "points": f"{one.points:g} of {one.of}",
+            "standing": one.standing.value,
+            "why": one.why,
+            "do": f"cisterna metadata set {found.dataset_id} '{one.remedy}' --reason ..." if one.field else one.remedy,
+        }
+        for one in scored.missing
+    ]
+    columns = {"criterion": "criterion", "standing": "standing", "points": "points"}
+    percent = "not judged" if scored.percent is None else f"{scored.percent:g} %"
+    shown = table(rows, columns, told={"why": "", "do": ""}, empty="Nothing that is asked for is missing.")
+
+    def show(console: Console) -> None:
+        lines(f"{version.version_id}: FAIR score {percent}, {scored.points:g} of {scored.of} points")(console)
+        shown(console)
+
+    answer({"version_id": version.version_id, **scored.model_dump(mode="json")}, as_json=as_json, show=show)
 
 
 @app.command("set")
@@ -153,10 +192,15 @@ def _labels(terms: list[dict[str, Any]]) -> str:
 
 
 def _record(found: Detail) -> tuple[dict[str, Any], str]:
-    if found.version_id is None or found.shown is None or found.shown.metadata is None:
+    version = _version(found)
+    return dict(version.metadata or {}), version.version_id
+
+
+def _version(found: Detail) -> Version:
+    if found.shown is None or found.shown.metadata is None:
         msg = f"{found.identifier} is not described yet: {found.reason}"
         raise InvalidInput(msg, identifier=found.identifier)
-    return dict(found.shown.metadata), found.version_id
+    return found.shown
 
 
 def _line(text: str) -> str:

@@ -23,6 +23,7 @@ from cisterna.metadata.record import (
     Related,
     SampleFacts,
     SheetFacts,
+    SoftwareFacts,
 )
 from cisterna.metadata.said import Said
 from cisterna.ports.profile import Described, Plane
@@ -46,6 +47,7 @@ def build_record(
     sheet: tuple[SheetFacts, SampleFacts] | None = None,
     steward: Given | None = None,
     model: ModelFacts | None = None,
+    software: SoftwareFacts | None = None,
     related: Sequence[Related] = (),
     sources: Sequence[MetadataRecord | None] = (),
     findings: Sequence[Finding] = (),
@@ -73,6 +75,7 @@ def build_record(
         sheet: The sample sheet, and what it says of the samples; it knows them better than `metadata.yaml`.
         steward: What stewards said of this version or the one before it.
         model: For derived data.
+        software: That made them, for derived data.
         related: Datasets of ours that it stands in relation to.
         sources: Records of what it was derived from; what was made from restricted data stays as restricted. None
             for a source of which no record is known: it counts as closed and unanswered.
@@ -106,6 +109,7 @@ def build_record(
         "dates": _dates(described, described_at, acquired_to),
         "model": model,
         "sample_sheet": sheet[0] if sheet else None,
+        "software": software,
         "relations": tuple(related),
         "quality": _quality(version, findings),
     }

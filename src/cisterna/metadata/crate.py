@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from urllib.parse import quote
 
 from pydantic import JsonValue
 
@@ -13,9 +14,9 @@ from cisterna.domain.source_name import ENCODING
 from cisterna.metadata.crate_entity import Entity, Spoken, credited, fact, referred, studied
 from cisterna.metadata.crate_table import TERMS, column_entities, described_tables
 from cisterna.metadata.fact import imaging_facts, kept_facts
-from cisterna.metadata.licence import licence_url
-from cisterna.metadata.listing import DATA_FOLDER, ListedFile, iri_path, media_type
-from cisterna.metadata.record import InstrumentFacts, MetadataRecord
+from cisterna.metadata.licence import licence_url, spdx_identifier
+from cisterna.metadata.listing import DATA_FOLDER, PLAIN_BYTES, ListedFile, iri_path, media_type
+from cisterna.metadata.record import InstrumentFacts, MetadataRecord, ModelFacts, SoftwareFacts
 
 FILE_NAME = "ro-crate-metadata.json"
 SPECIFICATION = "https://w3id.org/ro/crate/1.2"
@@ -24,6 +25,12 @@ CONTEXT = f"{SPECIFICATION}/context"
 _SHA512 = "http://id.loc.gov/vocabulary/preservation/cryptographicHashFunctions/sha512"
 _ARK = "https://registry.identifiers.org/registry/ark"
 _NO_LICENCE = "#no-licence"
+_PROCESS_RUN = "https://w3id.org/ro/wfrun/process/0.5"
+_SOFTWARE = "#software"
+_WHEN = (
+    "Written when the data were described and never changed: datePublished, which RO-Crate demands, is that moment."
+    " When a version became public is said by its other forms, and by the records in the object's logs/."
+)
 
 
 def crate_json(record: MetadataRecord, files: Sequence[ListedFile]) -> bytes:
@@ -79,13 +86,17 @@ def _graph(record: MetadataRecord, files: Sequence[ListedFile]) -> Iterator[Enti
     held = [] if _parts(record) else [folder]
     tables, columns = described_tables(record), column_entities(record)
     yield from [_descriptor(), root, *held, *_licence(record), *spoken.entities, *facts, *acts, *things, *columns]
-    yield from (_file(file) | tables.get(file.path, {}) for file in (*ours, *data))
+    yield from (_file(one) | tables.get(one.path, {}) for one in ours)
+    how = "as made from another dataset" if record.derived else "as acquired"
+    yield from (_file(one, how=how) | tables.get(one.path, {}) for one in data)
 
 
 def _descriptor() -> Entity:
     return {
         "@id": FILE_NAME,
         "@type": "CreativeWork",
+        "name": "Description of this dataset as an RO-Crate",
+        "description": _WHEN,
         "conformsTo": {"@id": SPECIFICATION},
         "about": {"@id": "./"},
     }
@@ -108,6 +119,7 @@ def _root(
         "description": record.summary,
         "identifier": {"@id": "#pid"},
         "datePublished": _time(record.dates.described),
+        "sdDatePublished": _time(record.dates.described),
         "license": {"@id": _licence_id(record)},
         "version": record.version,
         "conditionsOfAccess": f"access: {record.access.value}{until}; data from people: {record.human_data.value}",
@@ -122,6 +134,8 @@ def _root(
         root["inLanguage"] = record.language
     if record.keywords:
         root["keywords"] = list[JsonValue](record.keywords)
+    if record.software:
+        root["conformsTo"] = {"@id": _PROCESS_RUN}
     if sources := _sources(record):
         root["isBasedOn"] = sources
     if whole := [related.pid for related in record.relations if related.kind == "IsPartOf"]:
@@ -144,10 +158,14 @@ def _licence(record: MetadataRecord) -> list[Entity]:
     if record.licence is None:
         text = "No licence has been stated: all rights are reserved until one is."
         return [pid, {"@id": _NO_LICENCE, "@type": "CreativeWork", "name": "No licence stated", "description": text}]
-    address = licence_url(record.licence)
-    text = f"The licence {record.licence} of the SPDX list, whose page holds its text."
-    licence: Entity = {"@id": address, "@type": "CreativeWork", "name": record.licence, "identifier": address}
-    return [pid, {**licence, "description": text}]
+    return [pid, _licence_of_list(record.licence)]
+
+
+def _licence_of_list(identifier: str) -> Entity:
+    address = licence_url(identifier)
+    text = f"The licence {identifier} of the SPDX list, whose page holds its text."
+    licence: Entity = {"@id": address, "@type": "CreativeWork", "name": identifier, "identifier": address}
+    return {**licence, "description": text}
 
 
 def _facts(record: MetadataRecord) -> list[Entity]:
@@ -203,33 +221,43 @@ def _acquisition(record: MetadataRecord) -> Entity:
 
 
 def _derivation(record: MetadataRecord) -> Entity:
+    """Tell it as the Process Run Crate has it: a program made this of that. A model is no program; one reads it."""
+    model: list[JsonValue] = [{"@id": "#model"}] if record.model else []
     act: Entity = {
         "@id": "#derivation",
         "@type": "CreateAction",
         "name": f"Derivation of {record.name}",
-        "object": _sources(record),
-        "result": {"@id": DATA_FOLDER},
+        "object": _sources(record) + (model if record.software else []),
+        "result": {"@id": _data(record)},
     }
-    return {**act, "instrument": {"@id": "#model"}} if record.model else act
+    if record.software is None:  # of a record that does not tell, such as an earlier one
+        return {**act, "instrument": model} if model else act
+    by = f" with the model {record.model.name}" if record.model else ""
+    words = f"{record.software.name} made the data files of archived ones{by}."
+    return {**act, "description": words, "instrument": {"@id": _SOFTWARE}}
+
+
+def _program(software: SoftwareFacts) -> list[Entity]:
+    """Name the profile, and the program that it asks for, by a package URL: it has no page for everybody."""
+    profile: Entity = {"@id": _PROCESS_RUN, "@type": ["CreativeWork", "Profile"], "name": "Process Run Crate"}
+    program: Entity = {
+        "@id": _SOFTWARE,
+        "@type": "SoftwareApplication",
+        "name": software.name,
+        "description": "What archives the data, and derives one dataset of another.",
+        "version": software.version,
+        "url": f"pkg:generic/{quote(software.name, safe='')}@{quote(software.version, safe='')}",
+    }
+    return [{**profile, "version": "0.5"}, program]
 
 
 def _context_of(record: MetadataRecord, spoken: Spoken) -> list[Entity]:
     """Give instrument, model and related datasets: things the crate speaks of and does not hold."""
-    entities: list[Entity] = []
+    entities: list[Entity] = _program(record.software) if record.software else []
     if record.instrument:
         entities.append(_device(record.instrument, spoken))
     if record.model:
-        model = record.model
-        said = {
-            "version": model.version,
-            "description": "\n".join(
-                filter(None, (model.description, f"Trained on: {model.trained_on}" if model.trained_on else None))
-            ),
-            "sha256": model.sha256,
-            "license": model.licence,
-        }
-        model_entity: Entity = {"@id": "#model", "@type": "CreativeWork", "name": model.name}
-        entities.append({**model_entity, **{name: value for name, value in said.items() if value}})
+        entities += _model(record.model, taken=record.licence)
     for related in {related.pid: related for related in record.relations}.values():
         name = related.title or f"Dataset {related.pid}"
         entity: Entity = {"@id": related.pid, "@type": "CreativeWork", "name": name, "version": related.version}
@@ -238,6 +266,28 @@ def _context_of(record: MetadataRecord, spoken: Spoken) -> list[Entity]:
             entity = {**entity, "@type": "Dataset", "description": words}
         entities.append(entity)
     return entities
+
+
+def _model(model: ModelFacts, *, taken: str | None) -> list[Entity]:
+    """Give the model, and its licence where it is one of the list and not that of the data, which is there already."""
+    licence = _listed(model.licence)
+    trained = f"Trained on: {model.trained_on}" if model.trained_on else None
+    said: Entity = {
+        "version": model.version,
+        "description": "\n".join(filter(None, (model.description, trained))),
+        "sha256": model.sha256,
+        "license": {"@id": licence_url(licence)} if licence else model.licence,
+    }
+    entity: Entity = {"@id": "#model", "@type": "CreativeWork", "name": model.name}
+    own = [_licence_of_list(licence)] if licence and licence != taken else []
+    return [{**entity, **{name: value for name, value in said.items() if value}}, *own]
+
+
+def _listed(licence: str | None) -> str | None:
+    try:
+        return spdx_identifier(licence) if licence else None
+    except ValueError:
+        return None
 
 
 def _device(instrument: InstrumentFacts, spoken: Spoken) -> Entity:
@@ -259,17 +309,23 @@ def _device(instrument: InstrumentFacts, spoken: Spoken) -> Entity:
     return device | {name: value for name, value in told.items() if value}
 
 
-def _file(file: ListedFile) -> Entity:
+def _file(file: ListedFile, *, how: str = "") -> Entity:
+    """Describe a file by what is known of each: its place in the object, and its format.
+
+    Args:
+        file: Of the object.
+        how: A data file came to be.
+    """
+    kind = media_type(file.path)
     entity: Entity = {
         "@id": iri_path(file.path),
         "@type": "File",
         "name": file.path.removeprefix(DATA_FOLDER),
         "contentSize": str(file.size_bytes),
-        "encodingFormat": media_type(file.path),
+        "encodingFormat": kind,
         "sha512": file.sha512,
+        "description": f"Data file {how}: {_KINDS.get(kind, kind)}." if how else _ours(file.path),
     }
-    if words := _OURS.get(file.path.partition("/")[0]):
-        entity["description"] = words
     if file.source_path_base64:
         entity["description"] = f"Path as acquired, its bytes in base64: {file.source_path_base64}"
     return {**entity, "dateModified": _time(file.modified)} if file.modified else entity
@@ -282,6 +338,28 @@ _OURS = {
     "provenance": "The list of the data files, with sizes and digests.",
 }
 """What our own files are, by their folder."""
+_KINDS = {
+    PLAIN_BYTES: "of a format that its name does not tell",
+    "application/gzip": "compressed by gzip",
+    "application/json": "JSON",
+    "application/vnd.apache.parquet": "a Parquet table",
+    "application/vnd.isac.fcs": "flow cytometry data (FCS)",
+    "application/x-hdf5": "HDF5",
+    "application/xml": "XML",
+    "application/yaml": "YAML",
+    "image/bmp": "a BMP image",
+    "image/jpeg": "a JPEG image",
+    "image/png": "a PNG image",
+    "image/tiff": "a TIFF image",
+    "text/csv": "a table of comma-separated values",
+    "text/markdown": "text in Markdown",
+    "text/plain": "plain text",
+}
+"""Formats as people call them, as far as a file's extension tells."""
+
+
+def _ours(path: str) -> str:
+    return _OURS.get(path.partition("/")[0], "A file that belongs to the description of the data.")
 
 
 def _references(paths: Iterable[str]) -> list[JsonValue]:

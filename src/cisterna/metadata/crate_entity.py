@@ -13,6 +13,8 @@ from cisterna.metadata.record import SAMPLE_KINDS, MetadataRecord
 
 Entity = dict[str, JsonValue]
 
+_ROR = "https://ror.org/"
+
 
 class Spoken:
     """Entities, each under one identifier; what is named twice is there once.
@@ -41,6 +43,8 @@ class Spoken:
         identity = outside if outside and self._is_free(outside, entity) else own
         if outside and entity["@type"] == "Organization":
             entity = {**entity, "url": outside}
+            if outside.startswith(_ROR):
+                entity["contactPoint"] = self._entry(outside)
         present = self._entities.get(identity)
         if present is None:
             self._entities[identity] = {"@id": identity, **entity}
@@ -51,6 +55,12 @@ class Spoken:
                 names = [*(others if isinstance(others, list) else []), entity["name"]]
                 self._entities[identity]["alternateName"] = list(dict.fromkeys(names))
         return {"@id": identity}
+
+    def _entry(self, ror: str) -> Entity:
+        """Say how an organisation is reached, as far as is known here: by its entry in the registry."""
+        words = "registry entry, which leads to the organisation's own pages"
+        entry: Entity = {"@type": "ContactPoint", "name": "Entry in the Research Organization Registry", "url": ror}
+        return self.name(None, f"#contact-{ror.removeprefix(_ROR)}", {**entry, "contactType": words})
 
     def _is_free(self, identity: str, entity: Entity) -> bool:
         present = self._entities.get(identity)

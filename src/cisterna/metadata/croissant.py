@@ -27,8 +27,10 @@ _NOT_TAKEN = {"@context", "@type", "dct:conformsTo", "distribution"}
 def croissant_document(described: Described) -> Document:
     """Map a description to a `Dataset` of Croissant; it has files and records once its page has an address.
 
-    Croissant demands an MD5 or SHA-256 of every file unless a dataset is called live. We keep SHA-512, so it is.
+    Croissant demands an MD5 or SHA-256 of every file unless a dataset is called live. Where objects are made of SHA-512
+    alone it has to be called so, although a version never changes.
     """
+    named = described.files[:LISTED_LIMIT] if described.base_url else ()
     shared = {name: value for name, value in schema_org_document(described).items() if name not in _NOT_TAKEN}
     document: Document = {
         "@context": _context(described),
@@ -38,9 +40,8 @@ def croissant_document(described: Described) -> Document:
         "conformsTo": CROISSANT,
         "version": _semantic(described.record.version),
         "citeAs": bibtex_entry(described).decode(),
-        "isLiveDataset": True,
+        "isLiveDataset": not named or any(file.sha256 is None for file in named),
     }
-    named = described.files[:LISTED_LIMIT] if described.base_url else ()
     if not named:
         return document
     images = [number for number, file in enumerate(named) if _is_image(file)]
@@ -87,7 +88,8 @@ def _is_image(file: ListedFile) -> bool:
 
 
 def _file(number: int, file: ListedFile, described: Described) -> Document:
-    return {
+    known: Document = {"sha256": file.sha256} if file.sha256 else {}
+    return known | {
         "@type": "cr:FileObject",
         "@id": f"file-{number}",
         "name": file.path,

@@ -74,6 +74,8 @@ def tool_facts(record: MetadataRecord) -> list[Fact]:
         )
     if model := record.model:
         facts.append(Fact("model", "model that made the data", " ".join(filter(None, (model.name, model.version)))))
+    if software := record.software:
+        facts.append(Fact("software", "program that made the data", f"{software.name} {software.version}"))
     if record.samples and record.samples.wells:
         facts.append(Fact("wells", "number of wells with samples", record.samples.wells))
     return facts

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from pydantic import Field
 
 from cisterna.domain.base import Moment, Value
-from cisterna.domain.digest import Sha512
+from cisterna.domain.digest import Sha256, Sha512
 from cisterna.domain.path import RelativePath
 
 DATA_FOLDER = "data/"
@@ -55,12 +55,14 @@ class ListedFile(Value):
 
     Attributes:
         path: Logical path, such as `data/0/A1_0_0_BF.tiff`.
+        sha256: Known where the object is made of it.
         source_path_base64: Bytes of a data file's path as acquired, where the archive writes them in another way.
     """
 
     path: RelativePath
     size_bytes: int = Field(ge=0)
     sha512: Sha512
+    sha256: Sha256 | None = None
     modified: Moment | None = None
     source_path_base64: str | None = None
 

@@ -13,7 +13,7 @@ from cisterna.metadata.credited import is_organisation, is_person, own_ror
 from cisterna.metadata.described import Described
 from cisterna.metadata.fact import kept_facts
 from cisterna.metadata.licence import licence_url
-from cisterna.metadata.record import InstrumentFacts, MetadataRecord, ModelFacts
+from cisterna.metadata.record import InstrumentFacts, MetadataRecord, ModelFacts, SoftwareFacts
 
 Document = dict[str, JsonValue]
 
@@ -112,12 +112,14 @@ def _activity(record: MetadataRecord) -> Document:
 
 
 def _tools(record: MetadataRecord, activity: str) -> Iterator[_Statement]:
-    """Say what it was made with: a device is an agent, and so is a model."""
+    """Say what it was made with: a device is an agent, and so are a model and the program that it ran in."""
     agents = {}
     if record.instrument:
         agents["instrument"] = _instrument(record.instrument)
     if record.model:
         agents["model"] = _model(record.model)
+    if record.software:
+        agents["software"] = _program(record.software)
     for role, said in agents.items():
         yield _Statement("agent", f"here:{role}", said)
         relation = {"prov:activity": activity, "prov:agent": f"here:{role}", "prov:role": role}
@@ -144,6 +146,14 @@ def _model(model: ModelFacts) -> Document:
         "schema:sha256": model.sha256,
         "dct:description": model.description,
         "rdfs:comment": f"trained on: {model.trained_on}" if model.trained_on else None,
+    }
+
+
+def _program(software: SoftwareFacts) -> Document:
+    return {
+        "prov:type": _name("prov:SoftwareAgent"),
+        "prov:label": software.name,
+        "schema:softwareVersion": software.version,
     }
 
 

@@ -72,6 +72,7 @@ def _table(record: MetadataRecord) -> str:
         ("Acquired", _acquired_words(record)),
         ("Channels", "; ".join(record.imaging.channels) if record.imaging else ""),
         ("Made by the model", f"{record.model.name} {record.model.version or ''}".strip() if record.model else ""),
+        ("Made by the program", f"{record.software.name} {record.software.version}" if record.software else ""),
         *((f"Relation {one.kind}", f"{one.pid} {one.version}") for one in record.relations),
         ("Quality verdict", _quality_words(record)),
         ("Data files", f"{record.file_count:,}"),

@@ -161,6 +161,13 @@ class ModelFacts(Value):
     licence: Line | None = None
 
 
+class SoftwareFacts(Value):
+    """The program that made a derived dataset; a model is what it worked with."""
+
+    name: Line
+    version: Line
+
+
 class Related(Value):
     """Another dataset of ours (DataCite relationType)."""
 
@@ -207,6 +214,7 @@ class MetadataRecord(Value):
         publisher_ror: Of the organisation that `publisher` names.
         embargo_until: The day from which on it may be open; None while access is no embargo, or none with an end.
         data_type: Names the suites that judged it, such as `microscopy`.
+        software: That made it, of a derived dataset; earlier records do not tell.
         origins: Who said each value, by field name; a field without one is empty.
         problems: What was said and could not be used, in words.
         notes: What is worth knowing of what was said and bars nothing, such as a term that nobody here could check.
@@ -240,6 +248,7 @@ class MetadataRecord(Value):
     instrument: InstrumentFacts | None = None
     imaging: ImagingFacts | None = None
     model: ModelFacts | None = None
+    software: SoftwareFacts | None = None
     relations: tuple[Related, ...] = ()
     quality: Quality | None = None
     manifest_digest: Sha512

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from importlib.metadata import version as version_of
 
 from pydantic import JsonValue
 
@@ -25,7 +26,15 @@ from cisterna.metadata.datacite import datacite_document
 from cisterna.metadata.datacite_xml import datacite_xml
 from cisterna.metadata.described import Described
 from cisterna.metadata.listing import DATA_FOLDER, ListedFile
-from cisterna.metadata.record import Given, MetadataRecord, ModelFacts, Related, missing, read_record
+from cisterna.metadata.record import (
+    Given,
+    MetadataRecord,
+    ModelFacts,
+    Related,
+    SoftwareFacts,
+    missing,
+    read_record,
+)
 from cisterna.metadata.schema_org import as_script_text, schema_org_document
 from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.ports.clock import Clock
@@ -262,6 +271,7 @@ def _record(
         sheet=(samples.sheet, samples.facts) if samples else None,
         steward=steward,
         model=_model(known.dataset, model),
+        software=_software(known),
         related=known.related,
         sources=known.sources,
         findings=known.findings,
@@ -294,6 +304,15 @@ def _model(dataset: Dataset, card: ModelCard | None) -> ModelFacts | None:
         return None
     name, _, version = dataset.model.partition("@")
     return ModelFacts(name=name, version=version or None)
+
+
+def _software(known: _Known) -> SoftwareFacts | None:
+    """Name the program that made derived data: this one, unless these are the bytes that an earlier one made."""
+    if known.dataset.acquisition_id or known.dataset.part_of:
+        return None
+    if known.before and known.before.manifest_digest == known.version.manifest_digest:
+        return known.before.software
+    return SoftwareFacts(name="cisterna", version=version_of("cisterna"))
 
 
 def _files(

@@ -7,12 +7,12 @@ manifests in the archive name them, one for each object, and a file or a run of 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from threading import Lock
 from typing import Any, NamedTuple
 
 from cisterna.domain.dataset import Dataset, Version
-from cisterna.domain.digest import sha512_of
+from cisterna.domain.digest import Sha256, sha512_of
 from cisterna.domain.errors import ChecksumMismatch, ObjectInvalid, ObjectNotFound
 from cisterna.domain.manifest import Manifest
 from cisterna.domain.part import Part
@@ -31,10 +31,15 @@ _KEPT_TABLES = 4
 
 
 class VersionFiles(NamedTuple):
-    """The logical content of a version: what is named one by one, and where the rest is named."""
+    """The logical content of a version: what is named one by one, and where the rest is named.
+
+    Attributes:
+        sha256: Of what is named, by path; known where the object is made of SHA-256.
+    """
 
     files: tuple[PublicFile, ...]
     lists: tuple[PublicFiles, ...]
+    sha256: Mapping[str, Sha256]
 
 
 def version_files(
@@ -47,11 +52,12 @@ def version_files(
         ObjectNotFound: The object lacks its manifest.
     """
     if not version.staged.keys() & {MANIFEST_PATH, PARTS_PATH}:
-        return VersionFiles((), ())
+        return VersionFiles((), (), {})
     files = [
         _file(dataset.object_root, path, staged.size_bytes, staged.sha512, staged.content_path)
         for path, staged in version.staged.items()
     ]
+    digests = {path: staged.sha256 for path, staged in version.staged.items()}
     lists: tuple[PublicFiles, ...] = ()
     if version.parts:
         lists = tuple(_list(one.version, one.dataset, part=one.part) for one in parts)
@@ -63,7 +69,9 @@ def version_files(
             _file(dataset.object_root, f"{DATA}{one.path}", one.size_bytes, one.sha512, one.content_path or "")
             for one in manifest.files
         ]
-    return VersionFiles(tuple(sorted(files, key=lambda file: file.path.encode())), lists)
+        digests |= {f"{DATA}{one.path}": one.sha256 for one in manifest.files}
+    known = {path: digest for path, digest in digests.items() if digest}
+    return VersionFiles(tuple(sorted(files, key=lambda file: file.path.encode())), lists, known)
 
 
 def proven_manifests(

@@ -83,13 +83,19 @@ def public_record(
         raise PublicationRefused(msg, version_id=version.version_id)
     says, said = _said_today(version.metadata, named=named, access=access)
     shows_files = access.extent is Extent.FILES
-    files, lists = version_files(version, dataset, parts, store=store, tables=tables) if shows_files else ((), ())
-    listed = [ListedFile(path=file.path, size_bytes=file.size_bytes, sha512=file.sha512) for file in files]
+    files, lists, sha256 = (
+        version_files(version, dataset, parts, store=store, tables=tables) if shows_files else ((), (), {})
+    )
+    listed = [
+        ListedFile(path=file.path, size_bytes=file.size_bytes, sha512=file.sha512, sha256=sha256.get(file.path))
+        for file in files
+    ]
     if lists:
         for manifest in proven_manifests(version, dataset, parts, store=store, tables=tables):
             wanted = manifest.files[: max(0, NAMED_FILES - len(listed))]
             listed += [
-                ListedFile(path=f"{DATA}{one.path}", size_bytes=one.size_bytes, sha512=one.sha512) for one in wanted
+                ListedFile(path=f"{DATA}{one.path}", size_bytes=one.size_bytes, sha512=one.sha512, sha256=one.sha256)
+                for one in wanted
             ]
     described = Described(says, files=listed, base_url=address, published_at=published_at, embargo_ended=access.ended)
 

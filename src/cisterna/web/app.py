@@ -39,6 +39,7 @@ from cisterna.web import (
     removal_api,
     removal_page,
     samples_page,
+    score_api,
     shadow_page,
     trend_page,
     verify_page,
@@ -108,6 +109,7 @@ def create_app(parts: WebParts) -> FastAPI:
         quality_api,
         quality_report_api,
         vocabulary_api,
+        score_api,
         removal_api,  # before the rest of the API, whose dataset may be named by an ARK and takes whole paths
         api,
         hint_api,

@@ -49,7 +49,7 @@ class ContentCache:
                 return self._kept[key]
         with catalogue.begin() as tx:
             dataset, held = tx.datasets.get(version.dataset_id), held_parts(tx, version)
-        files, lists = version_files(version, dataset, held, store=store, tables=tables)
+        files, lists, _ = version_files(version, dataset, held, store=store, tables=tables)
         content = Content(
             files=files,
             lists=lists,

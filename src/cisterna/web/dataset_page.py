@@ -36,6 +36,7 @@ from cisterna.web.parts import WebParts
 from cisterna.web.release_page import release_context
 from cisterna.web.removal_page import removal_context
 from cisterna.web.samples_view import samples_context
+from cisterna.web.score import shown_score
 from cisterna.web.signed import FormPerson, Parts, Person
 from cisterna.web.view import page
 from cisterna.web.wording import TEXT, say
@@ -100,13 +101,16 @@ def show_dataset(
     if found.dataset_id is None or not dataset_id.startswith("ds-"):
         raise NotFound(say("problem.404.detail"))
     newest = found.versions[0].label if found.versions else None
+    shown = shown_score(parts, None if found.erased else found.shown)
     context = {
         "d": found,
         "here": f"/datasets/{dataset_id}" + (f"?{urlencode({'version': version})}" if version else ""),
         "flash": flash if flash in _FLASHES else "",
         "is_old": found.version is not None and found.version != newest,
         "failed": [work for work in found.work if work.state is WorkState.FAILED],
-        "fields": metadata_rows(found.shown),
+        "fields": metadata_rows(found.shown, wanted=shown.wanted),
+        "score": shown.score,
+        "remedies": shown.remedies,
         "history": history(found.history),
         **samples_context(parts, found),
         **_images(parts, found),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pydantic import JsonValue
@@ -47,17 +47,28 @@ _IMAGING = (
 
 @dataclass(frozen=True)
 class FieldRow:
-    """One line."""
+    """One line.
+
+    Attributes:
+        missing: It is empty, and needed before anything is published.
+        wanted: It is empty, and makes data more FAIR.
+    """
 
     name: str
     label: str
     text: str
     origin: str
     missing: bool = False
+    wanted: bool = False
 
 
-def metadata_rows(version: Version | None) -> list[FieldRow]:
-    """Give the fields that are known, and those that are missing and needed, in the order people read them."""
+def metadata_rows(version: Version | None, *, wanted: Sequence[str] = ()) -> list[FieldRow]:
+    """Give the fields that are known, and those that are missing and needed or wanted, in the order people read them.
+
+    Args:
+        version: Whose description is shown.
+        wanted: Names of fields that would make the data more FAIR; each has a line, so that links lead to it.
+    """
     if version is None or version.metadata is None:
         return []
     record = version.metadata
@@ -72,7 +83,10 @@ def metadata_rows(version: Version | None) -> list[FieldRow]:
             origin = say(f"origin.{by or 'none'}", by)
             text = TEXT.get(f"{_KINDS.get(name, name)}.{text}", text)
             rows.append(FieldRow(name, say(f"field.{name}", name), text, origin, missing))
-    return [*rows, *_by_kind(record, said_by), *_nested(record, said_by)]
+    rows += _by_kind(record, said_by)
+    present = {row.name for row in rows}
+    rows += [FieldRow(name, say(f"field.{name}", name), "", "", wanted=True) for name in wanted if name not in present]
+    return [*rows, *_nested(record, said_by)]
 
 
 def _by_kind(record: Mapping[str, JsonValue], said_by: Mapping[str, JsonValue]) -> Iterator[FieldRow]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from cisterna.domain.control_chart import BaselineRule
 from cisterna.domain.dataset import Version
+from cisterna.metadata.fair import FairScore
 from cisterna.ports.catalogue import Catalogue
 from cisterna.ports.clock import Clock
 from cisterna.ports.object_store import ObjectStore
@@ -25,6 +26,7 @@ from cisterna.web.dataset_content import Content, ContentCache
 from cisterna.web.hint_count import HintCount
 from cisterna.web.public_door import Door
 from cisterna.web.report_sources import ReportSources
+from cisterna.web.score_cache import ScoreCache
 
 
 def _no_models() -> Sequence[str]:
@@ -71,6 +73,7 @@ class WebParts:
         file_lists: Looks files up in the manifests of versions that have many.
         index_door, shelf_door, watch_door: How many of the public come in at once, by what it takes to answer them.
             Together they leave room among the connections that the server takes.
+        scores: Keeps the FAIR scores that were made last.
     """
 
     catalogue: Catalogue
@@ -104,10 +107,17 @@ class WebParts:
     index_door: Door = field(default_factory=lambda: Door("the index of what is public", threads=4, inside=40))
     shelf_door: Door = field(default_factory=lambda: Door("landing pages", threads=12, inside=80))
     watch_door: Door = field(default_factory=lambda: Door("what operators watch", threads=2, inside=8))
+    scores: ScoreCache = field(default_factory=ScoreCache)
 
     def content_of(self, version: Version) -> Content:
         """Return what a version holds; the caller has made sure that the person may see it."""
         return self.contents.of(version, catalogue=self.catalogue, store=self.store, tables=self.tables)
+
+    def score_of(self, version: Version) -> FairScore:
+        """Return a version's FAIR score; the caller has made sure that the person may see it. Raises `InvalidInput`."""
+        return self.scores.of(
+            version, catalogue=self.catalogue, store=self.store, tables=self.tables, base_url=self.base_url
+        )
 
     def find_file(self, of: PublicRecord | Content, path: str) -> PublicFile | None:
         """Find a file by its logical path."""

@@ -12,6 +12,7 @@ from cisterna.web.instrument_wording import INSTRUMENT
 from cisterna.web.landing_wording import LANDING
 from cisterna.web.quarantine_wording import QUARANTINE
 from cisterna.web.removal_wording import REMOVAL
+from cisterna.web.score_wording import SCORE
 from cisterna.web.shadow_wording import SHADOW
 from cisterna.web.vocabulary_wording import VOCABULARY
 from cisterna.web.writing_wording import WRITING
@@ -466,6 +467,7 @@ TEXT: dict[str, str] = {
     **QUARANTINE,
     **INSTRUMENT,
     **LANDING,
+    **SCORE,
     **REMOVAL,
     **WRITING,
     **SHADOW,

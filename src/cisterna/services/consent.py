@@ -85,8 +85,9 @@ def revoke_consent(version_id: str, *, person: str, reason: str, catalogue: Cata
             raise Forbidden(msg, person=person, version_id=version_id)
         tx.datasets.lock(dataset.dataset_id)
         version = tx.datasets.get_version(version_id)
-        if version.stage is Stage.PUBLISHED:
-            raise PublicationRefused(f"{version_id} is public; withdraw it", version_id=version_id)
+        if version.stage in {Stage.PUBLISHED, Stage.WITHDRAWN}:
+            msg = f"{version_id} is {version.stage.value}: what is public is not revoked; withdraw it"
+            raise PublicationRefused(msg, version_id=version_id)
         given = standing_consent(tx.datasets.decisions(version_id), evidence_digest=version.evidence_digest)
         if given is None:
             msg = f"nobody has agreed to {version_id} being public, so there is nothing to take back"

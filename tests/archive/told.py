@@ -32,8 +32,8 @@ from cisterna.domain.review import Act, Decision
 from cisterna.domain.sighting import Amount, Later, Sighting
 from cisterna.ports.object_store import ObjectStore
 from cisterna.services.alert import raise_alert
-from cisterna.services.deliver import deliver_due
 from cisterna.services.record import record_all
+from cisterna.services.send_events import send_due
 from cisterna.services.transition import advance, announce
 from cisterna.testing.factory import make_account, make_adoption, make_alert, make_project, make_sample
 from tests.archive.facility import Facility
@@ -275,7 +275,7 @@ class Told:
     def record(self) -> int:
         """Write the record, and every log that is due."""
         self.facility.clock.advance(600)
-        deliver_due(self.sink, catalogue=self.catalogue, clock=self.facility.clock)
+        send_due(self.sink, catalogue=self.catalogue, clock=self.facility.clock)
         return record_all(catalogue=self.catalogue, store=self.store, clock=self.facility.clock)
 
     def segments(self) -> list[str]:

@@ -71,7 +71,7 @@ class Event(Value):
     data: dict[str, JsonValue] = Field(default_factory=dict)
 
 
-class Delivery(Value):
+class Sending(Value):
     """An event on its way to one sink."""
 
     event: Event

@@ -385,6 +385,13 @@ class Mail(_Section):
     security: MailSecurity = Field(MailSecurity.STARTTLS, description="none, starttls, or tls from the first byte.")
 
 
+class Deliver(_Section):
+    """Addresses by which people and guests get data."""
+
+    days: int = Field(14, ge=1, le=366, description="Days that an address is good when nobody says so.")
+    most_days: int = Field(90, ge=1, le=366, description="Days that an address is good at most.")
+
+
 class AlertTarget(_Section):
     """A room, webhook or mailbox that gets messages, by an address of Apprise's."""
 
@@ -456,6 +463,7 @@ class Settings(BaseSettings):
     release: Release = Release()
     holds: Holds = Holds()
     mail: Mail = Mail()
+    deliver: Deliver = Deliver()
     alerts: Alerts = Alerts()
 
     @classmethod

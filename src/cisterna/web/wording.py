@@ -6,6 +6,7 @@ from cisterna.adapters.report_wording import REPORT
 from cisterna.web.adoption_wording import ADOPTION
 from cisterna.web.alert_wording import ALERT
 from cisterna.web.browse_wording import BROWSE
+from cisterna.web.delivery_wording import DELIVERY
 from cisterna.web.description_wording import DESCRIPTION
 from cisterna.web.instrument_wording import INSTRUMENT
 from cisterna.web.landing_wording import LANDING
@@ -456,6 +457,7 @@ TEXT: dict[str, str] = {
     # erasures
     "erased.alert": "The data are gone for good:",
     **ALERT,
+    **DELIVERY,
     **BROWSE,
     **DESCRIPTION,
     **ADOPTION,

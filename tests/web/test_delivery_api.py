@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -273,3 +274,40 @@ def test_months_go_on_across_years_and_are_bounded() -> None:
     for first, last in ((Month(2026, 2), Month(2026, 1)), (Month(2000, 1), Month(2026, 1))):
         with pytest.raises(InvalidInput, match="ask for 1 to 120"):
             list(months(first, last))
+
+
+def test_a_steward_delivers_on_the_page_sees_the_address_once_and_revokes(
+    site: Site, visit: Visit, version: Version
+) -> None:
+    here = f"/datasets/{version.dataset_id}/deliveries"
+    steward = visit("stina")
+    assert f'href="{here}?version=v1"' in steward.get(f"/datasets/{version.dataset_id}").text
+
+    refused = steward.submit(here, version="v1", to="otto", way="link")
+    made = steward.submit(here, version="v1", to="guest@example.org", way="link", days="3", reason="<b>why</b>")
+
+    assert refused.status_code == 422
+    assert "otto may not see the data" in refused.text
+    (secret,) = re.findall(r"/delivered/(cistd_[\w-]+)", made.text)
+    listed = steward.get(f"{here}?version=v1").text
+    assert secret not in listed
+    assert "<b>why" not in listed
+    assert "guest@example.org" in listed
+    assert visit().get(f"/delivered/{secret}").status_code == 200
+    (path,) = re.findall(r'action="(/deliveries/[^"]+/revocation)"', listed)
+    assert visit("stina").submit(path, csrf="forged").status_code == 403
+    assert steward.submit(path).status_code == 303
+    assert visit().get(f"/delivered/{secret}").status_code == 404
+    shown = steward.get(f"/datasets/{version.dataset_id}").text
+    assert "Delivered to a guest by stina" in shown
+    assert "Delivery to a guest revoked by stina" in shown
+
+
+@pytest.mark.parametrize(("name", "status"), [("vera", 404), ("rita", 404), ("otto", 404), ("ada", 200)])
+def test_the_page_of_deliveries_is_not_there_for_others(
+    site: Site, visit: Visit, version: Version, name: str, status: int
+) -> None:
+    del site
+    browser = visit(name)
+    assert browser.get(f"/datasets/{version.dataset_id}/deliveries?version=v1").status_code == status
+    assert browser.get(f"/datasets/{version.dataset_id}/deliveries?version=v9").status_code == 404

@@ -23,6 +23,7 @@ from cisterna.web import (
     dataset_page,
     delivered_page,
     delivery_api,
+    delivery_page,
     door,
     feeds,
     hint_api,
@@ -90,6 +91,7 @@ def create_app(parts: WebParts) -> FastAPI:
         account_page,
         release_page,
         alert_page,
+        delivery_page,  # before removals, whose paths end in any of two words
         removal_page,
         shadow_page,
         trend_page,

@@ -19,8 +19,8 @@ from cisterna.domain.errors import CisternaError, NotFound
 from cisterna.metadata.listing import ListedFile
 from cisterna.metadata.readme import checksum_lines
 from cisterna.ports.publisher import PublicFile
-from cisterna.services.delivery_use import OpenDelivery, acknowledge_delivery, note_use, open_delivery
 from cisterna.services.delivery import ADDRESS
+from cisterna.services.delivery_use import OpenDelivery, acknowledge_delivery, note_use, open_delivery
 from cisterna.services.tar_stream import Member, tar_stream
 from cisterna.web.byte_range import answer_file, counted
 from cisterna.web.dataset_content import Content

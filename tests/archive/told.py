@@ -19,6 +19,8 @@ from cisterna.domain.account import ApiToken, SetupLink
 from cisterna.domain.acquisition import AcquisitionState
 from cisterna.domain.alert import Acknowledgement
 from cisterna.domain.dataset import Dataset, Relation, Stage
+from cisterna.domain.delivery import Delivery, DeliveryKey, DeliveryUse
+from cisterna.domain.digest import sha256_of
 from cisterna.domain.erasure import ERASED_TITLE, ErasedObject, Erasure, ErasureState, Order
 from cisterna.domain.finding import Finding, Outcome
 from cisterna.domain.hold import Hold, HoldScope
@@ -179,6 +181,29 @@ class Told:
             tx.releases.add(release)
             cancelled = {"state": ReleaseState.CANCELLED, "reason": "it is held", "ended_by": "rosa"}
             tx.releases.save(release.model_copy(update={**cancelled, "ended_at": clock.now()}))
+
+    def deliver(self, version: str) -> None:
+        """Give a version to a guest, who took a file of it."""
+        now = self.facility.clock.now()
+        delivery = Delivery(
+            delivery_id=f"delivery of {version}",
+            version_id=version,
+            guest="guest@example.org",
+            by="rosa",
+            reason='"why"\n\\',
+            delivered_at=now,
+            expires_at=now + timedelta(days=14),
+        )
+        key = DeliveryKey(
+            secret_sha256=sha256_of(version.encode()),
+            delivery_id=delivery.delivery_id,
+            version_id=version,
+            made_at=now,
+        )
+        with self.catalogue.begin() as tx:
+            tx.deliveries.put(delivery)
+            tx.deliveries.add_key(key)
+            tx.deliveries.note_use(DeliveryUse.of(delivery, "data/späť.tiff", bytes_sent=2**40, at=now))
 
     def watch_in_shadow(self, version: str) -> None:
         """Keep what shadow mode saw of a version's run."""

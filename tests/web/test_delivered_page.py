@@ -362,3 +362,16 @@ def test_what_was_published_and_withdrawn_is_still_the_project_s_to_deliver(site
     _, path = deliver(site, site.now(version))
 
     assert visit().get(path).status_code == 200
+
+
+def test_an_erasure_takes_deliveries_with_all_that_they_tell(site: Site, visit: Visit, version: Version) -> None:
+    _, path = deliver(site, version)
+    visit().get(f"{path}/files/data/acquisition.yaml")
+    site.onlookers["archive"] = site.onlooker_of("archive")
+
+    site.lay_erasure(version)
+
+    assert visit().get(path).status_code == 404
+    with site.catalogue._engine.connect() as connection:
+        for table in ("data_deliveries", "delivery_keys", "delivery_uses"):
+            assert connection.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar() == 0, table  # noqa: S608

@@ -165,7 +165,6 @@ def usage(site: Site, first: str, last: str | None = None, **more: Any) -> Usage
     return usage_of(
         first=read_month(first),
         last=read_month(last or first),
-        archive="archive",
         catalogue=site.catalogue,
         **{"account": ADMIN, **more},
     )

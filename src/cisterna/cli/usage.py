@@ -37,7 +37,6 @@ def usage(
             last=last,
             account=local_account(parts),
             project=project,
-            archive=parts.archive_store.name,
             catalogue=parts.catalogue,
         )
     if as_csv and not as_json:

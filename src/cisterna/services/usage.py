@@ -12,6 +12,7 @@ from pydantic import Field
 from cisterna.domain.account import Account, Role
 from cisterna.domain.base import Value
 from cisterna.domain.month import Month, months
+from cisterna.domain.stored_copy import ARCHIVE
 from cisterna.ports.catalogue import Catalogue
 from cisterna.ports.usage import ArchivedSum, DeliveredSum
 from cisterna.services.account import require_role
@@ -78,7 +79,6 @@ def usage_of(
     last: Month,
     account: Account,
     project: str | None = None,
-    archive: str,
     catalogue: Catalogue,
 ) -> Usage:
     """Sum up what projects used from one month to another; a project without anything by then has no row.
@@ -88,7 +88,6 @@ def usage_of(
         last: Month; at most ten years after the first.
         account: Who asks: an administrator, of all projects or of the one that is named.
         project: Only this one.
-        archive: Name of the store that holds the archive; what stands in it is what stands.
         catalogue: Where the sums come from.
 
     Raises:
@@ -101,12 +100,12 @@ def usage_of(
     with catalogue.begin() as tx:
         if project is not None:
             tx.projects.get(project)
-        stores = tuple(tx.copies.stores()) or (archive,)
+        stores = tuple(tx.copies.stores()) or (ARCHIVE,)
         archived = tx.usage.archived(before=last.next.begin)
         delivered = tx.usage.delivered(since=first.begin, before=last.next.begin)
     known = {one.project for one in archived} | {one.project for one in delivered}
     chosen = known if project is None else known & {project}
-    told = _Told(stores, archive, wanted)
+    told = _Told(stores, wanted)
     rows = [
         row
         for name in sorted(chosen, key=lambda name: (name is None, name or ""))
@@ -123,7 +122,6 @@ class _Told(NamedTuple):
     """How the rows of one project are made from sums."""
 
     stores: Sequence[str]
-    archive: str
     wanted: Sequence[Month]
 
     def rows(
@@ -131,7 +129,7 @@ class _Told(NamedTuple):
     ) -> Iterator[ProjectMonth]:
         for month in map(str, self.wanted):
             by_now = [one for one in archived if one.month <= month]
-            here = [one for one in by_now if one.store == self.archive]
+            here = [one for one in by_now if one.store == ARCHIVE]
             new = [one for one in here if one.month == month]
             given = delivered.get(month, _NOTHING)
             if not by_now and given is _NOTHING:

@@ -57,7 +57,6 @@ def usage_for(parts: WebParts, account: Account, *, first: str, last: str, proje
         last=read_month(last) if last else now,
         account=account,
         project=project,
-        archive=parts.store.name,
         catalogue=parts.catalogue,
     )
 

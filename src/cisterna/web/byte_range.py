@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
@@ -64,7 +64,6 @@ def answer_file(
     is_public: bool,
     modified: datetime | None = None,
     more: Mapping[str, str] = _NONE,
-    sent: Callable[[int], None] | None = None,
 ) -> Response:
     """Stream a file, or the part of it that was asked for.
 
@@ -78,7 +77,6 @@ def answer_file(
         is_public: Whether caches may keep it.
         modified: Since when it is there, where that may be told.
         more: Headers that it has beside its own.
-        sent: Told how many bytes of it went out, once for each request for any of them, also when it broke off.
     """
     validators = Validators(etag=f'"{file.sha512}"', modified=modified)
     name = file.path.rsplit("/", 1)[-1]
@@ -109,24 +107,11 @@ def answer_file(
     headers["content-length"] = str(whole.end - whole.start)
     if request.method == "HEAD" or whole.start == whole.end:
         return Response(status_code=status, headers=headers)
-    return StreamingResponse(_begun(store, file, whole, sent), status, headers)
+    return StreamingResponse(_begun(store, file, whole), status, headers)
 
 
-def counted(chunks: Iterator[bytes], sent: Callable[[int], None]) -> Iterator[bytes]:
-    """Pass chunks on, and tell at the end, or where it breaks off, how many bytes were taken."""
-    total = 0
-    try:
-        for chunk in chunks:
-            yield chunk
-            total += len(chunk)
-    finally:
-        sent(total)
-
-
-def _begun(store: ObjectStore, file: PublicFile, span: Span, sent: Callable[[int], None] | None) -> Iterator[bytes]:
+def _begun(store: ObjectStore, file: PublicFile, span: Span) -> Iterator[bytes]:
     """Open the stream before the answer begins, so that a store that does not answer is an error and no short file."""
     chunks = store.stream(file.content_key, start=span.start, end=span.end)
-    if sent is not None:
-        chunks = counted(chunks, sent)
     first = next(chunks, b"")
     return chain((first,), chunks)

@@ -22,7 +22,8 @@ from cisterna.ports.publisher import PublicFile
 from cisterna.services.delivery import ADDRESS
 from cisterna.services.delivery_use import OpenDelivery, acknowledge_delivery, note_use, open_delivery
 from cisterna.services.tar_stream import Member, tar_stream
-from cisterna.web.byte_range import answer_file, counted
+from cisterna.web.byte_range import answer_file
+from cisterna.web.counted import CountedResponse
 from cisterna.web.dataset_content import Content
 from cisterna.web.parts import WebParts
 from cisterna.web.security import FILE_POLICY
@@ -168,13 +169,9 @@ def send_file(request: Request, parts: Parts, secret: Secret, path: str) -> Resp
     file = parts.find_file(shelf.content, path)
     if file is None:
         raise NotFound(say("problem.404.detail"))
-    answer = answer_file(
-        request, file, store=parts.store, is_public=False, more=_UNTOLD, sent=partial(shelf.note, file.path)
-    )
+    answer = answer_file(request, file, store=parts.store, is_public=False, more=_UNTOLD)
     answer.headers["cache-control"] = _UNTOLD["cache-control"]
-    if request.method == "GET" and not isinstance(answer, StreamingResponse):
-        shelf.note(file.path, 0)
-    return answer
+    return CountedResponse(answer, partial(shelf.note, file.path))
 
 
 def _shelf(parts: WebParts, secret: str) -> _Shelf:
@@ -200,7 +197,7 @@ def _stream(
     }
     if request.method == "HEAD":
         return Response(headers=headers, media_type=media_type)
-    return StreamingResponse(counted(chunks, sent), headers=headers, media_type=media_type)
+    return CountedResponse(StreamingResponse(chunks, headers=headers, media_type=media_type), sent)
 
 
 def _digest_lines(run: Sequence[PublicFile]) -> bytes:

@@ -8,6 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from cisterna.domain.account import Account, Grant, Role
+from cisterna.domain.acquisition import AcquisitionState
 from cisterna.domain.dataset import Stage, Version
 from cisterna.domain.delivery import (
     Delivery,
@@ -92,6 +93,7 @@ def test_what_is_accepted_and_proven_goes_to_who_may_see_it() -> None:
         ({"verdict": None}, "its verdict is missing"),
         ({"stage": Stage.IN_REVIEW}, "no steward has accepted it"),
         ({"stage": Stage.REJECTED}, "no steward has accepted it"),
+        ({"incomplete": AcquisitionState.ABORTED}, "the run it comes from is aborted"),
     ],
 )
 def test_what_is_in_quarantine_or_nobody_accepted_takes_a_reason(fields: dict[str, object], words: str) -> None:

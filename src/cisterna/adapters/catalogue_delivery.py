@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import delete, func, select
@@ -47,15 +48,21 @@ class SqlDeliveries:
         wanted = select(data_deliveries.c.body).where(data_deliveries.c.version_id == version_id)
         return self._read(wanted.order_by(data_deliveries.c.delivered_at, data_deliveries.c.delivery_id))
 
-    def list(self, *, projects: frozenset[str] | None = None, limit: int | None = None) -> Sequence[Delivery]:
+    def list(
+        self, *, projects: frozenset[str], good_at: datetime | None = None, limit: int | None = None
+    ) -> Sequence[Delivery]:
         """Newest first."""
-        wanted = select(data_deliveries.c.body).limit(limit)
-        if projects is not None:
-            wanted = wanted.join(versions, versions.c.version_id == data_deliveries.c.version_id).join(
-                datasets, datasets.c.dataset_id == versions.c.dataset_id
-            )
-            wanted = wanted.where(datasets.c.project.in_(sorted(projects)))
-        return self._read(wanted.order_by(data_deliveries.c.delivered_at.desc(), data_deliveries.c.delivery_id))
+        wanted = (
+            select(data_deliveries.c.body)
+            .join(versions, versions.c.version_id == data_deliveries.c.version_id)
+            .join(datasets, datasets.c.dataset_id == versions.c.dataset_id)
+            .where(datasets.c.project.in_(sorted(projects)))
+        )
+        if good_at is not None:
+            is_revoked = data_deliveries.c.body.op("->>")("revoked_at").is_not(None)
+            wanted = wanted.where(data_deliveries.c.expires_at > good_at, ~is_revoked)
+        newest = wanted.order_by(data_deliveries.c.delivered_at.desc(), data_deliveries.c.delivery_id)
+        return self._read(newest.limit(limit))
 
     def add_key(self, key: DeliveryKey) -> None:
         """Insert."""

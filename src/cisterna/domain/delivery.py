@@ -275,6 +275,8 @@ def _about_guest(version: Version, project: Project, *, by: Account) -> Iterator
 def _takes_reason(version: Version, project: Project | None, *, is_guest: bool) -> str | None:
     if version.verdict in KEPT_BACK:
         return f"its verdict is {version.verdict.value if version.verdict else 'missing'}"
+    if version.incomplete is not None:
+        return f"the run it comes from is {version.incomplete.value}"
     if version.stage not in {Stage.ACCEPTED, Stage.PUBLISHED, Stage.WITHDRAWN}:
         return f"it is {version.stage.value}, and no steward has accepted it"
     if is_guest and project is not None and is_closed(version, project):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Protocol
 
 from cisterna.domain.delivery import Delivery, DeliveryKey, DeliveryUse
@@ -23,11 +24,14 @@ class Deliveries(Protocol):
         """All of a version, oldest first."""
         ...
 
-    def list(self, *, projects: frozenset[str] | None = None, limit: int | None = None) -> Sequence[Delivery]:
+    def list(
+        self, *, projects: frozenset[str], good_at: datetime | None = None, limit: int | None = None
+    ) -> Sequence[Delivery]:
         """Newest first.
 
         Args:
-            projects: Of data of these projects, as the data are bound now; None leaves none out.
+            projects: Of data of these projects, as the data are bound now.
+            good_at: Only those that are not revoked, and have not expired by then.
             limit: At most so many.
         """
         ...

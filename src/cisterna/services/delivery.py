@@ -190,15 +190,19 @@ def list_deliveries(
     """
     now, rows = clock.now(), []
     with catalogue.begin() as tx:
-        projects = {one.slug: one for one in tx.projects.list() if may_deliver(account, one)}
-        found = tx.deliveries.list(projects=frozenset(projects), limit=_MOST_LISTED)
+        projects = frozenset(one.slug for one in tx.projects.list() if may_deliver(account, one))
+        found = (
+            tx.deliveries.list(projects=projects, good_at=now if standing else None, limit=_MOST_LISTED)
+            if version_id is None
+            else [*reversed(tx.deliveries.of(version_id))]
+        )
         for delivery in found:
             state = delivery.state(now=now)
-            if version_id not in {None, delivery.version_id}:
-                continue
             if standing and state in {DeliveryState.EXPIRED, DeliveryState.REVOKED}:
                 continue
             dataset = tx.datasets.get(delivery.version_id.partition(":")[0])
+            if dataset.project not in projects:
+                continue
             uses = tx.deliveries.uses(delivery.delivery_id, limit=_USES_SHOWN) if with_uses else ()
             rows.append(
                 DeliveryRow(

@@ -84,9 +84,8 @@ class _Shelf(NamedTuple):
             note_use(self.delivery, path, bytes_sent=bytes_sent, catalogue=self.parts.catalogue, clock=self.parts.clock)
         except CisternaError as error:
             _LOG.error(
-                "%d bytes of %r of the delivery %s were sent and could not be noted: %s",
+                "%d bytes of the delivery %s were sent and could not be noted: %s",
                 bytes_sent,
-                path,
                 self.delivery.delivery_id,
                 error,
             )

@@ -13,13 +13,15 @@ from pathlib import Path
 
 import pytest
 
+from cisterna.domain.account import Role
 from cisterna.domain.dataset import Stage, Version
 from cisterna.domain.delivery import Delivery, DeliveryRules, DeliveryUse
 from cisterna.domain.digest import sha512_of
-from cisterna.domain.errors import StoreUnavailable
+from cisterna.domain.errors import Forbidden, NotFound, StoreUnavailable
 from cisterna.domain.project import Access, HumanData
 from cisterna.services.delivery import deliver_version, revoke_delivery
 from cisterna.services.sign_in import digest_secret
+from cisterna.testing.factory import make_account
 from tests.web.client import Browser
 from tests.web.site import Site
 
@@ -255,6 +257,36 @@ def test_a_guest_s_address_ends_when_the_project_closes_and_when_the_data_are_di
         tx.projects.save(atlas.model_copy(update={"defaults": closed}))
 
     assert visit().get(path).status_code == 404
+
+
+def test_the_owner_lets_a_guest_in_again_after_the_data_were_closed(site: Site, visit: Visit, version: Version) -> None:
+    first, path = deliver(site, version)
+    with site.catalogue.begin() as tx:
+        atlas = tx.projects.get("atlas")
+        closed = atlas.defaults.model_copy(update={"access": Access.RESTRICTED})
+        tx.projects.save(atlas.model_copy(update={"defaults": closed}))
+    assert visit().get(path).status_code == 404
+
+    again, other = deliver(site, version, reason="Agreement 7 of May.")
+
+    assert again.delivery_id == first.delivery_id
+    assert (again.reason, again.lets_guest_in) == ("Agreement 7 of May.", True)
+    assert [visit().get(one).status_code for one in (path, other)] == [200, 200]
+
+
+def test_deliveries_of_data_that_no_project_claims_any_more_end_and_viewers_cannot_touch_them(
+    site: Site, visit: Visit, version: Version
+) -> None:
+    delivery, path = deliver(site, version)
+    with site.catalogue.begin() as tx:
+        tx.datasets.save(tx.datasets.get(version.dataset_id).model_copy(update={"project": None}))
+        tx.accounts.add(make_account("wide", Role.VIEWER))
+
+    assert visit().get(path).status_code == 404
+    for name, refusal in (("wide", Forbidden), ("stina", NotFound)):
+        with pytest.raises(refusal):
+            revoke_delivery(delivery.delivery_id, person=name, catalogue=site.catalogue, clock=site.clock)
+    assert revoke_delivery(delivery.delivery_id, person="sten", catalogue=site.catalogue, clock=site.clock).revoked_by
 
 
 def test_nothing_of_an_address_is_kept_by_caches_told_to_other_pages_or_logged(

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
-from cisterna.domain.account import Account
+from cisterna.domain.account import Account, Role
 from cisterna.domain.base import Value
 from cisterna.domain.dataset import Dataset, Version
 from cisterna.domain.delivery import (
@@ -97,38 +97,27 @@ def deliver_version(
         account, version, dataset, project = _deliverable(tx, version_id, person)
         recipient, guest = _recipient(tx, to)
         _require_way(recipient, to=to, rules=rules, with_link=with_link)
-        bars = delivery_bars(
-            version,
-            project,
-            receipts=[
-                receipt
-                for subject in (version.version_id, *(part.version_id for part in version.parts))
-                for receipt in tx.datasets.receipts(subject)
-            ],
-            is_given_up=is_given_up(tx, version),
-            recipient=recipient,
-            by=account,
-            reason=words,
-        )
-        if bars:
-            raise _refused(version_id, [f"{bar.condition} ({bar.remedy})" for bar in bars])
+        _require_allowed(tx, version, project, recipient=recipient, by=account, reason=words)
         tx.datasets.lock(dataset.dataset_id)  # of two who deliver to the same recipient at once, one finds the other's
         standing = _standing(tx, version_id, to=to, copy_to=copy_to, now=clock.now())
-        delivery = standing or Delivery(
-            delivery_id=clock.new_id(),
-            version_id=version_id,
-            person=recipient.name if recipient else None,
-            guest=guest,
-            by=account.name,
-            reason=words,
-            lets_guest_in=guest is not None and project is not None and is_closed(version, project),
-            delivered_at=clock.now(),
-            expires_at=clock.now() + _lifetime(days, rules),
-            by_mail=not with_link,
-            copy_to=copy_to,
+        lets_in = guest is not None and project is not None and is_closed(version, project)
+        delivery = (
+            _asked_again(standing, by_mail=not with_link, lets_guest_in=lets_in, reason=words)
+            if standing is not None
+            else Delivery(
+                delivery_id=clock.new_id(),
+                version_id=version_id,
+                person=recipient.name if recipient else None,
+                guest=guest,
+                by=account.name,
+                reason=words,
+                lets_guest_in=lets_in,
+                delivered_at=clock.now(),
+                expires_at=clock.now() + _lifetime(days, rules),
+                by_mail=not with_link,
+                copy_to=copy_to,
+            )
         )
-        if standing is not None and not with_link:
-            delivery = standing.model_copy(update={"by_mail": True})
         if delivery != standing:
             tx.deliveries.put(delivery)
             tell_delivery(tx, "delivery.made", delivery, version, dataset, clock=clock, person=account.name)
@@ -157,10 +146,11 @@ def revoke_delivery(delivery_id: str, *, person: str, catalogue: Catalogue, cloc
         NotFound: There is no such delivery, or the person may not know of it.
     """
     with catalogue.begin() as tx:
-        delivery = tx.deliveries.get(delivery_id) if delivery_id.isprintable() else None
-        if delivery is None:
-            raise NotFound("there is no such delivery; `cisterna deliveries` shows those there are")
-        account, version, dataset, _ = _deliverable(tx, delivery.version_id, person)
+        try:
+            delivery = tx.deliveries.get(delivery_id)
+            account, version, dataset, _ = _deliverable(tx, delivery.version_id, person)
+        except NotFound as unknown:  # the same words, whether there is none or this person may not know of it
+            raise NotFound("there is no such delivery; `cisterna deliveries` shows those there are") from unknown
         if delivery.revoked_at is not None:
             return delivery
         revoked = delivery.model_copy(update={"revoked_at": clock.now(), "revoked_by": account.name})
@@ -242,10 +232,36 @@ def tell_delivery(
 def _deliverable(tx: Transaction, version_id: str, person: str) -> tuple[Account, Version, Dataset, Project | None]:
     account = require_account(tx, person)
     version, dataset, project = visible_version(tx, version_id, account)
-    if project is not None and not may_deliver(account, project):
-        msg = f"{person} may not deliver {version_id}; the owner of project {project.slug} or a steward of it may"
+    if not (may_deliver(account, project) or (project is None and account.has_role(Role.STEWARD, project=None))):
+        msg = f"{person} may not deliver {version_id}, nor end its deliveries; the project's owner or a steward may"
         raise Forbidden(msg, person=person, version_id=version_id)
     return account, version, dataset, project
+
+
+def _require_allowed(
+    tx: Transaction,
+    version: Version,
+    project: Project | None,
+    *,
+    recipient: Account | None,
+    by: Account,
+    reason: str | None,
+) -> None:
+    """Refuse what may not be delivered so. Raises `DeliveryRefused` with every condition that is not met."""
+    subjects = (version.version_id, *(part.version_id for part in version.parts))
+    bars = delivery_bars(
+        version,
+        project,
+        receipts=[receipt for subject in subjects for receipt in tx.datasets.receipts(subject)],
+        is_given_up=is_given_up(tx, version),
+        recipient=recipient,
+        by=by,
+        reason=reason,
+    )
+    if bars:
+        words = "; ".join(f"{bar.condition} ({bar.remedy})" for bar in bars)
+        msg = f"{version.version_id} may not be delivered so: {words}"
+        raise DeliveryRefused(msg, version_id=version.version_id, conditions=[bar.condition for bar in bars])
 
 
 def _recipient(tx: Transaction, to: str) -> tuple[Account | None, str | None]:
@@ -276,11 +292,24 @@ def _require_way(recipient: Account | None, *, to: str, rules: DeliveryRules, wi
 
 
 def _standing(tx: Transaction, version_id: str, *, to: str, copy_to: str | None, now: datetime) -> Delivery | None:
-    for delivery in tx.deliveries.of(version_id):
-        ended = delivery.state(now=now) in {DeliveryState.EXPIRED, DeliveryState.REVOKED}
-        if not ended and (delivery.recipient, delivery.copy_to) == (to, copy_to):
+    """Find the delivery to that recipient that has not ended; nobody else changes it until the transaction ends."""
+    for found in tx.deliveries.of(version_id):
+        if (found.recipient, found.copy_to) != (to, copy_to):
+            continue
+        delivery = tx.deliveries.get(found.delivery_id)
+        if delivery.state(now=now) not in {DeliveryState.EXPIRED, DeliveryState.REVOKED}:
             return delivery
     return None
+
+
+def _asked_again(standing: Delivery, *, by_mail: bool, lets_guest_in: bool, reason: str | None) -> Delivery:
+    """Give a delivery that stands what it lacks: a mail, or the owner's word for data that were closed since."""
+    lacks: dict[str, object] = {}
+    if by_mail and not standing.by_mail:
+        lacks["by_mail"] = True
+    if lets_guest_in and not standing.lets_guest_in:
+        lacks |= {"lets_guest_in": True, "reason": reason}
+    return standing.model_copy(update=lacks)
 
 
 def _lifetime(days: int | None, rules: DeliveryRules) -> timedelta:
@@ -297,8 +326,3 @@ def _words(reason: str | None) -> str | None:
         msg = f"a reason has at most {LONGEST_REASON:,} characters; shorten it"
         raise InvalidInput(msg, field="reason")
     return words or None
-
-
-def _refused(version_id: str, conditions: Sequence[str]) -> DeliveryRefused:
-    msg = f"{version_id} may not be delivered so: {'; '.join(conditions)}"
-    return DeliveryRefused(msg, version_id=version_id, conditions=list(conditions))

@@ -375,7 +375,7 @@ class MailSecurity(StrEnum):
 
 
 class Mail(_Section):
-    """Mail about releases, to projects' owners."""
+    """Mail about releases, alerts and deliveries."""
 
     host: str | None = Field(None, description="SMTP server; unset: no mail is sent.")
     port: Port = Field(587, description="Its port.")

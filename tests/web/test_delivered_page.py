@@ -20,6 +20,7 @@ from cisterna.domain.digest import sha512_of
 from cisterna.domain.errors import Forbidden, NotFound, StoreUnavailable
 from cisterna.domain.project import Access, HumanData
 from cisterna.services.delivery import deliver_version, revoke_delivery
+from cisterna.services.erase_plan import plan_erasure
 from cisterna.services.sign_in import digest_secret
 from cisterna.testing.factory import make_account
 from tests.web.client import Browser
@@ -399,7 +400,8 @@ def test_what_was_published_and_withdrawn_is_still_the_project_s_to_deliver(site
 def test_an_erasure_takes_deliveries_with_all_that_they_tell(site: Site, visit: Visit, version: Version) -> None:
     _, path = deliver(site, version)
     visit().get(f"{path}/files/data/acquisition.yaml")
-    site.onlookers["archive"] = site.onlooker_of("archive")
+    plan = plan_erasure(version.dataset_id, person="root", site=site.parts.survey)
+    assert [one.where for one in plan.remains if one.what.startswith("delivery of")] == [GUEST]
 
     site.lay_erasure(version)
 

@@ -24,11 +24,11 @@ from cisterna.domain.stored_copy import ARCHIVE
 from cisterna.domain.work import WorkKind
 from cisterna.ports.object_store import ObjectStore
 from cisterna.services import attempt as attempts
-from cisterna.services.deliver import deliver_due
 from cisterna.services.detect import SweepMemory, SweepResult, sweep_instrument
 from cisterna.services.distinct_store import require_all_distinct
 from cisterna.services.record import copy_record, record_all
 from cisterna.services.release_plan import plan_releases
+from cisterna.services.send_events import send_due
 from cisterna.services.upkeep import request_upkeep
 from cisterna.settings import INLINE, Settings, load_settings
 from flows import _settings
@@ -111,7 +111,7 @@ def duties_of(parts: Parts) -> Duties:
         listen=parts.zones.listen,
         expire=lambda: attempts.abort_expired(place=place, catalogue=catalogue, clock=clock),
         end_leases=lambda owner: attempts.abort_owned_by(owner, place=place, catalogue=catalogue, clock=clock),
-        deliver=lambda sink: deliver_due(sink, catalogue=catalogue, clock=clock),
+        deliver=lambda sink: send_due(sink, catalogue=catalogue, clock=clock),
         ask_pools=Pools(pools, api_url=parts.prefect_api_url, catalogue=catalogue, clock=clock).ask if pools else None,
         upkeep={name: partial(_look_after, parts, store) for name, store in parts.keeping_stores.items()},
         tidy=Tidy(parts.prefect_api_url, catalogue=catalogue).look,

@@ -10,7 +10,7 @@ import structlog
 
 from cisterna.domain.errors import CisternaError
 from cisterna.ports.sink import EventSink
-from cisterna.services.deliver import ROUND
+from cisterna.services.send_events import ROUND
 
 Deliver = Callable[[EventSink], int]
 """Delivers what is due to one sink, at most `ROUND` events, and tells how many it took."""

@@ -394,7 +394,7 @@ class MailSecurity(StrEnum):
 
 
 class Mail(_Section):
-    """Mail about releases, to projects' owners."""
+    """Mail about releases, alerts and deliveries."""
 
     host: str | None = Field(None, description="SMTP server; unset: no mail is sent.")
     port: Port = Field(587, description="Its port.")
@@ -402,6 +402,13 @@ class Mail(_Section):
     username: str | None = Field(None, description="Name to sign in with, if the server asks for one.")
     password: SecretStr | None = Field(None, description="Its password.")
     security: MailSecurity = Field(MailSecurity.STARTTLS, description="none, starttls, or tls from the first byte.")
+
+
+class Deliver(_Section):
+    """Addresses by which people and guests get data."""
+
+    days: int = Field(14, ge=1, le=366, description="Days that an address is good when nobody says so.")
+    most_days: int = Field(90, ge=1, le=366, description="Days that an address is good at most.")
 
 
 class AlertTarget(_Section):
@@ -477,6 +484,7 @@ class Settings(BaseSettings):
     release: Release = Release()
     holds: Holds = Holds()
     mail: Mail = Mail()
+    deliver: Deliver = Deliver()
     alerts: Alerts = Alerts()
 
     @classmethod

@@ -12,7 +12,8 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Message as MessageHandler
 
 from cisterna.adapters.free_port import spare_ports
-from cisterna.adapters.sink_mail import MailServer, MailSink
+from cisterna.adapters.mail_server import MailServer
+from cisterna.adapters.sink_mail import MailSink
 from cisterna.domain.account import Account, Grant, Role
 from cisterna.domain.acquisition import Acquisition
 from cisterna.domain.alert import Acknowledgement, Alert, AlertKind, Place

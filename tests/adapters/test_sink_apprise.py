@@ -28,8 +28,8 @@ from cisterna.domain.errors import SettingsInvalid, SinkUnavailable
 from cisterna.domain.finding import Verdict
 from cisterna.domain.project import HumanData
 from cisterna.domain.review import Act
-from cisterna.services.deliver import deliver_due
 from cisterna.services.health import Condition, look_at_sinks
+from cisterna.services.send_events import send_due
 from cisterna.settings import load_settings
 from cisterna.testing.clock import SettableClock
 from tests.web.site import Site
@@ -102,7 +102,7 @@ def sink(site: Site, url: str, **fields: Any) -> AppriseSink:
 
 
 def deliver(site: Site, to: AppriseSink) -> int:
-    return deliver_due(to, catalogue=site.catalogue, clock=site.clock)
+    return send_due(to, catalogue=site.catalogue, clock=site.clock)
 
 
 def quarantined(site: Site, name: str = "plate-8", **fields: Any) -> Version:

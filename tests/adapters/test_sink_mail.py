@@ -12,13 +12,14 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Message as MessageHandler
 
 from cisterna.adapters.free_port import spare_ports
-from cisterna.adapters.sink_mail import MailServer, MailSink
+from cisterna.adapters.mail_server import MailServer
+from cisterna.adapters.sink_mail import MailSink
 from cisterna.domain.account import Account, Role
 from cisterna.domain.errors import SinkUnavailable
 from cisterna.domain.event import Event
 from cisterna.domain.release import Release
 from cisterna.ports.catalogue import Catalogue
-from cisterna.services.deliver import deliver_due
+from cisterna.services.send_events import send_due
 from cisterna.testing.clock import START, SettableClock
 from cisterna.testing.factory import keep_version, make_account, make_event, make_id, make_sha512
 
@@ -157,12 +158,12 @@ def test_while_the_server_is_away_mail_waits_in_the_outbox(
 
     with pytest.raises(SinkUnavailable, match="did not take a mail"):
         mail.send(event(release))
-    assert deliver_due(mail, catalogue=catalogue, clock=clock) == 0
+    assert send_due(mail, catalogue=catalogue, clock=clock) == 0
     controller = Controller(Kept(), hostname="127.0.0.1", port=port)
     controller.start()
     try:
         clock.advance(timedelta(minutes=10))
-        assert deliver_due(mail, catalogue=catalogue, clock=clock) == 1
+        assert send_due(mail, catalogue=catalogue, clock=clock) == 1
         assert len(mails(controller)) == 1
     finally:
         controller.stop()

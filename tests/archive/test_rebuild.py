@@ -53,10 +53,12 @@ def _lived(told: Told) -> Told:
     told.keep_by_rule(sharp)
     told.alert(sharp)
     told.watch_in_shadow(sharp)
+    told.deliver(sharp)
     told.publish(told.ingest("shown"))
     told.derive(told.ingest("blurred", decided=False))
     gone = told.ingest("gone")
     told.watch_in_shadow(gone)
+    told.deliver(gone)
     told.erase(gone)
     told.record()
     return told

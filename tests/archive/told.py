@@ -19,6 +19,8 @@ from cisterna.domain.account import ApiToken, SetupLink
 from cisterna.domain.acquisition import AcquisitionState
 from cisterna.domain.alert import Acknowledgement
 from cisterna.domain.dataset import Dataset, Relation, Stage
+from cisterna.domain.delivery import Delivery, DeliveryKey, DeliveryUse
+from cisterna.domain.digest import sha256_of
 from cisterna.domain.erasure import ERASED_TITLE, ErasedObject, Erasure, ErasureState, Order
 from cisterna.domain.finding import Finding, Outcome
 from cisterna.domain.hold import Hold, HoldScope
@@ -32,8 +34,8 @@ from cisterna.domain.review import Act, Decision
 from cisterna.domain.sighting import Amount, Later, Sighting
 from cisterna.ports.object_store import ObjectStore
 from cisterna.services.alert import raise_alert
-from cisterna.services.deliver import deliver_due
 from cisterna.services.record import record_all
+from cisterna.services.send_events import send_due
 from cisterna.services.transition import advance, announce
 from cisterna.testing.factory import make_account, make_adoption, make_alert, make_project, make_sample
 from tests.archive.facility import Facility
@@ -180,6 +182,29 @@ class Told:
             cancelled = {"state": ReleaseState.CANCELLED, "reason": "it is held", "ended_by": "rosa"}
             tx.releases.save(release.model_copy(update={**cancelled, "ended_at": clock.now()}))
 
+    def deliver(self, version: str) -> None:
+        """Give a version to a guest, who took a file of it."""
+        now = self.facility.clock.now()
+        delivery = Delivery(
+            delivery_id=f"delivery of {version}",
+            version_id=version,
+            guest="guest@example.org",
+            by="rosa",
+            reason='"why"\n\\',
+            delivered_at=now,
+            expires_at=now + timedelta(days=14),
+        )
+        key = DeliveryKey(
+            secret_sha256=sha256_of(version.encode()),
+            delivery_id=delivery.delivery_id,
+            version_id=version,
+            made_at=now,
+        )
+        with self.catalogue.begin() as tx:
+            tx.deliveries.put(delivery)
+            tx.deliveries.add_key(key)
+            tx.deliveries.note_use(DeliveryUse.of(delivery, "data/späť.tiff", bytes_sent=2**40, at=now))
+
     def watch_in_shadow(self, version: str) -> None:
         """Keep what shadow mode saw of a version's run."""
         now = self.facility.clock.now()
@@ -275,7 +300,7 @@ class Told:
     def record(self) -> int:
         """Write the record, and every log that is due."""
         self.facility.clock.advance(600)
-        deliver_due(self.sink, catalogue=self.catalogue, clock=self.facility.clock)
+        send_due(self.sink, catalogue=self.catalogue, clock=self.facility.clock)
         return record_all(catalogue=self.catalogue, store=self.store, clock=self.facility.clock)
 
     def segments(self) -> list[str]:

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from cisterna.adapters.catalogue_sql import SqlCatalogue
-from cisterna.domain.event import Delivery, Event
+from cisterna.domain.event import Event, Sending
 from cisterna.testing.clock import SettableClock
 from cisterna.testing.factory import make_event
 
@@ -26,12 +26,12 @@ def append(catalogue: SqlCatalogue, *events: Event) -> None:
             tx.outbox.append(event)
 
 
-def due(catalogue: SqlCatalogue, clock: SettableClock, *, sink: str = "lineage") -> list[Delivery]:
+def due(catalogue: SqlCatalogue, clock: SettableClock, *, sink: str = "lineage") -> list[Sending]:
     with catalogue.begin() as tx:
         return list(tx.outbox.due(sink=sink, now=clock.now(), limit=100))
 
 
-def names(deliveries: list[Delivery]) -> list[str]:
+def names(deliveries: list[Sending]) -> list[str]:
     return [delivery.event.event_id for delivery in deliveries]
 
 
@@ -59,7 +59,7 @@ def test_an_event_waits_for_each_sink_that_was_registered_before_it(
     append(catalogue, event)
 
     for sink in ("lineage", "doorbell"):
-        assert due(catalogue, clock, sink=sink) == [Delivery(event=event, sink=sink, attempts=0)]
+        assert due(catalogue, clock, sink=sink) == [Sending(event=event, sink=sink, attempts=0)]
     assert due(catalogue, clock, sink="unknown") == []
 
 

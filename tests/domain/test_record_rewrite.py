@@ -47,6 +47,7 @@ GONE = [
     ("protections", {"dataset_id": OURS}),
     *((kind, {"version_id": f"{OURS}:v1.2"}) for kind in ("findings", "receipts", "decisions", "publications")),
     ("releases", {"version_id": f"{OURS}:v1"}),
+    *((kind, {"version_id": f"{OURS}:v1"}) for kind in ("data_deliveries", "delivery_keys", "delivery_uses")),
     ("alerts", {"acquisition_id": ACQUISITION}),
     ("works", {"subject": ACQUISITION}),
     ("works", {"subject": f"{OURS}:v1"}),

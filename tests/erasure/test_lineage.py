@@ -16,8 +16,8 @@ from cisterna.domain.erasure import ErasureState
 from cisterna.domain.errors import StoreUnavailable
 from cisterna.domain.work import WorkKind
 from cisterna.services.attempt import Begun, complete_attempt, fail_attempt, start_attempt
-from cisterna.services.deliver import deliver_due
 from cisterna.services.erase import erase_dataset
+from cisterna.services.send_events import send_due
 from cisterna.services.work_request import request_work
 from tests.erasure.yard import ORDER, SECRET, Yard
 from tests.services.world import PLACE
@@ -56,7 +56,7 @@ def begin(yard: Yard, version: Version, kind: WorkKind = WorkKind.INFER) -> Begu
 
 
 def deliver(yard: Yard, sink: OpenLineageSink) -> list[dict[str, Any]]:
-    deliver_due(sink, catalogue=yard.catalogue, clock=yard.facility.clock)
+    send_due(sink, catalogue=yard.catalogue, clock=yard.facility.clock)
     lines = (yard.facility.landing.parent / "lineage.jsonl").read_text("utf-8").splitlines()
     return [json.loads(line) for line in lines]
 

@@ -19,9 +19,9 @@ from cisterna.domain.project import HumanData
 from cisterna.ports.erasure import Content, Eraser, Removed
 from cisterna.ports.publisher import PublicRecord
 from cisterna.services.copy_object import copy_object
-from cisterna.services.deliver import deliver_due
 from cisterna.services.erase_plan import ErasureSite
 from cisterna.services.record import copy_record, record_all
+from cisterna.services.send_events import send_due
 from cisterna.testing.factory import make_account, make_publication
 from tests.archive.facility import RUN, Facility
 
@@ -175,7 +175,7 @@ class Yard:
     def record(self) -> None:
         """Deliver what is due, and write the record, to the copy as well."""
         self.facility.clock.advance(600)
-        deliver_due(self.sink, catalogue=self.catalogue, clock=self.facility.clock)
+        send_due(self.sink, catalogue=self.catalogue, clock=self.facility.clock)
         record_all(catalogue=self.catalogue, store=self.archive, clock=self.facility.clock)
         copy_record(store=self.archive, to=self.copy, catalogue=self.catalogue)
 

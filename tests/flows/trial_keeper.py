@@ -12,9 +12,9 @@ from cisterna.adapters.catalogue_sql import SqlCatalogue
 from cisterna.adapters.system_clock import SystemClock
 from cisterna.domain.errors import CisternaError, NotReady, StoreUnavailable
 from cisterna.services import attempt as attempts
-from cisterna.services.deliver import deliver_due
 from cisterna.services.detect import SweepMemory, SweepResult
 from cisterna.services.lineage import Place
+from cisterna.services.send_events import send_due
 from flows.keeper import Command, Duties, Keeper
 from flows.once import Once
 
@@ -67,7 +67,7 @@ def main() -> None:
             sweep=sweep,
             expire=lambda: attempts.abort_expired(place=PLACE, catalogue=catalogue, clock=clock),
             end_leases=lambda owner: attempts.abort_owned_by(owner, place=PLACE, catalogue=catalogue, clock=clock),
-            deliver=lambda sink: deliver_due(sink, catalogue=catalogue, clock=clock),
+            deliver=lambda sink: send_due(sink, catalogue=catalogue, clock=clock),
             recover=lambda: note("recovered"),
             survey=lambda: note("surveyed"),
         ),

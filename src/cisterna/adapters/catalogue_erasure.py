@@ -36,7 +36,7 @@ _PURGE = (
     f"DELETE FROM works WHERE {_SUBJECTS}",  # noqa: S608 - words of ours
     *(
         f"DELETE FROM {table} WHERE {_OF_VERSIONS}"  # noqa: S608 - names of ours
-        for table in ("releases", "findings", "receipts", "decisions", "publications")
+        for table in ("data_deliveries", "releases", "findings", "receipts", "decisions", "publications")
     ),
     *(f"DELETE FROM {table} WHERE {_OF_ACQUISITIONS}" for table in ("ahead_batches", "aheads")),  # noqa: S608 - ours
     "DELETE FROM alerts WHERE acquisition_id = ANY(:subjects)",

@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from cisterna.adapters import catalogue_tables as tables
 from cisterna.adapters.catalogue_connection import Statements, json_of
 from cisterna.adapters.catalogue_tables import deliveries, events
-from cisterna.domain.event import Delivery, Event, Refusal
+from cisterna.domain.event import Event, Refusal, Sending
 
 _APPEND = sql_text(
     """
@@ -107,21 +107,21 @@ class SqlOutbox:
             row = insert(tables.sinks).values(name=name, registered=True)
             self._sql.run(row.on_conflict_do_update(index_elements=["name"], set_={"registered": True}))
 
-    def due(self, *, sink: str, now: datetime, limit: int) -> Sequence[Delivery]:
+    def due(self, *, sink: str, now: datetime, limit: int) -> Sequence[Sending]:
         """Lock subjects of which something is due, and return what is due of them, each subject's in order."""
         heads = self._sql.run(_HEADS, {"sink": sink, "now": now, "limit": limit}).mappings().all()
         if not heads:
             return []
         held = {"sink": sink, "now": now, "limit": limit, "subjects": [row["subject"] for row in heads]}
         found = self._sql.run(_BEHIND_HEADS, held).mappings()
-        return [Delivery(event=_event(row), sink=sink, attempts=row["attempts"]) for row in found]
+        return [Sending(event=_event(row), sink=sink, attempts=row["attempts"]) for row in found]
 
-    def delivered(self, deliveries: Sequence[Delivery]) -> None:
+    def delivered(self, deliveries: Sequence[Sending]) -> None:
         """Let deliveries go; their events stay."""
         if deliveries:
             self._sql.run(_DELIVERED, [{"the_sink": one.sink, "the_event": one.event.event_id} for one in deliveries])
 
-    def postponed(self, delivery: Delivery, *, not_before: datetime, reason: str) -> None:
+    def postponed(self, delivery: Sending, *, not_before: datetime, reason: str) -> None:
         """Count the attempt and try again later; what waits behind it waits as long."""
         sink, event = delivery.sink, delivery.event
         self._sql.run(_TRIED, {"the_sink": sink, "the_event": event.event_id, "why": reason[:2000]})

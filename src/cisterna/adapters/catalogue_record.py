@@ -15,7 +15,8 @@ from sqlalchemy import text as sql_text
 from sqlalchemy.dialects.postgresql import ARRAY, TEXT
 
 from cisterna.adapters.catalogue_connection import Statements
-from cisterna.adapters.catalogue_tables import changes, metadata, segments
+from cisterna.adapters.catalogue_delivery_tables import metadata  # with every kept table, those of deliveries included
+from cisterna.adapters.catalogue_tables import changes, segments
 from cisterna.domain.record import KINDS, Record, Waiting
 
 _NEXT = select(changes.c.kind, changes.c.key).order_by(changes.c.sequence).limit(bindparam("most"))

@@ -19,6 +19,7 @@ from cisterna.adapters.catalogue_alert import SqlAlerts
 from cisterna.adapters.catalogue_connection import CHANNEL, CONNECT, Statements, Usage, connect_engine, translated
 from cisterna.adapters.catalogue_copy import SqlCopies
 from cisterna.adapters.catalogue_dataset import SqlDatasets
+from cisterna.adapters.catalogue_delivery import SqlDeliveries
 from cisterna.adapters.catalogue_erasure import SqlErasures
 from cisterna.adapters.catalogue_hint import SqlHints
 from cisterna.adapters.catalogue_hold import SqlHolds
@@ -37,6 +38,7 @@ from cisterna.adapters.catalogue_roster import SqlRoster
 from cisterna.adapters.catalogue_sighting import SqlSightings
 from cisterna.adapters.catalogue_tables import SCHEMA_REVISION
 from cisterna.adapters.catalogue_trend import SqlTrendBook
+from cisterna.adapters.catalogue_usage import SqlUsageBook
 from cisterna.ports.account import Accounts
 from cisterna.ports.adoption import Adoptions
 from cisterna.ports.ahead import Aheads, Writings
@@ -52,6 +54,7 @@ from cisterna.ports.catalogue import (
     Releases,
     Transaction,
 )
+from cisterna.ports.delivery import Deliveries
 from cisterna.ports.hint import Hints
 from cisterna.ports.inbox import Inbox, Outbox
 from cisterna.ports.instrument_health import InstrumentHealthBook
@@ -61,6 +64,7 @@ from cisterna.ports.retention import Protections, RetentionRules
 from cisterna.ports.roster import Roster
 from cisterna.ports.sighting import Sightings
 from cisterna.ports.trend import TrendBook
+from cisterna.ports.usage import UsageBook
 
 _RECONNECT_SECONDS = 1.0
 
@@ -76,6 +80,7 @@ class SqlTransaction:
         self.writings: Writings = SqlWritings(statements)
         self.datasets: Datasets = SqlDatasets(statements)
         self.copies: Copies = SqlCopies(statements)
+        self.deliveries: Deliveries = SqlDeliveries(statements)
         self.holds: Holds = SqlHolds(statements)
         self.releases: Releases = SqlReleases(statements)
         self.retention_rules: RetentionRules = SqlRetentionRules(statements)
@@ -90,6 +95,7 @@ class SqlTransaction:
         self.alerts: Alerts = SqlAlerts(statements)
         self.instrument_health: InstrumentHealthBook = SqlInstrumentHealthBook(statements)
         self.trends: TrendBook = SqlTrendBook(statements)
+        self.usage: UsageBook = SqlUsageBook(statements)
         self.public_index: PublicIndex = SqlPublicIndex(statements)
         self.accounts: Accounts = SqlAccounts(statements)
         self.records: Records = SqlRecords(statements)

@@ -28,6 +28,8 @@ _RECORDED = frozenset(
         "publication.withdrawn",
         "copy.fixity",
         "copy.repaired",
+        "delivery.handed-over",
+        "delivery.acknowledged",
         "hold.placed",
         "hold.lifted",
         "release.announced",

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import smtplib
-import ssl
 from collections.abc import Mapping, Sequence
-from email.errors import MessageError
 from email.message import EmailMessage
 from email.utils import format_datetime
-from typing import Any, Literal
 
-from pydantic import SecretStr, ValidationError
+from pydantic import ValidationError
 
 from cisterna.adapters.alert_mail import RAISED, alert_message
+from cisterna.adapters.mail_server import MailServer, mail_session
 from cisterna.domain.account import Account, Role
-from cisterna.domain.base import Value
-from cisterna.domain.errors import SinkUnavailable
 from cisterna.domain.event import Event
 from cisterna.domain.release import Release
 from cisterna.ports.catalogue import Catalogue
 
-_ANSWER_SECONDS = 20.0
 _SUBJECTS: Mapping[str, str] = {
     "release.announced": "The instrument's copy will be deleted on {due}",
     "release.cancelled": "The instrument's copy will not be deleted: the release was cancelled",
@@ -29,21 +23,6 @@ _SUBJECTS: Mapping[str, str] = {
     "release.done": "The instrument's copy was deleted",
 }
 _REPORT = "instrument.shadow-report"
-
-
-class MailServer(Value):
-    """Where mail is handed in.
-
-    Attributes:
-        security: `none`, `starttls`, or `tls` from the first byte.
-    """
-
-    host: str
-    port: int
-    sender: str
-    username: str | None = None
-    password: SecretStr | None = None
-    security: Literal["none", "starttls", "tls"] = "starttls"
 
 
 class MailSink:
@@ -146,29 +125,5 @@ class MailSink:
         message["Auto-Submitted"] = "auto-generated"
 
     def _hand_in(self, message: EmailMessage) -> None:
-        try:
-            with self._connect() as connection:
-                refused = connection.send_message(message)
-        except (OSError, smtplib.SMTPException, MessageError) as error:
-            msg = f"the mail server {self._server.host}:{self._server.port} did not take a mail: {error}; it is kept"
-            raise SinkUnavailable(msg, sink=self.name) from error
-        if refused:
-            msg = f"the mail server refused {len(refused)} of the recipients; see their accounts' addresses"
-            raise SinkUnavailable(msg, sink=self.name)
-
-    def _connect(self) -> smtplib.SMTP:
-        server = self._server
-        where: dict[str, Any] = {"host": server.host, "port": server.port, "timeout": _ANSWER_SECONDS}
-        if server.security == "tls":
-            connection: smtplib.SMTP = smtplib.SMTP_SSL(**where, context=ssl.create_default_context())
-        else:
-            connection = smtplib.SMTP(**where)
-        try:
-            if server.security == "starttls":
-                connection.starttls(context=ssl.create_default_context())
-            if server.username and server.password:
-                connection.login(server.username, server.password.get_secret_value())
-        except BaseException:
-            connection.close()
-            raise
-        return connection
+        with mail_session(self._server, sink=self.name) as session:
+            session.send(message)

@@ -18,7 +18,7 @@ from cisterna.domain.errors import SinkUnavailable
 from cisterna.domain.event import Event
 
 _REMEMBERED = 100
-"""Lines; `services.deliver` sends a fifth as many before it notes them."""
+"""Lines; `services.send_events` sends a fifth as many before it notes them."""
 _STEP_BYTES = 65_536
 
 

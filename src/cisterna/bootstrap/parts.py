@@ -540,21 +540,16 @@ class Parts:
         return SHIPPED_MODEL
 
     def _mail_sink(self) -> Sequence[EventSink]:
-        """Return the sink that mails, when the settings name a server."""
-        from cisterna.adapters.sink_mail import MailServer, MailSink
+        """Return the sinks that mail, when the settings name a server."""
+        from cisterna.bootstrap.deliveries import mail_sinks
 
-        mail = self.settings.mail
-        if mail.host is None:
-            return ()
-        server = MailServer(
-            host=mail.host,
-            port=mail.port,
-            sender=mail.sender,
-            username=mail.username,
-            password=mail.password,
-            security=mail.security.value,
+        return mail_sinks(
+            self.settings.mail,
+            catalogue=self.catalogue,
+            base_url=self.base_url,
+            clock=self.clock,
+            passwords=self.passwords,
         )
-        return (MailSink(server, catalogue=self.catalogue, base_url=self.base_url),)
 
     def _lineage_sink(self) -> EventSink:
         from cisterna.adapters.sink_openlineage import LineageBackend, LineageFile, LineageTarget, OpenLineageSink

@@ -57,6 +57,19 @@ COMMANDS = {
         "withdraw",
         "Take a published version back; its landing page becomes a tombstone and its bytes stay archived.",
     ),
+    "deliver": Place(
+        "deliver",
+        "deliver",
+        "Give people or guests data, by an address that expires or as a copy, with a list of digests to check.",
+    ),
+    "deliveries": Place(
+        "deliver", "app", "Who was given data, until when, and what they took; without a command, list it."
+    ),
+    "usage": Place(
+        "usage",
+        "usage",
+        "Sum up what each project used by month: data archived and in each store, and what was delivered.",
+    ),
     "reprocess": Place(
         "publish",
         "reprocess",

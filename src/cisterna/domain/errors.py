@@ -252,6 +252,12 @@ class PublicationRefused(CisternaError):
     code = "publication-refused"
 
 
+class DeliveryRefused(CisternaError):
+    """A version may not be delivered to that recipient as things are; the message names every condition not met."""
+
+    code = "delivery-refused"
+
+
 class ReleaseRefused(CisternaError):
     """The instrument's own copy may not be deleted; the message names every condition that is not met."""
 

@@ -36,6 +36,10 @@ EVENT_NAMES = (
     "publication.made",
     "publication.changed",
     "publication.withdrawn",
+    "delivery.made",
+    "delivery.handed-over",
+    "delivery.acknowledged",
+    "delivery.revoked",
     "hold.placed",
     "hold.lifted",
     "release.announced",
@@ -72,7 +76,7 @@ class Event(Value):
     data: dict[str, JsonValue] = Field(default_factory=dict)
 
 
-class Delivery(Value):
+class Sending(Value):
     """An event on its way to one sink."""
 
     event: Event

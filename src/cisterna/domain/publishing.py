@@ -79,7 +79,7 @@ def publication_bars(
         bars.append(Bar(condition=f"the run it comes from is {version.incomplete.value}", remedy=remedy))
     bars.extend(map(_in_shadow, shadows))
     bars.extend(map(_kept_back, kept_back))
-    bars.extend(_about_copies(version, tuple(receipts)))
+    bars.extend(copy_bars(version, tuple(receipts)))
     if not version.metadata or version.metadata_missing:
         missing = ", ".join(version.metadata_missing) or "all of them"
         bars.append(Bar(condition=f"metadata are missing: {missing}", remedy="fill them in first"))
@@ -137,7 +137,8 @@ def _kept_back(source: str) -> Bar:
     return Bar(condition=f"it was derived from {source}, which is in quarantine or was discarded", remedy=remedy)
 
 
-def _about_copies(version: Version, receipts: Sequence[CopyReceipt]) -> Iterable[Bar]:
+def copy_bars(version: Version, receipts: Sequence[CopyReceipt]) -> Iterable[Bar]:
+    """Name the archived copies, of the version and of each of its parts, that no receipt proves."""
     remedy = "its archived copy has to be read back first; run `cisterna check`"
     if not _is_proven(version, receipts):
         yield Bar(condition="no receipt proves its archived copy", remedy=remedy)

@@ -18,6 +18,7 @@ from cisterna.domain.adoption import Adoption
 from cisterna.domain.alert import Alert
 from cisterna.domain.base import Moment, Value
 from cisterna.domain.dataset import Dataset, Version
+from cisterna.domain.delivery import Delivery, DeliveryKey, DeliveryUse
 from cisterna.domain.erasure import Erasure
 from cisterna.domain.errors import InvalidInput
 from cisterna.domain.event import Event
@@ -107,6 +108,9 @@ KINDS: Mapping[str, Kind] = {
     "copies": Kind(StoredCopy),
     "decisions": Kind(Decision, is_final=True),
     "publications": Kind(Publication),
+    "data_deliveries": Kind(Delivery),
+    "delivery_keys": Kind(DeliveryKey),
+    "delivery_uses": Kind(DeliveryUse),
     "holds": Kind(Hold),
     "releases": Kind(Release),
     "retention_rules": Kind(RetentionRule),

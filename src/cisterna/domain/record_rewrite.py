@@ -203,6 +203,7 @@ RULES: Mapping[str, Rule] = {
     **dict.fromkeys(("accounts", "api_tokens", "setup_links", "holds", "erasures"), _kept),
     **dict.fromkeys(("versions", "metric_samples", "copies", "protections"), _gone_by("dataset_id")),
     **dict.fromkeys(("findings", "receipts", "decisions", "publications", "releases"), _gone_by("version_id")),
+    **dict.fromkeys(("data_deliveries", "delivery_keys", "delivery_uses"), _gone_by("version_id")),
     "alerts": _gone_by("acquisition_id"),
     "works": _gone_by("subject"),
     "sightings": _gone_by("acquisition_id"),

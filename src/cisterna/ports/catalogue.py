@@ -30,6 +30,7 @@ from cisterna.ports.account import Accounts
 from cisterna.ports.adoption import Adoptions
 from cisterna.ports.ahead import Aheads, Writings
 from cisterna.ports.alert import Alerts
+from cisterna.ports.delivery import Deliveries
 from cisterna.ports.hint import Hints
 from cisterna.ports.inbox import Inbox, Outbox
 from cisterna.ports.instrument_health import InstrumentHealthBook
@@ -39,6 +40,7 @@ from cisterna.ports.retention import Protections, RetentionRules
 from cisterna.ports.roster import Roster
 from cisterna.ports.sighting import Sightings
 from cisterna.ports.trend import TrendBook
+from cisterna.ports.usage import UsageBook
 
 
 class Instruments(Protocol):
@@ -382,6 +384,7 @@ class Transaction(Protocol):
     writings: Writings
     datasets: Datasets
     copies: Copies
+    deliveries: Deliveries
     holds: Holds
     releases: Releases
     retention_rules: RetentionRules
@@ -397,6 +400,7 @@ class Transaction(Protocol):
     alerts: Alerts
     instrument_health: InstrumentHealthBook
     trends: TrendBook
+    usage: UsageBook
     public_index: PublicIndex
     records: Records
     rebuilding: Rebuilding

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from cisterna.domain.event import Delivery, Event, Refusal
+from cisterna.domain.event import Event, Refusal, Sending
 from cisterna.domain.progress import Progress
 from cisterna.domain.work import Attempt, Claim, Work, WorkKind, WorkState
 
@@ -115,18 +115,18 @@ class Outbox(Protocol):
         """Say which sinks there are. A new one gets what is appended from now on; a dropped one gets nothing more."""
         ...
 
-    def due(self, *, sink: str, now: datetime, limit: int) -> Sequence[Delivery]:
+    def due(self, *, sink: str, now: datetime, limit: int) -> Sequence[Sending]:
         """Lock what is due, in the order of events per subject; subjects that others hold are skipped.
 
         After one that is postponed, the later ones of its subject must not be sent.
         """
         ...
 
-    def delivered(self, deliveries: Sequence[Delivery]) -> None:
+    def delivered(self, deliveries: Sequence[Sending]) -> None:
         """The sink has these."""
         ...
 
-    def postponed(self, delivery: Delivery, *, not_before: datetime, reason: str) -> None:
+    def postponed(self, delivery: Sending, *, not_before: datetime, reason: str) -> None:
         """The sink did not take it; try again later."""
         ...
 

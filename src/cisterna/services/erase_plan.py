@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -133,7 +133,7 @@ def plan_erasure(
         objects = erasure.objects if erasure else doomed(tx, target, kind=kind)
         stores = erasure.stores if erasure else stores_of(tx, objects, site)
         found = obstacles(tx, objects, target, kind=kind, site=site)
-        remains = beyond(tx, target, site)
+        remains = [*beyond(tx, target, site), *recipients(tx, objects)]
     contents = [look_at(store, one, site) for store in stores for one in objects]
     locks = [(f"{one.dataset_id} in {one.store}", one.content.lock) for one in contents if one.content]
     found = found.model_copy(update={"locks": tuple((where, lock) for where, lock in locks if lock)})
@@ -312,6 +312,16 @@ def beyond(tx: Transaction, target: Dataset, site: SurveySite) -> list[Remainder
         ("copies that people took", "wherever they are", "restored or downloaded files are not ours; ask who has them"),
     ]
     return [Remainder(what=what, where=where, reason=reason, is_open=False) for what, where, reason in told]
+
+
+def recipients(tx: Transaction, objects: Sequence[ErasedObject]) -> Iterator[Remainder]:
+    """Name who was given the data, and where copies were made for them: the erasure itself forgets them."""
+    versions = [one for named in objects for one in tx.datasets.versions(named.dataset_id)]
+    for delivery in (one for version in versions for one in tx.deliveries.of(version.version_id)):
+        proof = delivery.handed_over
+        where = delivery.recipient if proof is None else f"{delivery.recipient}, copy in {proof.folder}"
+        reason = "tell them before it is carried out, which forgets them: what they have is not ours to delete"
+        yield Remainder(what=f"delivery of {delivery.version_id}", where=where, reason=reason, is_open=False)
 
 
 _ROTATE = "they hold ids and messages and go with their own rotation"

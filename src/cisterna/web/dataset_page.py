@@ -14,6 +14,7 @@ from pydantic import JsonValue
 
 from cisterna.domain.account import Account, Role
 from cisterna.domain.dataset import Stage, Version
+from cisterna.domain.delivery import may_deliver
 from cisterna.domain.errors import CisternaError, InvalidInput, NotFound
 from cisterna.domain.event import Event
 from cisterna.domain.finding import Finding, Outcome
@@ -309,6 +310,7 @@ def _what_may(parts: WebParts, found: Detail, account: Account) -> dict[str, obj
         "waits_until": embargo_alone(bars) if may_agree else None,
         "cautions": publication_cautions(found.shown) if found.shown else (),
         "can_withdraw": may_withdraw(account, project),
+        "can_deliver": found.object_url is not None and may_deliver(account, project),
         "can_reprocess": found.object_url is not None and may_reprocess(account, project),
         "models": parts.models(),
     }
@@ -325,7 +327,8 @@ def history(events: Iterable[Event]) -> list[Happening]:
 
 def _what(name: str, data: Mapping[str, JsonValue]) -> str:
     words = {
-        key: _named(key, data.get(key)) for key in ("version", "stage", "state", "person", "act", "store", "fixity")
+        key: _named(key, data.get(key))
+        for key in ("version", "stage", "state", "person", "to", "act", "store", "fixity")
     }
     return say(f"event.{name}", name, **words)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from cisterna.domain.control_chart import BaselineRule
 from cisterna.domain.dataset import Version
+from cisterna.domain.delivery import DeliveryRules
 from cisterna.metadata.fair import FairScore
 from cisterna.ports.catalogue import Catalogue
 from cisterna.ports.clock import Clock
@@ -60,6 +61,7 @@ class WebParts:
         survey: What erasures are decided on; nothing of it deletes.
         end_of_life: Tells whose time is over, by the retention rules.
         release_copies: Stores that must hold a file before it counts as safe.
+        delivery_rules: How long an address of a delivery is good, and whether it can be mailed.
         models: Names the admitted models, for the form that asks for one.
         baselines: Gives the rules of a data type's suite that ask what was usual, for charts.
         suites: Where suites are tried.
@@ -94,6 +96,7 @@ class WebParts:
     site_name: str = "Cisterna"
     contact: str = "cisterna@localhost.invalid"
     release_copies: int = 2
+    delivery_rules: DeliveryRules = field(default_factory=DeliveryRules)
     prefect_url: str | None = None
     models: Callable[[], Sequence[str]] = field(default=_no_models)
     baselines: Baselines = field(default=_no_baselines)

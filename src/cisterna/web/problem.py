@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
 from cisterna.domain.errors import CisternaError, InvalidInput, NotFound, Overloaded
-from cisterna.web.security import BodyTooLarge
+from cisterna.web.security import BodyTooLarge, told_path
 from cisterna.web.view import page
 from cisterna.web.wording import say
 
@@ -27,6 +27,7 @@ STATUS: Mapping[str, int] = {
     "quarantined": 409,
     "publication-refused": 409,
     "release-refused": 409,
+    "delivery-refused": 409,
     "erasure-refused": 409,
     "erased": 410,
     "lease-lost": 409,
@@ -81,7 +82,7 @@ def answer(request: Request, error: CisternaError) -> Response:
     detail, facts = str(error), error.facts
     is_inside = (status >= 500 or error.code == "object-not-found") and not isinstance(error, Overloaded)
     if is_inside and getattr(request.state, "signed", None) is None:
-        _LOG.error("%s %r was answered with %d: %s", request.method, request.url.path, status, error)
+        _LOG.error("%s %r was answered with %d: %s", request.method, told_path(request.url.path), status, error)
         detail, facts = say("problem.404.detail") if status == 404 else "", {}
     headers = {"retry-after": _RETRY_SECONDS} if status == 503 else {}
     if status == 401:

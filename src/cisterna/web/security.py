@@ -18,6 +18,9 @@ CONTENT_SECURITY_POLICY = (
 FILE_POLICY = "default-src 'none'; sandbox"
 """For bytes that an instrument wrote: a browser that shows them runs nothing."""
 
+SECRET_PATHS = ("/delivered/", "/setup/")
+"""What the paths begin with that go on with a secret."""
+
 _HEADERS = {
     "content-security-policy": CONTENT_SECURITY_POLICY,
     "x-content-type-options": "nosniff",
@@ -79,6 +82,8 @@ class Gatekeeper:
         if headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
             return False
         origin = headers.get("origin")
+        if origin == "null":  # a page of ours that tells no other page where it is, by its referrer policy
+            return headers.get("sec-fetch-site") == "same-origin"
         return origin is None or urlsplit(origin).netloc.lower() == headers.get("host", "").lower()
 
     def _bounded(self, receive: Receive) -> Receive:
@@ -103,6 +108,14 @@ class Gatekeeper:
             await send(message)
 
         return with_headers
+
+
+def told_path(path: str) -> str:
+    """Give a request's path as it may be logged: without the secret that some addresses hold."""
+    for beginning in SECRET_PATHS:
+        if path.startswith(beginning):
+            return f"{beginning}..."
+    return path
 
 
 def host_name(host: str) -> str:

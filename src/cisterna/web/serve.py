@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 import uvicorn
 
 from cisterna.bootstrap import Parts, open_parts
+from cisterna.bootstrap.deliveries import delivery_rules
 from cisterna.settings import WEB_PORT, load_settings
 from cisterna.web.app import create_app
 from cisterna.web.parts import WebParts
@@ -22,6 +23,7 @@ def serve() -> None:
             host=settings.web.host,
             port=listening.port or settings.web.port or WEB_PORT,
             log_level="warning",
+            access_log=False,  # the addresses of deliveries hold secrets
             server_header=False,
             timeout_graceful_shutdown=2,
             limit_concurrency=200,
@@ -52,6 +54,7 @@ def _web_parts(parts: Parts) -> WebParts:
         site_name=parts.settings.web.site_name,
         contact=parts.settings.web.contact or _with_domain(parts.settings.mail.sender),
         release_copies=parts.settings.release.copies,
+        delivery_rules=delivery_rules(parts.settings),
     )
 
 

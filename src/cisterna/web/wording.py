@@ -7,6 +7,7 @@ from cisterna.web.access_wording import ACCESS
 from cisterna.web.adoption_wording import ADOPTION
 from cisterna.web.alert_wording import ALERT
 from cisterna.web.browse_wording import BROWSE
+from cisterna.web.delivery_wording import DELIVERY
 from cisterna.web.description_wording import DESCRIPTION
 from cisterna.web.instrument_wording import INSTRUMENT
 from cisterna.web.landing_wording import LANDING
@@ -461,6 +462,7 @@ TEXT: dict[str, str] = {
     "erased.alert": "The data are gone for good:",
     **ACCESS,
     **ALERT,
+    **DELIVERY,
     **BROWSE,
     **DESCRIPTION,
     **ADOPTION,

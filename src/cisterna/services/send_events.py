@@ -6,7 +6,7 @@ import uuid
 from datetime import timedelta
 
 from cisterna.domain.errors import CisternaError
-from cisterna.domain.event import Delivery
+from cisterna.domain.event import Sending
 from cisterna.ports.catalogue import Catalogue
 from cisterna.ports.clock import Clock
 from cisterna.ports.sink import EventSink
@@ -24,7 +24,7 @@ _PATIENCE = 3
 """Failures in a row after which a sink counts as down until the next call."""
 
 
-def deliver_due(sink: EventSink, *, catalogue: Catalogue, clock: Clock, limit: int = ROUND) -> int:
+def send_due(sink: EventSink, *, catalogue: Catalogue, clock: Clock, limit: int = ROUND) -> int:
     """Send what is due to a sink and return how many events it took.
 
     What the sink does not take is postponed, longer each time, and what waits behind it about the same subject with
@@ -36,7 +36,7 @@ def deliver_due(sink: EventSink, *, catalogue: Catalogue, clock: Clock, limit: i
         with catalogue.begin() as tx:
             asked = min(_BATCH, limit - taken)
             due = tx.outbox.due(sink=sink.name, now=clock.now(), limit=asked)
-            sent: list[Delivery] = []
+            sent: list[Sending] = []
             waiting: set[str] = set()
             for delivery in due:
                 if delivery.event.subject in waiting:
@@ -58,7 +58,7 @@ def deliver_due(sink: EventSink, *, catalogue: Catalogue, clock: Clock, limit: i
     return taken
 
 
-def _refusal(sink: EventSink, delivery: Delivery) -> str | None:
+def _refusal(sink: EventSink, delivery: Sending) -> str | None:
     try:
         sink.send(delivery.event)
     except CisternaError as error:

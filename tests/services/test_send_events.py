@@ -11,7 +11,7 @@ import pytest
 from cisterna.adapters.catalogue_sql import SqlCatalogue
 from cisterna.domain.errors import SinkUnavailable
 from cisterna.domain.event import Event
-from cisterna.services.deliver import LONGEST_DELAY, deliver_due
+from cisterna.services.send_events import LONGEST_DELAY, send_due
 from cisterna.testing.clock import SettableClock
 
 
@@ -59,7 +59,7 @@ def registered(catalogue: SqlCatalogue) -> None:
 
 
 def drain(sink: Recorder, catalogue: SqlCatalogue, clock: SettableClock, *, limit: int = 1000) -> int:
-    return deliver_due(sink=sink, catalogue=catalogue, clock=clock, limit=limit)
+    return send_due(sink=sink, catalogue=catalogue, clock=clock, limit=limit)
 
 
 def test_events_arrive_in_order_and_once(catalogue: SqlCatalogue, clock: SettableClock) -> None:

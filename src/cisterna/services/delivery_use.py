@@ -1,0 +1,85 @@
+"""What a recipient does with a delivery: opens it by its secret, takes files, and says that they checked them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from cisterna.domain.dataset import Dataset, Version
+from cisterna.domain.delivery import Delivery, DeliveryUse, still_bars
+from cisterna.domain.errors import NotFound
+from cisterna.ports.catalogue import Catalogue, Transaction
+from cisterna.ports.clock import Clock
+from cisterna.services.delivery import PREFIX, tell_delivery
+from cisterna.services.quarantine import is_given_up
+from cisterna.services.sign_in import digest_secret
+
+_LONGEST_SECRET = 200
+_NOT_GOOD = "this address is not good, or no longer; ask whoever gave it to you for another"
+
+
+class OpenDelivery(NamedTuple):
+    """A delivery that is good now, and what it is of."""
+
+    delivery: Delivery
+    version: Version
+    dataset: Dataset
+
+
+def open_delivery(secret: str, *, catalogue: Catalogue, clock: Clock) -> OpenDelivery:
+    """Find what a secret opens; whether it still may be had is judged at every use.
+
+    The secret is looked up by its digest, so that the time which a wrong one takes tells nothing of right ones.
+
+    Raises:
+        NotFound: The secret is unknown, or its delivery expired, was revoked, or is not for this recipient any more;
+            all in the same words.
+    """
+    with catalogue.begin() as tx:
+        return _opened(tx, secret, clock=clock)
+
+
+def note_use(delivery: Delivery, path: str, *, bytes_sent: int, catalogue: Catalogue, clock: Clock) -> None:
+    """Put on record what was taken of a file; an empty path stands for pages and lists.
+
+    An erasure may have taken the delivery away meanwhile: then nothing of it is kept.
+    """
+    use = DeliveryUse.of(delivery, path, bytes_sent=bytes_sent, at=clock.now())
+    try:
+        with catalogue.begin() as tx:
+            tx.deliveries.note_use(use)
+    except NotFound:
+        return
+
+
+def acknowledge_delivery(secret: str, *, catalogue: Catalogue, clock: Clock) -> Delivery:
+    """Record that the recipient checked what they got; again changes nothing. Raises `NotFound` as `open_delivery`."""
+    with catalogue.begin() as tx:
+        found = _opened(tx, secret, clock=clock)
+        delivery = tx.deliveries.get(found.delivery.delivery_id)
+        if delivery.acknowledged_at is not None:
+            return delivery
+        said = delivery.model_copy(update={"acknowledged_at": clock.now()})
+        tx.deliveries.put(said)
+        tell_delivery(
+            tx, "delivery.acknowledged", said, found.version, found.dataset, clock=clock, person=delivery.person
+        )
+    return said
+
+
+def _opened(tx: Transaction, secret: str, *, clock: Clock) -> OpenDelivery:
+    is_ours = secret.startswith(PREFIX) and len(secret) <= _LONGEST_SECRET
+    delivery = tx.deliveries.by_key(digest_secret(secret)) if is_ours else None
+    if delivery is None or not delivery.state(now=clock.now()).is_good:
+        raise NotFound(_NOT_GOOD)
+    version = tx.datasets.get_version(delivery.version_id)
+    dataset = tx.datasets.get(version.dataset_id)
+    barred = still_bars(
+        version,
+        tx.projects.get(dataset.project) if dataset.project else None,
+        is_given_up=is_given_up(tx, version),
+        recipient=tx.accounts.find(delivery.person) if delivery.person else None,
+        delivery=delivery,
+    )
+    if barred is not None:
+        raise NotFound(_NOT_GOOD)
+    return OpenDelivery(delivery, version, dataset)

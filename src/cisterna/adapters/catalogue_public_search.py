@@ -25,11 +25,8 @@ _ALIKE_MOST = 6
 _ALIKE_WITHIN = 0.15
 """How much less alike than the best a word may be that stands in as well."""
 
-_PLANNED = (
-    # The words of a row lie apart from it: to read all rows costs many times what PostgreSQL believes.
-    sql_text("SET LOCAL enable_seqscan = off"),
-    sql_text("SET LOCAL work_mem = '32MB'"),
-)
+# The words of a row lie apart from it: to read all rows costs many times what PostgreSQL believes.
+_PLANNED = sql_text("SELECT set_config('enable_seqscan', 'off', true), set_config('work_mem', '32MB', true)")
 _UNFIT = re.compile("[\x00\ud800-\udfff]")
 """Signs that no text in the database has."""
 _PRESENT = sql_text(
@@ -93,10 +90,12 @@ class _Terms(NamedTuple):
 
 
 class PublicSearch:
-    """Finds and counts, in one transaction."""
+    """Finds and counts, in one transaction: what words stand for is looked up once for both."""
 
     def __init__(self, statements: Statements) -> None:
         self._sql = statements
+        self._is_planned = False
+        self._known: dict[str, _Terms] = {}
 
     def find(self, wanted: Wanted, *, sort: Sort, limit: int, offset: int) -> Found:
         """Give a page."""
@@ -137,8 +136,9 @@ class PublicSearch:
         return Counts(of, _by_facet((row.facet, row.value, row.datasets) for row in found))
 
     def _plan(self) -> None:
-        for statement in _PLANNED:
-            self._sql.run(statement)
+        if not self._is_planned:
+            self._sql.run(_PLANNED)
+            self._is_planned = True
 
     def _count_all(self, most: int) -> Counts:
         found = self._sql.run(_MOST_OF_ALL, {"facets": [one.value for one in Facet], "most": most}).all()
@@ -147,7 +147,11 @@ class PublicSearch:
 
     def _terms(self, text: str) -> _Terms:
         """Look for each word as it is, then as the beginning of others, then within others, then spelt otherwise."""
-        words = query_words(text)
+        if text not in self._known:
+            self._known[text] = self._looked_up(query_words(text))
+        return self._known[text]
+
+    def _looked_up(self, words: Sequence[str]) -> _Terms:
         if not words:
             return _Terms(None, {})
         present = set(self._sql.run(_PRESENT, {"words": list(words)}).scalars())

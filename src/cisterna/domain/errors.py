@@ -221,6 +221,19 @@ class SinkUnavailable(CisternaError):
     retryable = True
 
 
+class TargetUnavailable(CisternaError):
+    """A place to publish at outside did not answer, or not now; `facts["retry_after_seconds"]` may tell how long."""
+
+    code = "target-unavailable"
+    retryable = True
+
+
+class TargetRefused(CisternaError):
+    """A place to publish at outside said no, or answered what cannot be believed; the message says what it said."""
+
+    code = "target-refused"
+
+
 class LeaseLost(CisternaError):
     """Another worker holds the work now; drop what is in hand without writing it."""
 

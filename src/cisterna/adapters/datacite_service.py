@@ -1,41 +1,34 @@
-"""DataCite's REST interface: one request a call, every answer looked at before it is believed.
+"""DataCite's REST interface: one request a call, and every answer looked at before it is believed.
 
-Nothing is tried again here, and no state is kept: whoever calls knows what stands, and when to come back.
+Nothing is tried again here, and no state is kept: whoever calls knows what should stand, and when to come back.
 """
 
 from __future__ import annotations
 
 import base64
-import json
-import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from enum import StrEnum
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Literal, NamedTuple
 from urllib.parse import quote
 
-import httpx
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, SecretStr
 
-from cisterna.domain.errors import TargetRefused, TargetUnavailable
+from cisterna.adapters.target_http import Credential, TargetAnswer, TargetHttp
+from cisterna.domain.errors import TargetRefused
 from cisterna.domain.text import cut_line, shorten
+from cisterna.ports.clock import Clock
 
-_ANSWER_LIMIT_BYTES = 16 * 1024 * 1024
-"""A DOI with a thousand creators has less than one; what says more is not the service."""
-_TOLD_LIMIT = 400
-_TOLD_ERRORS = 5
-_LONGEST_WAIT_SECONDS = 86_400.0
-_LATER = {408, 425, 429}
-
-Answer = TypeVar("Answer", bound=BaseModel)
+_MEDIA_TYPE = "application/vnd.api+json"
+_SENT_AS = "application/json"
+_TOLD_ERRORS = 8
+_TAKEN = "already been taken"
 
 
 class DoiState(StrEnum):
     """States of a DOI at DataCite."""
 
     DRAFT = "draft"
-    """Known to its repository alone; it leads nowhere and may be deleted."""
+    """Known to its repository alone; it leads nowhere, and may be deleted."""
     REGISTERED = "registered"
     """It leads to its address for ever; its description is not to be found."""
     FINDABLE = "findable"
@@ -55,7 +48,7 @@ class DoiRecord(NamedTuple):
     Attributes:
         doi: In small letters, as DOIs are compared.
         url: Where it leads to, or will.
-        repository: Whose it is, in small letters.
+        repository: Whose it is, in small letters; None where the service does not say.
     """
 
     doi: str
@@ -98,10 +91,22 @@ class _Doi(_Part):
 
 class _DoiAnswer(_Part):
     data: _Doi
+    errors: None = None
+    """An answer that has some is none, whatever else it says."""
 
 
-class _Assigned(_Part):
+class _AssignedAnswer(_Part):
     data: tuple[_Resource, ...]
+    errors: None = None
+
+
+class _Error(_Part):
+    source: str | None = None
+    title: str
+
+
+class _ErrorAnswer(_Part):
+    errors: tuple[_Error, ...] = Field(min_length=1)
 
 
 class DataCiteService:
@@ -111,33 +116,32 @@ class DataCiteService:
         address: Of the interface, such as `https://api.datacite.org`.
         repository: Account of the repository, such as `ABCD.EFGH`.
         password: Of that account.
-        timeout_seconds: For a whole answer; a server that sends it in drips does not hold us longer.
+        clock: Tells how long the service wants to be left alone.
     """
 
-    def __init__(self, address: str, *, repository: str, password: SecretStr, timeout_seconds: float = 30.0) -> None:
-        self._address = address.rstrip("/")
-        self._repository = repository
-        self._timeout_seconds = timeout_seconds
-        secret = password.get_secret_value()
-        self._unsaid = (secret, base64.b64encode(f"{repository}:{secret}".encode()).decode())
-        self._client = httpx.Client(
-            auth=httpx.BasicAuth(repository, secret),
-            headers={"accept": "application/vnd.api+json", "accept-encoding": "identity", "user-agent": "cisterna"},
-            timeout=timeout_seconds,
-            trust_env=False,  # a proxy from the environment would be told the password
-            follow_redirects=False,
+    def __init__(self, address: str, *, repository: str, password: SecretStr, clock: Clock) -> None:
+        token = base64.b64encode(f"{repository}:{password.get_secret_value()}".encode()).decode()
+        self.repository = repository.lower()
+        self._password = password.get_secret_value()
+        self._http = TargetHttp(
+            address,
+            target="DataCite",
+            credential=Credential("Basic", SecretStr(token)),
+            clock=clock,
+            media_type=_MEDIA_TYPE,
         )
 
     def close(self) -> None:
-        """Close kept connections."""
-        self._client.close()
+        """Give back what the client holds."""
+        self._http.close()
 
     def find(self, doi: str) -> DoiRecord | None:
         """Read what stands; None where there is no such DOI, or a draft of somebody else's."""
-        status, body = self._ask("GET", _path(doi))
-        if status == httpx.codes.NOT_FOUND and _said_as_errors(body):
+        answer = self._http.ask("GET", _place(doi), accepted=(200, 404))
+        if answer.status == 404:
+            self._http.read(_ErrorAnswer, answer)  # said by the service, and not by another that knows no DOIs
             return None
-        return self._record(status, body, doi)
+        return self._record(answer, doi)
 
     def create(self, attributes: Mapping[str, JsonValue]) -> DoiRecord:
         """Make a DOI that was not there.
@@ -145,153 +149,50 @@ class DataCiteService:
         Raises:
             DoiTaken: It is.
         """
-        doi = str(attributes["doi"])
-        status, body = self._ask("POST", "/dois", attributes)
-        if status == httpx.codes.UNPROCESSABLE_ENTITY and "already been taken" in self._told(body):
-            msg = f"the DOI {doi} is there already; look again"
-            raise DoiTaken(msg, doi=doi)
-        return self._record(status, body, doi)
+        return self._write("POST", "dois", attributes, doi=str(attributes["doi"]))
 
     def change(self, doi: str, attributes: Mapping[str, JsonValue]) -> DoiRecord:
         """Change what is said of a DOI, its address or its state; what is not named stays as it is."""
-        status, body = self._ask("PUT", _path(doi), attributes)
-        return self._record(status, body, doi)
+        return self._write("PUT", _place(doi), attributes, doi=doi)
 
     def has_prefix(self, prefix: str) -> bool:
-        """Tell whether the repository may make DOIs with a prefix; asking proves the password too."""
-        query = httpx.QueryParams({"client-id": self._repository.lower(), "prefix-id": prefix, "page[size]": 1})
-        status, body = self._ask("GET", f"/client-prefixes?{query}")
-        self._require_done(status, body)
-        return bool(self._read(_Assigned, body).data)
+        """Tell whether the repository may make DOIs with a prefix. Asking proves the password too."""
+        query = {"client-id": self.repository, "prefix-id": prefix, "page[size]": "1"}
+        answer = self._http.ask("GET", "client-prefixes", query=query)
+        return bool(self._http.read(_AssignedAnswer, answer).data)
 
-    def _ask(
-        self, method: str, path: str, attributes: Mapping[str, JsonValue] | None = None
-    ) -> tuple[int, bytes]:
-        """Send one request and give status and body. Raises `TargetUnavailable` for what may be better later."""
-        content = None
-        headers = {}
-        if attributes is not None:
-            content = json.dumps({"data": {"type": "dois", "attributes": attributes}}, allow_nan=False).encode()
-            headers = {"content-type": "application/json"}
-        request = self._client.build_request(method, f"{self._address}{path}", content=content, headers=headers)
-        until = time.monotonic() + self._timeout_seconds
-        try:
-            answer = self._client.send(request, stream=True)
-            try:
-                body = self._body(answer, until)
-            finally:
-                answer.close()
-        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
-            msg = f"DataCite at {self._address} did not answer ({self._clean(str(error)) or type(error).__name__})"
-            raise TargetUnavailable(msg, address=self._address) from error
-        if answer.status_code in _LATER or answer.is_server_error:
-            self._come_back(answer, body)
-        return answer.status_code, body
+    def _write(self, method: str, place: str, attributes: Mapping[str, JsonValue], *, doi: str) -> DoiRecord:
+        document: JsonValue = {"data": {"type": "dois", "attributes": dict(attributes)}}
+        accepted = (200, 201, 422)
+        answer = self._http.ask(method, place, document=document, media_type=_SENT_AS, accepted=accepted)
+        if answer.status == 422:
+            raise self._refusal(answer, doi)
+        return self._record(answer, doi)
 
-    def _body(self, answer: httpx.Response, until: float) -> bytes:
-        body = bytearray()
-        for piece in answer.iter_bytes():
-            body += piece
-            if len(body) > _ANSWER_LIMIT_BYTES:
-                msg = f"{self._address} answers with more than {_ANSWER_LIMIT_BYTES:,} bytes; it is not DataCite"
-                raise TargetRefused(msg, address=self._address)
-            if time.monotonic() > until:
-                msg = f"DataCite at {self._address} did not finish its answer in {self._timeout_seconds:g} s"
-                raise TargetUnavailable(msg, address=self._address)
-        return bytes(body)
-
-    def _come_back(self, answer: httpx.Response, body: bytes) -> None:
-        wait = _seconds_of(answer.headers.get("retry-after"))
-        facts: dict[str, object] = {"status": answer.status_code, "address": self._address}
-        told = f": {said}" if (said := self._told(body)) else ""
-        msg = f"DataCite at {self._address} answers {answer.status_code} and cannot now{told}"
-        raise TargetUnavailable(msg, **facts | ({} if wait is None else {"retry_after_seconds": wait}))
-
-    def _record(self, status: int, body: bytes, doi: str) -> DoiRecord:
-        self._require_done(status, body, doi=doi)
-        found = self._read(_DoiAnswer, body).data
+    def _record(self, answer: TargetAnswer, doi: str) -> DoiRecord:
+        found = self._http.read(_DoiAnswer, answer).data
         named = found.attributes.doi.lower()
         if named != doi.lower():
-            msg = f"DataCite was asked for {doi} and answers with '{self._clean(named)}'; nothing of that is believed"
+            msg = f"DataCite was asked for {doi} and answers with '{_shown(named)}'; nothing of that is believed"
             raise TargetRefused(msg, doi=doi)
         owner = found.relationships.client.data
         return DoiRecord(named, found.attributes.state, found.attributes.url, owner.id.lower() if owner else None)
 
-    def _require_done(self, status: int, body: bytes, *, doi: str | None = None) -> None:
-        """Raise `TargetRefused` unless the answer is a success, and one that says no error."""
-        if httpx.codes.is_success(status) and not _said_as_errors(body):
-            return
-        told = self._told(body) or "without a reason that could be read"
-        about = f" for {doi}" if doi else ""
-        facts: dict[str, object] = {"status": status} | ({"doi": doi} if doi else {})
-        match status:
-            case 401:
-                remedy = "see that the repository's account and password in the settings are right"
-            case 403:
-                remedy = f"the repository {self._repository} may not do that; is the prefix or the DOI another's?"
-            case 404:
-                remedy = f"see that {self._address} is the address of DataCite's REST interface"
-            case 422:
-                remedy = "mend what it names, and ask again"
-            case _:
-                remedy = "see that the address in the settings is that of DataCite's REST interface"
-        msg = f"DataCite refuses{about} ({status}): {told}; {remedy}"
-        raise TargetRefused(msg, **facts)
-
-    def _read(self, kind: type[Answer], body: bytes) -> Answer:
-        try:
-            return kind.model_validate_json(body)
-        except ValidationError as error:
-            first = error.errors(include_input=False, include_url=False)[0]
-            place = ".".join(map(str, first["loc"])) or "the whole"
-            msg = (
-                f"{self._address} answers what is not DataCite's ({place}: {first['msg']}); nothing of it is believed. "
-                f"See that the address in the settings is that of its REST interface"
-            )
-            raise TargetRefused(msg, address=self._address) from None  # the cause would show the answer
-
-    def _told(self, body: bytes) -> str:
-        """Give what the service says went wrong, with the fields that it names; empty for what it does not write."""
-        errors = _said_as_errors(body)
-        words = []
-        for one in errors[:_TOLD_ERRORS]:
-            said = one if isinstance(one, dict) else {"title": one}
-            title = said.get("title") or said.get("detail") or said.get("message") or "an error"
-            source = said.get("source")
-            words.append(f"{source}: {title}" if isinstance(source, str) and source else str(title))
-        return self._clean("; ".join(words))
-
-    def _clean(self, text: str) -> str:
-        for secret in self._unsaid:
-            text = text.replace(secret, "***")
-        return shorten(cut_line(text.replace("\n", " ")) or "", _TOLD_LIMIT)
+    def _refusal(self, answer: TargetAnswer, doi: str) -> TargetRefused:
+        """Say which fields it does not take, in its own words."""
+        errors = self._http.read(_ErrorAnswer, answer).errors[:_TOLD_ERRORS]
+        said = "; ".join(f"{one.source}: {one.title}" if one.source else one.title for one in errors)
+        told = _shown(said.replace(self._password, "***"))
+        fields = sorted({_shown(one.source) for one in errors if one.source})
+        if any(_TAKEN in one.title for one in errors):
+            return DoiTaken(f"DataCite has {doi} already: {told}", doi=doi)
+        msg = f"DataCite does not take {doi}: {told}; mend what it names, and ask for it again"
+        return TargetRefused(msg, doi=doi, fields=fields)
 
 
-def _path(doi: str) -> str:
-    return f"/dois/{quote(doi, safe='/')}"
+def _place(doi: str) -> str:
+    return f"dois/{quote(doi, safe='/')}"
 
 
-def _said_as_errors(body: bytes) -> list[Any]:
-    """Give the errors of a JSON:API answer; of anything else none."""
-    try:
-        document = json.loads(body)
-    except (ValueError, RecursionError):
-        return []
-    errors = document.get("errors") if isinstance(document, dict) else None
-    return errors if isinstance(errors, list) else [errors] if errors else []
-
-
-def _seconds_of(header: str | None) -> float | None:
-    """Read how long to wait: seconds, or a date; None for anything else."""
-    if header is None:
-        return None
-    text = header.strip()
-    if text.isascii() and text.isdigit():
-        return min(float(text[:9]), _LONGEST_WAIT_SECONDS)
-    try:
-        until = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    if until.tzinfo is None:
-        until = until.replace(tzinfo=UTC)
-    return min(max(0.0, (until - datetime.now(UTC)).total_seconds()), _LONGEST_WAIT_SECONDS)
+def _shown(text: str) -> str:
+    return shorten(cut_line(text[:800].replace("<", " ")) or "nothing that could be read", 400)

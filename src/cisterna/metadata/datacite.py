@@ -157,7 +157,7 @@ def _dates(described: Described) -> list[JsonValue]:
 
 
 def _ark(described: Described) -> str:
-    """Give the identifier beside a DOI: that of the same version. Where there is none, the dataset's is all there is."""
+    """Give the ARK of the version beside its DOI; without one, the dataset's is the identifier that there is."""
     record = described.record
     return version_ark(record.pid, record.version) if described.doi else record.pid
 

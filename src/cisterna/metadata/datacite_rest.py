@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from pydantic import JsonValue
 
 from cisterna.metadata.datacite import Document, datacite_document
@@ -11,23 +9,19 @@ from cisterna.metadata.described import Described
 
 
 def rest_attributes(described: Described) -> Document:
-    """Map a description to what `POST /dois` takes as `data.attributes`; the event is said by who registers."""
-    return attributes_of(datacite_document(described), url=described.base_url)
+    """Map a description to what `POST /dois` takes as `data.attributes`; the event is said by who registers.
 
-
-def attributes_of(document: Mapping[str, JsonValue], *, url: str | None) -> Document:
-    """Write a schema document, such as one that is public, as attributes.
-
-    It differs by the names and types that the interface has of its own: other identifiers are its `identifiers`, the
-    year is a number, and the address that the DOI leads to is one of the attributes.
+    It is the schema document but for the names and types that the interface has of its own: other identifiers are its
+    `identifiers`, the year is a number, and the address that the DOI leads to is one of the attributes.
     """
-    kept = {name: value for name, value in document.items() if name != "alternateIdentifiers"}
+    document = datacite_document(described)
+    others = document.pop("alternateIdentifiers")
     attributes: Document = {
-        **kept,
-        "publicationYear": int(str(document["publicationYear"])),
-        "identifiers": _identifiers(document["alternateIdentifiers"]),
+        **document,
+        "publicationYear": described.issued.year,
+        "identifiers": _identifiers(others),
     }
-    return attributes | ({"url": url} if url else {})
+    return attributes | ({"url": described.base_url} if described.base_url else {})
 
 
 def _identifiers(others: JsonValue) -> list[JsonValue]:

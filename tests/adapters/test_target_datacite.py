@@ -345,7 +345,9 @@ def test_a_state_that_the_service_did_not_change_is_not_taken_for_done(stage: Da
 STEPS = ("reserve", "deposit", "withdraw")
 MAY_BE = ({None, "draft"}, {"draft", "findable"}, {"findable", "registered"}, {"registered"})
 """States after so many steps are known to be done; the next one may have been done and not be known."""
-faults = st.tuples(st.sampled_from([None, *Fault]), st.integers(0, 2))
+PARTED = (Fault.UNREACHED, Fault.LOST, Fault.CUT, Fault.THROTTLED, Fault.ERROR_BODY)
+"""Faults that leave in doubt what was done; the kit strikes with all of them."""
+faults = st.tuples(st.sampled_from([None, *PARTED]), st.integers(0, 1))
 
 
 @pytest.fixture(scope="module")
@@ -355,7 +357,7 @@ def shared() -> Iterator[DataCiteStage]:
         assert made.service.breaches == []
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(calls=st.lists(st.tuples(st.integers(1, 2), faults), min_size=1, max_size=12), tells=st.booleans())
 def test_one_doi_for_a_version_whatever_breaks_and_findable_only_while_it_is_public(
     shared: DataCiteStage, calls: list[tuple[int, tuple[Fault | None, int]]], tells: bool

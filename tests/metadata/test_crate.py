@@ -309,7 +309,7 @@ def test_ten_thousand_files_are_described_one_by_one(record_property: Callable[[
 
 
 def test_a_doi_that_came_later_is_named_beside_the_ark_and_nothing_else_changes() -> None:
-    archived = crate_json(a_full_record(), listed())
+    archived = crate_json(a_full_record(), [listed("data/a.tiff")])
 
     named = entities(crate_with_doi(archived, "10.1234/abc"))
 

@@ -98,7 +98,6 @@ class MemoryBytes:
 BODIES: Mapping[str, bytes] = {
     "README.md": b"# Nuclei\n",
     "data/0/A1 0.tiff": b"II*\x00 pixels",
-    "data/empty.csv": b"",
 }
 FILES = MemoryBytes(BODIES)
 

@@ -32,6 +32,7 @@ from cisterna.services.release_plan import plan_releases
 from cisterna.services.upkeep import request_upkeep
 from cisterna.settings import INLINE, Settings, load_settings
 from flows import _settings
+from flows.depositing import carry_due
 from flows.held import place_of
 from flows.keeper import Command, Duties, Keeper
 from flows.once import Once
@@ -122,6 +123,7 @@ def duties_of(parts: Parts) -> Duties:
         collect_probes=rounds.collect_probes,
         protect=rounds.protect,
         level_index=rounds.level_index,
+        deposits={name: partial(carry_due, target, parts.deposit_site) for name, target in parts.targets.items()},
         plan=lambda: plan_releases(site=parts.release_site),
         adopter=Adopter(parts),
     )

@@ -22,6 +22,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from cisterna.adapters.sink_apprise import target_fault
+from cisterna.adapters.target_setting import BiaPackage, Invenio, StaticSite
 from cisterna.domain.alert_message import WANTED, MessageKind
 from cisterna.domain.digest import DIGEST_ALGORITHM, DigestAlgorithm
 from cisterna.domain.errors import SettingsInvalid
@@ -421,6 +422,28 @@ class Alerts(_Section):
         return targets
 
 
+class Targets(_Section):
+    """Places outside to which public versions go; a project, or a steward, says which go where."""
+
+    static: tuple[StaticSite, ...] = Field(
+        (), max_length=8, description="Sites of plain pages; as `[[targets.static]]` in cisterna.toml."
+    )
+    invenio: tuple[Invenio, ...] = Field(
+        (), max_length=8, description="Repositories that run InvenioRDM, such as Zenodo; as `[[targets.invenio]]`."
+    )
+    bia: tuple[BiaPackage, ...] = Field(
+        (), max_length=8, description="Folders or buckets for packages of the BioImage Archive; as `[[targets.bia]]`."
+    )
+
+    @model_validator(mode="after")
+    def _are_distinct(self) -> Targets:
+        names = [one.name for kind in type(self).model_fields for one in getattr(self, kind)]
+        if len({"portal", *names}) != len(names) + 1:
+            msg = f"the targets' names are {', '.join(names)}: each must be another, and none `portal`"
+            raise ValueError(msg)
+        return self
+
+
 class Identity(_Section):
     """Persistent identifiers."""
 
@@ -457,6 +480,7 @@ class Settings(BaseSettings):
     holds: Holds = Holds()
     mail: Mail = Mail()
     alerts: Alerts = Alerts()
+    targets: Targets = Targets()
 
     @classmethod
     def settings_customise_sources(

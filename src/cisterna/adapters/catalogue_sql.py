@@ -19,6 +19,7 @@ from cisterna.adapters.catalogue_alert import SqlAlerts
 from cisterna.adapters.catalogue_connection import CHANNEL, CONNECT, Statements, connect_engine, translated
 from cisterna.adapters.catalogue_copy import SqlCopies
 from cisterna.adapters.catalogue_dataset import SqlDatasets
+from cisterna.adapters.catalogue_deposit import SqlDeposits
 from cisterna.adapters.catalogue_erasure import SqlErasures
 from cisterna.adapters.catalogue_hint import SqlHints
 from cisterna.adapters.catalogue_hold import SqlHolds
@@ -52,6 +53,7 @@ from cisterna.ports.catalogue import (
     Releases,
     Transaction,
 )
+from cisterna.ports.deposit import Deposits
 from cisterna.ports.hint import Hints
 from cisterna.ports.inbox import Inbox, Outbox
 from cisterna.ports.instrument_health import InstrumentHealthBook
@@ -76,6 +78,7 @@ class SqlTransaction:
         self.writings: Writings = SqlWritings(statements)
         self.datasets: Datasets = SqlDatasets(statements)
         self.copies: Copies = SqlCopies(statements)
+        self.deposits: Deposits = SqlDeposits(statements)
         self.holds: Holds = SqlHolds(statements)
         self.releases: Releases = SqlReleases(statements)
         self.retention_rules: RetentionRules = SqlRetentionRules(statements)

@@ -50,7 +50,14 @@ class Portal:
     def withdraw(self, record: PublicRecord) -> None:
         """Replace the record by its tombstone: how it was cited and its type stay, nothing that it held or led to."""
         kept = {name: record.metadata[name] for name in _KEPT if name in record.metadata}
-        empty: dict[str, object] = {"files": (), "lists": (), "previews": {}, "documents": {}, "related": {}}
+        empty: dict[str, object] = {
+            "files": (),
+            "lists": (),
+            "previews": {},
+            "documents": {},
+            "related": {},
+            "elsewhere": (),
+        }
         self._write(record.model_copy(update={**empty, "metadata": kept}))
 
     def find(self, pid: str, *, version: str | None = None) -> PublicRecord | None:

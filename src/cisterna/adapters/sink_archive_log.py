@@ -25,6 +25,9 @@ _RECORDED = frozenset(
         "decision.made",
         "publication.made",
         "publication.withdrawn",
+        "deposit.reserved",
+        "deposit.made",
+        "deposit.withdrawn",
         "copy.fixity",
         "copy.repaired",
         "hold.placed",
@@ -102,6 +105,7 @@ class ArchiveLogSink:
             findings = tx.datasets.findings(version_id)
             judged = tx.trends.judged(version_id)
             about = _origin_of(tx, dataset)
+            deposits = [one for one in tx.deposits.of(dataset.dataset_id) if one.key in named]
         if all(one.ocfl_version is None for one in versions):
             msg = f"{version_id} is not archived yet; its log waits until its object is there"
             raise NotReady(msg, version_id=version_id)
@@ -126,6 +130,8 @@ class ArchiveLogSink:
             case "publication.made" | "publication.withdrawn":
                 matching = [one for one in publications if one.publication_id in named]
                 content["publications"] = _rows(matching or publications)
+            case "deposit.reserved" | "deposit.made" | "deposit.withdrawn":
+                content["deposits"] = _rows(deposits)
             case _:
                 pass
         return dataset, content

@@ -88,7 +88,7 @@ class TargetHttp:
         self._secret = credential.secret.get_secret_value() if credential else ""
         self._clock = clock
         self._media_type = media_type
-        headers = {"accept": media_type, "accept-encoding": "identity", "user-agent": "Cisterna"}
+        headers = {"accept-encoding": "identity", "user-agent": "Cisterna"}
         if credential is not None:
             headers["authorization"] = f"{credential.scheme} {self._secret}"
         self._client = httpx.Client(
@@ -111,6 +111,7 @@ class TargetHttp:
         content: Iterator[bytes] | None = None,
         size_bytes: int = 0,
         media_type: str | None = None,
+        accept: str | None = None,
         query: Mapping[str, str] | None = None,
         accepted: Sequence[int] = (200,),
     ) -> TargetAnswer:
@@ -123,6 +124,7 @@ class TargetHttp:
             content: Sent as it is, in its chunks; whatever it raises comes through.
             size_bytes: Of the content.
             media_type: Of what is sent.
+            accept: Media type that is asked for.
             query: Of the address.
             accepted: Statuses that the caller knows what to do with, such as 404 where nothing may be there.
 
@@ -130,7 +132,7 @@ class TargetHttp:
             TargetUnavailable: It did not answer, broke off, or asks to come again later.
             TargetRefused: Any other status, a redirect, or more than an answer may have.
         """
-        headers = {"content-type": media_type or self._media_type}
+        headers = {"accept": accept or self._media_type, "content-type": media_type or self._media_type}
         sent: dict[str, Any] = {}
         if content is not None:
             headers |= {"content-length": str(size_bytes), "content-type": media_type or "application/octet-stream"}

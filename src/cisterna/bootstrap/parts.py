@@ -42,8 +42,10 @@ from cisterna.ports.quality import MeterChoice, QualityGate, TableFile
 from cisterna.ports.room import Room
 from cisterna.ports.sink import EventSink
 from cisterna.ports.source import LandingZone, OutsideReader, SentinelWriter
+from cisterna.ports.target import Target
 from cisterna.ports.view import ViewWriter
 from cisterna.services.alarm import Alarm
+from cisterna.services.deposit import DepositSite
 from cisterna.services.erase_plan import ErasureSite, SurveySite
 from cisterna.services.release_facts import ReleaseSite
 from cisterna.services.retention import CatalogueEndOfLife
@@ -262,6 +264,20 @@ class Parts:
         from cisterna.adapters.portal import Portal
 
         return Portal(self.public_store, base_url=self.base_url)
+
+    @cached_property
+    def targets(self) -> Mapping[str, Target]:
+        """Places outside to which public versions go, by name."""
+        from cisterna.bootstrap.targets import open_targets
+
+        return open_targets(self.settings, stack=self._stack, clock=self.clock)
+
+    @property
+    def deposit_site(self) -> DepositSite:
+        """What deposits there stand on."""
+        return DepositSite(
+            self.catalogue, self.archive_store, self.tables, self.publisher, self.clock, base_url=self.base_url
+        )
 
     @property
     def senders(self) -> Mapping[str, Sender]:

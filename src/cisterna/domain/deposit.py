@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, model_validator
 
 from cisterna.domain.base import Moment, Value
-from cisterna.domain.identifier import DatasetId, Slug
+from cisterna.domain.identifier import Ark, DatasetId, Slug
 from cisterna.domain.outside_identifier import Scheme, outside_identifier, web_address
 from cisterna.domain.text import Line
 
@@ -82,18 +82,20 @@ class DepositWish(Value):
 
     Attributes:
         key: Stable: the same version at the same target always has the same.
+        pid: The dataset's ARK.
         version: The version's label.
         asked_by: Account name of who asked, or `policy:<project>`.
         deposit: What stands there, as far as is known.
         attempts: Tries in a row that failed.
         problem: Why the last one did, in words without secrets.
         reason: Why it is to be withdrawn there, for the public to read; then that is what is wanted.
-        next_at: Nothing is tried before.
+        next_at: When the next step is due; None while nothing is: it waits for the publication, or it is at rest.
         claim: Of who is at it; whoever has another one writes nothing.
     """
 
     key: str
     dataset_id: DatasetId
+    pid: Ark
     version_id: str
     version: str
     target: Slug
@@ -103,20 +105,18 @@ class DepositWish(Value):
     attempts: int = Field(default=0, ge=0)
     problem: str | None = None
     reason: str | None = None
-    next_at: Moment
+    next_at: Moment | None = None
     claim: str | None = None
     created_at: Moment
     changed_at: Moment
 
     @property
-    def is_at_rest(self) -> bool:
-        """Whether nothing more is done unless somebody asks."""
-        return self.state in {DepositState.DEPOSITED, DepositState.FAILED, DepositState.WITHDRAWN}
+    def doi(self) -> str | None:
+        """What is known of its DOI there."""
+        return self.deposit.doi if self.deposit else None
 
-    @property
-    def may_stand(self) -> bool:
-        """Whether something of it may be to be seen at the target: also where its last word never came."""
-        return self.state is not DepositState.WITHDRAWN
+
+_RESTS = frozenset({DepositState.DEPOSITED, DepositState.FAILED, DepositState.WITHDRAWN})
 
 
 def deposit_key(version_id: str, *, target: str) -> str:
@@ -124,27 +124,31 @@ def deposit_key(version_id: str, *, target: str) -> str:
     return f"{version_id}@{target}"
 
 
-def after_success(wish: DepositWish, deposit: Deposit, *, now: datetime) -> DepositWish:
-    """Tell what is known once the target has said that something stands there, or no longer does.
+def after_success(wish: DepositWish, deposit: Deposit | None, *, now: datetime) -> DepositWish:
+    """Tell what is known once the target has answered; what was withdrawn here meanwhile is still to be there.
 
-    What was withdrawn here meanwhile is still to be withdrawn there.
+    Args:
+        wish: As it is now.
+        deposit: What stands there; None, of a withdrawal, when nothing did.
+        now: When the target answered.
     """
-    state = deposit.state
+    state = deposit.state if deposit else DepositState.WITHDRAWN
     if wish.reason is not None and state is not DepositState.WITHDRAWN:
         state = DepositState.WITHDRAWING
-    fresh = {"attempts": 0, "problem": None, "claim": None, "next_at": now, "changed_at": now}
-    return wish.model_copy(update={"deposit": deposit, "state": state, **fresh})
+    changed: dict[str, object] = {"state": state, "attempts": 0, "problem": None, "claim": None, "changed_at": now}
+    changed["next_at"] = None if state in _RESTS or wish.next_at is None else now
+    return wish.model_copy(update={**changed, "deposit": deposit or wish.deposit})
 
 
 def after_failure(
-    wish: DepositWish, problem: str, *, may_help: bool, wait: timedelta | None, now: datetime
+    wish: DepositWish, problem: str, *, may_help: bool, wait: timedelta | None = None, now: datetime
 ) -> DepositWish:
     """Tell what is known after a try that failed: when to try again, or that a person has to act.
 
     A withdrawal is never given up: it is tried again, at last every six hours, and says what is in its way.
 
     Args:
-        wish: As it was when the try began.
+        wish: As it is now.
         problem: In words, without secrets.
         may_help: Whether waiting alone may help.
         wait: How long the target asked to be left alone, if it did.
@@ -152,27 +156,37 @@ def after_failure(
     """
     attempts = wish.attempts + 1
     gives_up = wish.reason is None and (not may_help or attempts >= TARGET_ATTEMPTS)
+    changed: dict[str, object] = {"attempts": attempts, "problem": problem, "claim": None, "changed_at": now}
+    if gives_up:
+        return wish.model_copy(update={**changed, "state": DepositState.FAILED, "next_at": None})
     pause = max(pause_after(attempts), wait or timedelta()) if may_help else _LONGEST_PAUSE
-    state = DepositState.FAILED if gives_up else wish.state
-    tried = {"attempts": attempts, "problem": problem, "claim": None, "next_at": now + pause, "changed_at": now}
-    return wish.model_copy(update={"state": state, **tried})
+    return wish.model_copy(update={**changed, "next_at": None if wish.next_at is None else now + pause})
 
 
-def asked_again(wish: DepositWish, *, person: str, now: datetime) -> DepositWish:
-    """Begin anew with what was given up; what rests otherwise, or is on its way, stays as it is."""
-    if wish.state is not DepositState.FAILED:
+def begun_again(wish: DepositWish, *, person: str, now: datetime) -> DepositWish:
+    """Begin anew with what was given up, and now with what waits for its next try; the rest stays as it is."""
+    if wish.state is DepositState.FAILED:
+        state = DepositState.RESERVED if wish.deposit is not None else DepositState.WANTED
+        fresh = {"state": state, "attempts": 0, "asked_by": person, "next_at": now, "changed_at": now}
+        return wish.model_copy(update=fresh)
+    if wish.next_at is not None and wish.claim is None:
+        return wish.model_copy(update={"next_at": min(wish.next_at, now)})
+    return wish
+
+
+def once_public(wish: DepositWish, *, now: datetime) -> DepositWish:
+    """Let the next step be due, now that the version is public."""
+    if wish.next_at is not None or wish.state in _RESTS:
         return wish
-    state = DepositState.RESERVED if wish.deposit is not None else DepositState.WANTED
-    fresh = {"attempts": 0, "next_at": now, "changed_at": now, "asked_by": person}
-    return wish.model_copy(update={"state": state, **fresh})
+    return wish.model_copy(update={"next_at": now, "attempts": 0, "changed_at": now})
 
 
 def to_withdraw(wish: DepositWish, reason: str, *, now: datetime) -> DepositWish:
     """Want it withdrawn there too, whatever has become of it; the claim of who is depositing it is void."""
-    if not wish.may_stand:
+    if wish.state is DepositState.WITHDRAWN:
         return wish
-    fresh = {"attempts": 0, "problem": None, "claim": None, "next_at": now, "changed_at": now}
-    return wish.model_copy(update={"state": DepositState.WITHDRAWING, "reason": reason, **fresh})
+    fresh = {"attempts": 0, "problem": None, "claim": None, "next_at": now, "changed_at": now, "reason": reason}
+    return wish.model_copy(update={"state": DepositState.WITHDRAWING, **fresh})
 
 
 def pause_after(failures: int) -> timedelta:

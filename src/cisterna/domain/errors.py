@@ -228,6 +228,12 @@ class TargetUnavailable(CisternaError):
     retryable = True
 
 
+class IdentifierPending(TargetUnavailable):
+    """A version waits for the DOI that a place outside has not reserved yet; it is asked for again until it has."""
+
+    code = "identifier-pending"
+
+
 class TargetRefused(CisternaError):
     """A place to publish at outside said no, or answered what cannot be believed; the message says what it said."""
 

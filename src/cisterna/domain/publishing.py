@@ -37,6 +37,7 @@ def publication_bars(
     shadows: Iterable[str] = (),
     kept_back: Iterable[str] = (),
     is_given_up: bool = False,
+    unreserved: Iterable[str] = (),
     consent: str | None,
 ) -> tuple[Bar, ...]:
     """Gather every condition that is not met; empty means that the version may be made public.
@@ -50,6 +51,7 @@ def publication_bars(
         are_sources_public: Whether each dataset that it was derived from is or once was public.
         shadows: Instruments in shadow mode that it comes from.
         kept_back: Versions that it was derived from, and that are in quarantine or were discarded.
+        unreserved: Targets, with the reason, that have not reserved its DOI yet.
         is_given_up: Whether a steward discarded its data, in this version or in another revision of the same data.
         consent: Who says yes, if somebody who may does; otherwise the project's policy speaks.
     """
@@ -59,6 +61,7 @@ def publication_bars(
         bars.append(Bar(condition=f"the run it comes from is {version.incomplete.value}", remedy=remedy))
     bars.extend(map(_in_shadow, shadows))
     bars.extend(map(_kept_back, kept_back))
+    bars.extend(map(_unreserved, unreserved))
     bars.extend(_about_copies(version, tuple(receipts)))
     if not version.metadata or version.metadata_missing:
         missing = ", ".join(version.metadata_missing) or "all of them"
@@ -99,6 +102,11 @@ def _in_shadow(instrument: str) -> Bar:
 def _kept_back(source: str) -> Bar:
     remedy = "a steward has to accept that version first; of what was discarded nothing is published"
     return Bar(condition=f"it was derived from {source}, which is in quarantine or was discarded", remedy=remedy)
+
+
+def _unreserved(target: str) -> Bar:
+    remedy = "publication waits for it and asks again; `cisterna target test` looks whether the target answers"
+    return Bar(condition=f"its DOI is not reserved yet at {target}", remedy=remedy)
 
 
 def _about_copies(version: Version, receipts: Sequence[CopyReceipt]) -> Iterable[Bar]:

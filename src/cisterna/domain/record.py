@@ -18,6 +18,7 @@ from cisterna.domain.adoption import Adoption
 from cisterna.domain.alert import Alert
 from cisterna.domain.base import Moment, Value
 from cisterna.domain.dataset import Dataset, Version
+from cisterna.domain.deposit import DepositWish
 from cisterna.domain.erasure import Erasure
 from cisterna.domain.errors import InvalidInput
 from cisterna.domain.event import Event
@@ -91,6 +92,11 @@ def _unleased(work: Work) -> Work:
     return work.model_copy(update={"state": WorkState.READY}) if work.state is WorkState.LEASED else work
 
 
+def _unclaimed(wish: DepositWish) -> DepositWish:
+    """Who was at it is gone with the catalogue that knew of it."""
+    return wish.model_copy(update={"claim": None})
+
+
 KINDS: Mapping[str, Kind] = {
     "instruments": Kind(Instrument),
     "projects": Kind(Project),
@@ -107,6 +113,7 @@ KINDS: Mapping[str, Kind] = {
     "copies": Kind(StoredCopy),
     "decisions": Kind(Decision, is_final=True),
     "publications": Kind(Publication),
+    "deposits": Kind(DepositWish, settle=_unclaimed),
     "holds": Kind(Hold),
     "releases": Kind(Release),
     "retention_rules": Kind(RetentionRule),

@@ -30,6 +30,7 @@ from cisterna.ports.account import Accounts
 from cisterna.ports.adoption import Adoptions
 from cisterna.ports.ahead import Aheads, Writings
 from cisterna.ports.alert import Alerts
+from cisterna.ports.deposit import Deposits
 from cisterna.ports.hint import Hints
 from cisterna.ports.inbox import Inbox, Outbox
 from cisterna.ports.instrument_health import InstrumentHealthBook
@@ -368,6 +369,7 @@ class Transaction(Protocol):
     writings: Writings
     datasets: Datasets
     copies: Copies
+    deposits: Deposits
     holds: Holds
     releases: Releases
     retention_rules: RetentionRules

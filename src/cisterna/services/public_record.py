@@ -8,6 +8,7 @@ from datetime import datetime
 from cisterna.domain.dataset import Dataset, Version
 from cisterna.domain.errors import PublicationRefused
 from cisterna.domain.publication import Publication
+from cisterna.metadata.crate import crate_with_doi
 from cisterna.metadata.described import Described
 from cisterna.metadata.forms import FORMS, Form
 from cisterna.metadata.listing import ListedFile
@@ -33,6 +34,7 @@ def public_record(
     related: dict[str, str],
     published_at: datetime,
     address: str,
+    doi: str | None = None,
 ) -> PublicRecord:
     """Read what a version is from its archived object, and of its parts what files they hold.
 
@@ -45,6 +47,7 @@ def public_record(
         related: ARKs of public datasets it is related to, with the relation in words of DataCite.
         published_at: When it became public for the first time.
         address: Of its landing page.
+        doi: That was reserved for it.
 
     Raises:
         ChecksumMismatch, ObjectInvalid: A file of the object, or the manifest of a part, is not what was archived.
@@ -62,12 +65,13 @@ def public_record(
             listed += [
                 ListedFile(path=f"{DATA}{one.path}", size_bytes=one.size_bytes, sha512=one.sha512) for one in wanted
             ]
-    described = Described(record, files=listed, base_url=address, published_at=published_at)
+    described = Described(record, files=listed, base_url=address, published_at=published_at, doi=doi)
 
     def written(form: Form) -> bytes:
         if form.archived_as is None:
             return form.write(described)
-        return read_verified(version, form.archived_as, dataset=dataset, store=store)
+        archived = read_verified(version, form.archived_as, dataset=dataset, store=store)
+        return crate_with_doi(archived, doi) if doi else archived
 
     return PublicRecord(
         pid=dataset.pid,
@@ -84,6 +88,7 @@ def public_record(
         lists=lists,
         previews=read_previews(version, dataset, store=store, tables=tables),
         related=related,
+        doi=doi,
         published_at=published_at,
     )
 

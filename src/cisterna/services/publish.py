@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 from cisterna.domain.dataset import Dataset, Stage, Version
 from cisterna.domain.errors import Forbidden, InvalidInput, PublicationRefused
@@ -16,6 +17,9 @@ from cisterna.ports.clock import Clock
 from cisterna.ports.object_store import ObjectStore
 from cisterna.ports.publisher import PublicRecord, Publisher
 from cisterna.ports.quality import TableFile
+from cisterna.ports.target import Target
+from cisterna.services.deposit import reserve_identifiers
+from cisterna.services.deposit_wish import reserved_doi, unreserved, want_deposits, withdraw_deposits
 from cisterna.services.part_table import held_parts
 from cisterna.services.person import require_account, visible_version
 from cisterna.services.public_entry import entry_of
@@ -68,7 +72,8 @@ def bars_to_publication(version_id: str, *, person: str, catalogue: Catalogue) -
     with catalogue.begin() as tx:
         version = tx.datasets.get_version(version_id)
         dataset = tx.datasets.get(version.dataset_id)
-        return _bars(tx, version, dataset, consent=_valid_consent(tx, dataset, person))
+        waits = [f"{one.target}: {one.problem or 'it was not asked yet'}" for one in unreserved(tx, version)]
+        return _bars(tx, version, dataset, consent=_valid_consent(tx, dataset, person), waits=waits)
 
 
 def publish_version(
@@ -82,8 +87,9 @@ def publish_version(
     tables: TableFile,
     clock: Clock,
     base_url: str,
+    targets: Mapping[str, Target] = MappingProxyType({}),
 ) -> Publication:
-    """Make an accepted version public at one target.
+    """Make an accepted version public, once every target that its project names and that gives DOIs has reserved one.
 
     A second run writes the same record again and finds the version published. The stage is taken first and held while
     the target is written, so that nobody can reopen the review in between; a kill before the commit leaves a record
@@ -95,12 +101,15 @@ def publish_version(
         consent: Account name of who agreed; without it the project's policy has to say yes.
         catalogue: Where it is recorded.
         store: The archive that the record is read from.
-        publisher: The target.
+        publisher: The portal.
         tables: Reads the object's tables.
         clock: Dates it.
         base_url: Address of the site, for the landing page's own.
+        targets: Places outside that there are, by name.
 
     Raises:
+        IdentifierPending: Its DOI could not be reserved now; nothing is public, and the same call goes on.
+        TargetRefused: Its DOI was refused; nothing is public.
         PublicationRefused: A condition is not met; the message names each.
     """
     with catalogue.begin() as tx:
@@ -110,11 +119,25 @@ def publish_version(
         if version.stage is Stage.PUBLISHED and standing_now is not None:
             return standing_now
         try:
-            _require_publishable(tx, version, dataset, consent=_valid_consent(tx, dataset, consent))
+            word = _require_publishable(tx, version, dataset, consent=_valid_consent(tx, dataset, consent))
         except PublicationRefused:
             _take_back_unrecorded(version, dataset, publisher=publisher, clock=clock)
             raise
         related, parts = related_public(tx, dataset), held_parts(tx, version)
+        named = tx.projects.get(dataset.project).policy.targets if dataset.project else ()
+    reserve_identifiers(
+        version,
+        dataset,
+        named,
+        person=word,
+        lease=lease,
+        targets=targets,
+        catalogue=catalogue,
+        clock=clock,
+        base_url=base_url,
+    )
+    with catalogue.begin() as tx:
+        doi = reserved_doi(tx, version, named)
     found = publisher.find(dataset.pid, version=version.label)
     record = public_record(
         version,
@@ -125,6 +148,7 @@ def publish_version(
         related=related,
         published_at=found.published_at if found else clock.now(),
         address=f"{base_url.rstrip('/')}/{dataset.pid}",
+        doi=doi,
     )
     with catalogue.begin() as tx:
         if lease is not None:
@@ -143,6 +167,7 @@ def publish_version(
             published_at=record.published_at,
         )
         tx.datasets.put_publication(publication)
+        want_deposits(tx, saved, dataset, named, person=allowed, clock=clock)
         _tell(tx, "publication.made", publication, saved, dataset, clock=clock)
         tx.public_index.put([entry_of(record, base_url=base_url)], clock=clock)  # last: others who write wait from here
     return publication
@@ -223,9 +248,11 @@ def take_back(
 ) -> tuple[Version, Publication]:
     """Withdraw a publication that stands, in the transaction of whatever makes it necessary; see `withdraw_version`."""
     now = clock.now()
+    tx.datasets.lock(dataset.dataset_id)  # who tells on its public record where else it stands waits, or is seen
     saved = advance(tx, version, Stage.WITHDRAWN, clock=clock, decided_by=person, decision=words)
     withdrawn = publication.model_copy(update={"withdrawn_at": now, "withdrawn_reason": words})
     tx.datasets.put_publication(withdrawn)
+    withdraw_deposits(tx, dataset.dataset_id, version_id=version.version_id, reason=words, clock=clock)
     _tell(tx, "publication.withdrawn", withdrawn, saved, dataset, clock=clock)
     if publisher is not None:
         found = publisher.find(dataset.pid, version=version.label)
@@ -244,7 +271,9 @@ def _valid_consent(tx: Transaction, dataset: Dataset, consent: str | None) -> st
     return consent if account is not None and may_consent(account, project) else None
 
 
-def _bars(tx: Transaction, version: Version, dataset: Dataset, *, consent: str | None) -> tuple[Bar, ...]:
+def _bars(
+    tx: Transaction, version: Version, dataset: Dataset, *, consent: str | None, waits: Sequence[str] = ()
+) -> tuple[Bar, ...]:
     return publication_bars(
         version,
         tx.projects.get(dataset.project) if dataset.project else None,
@@ -261,6 +290,7 @@ def _bars(tx: Transaction, version: Version, dataset: Dataset, *, consent: str |
         shadows=shadows_over(tx, dataset),
         kept_back=kept_back_sources(tx, dataset),
         is_given_up=is_given_up(tx, version),
+        unreserved=waits,
         consent=consent,
     )
 

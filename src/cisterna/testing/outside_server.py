@@ -17,7 +17,7 @@ from cisterna.testing.fault_proxy import HOST, Answer, Effect, FaultProxy, Rule
 
 RETRY_SECONDS = 7
 """How long a throttled client is asked to wait."""
-FLOOD_BYTES = 24 * 1024 * 1024
+FLOOD_BYTES = 6 * 1024 * 1024
 """Size of an answer that nobody should take whole."""
 
 

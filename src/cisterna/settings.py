@@ -22,7 +22,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from cisterna.adapters.sink_apprise import target_fault
-from cisterna.adapters.target_setting import BiaPackage, Invenio, StaticSite
+from cisterna.adapters.target_setting import BiaPackage, DataCite, Invenio, StaticSite
 from cisterna.domain.alert_message import WANTED, MessageKind
 from cisterna.domain.digest import DIGEST_ALGORITHM, DigestAlgorithm
 from cisterna.domain.errors import SettingsInvalid
@@ -431,6 +431,9 @@ class Targets(_Section):
     invenio: tuple[Invenio, ...] = Field(
         (), max_length=8, description="Repositories that run InvenioRDM, such as Zenodo; as `[[targets.invenio]]`."
     )
+    datacite: tuple[DataCite, ...] = Field(
+        (), max_length=1, description="Who gives DOIs, one at most; as `[[targets.datacite]]`. Needs `web.public_url`."
+    )
     bia: tuple[BiaPackage, ...] = Field(
         (), max_length=8, description="Folders or buckets for packages of the BioImage Archive; as `[[targets.bia]]`."
     )
@@ -481,6 +484,13 @@ class Settings(BaseSettings):
     mail: Mail = Mail()
     alerts: Alerts = Alerts()
     targets: Targets = Targets()
+
+    @model_validator(mode="after")
+    def _dois_lead_to_an_address_for_others(self) -> Settings:
+        if self.targets.datacite and self.web.public_url is None:
+            msg = "targets.datacite is set and web.public_url is not: DOIs would lead to an address of this machine's"
+            raise ValueError(msg)
+        return self
 
     @classmethod
     def settings_customise_sources(

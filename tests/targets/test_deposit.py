@@ -371,6 +371,8 @@ def test_a_kill_at_any_step_of_a_reservation_makes_no_second_doi(site: Site, min
     assert done is not None
     assert (done.state, done.doi, record.doi) == (DepositState.DEPOSITED, "10.5072/minter-1", "10.5072/minter-1")
     assert len(minter.shelf) == 1
+    assert not record.doi_leads_here
+    assert public_record(site, version).doi_leads_here
     assert public_record(site, version).elsewhere == (), "its own DOI is no other place"
 
 

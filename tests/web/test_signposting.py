@@ -11,7 +11,7 @@ from signposting.linkset import Linkset, LinksetJSON, _parse_linkset, _parse_lin
 from signposting.signpost import AbsoluteURI, Signposting
 
 from cisterna.metadata.forms import FORMS
-from cisterna.ports.publisher import Elsewhere, PublicFile, PublicRecord
+from cisterna.ports.publisher import PublicFile, PublicRecord
 from cisterna.web.signposting import HEADER_LIMIT, Description, Link, Signposts, link_header, linkset_json, linkset_text
 from cisterna.web.wording import say
 from tests.web.client import Browser
@@ -225,8 +225,7 @@ def test_a_version_is_cited_by_its_doi_once_that_leads_here_and_so_is_its_tombst
 
     reserved = give_doi(site, pid, doi)
     waiting = browser.get(path)
-    findable = Elsewhere(target="doi", title="DataCite", doi=doi)
-    site.portal.publish(reserved.model_copy(update={"elsewhere": (findable,)}))
+    site.portal.publish(reserved.model_copy(update={"doi_leads_here": True}))
     found = of_header(browser, path)
     page = browser.get(path).text
     linkset = of_linkset(browser, f"{BASE_URL}{path}/linkset?format=linkset-json")

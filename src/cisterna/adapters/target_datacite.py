@@ -37,13 +37,22 @@ class DataCiteTarget:
         prefix: Of the DOIs, assigned to that repository.
         clock: Dates what the service says.
         name: By which settings and projects name it.
+        title: For people.
     """
 
-    title = "DataCite"
     reserves = True
 
-    def __init__(self, service: DataCiteService, *, prefix: DoiPrefix, clock: Clock, name: str = "datacite") -> None:
+    def __init__(
+        self,
+        service: DataCiteService,
+        *,
+        prefix: DoiPrefix,
+        clock: Clock,
+        name: str = "datacite",
+        title: str = "DataCite",
+    ) -> None:
         self.name = name
+        self.title = title
         self._service = service
         self._prefix = prefix
         self._clock = clock

@@ -5,9 +5,11 @@ from __future__ import annotations
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StringConstraints, model_validator
 
+from cisterna.domain.doi import DoiPrefix
 from cisterna.domain.outside_identifier import web_address
 from cisterna.domain.text import Line
 
@@ -66,6 +68,32 @@ class StaticSite(PlaceSetting):
 
 class BiaPackage(PlaceSetting):
     """Packages for the BioImage Archive: what is uploaded there by hand."""
+
+
+class DataCite(TargetSetting):
+    """DOIs by DataCite, for one repository: the account under which they are made."""
+
+    url: Address = Field(
+        description="Address of its REST interface: https://api.datacite.org, or https://api.test.datacite.org to try."
+    )
+    prefix: DoiPrefix = Field(description="What DOIs begin with, as assigned to the repository: 10.1234.")
+    repository: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]+(\.[A-Za-z0-9-]+)+$", max_length=100)] = Field(
+        description="Account of the repository: ABCD.EFGH."
+    )
+    password: SecretStr = Field(min_length=8, description="Its password; a secret.")
+
+    @model_validator(mode="after")
+    def _keeps_its_password(self) -> DataCite:
+        parts = urlsplit(self.url)
+        if parts.scheme != "https" and parts.hostname not in {"127.0.0.1", "::1", "localhost"}:
+            msg = f"the url of the target '{self.name}' is not https, and the password would be sent for all to read"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def shown(self) -> str:
+        """What people read."""
+        return self.title or "DataCite"
 
 
 class Carries(StrEnum):

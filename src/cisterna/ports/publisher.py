@@ -80,6 +80,7 @@ class PublicRecord(Value):
         lists: Where the other data files are named, in their order.
         previews: PNG thumbnails by logical path.
         doi: That was reserved for it; it stands in the documents too.
+        doi_leads_here: Whether who gives it has said so: from then on the version is cited by it.
         elsewhere: Places outside where it stands as well.
         tombstone: Why it was withdrawn; then `files`, `lists`, `previews` are empty.
     """
@@ -95,6 +96,7 @@ class PublicRecord(Value):
     previews: dict[str, bytes] = Field(default_factory=dict)
     related: dict[str, str] = Field(default_factory=dict)
     doi: Doi | None = None
+    doi_leads_here: bool = False
     elsewhere: tuple[Elsewhere, ...] = ()
     published_at: Moment
     withdrawn_at: Moment | None = None

@@ -259,16 +259,18 @@ def _done(wish: DepositWish, deposit: Deposit | None, target: Target, site: Depo
 
 
 def _show_elsewhere(tx: Transaction, wish: DepositWish, target: Target, site: DepositSite) -> None:
-    """Let the landing page tell where else it stands, unless that is where its own DOI leads."""
+    """Let the landing page tell where else it stands; of who gives its DOI, that this leads here now."""
     record = site.publisher.find(wish.pid, version=wish.version)
     if record is None or record.tombstone is not None or standing(tx.datasets.publications(wish.version_id)) is None:
         return
     deposit = wish.deposit
-    if deposit is None or (deposit.doi is not None and deposit.doi == record.doi):
+    if deposit is None:
         return
     said = Elsewhere(target=target.name, title=target.title, address=deposit.address, doi=deposit.doi)
     others = [one for one in record.elsewhere if one.target != target.name]
-    shown = record.model_copy(update={"elsewhere": (*others, said)})
+    is_own = deposit.doi is not None and deposit.doi == record.doi
+    told: dict[str, object] = {"doi_leads_here": True} if is_own else {"elsewhere": (*others, said)}
+    shown = record.model_copy(update=told)
     if shown != record:
         site.publisher.publish(shown)
         tx.public_index.put([entry_of(shown, base_url=site.base_url)], clock=site.clock)

@@ -72,8 +72,7 @@ def signposts(record: PublicRecord, address: str) -> Signposts:
 
 def doi_address(record: PublicRecord) -> str | None:
     """Give the address of a version's DOI, from when that leads here; a withdrawn one keeps it, for its tombstone."""
-    leads_here = record.tombstone is not None or any(one.doi == record.doi for one in record.elsewhere)
-    return outside_identifier(record.doi).url if record.doi and leads_here else None
+    return outside_identifier(record.doi).url if record.doi and record.doi_leads_here else None
 
 
 def creators_of(record: PublicRecord) -> list[Creator]:

@@ -203,7 +203,7 @@ class DataCiteStandIn(OutsideServer):
 
 def _attributes(asked: Asked) -> dict[str, Any]:
     match asked.json:
-        case {"data": {"type": "dois", "attributes": {**attributes}}}:
+        case {"data": {"type": "dois", "attributes": dict(attributes)}}:
             return attributes
         case _:
             title = "You need to provide a payload following the JSONAPI spec"

@@ -168,7 +168,7 @@ def test_bytes_that_are_not_what_was_archived_are_never_committed(stage: Invenio
     assert not [one for one in stage.server.seen if one.path.endswith("/commit")]
 
 
-@pytest.mark.parametrize(("limit", "value"), [("files_most", 2), ("bytes_most", 3)])
+@pytest.mark.parametrize(("limit", "value"), [("files_most", 1), ("bytes_most", 3)])
 def test_what_is_too_much_is_refused_before_anything_is_begun(stack: ExitStack, limit: str, value: int) -> None:
     stage = InvenioStage(stack, **{limit: value})
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote
 
@@ -59,28 +59,22 @@ class InvenioServer(OutsideServer):
                 yield one
 
     def _on_record(self, asked: Asked, identity: str, rest: str) -> Answer:
-        match asked.method, rest:
-            case "GET", "":
-                return said(200, self.records[identity]) if identity in self.records else _missing()
-            case "GET", "/draft":
-                return said(200, self.drafts[identity]) if identity in self.drafts else _missing()
-            case "POST", "/draft":
-                return self._edit(identity)
-            case "PUT", "/draft":
-                return self._change(asked, identity)
-            case "DELETE", "/draft":
-                return self._throw_away(identity)
-            case "POST", "/draft/actions/publish":
-                return self._publish(identity)
-            case "POST", "/versions":
-                return self._next(identity)
-            case _, "/draft/files" if identity in self.drafts:
-                return self._files(asked, identity)
-            case _:
-                file = _FILE.fullmatch(rest)
-                if file is None or identity not in self.drafts:
-                    return _missing()
-                return self._file(asked, identity, unquote(file["key"]), file["act"])
+        acts: dict[tuple[str, str], Callable[[], Answer]] = {
+            ("GET", ""): lambda: _held(self.records, identity),
+            ("GET", "/draft"): lambda: _held(self.drafts, identity),
+            ("POST", "/draft"): lambda: self._edit(identity),
+            ("PUT", "/draft"): lambda: self._change(asked, identity),
+            ("DELETE", "/draft"): lambda: self._throw_away(identity),
+            ("POST", "/draft/actions/publish"): lambda: self._publish(identity),
+            ("POST", "/versions"): lambda: self._next(identity),
+        }
+        act = acts.get((asked.method, rest))
+        if act is not None:
+            return act()
+        file = _FILE.fullmatch(rest)
+        if identity not in self.drafts or not (file or rest == "/draft/files"):
+            return _missing()
+        return self._file(asked, identity, unquote(file["key"]), file["act"]) if file else self._files(asked, identity)
 
     def _search(self, asked: Asked) -> Answer:
         wanted = _QUERY.fullmatch(asked.query.get("q", ""))
@@ -199,6 +193,10 @@ class InvenioServer(OutsideServer):
         checksum = f"md5:{hashlib.md5(body, usedforsecurity=False).hexdigest()}"
         entries[key] = {"key": key, "status": "completed", "checksum": checksum, "size": float(len(body))}
         return said(200, entries[key])
+
+
+def _held(shelf: Mapping[str, dict[str, Any]], identity: str) -> Answer:
+    return said(200, shelf[identity]) if identity in shelf else _missing()
 
 
 def _missing() -> Answer:

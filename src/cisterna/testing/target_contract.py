@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
+from itertools import count
 from typing import Protocol, TypeVar
 
 import pytest
@@ -324,7 +325,8 @@ def _struck(stage: Stage, fault: Fault, requests: Iterator[R], call: Callable[[R
     """Break the first request of a call, then the second of another, until a call has no more; give what was called."""
     if fault not in stage.faults:
         return
-    for skip, request in enumerate(requests):
+    every = 1 if fault in PASSING else 3  # what a person has to know of looks the same at each request
+    for skip, request in zip(count(step=every), requests, strict=False):
         struck = stage.strike(fault, skip=skip)
         try:
             call(request)

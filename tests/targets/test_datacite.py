@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from cisterna.adapters.datacite_service import DataCiteService, DoiEvent
+from cisterna.adapters.datacite_service import DataCiteService, DoiEvent, DoiState
 from cisterna.adapters.target_datacite import DataCiteTarget
 from cisterna.domain.deposit import Deposit, DepositState
 from cisterna.domain.doi import doi_of
@@ -33,7 +33,7 @@ from cisterna.testing.target_contract import (
     reserve_request,
     tombstone_of,
 )
-from tests.metadata.datacite_interface import breaches
+from tests.metadata.datacite_interface import attribute_schemas, breaches, interface
 from tests.metadata.rocrate import specs
 
 NAME = "datacite"
@@ -186,13 +186,14 @@ def test_a_findable_doi_says_what_is_public_and_leads_to_the_versions_own_page(s
     assert related(kept) == {"IsVersionOf": request.pid}
 
 
-def test_a_version_names_the_one_before_it(stage: DataCiteStage) -> None:
+def test_a_version_names_the_one_that_was_public_before_it(stage: DataCiteStage) -> None:
     before = stage.target.deposit(deposit_request(NAME), known=None, files=FILES)
-    request = deposit_request(NAME, number=2, earlier=(before,))
+    draft = stage.target.reserve(reserve_request(NAME, number=2))
+    request = deposit_request(NAME, number=3, earlier=(draft, before))
 
     stage.target.deposit(request, known=None, files=FILES)
 
-    kept = stage.service.dois[doi(version="v2")]
+    kept = stage.service.dois[doi(version="v3")]
     assert related(kept) == {"IsVersionOf": request.pid, "IsNewVersionOf": doi()}
 
 
@@ -416,5 +417,6 @@ def call(target: DataCiteTarget, step: str, number: int, known: Deposit | None) 
             return target.withdraw(tombstone_of(request), known=known, reason=REASON)
 
 
-def test_an_event_is_said_in_the_services_words() -> None:
-    assert {one.value for one in DoiEvent} == {"register", "publish", "hide"}
+def test_events_and_states_are_those_that_the_service_has() -> None:
+    assert set(attribute_schemas()["event"]["enum"]) == {one.value for one in DoiEvent}
+    assert set(interface()["components"]["schemas"]["state"]["enum"]) == {one.value for one in DoiState}

@@ -187,9 +187,9 @@ def _is_page_of(url: str, request: ReserveRequest) -> bool:
 
 
 def _attributes(request: DepositRequest, doi: str) -> dict[str, JsonValue]:
-    """Say what the public record says, and which version was there before."""
+    """Say what the public record says, and which version was public before; a draft was not, and may never be."""
     attributes = rest_attributes(described_from(request.record, address=_page(request), doi=doi))
-    before = next((one.doi for one in request.earlier if one.doi), None)
+    before = next((one.doi for one in request.earlier if one.doi and one.state is not DepositState.RESERVED), None)
     related = attributes.get("relatedIdentifiers")
     if before and isinstance(related, list):
         attributes["relatedIdentifiers"] = [*related, _is_new_version_of(before)]

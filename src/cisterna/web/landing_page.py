@@ -119,8 +119,15 @@ def _common(parts: WebParts, record: PublicRecord, address: str, versions: Seque
         "is_newest": not standing or standing[0].version == record.version,
         "versions": versions,
         "people": [facts.person(one) for one in creators_of(record)],
-        "citation": citation(record, f"{parts.base_url.rstrip('/')}/{record.pid}/{record.version}"),
+        "citation": citation(record, _cited(parts, record)),
     }
+
+
+def _cited(parts: WebParts, record: PublicRecord) -> str:
+    """Give the address by which a version is cited: that of its DOI, where it has one."""
+    return (
+        f"https://doi.org/{record.doi}" if record.doi else f"{parts.base_url.rstrip('/')}/{record.pid}/{record.version}"
+    )
 
 
 def _previews(record: PublicRecord, base: str) -> list[Preview]:

@@ -438,9 +438,14 @@ class Targets(_Section):
         (), max_length=8, description="Folders or buckets for packages of the BioImage Archive; as `[[targets.bia]]`."
     )
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Name every target."""
+        return tuple(one.name for kind in type(self).model_fields for one in getattr(self, kind))
+
     @model_validator(mode="after")
     def _are_distinct(self) -> Targets:
-        names = [one.name for kind in type(self).model_fields for one in getattr(self, kind)]
+        names = self.names
         if len({"portal", *names}) != len(names) + 1:
             msg = f"the targets' names are {', '.join(names)}: each must be another, and none `portal`"
             raise ValueError(msg)

@@ -55,7 +55,8 @@ class _Record(BaseModel):
     def is_of(self, pid: str, version: str) -> bool:
         """Tell whether it is a version of ours."""
         identifiers = self.metadata.get("identifiers")
-        named = [one.get("identifier") for one in identifiers or () if isinstance(one, dict)]
+        listed = identifiers if isinstance(identifiers, list) else []
+        named = [one.get("identifier") for one in listed if isinstance(one, dict)]
         return pid in named and self.metadata.get("version") == version
 
 

@@ -13,13 +13,19 @@ from cisterna.cli.config import HomeOption
 from cisterna.cli.opened import local_person, opened
 from cisterna.cli.rehearsal import catalogue_for
 from cisterna.cli.review import Identifier
-from cisterna.cli.waiting import WaitSeconds, await_work
+from cisterna.cli.waiting import WaitSeconds, await_that, await_work
 from cisterna.domain.dataset import Stage
+from cisterna.domain.deposit import DepositState, DepositWish
 from cisterna.domain.errors import InvalidInput, PublicationRefused
 from cisterna.domain.project import ViewFormat
+from cisterna.services.deposit_wish import request_deposit
 from cisterna.services.overview import Overview, overview_of
 from cisterna.services.publish import bars_to_publication, request_publication, withdraw_version
 from cisterna.services.reprocess import request_reprocess
+
+TargetOption = Annotated[
+    str | None, typer.Option("--target", help="Send a public version to this place outside.", show_default=False)
+]
 
 
 def _row(identifier: str, parts: Parts) -> tuple[Overview, str]:
@@ -33,15 +39,22 @@ def _row(identifier: str, parts: Parts) -> tuple[Overview, str]:
 def publish(
     identifier: Identifier,
     *,
+    target: TargetOption = None,
     wait_seconds: WaitSeconds = 300.0,
     dry_run: DryRun = False,
     home: HomeOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make an accepted version public at the configured targets; returns when it is."""
+    """Make an accepted version public at the configured targets; returns when it is.
+
+    With --target, send a version that is public already to that place outside.
+    """
     with opened(home) as parts:
         row, version_id = _row(identifier, parts)
         person = local_person(parts)
+        if target is not None:
+            _send(version_id, target, person=person, parts=parts, wait=wait_seconds, dry_run=dry_run, as_json=as_json)
+            return
         bars = bars_to_publication(version_id, person=person, catalogue=parts.catalogue) if dry_run else ()
         if bars:
             raise PublicationRefused("; ".join(f"{bar.condition}: {bar.remedy}" for bar in bars), version_id=version_id)
@@ -51,6 +64,36 @@ def publish(
             row, _ = _row(version_id, parts)
     text = f"would publish {version_id}" if dry_run else f"{version_id} is public at {row.published_url}"
     answer(row.model_dump(mode="json"), as_json=as_json, show=lines(text))
+
+
+def _send(
+    version_id: str, target: str, *, person: str, parts: Parts, wait: float, dry_run: bool, as_json: bool
+) -> None:
+    """Send a version to a place outside, and wait until that has come to rest."""
+    wish = request_deposit(
+        version_id,
+        target,
+        targets=parts.targets,
+        person=person,
+        catalogue=catalogue_for(parts.catalogue, dry_run=dry_run),
+        clock=parts.clock,
+    )
+
+    def look() -> DepositWish | None:
+        with parts.catalogue.begin() as tx:
+            found = tx.deposits.find(wish.key)
+        return found if found is not None and found.next_at is None else None
+
+    if not dry_run:
+        what = f"sending {version_id} to {target}"
+        wish = await_that(look, catalogue=parts.catalogue, wait_seconds=wait, what=what)
+    is_there = dry_run or wish.state is DepositState.DEPOSITED
+    stands = wish.deposit
+    where = (stands.doi or stands.address or stands.outside_id) if stands else ""
+    text = f"would send {version_id} to {target}" if dry_run else f"{version_id} at {target}: {wish.state} {where}"
+    document = {**wish.model_dump(mode="json"), "dry_run": dry_run, "reason": wish.problem or text}
+    code = ExitCode.DONE if is_there else ExitCode.PERSON_NEEDED
+    answer(document, as_json=as_json, show=lines(text, *([wish.problem] if wish.problem else [])), code=code)
 
 
 def withdraw(

@@ -20,10 +20,12 @@ class Bar(Value):
     Attributes:
         condition: The condition that is not met, in words.
         remedy: What to do about it.
+        passes: Whether it goes by itself once publication was asked for, so that asking is not in vain.
     """
 
     condition: str
     remedy: str
+    passes: bool = False
 
 
 def publication_bars(
@@ -106,7 +108,7 @@ def _kept_back(source: str) -> Bar:
 
 def _unreserved(target: str) -> Bar:
     remedy = "publication waits for it and asks again; `cisterna target test` looks whether the target answers"
-    return Bar(condition=f"its DOI is not reserved yet at {target}", remedy=remedy)
+    return Bar(condition=f"its DOI is not reserved yet at {target}", remedy=remedy, passes=True)
 
 
 def _about_copies(version: Version, receipts: Sequence[CopyReceipt]) -> Iterable[Bar]:

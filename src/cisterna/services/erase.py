@@ -128,8 +128,8 @@ def _begin(erasure: Erasure, *, lease: Attempt | None, site: ErasureSite) -> Era
         names = [*begun.dataset_ids, *([begun.acquisition_id] if begun.acquisition_id else [])]
         tx.erasures.halt_work(names, datasets=begun.dataset_ids, outcome="erased")
         tx.erasures.purge(begun)
-        for one in begun.dataset_ids:
-            withdraw_deposits(tx, one, version_id=None, reason=PUBLIC_WORDS, clock=site.clock)
+        for name in begun.dataset_ids:
+            withdraw_deposits(tx, name, version_id=None, reason=PUBLIC_WORDS, clock=site.clock)
         for one in datasets:
             tx.datasets.save(_without_content(one))
         if begun.acquisition_id is not None:

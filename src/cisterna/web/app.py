@@ -21,6 +21,7 @@ from cisterna.web import (
     dashboard,
     dataset_file,
     dataset_page,
+    deposit_page,
     door,
     feeds,
     hint_api,
@@ -80,6 +81,7 @@ def create_app(parts: WebParts) -> FastAPI:
         dashboard,
         list_page,
         dataset_page,
+        deposit_page,
         dataset_file,
         quality_page,  # after the files, whose paths may end in the same word
         project_page,

@@ -40,7 +40,7 @@ from cisterna.web.wording import TEXT, say
 
 router = APIRouter(include_in_schema=False)
 
-_FLASHES = frozenset({"decided", "publishing", "withdrawn", "reprocessing", "cancelled", "acknowledged"})
+_FLASHES = frozenset({"decided", "publishing", "withdrawn", "reprocessing", "cancelled", "acknowledged", "depositing"})
 _FILES_SHOWN = 500
 _THUMBS_SHOWN = 96
 _QUIET_EVENTS = frozenset({"attempt.started", "attempt.completed"})
@@ -285,7 +285,8 @@ def _what_may(parts: WebParts, found: Detail, account: Account) -> dict[str, obj
         "stewards": stewards,
         "publication": standing(found.publications),
         "can_publish": can_publish,
-        "bars": bars,
+        "bars": tuple(one for one in bars if not one.passes),
+        "targets": tuple(one for one in parts.targets if one not in {wish.target for wish in found.deposits}),
         "can_withdraw": may_withdraw(account, project),
         "can_reprocess": found.object_url is not None and may_reprocess(account, project),
         "models": parts.models(),
@@ -303,7 +304,8 @@ def history(events: Iterable[Event]) -> list[Happening]:
 
 def _what(name: str, data: Mapping[str, JsonValue]) -> str:
     words = {
-        key: _named(key, data.get(key)) for key in ("version", "stage", "state", "person", "act", "store", "fixity")
+        key: _named(key, data.get(key))
+        for key in ("version", "stage", "state", "person", "act", "store", "fixity", "target")
     }
     return say(f"event.{name}", name, **words)
 

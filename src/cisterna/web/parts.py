@@ -53,6 +53,7 @@ class WebParts:
         archived: Tells which bytes are safe in the archive.
         survey: What erasures are decided on; nothing of it deletes.
         end_of_life: Tells whose time is over, by the retention rules.
+        targets: Names of the places outside to which public versions go.
         release_copies: Stores that must hold a file before it counts as safe.
         models: Names the admitted models, for the form that asks for one.
         baselines: Gives the rules of a data type's suite that ask what was usual, for charts.
@@ -80,6 +81,7 @@ class WebParts:
     site_name: str = "Cisterna"
     contact: str = "cisterna@localhost.invalid"
     release_copies: int = 2
+    targets: Sequence[str] = ()
     prefect_url: str | None = None
     models: Callable[[], Sequence[str]] = field(default=_no_models)
     baselines: Baselines = field(default=_no_baselines)

@@ -49,6 +49,7 @@ def _web_parts(parts: Parts) -> WebParts:
         site_name=parts.settings.web.site_name,
         contact=parts.settings.web.contact or _with_domain(parts.settings.mail.sender),
         release_copies=parts.settings.release.copies,
+        targets=parts.settings.targets.names,
     )
 
 

@@ -6,6 +6,7 @@ from cisterna.adapters.report_wording import REPORT
 from cisterna.web.adoption_wording import ADOPTION
 from cisterna.web.alert_wording import ALERT
 from cisterna.web.browse_wording import BROWSE
+from cisterna.web.deposit_wording import DEPOSIT
 from cisterna.web.description_wording import DESCRIPTION
 from cisterna.web.instrument_wording import INSTRUMENT
 from cisterna.web.landing_wording import LANDING
@@ -457,6 +458,7 @@ TEXT: dict[str, str] = {
     "erased.alert": "The data are gone for good:",
     **ALERT,
     **BROWSE,
+    **DEPOSIT,
     **DESCRIPTION,
     **ADOPTION,
     **QUARANTINE,

@@ -22,7 +22,7 @@ from cisterna.domain.identifier import ark, dataset_id
 from cisterna.ports.target import DepositRequest
 from cisterna.testing.clock import SettableClock
 from cisterna.testing.datacite_stand_in import DataCiteStandIn, KeptDoi
-from cisterna.testing.fault_proxy import FaultProxy, Rule
+from cisterna.testing.fault_proxy import Effect, FaultProxy, Rule
 from cisterna.testing.outside_server import Fault, OutsideServer, said, strike
 from cisterna.testing.target_contract import (
     FILES,
@@ -186,6 +186,17 @@ def test_a_findable_doi_says_what_is_public_and_leads_to_the_versions_own_page(s
     assert related(kept) == {"IsVersionOf": request.pid}
 
 
+def test_a_version_that_was_public_without_a_doi_gets_one_that_names_its_ark(stage: DataCiteStage) -> None:
+    request = deposit_request(NAME)
+    assert "doi" not in request.record.documents["application/vnd.datacite.datacite+json"]
+
+    done = stage.target.deposit(request, known=None, files=FILES)
+
+    kept = stage.service.dois[doi()]
+    assert (done.doi, kept.states) == (doi(), ["draft", "findable"])
+    assert kept.attributes["identifiers"] == [{"identifier": f"{request.pid}/v1", "identifierType": "ARK"}]
+
+
 def test_a_version_names_the_one_that_was_public_before_it(stage: DataCiteStage) -> None:
     before = stage.target.deposit(deposit_request(NAME), known=None, files=FILES)
     draft = stage.target.reserve(reserve_request(NAME, number=2))
@@ -344,6 +355,16 @@ def test_an_answer_that_cannot_be_believed_is_refused(status: int, content: Any,
     with Odd() as service, pytest.raises(TargetRefused, match=words) as refusal:
         a_target(service.url).reserve(reserve_request(NAME))
     assert "\u202e" not in str(refusal.value)
+    assert "<" not in str(refusal.value)
+
+
+def test_a_gateway_that_answers_with_a_page_is_asked_again_and_not_repeated(stage: DataCiteStage) -> None:
+    page = 502, [("Content-Type", "text/html")], b"<html><h1>Bad gateway</h1></html>"
+    stage.proxy.add(Rule(Effect.ANSWER, answer=lambda _: page))
+
+    with pytest.raises(TargetUnavailable, match="502") as refusal:
+        stage.target.reserve(reserve_request(NAME))
+
     assert "<" not in str(refusal.value)
 
 

@@ -264,8 +264,10 @@ def test_the_same_again_after_the_site_has_moved_leads_to_its_new_address(stage:
         ("draft", "OTHER.ONE", None, "is a draft of another repository's"),
         ("findable", "ABCD.EFGH", "https://other.example.org/42", "leads to https://other.example.org/42"),
         ("draft", "ABCD.EFGH", "https://data.example.org/ark:/12345/other/v1", "which is no page of"),
+        ("draft", "ABCD.EFGH", "https://[/<b>\u202e", r"leads to https://\[/ b>, which is no page of"),
+        ("findable", "<B>\u202e", None, "belongs to the repository b>;"),
     ],
-    ids=["another's", "another's draft", "another address", "another dataset"],
+    ids=["another's", "another's draft", "another address", "another dataset", "no address", "no name"],
 )
 def test_a_doi_that_is_not_ours_is_left_as_it_is(
     stage: DataCiteStage, state: str, repository: str, url: str | None, words: str
@@ -290,8 +292,14 @@ def test_a_version_with_a_doi_from_elsewhere_gets_no_second_one(stage: DataCiteS
 
     with pytest.raises(TargetRefused, match="it gets no second one"):
         stage.target.deposit(request, known=None, files=FILES)
-
+    assert stage.target.withdraw(tombstone_of(request), known=None, reason=REASON) is None
     assert stage.service.dois == {}
+
+    drafted = stage.target.reserve(request)
+    with pytest.raises(TargetRefused, match="it gets no second one"):
+        stage.target.deposit(request, known=drafted, files=FILES)
+    assert stage.target.withdraw(tombstone_of(request), known=drafted, reason=REASON) is None
+    assert stage.service.dois[doi()].states == ["draft"], "it was never seen"
 
 
 def test_a_doi_stays_when_the_prefix_of_new_ones_is_another(stage: DataCiteStage) -> None:

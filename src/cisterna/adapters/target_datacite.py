@@ -15,6 +15,7 @@ from cisterna.domain.deposit import Deposit, DepositState
 from cisterna.domain.doi import DoiPrefix, doi_of
 from cisterna.domain.errors import TargetRefused
 from cisterna.domain.identifier import version_ark
+from cisterna.domain.text import cut_line
 from cisterna.metadata.datacite import UNAVAILABLE
 from cisterna.metadata.datacite_rest import rest_attributes
 from cisterna.metadata.public_described import described_from
@@ -59,7 +60,7 @@ class DataCiteTarget:
 
     def reserve(self, request: ReserveRequest) -> Deposit:
         """Make a draft that says where it will lead to and nothing else, unless the DOI is there already."""
-        doi = doi_of(request.pid, request.version, prefix=self._prefix)
+        doi = self._named(request)
         found = self._found(doi, request)
         if found is None:
             try:
@@ -88,12 +89,15 @@ class DataCiteTarget:
         """Hide the DOI. It goes on leading to the page, which is the tombstone; that has the reason.
 
         A draft stood on a page that was public, where somebody may have copied it. It is registered, so that it leads
-        to the tombstone too, with what that says.
+        to the tombstone too, with what that says. One beside which the page had another DOI was never seen, and stays.
 
         Raises:
             TargetRefused: What is known to stand is not to be found.
         """
         del reason
+        ours = self._named(request)
+        if request.doi is not None and _suffix(request.doi) != _suffix(ours):
+            return None
         doi = self._doi(request, known)
         found = self._found(doi, request)
         if found is None:
@@ -124,18 +128,23 @@ class DataCiteTarget:
             return TargetReport(is_usable=False, words=words)
         return TargetReport(is_usable=True, words=f"{repository} may make DOIs that begin with {self._prefix}/")
 
+    def _named(self, request: ReserveRequest) -> str:
+        return doi_of(request.pid, request.version, prefix=self._prefix)
+
     def _doi(self, request: DepositRequest, known: Deposit | None) -> str:
         """Name the version's DOI: the one that it has, also where the prefix is another by now.
 
         Raises:
             TargetRefused: It has one from somewhere else; a second is never made.
         """
-        ours = doi_of(request.pid, request.version, prefix=self._prefix)
-        doi = (known.doi if known else None) or request.doi or ours
-        if doi.partition("/")[2] != ours.partition("/")[2]:
-            msg = f"{version_ark(request.pid, request.version)} has the DOI {doi} from elsewhere; it gets no second one"
-            raise TargetRefused(msg, doi=doi)
-        return doi
+        ours = self._named(request)
+        present = [doi for doi in (known.doi if known else None, request.doi) if doi]
+        for doi in present:
+            if _suffix(doi) != _suffix(ours):
+                which = version_ark(request.pid, request.version)
+                msg = f"{which} has the DOI {doi} from elsewhere; it gets no second one"
+                raise TargetRefused(msg, doi=doi)
+        return present[0] if present else ours
 
     def _found(self, doi: str, request: ReserveRequest) -> DoiRecord | None:
         """Look for the DOI, and whether it is this version's.
@@ -147,10 +156,11 @@ class DataCiteTarget:
         if found is None:
             return None
         if found.repository not in {None, self._service.repository}:
-            msg = f"the DOI {doi} belongs to the repository {found.repository}; nothing was changed: ask its owner"
-            raise TargetRefused(msg, doi=doi, repository=found.repository)
+            owner = _shown(found.repository or "")
+            msg = f"the DOI {doi} belongs to the repository {owner}; nothing was changed: ask its owner"
+            raise TargetRefused(msg, doi=doi, repository=owner)
         if found.url is not None and not _is_page_of(found.url, request):
-            shown = found.url[:200]
+            shown = _shown(found.url)
             msg = (
                 f"the DOI {doi} is there and leads to {shown}, which is no page of "
                 f"{version_ark(request.pid, request.version)}; nothing was changed: a person has to look at it"
@@ -183,7 +193,18 @@ def _page(request: ReserveRequest) -> str:
 
 def _is_page_of(url: str, request: ReserveRequest) -> bool:
     """Tell whether an address is of this version's page, here or where the site was before."""
-    return urlsplit(url).path.endswith(f"/{version_ark(request.pid, request.version)}")
+    try:
+        return urlsplit(url).path.endswith(f"/{version_ark(request.pid, request.version)}")
+    except ValueError:
+        return False
+
+
+def _suffix(doi: str) -> str:
+    return doi.partition("/")[2]
+
+
+def _shown(text: str) -> str:
+    return cut_line(text[:200].replace("<", " ")) or "nothing that can be read"
 
 
 def _attributes(request: DepositRequest, doi: str) -> dict[str, JsonValue]:

@@ -49,7 +49,8 @@ def doi(record: PublicRecord) -> Said | None:
     if record.doi is None:
         return None
     address = doi_address(record)
-    return Said(record.doi, address, None if address else say("landing.doi.waits"))
+    waits = address is None and record.tombstone is None
+    return Said(record.doi, address, say("landing.doi.waits") if waits else None)
 
 
 def access_words(record: MetadataRecord) -> str:

@@ -5,8 +5,18 @@ from __future__ import annotations
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
 from cisterna.domain.outside_identifier import web_address
 from cisterna.domain.text import Line
@@ -14,6 +24,7 @@ from cisterna.domain.text import Line
 TargetName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,31}$")]
 Address = Annotated[str, AfterValidator(web_address)]
 GIGABYTE = 10**9
+_HERE = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class TargetSetting(BaseModel):
@@ -81,6 +92,15 @@ class Invenio(TargetSetting):
 
     url: Address = Field(description="Its address, such as https://zenodo.org.")
     token: SecretStr = Field(min_length=8, description="A personal access token that may deposit; a secret.")
+
+    @field_validator("url")
+    @classmethod
+    def _is_secure(cls, url: str) -> str:
+        if not url.startswith("https://") and urlsplit(url).hostname not in _HERE:
+            msg = "a token goes there, so the address has to begin with https://"
+            raise ValueError(msg)
+        return url
+
     carries: Carries = Field(Carries.ALL, description="Which files go there: all, or description.")
     files_most: int = Field(100, ge=1, le=10_000, description="Files that it takes in one record.")
     bytes_most: int = Field(50 * GIGABYTE, ge=1, description="Bytes that it takes in one record.")

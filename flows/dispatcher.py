@@ -64,6 +64,7 @@ def serve(settings: Settings) -> None:
         require_all_distinct(list(parts.keeping_stores.values()), clock=parts.clock)
         with parts.catalogue.begin() as tx:
             tx.copies.register(list(parts.keeping_stores))
+            tx.deposits.let_go(now=parts.clock.now())  # whoever claimed them was this home's dispatcher before
         keeper = Keeper(
             parts.catalogue,
             duties=duties_of(parts),

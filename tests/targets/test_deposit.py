@@ -19,6 +19,7 @@ from cisterna.domain.errors import (
     TargetRefused,
     TargetUnavailable,
 )
+from cisterna.domain.project import Access
 from cisterna.metadata.forms import FORMS
 from cisterna.ports.publisher import PublicRecord
 from cisterna.services.deposit import DepositSite, carry_next
@@ -77,7 +78,7 @@ def publish(site: Site, version: Version, *targets: MemoryTarget) -> PublicRecor
         tables=site.tables,
         clock=site.clock,
         base_url=site.base_url,
-        targets={one.name: one for one in targets},
+        targets={one.name: one for one in targets} if targets else None,
     )
     return public_record(site, version)
 
@@ -176,7 +177,7 @@ def test_a_kill_anywhere_is_made_good_by_the_next_claim_and_makes_no_second(
         carry_next(target, site=deposits_on(site))
     assert carry_next(target, site=deposits_on(site)) is None, "the claim of the dead still holds"
 
-    site.clock.advance(timedelta(minutes=10))
+    site.clock.advance(timedelta(minutes=30))
     done = carry_next(target, site=deposits_on(site))
 
     assert done is not None
@@ -416,3 +417,60 @@ def test_a_second_version_is_told_what_stands_of_the_first(site: Site, clock: Se
     carry_next(watching, site=deposits_on(site))
 
     assert seen == [[], ["memory-1"]]
+
+
+def test_what_the_settings_do_not_name_is_not_taken_for_a_target_without_a_doi(
+    site: Site, target: MemoryTarget
+) -> None:
+    opt_in(site, "memory", "datacite")
+    version = site.decide(site.lay_version("plate-7"))
+
+    with pytest.raises(PublicationRefused, match="names the target 'datacite' and the settings do not"):
+        publish(site, version, target)
+
+    assert list(site.public.list("")) == []
+
+
+def test_what_was_closed_since_it_was_published_goes_out_no_more(site: Site, target: MemoryTarget) -> None:
+    version = site.lay_published("plate-7")
+    ask(site, version)
+    with site.catalogue.begin() as tx:
+        project = tx.projects.get("atlas")
+        closed = project.defaults.model_copy(update={"access": Access.CLOSED})
+        tx.projects.save(project.model_copy(update={"defaults": closed}))
+
+    failed = carry_next(target, site=deposits_on(site))
+
+    assert failed is not None
+    assert (failed.state, target.shelf) == (DepositState.FAILED, {})
+
+
+def test_a_target_that_says_something_else_than_it_was_asked_is_not_believed(site: Site, clock: SettableClock) -> None:
+    class Odd(MemoryTarget):
+        def deposit(self, request: Any, *, known: Any, files: Any) -> Any:
+            done = super().deposit(request, known=known, files=files)
+            return done.model_copy(update={"state": DepositState.RESERVED})
+
+    version = site.lay_published("plate-7")
+    ask(site, version)
+
+    failed = carry_next(Odd(clock), site=deposits_on(site))
+
+    assert failed is not None
+    assert failed.state is DepositState.FAILED
+    assert "says that it is reserved" in str(failed.problem)
+
+
+def test_a_new_dispatcher_takes_what_the_killed_one_had_claimed_at_once(site: Site, target: MemoryTarget) -> None:
+    version = site.lay_published("plate-7")
+    ask(site, version)
+    target.strike(Fault.LOST, error=KeyboardInterrupt())  # type: ignore[arg-type]
+    with pytest.raises(KeyboardInterrupt):
+        carry_next(target, site=deposits_on(site))
+
+    with site.catalogue.begin() as tx:
+        assert tx.deposits.let_go(now=site.clock.now()) == 1
+
+    done = carry_next(target, site=deposits_on(site))
+    assert done is not None
+    assert done.state is DepositState.DEPOSITED

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
 import pytest
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 
 from cisterna.adapters.target_http import ANSWER_LIMIT_BYTES, Credential, TargetHttp
 from cisterna.adapters.target_invenio import InvenioTarget
@@ -20,7 +20,7 @@ from cisterna.ports.publisher import PublicFile
 from cisterna.testing.clock import SettableClock
 from cisterna.testing.fault_proxy import Effect, FaultProxy, Rule
 from cisterna.testing.invenio_server import InvenioServer
-from cisterna.testing.outside_server import FLOOD_BYTES, Fault, OutsideServer, said, strike
+from cisterna.testing.outside_server import FLOOD_BYTES, PASSING, Fault, OutsideServer, said, strike
 from cisterna.testing.target_contract import (
     BODIES,
     FILES,
@@ -297,3 +297,32 @@ def test_an_address_of_another_host_in_an_answer_is_not_used(stack: ExitStack) -
         http.ask("GET", f"{trap.url}/api")
 
     assert trap.seen == []
+
+
+@pytest.mark.parametrize("said_doi", ["javascript:alert(1)", "10.5072", 7, {"a": 1}])
+def test_a_doi_that_is_none_is_refused(stage: InvenioStage, said_doi: object) -> None:
+    request = deposit_request("zenodo")
+    stage.target.deposit(request, known=None, files=FILES)
+    for record in stage.server.records.values():
+        record["pids"]["doi"]["identifier"] = said_doi
+
+    with pytest.raises(TargetRefused, match="a DOI that is none"):
+        stage.target.deposit(request, known=None, files=FILES)
+
+
+def test_a_token_goes_to_no_address_that_others_could_read() -> None:
+    with pytest.raises(ValidationError, match="has to begin with https"):
+        Invenio.model_validate({"name": "zenodo", "url": "http://zenodo.org", "token": TOKEN})
+
+
+@pytest.mark.parametrize("fault", [Fault.HTML, Fault.ELSEWHERE, Fault.CUT, Fault.BROKEN, Fault.UNREACHED])
+def test_what_is_no_answer_of_its_kind_is_named_and_goes_nowhere_else(stage: InvenioStage, fault: Fault) -> None:
+    stage.strike(fault, skip=1)
+
+    with pytest.raises((TargetRefused, TargetUnavailable)) as refusal:
+        stage.target.deposit(deposit_request("zenodo"), known=None, files=FILES)
+
+    assert isinstance(refusal.value, TargetUnavailable) is (fault in PASSING)
+    assert TOKEN not in str(refusal.value)
+    assert "<" not in str(refusal.value)
+    assert stage.strayed() == []

@@ -97,7 +97,7 @@ def test_the_landing_page_leads_elsewhere_once_it_stands_there_and_is_cited_by_i
         tables=site.tables,
         clock=site.clock,
         base_url=site.base_url,
-        targets={"minter": minter},
+        targets={"minter": minter, "memory": target},
     )
     pid = site.dataset(version).pid
 

@@ -64,6 +64,14 @@ class SqlDeposits:
             raise LeaseLost(msg, key=key)
         self.put(found.model_copy(update={"next_at": until}))
 
+    def let_go(self, *, now: datetime) -> int:
+        """Take every claim off."""
+        claimed = _BODY.where(deposits.c.next_at.is_not(None), deposits.c.body["claim"].astext.is_not(None))
+        found = self._all(claimed.with_for_update())
+        for one in found:
+            self.put(one.model_copy(update={"claim": None, "next_at": now}))
+        return len(found)
+
     def list(self, *, state: DepositState | None = None, limit: int | None = None) -> Sequence[DepositWish]:
         """Latest change first."""
         wanted = _BODY if state is None else _BODY.where(deposits.c.state == state.value)

@@ -27,6 +27,10 @@ LONGEST_WAIT = timedelta(days=1)
 """What is believed of a wish to be left alone."""
 
 _SECONDS = httpx.Timeout(60.0, connect=10.0)
+_SECONDS_OF_UPLOAD = httpx.Timeout(600.0, connect=10.0)
+"""What is large is digested and moved there before it is answered."""
+_WHOLE_SECONDS = 300.0
+"""How long an answer may take from its first byte to its last."""
 _SHOWN = 300
 _LATER = frozenset({408, 423, 425, 429})
 _WORDS = ("message", "title", "detail", "description", "error_description", "error", "messages", "errors", "field")
@@ -136,7 +140,7 @@ class TargetHttp:
         sent: dict[str, Any] = {}
         if content is not None:
             headers |= {"content-length": str(size_bytes), "content-type": media_type or "application/octet-stream"}
-            sent["content"] = content
+            sent |= {"content": content, "timeout": _SECONDS_OF_UPLOAD}
         elif document is not None:
             sent["json"] = document
         try:
@@ -184,9 +188,11 @@ class TargetHttp:
         return place
 
     def _taken(self, response: httpx.Response) -> TargetAnswer:
-        body = bytearray()
+        body, begun = bytearray(), self._clock.monotonic()
         for chunk in response.iter_raw():
             body += chunk
+            if self._clock.monotonic() - begun > _WHOLE_SECONDS:
+                raise TargetUnavailable(f"{self._target} did not come to the end of its answer", target=self._target)
             if len(body) > ANSWER_LIMIT_BYTES:
                 msg = f"{self._target} answered with more than {ANSWER_LIMIT_BYTES:,} bytes; look at its address"
                 raise TargetRefused(msg, target=self._target)

@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from typing import Annotated, Literal, NoReturn
 from urllib.parse import quote
 
-from pydantic import BaseModel, Field, JsonValue, StringConstraints
+from pydantic import BaseModel, Field, JsonValue, StringConstraints, TypeAdapter, ValidationError
 
 from cisterna.adapters.target_http import TargetHttp
 from cisterna.adapters.target_setting import Carries, Invenio
-from cisterna.domain.deposit import Deposit, DepositState
+from cisterna.domain.deposit import Deposit, DepositState, Doi
 from cisterna.domain.errors import ChecksumMismatch, TargetRefused
 from cisterna.domain.text import cut_line
 from cisterna.metadata.forms import form_of
@@ -28,6 +28,7 @@ _FORM = "invenio"
 _ACCEPT = "application/vnd.inveniordm.v1+json"
 """Zenodo answers plain JSON in words of its own past."""
 _FOUND_MOST = 100
+_DOI = TypeAdapter(Doi)
 _HIDDEN: dict[str, JsonValue] = {"record": "restricted", "files": "restricted"}
 _FILES_HIDDEN: dict[str, JsonValue] = {"record": "public", "files": "restricted"}
 
@@ -37,10 +38,6 @@ class _Access(BaseModel):
     files: Literal["public", "restricted"] = "public"
 
 
-class _Pid(BaseModel):
-    identifier: str = ""
-
-
 class _Record(BaseModel):
     """A draft or a record, as far as we read it."""
 
@@ -48,7 +45,7 @@ class _Record(BaseModel):
     is_published: bool
     metadata: dict[str, JsonValue] = Field(default_factory=dict)
     access: _Access = _Access()
-    pids: dict[str, _Pid] = Field(default_factory=dict)
+    pids: dict[str, dict[str, JsonValue]] = Field(default_factory=dict)
     files: dict[str, JsonValue] = Field(default_factory=dict)
     errors: list[JsonValue] = Field(default_factory=list)
 
@@ -106,9 +103,10 @@ class InvenioTarget:
         wanted = self._wanted(request.record)
         found = self._find(request, known)
         if found is None or not found.is_published:
-            document = self._document(request.record, has_files=bool(wanted))
+            has_files = bool(wanted or (self._setting.carries is Carries.ALL and request.record.file_count))
+            document = self._document(request.record, has_files=has_files)
             draft = self._draft(request, found, document)
-            if wanted:
+            if has_files:
                 self._bring(draft.id, wanted, request.record, files)
             found = self._publish(draft.id)
         return self._told(found, DepositState.DEPOSITED)
@@ -141,8 +139,8 @@ class InvenioTarget:
         )
         return TargetReport(is_usable=True, words=f"{self.title} answers, and takes the token", limits=limits)
 
-    def _wanted(self, record: PublicRecord) -> list[PublicFile] | None:
-        """Give the files that go there if they are named; None where lists name them.
+    def _wanted(self, record: PublicRecord) -> list[PublicFile]:
+        """Give the files that go there and that the record names itself.
 
         Raises:
             TargetRefused: They are more than the repository takes; nothing was begun.
@@ -283,7 +281,7 @@ class InvenioTarget:
         document: dict[str, JsonValue] = {
             "metadata": _by_id(draft.metadata),
             "files": {"enabled": bool(draft.files.get("enabled", True))},
-            "pids": {name: {"identifier": one.identifier} for name, one in draft.pids.items()},
+            "pids": {name: dict(one) for name, one in draft.pids.items()},
         }
         place = f"api/records/{draft.id}/draft"
         changed = self._http.ask(
@@ -297,13 +295,22 @@ class InvenioTarget:
             raise TargetRefused(msg, target=self.name)
         return hidden
 
+    def _doi(self, record: _Record) -> str | None:
+        said = record.pids.get("doi", {}).get("identifier")
+        if not said:
+            return None
+        try:
+            return _DOI.validate_python(said)
+        except ValidationError:
+            msg = f"{self.title} says of {record.id} a DOI that is none; look there"
+            raise TargetRefused(msg, target=self.name) from None
+
     def _told(self, record: _Record, state: DepositState, *, remark: str | None = None) -> Deposit:
-        doi = record.pids.get("doi")
         return Deposit(
             target=self.name,
             outside_id=record.id,
             address=f"{self._setting.url.rstrip('/')}/records/{record.id}",
-            doi=doi.identifier if doi and doi.identifier else None,
+            doi=self._doi(record),
             state=state,
             told_at=self._clock.now(),
             remark=remark,

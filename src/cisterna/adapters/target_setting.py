@@ -16,6 +16,17 @@ from cisterna.domain.text import Line
 TargetName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,31}$")]
 Address = Annotated[str, AfterValidator(web_address)]
 GIGABYTE = 10**9
+_HERE = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+def _secure(url: str) -> str:
+    if not url.startswith("https://") and urlsplit(url).hostname not in _HERE:
+        msg = "a secret goes there, so the address has to begin with https://"
+        raise ValueError(msg)
+    return url
+
+
+SecureAddress = Annotated[Address, AfterValidator(_secure)]
 
 
 class TargetSetting(BaseModel):
@@ -73,7 +84,7 @@ class BiaPackage(PlaceSetting):
 class DataCite(TargetSetting):
     """DOIs by DataCite, for one repository: the account under which they are made."""
 
-    url: Address = Field(
+    url: SecureAddress = Field(
         description="Address of its REST interface: https://api.datacite.org, or https://api.test.datacite.org to try."
     )
     prefix: DoiPrefix = Field(description="What DOIs begin with, as assigned to the repository: 10.1234.")
@@ -81,14 +92,6 @@ class DataCite(TargetSetting):
         description="Account of the repository: ABCD.EFGH."
     )
     password: SecretStr = Field(min_length=8, description="Its password; a secret.")
-
-    @model_validator(mode="after")
-    def _keeps_its_password(self) -> DataCite:
-        parts = urlsplit(self.url)
-        if parts.scheme != "https" and parts.hostname not in {"127.0.0.1", "::1", "localhost"}:
-            msg = f"the url of the target '{self.name}' is not https, and the password would be sent for all to read"
-            raise ValueError(msg)
-        return self
 
     @property
     def shown(self) -> str:
@@ -107,7 +110,7 @@ class Carries(StrEnum):
 class Invenio(TargetSetting):
     """A repository that runs InvenioRDM, such as Zenodo."""
 
-    url: Address = Field(description="Its address, such as https://zenodo.org.")
+    url: SecureAddress = Field(description="Its address, such as https://zenodo.org.")
     token: SecretStr = Field(min_length=8, description="A personal access token that may deposit; a secret.")
     carries: Carries = Field(Carries.ALL, description="Which files go there: all, or description.")
     files_most: int = Field(100, ge=1, le=10_000, description="Files that it takes in one record.")

@@ -35,6 +35,10 @@ class Deposits(Protocol):
         """Hold what was claimed for longer. Raises `LeaseLost` when another claim, or none, is on it now."""
         ...
 
+    def let_go(self, *, now: datetime) -> int:
+        """Make due what somebody had claimed, and count it: whoever did is known to be gone."""
+        ...
+
     def list(self, *, state: DepositState | None = None, limit: int | None = None) -> Sequence[DepositWish]:
         """Latest change first."""
         ...

@@ -40,7 +40,7 @@ from cisterna.services.public_bytes import ArchivedBytes
 from cisterna.services.public_entry import entry_of
 from cisterna.services.public_record import standing
 
-CLAIMED = timedelta(minutes=10)
+CLAIMED = timedelta(minutes=30)
 """How long a claim lasts without a sign of life: longer than any request but an upload, which gives signs."""
 _BEAT_SECONDS = 60.0
 _TOLD = {
@@ -118,8 +118,13 @@ def reserve_identifiers(
     Raises:
         IdentifierPending: A target does not answer now; the same call may succeed later.
         TargetRefused: A target gives none; a person has to act.
+        PublicationRefused: The settings do not name a target that is wanted.
     """
-    for target in (targets[name] for name in names if name in targets and targets[name].reserves):
+    unknown = [name for name in names if name not in targets]
+    if unknown:  # it may be the one that gives the DOI
+        msg = f"{version.version_id} waits: its project names the target '{unknown[0]}' and the settings do not"
+        raise PublicationRefused(msg, version_id=version.version_id, target=unknown[0])
+    for target in (targets[name] for name in names if targets[name].reserves):
         wish = _to_reserve(version, dataset, target.name, person=person, lease=lease, catalogue=catalogue, clock=clock)
         if wish.doi is not None:
             continue
@@ -178,13 +183,33 @@ def _act(wish: DepositWish, target: Target, site: DepositSite) -> Deposit | None
     record = site.publisher.find(wish.pid, version=wish.version)
     if wish.reason is not None:
         request = _request(wish, _tombstone(wish, record), site)
-        return target.withdraw(request, known=wish.deposit, reason=wish.reason)
+        gone = target.withdraw(request, known=wish.deposit, reason=wish.reason)
+        return gone if gone is None else _require_state(gone, DepositState.WITHDRAWN, target)
+    _require_open(wish, site)
     if record is None or record.tombstone is not None:
         msg = f"{wish.version_id} is not public here, and only what is goes to {target.title}; publish it first"
         raise PublicationRefused(msg, version_id=wish.version_id)
     beat = _Beat(wish, site)
     files = ArchivedBytes(site.store, site.tables, beat=beat)
-    return target.deposit(_request(wish, record, site), known=wish.deposit, files=files)
+    done = target.deposit(_request(wish, record, site), known=wish.deposit, files=files)
+    return _require_state(done, DepositState.DEPOSITED, target)
+
+
+def _require_open(wish: DepositWish, site: DepositSite) -> None:
+    """Refuse what is public here and may be so no longer: what goes out now would be out for good."""
+    with site.catalogue.begin() as tx:
+        dataset = tx.datasets.get(wish.dataset_id)
+        is_open = dataset.project is not None and not tx.projects.get(dataset.project).is_restricted
+    if not is_open:
+        msg = f"the project of {wish.version_id} is not open any more, so it goes nowhere; withdraw it here as well"
+        raise PublicationRefused(msg, version_id=wish.version_id)
+
+
+def _require_state(deposit: Deposit, state: DepositState, target: Target) -> Deposit:
+    if deposit.state is not state:
+        msg = f"{target.title} was to say that {deposit.outside_id} is {state}, and says that it is {deposit.state}"
+        raise TargetRefused(msg, target=target.name)
+    return deposit
 
 
 class _Beat:
@@ -264,8 +289,8 @@ def _show_elsewhere(tx: Transaction, wish: DepositWish, target: Target, site: De
     if record is None or record.tombstone is not None or standing(tx.datasets.publications(wish.version_id)) is None:
         return
     deposit = wish.deposit
-    if deposit is None:
-        return
+    if deposit is None or (deposit.doi or deposit.address) is None:
+        return  # nobody outside could go there
     said = Elsewhere(target=target.name, title=target.title, address=deposit.address, doi=deposit.doi)
     others = [one for one in record.elsewhere if one.target != target.name]
     is_own = deposit.doi is not None and deposit.doi == record.doi

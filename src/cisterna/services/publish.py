@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from types import MappingProxyType
 
 from cisterna.domain.dataset import Dataset, Stage, Version
 from cisterna.domain.errors import Forbidden, InvalidInput, PublicationRefused
@@ -87,7 +86,7 @@ def publish_version(
     tables: TableFile,
     clock: Clock,
     base_url: str,
-    targets: Mapping[str, Target] = MappingProxyType({}),
+    targets: Mapping[str, Target] | None = None,
 ) -> Publication:
     """Make an accepted version public, once every target that its project names and that gives DOIs has reserved one.
 
@@ -105,7 +104,7 @@ def publish_version(
         tables: Reads the object's tables.
         clock: Dates it.
         base_url: Address of the site, for the landing page's own.
-        targets: Places outside that there are, by name.
+        targets: Places outside that there are, by name; None where nobody asks any for a DOI.
 
     Raises:
         IdentifierPending: Its DOI could not be reserved now; nothing is public, and the same call goes on.
@@ -125,17 +124,18 @@ def publish_version(
             raise
         related, parts = related_public(tx, dataset), held_parts(tx, version)
         named = tx.projects.get(dataset.project).policy.targets if dataset.project else ()
-    reserve_identifiers(
-        version,
-        dataset,
-        named,
-        person=word,
-        lease=lease,
-        targets=targets,
-        catalogue=catalogue,
-        clock=clock,
-        base_url=base_url,
-    )
+    if targets is not None:
+        reserve_identifiers(
+            version,
+            dataset,
+            named,
+            person=word,
+            lease=lease,
+            targets=targets,
+            catalogue=catalogue,
+            clock=clock,
+            base_url=base_url,
+        )
     with catalogue.begin() as tx:
         doi = reserved_doi(tx, version, named)
     found = publisher.find(dataset.pid, version=version.label)

@@ -162,7 +162,11 @@ class InvenioServer(OutsideServer):
         wants_files = draft["files"]["enabled"] and not draft["entries"]
         if draft.get("errors") or pending or wants_files:
             return said(400, {"status": 400, "message": "A validation error occurred.", "errors": draft.get("errors")})
-        pids = draft["pids"] or {"doi": {"identifier": f"10.5072/zenodo.{identity}", "provider": "datacite"}}
+        if any("provider" not in one for one in draft["pids"].values()):
+            return said(400, {"status": 400, "message": "A validation error occurred."})
+        minted = {"identifier": f"10.5072/zenodo.{identity}", "provider": "datacite", "client": "datacite"}
+        oai = {"identifier": f"oai:stand-in:{identity}", "provider": "oai"}
+        pids = {"doi": minted, "oai": oai, **draft["pids"]}
         self.records[identity] = {**self.drafts.pop(identity), "is_published": True, "pids": pids}
         return said(202, self.records[identity])
 

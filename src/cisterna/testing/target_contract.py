@@ -31,6 +31,9 @@ from cisterna.testing.outside_server import PASSING, RETRY_SECONDS, Fault
 R = TypeVar("R", bound=ReserveRequest)
 SITE = "https://data.example.org"
 REASON = "The plate was mixed up."
+QUICK = frozenset({Fault.ERROR_BODY, Fault.LOST, Fault.THROTTLED})
+FAULTS = [pytest.param(fault, marks=() if fault in QUICK else pytest.mark.torture) for fault in Fault]
+"""Every fault at every request takes long; what is left to `make torture` ends as one of the quick ones does."""
 MOST_REQUESTS = 60
 """More than any target makes for one small deposit."""
 
@@ -194,7 +197,7 @@ class TargetContract:
         }
         assert stage.standing(request.key) == stage.made(request.key) == [first.outside_id]
 
-    @pytest.mark.parametrize("fault", Fault)
+    @pytest.mark.parametrize("fault", FAULTS)
     def test_whatever_breaks_where_the_same_call_again_ends_with_one_deposit(self, stage: Stage, fault: Fault) -> None:
         """Also when the target did what it was asked and its answer was lost."""
 
@@ -207,7 +210,7 @@ class TargetContract:
         for request in _struck(stage, fault, requests, deposit):
             deposit(request)
 
-    @pytest.mark.parametrize("fault", Fault)
+    @pytest.mark.parametrize("fault", FAULTS)
     def test_whatever_breaks_where_the_same_withdrawal_again_hides_it(self, stage: Stage, fault: Fault) -> None:
         """With one deposit each, so that nothing else is hidden."""
         known: dict[str, Deposit] = {}
@@ -284,7 +287,7 @@ class TargetContract:
         assert late.doi == first.doi
         assert stage.standing(asked.key) == [first.outside_id]
 
-    @pytest.mark.parametrize("fault", Fault)
+    @pytest.mark.parametrize("fault", FAULTS)
     def test_whatever_breaks_where_only_one_identifier_is_reserved(self, stage: Stage, fault: Fault) -> None:
         """A second DOI for one version would be for ever."""
         if not stage.target.reserves:

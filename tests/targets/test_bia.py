@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
+from cisterna.adapters.s3_obstore import S3Store
 from cisterna.adapters.target_bia import FILE_LIST, SUBMISSION, WHOLE, BiaTarget
 from cisterna.adapters.target_place import BucketPlace, FolderPlace, Place
 from cisterna.domain.errors import ChecksumMismatch, TargetRefused
@@ -68,6 +69,18 @@ class TestBia(TargetContract):
         monkeypatch.setattr("cisterna.adapters.target_bia._LEAST_TITLE", 5)  # the kit's titles are short
         store = MemoryStore()
         return BiaStage(BucketPlace(store, prefix="bia/"), store)
+
+
+@pytest.mark.torture
+class TestBiaInARealBucket(TargetContract):
+    """The same, but for faults, in a bucket of SeaweedFS."""
+
+    @pytest.fixture
+    def stage(self, monkeypatch: pytest.MonkeyPatch, new_store: Callable[..., S3Store]) -> BiaStage:
+        monkeypatch.setattr("cisterna.adapters.target_bia._LEAST_TITLE", 5)
+        stage = BiaStage(BucketPlace(new_store(), prefix="bia/"))
+        stage.faults = frozenset()
+        return stage
 
 
 def test_a_package_holds_submission_file_list_and_the_data_as_archived(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from cisterna.adapters.catalogue_sql import SqlCatalogue
+from cisterna.domain.alert_message import MessageKind
 from cisterna.domain.dataset import Stage, Version
 from cisterna.domain.deposit import TARGET_ATTEMPTS, DepositState, DepositWish
 from cisterna.domain.errors import (
@@ -19,9 +20,11 @@ from cisterna.domain.errors import (
     TargetRefused,
     TargetUnavailable,
 )
+from cisterna.domain.event import Event
 from cisterna.domain.project import Access
 from cisterna.metadata.forms import FORMS
 from cisterna.ports.publisher import PublicRecord
+from cisterna.services.alert_message import alert_message
 from cisterna.services.deposit import DepositSite, carry_next
 from cisterna.services.deposit_wish import request_deposit
 from cisterna.services.publish import bars_to_publication, publish_version
@@ -102,6 +105,11 @@ def wish(site: Site, version: Version) -> DepositWish:
 def told(site: Site, version: Version) -> list[str]:
     with site.catalogue.begin() as tx:
         return [one.name for one in tx.outbox.history([version.version_id]) if one.name.startswith("deposit.")]
+
+
+def last_event(site: Site, version: Version) -> Event:
+    with site.catalogue.begin() as tx:
+        return next(one for one in tx.outbox.history([version.version_id]) if one.name == "deposit.failed")
 
 
 def ask(site: Site, version: Version, target: str = "memory", person: str = "sten") -> DepositWish:
@@ -219,7 +227,12 @@ def test_what_is_refused_waits_for_a_person_and_goes_on_when_asked(site: Site, t
     assert (failed.state, failed.problem) == (DepositState.FAILED, "the licence is not known there")
     assert carry_next(target, site=deposits_on(site)) is None
     assert told(site, version) == ["deposit.failed"]
+    message = alert_message(last_event(site, version), catalogue=site.catalogue, base_url=site.base_url)
+    assert message is not None
+    assert (message.kind, message.subject) == (MessageKind.DEPOSIT_FAILED, "A version was given up at memory")
+    assert "the licence is not known there" in message.lines
     ask(site, version)
+    assert alert_message(last_event(site, version), catalogue=site.catalogue, base_url=site.base_url) is None
     done = carry_next(target, site=deposits_on(site))
     assert done is not None
     assert done.state is DepositState.DEPOSITED

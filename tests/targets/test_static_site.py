@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from defusedxml import ElementTree
 
+from cisterna.adapters.s3_obstore import S3Store
 from cisterna.adapters.static_pages import INDEX_ROWS, Shelf, index_pages
 from cisterna.adapters.target_place import BucketPlace, FolderPlace, Place
 from cisterna.adapters.target_static import SHELF, StaticSiteTarget
@@ -76,6 +77,17 @@ class TestStaticSite(TargetContract):
     @pytest.fixture
     def stage(self) -> StaticStage:
         return in_bucket()
+
+
+@pytest.mark.torture
+class TestStaticSiteInARealBucket(TargetContract):
+    """The same, but for faults, in a bucket of SeaweedFS."""
+
+    @pytest.fixture
+    def stage(self, new_store: Callable[..., S3Store]) -> StaticStage:
+        stage = StaticStage(BucketPlace(new_store(), prefix="site/"))
+        stage.faults = frozenset()
+        return stage
 
 
 class _Links(HTMLParser):

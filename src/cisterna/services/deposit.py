@@ -90,17 +90,28 @@ def carry_next(target: Target, *, site: DepositSite) -> DepositWish | None:
         return _failed(wish, error, site)
 
 
+@dataclass(frozen=True)
+class ReserveSite:
+    """What reservations stand on.
+
+    Attributes:
+        base_url: Address of the site.
+    """
+
+    catalogue: Catalogue
+    clock: Clock
+    base_url: str
+
+
 def reserve_identifiers(
     version: Version,
     dataset: Dataset,
     names: Sequence[str],
-    *,
     person: str,
+    *,
     lease: Attempt | None,
     targets: Mapping[str, Target],
-    catalogue: Catalogue,
-    clock: Clock,
-    base_url: str,
+    site: ReserveSite,
 ) -> None:
     """Have every named target that gives identifiers before publication give its own; a second run finds them.
 
@@ -111,9 +122,7 @@ def reserve_identifiers(
         person: On whose word.
         lease: Of the attempt that does it.
         targets: Those that there are, by name.
-        catalogue: Keeps what was reserved.
-        clock: Dates it.
-        base_url: Address of the site.
+        site: Keeps and dates what was reserved.
 
     Raises:
         IdentifierPending: A target does not answer now; the same call may succeed later.
@@ -125,41 +134,34 @@ def reserve_identifiers(
         msg = f"{version.version_id} waits: its project names the target '{unknown[0]}' and the settings do not"
         raise PublicationRefused(msg, version_id=version.version_id, target=unknown[0])
     for target in (targets[name] for name in names if targets[name].reserves):
-        wish = _to_reserve(version, dataset, target.name, person=person, lease=lease, catalogue=catalogue, clock=clock)
+        wish = _to_reserve(version, dataset, target.name, person=person, lease=lease, site=site)
         if wish.doi is not None:
             continue
         request = ReserveRequest(
-            key=wish.key, pid=wish.pid, version=wish.version, address=f"{base_url.rstrip('/')}/{wish.pid}"
+            key=wish.key, pid=wish.pid, version=wish.version, address=f"{site.base_url.rstrip('/')}/{wish.pid}"
         )
         try:
             reserved = _reserved(target, request)
         except CisternaError as error:
             may_help, words = is_retryable(error), error_words(error)
-            with catalogue.begin() as tx:
+            with site.catalogue.begin() as tx:
                 known = tx.deposits.find(wish.key) or wish
-                tx.deposits.put(after_failure(known, words, may_help=may_help, now=clock.now()))
+                tx.deposits.put(after_failure(known, words, may_help=may_help, now=site.clock.now()))
             if not may_help:
                 raise
             msg = f"{version.version_id} waits for its DOI, which {target.title} has not reserved yet: {words}"
             raise IdentifierPending(msg, version_id=version.version_id, target=target.name) from error
-        with catalogue.begin() as tx:
-            saved = after_success(tx.deposits.find(wish.key) or wish, reserved, now=clock.now())
+        with site.catalogue.begin() as tx:
+            saved = after_success(tx.deposits.find(wish.key) or wish, reserved, now=site.clock.now())
             tx.deposits.put(saved)
-            tell_deposit(tx, "deposit.reserved", saved, clock=clock)
+            tell_deposit(tx, "deposit.reserved", saved, clock=site.clock)
 
 
 def _to_reserve(
-    version: Version,
-    dataset: Dataset,
-    target: str,
-    *,
-    person: str,
-    lease: Attempt | None,
-    catalogue: Catalogue,
-    clock: Clock,
+    version: Version, dataset: Dataset, target: str, *, person: str, lease: Attempt | None, site: ReserveSite
 ) -> DepositWish:
-    now = clock.now()
-    with catalogue.begin() as tx:
+    now = site.clock.now()
+    with site.catalogue.begin() as tx:
         if lease is not None:
             tx.inbox.require_lease(lease)
         tx.datasets.lock(dataset.dataset_id)

@@ -17,7 +17,7 @@ from cisterna.ports.object_store import ObjectStore
 from cisterna.ports.publisher import PublicRecord, Publisher
 from cisterna.ports.quality import TableFile
 from cisterna.ports.target import Target
-from cisterna.services.deposit import reserve_identifiers
+from cisterna.services.deposit import ReserveSite, reserve_identifiers
 from cisterna.services.deposit_wish import reserved_doi, unreserved, want_deposits, withdraw_deposits
 from cisterna.services.part_table import held_parts
 from cisterna.services.person import require_account, visible_version
@@ -126,15 +126,7 @@ def publish_version(
         named = tx.projects.get(dataset.project).policy.targets if dataset.project else ()
     if targets is not None:
         reserve_identifiers(
-            version,
-            dataset,
-            named,
-            person=word,
-            lease=lease,
-            targets=targets,
-            catalogue=catalogue,
-            clock=clock,
-            base_url=base_url,
+            version, dataset, named, word, lease=lease, targets=targets, site=ReserveSite(catalogue, clock, base_url)
         )
     with catalogue.begin() as tx:
         doi = reserved_doi(tx, version, named)
@@ -157,20 +149,26 @@ def publish_version(
         tx.datasets.lock(dataset.dataset_id)  # who discards another revision of the same data waits, or is seen
         allowed = _require_publishable(tx, version, dataset, consent=_valid_consent(tx, dataset, consent))
         saved = advance(tx, version, Stage.PUBLISHED, clock=clock, pid=dataset.pid)
-        publication = Publication(
-            publication_id=f"{version_id}@{publisher.name}",
-            version_id=version_id,
-            target=publisher.name,
-            pid=dataset.pid,
-            url=publisher.publish(record),
-            consent=allowed,
-            published_at=record.published_at,
-        )
+        publication = _made_public(version, dataset, record, publisher, allowed)
         tx.datasets.put_publication(publication)
         want_deposits(tx, saved, dataset, named, person=allowed, clock=clock)
         _tell(tx, "publication.made", publication, saved, dataset, clock=clock)
         tx.public_index.put([entry_of(record, base_url=base_url)], clock=clock)  # last: others who write wait from here
     return publication
+
+
+def _made_public(
+    version: Version, dataset: Dataset, record: PublicRecord, publisher: Publisher, allowed: str
+) -> Publication:
+    return Publication(
+        publication_id=f"{version.version_id}@{publisher.name}",
+        version_id=version.version_id,
+        target=publisher.name,
+        pid=dataset.pid,
+        url=publisher.publish(record),
+        consent=allowed,
+        published_at=record.published_at,
+    )
 
 
 def withdraw_version(

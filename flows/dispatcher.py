@@ -32,6 +32,7 @@ from cisterna.services.send_events import send_due
 from cisterna.services.upkeep import request_upkeep
 from cisterna.settings import INLINE, Settings, load_settings
 from flows import _settings
+from flows.depositing import carry_due
 from flows.held import place_of
 from flows.keeper import Command, Duties, Keeper
 from flows.once import Once
@@ -63,6 +64,7 @@ def serve(settings: Settings) -> None:
         require_all_distinct(list(parts.keeping_stores.values()), clock=parts.clock)
         with parts.catalogue.begin() as tx:
             tx.copies.register(list(parts.keeping_stores))
+            tx.deposits.let_go(now=parts.clock.now())  # whoever claimed them was this home's dispatcher before
         keeper = Keeper(
             parts.catalogue,
             duties=duties_of(parts),
@@ -124,6 +126,7 @@ def duties_of(parts: Parts) -> Duties:
         level_access=rounds.level_access,
         level_index=rounds.level_index,
         complete_forms=rounds.complete_forms,
+        deposits={name: partial(carry_due, target, parts.deposit_site) for name, target in parts.targets.items()},
         plan=lambda: plan_releases(site=parts.release_site),
         adopter=Adopter(parts),
     )

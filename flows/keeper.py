@@ -40,6 +40,9 @@ RECORD_COPIES_SECONDS = 300.0
 UPKEEP_SECONDS = 5.0
 """How often it is looked for copies that are missing and checks that are due."""
 
+DEPOSIT_SECONDS = 5.0
+"""How late a place outside may get what has become public."""
+
 _log = structlog.get_logger("cisterna.dispatcher")
 
 
@@ -84,6 +87,7 @@ class Duties:
         complete_forms: Writes the forms that published versions lack, when that is due.
         level_access: Ends embargoes, and takes from the public what access no longer allows, when that is due.
         level_index: Brings the index of what is public to what the public bucket says, when that is due.
+        deposits: Carries what is due to each place outside, by its name.
         plan: Announces the releases that projects' policies ask for.
         adopter: Takes in shares.
     """
@@ -105,6 +109,7 @@ class Duties:
     level_access: Callable[[], object] | None = None
     level_index: Callable[[], object] | None = None
     complete_forms: Callable[[], object] | None = None
+    deposits: Mapping[str, Callable[[], object]] = field(default_factory=dict)
     plan: Callable[[], object] | None = None
     adopter: Adopter | None = None
 
@@ -223,6 +228,8 @@ class Keeper:
             self._repeats.append(Repeat("record-copies", duties.copy_record, every_seconds=RECORD_COPIES_SECONDS))
         for store, turn in duties.upkeep.items():  # a thread each: one store that hangs delays no other
             self._repeats.append(Repeat(f"copies-{store}", turn, every_seconds=UPKEEP_SECONDS))
+        for target, turn in duties.deposits.items():  # the same: one that hangs delays no other
+            self._repeats.append(Repeat(f"target-{target}", turn, every_seconds=DEPOSIT_SECONDS))
         if duties.plan is not None:
             self._repeats.append(Repeat("plan", duties.plan, every_seconds=self._plan_seconds))
         heard = self._catalogue.listen(timeout=timedelta(seconds=1))

@@ -1,4 +1,4 @@
-"""Flow `publish`: an accepted version becomes public at the configured target."""
+"""Flow `publish`: an accepted version becomes public here, and its DOI before; places outside follow by themselves."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def publish(work_id: str) -> str:
 
 @step
 def make_public(version_id: str) -> Publication:
-    """Write record, landing page and stage. A second run writes the same record and finds the version published."""
+    """Reserve its DOI, then write record and stage. A second run finds what was reserved, and the version published."""
     core = parts()
     return publish_version(
         version_id,
@@ -36,6 +36,7 @@ def make_public(version_id: str) -> Publication:
         tables=core.tables,
         clock=core.clock,
         base_url=core.base_url,
+        targets=core.targets,
     )
 
 

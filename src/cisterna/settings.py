@@ -22,6 +22,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from cisterna.adapters.sink_apprise import target_fault
+from cisterna.adapters.target_setting import BiaPackage, DataCite, Invenio, StaticSite
 from cisterna.domain.alert_message import WANTED, MessageKind
 from cisterna.domain.digest import DIGEST_ALGORITHM, DigestAlgorithm
 from cisterna.domain.errors import SettingsInvalid
@@ -447,6 +448,36 @@ class Alerts(_Section):
         return targets
 
 
+class Targets(_Section):
+    """Places outside to which public versions go; a project, or a steward, says which go where."""
+
+    static: tuple[StaticSite, ...] = Field(
+        (), max_length=8, description="Sites of plain pages; as `[[targets.static]]` in cisterna.toml."
+    )
+    invenio: tuple[Invenio, ...] = Field(
+        (), max_length=8, description="Repositories that run InvenioRDM, such as Zenodo; as `[[targets.invenio]]`."
+    )
+    datacite: tuple[DataCite, ...] = Field(
+        (), max_length=1, description="Who gives DOIs, one at most; as `[[targets.datacite]]`. Needs `web.public_url`."
+    )
+    bia: tuple[BiaPackage, ...] = Field(
+        (), max_length=8, description="Folders or buckets for packages of the BioImage Archive; as `[[targets.bia]]`."
+    )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Name every target."""
+        return tuple(one.name for kind in type(self).model_fields for one in getattr(self, kind))
+
+    @model_validator(mode="after")
+    def _are_distinct(self) -> Targets:
+        names = self.names
+        if len({"portal", *names}) != len(names) + 1:
+            msg = f"the targets' names are {', '.join(names)}: each must be another, and none `portal`"
+            raise ValueError(msg)
+        return self
+
+
 class Identity(_Section):
     """Persistent identifiers."""
 
@@ -486,6 +517,14 @@ class Settings(BaseSettings):
     mail: Mail = Mail()
     deliver: Deliver = Deliver()
     alerts: Alerts = Alerts()
+    targets: Targets = Targets()
+
+    @model_validator(mode="after")
+    def _dois_lead_to_an_address_for_others(self) -> Settings:
+        if self.targets.datacite and self.web.public_url is None:
+            msg = "targets.datacite is set and web.public_url is not: DOIs would lead to an address of this machine's"
+            raise ValueError(msg)
+        return self
 
     @classmethod
     def settings_customise_sources(

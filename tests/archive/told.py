@@ -20,6 +20,7 @@ from cisterna.domain.acquisition import AcquisitionState
 from cisterna.domain.alert import Acknowledgement
 from cisterna.domain.dataset import Dataset, Relation, Stage
 from cisterna.domain.delivery import Delivery, DeliveryKey, DeliveryUse
+from cisterna.domain.deposit import Deposit, DepositState, after_success
 from cisterna.domain.digest import sha256_of
 from cisterna.domain.erasure import ERASED_TITLE, ErasedObject, Erasure, ErasureState, Order
 from cisterna.domain.finding import Finding, Outcome
@@ -32,8 +33,10 @@ from cisterna.domain.release import Release, ReleaseState
 from cisterna.domain.retention import RetentionRule
 from cisterna.domain.review import Act, Decision
 from cisterna.domain.sighting import Amount, Later, Sighting
+from cisterna.ports.catalogue import Transaction
 from cisterna.ports.object_store import ObjectStore
 from cisterna.services.alert import raise_alert
+from cisterna.services.deposit_wish import new_wish, tell_deposit, withdraw_deposits
 from cisterna.services.record import record_all
 from cisterna.services.send_events import send_due
 from cisterna.services.transition import advance, announce
@@ -124,11 +127,26 @@ class Told:
             advance(tx, tx.datasets.get_version(version), Stage.PUBLISHED, clock=clock)
             data = {"publication_id": made.publication_id}
             announce(tx, "publication.made", version, project="cells", clock=clock, data=data)
+            self._deposit(tx, version, dataset)
         with self.catalogue.begin() as tx:
             gone = made.model_copy(update={"withdrawn_at": clock.advance(1), "withdrawn_reason": "a mistake"})
             tx.datasets.put_publication(gone)
+            withdraw_deposits(tx, dataset.dataset_id, version_id=version, reason="a mistake", clock=clock)
             advance(tx, tx.datasets.get_version(version), Stage.WITHDRAWN, clock=clock)
             announce(tx, "publication.withdrawn", version, project="cells", clock=clock, data=data)
+
+    def _deposit(self, tx: Transaction, version: str, dataset: Dataset) -> None:
+        """Let it stand at one place outside, and be on its way to another."""
+        clock = self.facility.clock
+        now, row = clock.now(), tx.datasets.get_version(version)
+        there, going = (
+            new_wish(row, dataset, name, person="rosa", next_at=now, now=now) for name in ("mirror", "zenodo")
+        )
+        stands = Deposit(target="mirror", outside_id="m-1", state=DepositState.DEPOSITED, told_at=now)
+        done = after_success(there, stands, now=now)
+        tx.deposits.put(done)
+        tx.deposits.put(going)
+        tell_deposit(tx, "deposit.made", done, clock=clock)
 
     def settle_in(self) -> None:
         """Add people, tokens, rules, and a rule that was taken away."""

@@ -11,6 +11,7 @@ import pytest
 
 from cisterna.adapters.catalogue_sql import SqlCatalogue
 from cisterna.domain.acquisition import AcquisitionState
+from cisterna.domain.deposit import DepositState
 from cisterna.domain.erasure import ERASED_TITLE, Erasure, ErasureState, Order, RemovalKind
 from cisterna.domain.errors import (
     AlreadyExists,
@@ -28,6 +29,7 @@ from cisterna.ports.erasure import Content, Eraser, Removed
 from cisterna.services.acquisition_record import record_acquisition
 from cisterna.services.attempt import start_attempt
 from cisterna.services.check import archived_datasets, check_object
+from cisterna.services.deposit_wish import new_wish
 from cisterna.services.detail import detail_of
 from cisterna.services.erase import erase_dataset
 from cisterna.services.erase_plan import plan_erasure
@@ -36,6 +38,7 @@ from cisterna.services.keep_object import keep_object
 from cisterna.services.rebuild import rebuild_catalogue
 from cisterna.services.recovery_round import survey_archive
 from cisterna.services.restore import restore_version
+from cisterna.testing.clock import START
 from cisterna.testing.factory import make_work
 from tests.archive.told import dump
 from tests.erasure.yard import ORDER, SECRET, Away, Killed, Yard
@@ -98,6 +101,22 @@ def test_the_public_record_becomes_a_tombstone_that_names_nothing(yard: Yard) ->
     assert (found.tombstone, found.title, found.metadata) == ("The data were erased.", pid, {})
     assert SECRET not in found.model_dump_json()
     assert len(yard.stored_versions(yard.public, name)) == 1
+
+
+def test_what_stands_outside_is_withdrawn_there_too_and_is_named_until_it_is(yard: Yard) -> None:
+    doomed = yard.archived(published=True)
+    with yard.catalogue.begin() as tx:
+        dataset, version = tx.datasets.get(doomed.dataset_id), tx.datasets.get_version(doomed.version_id)
+        wish = new_wish(version, dataset, "memory", person="rosa", next_at=START, now=START)
+        tx.deposits.put(wish.model_copy(update={"problem": SECRET}))
+
+    done = erase(yard, doomed.dataset_id)
+
+    assert "what stands at the target memory" in {one.what for one in done.remains}
+    with yard.catalogue.begin() as tx:
+        (kept,) = tx.deposits.of(doomed.dataset_id)
+    assert (kept.state, kept.reason, kept.problem) == (DepositState.WITHDRAWING, "The data were erased.", None)
+    assert secrets(yard) == []
 
 
 def test_versions_marks_and_unfinished_uploads_go_too(yard: Yard) -> None:

@@ -78,6 +78,15 @@ def _spaced(names: list[str]) -> list[str]:
     return [re.sub(r"(?<=\S)\s*,\s*(?=\S)", ", ", name, count=1) for name in names if name != UNAVAILABLE]
 
 
+def _dataset_pid(ark: str, related: list[tuple[str, str]], *, has_doi: bool) -> str:
+    """Find the dataset's identifier: beside a DOI stands the version's, and the dataset is what it is a version of."""
+    if not has_doi:
+        return ark
+    pid = next(identifier for relation, identifier in related if relation == "IsVersionOf")
+    assert ark.startswith(f"{pid}/v")
+    return pid
+
+
 def read_json_ld(body: bytes) -> Said:
     page: Any = json.loads(body)
     facts = {one["name"]: one["value"] for one in page["variableMeasured"]}
@@ -97,9 +106,10 @@ def read_datacite(body: bytes) -> Said:
     document: Any = json.loads(body)
     total_bytes, file_count = _sizes(document["sizes"])
     [title], [ark] = document["titles"], document["alternateIdentifiers"]
+    related = [(one["relationType"], one["relatedIdentifier"]) for one in document.get("relatedIdentifiers", [])]
     days = {one["dateType"]: one["date"] for one in document["dates"]}
     return Said(
-        pid=ark["alternateIdentifier"],
+        pid=_dataset_pid(ark["alternateIdentifier"], related, has_doi="doi" in document),
         title=title["title"],
         creators=_spaced([one["name"] for one in document["creators"]]),
         licence=_spdx([one["rightsUri"] for one in document["rightsList"]]),
@@ -118,10 +128,12 @@ def read_datacite_xml(body: bytes) -> Said:
 
     total_bytes, file_count = _sizes(texts("sizes/size"))
     days = {one.get("dateType"): one.text or "" for one in root.findall(f"{_DATACITE}dates/{_DATACITE}date")}
-    pids = [one for one in texts("identifier") + texts("alternateIdentifiers/alternateIdentifier") if "ark:" in one]
+    [ark] = [one for one in texts("identifier") + texts("alternateIdentifiers/alternateIdentifier") if "ark:" in one]
+    others = root.findall(f"{_DATACITE}relatedIdentifiers/{_DATACITE}relatedIdentifier")
+    related = [(one.get("relationType") or "", one.text or "") for one in others]
     rights = root.findall(f"{_DATACITE}rightsList/{_DATACITE}rights")
     return Said(
-        pid=pids[0],
+        pid=_dataset_pid(ark, related, has_doi=texts("identifier") != [ark]),
         title=texts("titles/title")[0],
         creators=_spaced(texts("creators/creator/creatorName")),
         licence=_spdx([one.get("rightsURI", "") for one in rights]),

@@ -1,8 +1,10 @@
 """Whatever a record says, every form says the same: read back by parsers that are not ours."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -67,6 +69,17 @@ def test_pid_title_creators_licence_dates_sizes_and_digest_are_equal_in_every_fo
         if form.archived_as:  # written before anybody knew when it would be published
             said = said._replace(issued=facts.issued)
         assert said == facts, form.name
+
+
+@pytest.mark.parametrize("form", FORMS, ids=lambda form: form.name)
+def test_every_form_that_is_written_at_publication_names_the_doi_where_there_is_one(form: Form) -> None:
+    doi = "10.5555/abc.v1"
+    described = Described(a_record(), base_url=BASE, published_at=NOW)
+
+    without, named = (form.write(replace(described, doi=one)).decode() for one in (None, doi))
+
+    assert "doi" not in without.lower()
+    assert (doi in named) is (form.archived_as is None)
 
 
 @settings(max_examples=15, deadline=None)

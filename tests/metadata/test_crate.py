@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from cisterna.metadata.crate import FILE_NAME, crate_json
+from cisterna.metadata.crate import FILE_NAME, crate_json, crate_with_doi
 from cisterna.metadata.listing import ListedFile, iri_path, media_type, uri_path
 from cisterna.metadata.record import Given, MetadataRecord, ModelFacts
 from tests.metadata.crate_reading import entities
@@ -421,3 +421,15 @@ def test_ten_thousand_files_are_described_one_by_one(record_property: Callable[[
     found = entities(document)
     assert len(found["data/"]["hasPart"]) == 10_000
     assert len(found["./"]["hasPart"]) == 1
+
+
+def test_a_doi_that_came_later_is_named_beside_the_ark_and_nothing_else_changes() -> None:
+    archived = crate_json(a_full_record(), [listed("data/a.tiff")])
+
+    named = entities(crate_with_doi(archived, "10.1234/abc"))
+
+    doi = named.pop("https://doi.org/10.1234/abc")
+    assert doi["value"] == "10.1234/abc"
+    assert named["./"]["identifier"] == [{"@id": "#pid"}, {"@id": "https://doi.org/10.1234/abc"}]
+    before = entities(archived)
+    assert {**named, "./": {**named["./"], "identifier": before["./"]["identifier"]}} == before

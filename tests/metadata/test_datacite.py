@@ -9,11 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from defusedxml import ElementTree
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from jsonschema import Draft202012Validator
 from lxml import etree
 
 from cisterna.domain.credit import Subject
@@ -22,6 +20,7 @@ from cisterna.metadata.datacite_rest import rest_attributes
 from cisterna.metadata.datacite_xml import datacite_xml
 from cisterna.metadata.described import Described
 from cisterna.metadata.record import MetadataRecord
+from tests.metadata.datacite_interface import attribute_schemas, interface_errors
 from tests.metadata.described import NOW, a_derived_record, a_full_record, a_project, a_record, listed
 from tests.metadata.rocrate import specs, validator
 from tests.metadata.strategies import records
@@ -219,21 +218,7 @@ def test_without_a_doi_the_ark_is_the_identifier() -> None:
         return [(one.text, one.get("identifierType") or one.get("alternateIdentifierType")) for one in named]
 
     assert identifiers(None) == [(a_record().pid, "ARK")]
-    assert identifiers(DOI) == [(DOI, "DOI"), (a_record().pid, "ARK")]
-
-
-@cache
-def interface() -> Any:
-    file = specs() / "datacite" / "rest-openapi.yaml"
-    return yaml.load(file.read_text("utf-8"), Loader=yaml.CSafeLoader)
-
-
-def attribute_schemas() -> list[dict[str, Any]]:
-    """Give the schemas that DataCite's interface has for what it calls attributes."""
-    parts = interface()["components"]["schemas"]["DoiDetailItem"]["properties"]["data"]["properties"]["attributes"]
-    names = (part["$ref"].rpartition("/")[2] if "$ref" in part else None for part in parts["allOf"])
-    schemas = interface()["components"]["schemas"]
-    return [schemas[name] if name else part for name, part in zip(names, parts["allOf"], strict=True)]
+    assert identifiers(DOI) == [(DOI, "DOI"), (f"{a_record().pid}/v1", "ARK")]
 
 
 @settings(max_examples=10, deadline=None)
@@ -241,17 +226,15 @@ def attribute_schemas() -> list[dict[str, Any]]:
 def test_every_record_has_attributes_that_datacites_interface_takes(record: MetadataRecord, doi: str | None) -> None:
     attributes = rest_attributes(Described(record, base_url=BASE, published_at=NOW, doi=doi))
     document = {"data": {"type": "dois", "attributes": attributes}}
-    schema = {**interface(), "$ref": "#/components/schemas/DoiDetailItem"}
 
-    assert [error.message for error in Draft202012Validator(schema).iter_errors(document)] == []
-    declared = {name: said for schema in attribute_schemas() for name, said in schema.get("properties", {}).items()}
-    assert set(attributes) <= set(declared)
-    assert not [name for name in attributes if declared[name].get("readOnly")]
+    assert interface_errors(document, {"$ref": "#/components/schemas/DoiDetailItem"}) == []
+    assert set(attributes) <= set(attribute_schemas())
+    assert not [name for name in attributes if attribute_schemas()[name].get("readOnly")]
 
 
 def test_the_attributes_say_where_the_doi_leads_and_count_the_year() -> None:
     attributes: Any = rest_attributes(Described(a_record(), base_url=BASE, published_at=NOW, doi=DOI))
 
     assert (attributes["doi"], attributes["url"], attributes["publicationYear"]) == (DOI, BASE, 2026)
-    assert attributes["identifiers"] == [{"identifier": a_record().pid, "identifierType": "ARK"}]
+    assert attributes["identifiers"] == [{"identifier": f"{a_record().pid}/v1", "identifierType": "ARK"}]
     assert "alternateIdentifiers" not in attributes

@@ -11,8 +11,9 @@ from signposting.linkset import Linkset, LinksetJSON, _parse_linkset, _parse_lin
 from signposting.signpost import AbsoluteURI, Signposting
 
 from cisterna.metadata.forms import FORMS
-from cisterna.ports.publisher import PublicFile
+from cisterna.ports.publisher import PublicFile, PublicRecord
 from cisterna.web.signposting import HEADER_LIMIT, Description, Link, Signposts, link_header, linkset_json, linkset_text
+from cisterna.web.wording import say
 from tests.web.client import Browser
 from tests.web.site import BASE_URL, Site
 
@@ -215,6 +216,42 @@ def test_a_tombstone_leads_to_nothing_but_its_identifier(site: Site, visit: Visi
 
     assert {answer.status_code for answer in answers} == {410}
     assert answers[0].headers["link"] == f'<{BASE_URL}/{pid}>; rel="cite-as"'
+
+
+def test_a_version_is_cited_by_its_doi_once_that_leads_here_and_so_is_its_tombstone(site: Site, visit: Visit) -> None:
+    doi, version = "10.5555/abc.v1", site.lay_published("plate-7")
+    pid = site.dataset(version).pid
+    browser, path, cited = visit(), f"/{pid}/v1", f"https://doi.org/{doi}"
+
+    reserved = give_doi(site, pid, doi)
+    waiting = browser.get(path)
+    site.portal.publish(reserved.model_copy(update={"doi_leads_here": True}))
+    found = of_header(browser, path)
+    page = browser.get(path).text
+    linkset = of_linkset(browser, f"{BASE_URL}{path}/linkset?format=linkset-json")
+    links = linkset.for_context(AbsoluteURI(BASE_URL + path))
+    site.withdraw(version)
+    gone = browser.get(path)
+
+    assert f'<{BASE_URL}{path}>; rel="cite-as"' in waiting.headers["link"]
+    assert say("landing.doi.waits") in waiting.text
+    assert cited not in waiting.text.partition("<body")[2]
+    assert targets(found, "cite-as") == targets(links, "cite-as") == [cited]
+    assert f'<link rel="cite-as" href="{cited}">' in page
+    assert f"v1. National Imaging Facility. {cited}</textarea>" in page
+    assert f"<code>{pid}/v1</code>" in page
+    assert say("landing.doi.waits") not in page
+    assert gone.status_code == 410
+    assert gone.headers["link"] == f'<{cited}>; rel="cite-as"'
+    assert cited in gone.text
+
+
+def give_doi(site: Site, pid: str, doi: str) -> PublicRecord:
+    record = site.portal.find(pid, version="v1")
+    assert record is not None
+    reserved = record.model_copy(update={"doi": doi})
+    site.portal.publish(reserved)
+    return reserved
 
 
 def test_a_header_is_filled_from_the_first_link_on_and_never_beyond_its_limit() -> None:

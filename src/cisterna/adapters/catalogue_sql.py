@@ -20,6 +20,7 @@ from cisterna.adapters.catalogue_connection import CHANNEL, CONNECT, Statements,
 from cisterna.adapters.catalogue_copy import SqlCopies
 from cisterna.adapters.catalogue_dataset import SqlDatasets
 from cisterna.adapters.catalogue_delivery import SqlDeliveries
+from cisterna.adapters.catalogue_deposit import SqlDeposits
 from cisterna.adapters.catalogue_erasure import SqlErasures
 from cisterna.adapters.catalogue_hint import SqlHints
 from cisterna.adapters.catalogue_hold import SqlHolds
@@ -55,6 +56,7 @@ from cisterna.ports.catalogue import (
     Transaction,
 )
 from cisterna.ports.delivery import Deliveries
+from cisterna.ports.deposit import Deposits
 from cisterna.ports.hint import Hints
 from cisterna.ports.inbox import Inbox, Outbox
 from cisterna.ports.instrument_health import InstrumentHealthBook
@@ -81,6 +83,7 @@ class SqlTransaction:
         self.datasets: Datasets = SqlDatasets(statements)
         self.copies: Copies = SqlCopies(statements)
         self.deliveries: Deliveries = SqlDeliveries(statements)
+        self.deposits: Deposits = SqlDeposits(statements)
         self.holds: Holds = SqlHolds(statements)
         self.releases: Releases = SqlReleases(statements)
         self.retention_rules: RetentionRules = SqlRetentionRules(statements)

@@ -58,6 +58,7 @@ class Portal:
             "documents": {},
             "related": {},
             "extent": Extent.NOTHING,
+            "elsewhere": (),
         }
         self._write(record.model_copy(update={**empty, "metadata": kept}))
 

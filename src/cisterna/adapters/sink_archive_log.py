@@ -26,6 +26,9 @@ _RECORDED = frozenset(
         "publication.made",
         "publication.changed",
         "publication.withdrawn",
+        "deposit.reserved",
+        "deposit.made",
+        "deposit.withdrawn",
         "copy.fixity",
         "copy.repaired",
         "delivery.handed-over",
@@ -105,6 +108,7 @@ class ArchiveLogSink:
             findings = tx.datasets.findings(version_id)
             judged = tx.trends.judged(version_id)
             about = _origin_of(tx, dataset)
+            deposits = [one for one in tx.deposits.of(dataset.dataset_id) if one.key in named]
         if all(one.ocfl_version is None for one in versions):
             msg = f"{version_id} is not archived yet; its log waits until its object is there"
             raise NotReady(msg, version_id=version_id)
@@ -129,6 +133,8 @@ class ArchiveLogSink:
             case "publication.made" | "publication.changed" | "publication.withdrawn":
                 matching = [one for one in publications if one.publication_id in named]
                 content["publications"] = _rows(matching or publications)
+            case "deposit.reserved" | "deposit.made" | "deposit.withdrawn":
+                content["deposits"] = _rows(deposits)
             case _:
                 pass
         return dataset, content

@@ -44,9 +44,11 @@ from cisterna.ports.quality import MeterChoice, QualityGate, TableFile
 from cisterna.ports.room import Room
 from cisterna.ports.sink import EventSink
 from cisterna.ports.source import LandingZone, OutsideReader, SentinelWriter
+from cisterna.ports.target import Target
 from cisterna.ports.view import ViewWriter
 from cisterna.ports.vocabulary import Vocabulary
 from cisterna.services.alarm import Alarm
+from cisterna.services.deposit import DepositSite
 from cisterna.services.erase_plan import ErasureSite, SurveySite
 from cisterna.services.release_facts import ReleaseSite
 from cisterna.services.retention import CatalogueEndOfLife
@@ -223,7 +225,8 @@ class Parts:
     @cached_property
     def meters(self) -> MeterChoice:
         """What measures files, by data type."""
-        from cisterna.bootstrap.meter import meter_choice
+        from cisterna.bootstrap.lineage_sink import lineage_sink
+from cisterna.bootstrap.meter import meter_choice
 
         return self._stack.enter_context(meter_choice(self.settings, self.home))
 
@@ -286,6 +289,20 @@ class Parts:
         from cisterna.adapters.portal import Portal
 
         return Portal(self.public_store, base_url=self.base_url)
+
+    @cached_property
+    def targets(self) -> Mapping[str, Target]:
+        """Places outside to which public versions go, by name."""
+        from cisterna.bootstrap.targets import open_targets
+
+        return open_targets(self.settings, stack=self._stack, clock=self.clock)
+
+    @property
+    def deposit_site(self) -> DepositSite:
+        """What deposits there stand on."""
+        return DepositSite(
+            self.catalogue, self.archive_store, self.tables, self.publisher, self.clock, base_url=self.base_url
+        )
 
     @property
     def senders(self) -> Mapping[str, Sender]:
@@ -512,7 +529,7 @@ class Parts:
         first = ArchiveLogSink(catalogue=self.catalogue, store=self.archive_store)
         further = (CopyLogSink(first, copy=store) for store in self.copy_stores.values())
         told = alert_sinks(self.settings, catalogue=self.catalogue, base_url=self.base_url)
-        return (self._lineage_sink(), first, *further, *self._mail_sink(), *told)
+        return (lineage_sink(self.settings, self.home), first, *further, *self._mail_sink(), *told)
 
     def openlineage_lines(self, events: Iterable[Event]) -> Iterator[str]:
         """Write events as OpenLineage, one JSON document a line."""
@@ -550,19 +567,6 @@ class Parts:
             clock=self.clock,
             passwords=self.passwords,
         )
-
-    def _lineage_sink(self) -> EventSink:
-        from cisterna.adapters.sink_openlineage import LineageBackend, LineageFile, LineageTarget, OpenLineageSink
-
-        lineage = self.settings.lineage
-        if lineage.transport is LineageTransport.HTTP and not lineage.url:
-            msg = "lineage.transport is http and lineage.url is empty; give the address of the backend"
-            raise SettingsInvalid(msg)
-        target: LineageTarget = LineageFile(self.home.lineage)
-        if lineage.transport is LineageTransport.HTTP and lineage.url:
-            key = lineage.api_key.get_secret_value() if lineage.api_key else None
-            target = LineageBackend(lineage.url, api_key=key)
-        return OpenLineageSink(target, namespace=lineage.namespace, inside=lineage.inside)
 
     def _socket(self, name: str) -> Path:
         """Name a socket in the home, or, where that path is too long for one, in a private folder of the system's."""

@@ -111,6 +111,7 @@ COMMANDS = {
     "account": Place("account", "app", "People who may sign in."),
     "model": Place("model", "app", "Models that may be run on archived images."),
     "store": Place("store", "app", "Object stores: their buckets, and the rights of their keys."),
+    "target": Place("target", "app", "Places outside to which public versions go."),
     "config": Place("config", "app", "Settings, their schema, and exports for other tools."),
 }
 

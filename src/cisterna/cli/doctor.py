@@ -78,6 +78,7 @@ def _look_at_parts(parts: Parts) -> Iterator[Diagnosis]:
         yield health.look_at_record(parts.catalogue, clock=parts.clock)
         yield health.look_at_recoveries(parts.catalogue)
         yield health.look_at_erasures(parts.catalogue)
+        yield health.look_at_deposits(parts.catalogue, parts.settings.targets.names)
     yield diagnose("uploads", lambda: health.look_at_uploads(parts.archive_store), fix=f"see {log}/store.log")
 
 

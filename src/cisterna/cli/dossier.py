@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cisterna.cli.answer import human_bytes, lines, pairs, reading_words, writing_words
 from cisterna.cli.protected import protection_lines
+from cisterna.domain.deposit import DepositWish
 from cisterna.domain.event import Event
 from cisterna.services.detail import Detail
 from cisterna.services.overview import Overview
@@ -94,6 +95,7 @@ def _sections(detail: Detail) -> Iterator[tuple[str, list[str]]]:
             for one in detail.publications
         ],
     )
+    yield "elsewhere", [_elsewhere(one) for one in detail.deposits]
     if detail.erasure is not None:
         yield "erasure", [detail.erasure.words, f"{detail.erasure.removed} keys, versions, marks and uploads removed"]
         yield (
@@ -108,6 +110,13 @@ def _sections(detail: Detail) -> Iterator[tuple[str, list[str]]]:
     latest = [_told(event) for event in detail.history[:_HISTORY_MOST]]
     left = len(detail.history) - len(latest)
     yield "history, newest first", latest + ([f"and {left} earlier: --json has them all"] if left > 0 else [])
+
+
+def _elsewhere(one: DepositWish) -> str:
+    stands = one.deposit
+    where = " ".join(filter(None, (stands.doi, stands.address, stands.remark))) if stands else ""
+    tried = f", tried again from {_at(one.next_at)}" if one.problem and one.next_at else ""
+    return f"{one.target}  {one.state.value} {where}".rstrip() + (f": {one.problem}{tried}" if one.problem else "")
 
 
 def _told(event: Event) -> str:

@@ -30,7 +30,7 @@ from cisterna.cli.project_defaults import (
 )
 from cisterna.cli.rehearsal import catalogue_for
 from cisterna.domain.account import Account
-from cisterna.domain.errors import InvalidInput
+from cisterna.domain.errors import InvalidInput, NotFound
 from cisterna.domain.project import (
     Access,
     Binding,
@@ -60,6 +60,10 @@ ReleaseOption = Annotated[
     ReleasePolicy, typer.Option("--release", help="When the deletion of instruments' copies is announced.")
 ]
 CopyOption = Annotated[str | None, typer.Option("--release-copy", help="Store whose one re-read copy suffices for it.")]
+TargetOption = Annotated[
+    list[str] | None,
+    typer.Option("--target", help="Place outside to which every version goes once it is public; repeat."),
+]
 RuleSlug = Annotated[str | None, typer.Argument(help="The project; none with --booking, whose table names them.")]
 RulePath = Annotated[str | None, typer.Option("--path", help="Landing path, or a shell pattern over folders.")]
 RuleField = Annotated[str | None, typer.Option("--field", help="NAME=VALUE of the acquisition's own fields.")]
@@ -104,6 +108,7 @@ def add(
     convert: Annotated[ViewFormat | None, typer.Option("--convert", help="Form to convert what passed to.")] = None,
     release: ReleaseOption = ReleasePolicy.NEVER,
     release_copy: CopyOption = None,
+    target: TargetOption = None,
     dry_run: DryRun = False,
     home: HomeOption = None,
     as_json: AsJson = False,
@@ -135,6 +140,7 @@ def add(
             convert=convert,
             release=release,
             release_copy=release_copy,
+            targets=tuple(target or ()),
         )
         with opened(home) as parts:
             by = local_account(parts)
@@ -247,6 +253,10 @@ def _declare(project: Project, *, by: Account, parts: Parts, dry_run: bool) -> l
     """Add a project, and the accounts that it names and that are not there; return their names."""
     if project.policy.model is not None:
         parts.inference.card(project.policy.model)
+    unknown = [name for name in project.policy.targets if name not in parts.settings.targets.names]
+    if unknown:
+        msg = f"the settings name no target '{unknown[0]}'; `cisterna target list` shows those there are"
+        raise NotFound(msg, target=unknown[0])
     missing = _without_account((project.owner, *project.people), parts=parts)
     for name in () if dry_run else missing:
         create_account(name, by=by, catalogue=parts.catalogue, clock=parts.clock, passwords=parts.passwords)

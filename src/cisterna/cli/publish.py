@@ -13,16 +13,22 @@ from cisterna.cli.config import HomeOption
 from cisterna.cli.opened import local_person, opened
 from cisterna.cli.rehearsal import catalogue_for
 from cisterna.cli.review import Identifier
-from cisterna.cli.waiting import WaitSeconds, await_work
+from cisterna.cli.waiting import WaitSeconds, await_that, await_work
 from cisterna.domain.dataset import Stage
+from cisterna.domain.deposit import DepositState, DepositWish
 from cisterna.domain.errors import InvalidInput, PublicationRefused
 from cisterna.domain.project import ViewFormat
 from cisterna.domain.publishing import embargo_alone, publication_cautions
 from cisterna.domain.review import Decision, standing_consent
 from cisterna.services.consent import revoke_consent
+from cisterna.services.deposit_wish import request_deposit
 from cisterna.services.overview import Overview, overview_of
 from cisterna.services.publish import bars_to_publication, request_publication, withdraw_version
 from cisterna.services.reprocess import request_reprocess
+
+TargetOption = Annotated[
+    str | None, typer.Option("--target", help="Send a public version to this place outside.", show_default=False)
+]
 
 
 def _row(identifier: str, parts: Parts) -> tuple[Overview, str]:
@@ -36,6 +42,7 @@ def _row(identifier: str, parts: Parts) -> tuple[Overview, str]:
 def publish(
     identifier: Identifier,
     *,
+    target: TargetOption = None,
     wait_seconds: WaitSeconds = 300.0,
     dry_run: DryRun = False,
     home: HomeOption = None,
@@ -44,10 +51,14 @@ def publish(
     """Make an accepted version public at the configured targets; returns when it is.
 
     Under an embargo your consent is kept, and it becomes public by itself when that ends.
+    With --target, send a version that is public already to that place outside.
     """
     with opened(home) as parts:
         row, version_id = _row(identifier, parts)
         person = local_person(parts)
+        if target is not None:
+            _send(version_id, target, person=person, parts=parts, wait=wait_seconds, dry_run=dry_run, as_json=as_json)
+            return
         with parts.catalogue.begin() as tx:
             cautions = publication_cautions(tx.datasets.get_version(version_id))
         if dry_run:
@@ -69,6 +80,36 @@ def _rehearsed(version_id: str, person: str, parts: Parts) -> str:
     if bars and day is None:
         raise PublicationRefused("; ".join(f"{bar.condition}: {bar.remedy}" for bar in bars), version_id=version_id)
     return f"would publish {version_id}" + (f" on {day.isoformat()} at 00:00 UTC" if day else "")
+
+
+def _send(
+    version_id: str, target: str, *, person: str, parts: Parts, wait: float, dry_run: bool, as_json: bool
+) -> None:
+    """Send a version to a place outside, and wait until that has come to rest."""
+    wish = request_deposit(
+        version_id,
+        target,
+        targets=parts.targets,
+        person=person,
+        catalogue=catalogue_for(parts.catalogue, dry_run=dry_run),
+        clock=parts.clock,
+    )
+
+    def look() -> DepositWish | None:
+        with parts.catalogue.begin() as tx:
+            found = tx.deposits.find(wish.key)
+        return found if found is not None and found.next_at is None else None
+
+    if not dry_run:
+        what = f"sending {version_id} to {target}"
+        wish = await_that(look, catalogue=parts.catalogue, wait_seconds=wait, what=what)
+    is_there = dry_run or wish.state is DepositState.DEPOSITED
+    stands = wish.deposit
+    where = (stands.doi or stands.address or stands.outside_id) if stands else ""
+    text = f"would send {version_id} to {target}" if dry_run else f"{version_id} at {target}: {wish.state} {where}"
+    document = {**wish.model_dump(mode="json"), "dry_run": dry_run, "reason": wish.problem or text}
+    code = ExitCode.DONE if is_there else ExitCode.PERSON_NEEDED
+    answer(document, as_json=as_json, show=lines(text, *([wish.problem] if wish.problem else [])), code=code)
 
 
 def withdraw(

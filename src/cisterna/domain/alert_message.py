@@ -25,6 +25,8 @@ class MessageKind(StrEnum):
     """A copy in a store does not have the digest on record."""
     RELEASE_REFUSED = "release-refused"
     """The instrument's copy was not deleted although that was announced."""
+    DEPOSIT_FAILED = "deposit-failed"
+    """What is public here was given up at a place outside."""
 
 
 WANTED = tuple(kind for kind in MessageKind if kind is not MessageKind.REVIEW)

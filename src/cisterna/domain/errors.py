@@ -228,6 +228,25 @@ class SinkUnavailable(CisternaError):
     retryable = True
 
 
+class TargetUnavailable(CisternaError):
+    """A place to publish at outside did not answer, or not now; `facts["retry_after_seconds"]` may tell how long."""
+
+    code = "target-unavailable"
+    retryable = True
+
+
+class IdentifierPending(TargetUnavailable):
+    """A version waits for the DOI that a place outside has not reserved yet; it is asked for again until it has."""
+
+    code = "identifier-pending"
+
+
+class TargetRefused(CisternaError):
+    """A place to publish at outside said no, or answered what cannot be believed; the message says what it said."""
+
+    code = "target-refused"
+
+
 class LeaseLost(CisternaError):
     """Another worker holds the work now; drop what is in hand without writing it."""
 

@@ -45,4 +45,12 @@ def ark(dataset: str, *, naan: str = TEST_NAAN) -> str:
     return f"ark:/{naan}/{dataset.removeprefix('ds-')}"
 
 
+def version_ark(pid: str, version: str) -> str:
+    """Give the identifier of one version of a dataset, such as `ark:/99999/abc/v1`: what it names never changes.
+
+    The dataset's own ARK leads to the newest version; this one to the version named, or to its tombstone.
+    """
+    return f"{pid}/{version}"
+
+
 _CISTERNA = uuid.UUID("6c1f7c2e-6f0b-5a58-9d0e-2a4f7f1f5b11")

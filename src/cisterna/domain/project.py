@@ -7,7 +7,7 @@ from datetime import date
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import StringConstraints, ValidationError, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, ValidationError, model_validator
 
 from cisterna.domain.base import Day, Moment, Value
 from cisterna.domain.credit import Contributors, Creator, Fundings, References, Subjects, Text, checked_creators
@@ -89,6 +89,13 @@ class ReleasePolicy(StrEnum):
     """As soon as everything allows it."""
 
 
+def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(names)) != len(names):
+        msg = "a target is named twice; name it once"
+        raise ValueError(msg)
+    return names
+
+
 class Policy(Value):
     """What happens without asking.
 
@@ -100,6 +107,8 @@ class Policy(Value):
         model: The model run on every passed version, by name; None runs none.
         convert: What every passed version is converted to, for viewing; None converts nothing.
         release: When releases of source copies are announced.
+        targets: Places outside, by the names that the site's settings give them, to which every version goes once it
+            is public; one of them that reserves a DOI does so before.
         release_copy: Name of the store whose one re-read copy suffices for a release; None asks for as many as the
             site's settings do.
     """
@@ -112,6 +121,7 @@ class Policy(Value):
     convert: ViewFormat | None = None
     release: ReleasePolicy = ReleasePolicy.NEVER
     release_copy: Slug | None = None
+    targets: Annotated[tuple[Slug, ...], AfterValidator(_distinct)] = Field(default=(), max_length=16)
 
 
 class BindingKind(StrEnum):

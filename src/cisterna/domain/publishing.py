@@ -26,11 +26,13 @@ class Bar(Value):
         condition: The condition that is not met, in words.
         remedy: What to do about it.
         waits_until: Of an embargo with an end: the day on which this bar falls by itself.
+        passes: Whether it goes by itself once publication was asked for, so that asking is not in vain.
     """
 
     condition: str
     remedy: str
     waits_until: date | None = None
+    passes: bool = False
 
 
 def embargo_alone(bars: Sequence[Bar]) -> date | None:
@@ -54,6 +56,7 @@ def publication_bars(
     shadows: Iterable[str] = (),
     kept_back: Iterable[str] = (),
     is_given_up: bool = False,
+    unreserved: Iterable[str] = (),
     consent: str | None,
 ) -> tuple[Bar, ...]:
     """Gather every condition that is not met; empty means that the version may be made public.
@@ -70,6 +73,7 @@ def publication_bars(
         misnamed: Datasets that its description names by a title which never was public.
         shadows: Instruments in shadow mode that it comes from.
         kept_back: Versions that it was derived from, and that are in quarantine or were discarded.
+        unreserved: Targets, with the reason, that have not reserved its DOI yet.
         is_given_up: Whether a steward discarded its data, in this version or in another revision of the same data.
         consent: Who agreed on the record and still may: an account, or the project's policy as `policy:<project>`.
     """
@@ -79,6 +83,7 @@ def publication_bars(
         bars.append(Bar(condition=f"the run it comes from is {version.incomplete.value}", remedy=remedy))
     bars.extend(map(_in_shadow, shadows))
     bars.extend(map(_kept_back, kept_back))
+    bars.extend(map(_unreserved, unreserved))
     bars.extend(copy_bars(version, tuple(receipts)))
     if not version.metadata or version.metadata_missing:
         missing = ", ".join(version.metadata_missing) or "all of them"
@@ -135,6 +140,11 @@ def _in_shadow(instrument: str) -> Bar:
 def _kept_back(source: str) -> Bar:
     remedy = "a steward has to accept that version first; of what was discarded nothing is published"
     return Bar(condition=f"it was derived from {source}, which is in quarantine or was discarded", remedy=remedy)
+
+
+def _unreserved(target: str) -> Bar:
+    remedy = "publication waits for it and asks again; `cisterna target test` looks whether the target answers"
+    return Bar(condition=f"its DOI is not reserved yet at {target}", remedy=remedy, passes=True)
 
 
 def copy_bars(version: Version, receipts: Sequence[CopyReceipt]) -> Iterable[Bar]:

@@ -19,6 +19,7 @@ from cisterna.domain.alert import Alert
 from cisterna.domain.base import Moment, Value
 from cisterna.domain.dataset import Dataset, Version
 from cisterna.domain.delivery import Delivery, DeliveryKey, DeliveryUse
+from cisterna.domain.deposit import DepositWish
 from cisterna.domain.erasure import Erasure
 from cisterna.domain.errors import InvalidInput
 from cisterna.domain.event import Event
@@ -92,6 +93,11 @@ def _unleased(work: Work) -> Work:
     return work.model_copy(update={"state": WorkState.READY}) if work.state is WorkState.LEASED else work
 
 
+def _unclaimed(wish: DepositWish) -> DepositWish:
+    """Who was at it is gone with the catalogue that knew of it."""
+    return wish.model_copy(update={"claim": None})
+
+
 KINDS: Mapping[str, Kind] = {
     "instruments": Kind(Instrument),
     "projects": Kind(Project),
@@ -111,6 +117,7 @@ KINDS: Mapping[str, Kind] = {
     "data_deliveries": Kind(Delivery),
     "delivery_keys": Kind(DeliveryKey),
     "delivery_uses": Kind(DeliveryUse),
+    "deposits": Kind(DepositWish, settle=_unclaimed),
     "holds": Kind(Hold),
     "releases": Kind(Release),
     "retention_rules": Kind(RetentionRule),

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue, ValidationError
 
-from cisterna.domain.erasure import ERASED_TITLE, Erasure
+from cisterna.domain.erasure import ERASED_TITLE, PUBLIC_WORDS, Erasure
 from cisterna.domain.errors import InvalidInput, ObjectInvalid
 from cisterna.domain.record import SCHEMA_VERSION, Record
 from cisterna.domain.record_segment import (
@@ -198,12 +198,21 @@ def _acquisition(content: Content, erasure: Erasure) -> Content | None:
     return {**content, **told, "end_reason": None, "progress": None, "release": None}
 
 
+def _deposit(content: Content, erasure: Erasure) -> Content | None:
+    """Keep what stands outside, which is still to be withdrawn there, and no words about it."""
+    if not _names_it(content.get("dataset_id"), erasure):
+        return content
+    reason = None if content.get("reason") is None else PUBLIC_WORDS
+    return {**content, "reason": reason, "problem": None}
+
+
 RULES: Mapping[str, Rule] = {
     **dict.fromkeys(("instruments", "projects", "bindings", "adoptions", "lanes", "retention_rules"), _kept),
     **dict.fromkeys(("accounts", "api_tokens", "setup_links", "holds", "erasures"), _kept),
     **dict.fromkeys(("versions", "metric_samples", "copies", "protections"), _gone_by("dataset_id")),
     **dict.fromkeys(("findings", "receipts", "decisions", "publications", "releases"), _gone_by("version_id")),
     **dict.fromkeys(("data_deliveries", "delivery_keys", "delivery_uses"), _gone_by("version_id")),
+    "deposits": _deposit,
     "alerts": _gone_by("acquisition_id"),
     "works": _gone_by("subject"),
     "sightings": _gone_by("acquisition_id"),

@@ -56,6 +56,23 @@ def crate_json(record: MetadataRecord, files: Sequence[ListedFile]) -> bytes:
     return written.getvalue()
 
 
+def crate_with_doi(crate: bytes, doi: str) -> bytes:
+    """Name in a crate the DOI that its dataset got after it was archived; all else stays.
+
+    Args:
+        crate: A metadata file as `crate_json` wrote it.
+        doi: Such as `10.1234/abc`.
+    """
+    document = json.loads(crate)
+    address = f"https://doi.org/{doi}"
+    for entity in document["@graph"]:
+        if entity["@id"] == "./":
+            entity["identifier"] = [entity["identifier"], {"@id": address}]
+    named = {"@id": address, "@type": "PropertyValue", "propertyID": "DOI", "value": doi, "url": address}
+    document["@graph"].append(named)
+    return json.dumps(document, ensure_ascii=False, indent=1).encode() + b"\n"
+
+
 def _compact(entity: Entity) -> Entity:
     """Write a single value without a list, as the specification recommends."""
     return {name: one[0] if isinstance(one, list) and len(one) == 1 else one for name, one in entity.items()}

@@ -7,6 +7,7 @@ import re
 from pydantic import JsonValue
 
 from cisterna.domain.credit import Creator, Funding
+from cisterna.domain.identifier import version_ark
 from cisterna.domain.outside_identifier import outside_identifier
 from cisterna.domain.project import Access
 from cisterna.metadata.credited import is_organisation, is_person, own_ror, person_name
@@ -40,7 +41,7 @@ def datacite_document(described: Described) -> Document:
         "titles": [{"title": record.name}],
         "publisher": _publisher(record),
         "publicationYear": f"{described.issued.year:04}",
-        "alternateIdentifiers": [{"alternateIdentifier": record.pid, "alternateIdentifierType": "ARK"}],
+        "alternateIdentifiers": [{"alternateIdentifier": _ark(described), "alternateIdentifierType": "ARK"}],
         "version": record.version,
         "sizes": list[JsonValue](described.sizes),
         "rightsList": _rights(record),
@@ -54,7 +55,7 @@ def datacite_document(described: Described) -> Document:
         contributors=[{**_credited(one), "contributorType": one.role.value} for one in record.contributors],
         formats=list[JsonValue](described.formats),
         fundingReferences=[_funding(one) for one in dict.fromkeys(record.funding)],
-        relatedIdentifiers=_related(record),
+        relatedIdentifiers=_related(described),
     )
 
 
@@ -155,9 +156,18 @@ def _dates(described: Described) -> list[JsonValue]:
     return [{"date": day, "dateType": kind} for kind, day in days.items() if day]
 
 
-def _related(record: MetadataRecord) -> list[JsonValue]:
+def _ark(described: Described) -> str:
+    """Give the ARK of the version beside its DOI; without one, the dataset's is the identifier that there is."""
+    record = described.record
+    return version_ark(record.pid, record.version) if described.doi else record.pid
+
+
+def _related(described: Described) -> list[JsonValue]:
     """Name other datasets, the instrument and what was referred to, each once."""
+    record = described.record
     named: list[tuple[str, str, str, str]] = [(one.kind, one.pid, "ARK", "Dataset") for one in record.relations]
+    if described.doi:
+        named.insert(0, ("IsVersionOf", record.pid, "ARK", "Dataset"))
     if record.instrument and record.instrument.pid:
         device = outside_identifier(record.instrument.pid)
         if device.scheme:

@@ -51,7 +51,7 @@ def invenio_record(described: Described) -> Document:
         "version": record.version,
         "sizes": list[JsonValue](described.sizes),
         "identifiers": _identifiers(described),
-        **_from_datacite(datacite_document(described)),
+        **_from_datacite(datacite_document(described), own=record.pid),
         **_optional(described),
     }
     document: Document = {"access": _access(described), "files": {"enabled": True}, "metadata": metadata}
@@ -75,8 +75,11 @@ def _optional(described: Described) -> Document:
     return {name: value for name, value in values.items() if value}
 
 
-def _from_datacite(document: dict[str, Any]) -> Document:
-    """Take over what DataCite's words say, in the small letters in which Invenio has them."""
+def _from_datacite(document: dict[str, Any], *, own: str) -> Document:
+    """Take over what DataCite's words say, in the small letters in which Invenio has them.
+
+    The dataset's own identifier is among the record's here, so it is not related as well.
+    """
     values: Document = {
         "dates": [{"date": one["date"], "type": {"id": one["dateType"].lower()}} for one in document["dates"]],
         "additional_descriptions": [
@@ -84,7 +87,9 @@ def _from_datacite(document: dict[str, Any]) -> Document:
             for one in document["descriptions"]
             if one["descriptionType"] in _DESCRIPTIONS
         ],
-        "related_identifiers": [_related(one) for one in document.get("relatedIdentifiers", ())],
+        "related_identifiers": [
+            _related(one) for one in document.get("relatedIdentifiers", ()) if one["relatedIdentifier"] != own
+        ],
     }
     return {name: value for name, value in values.items() if value}
 

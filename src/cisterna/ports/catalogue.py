@@ -31,6 +31,7 @@ from cisterna.ports.adoption import Adoptions
 from cisterna.ports.ahead import Aheads, Writings
 from cisterna.ports.alert import Alerts
 from cisterna.ports.delivery import Deliveries
+from cisterna.ports.deposit import Deposits
 from cisterna.ports.hint import Hints
 from cisterna.ports.inbox import Inbox, Outbox
 from cisterna.ports.instrument_health import InstrumentHealthBook
@@ -385,6 +386,7 @@ class Transaction(Protocol):
     datasets: Datasets
     copies: Copies
     deliveries: Deliveries
+    deposits: Deposits
     holds: Holds
     releases: Releases
     retention_rules: RetentionRules

@@ -10,8 +10,9 @@ from pydantic import Field, JsonValue
 
 from cisterna.domain.access import Extent
 from cisterna.domain.base import Moment, Value
+from cisterna.domain.deposit import Doi, OutsideAddress
 from cisterna.domain.digest import Sha512
-from cisterna.domain.identifier import Ark
+from cisterna.domain.identifier import Ark, Slug
 from cisterna.domain.path import RelativePath
 
 
@@ -56,6 +57,22 @@ class PublicFiles(Value):
         return first.encode() <= path.encode() <= last.encode()
 
 
+class Elsewhere(Value):
+    """Where else the version stands.
+
+    Attributes:
+        target: Name of the target outside.
+        title: Of the target, for people.
+        address: Of what stands there.
+        doi: That it has there.
+    """
+
+    target: Slug
+    title: str
+    address: OutsideAddress | None = None
+    doi: Doi | None = None
+
+
 class PublicRecord(Value):
     """Everything the public may see of one version, and nothing else. Pages are made from this alone.
 
@@ -65,6 +82,9 @@ class PublicRecord(Value):
         files: Each that the record names itself: what describes the dataset, and its data files where they are few.
         lists: Where the other data files are named, in their order.
         previews: PNG thumbnails by logical path.
+        doi: That was reserved for it; it stands in the documents too.
+        doi_leads_here: Whether who gives it has said so: from then on the version is cited by it.
+        elsewhere: Places outside where it stands as well.
         tombstone: Why it was withdrawn; then `files`, `lists`, `previews` are empty.
     """
 
@@ -79,6 +99,9 @@ class PublicRecord(Value):
     lists: tuple[PublicFiles, ...] = ()
     previews: dict[str, bytes] = Field(default_factory=dict)
     related: dict[str, str] = Field(default_factory=dict)
+    doi: Doi | None = None
+    doi_leads_here: bool = False
+    elsewhere: tuple[Elsewhere, ...] = ()
     published_at: Moment
     withdrawn_at: Moment | None = None
     tombstone: str | None = None

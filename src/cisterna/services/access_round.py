@@ -18,6 +18,7 @@ from cisterna.ports.clock import Clock
 from cisterna.ports.object_store import ObjectStore
 from cisterna.ports.publisher import PublicRecord, Publisher
 from cisterna.ports.quality import TableFile
+from cisterna.services.deposit_wish import withdraw_deposits
 from cisterna.services.disclosure import access_now, public_relations
 from cisterna.services.part_table import held_parts
 from cisterna.services.public_entry import entry_of
@@ -109,6 +110,9 @@ def show_what_may_be_shown(version_id: str, *, site: AccessSite) -> Publication 
                 return None  # it changed meanwhile: the next round sees how
             _say(tx, now, now.access.extent, site)
             tx.public_index.withdraw(now.dataset.pid, now.version.label, clock=site.clock)
+            if not now.publication.extent.is_within(now.access.extent):  # so does what was carried outside
+                dataset_id = now.dataset.dataset_id
+                withdraw_deposits(tx, dataset_id, version_id=version_id, reason=RESTRICTED_AGAIN, clock=site.clock)
     try:
         record, lacking = _written(found, site)
     except PublicationRefused:
@@ -197,7 +201,8 @@ def _written(found: _State, site: AccessSite) -> Written:
     with site.catalogue.begin() as tx:
         related, parts = related_public(tx, dataset), held_parts(tx, version)
         named = public_relations(tx, version)
-    return public_record(
+    shown = site.publisher.find(dataset.pid, version=version.label)
+    record, lacking = public_record(
         version,
         dataset,
         parts,
@@ -206,9 +211,15 @@ def _written(found: _State, site: AccessSite) -> Written:
         related=related,
         named=named,
         access=found.access,
+        doi=shown.doi if shown else None,
         published_at=found.publication.published_at,
         address=f"{site.base_url.rstrip('/')}/{dataset.pid}",
     )
+    if shown is None:
+        return Written(record, lacking)
+    is_narrower = record.extent is not Extent.FILES
+    kept = {"doi_leads_here": shown.doi_leads_here, "elsewhere": () if is_narrower else shown.elsewhere}
+    return Written(record.model_copy(update=kept), lacking)
 
 
 def _request_ended(site: AccessSite) -> list[str]:

@@ -12,6 +12,7 @@ from cisterna.domain.acquisition import Acquisition
 from cisterna.domain.alert import AlertKind
 from cisterna.domain.alert_message import AlertMessage, MessageKind
 from cisterna.domain.dataset import Stage, Version
+from cisterna.domain.deposit import DepositState
 from cisterna.domain.errors import InvalidInput, NotFound
 from cisterna.domain.event import Event
 from cisterna.domain.finding import Verdict
@@ -159,6 +160,23 @@ def _of_release(tx: Transaction, event: Event, base: str) -> AlertMessage | None
     )
 
 
+def _of_deposit(tx: Transaction, event: Event, base: str) -> AlertMessage | None:
+    wish = tx.deposits.find(str(event.data.get("key")))
+    if wish is None or wish.state is not DepositState.FAILED:
+        return None
+    dataset = tx.datasets.get(wish.dataset_id)
+    is_open = _is_open(tx, event, dataset.project, dataset_id=dataset.dataset_id)
+    told = [dataset.title, wish.problem or ""] if is_open else []
+    return AlertMessage(
+        kind=MessageKind.DEPOSIT_FAILED,
+        subject=f"A version was given up at {wish.target}",
+        lines=_lines([*told, f"Version     {wish.version_id}"], is_open=is_open),
+        address=f"{base}/datasets/{wish.dataset_id}?version={wish.version}#h-deposits",
+        instrument=dataset.instrument,
+        project=dataset.project,
+    )
+
+
 _WRITERS: Mapping[str, Callable[[Transaction, Event, str], AlertMessage | None]] = {
     "version.stage": _of_review,
     "alert.raised": _of_alert,
@@ -167,6 +185,7 @@ _WRITERS: Mapping[str, Callable[[Transaction, Event, str], AlertMessage | None]]
     "copy.fixity": _of_fixity,
     "release.refused": _of_release,
     "release.stopped": _of_release,
+    "deposit.failed": _of_deposit,
 }
 
 

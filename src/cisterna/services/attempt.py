@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Sequence
 from datetime import timedelta
 
-from cisterna.domain.errors import CisternaError, Conflict, LeaseLost, NoRoom, PreconditionFailed
+from cisterna.domain.errors import CisternaError, Conflict, IdentifierPending, LeaseLost, NoRoom, PreconditionFailed
 from cisterna.domain.work import Claim, WorkKind, WorkState
 from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.ports.clock import Clock
@@ -17,7 +17,7 @@ from cisterna.services.transition import announce
 
 FIRST_DELAY = timedelta(seconds=2)
 LONGEST_DELAY = timedelta(minutes=5)
-"""Also how long work that has no room waits before it looks again."""
+"""Also how long work that has no room, or waits for a DOI, waits before it looks again."""
 
 _ERROR_LIMIT = 2000
 _SECRETS = (
@@ -122,8 +122,8 @@ def fail_attempt(
     """Tell that an attempt failed, and plan the next one or give the work up.
 
     What may pass by itself is tried again after a delay that doubles each time, with jitter. All else, and the last
-    allowed attempt, is given up; an acquisition is then held, with the reason in words. What found no room has begun
-    nothing: it waits for as long as that lasts, and no attempt is counted.
+    allowed attempt, is given up; an acquisition is then held, with the reason in words. What found no room, or waits
+    for a DOI, has begun nothing: it waits for as long as that lasts, and no attempt is counted.
 
     Args:
         claim: What failed.
@@ -143,7 +143,7 @@ def fail_attempt(
     words = error_words(error)
     code = error.code if isinstance(error, CisternaError) else type(error).__name__
     try:
-        counts = not isinstance(error, NoRoom)
+        counts = not isinstance(error, NoRoom | IdentifierPending)
         if not at_once and counts and (not is_retryable(error) or claim.work.attempts >= attempts_max):
             _give_up(claim, words, code=code, catalogue=catalogue, clock=clock, place=place)
             return WorkState.FAILED

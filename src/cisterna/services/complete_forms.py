@@ -74,6 +74,7 @@ def _complete(
         access, named = access_now(tx, version, dataset, clock=clock), public_relations(tx, version)
     if access.extent is not publication.extent or access.extent is Extent.NOTHING:
         return None  # what access allows is brought about first, and with it every form that belongs to it
+    shown = publisher.find(dataset.pid, version=version.label)
     made, lacking = public_record(
         version,
         dataset,
@@ -83,6 +84,7 @@ def _complete(
         related=related,
         named=named,
         access=access,
+        doi=shown.doi if shown else None,
         published_at=publication.published_at,
         address=f"{base_url.rstrip('/')}/{dataset.pid}",
     )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from cisterna.domain.account import Account
 from cisterna.domain.dataset import Version
+from cisterna.domain.deposit import DepositWish
 from cisterna.domain.erasure import Erasure
 from cisterna.domain.errors import NotFound
 from cisterna.domain.event import Event
@@ -19,6 +20,7 @@ from cisterna.domain.stored_copy import ARCHIVE, StoredCopy
 from cisterna.domain.work import SPARE, Work
 from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.ports.clock import Clock
+from cisterna.services.deposit_wish import deposits_of
 from cisterna.services.overview import Overview, find_overview
 from cisterna.services.retention import judge_dataset
 
@@ -34,6 +36,7 @@ class Detail(Overview):
         findings: Gravest first.
         versions: Newest first.
         decisions, receipts, publications: Oldest first.
+        deposits: Places outside to which the version shown goes or went, oldest first.
         history: Every event about it, newest first, but the rounds of reading ahead, of which there are very many.
         related: Rows of what it was derived from and of what was derived from it, as far as the person may see them.
         work: What is to be done or was done about it, newest first, but those rounds.
@@ -50,6 +53,7 @@ class Detail(Overview):
     decisions: tuple[Decision, ...] = ()
     receipts: tuple[CopyReceipt, ...] = ()
     publications: tuple[Publication, ...] = ()
+    deposits: tuple[DepositWish, ...] = ()
     history: tuple[Event, ...] = ()
     related: tuple[Overview, ...] = ()
     work: tuple[Work, ...] = ()
@@ -127,8 +131,10 @@ def _without_copy(tx: Transaction, detail: Detail) -> tuple[str, ...]:
 
 
 def _of_version(tx: Transaction, version_id: str) -> dict[str, object]:
+    version = tx.datasets.get_version(version_id)
     return {
-        "shown": tx.datasets.get_version(version_id),
+        "shown": version,
+        "deposits": deposits_of(tx, version),
         "findings": gravest_first(tx.datasets.findings(version_id)),
         "decisions": tuple(tx.datasets.decisions(version_id)),
         "receipts": tuple(tx.datasets.receipts(version_id)),

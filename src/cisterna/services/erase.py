@@ -29,6 +29,7 @@ from cisterna.ports.catalogue import Transaction
 from cisterna.ports.erasure import Removed
 from cisterna.ports.object_store import ObjectStore
 from cisterna.services.acquisition_record import kept_out
+from cisterna.services.deposit_wish import withdraw_deposits
 from cisterna.services.erase_decision import decide_erasure, erasure_refused
 from cisterna.services.erase_plan import ErasureSite, beyond, holds_on
 from cisterna.services.erase_record import tell_erasure, write_tombstone
@@ -127,6 +128,8 @@ def _begin(erasure: Erasure, *, lease: Attempt | None, site: ErasureSite) -> Era
         names = [*begun.dataset_ids, *([begun.acquisition_id] if begun.acquisition_id else [])]
         tx.erasures.halt_work(names, datasets=begun.dataset_ids, outcome="erased")
         tx.erasures.purge(begun)
+        for name in begun.dataset_ids:
+            withdraw_deposits(tx, name, version_id=None, reason=PUBLIC_WORDS, clock=site.clock)
         for one in datasets:
             tx.datasets.save(_without_content(one))
         if begun.acquisition_id is not None:

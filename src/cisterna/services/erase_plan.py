@@ -10,6 +10,7 @@ from cisterna.domain.account import Account, Role
 from cisterna.domain.acquisition import SourceState
 from cisterna.domain.base import Value
 from cisterna.domain.dataset import Dataset
+from cisterna.domain.deposit import DepositState
 from cisterna.domain.erasure import (
     ErasedObject,
     Erasure,
@@ -298,6 +299,11 @@ def beyond(tx: Transaction, target: Dataset, site: SurveySite) -> list[Remainder
         for place in site.lineage
     ]
     told += [
+        (f"what stands at the target {one.target}", one.doi or one.key, _OUTSIDE)
+        for one in tx.deposits.of(target.dataset_id)
+        if one.state is not DepositState.WITHDRAWN
+    ]
+    told += [
         ("holds and their reasons", "the catalogue", "who held what is never removed")
         for hold in tx.holds.list()
         if hold.target in {target.dataset_id, target.acquisition_id}
@@ -324,6 +330,7 @@ def recipients(tx: Transaction, objects: Sequence[ErasedObject]) -> Iterator[Rem
         yield Remainder(what=f"delivery of {delivery.version_id}", where=where, reason=reason, is_open=False)
 
 
+_OUTSIDE = "it is to be withdrawn there, and its page says when it is; ask whoever runs it to remove what still shows"
 _ROTATE = "they hold ids and messages and go with their own rotation"
 
 

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from cisterna.domain.base import Value
+from cisterna.domain.deposit import DepositState
 from cisterna.domain.erasure import ErasureState
 from cisterna.domain.errors import (
     CisternaError,
@@ -299,6 +300,26 @@ def look_at_erasures(catalogue: Catalogue) -> Diagnosis:
         message=f"{len(waiting)} have not come to their end; {first.target}: {first.words}"
         + (f"; {left.what} in {left.where}: {left.reason}" if left else ""),
         fix=f"run `cisterna erase {first.target} --execute` again",
+    )
+
+
+def look_at_deposits(catalogue: Catalogue, targets: Sequence[str]) -> Diagnosis:
+    """Find what places outside have refused, what is not withdrawn there yet, and what no target is left for."""
+    with catalogue.begin() as tx:
+        failed, lost = tx.deposits.list(state=DepositState.FAILED), tx.deposits.lost(targets)
+        hanging = [one for one in tx.deposits.list(state=DepositState.WITHDRAWING) if one.problem]
+    told = [
+        *(f"{one.version_id} was given up at {one.target}: {one.problem}" for one in failed),
+        *(f"{one.version_id} is still to be withdrawn at {one.target}: {one.problem}" for one in hanging),
+        *(f"{one.version_id} is to go to {one.target}, which the settings do not name" for one in lost),
+    ]
+    if not told:
+        return Diagnosis(part="targets", condition=Condition.OK, message="nothing was given up")
+    return Diagnosis(
+        part="targets",
+        condition=Condition.WARNING,
+        message=f"{len(told)} need a person, such as: {told[0]}",
+        fix="`cisterna target test NAME` looks at the target; then `cisterna publish ID --target NAME` asks again",
     )
 
 

@@ -13,6 +13,7 @@ from cisterna.domain.dataset import Dataset, Version
 from cisterna.domain.errors import PublicationRefused
 from cisterna.domain.publication import Publication
 from cisterna.domain.text import cut_line, shorten
+from cisterna.metadata.crate import crate_with_doi
 from cisterna.metadata.described import Described
 from cisterna.metadata.forms import FORMS, Form
 from cisterna.metadata.listing import ListedFile
@@ -54,6 +55,7 @@ def public_record(
     access: AccessNow,
     published_at: datetime,
     address: str,
+    doi: str | None = None,
 ) -> Written:
     """Read what a version is from its archived object, and of its parts what files they hold.
 
@@ -72,6 +74,7 @@ def public_record(
         access: What may be public of it today.
         published_at: When it became public for the first time.
         address: Of its landing page.
+        doi: That was reserved for it.
 
     Raises:
         ChecksumMismatch, ObjectInvalid: A file of the object, or the manifest of a part, is not what was archived.
@@ -97,7 +100,9 @@ def public_record(
                 ListedFile(path=f"{DATA}{one.path}", size_bytes=one.size_bytes, sha512=one.sha512, sha256=one.sha256)
                 for one in wanted
             ]
-    described = Described(says, files=listed, base_url=address, published_at=published_at, embargo_ended=access.ended)
+    described = Described(
+        says, files=listed, base_url=address, published_at=published_at, embargo_ended=access.ended, doi=doi
+    )
 
     documents, lacking = {}, {}
     for form in FORMS:
@@ -105,9 +110,8 @@ def public_record(
             continue
         if form.archived_as is not None:
             if form.archived_as in version.staged:
-                documents[form.media_type] = read_verified(
-                    version, form.archived_as, dataset=dataset, store=store
-                ).decode()
+                archived = read_verified(version, form.archived_as, dataset=dataset, store=store)
+                documents[form.media_type] = (crate_with_doi(archived, doi) if doi else archived).decode()
             continue
         try:
             documents[form.media_type] = form.write(described).decode()
@@ -127,6 +131,7 @@ def public_record(
         lists=lists,
         previews=read_previews(version, dataset, store=store, tables=tables) if shows_files else {},
         related=related,
+        doi=doi,
         published_at=published_at,
     )
     return Written(record, lacking)

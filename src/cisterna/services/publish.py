@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from cisterna.domain.access import Extent
 from cisterna.domain.dataset import Dataset, Stage, Version
 from cisterna.domain.errors import Forbidden, InvalidInput, PublicationRefused
@@ -15,7 +17,10 @@ from cisterna.ports.clock import Clock
 from cisterna.ports.object_store import ObjectStore
 from cisterna.ports.publisher import PublicRecord, Publisher
 from cisterna.ports.quality import TableFile
+from cisterna.ports.target import Target
 from cisterna.services.consent import BY_REQUEST, consenting, counts, record_consent
+from cisterna.services.deposit import ReserveSite, reserve_identifiers
+from cisterna.services.deposit_wish import reserved_doi, unreserved, want_deposits, withdraw_deposits
 from cisterna.services.disclosure import (
     access_now,
     misnamed_relations,
@@ -81,7 +86,8 @@ def bars_to_publication(version_id: str, *, person: str, catalogue: Catalogue, c
     with catalogue.begin() as tx:
         version = tx.datasets.get_version(version_id)
         dataset = tx.datasets.get(version.dataset_id)
-        return _bars(tx, version, dataset, consent=_word_of(tx, version, dataset, person), clock=clock)
+        waits = [f"{one.target}: {one.problem or 'it was not asked yet'}" for one in unreserved(tx, version)]
+        return _bars(tx, version, dataset, consent=_word_of(tx, version, dataset, person), waits=waits, clock=clock)
 
 
 def ended_embargo(tx: Transaction, version: Version, dataset: Dataset, *, clock: Clock) -> str | None:
@@ -103,8 +109,11 @@ def publish_version(
     tables: TableFile,
     clock: Clock,
     base_url: str,
+    targets: Mapping[str, Target] | None = None,
 ) -> Publication:
-    """Make an accepted version public at one target, as far as access allows, by a consent that is on record.
+    """Make an accepted version public, as far as access allows, by a consent that is on record.
+
+    First every target that its project names and that gives DOIs has to reserve one.
 
     A second run writes the same record again and finds the version published. The stage is taken first and held while
     the target is written, so that nobody can reopen the review in between; a kill before the commit leaves a record
@@ -115,12 +124,15 @@ def publish_version(
         lease: Of the attempt that does this, when a worker does.
         catalogue: Where it is recorded.
         store: The archive that the record is read from.
-        publisher: The target.
+        publisher: The portal.
         tables: Reads the object's tables.
         clock: Dates it.
         base_url: Address of the site, for the landing page's own.
+        targets: Places outside that there are, by name; None where nobody asks any for a DOI.
 
     Raises:
+        IdentifierPending: Its DOI could not be reserved now; nothing is public, and the same call goes on.
+        TargetRefused: Its DOI was refused; nothing is public.
         PublicationRefused: A condition is not met; the message names each.
     """
     with catalogue.begin() as tx:
@@ -130,12 +142,19 @@ def publish_version(
         if version.stage is Stage.PUBLISHED and standing_now is not None:
             return standing_now
         try:
-            _require_publishable(tx, version, dataset, clock=clock)
+            word = _require_publishable(tx, version, dataset, clock=clock)
         except PublicationRefused:
             _take_back_unrecorded(version, dataset, publisher=publisher, clock=clock)
             raise
         related, parts = related_public(tx, dataset), held_parts(tx, version)
         access, named = access_now(tx, version, dataset, clock=clock), public_relations(tx, version)
+        targeted = project.policy.targets if (project := project_of(tx, dataset)) else ()
+    if targets is not None:
+        reserve_identifiers(
+            version, dataset, targeted, word, lease=lease, targets=targets, site=ReserveSite(catalogue, clock, base_url)
+        )
+    with catalogue.begin() as tx:
+        doi = reserved_doi(tx, version, targeted)
     found = publisher.find(dataset.pid, version=version.label)
     record, lacking = public_record(
         version,
@@ -148,6 +167,7 @@ def publish_version(
         access=access,
         published_at=found.published_at if found else clock.now(),
         address=f"{base_url.rstrip('/')}/{dataset.pid}",
+        doi=doi,
     )
     with catalogue.begin() as tx:
         if lease is not None:
@@ -157,21 +177,34 @@ def publish_version(
         allowed = _require_publishable(tx, version, dataset, clock=clock)
         _require_no_narrower(tx, version, dataset, access.extent, clock=clock)
         saved = advance(tx, version, Stage.PUBLISHED, clock=clock, pid=dataset.pid)
-        publication = Publication(
-            publication_id=f"{version_id}@{publisher.name}",
-            version_id=version_id,
-            target=publisher.name,
-            pid=dataset.pid,
-            url=publisher.publish(record),
-            consent=allowed,
-            published_at=record.published_at,
-            lacking=lacking,
-            extent=record.extent,
-        )
+        publication = _made_public(version, dataset, record, publisher, allowed, lacking=lacking)
         tx.datasets.put_publication(publication)
+        want_deposits(tx, saved, dataset, targeted, person=allowed, clock=clock)
         tell_publication(tx, "publication.made", publication, saved, dataset, clock=clock)
         tx.public_index.put([entry_of(record, base_url=base_url)], clock=clock)  # last: others who write wait from here
     return publication
+
+
+def _made_public(
+    version: Version,
+    dataset: Dataset,
+    record: PublicRecord,
+    publisher: Publisher,
+    allowed: str,
+    *,
+    lacking: dict[str, str],
+) -> Publication:
+    return Publication(
+        publication_id=f"{version.version_id}@{publisher.name}",
+        version_id=version.version_id,
+        target=publisher.name,
+        pid=dataset.pid,
+        url=publisher.publish(record),
+        consent=allowed,
+        published_at=record.published_at,
+        lacking=lacking,
+        extent=record.extent,
+    )
 
 
 def withdraw_version(
@@ -252,9 +285,11 @@ def take_back(
 ) -> tuple[Version, Publication]:
     """Withdraw a publication that stands, in the transaction of whatever makes it necessary; see `withdraw_version`."""
     now = clock.now()
+    tx.datasets.lock(dataset.dataset_id)  # who tells on its public record where else it stands waits, or is seen
     saved = advance(tx, version, Stage.WITHDRAWN, clock=clock, decided_by=person, decision=words)
     withdrawn = publication.model_copy(update={"withdrawn_at": now, "withdrawn_reason": words})
     tx.datasets.put_publication(withdrawn)
+    withdraw_deposits(tx, dataset.dataset_id, version_id=version.version_id, reason=words, clock=clock)
     tell_publication(tx, "publication.withdrawn", withdrawn, saved, dataset, clock=clock)
     if publisher is not None:
         found = publisher.find(dataset.pid, version=version.label)
@@ -274,7 +309,15 @@ def _word_of(tx: Transaction, version: Version, dataset: Dataset, person: str) -
     return consenting(tx, version, dataset)
 
 
-def _bars(tx: Transaction, version: Version, dataset: Dataset, *, consent: str | None, clock: Clock) -> tuple[Bar, ...]:
+def _bars(
+    tx: Transaction,
+    version: Version,
+    dataset: Dataset,
+    *,
+    consent: str | None,
+    waits: Sequence[str] = (),
+    clock: Clock,
+) -> tuple[Bar, ...]:
     return publication_bars(
         version,
         project_of(tx, dataset),
@@ -294,6 +337,7 @@ def _bars(tx: Transaction, version: Version, dataset: Dataset, *, consent: str |
         shadows=shadows_over(tx, dataset),
         kept_back=kept_back_sources(tx, dataset),
         is_given_up=is_given_up(tx, version),
+        unreserved=waits,
         consent=consent,
     )
 

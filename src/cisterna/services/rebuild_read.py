@@ -52,6 +52,7 @@ LOGGED = {
     "receipts": "receipts",
     "decisions": "decisions",
     "publications": "publications",
+    "deposits": "deposits",
 }
 """What a file of an object's `logs/` may hold whole, and the kind of row that it is. Lists hold several."""
 

@@ -24,6 +24,7 @@ from cisterna.web import (
     delivered_page,
     delivery_api,
     delivery_page,
+    deposit_page,
     door,
     feeds,
     hint_api,
@@ -88,6 +89,7 @@ def create_app(parts: WebParts) -> FastAPI:
         dashboard,
         list_page,
         dataset_page,
+        deposit_page,
         dataset_file,
         samples_page,
         quality_page,  # after the files, whose paths may end in the same word

@@ -45,7 +45,17 @@ from cisterna.web.wording import TEXT, say
 router = APIRouter(include_in_schema=False)
 
 _FLASHES = frozenset(
-    {"decided", "publishing", "agreed", "revoked", "withdrawn", "reprocessing", "cancelled", "acknowledged"}
+    {
+        "decided",
+        "publishing",
+        "agreed",
+        "revoked",
+        "withdrawn",
+        "reprocessing",
+        "cancelled",
+        "acknowledged",
+        "depositing",
+    }
 )
 _FILES_SHOWN = 500
 _THUMBS_SHOWN = 96
@@ -305,10 +315,11 @@ def _what_may(parts: WebParts, found: Detail, account: Account) -> dict[str, obj
         "stewards": stewards,
         "publication": standing(found.publications),
         "can_publish": can_publish,
-        "bars": bars,
+        "bars": tuple(one for one in bars if not one.passes),
         "agreed": consent.person if consent else None,
-        "waits_until": embargo_alone(bars) if may_agree else None,
+        "waits_until": embargo_alone([one for one in bars if not one.passes]) if may_agree else None,
         "cautions": publication_cautions(found.shown) if found.shown else (),
+        "targets": tuple(one for one in parts.targets if one not in {wish.target for wish in found.deposits}),
         "can_withdraw": may_withdraw(account, project),
         "can_deliver": found.object_url is not None and may_deliver(account, project),
         "can_reprocess": found.object_url is not None and may_reprocess(account, project),
@@ -328,7 +339,7 @@ def history(events: Iterable[Event]) -> list[Happening]:
 def _what(name: str, data: Mapping[str, JsonValue]) -> str:
     words = {
         key: _named(key, data.get(key))
-        for key in ("version", "stage", "state", "person", "to", "act", "store", "fixity")
+        for key in ("version", "stage", "state", "person", "to", "act", "store", "fixity", "target")
     }
     return say(f"event.{name}", name, **words)
 

@@ -168,7 +168,7 @@ def send_file(request: Request, parts: Parts, secret: Secret, path: str) -> Resp
     file = parts.find_file(shelf.content, path)
     if file is None:
         raise NotFound(say("problem.404.detail"))
-    answer = answer_file(request, file, store=parts.store, is_public=False, more=_UNTOLD)
+    answer = answer_file(request, file, store=parts.store, more=_UNTOLD)
     answer.headers["cache-control"] = _UNTOLD["cache-control"]
     return CountedResponse(answer, partial(shelf.note, file.path))
 

@@ -19,7 +19,7 @@ from cisterna.web.byte_range import answer_file
 from cisterna.web.conditional import Validators, answer_body, answer_stream
 from cisterna.web.landing_page import page_context, page_of, tombstone_context
 from cisterna.web.parts import WebParts
-from cisterna.web.public_forms import PAGE, choose_form, choose_linkset, offered_forms, signposts
+from cisterna.web.public_forms import PAGE, choose_form, choose_linkset, doi_address, offered_forms, signposts
 from cisterna.web.public_route import ShelfRoute
 from cisterna.web.security import FILE_POLICY
 from cisterna.web.signed import Parts
@@ -247,7 +247,11 @@ def _send(request: Request, parts: WebParts, pid: str, label: str | None, path: 
 def _tombstone(request: Request, parts: WebParts, record: PublicRecord, label: str | None) -> Response:
     """Say that it was there, and why it is gone; of what it held nothing is told or led to."""
     address = _address(parts, record.pid, label)
-    headers = {**_SHORTLY, "link": link_header([Link("cite-as", address)]), "x-robots-tag": "noindex"}
+    headers = {
+        **_SHORTLY,
+        "link": link_header([Link("cite-as", doi_address(record) or address)]),
+        "x-robots-tag": "noindex",
+    }
     context = tombstone_context(parts, record, address)
     return render(request, "tombstone.html", context, status=410, headers=headers)
 

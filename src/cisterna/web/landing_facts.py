@@ -11,8 +11,10 @@ from cisterna.domain.credit import Contributor, Creator, Funding, Reference, Sub
 from cisterna.domain.outside_identifier import outside_identifier
 from cisterna.domain.project import Access
 from cisterna.metadata.record import SAMPLE_KINDS, Dates, InstrumentFacts, MetadataRecord, ModelFacts
+from cisterna.ports.publisher import PublicRecord
 from cisterna.web.metadata_rows import imaging_facts
 from cisterna.web.presenting import moment
+from cisterna.web.public_forms import doi_address
 from cisterna.web.wording import say
 
 
@@ -40,6 +42,15 @@ def person(one: Creator) -> Said:
 def publisher(record: MetadataRecord) -> Said | None:
     """Name who publishes it."""
     return Said(record.publisher, record.publisher_ror) if record.publisher else None
+
+
+def doi(record: PublicRecord) -> Said | None:
+    """Name its DOI, and say so where that does not lead here yet."""
+    if record.doi is None:
+        return None
+    address = doi_address(record)
+    waits = address is None and record.tombstone is None
+    return Said(record.doi, address, say("landing.doi.waits") if waits else None)
 
 
 def access_words(record: MetadataRecord) -> str:

@@ -8,14 +8,14 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from cisterna.domain.errors import InvalidInput, NotFound
-from cisterna.domain.identifier import TEST_NAAN
+from cisterna.domain.identifier import TEST_NAAN, version_ark
 from cisterna.metadata.licence import licence_url
 from cisterna.metadata.record import MetadataRecord, read_record
 from cisterna.ports.publisher import PublicRecord, PublicVersion
 from cisterna.web import landing_facts as facts
 from cisterna.web.metadata_rows import shown
 from cisterna.web.parts import WebParts
-from cisterna.web.public_forms import creators_of, offered_forms, signposts
+from cisterna.web.public_forms import creators_of, doi_address, offered_forms, signposts
 from cisterna.web.wording import say
 
 _FILES_SHOWN = 1000
@@ -113,15 +113,19 @@ def _common(
     parts: WebParts, record: PublicRecord, address: str, versions: Sequence[PublicVersion]
 ) -> dict[str, object]:
     standing = [one for one in versions if not one.is_gone]
+    own = version_ark(record.pid, record.version)
     return {
         "r": record,
         "signed": None,
         "address": address,
+        "cite_as": doi_address(record) or address,
+        "version_pid": own,
+        "doi": facts.doi(record),
         "is_test": record.pid.startswith(f"ark:/{TEST_NAAN}/"),
         "is_newest": not standing or standing[0].version == record.version,
         "versions": versions,
         "people": [facts.person(one) for one in creators_of(record)],
-        "citation": citation(record, f"{parts.base_url.rstrip('/')}/{record.pid}/{record.version}"),
+        "citation": citation(record, doi_address(record) or f"{parts.base_url.rstrip('/')}/{own}"),
     }
 
 

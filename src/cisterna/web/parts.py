@@ -60,6 +60,7 @@ class WebParts:
         archived: Tells which bytes are safe in the archive.
         survey: What erasures are decided on; nothing of it deletes.
         end_of_life: Tells whose time is over, by the retention rules.
+        targets: Names of the places outside to which public versions go.
         release_copies: Stores that must hold a file before it counts as safe.
         delivery_rules: How long an address of a delivery is good, and whether it can be mailed.
         models: Names the admitted models, for the form that asks for one.
@@ -97,6 +98,7 @@ class WebParts:
     contact: str = "cisterna@localhost.invalid"
     release_copies: int = 2
     delivery_rules: DeliveryRules = field(default_factory=DeliveryRules)
+    targets: Sequence[str] = ()
     prefect_url: str | None = None
     models: Callable[[], Sequence[str]] = field(default=_no_models)
     baselines: Baselines = field(default=_no_baselines)

@@ -59,6 +59,9 @@ STATUS: Mapping[str, int] = {
     "could-not-check": 503,
     "overloaded": 503,
     "sink-unavailable": 503,
+    "identifier-pending": 503,
+    "target-unavailable": 503,
+    "target-refused": 409,
     "not-ready": 503,
 }
 """HTTP status by the code of an error; a test holds this table against every error there is."""

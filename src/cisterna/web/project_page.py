@@ -71,6 +71,7 @@ class ProjectForm(BaseModel):
     archive_incomplete: str = ""
     release: str = "never"
     release_copy: str = ""
+    targets: str = ""
     record: int = 0
     csrf: str = ""
 
@@ -231,6 +232,7 @@ def _filled(project: Project) -> ProjectForm:
         archive_incomplete="yes" if policy.archive_incomplete else "",
         release=policy.release.value,
         release_copy=policy.release_copy or "",
+        targets=", ".join(policy.targets),
         record=project.record,
     )
 
@@ -254,6 +256,7 @@ def _read(form: ProjectForm, *, slug: str, created_at: datetime, present: Metada
                     "convert": form.convert or None,
                     "release": form.release,
                     "release_copy": form.release_copy.strip() or None,
+                    "targets": tuple(filter(None, (name.strip() for name in form.targets.split(",")))),
                 }
             ),
             created_at=created_at,

@@ -8,6 +8,7 @@ from urllib.parse import quote
 from pydantic import JsonValue, ValidationError
 
 from cisterna.domain.credit import Creator, checked_creators
+from cisterna.domain.outside_identifier import outside_identifier
 from cisterna.metadata.forms import FORMS, Form, form_for
 from cisterna.ports.publisher import PublicRecord
 from cisterna.web.negotiation import choose_media_type, read_media_type
@@ -65,7 +66,13 @@ def signposts(record: PublicRecord, address: str) -> Signposts:
         descriptions=[_description(form, address, has_parts=has_parts) for form in offered_forms(record)],
         licence=quote(licence, safe="+") if isinstance(licence, str) else None,
         orcids=[one.orcid for one in creators_of(record) if one.orcid],
+        cited_at=doi_address(record),
     )
+
+
+def doi_address(record: PublicRecord) -> str | None:
+    """Give the address of a version's DOI, from when that leads here; a withdrawn one keeps it, for its tombstone."""
+    return outside_identifier(record.doi).url if record.doi and record.doi_leads_here else None
 
 
 def creators_of(record: PublicRecord) -> list[Creator]:

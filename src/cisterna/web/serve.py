@@ -55,6 +55,7 @@ def _web_parts(parts: Parts) -> WebParts:
         contact=parts.settings.web.contact or _with_domain(parts.settings.mail.sender),
         release_copies=parts.settings.release.copies,
         delivery_rules=delivery_rules(parts.settings),
+        targets=parts.settings.targets.names,
     )
 
 

@@ -68,16 +68,18 @@ class Signposts(NamedTuple):
         address: Of its landing page.
         licence: SPDX identifier.
         orcids: Of those who made it.
+        cited_at: Address of its DOI; None where it is cited by that of the page.
     """
 
     address: str
     descriptions: Sequence[Description]
     licence: str | None
     orcids: Sequence[str]
+    cited_at: str | None = None
 
     def of_page(self) -> Iterator[Link]:
         """Give the links of the landing page, but those to files."""
-        yield Link("cite-as", self.address)
+        yield Link("cite-as", self.cited_at or self.address)
         yield Link("type", f"{_SCHEMA}Dataset")
         yield Link("type", f"{_SCHEMA}AboutPage")
         if self.licence:

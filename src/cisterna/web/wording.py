@@ -8,6 +8,7 @@ from cisterna.web.adoption_wording import ADOPTION
 from cisterna.web.alert_wording import ALERT
 from cisterna.web.browse_wording import BROWSE
 from cisterna.web.delivery_wording import DELIVERY
+from cisterna.web.deposit_wording import DEPOSIT
 from cisterna.web.description_wording import DESCRIPTION
 from cisterna.web.instrument_wording import INSTRUMENT
 from cisterna.web.landing_wording import LANDING
@@ -464,6 +465,7 @@ TEXT: dict[str, str] = {
     **ALERT,
     **DELIVERY,
     **BROWSE,
+    **DEPOSIT,
     **DESCRIPTION,
     **ADOPTION,
     **QUARANTINE,

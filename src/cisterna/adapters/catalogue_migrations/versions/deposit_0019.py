@@ -1,4 +1,4 @@
-"""Add deliveries of data to people, the keys that open them, and what was taken of each."""
+"""Keep what is wanted of places outside, and what stands there."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from alembic import op
 
-revision = "0021"
+revision = "0019"
 down_revision = "0018"
 
 

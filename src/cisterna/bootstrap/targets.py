@@ -1,0 +1,87 @@
+"""The places outside to which public versions go, as the settings name them."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from pydantic import SecretStr
+
+from cisterna.ports.clock import Clock
+from cisterna.ports.target import Target
+from cisterna.settings import Settings
+
+if TYPE_CHECKING:
+    from cisterna.adapters.target_place import Place
+    from cisterna.adapters.target_setting import DataCite, Invenio, PlaceSetting
+
+
+def open_targets(settings: Settings, *, stack: contextlib.ExitStack, clock: Clock) -> dict[str, Target]:
+    """Make every target, by its name; nothing is asked of any.
+
+    Args:
+        settings: Name them.
+        stack: Closes what was opened.
+        clock: Dates what they say.
+    """
+    return {one.name: one for one in _targets(settings, stack=stack, clock=clock)}
+
+
+def _targets(settings: Settings, *, stack: contextlib.ExitStack, clock: Clock) -> Iterator[Target]:
+    named = settings.targets
+    for site in named.static:
+        from cisterna.adapters.target_static import StaticSiteTarget
+
+        yield StaticSiteTarget(
+            _place(site, stack),
+            name=site.name,
+            title=site.shown,
+            url=site.url,
+            site=settings.web.site_name,
+            clock=clock,
+        )
+    for repository in named.invenio:
+        yield _invenio(repository, stack=stack, clock=clock)
+    for registrar in named.datacite:
+        yield _datacite(registrar, stack=stack, clock=clock)
+    for package in named.bia:
+        from cisterna.adapters.target_bia import BiaTarget
+
+        yield BiaTarget(_place(package, stack), name=package.name, title=package.shown, clock=clock)
+
+
+def _invenio(one: Invenio, *, stack: contextlib.ExitStack, clock: Clock) -> Target:
+    from cisterna.adapters.target_http import Credential, TargetHttp
+    from cisterna.adapters.target_invenio import InvenioTarget
+
+    http = TargetHttp(one.url, target=one.name, credential=Credential("Bearer", one.token), clock=clock)
+    stack.callback(http.close)
+    return InvenioTarget(http, one, clock=clock)
+
+
+def _datacite(one: DataCite, *, stack: contextlib.ExitStack, clock: Clock) -> Target:
+    from cisterna.adapters.datacite_service import DataCiteService
+    from cisterna.adapters.target_datacite import DataCiteTarget
+
+    service = DataCiteService(one.url, repository=one.repository, password=one.password, clock=clock)
+    stack.callback(service.close)
+    return DataCiteTarget(service, prefix=one.prefix, clock=clock, name=one.name, title=one.shown)
+
+
+def _place(setting: PlaceSetting, stack: contextlib.ExitStack) -> Place:
+    from cisterna.adapters.s3_access import S3Access
+    from cisterna.adapters.s3_obstore import S3Store
+    from cisterna.adapters.target_place import BucketPlace, FolderPlace
+
+    if setting.folder is not None:
+        return FolderPlace(setting.folder, target=setting.name)
+    access = S3Access(
+        endpoint=setting.endpoint or "",
+        region=setting.region,
+        access_key_id=setting.access_key_id or "",
+        secret_access_key=setting.secret_access_key or SecretStr(""),
+    )
+    store = S3Store(access, bucket=setting.bucket or "", name=setting.name)
+    stack.callback(store.close)
+    return BucketPlace(store, prefix=setting.prefix)

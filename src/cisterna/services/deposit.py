@@ -1,0 +1,325 @@
+"""Carries public versions to places outside, one step at a time, and never in a transaction while it speaks to one.
+
+What is to be done is a row of the catalogue. Who takes it claims it for a while; what came of it is written afterwards.
+A kill in between leaves the row as it was: the claim runs out, the step is made again, and the target finds by its key
+what stands there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from cisterna.domain.access import Extent
+from cisterna.domain.dataset import Dataset, Version
+from cisterna.domain.deposit import (
+    Deposit,
+    DepositState,
+    DepositWish,
+    after_failure,
+    after_success,
+    deposit_key,
+)
+from cisterna.domain.errors import (
+    CisternaError,
+    IdentifierPending,
+    LeaseLost,
+    PublicationRefused,
+    TargetRefused,
+)
+from cisterna.domain.work import Attempt
+from cisterna.ports.catalogue import Catalogue, Transaction
+from cisterna.ports.clock import Clock
+from cisterna.ports.object_store import ObjectStore
+from cisterna.ports.publisher import Elsewhere, PublicRecord, Publisher
+from cisterna.ports.quality import TableFile
+from cisterna.ports.target import DepositRequest, ReserveRequest, Target
+from cisterna.services.attempt import error_words, is_retryable
+from cisterna.services.deposit_wish import new_wish, tell_deposit
+from cisterna.services.disclosure import access_now
+from cisterna.services.public_bytes import ArchivedBytes
+from cisterna.services.public_entry import entry_of
+from cisterna.services.public_record import standing
+
+CLAIMED = timedelta(minutes=30)
+"""How long a claim lasts without a sign of life: longer than any request but an upload, which gives signs."""
+_BEAT_SECONDS = 60.0
+_TOLD = {
+    DepositState.DEPOSITED: "deposit.made",
+    DepositState.FAILED: "deposit.failed",
+    DepositState.RESERVED: "deposit.reserved",
+    DepositState.WITHDRAWN: "deposit.withdrawn",
+}
+
+
+@dataclass(frozen=True)
+class DepositSite:
+    """What deposits stand on.
+
+    Attributes:
+        store: The archive.
+        publisher: The portal: what it has made public is what goes out.
+        base_url: Address of the site.
+    """
+
+    catalogue: Catalogue
+    store: ObjectStore
+    tables: TableFile
+    publisher: Publisher
+    clock: Clock
+    base_url: str
+
+
+def carry_next(target: Target, *, site: DepositSite) -> DepositWish | None:
+    """Take what is due longest at a target one step on, and return how it stands now; None when nothing is due.
+
+    Raises:
+        CatalogueUnavailable: Nothing is lost; the step is made again.
+    """
+    now = site.clock.now()
+    with site.catalogue.begin() as tx:
+        wish = tx.deposits.claim(target.name, now=now, until=now + CLAIMED, claim=site.clock.new_id())
+    if wish is None:
+        return None
+    try:
+        return _done(wish, _act(wish, target, site), target, site)
+    except LeaseLost:
+        return wish  # it was withdrawn meanwhile, or another one is at it
+    except CisternaError as error:
+        return _failed(wish, error, site)
+    except Exception as error:  # noqa: BLE001 - a defect of one target must not keep back what waits behind
+        return _failed(wish, error, site)
+
+
+@dataclass(frozen=True)
+class ReserveSite:
+    """What reservations stand on.
+
+    Attributes:
+        base_url: Address of the site.
+    """
+
+    catalogue: Catalogue
+    clock: Clock
+    base_url: str
+
+
+def reserve_identifiers(
+    version: Version,
+    dataset: Dataset,
+    names: Sequence[str],
+    person: str,
+    *,
+    lease: Attempt | None,
+    targets: Mapping[str, Target],
+    site: ReserveSite,
+) -> None:
+    """Have every named target that gives identifiers before publication give its own; a second run finds them.
+
+    Args:
+        version: That is to be made public.
+        dataset: Of the version.
+        names: Of targets, as its project names them.
+        person: On whose word.
+        lease: Of the attempt that does it.
+        targets: Those that there are, by name.
+        site: Keeps and dates what was reserved.
+
+    Raises:
+        IdentifierPending: A target does not answer now; the same call may succeed later.
+        TargetRefused: A target gives none; a person has to act.
+        PublicationRefused: The settings do not name a target that is wanted.
+    """
+    unknown = [name for name in names if name not in targets]
+    if unknown:  # it may be the one that gives the DOI
+        msg = f"{version.version_id} waits: its project names the target '{unknown[0]}' and the settings do not"
+        raise PublicationRefused(msg, version_id=version.version_id, target=unknown[0])
+    for target in (targets[name] for name in names if targets[name].reserves):
+        wish = _to_reserve(version, dataset, target.name, person=person, lease=lease, site=site)
+        if wish.doi is not None:
+            continue
+        request = ReserveRequest(
+            key=wish.key, pid=wish.pid, version=wish.version, address=f"{site.base_url.rstrip('/')}/{wish.pid}"
+        )
+        try:
+            reserved = _reserved(target, request)
+        except CisternaError as error:
+            may_help, words = is_retryable(error), error_words(error)
+            with site.catalogue.begin() as tx:
+                known = tx.deposits.find(wish.key) or wish
+                tx.deposits.put(after_failure(known, words, may_help=may_help, now=site.clock.now()))
+            if not may_help:
+                raise
+            msg = f"{version.version_id} waits for its DOI, which {target.title} has not reserved yet: {words}"
+            raise IdentifierPending(msg, version_id=version.version_id, target=target.name) from error
+        with site.catalogue.begin() as tx:
+            saved = after_success(tx.deposits.find(wish.key) or wish, reserved, now=site.clock.now())
+            tx.deposits.put(saved)
+            tell_deposit(tx, "deposit.reserved", saved, clock=site.clock)
+
+
+def _to_reserve(
+    version: Version, dataset: Dataset, target: str, *, person: str, lease: Attempt | None, site: ReserveSite
+) -> DepositWish:
+    now = site.clock.now()
+    with site.catalogue.begin() as tx:
+        if lease is not None:
+            tx.inbox.require_lease(lease)
+        tx.datasets.lock(dataset.dataset_id)
+        known = tx.deposits.find(deposit_key(version.version_id, target=target))
+        wish = known or new_wish(version, dataset, target, person=person, next_at=None, now=now)
+        if wish.state is DepositState.FAILED and wish.deposit is None:
+            wish = wish.model_copy(update={"state": DepositState.WANTED, "attempts": 0, "next_at": None})
+        tx.deposits.put(wish)
+        return wish
+
+
+def _reserved(target: Target, request: ReserveRequest) -> Deposit:
+    reserved = target.reserve(request)
+    if reserved is None or reserved.doi is None:
+        msg = f"{target.title} was to reserve a DOI for {request.key} and gave none; look at its settings"
+        raise TargetRefused(msg, target=target.name)
+    return reserved
+
+
+def _act(wish: DepositWish, target: Target, site: DepositSite) -> Deposit | None:
+    record = site.publisher.find(wish.pid, version=wish.version)
+    if wish.reason is not None:
+        request = _request(wish, _tombstone(wish, record), site)
+        gone = target.withdraw(request, known=wish.deposit, reason=wish.reason)
+        return gone if gone is None else _require_state(gone, DepositState.WITHDRAWN, target)
+    if record is None or record.tombstone is not None:
+        msg = f"{wish.version_id} is not public here, and only what is goes to {target.title}; publish it first"
+        raise PublicationRefused(msg, version_id=wish.version_id)
+    _require_open(wish, record, site)
+    beat = _Beat(wish, site)
+    files = ArchivedBytes(site.store, site.tables, beat=beat)
+    done = target.deposit(_request(wish, record, site), known=wish.deposit, files=files)
+    return _require_state(done, DepositState.DEPOSITED, target)
+
+
+def _require_open(wish: DepositWish, record: PublicRecord, site: DepositSite) -> None:
+    """Refuse what is public here and may be so no longer: what goes out now would be out for good."""
+    with site.catalogue.begin() as tx:
+        version, dataset = tx.datasets.get_version(wish.version_id), tx.datasets.get(wish.dataset_id)
+        allowed = access_now(tx, version, dataset, clock=site.clock).extent
+    if allowed is Extent.NOTHING or not record.extent.is_within(allowed):
+        msg = f"access to {wish.version_id} is stricter than what is public of it, so it goes nowhere; ask again later"
+        raise PublicationRefused(msg, version_id=wish.version_id)
+
+
+def _require_state(deposit: Deposit, state: DepositState, target: Target) -> Deposit:
+    if deposit.state is not state:
+        msg = f"{target.title} was to say that {deposit.outside_id} is {state}, and says that it is {deposit.state}"
+        raise TargetRefused(msg, target=target.name)
+    return deposit
+
+
+class _Beat:
+    """Holds a claim for as long as bytes go, and finds out when it is void."""
+
+    def __init__(self, wish: DepositWish, site: DepositSite) -> None:
+        self._wish = wish
+        self._site = site
+        self._last = site.clock.monotonic()
+
+    def __call__(self) -> None:
+        clock = self._site.clock
+        if clock.monotonic() - self._last < _BEAT_SECONDS:
+            return
+        self._last = clock.monotonic()
+        with self._site.catalogue.begin() as tx:
+            tx.deposits.renew(self._wish.key, claim=self._wish.claim or "", until=clock.now() + CLAIMED)
+
+
+def _request(wish: DepositWish, record: PublicRecord, site: DepositSite) -> DepositRequest:
+    with site.catalogue.begin() as tx:
+        others = tx.deposits.of(wish.dataset_id)
+    earlier = [
+        one.deposit
+        for one in reversed(others)
+        if one.target == wish.target and one.created_at < wish.created_at and one.deposit is not None
+    ]
+    return DepositRequest(
+        key=wish.key,
+        pid=wish.pid,
+        version=wish.version,
+        address=f"{site.base_url.rstrip('/')}/{wish.pid}",
+        record=record,
+        doi=record.doi,
+        earlier=tuple(earlier),
+    )
+
+
+def _tombstone(wish: DepositWish, record: PublicRecord | None) -> PublicRecord:
+    """Give what the portal shows of what was withdrawn; where that is gone too, its name and the reason."""
+    if record is not None and record.tombstone is not None:
+        return record
+    return PublicRecord(
+        pid=wish.pid,
+        dataset_id=wish.dataset_id,
+        version=wish.version,
+        title=wish.pid,
+        metadata={},
+        doi=record.doi if record else wish.doi,
+        published_at=record.published_at if record else wish.created_at,
+        withdrawn_at=wish.changed_at,
+        tombstone=wish.reason,
+    )
+
+
+def _done(wish: DepositWish, deposit: Deposit | None, target: Target, site: DepositSite) -> DepositWish:
+    with site.catalogue.begin() as tx:
+        tx.datasets.lock(wish.dataset_id)  # before the row, as whoever publishes or withdraws does
+        current = tx.deposits.find(wish.key) or wish
+        if current.claim != wish.claim:
+            if deposit is not None and current.deposit is None:  # withdrawn meanwhile: that shall find what stands
+                current = current.model_copy(update={"deposit": deposit})
+                tx.deposits.put(current)
+            return current
+        saved = after_success(current, deposit, now=site.clock.now())
+        tx.deposits.put(saved)
+        if saved.state in _TOLD:
+            tell_deposit(tx, _TOLD[saved.state], saved, clock=site.clock)
+        if saved.state is DepositState.DEPOSITED:
+            _show_elsewhere(tx, saved, target, site)
+    return saved
+
+
+def _show_elsewhere(tx: Transaction, wish: DepositWish, target: Target, site: DepositSite) -> None:
+    """Let the landing page tell where else it stands; of who gives its DOI, that this leads here now."""
+    record = site.publisher.find(wish.pid, version=wish.version)
+    if record is None or record.tombstone is not None or standing(tx.datasets.publications(wish.version_id)) is None:
+        return
+    deposit = wish.deposit
+    if deposit is None or (deposit.doi or deposit.address) is None:
+        return  # nobody outside could go there
+    said = Elsewhere(target=target.name, title=target.title, address=deposit.address, doi=deposit.doi)
+    others = [one for one in record.elsewhere if one.target != target.name]
+    is_own = deposit.doi is not None and deposit.doi == record.doi
+    told: dict[str, object] = {"doi_leads_here": True} if is_own else {"elsewhere": (*others, said)}
+    shown = record.model_copy(update=told)
+    if shown != record:
+        site.publisher.publish(shown)
+        tx.public_index.put([entry_of(shown, base_url=site.base_url)], clock=site.clock)
+
+
+def _failed(wish: DepositWish, error: Exception, site: DepositSite) -> DepositWish:
+    with site.catalogue.begin() as tx:
+        tx.datasets.lock(wish.dataset_id)
+        current = tx.deposits.find(wish.key) or wish
+        if current.claim != wish.claim:
+            return current
+        saved = after_failure(
+            current, error_words(error), may_help=is_retryable(error), wait=_wait(error), now=site.clock.now()
+        )
+        tx.deposits.put(saved)
+        if saved.state is DepositState.FAILED:
+            tell_deposit(tx, "deposit.failed", saved, clock=site.clock)
+    return saved
+
+
+def _wait(error: Exception) -> timedelta | None:
+    asked = error.facts.get("retry_after_seconds") if isinstance(error, CisternaError) else None
+    return timedelta(seconds=asked) if isinstance(asked, int) else None

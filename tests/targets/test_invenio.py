@@ -1,0 +1,328 @@
+"""InvenioRDM and Zenodo as targets, against a stand-in over real HTTP whose every answer can be broken."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+
+import pytest
+from pydantic import SecretStr, ValidationError
+
+from cisterna.adapters.target_http import ANSWER_LIMIT_BYTES, Credential, TargetHttp
+from cisterna.adapters.target_invenio import InvenioTarget
+from cisterna.adapters.target_setting import Carries, Invenio
+from cisterna.domain.deposit import DepositState
+from cisterna.domain.errors import ChecksumMismatch, TargetRefused, TargetUnavailable
+from cisterna.ports.publisher import PublicFile
+from cisterna.testing.clock import SettableClock
+from cisterna.testing.fault_proxy import Effect, FaultProxy, Rule
+from cisterna.testing.invenio_server import InvenioServer
+from cisterna.testing.outside_server import FLOOD_BYTES, PASSING, Fault, OutsideServer, said, strike
+from cisterna.testing.target_contract import (
+    BODIES,
+    FILES,
+    REASON,
+    MemoryBytes,
+    TargetContract,
+    deposit_request,
+    tombstone_of,
+)
+
+TOKEN = "zn-0123456789abcdef"
+
+
+class InvenioStage:
+    secret = TOKEN
+    faults = frozenset(Fault)
+
+    def __init__(self, stack: ExitStack, *, restricts_records: bool = True, **setting: object) -> None:
+        self.server = stack.enter_context(InvenioServer(token=TOKEN, restricts_records=restricts_records))
+        self.trap = stack.enter_context(OutsideServer())
+        self.proxy = stack.enter_context(FaultProxy(self.server.url))
+        named = {"name": "zenodo", "title": "Zenodo", "url": self.proxy.url, "token": TOKEN, **setting}
+        made = Invenio.model_validate(named)
+        clock = SettableClock()
+        http = TargetHttp(made.url, target="zenodo", credential=Credential("Bearer", made.token), clock=clock)
+        stack.callback(http.close)
+        self.target = InvenioTarget(http, made, clock=clock)
+
+    def strike(self, fault: Fault, *, skip: int) -> Rule:
+        return strike(self.proxy, fault, skip=skip, elsewhere=self.trap.url)
+
+    def heal(self) -> None:
+        self.proxy.heal()
+
+    def standing(self, key: str) -> Sequence[str]:
+        every = self._under(key)
+        return [one["id"] for one in every if one["is_published"] and one["access"]["record"] == "public"]
+
+    def made(self, key: str) -> Sequence[str]:
+        return [one["id"] for one in self._under(key)]
+
+    def writes(self) -> int:
+        return sum(one.method != "GET" for one in self.server.seen)
+
+    def strayed(self) -> Sequence[object]:
+        return self.trap.seen
+
+    def _under(self, key: str) -> Sequence[dict[str, object]]:
+        dataset, _, version = key.partition("@")[0].partition(":")
+        return list(self.server.of(f"ark:/12345/{dataset.removeprefix('ds-')}", version))
+
+
+@pytest.fixture
+def stack() -> Iterator[ExitStack]:
+    with ExitStack() as opened:
+        yield opened
+
+
+@pytest.fixture
+def stage(stack: ExitStack) -> InvenioStage:
+    return InvenioStage(stack)
+
+
+class TestInvenio(TargetContract):
+    """Every promise, with records that may be restricted."""
+
+    @pytest.fixture
+    def stage(self, stage: InvenioStage) -> InvenioStage:
+        return stage
+
+
+def test_files_and_description_are_there_as_they_are_here(stage: InvenioStage) -> None:
+    request = deposit_request("zenodo")
+
+    done = stage.target.deposit(request, known=None, files=FILES)
+
+    record = stage.server.records[done.outside_id]
+    assert stage.server.bodies[done.outside_id] == dict(BODIES)
+    assert {key: one["checksum"] for key, one in record["entries"].items()} == {
+        path: f"md5:{hashlib.md5(body, usedforsecurity=False).hexdigest()}" for path, body in BODIES.items()
+    }
+    assert record["metadata"]["title"] == "Nuclei of plate"
+    assert done.doi == f"10.5072/zenodo.{done.outside_id}"
+    assert done.address == f"{stage.proxy.url}/records/{done.outside_id}"
+
+
+def test_a_version_is_a_version_of_the_same_concept_with_its_own_files_alone(stage: InvenioStage) -> None:
+    first = stage.target.deposit(deposit_request("zenodo"), known=None, files=FILES)
+    bodies = {"data/other.csv": b"1\n"}
+    second = deposit_request("zenodo", number=2, bodies=bodies, earlier=(first,))
+
+    done = stage.target.deposit(second, known=None, files=MemoryBytes(bodies))
+
+    before, after = (stage.server.records[one.outside_id] for one in (first, done))
+    assert before["parent"] == after["parent"]
+    assert stage.server.bodies[done.outside_id] == bodies
+    assert done.doi != first.doi
+
+
+def test_what_was_uploaded_already_is_not_sent_again_and_other_bytes_are_replaced(stage: InvenioStage) -> None:
+    request = deposit_request("zenodo")
+    rule = strike(stage.proxy, Fault.BROKEN, skip=0, elsewhere="")
+    rule.when = lambda asked: asked.path.endswith("/publish")
+    with pytest.raises(TargetUnavailable):
+        stage.target.deposit(request, known=None, files=FILES)
+    (draft,) = stage.server.drafts.values()
+    draft["entries"]["README.md"]["checksum"] = "md5:" + "0" * 32
+    draft["entries"]["left over"] = {"key": "left over", "status": "completed"}
+    before = len(stage.server.seen)
+
+    done = stage.target.deposit(request, known=None, files=FILES)
+
+    sent = [one.path for one in stage.server.seen[before:] if one.path.endswith("/content")]
+    assert sent == [f"/api/records/{done.outside_id}/draft/files/README.md/content"]
+    assert stage.server.records[done.outside_id]["entries"].keys() == BODIES.keys()
+
+
+def test_bytes_that_arrive_otherwise_are_taken_out_and_nothing_is_public(stage: InvenioStage) -> None:
+    request = deposit_request("zenodo")
+    spoiled = said(200, {"key": "README.md", "status": "completed", "checksum": "md5:" + "1" * 32, "size": 9.0})
+    stage.proxy.add(Rule(Effect.ANSWER, when=lambda asked: asked.path.endswith("/commit"), answer=lambda _: spoiled))
+
+    with pytest.raises(ChecksumMismatch):
+        stage.target.deposit(request, known=None, files=FILES)
+
+    assert stage.standing(request.key) == []
+    (draft,) = stage.server.drafts.values()
+    assert draft["entries"] == {}
+
+
+def test_bytes_that_are_not_what_was_archived_are_never_committed(stage: InvenioStage) -> None:
+    class Spoiled(MemoryBytes):
+        @contextmanager
+        def open(self, file: PublicFile) -> Iterator[Iterator[bytes]]:
+            with super().open(file) as chunks:
+                yield self._then_refused(chunks)
+
+        def _then_refused(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+            yield from chunks
+            raise ChecksumMismatch("not what was archived")
+
+    with pytest.raises(ChecksumMismatch, match="not what was archived"):
+        stage.target.deposit(deposit_request("zenodo"), known=None, files=Spoiled(BODIES))
+
+    assert not [one for one in stage.server.seen if one.path.endswith("/commit")]
+
+
+@pytest.mark.parametrize(("limit", "value"), [("files_most", 1), ("bytes_most", 3)])
+def test_what_is_too_much_is_refused_before_anything_is_begun(stack: ExitStack, limit: str, value: int) -> None:
+    stage = InvenioStage(stack, **{limit: value})
+
+    with pytest.raises(TargetRefused, match="takes at most"):
+        stage.target.deposit(deposit_request("zenodo"), known=None, files=FILES)
+
+    assert stage.server.seen == []
+
+
+def test_only_the_description_goes_where_that_is_wanted(stack: ExitStack) -> None:
+    stage = InvenioStage(stack, carries=Carries.DESCRIPTION, files_most=1)
+
+    done = stage.target.deposit(deposit_request("zenodo"), known=None, files=FILES)
+
+    assert stage.server.bodies[done.outside_id].keys() == {"README.md"}
+
+
+def test_what_zenodo_cannot_hide_it_says_and_the_files_are_hidden(stack: ExitStack) -> None:
+    stage = InvenioStage(stack, restricts_records=False)
+    request = deposit_request("zenodo")
+    known = stage.target.deposit(request, known=None, files=FILES)
+
+    done = stage.target.withdraw(tombstone_of(request), known=known, reason=REASON)
+    writes = stage.writes()
+    again = stage.target.withdraw(tombstone_of(request), known=None, reason=REASON)
+
+    assert stage.server.records[known.outside_id]["access"] == {"record": "public", "files": "restricted"}
+    assert done is not None
+    assert again is not None
+    assert "ask its administrators" in str(done.remark)
+    assert again.remark == done.remark
+    assert stage.writes() == writes
+
+
+def test_a_draft_that_is_no_more_wanted_is_thrown_away(stage: InvenioStage) -> None:
+    request = deposit_request("zenodo")
+    rule = strike(stage.proxy, Fault.BROKEN, skip=0, elsewhere="")
+    rule.when = lambda asked: asked.path.endswith("/publish")
+    with pytest.raises(TargetUnavailable):
+        stage.target.deposit(request, known=None, files=FILES)
+
+    done = stage.target.withdraw(tombstone_of(request), known=None, reason=REASON)
+
+    assert done is not None
+    assert done.state is DepositState.WITHDRAWN
+    assert stage.made(request.key) == []
+
+
+def test_a_description_that_is_not_taken_is_told_by_its_fields_and_nothing_is_public(stage: InvenioStage) -> None:
+    request = deposit_request("zenodo")
+    (media_type,) = [name for name in request.record.documents if "invenio" in name]
+    document = json.loads(request.record.documents[media_type])
+    del document["metadata"]["title"]
+    record = request.record.model_copy(
+        update={"documents": {**request.record.documents, media_type: json.dumps(document)}}
+    )
+
+    with pytest.raises(TargetRefused, match=r"metadata\.title: Missing data"):
+        stage.target.deposit(request.model_copy(update={"record": record}), known=None, files=FILES)
+
+    assert stage.server.records == {}
+
+
+def test_a_token_that_is_not_taken_is_a_report_and_never_repeated(
+    stack: ExitStack, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    stage = InvenioStage(stack, token="wrong-token-987654")
+
+    report = stage.target.test()
+
+    assert not report.is_usable
+    assert "does not accept the credential" in report.words
+    assert "wrong-token" not in report.words
+    assert "wrong-token" not in caplog.text
+
+
+def test_no_request_writes_a_secret_to_the_log(stage: InvenioStage, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+
+    stage.target.deposit(deposit_request("zenodo"), known=None, files=FILES)
+
+    assert TOKEN not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        (("Retry-After", "90"), 90),
+        (("Retry-After", "Mon, 23 Nov 2026 08:02:00 GMT"), 120),
+        (("Retry-After", "Mon, 23 Nov 2020 08:02:00 GMT"), 0),
+        (("Retry-After", "999999999"), 86_400),
+        (("X-RateLimit-Reset", "1795420860"), 60),
+        (("Retry-After", "soon"), None),
+        (("Retry-After", "-5"), None),
+    ],
+)
+def test_how_long_to_wait_is_read_in_every_form_and_believed_within_reason(
+    stage: InvenioStage, header: tuple[str, str], expected: int | None
+) -> None:
+    stage.proxy.add(Rule(Effect.ANSWER, answer=lambda _: (429, [header], b"")))
+
+    with pytest.raises(TargetUnavailable) as refusal:
+        stage.target.test()
+
+    assert refusal.value.facts.get("retry_after_seconds") == expected
+
+
+def test_an_answer_is_read_no_further_than_its_limit(stage: InvenioStage) -> None:
+    assert FLOOD_BYTES > ANSWER_LIMIT_BYTES
+    stage.strike(Fault.FLOOD, skip=0)
+
+    report = stage.target.test()
+
+    assert "more than 4,194,304 bytes" in report.words
+
+
+def test_an_address_of_another_host_in_an_answer_is_not_used(stack: ExitStack) -> None:
+    trap = stack.enter_context(OutsideServer())
+    http = TargetHttp(
+        "http://127.0.0.1:9", target="x", credential=Credential("Bearer", SecretStr(TOKEN)), clock=SettableClock()
+    )
+    stack.callback(http.close)
+
+    with pytest.raises(TargetRefused, match="another host"):
+        http.ask("GET", f"{trap.url}/api")
+
+    assert trap.seen == []
+
+
+@pytest.mark.parametrize("said_doi", ["javascript:alert(1)", "10.5072", 7, {"a": 1}])
+def test_a_doi_that_is_none_is_refused(stage: InvenioStage, said_doi: object) -> None:
+    request = deposit_request("zenodo")
+    stage.target.deposit(request, known=None, files=FILES)
+    for record in stage.server.records.values():
+        record["pids"]["doi"]["identifier"] = said_doi
+
+    with pytest.raises(TargetRefused, match="a DOI that is none"):
+        stage.target.deposit(request, known=None, files=FILES)
+
+
+def test_a_token_goes_to_no_address_that_others_could_read() -> None:
+    with pytest.raises(ValidationError, match="has to begin with https"):
+        Invenio.model_validate({"name": "zenodo", "url": "http://zenodo.org", "token": TOKEN})
+
+
+@pytest.mark.parametrize("fault", [Fault.HTML, Fault.ELSEWHERE, Fault.CUT, Fault.BROKEN, Fault.UNREACHED])
+def test_what_is_no_answer_of_its_kind_is_named_and_goes_nowhere_else(stage: InvenioStage, fault: Fault) -> None:
+    stage.strike(fault, skip=1)
+
+    with pytest.raises((TargetRefused, TargetUnavailable)) as refusal:
+        stage.target.deposit(deposit_request("zenodo"), known=None, files=FILES)
+
+    assert isinstance(refusal.value, TargetUnavailable) is (fault in PASSING)
+    assert TOKEN not in str(refusal.value)
+    assert "<" not in str(refusal.value)
+    assert stage.strayed() == []

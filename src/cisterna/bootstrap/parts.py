@@ -18,6 +18,7 @@ from cisterna.adapters.landing_folder import read_outside
 from cisterna.adapters.system_clock import SystemClock
 from cisterna.bootstrap.alert_sinks import alert_sinks
 from cisterna.bootstrap.home import Endpoints, Home
+from cisterna.bootstrap.lineage_sink import lineage_sink
 from cisterna.bootstrap.profile_plug import InstalledProfiles, installed_profiles
 from cisterna.bootstrap.sheets import Sheets, sheets_of
 from cisterna.bootstrap.stores import PUBLIC, Keys, Stores
@@ -225,8 +226,7 @@ class Parts:
     @cached_property
     def meters(self) -> MeterChoice:
         """What measures files, by data type."""
-        from cisterna.bootstrap.lineage_sink import lineage_sink
-from cisterna.bootstrap.meter import meter_choice
+        from cisterna.bootstrap.meter import meter_choice
 
         return self._stack.enter_context(meter_choice(self.settings, self.home))
 

@@ -122,7 +122,7 @@ class World:
         return None if offset is None else self.clock.now().date() + timedelta(days=offset)
 
     def any_word(self, *, shows: bool = False, is_project: bool = False) -> Word:
-        access = self.chance.choice([*[Access.OPEN] * 4, *_ORDER[:3], *_ORDER])
+        access = self.chance.choice([*[Access.OPEN] * (12 if is_project else 6), *_ORDER[:3], *_ORDER])
         until = self.day(self.chance.choice(DAYS)) if access is Access.EMBARGOED else None
         human = self.chance.choice([HumanData.NO] * 20 + list(HumanData))
         return Word(access, until, human, shows, None if is_project else self.clock.now().date())
@@ -130,7 +130,7 @@ class World:
     def lay_project(self) -> str:
         self.number += 1
         slug, word = f"zq{self.number:06x}p", self.any_word(shows=self.chance.random() < 0.5, is_project=True)
-        publish = self.chance.choice([PublishPolicy.PASSED, PublishPolicy.PASSED, *PublishPolicy])
+        publish = self.chance.choice([PublishPolicy.PASSED, PublishPolicy.CONSENT, *PublishPolicy])
         made = make_project(slug, title=f"Project {slug}", owner="ada")
         with self.catalogue.begin() as tx:
             tx.projects.add(self._with_word(made.model_copy(update={"policy": Policy(publish=publish)}), word))

@@ -50,17 +50,23 @@ def played(site: Site, chance: random.Random, *, datasets: int) -> World:
     world = World(site, chance)
     projects = [world.lay_project() for _ in range(max(2, datasets // 3))]
     while len(world.laid) < datasets:
-        source = chance.choice(world.laid) if world.laid and chance.random() < 0.3 else None
+        shown = [one for one in world.laid if one.published and not one.withdrawn]
+        source = chance.choice(shown or world.laid) if world.laid and chance.random() < 0.4 else None
         one = world.lay(chance.choice(projects), source)
         for kind in ("decide", "agree", "publish"):
-            if chance.random() < 0.8:
+            if chance.random() < 0.9:
                 world.act(one, kind)
-        for _ in range(chance.choice([0, 0, 1, 2, 4])):
+        for _ in range(chance.choice([0, 0, 0, 1, 2, 4])):
             world.act(one)
-        if chance.random() < 0.3:
+        if chance.random() < 0.2:
             world.act(chance.choice(world.laid))
-        if chance.random() < 0.3:
+        if chance.random() < 0.2:
             world.settle()
+    world.settle()
+    for kind in ("project", "revise", "withdraw", "revise"):
+        shown = [one for one in world.laid if one.published and not one.withdrawn]
+        if shown:
+            world.act(chance.choice(shown), kind)
     return world
 
 

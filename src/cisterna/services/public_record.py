@@ -80,21 +80,7 @@ def public_record(
                 ListedFile(path=f"{DATA}{one.path}", size_bytes=one.size_bytes, sha512=one.sha512) for one in wanted
             ]
     described = Described(described_as, files=listed, base_url=address, published_at=published_at)
-
-    documents, lacking = {}, {}
-    for form in FORMS:
-        if form.archived_as is not None:
-            if form.archived_as in version.staged:
-                documents[form.media_type] = read_verified(
-                    version, form.archived_as, dataset=dataset, store=store
-                ).decode()
-            continue
-        try:
-            documents[form.media_type] = form.write(described).decode()
-        except Exception as fault:
-            lacking[form.name] = _reason(fault)
-            if form.is_needed:
-                raise _stopped(version, form, lacking[form.name]) from fault
+    documents, lacking = _documents(described, version, dataset, store=store)
     record = PublicRecord(
         pid=dataset.pid,
         dataset_id=dataset.dataset_id,
@@ -109,6 +95,27 @@ def public_record(
         published_at=published_at,
     )
     return Written(record, lacking)
+
+
+def _documents(
+    described: Described, version: Version, dataset: Dataset, *, store: ObjectStore
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Write the forms, and tell why one could not be written, whatever went wrong: it is no fault of the others."""
+    documents: dict[str, str] = {}
+    lacking: dict[str, str] = {}
+    for form in FORMS:
+        if form.archived_as is not None:
+            if form.archived_as in version.staged:
+                body = read_verified(version, form.archived_as, dataset=dataset, store=store)
+                documents[form.media_type] = body.decode()
+            continue
+        try:
+            documents[form.media_type] = form.write(described).decode()
+        except Exception as fault:
+            lacking[form.name] = _reason(fault)
+            if form.is_needed:
+                raise _stopped(version, form, lacking[form.name]) from fault
+    return documents, lacking
 
 
 def _reason(fault: Exception) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -103,22 +103,8 @@ def public_record(
     described = Described(
         says, files=listed, base_url=address, published_at=published_at, embargo_ended=access.ended, doi=doi
     )
-
-    documents, lacking = {}, {}
-    for form in FORMS:
-        if form.is_of_files and not shows_files:
-            continue
-        if form.archived_as is not None:
-            if form.archived_as in version.staged:
-                archived = read_verified(version, form.archived_as, dataset=dataset, store=store)
-                documents[form.media_type] = (crate_with_doi(archived, doi) if doi else archived).decode()
-            continue
-        try:
-            documents[form.media_type] = form.write(described).decode()
-        except Exception as fault:
-            lacking[form.name] = _reason(fault)
-            if form.is_needed:
-                raise _stopped(version, form, lacking[form.name]) from fault
+    forms = [form for form in FORMS if shows_files or not form.is_of_files]
+    documents, lacking = _documents(forms, described, version, dataset, store=store)
     record = PublicRecord(
         pid=dataset.pid,
         dataset_id=dataset.dataset_id,
@@ -135,6 +121,27 @@ def public_record(
         published_at=published_at,
     )
     return Written(record, lacking)
+
+
+def _documents(
+    forms: Iterable[Form], described: Described, version: Version, dataset: Dataset, *, store: ObjectStore
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the forms by media type, and why those could not be written that are lacking, by name."""
+    documents, lacking = {}, {}
+    for form in forms:
+        if form.archived_as is not None:
+            if form.archived_as in version.staged:
+                archived = read_verified(version, form.archived_as, dataset=dataset, store=store)
+                doi = described.doi
+                documents[form.media_type] = (crate_with_doi(archived, doi) if doi else archived).decode()
+            continue
+        try:
+            documents[form.media_type] = form.write(described).decode()
+        except Exception as fault:
+            lacking[form.name] = _reason(fault)
+            if form.is_needed:
+                raise _stopped(version, form, lacking[form.name]) from fault
+    return documents, lacking
 
 
 def _reason(fault: Exception) -> str:

@@ -29,7 +29,7 @@ from cisterna.web import app as web_app
 from cisterna.web import signed
 from cisterna.web.app import create_app
 from cisterna.web.public_door import Door
-from cisterna.web.public_route import IndexRoute, ShelfRoute, WatchRoute
+from cisterna.web.public_route import DeliveredRoute, IndexRoute, ShelfRoute, WatchRoute
 from tests.web.client import Browser
 from tests.web.site import Site
 
@@ -219,7 +219,8 @@ def test_whoever_is_not_signed_in_comes_by_a_door(site: Stalled) -> None:
     outside = {
         route.path
         for route in routes
-        if not isinstance(route, IndexRoute | ShelfRoute | WatchRoute) and not known & set(_needed(route.dependant))
+        if not isinstance(route, IndexRoute | ShelfRoute | DeliveredRoute | WatchRoute)
+        and not known & set(_needed(route.dependant))
     }
 
     # What comes in by a secret of its own, and the page on which one signs in.

@@ -26,12 +26,13 @@ from cisterna.web.byte_range import answer_file
 from cisterna.web.counted import CountedResponse
 from cisterna.web.dataset_content import Content
 from cisterna.web.parts import WebParts
+from cisterna.web.public_route import DeliveredRoute
 from cisterna.web.security import FILE_POLICY
 from cisterna.web.signed import FORM_COOKIE, Guest, Parts, keep_cookie
 from cisterna.web.view import page as render
 from cisterna.web.wording import say
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, route_class=DeliveredRoute)
 
 LIST, TAR, ARIA2 = "sha512sum.txt", "all.tar", "aria2.txt"
 _FILES_SHOWN = 1000

@@ -74,8 +74,8 @@ class WebParts:
         contents: Keeps what was read last of archived versions.
         report_sources: Keeps what reports on quality are drawn from.
         file_lists: Looks files up in the manifests of versions that have many.
-        index_door, shelf_door, watch_door: How many of the public come in at once, by what it takes to answer them.
-            Together they leave room among the connections that the server takes.
+        index_door, shelf_door, delivered_door, watch_door: How many who did not sign in come in at once, by what it
+            takes to answer them. Together they leave room among the connections that the server takes.
         scores: Keeps the FAIR scores that were made last.
     """
 
@@ -111,6 +111,7 @@ class WebParts:
     file_lists: FileLists = field(default_factory=FileLists)
     index_door: Door = field(default_factory=lambda: Door("the index of what is public", threads=4, inside=40))
     shelf_door: Door = field(default_factory=lambda: Door("landing pages", threads=12, inside=80))
+    delivered_door: Door = field(default_factory=lambda: Door("deliveries", threads=3, inside=40))
     watch_door: Door = field(default_factory=lambda: Door("what operators watch", threads=2, inside=8))
     scores: ScoreCache = field(default_factory=ScoreCache)
 

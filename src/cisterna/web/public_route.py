@@ -50,6 +50,15 @@ class ShelfRoute(_DoorRoute):
         return parts.shelf_door
 
 
+class DeliveredRoute(_DoorRoute):
+    """What is answered to who holds the secret of a delivery, by the connections of those who are signed in."""
+
+    @staticmethod
+    def door_of(parts: WebParts) -> Door:
+        """Of deliveries."""
+        return parts.delivered_door
+
+
 class WatchRoute(_DoorRoute):
     """What operators' programs ask, which do not sign in."""
 

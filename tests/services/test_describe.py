@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from importlib.metadata import version as version_of
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from cisterna.domain.dataset import Stage, Version
 from cisterna.domain.errors import ChecksumMismatch, IllegalTransition, LeaseLost, StoreUnavailable
 from cisterna.domain.project import Access, HumanData
 from cisterna.domain.work import Claim, WorkKind
-from cisterna.metadata.record import Given, MetadataRecord, Origin, read_record
+from cisterna.metadata.record import Given, MetadataRecord, Origin, SoftwareFacts, read_record
 from cisterna.services.attempt import abort_expired
 from cisterna.services.describe import (
     DATACITE_PATH,
@@ -246,6 +247,28 @@ def test_a_derived_dataset_names_its_model_and_its_source(catalogue: SqlCatalogu
     assert datacite["relatedIdentifiers"][0]["relationType"] == "IsDerivedFrom"
 
 
+def test_a_derived_dataset_names_the_program_that_made_its_bytes_whoever_describes_them_anew(
+    catalogue: SqlCatalogue, clock: SettableClock
+) -> None:
+    bench = Bench(catalogue, clock)
+    source = bench.describe()
+    made = add_version(catalogue, clock, bench.store, acquisition=None, source=source)
+    first = bench.describe(made, profile=None)
+    earlier = {**(first.metadata or {}), "software": {"name": "cisterna", "version": "0.0.9"}}
+    with catalogue.begin() as tx:
+        kept = tx.datasets.get_version(first.version_id)
+        tx.datasets.save_version(kept.model_copy(update={"metadata": earlier}))
+    same = add_version(catalogue, clock, bench.store, acquisition=None, source=source, number=2)
+    files = {**FILES, "new.txt": b"new"}
+    other = add_version(catalogue, clock, bench.store, acquisition=None, source=source, files=files, number=3)
+
+    described = [bench.describe(one, profile=None) for one in (same, other)]
+
+    present = SoftwareFacts(name="cisterna", version=version_of("cisterna"))
+    told = [MetadataRecord.model_validate(one.metadata).software for one in (source, first, *described)]
+    assert told == [None, present, SoftwareFacts(name="cisterna", version="0.0.9"), present]
+
+
 def test_what_is_made_from_a_restricted_version_is_restricted(catalogue: SqlCatalogue, clock: SettableClock) -> None:
     bench = Bench(catalogue, clock, {**FILES, "metadata.yaml": b"human_data: yes\naccess: closed\n"})
     made = add_version(catalogue, clock, bench.store, acquisition=None, source=bench.describe())
@@ -274,6 +297,7 @@ def test_what_a_steward_said_of_one_version_holds_for_the_next(catalogue: SqlCat
 def as_version_1(bench: Bench, version: Version) -> Version:
     """Keep a version's record as it was written before there was schema version 2."""
     new = ("contributors", "publisher_ror", "embargo_until", "subjects", "language", "funding", "references", "samples")
+    new = (*new, "software")
     old = {name: value for name, value in (version.metadata or {}).items() if name not in new}
     old["instrument"] = {name: dict(old["instrument"])[name] for name in ("name", "profile", "model", "serial")}
     with bench.catalogue.begin() as tx:

@@ -16,6 +16,7 @@ from cisterna.ports.catalogue import Catalogue
 from cisterna.ports.object_store import ObjectStore
 from cisterna.ports.quality import TableFile
 from cisterna.services.data_manifest import MANIFEST_PATH
+from cisterna.services.deposit_wish import reserved_doi
 from cisterna.services.part_table import HeldPart, held_parts
 from cisterna.services.public_files import read_verified
 
@@ -45,11 +46,14 @@ def score_version(
     with catalogue.begin() as tx:
         dataset, parts = tx.datasets.get(version.dataset_id), held_parts(tx, version)
         acquired = tx.acquisitions.find(dataset.acquisition_id) if dataset.acquisition_id else None
+        project = tx.projects.get(dataset.project) if dataset.project else None
+        doi = reserved_doi(tx, version, project.policy.targets) if project else None
     address = f"{base_url.rstrip('/')}/{record.pid}"
-    described = Described(record, base_url=address)
+    described = Described(record, base_url=address, doi=doi)
     subject = FairSubject(
         record,
         address,
+        doi=doi,
         folder=acquired.folder.rpartition("/")[2] if acquired else None,
         file_bytes=_file_bytes(version, dataset, parts, store=store, tables=tables),
         forms={form.name: _written(form, described) for form in FORMS},

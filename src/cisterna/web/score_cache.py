@@ -17,17 +17,20 @@ _KEPT_SCORES = 256
 
 
 class ScoreCache:
-    """Keeps the scores that were made last; the key is what a decision is made on, so none is ever out of date."""
+    """Keeps the scores that were made last.
+
+    The key is what a decision is made on, and the stage: its DOI is reserved as it is published.
+    """
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[tuple[str, str], FairScore] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, str, str], FairScore] = OrderedDict()
         self._lock = Lock()
 
     def of(
         self, version: Version, *, catalogue: Catalogue, store: ObjectStore, tables: TableFile, base_url: str
     ) -> FairScore:
         """Return a version's score; the caller has made sure that the person may see it. Raises `InvalidInput`."""
-        key = (version.version_id, version.evidence_digest or "")
+        key = (version.version_id, version.evidence_digest or "", version.stage.value)
         with self._lock:
             if key in self._kept:
                 self._kept.move_to_end(key)

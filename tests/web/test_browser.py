@@ -32,6 +32,7 @@ from tests.web.full_description import EVERYTHING
 from tests.web.quality_files import curve_table, plate_metrics, quality_files
 from tests.web.site import PASSWORD, Site, draw_cells
 from tests.web.test_adoption_page import lay_share
+from tests.web.test_delivered_page import deliver
 
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
@@ -167,6 +168,8 @@ def fill(site: Site) -> dict[str, str]:
     words = "The cover was on: no cell is in it, and the plate is gone."
     site.discard(covered, reason=words)
     lay_drift(site, "squid-1")
+    given = site.decide(site.lay_version("plate-14", title="Plate 14, for its sender"))
+    _, delivered = deliver(site, given)
     held = site.lay_acquisition("plate-10", state=AcquisitionState.ABORTED, held="The operator aborted the run.")
     return {
         "dashboard": "/",
@@ -175,6 +178,10 @@ def fill(site: Site) -> dict[str, str]:
         "alerts": "/alerts",
         "alerted": f"/acquisitions/{running.acquisition_id}",
         "acquisition": f"/acquisitions/{held.acquisition_id}",
+        "deliveries": f"/datasets/{given.dataset_id}/deliveries",
+        "delivered": delivered,
+        "usage": "/usage",
+        "vocabulary": "/vocabulary?words=mouse",
         "landing": f"/{site.dataset(public).pid}",
         "tombstone": f"/{site.dataset(gone).pid}",
         "browse": "/browse?words=nucleii&data_type=microscopy",

@@ -178,7 +178,7 @@ def fill(site: Site) -> dict[str, str]:
         "alerts": "/alerts",
         "alerted": f"/acquisitions/{running.acquisition_id}",
         "acquisition": f"/acquisitions/{held.acquisition_id}",
-        "deliveries": f"/datasets/{given.dataset_id}/deliveries",
+        "deliveries": f"/datasets/{given.dataset_id}/deliveries?version=v1",
         "delivered": delivered,
         "usage": "/usage",
         "vocabulary": "/vocabulary?words=mouse",

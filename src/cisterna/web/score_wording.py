@@ -13,6 +13,7 @@ SCORE: dict[str, str] = {
     "score.letter.I": "Interoperable",
     "score.letter.R": "Reusable",
     "score.missing": "What is missing, the most points first.",
+    "score.missing.count": "What is missing: {count}",
     "score.all": "All that counts: {count} criteria",
     "score.all.caption": "Every criterion, how it stands and which published indicators ask for it.",
     "score.software": "What the software does: {met} of {count}",

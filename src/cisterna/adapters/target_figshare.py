@@ -124,7 +124,7 @@ class FigshareTarget:
         self._files = FigshareFiles(http, target=setting.name, title=setting.shown)
 
     def reserve(self, request: ReserveRequest) -> None:
-        """It reserves the DOI of an article, which all its versions share; each version gets its own when it is public."""
+        """It reserves what all versions of an article share; a version gets its own DOI when it is public."""
         del request
 
     def deposit(self, request: DepositRequest, *, known: Deposit | None, files: PublicBytes) -> Deposit:
@@ -292,7 +292,9 @@ class FigshareTarget:
         """Leave alone what others are at, and what would bury a newer version."""
         if article.is_in_review:
             raise self._pending(article.id)
-        if any(_number(label) > _number(request.version) for one in every for label in one.article.names(request.address)):
+        if any(
+            _number(label) > _number(request.version) for one in every for label in one.article.names(request.address)
+        ):
             msg = f"{self.title} shows a newer version than {request.version} of {request.pid}, which would be buried"
             raise TargetRefused(msg, target=self.name)
         if request.version not in article.names(request.address):

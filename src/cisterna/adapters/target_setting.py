@@ -122,7 +122,9 @@ class Figshare(RepositorySetting):
         description="Domain of the hosts that take its files; the token goes to no others.",
     )
     categories: tuple[int, ...] = Field(
-        (), max_length=20, description="Numbers of the categories that every article gets; Figshare publishes none without."
+        (),
+        max_length=20,
+        description="Numbers of the categories that every article gets; Figshare publishes none without.",
     )
     group: int | None = Field(None, ge=1, description="Number of the group that every article goes to.")
     files_most: int = Field(500, ge=1, le=1000, description="Files that it takes in one article.")

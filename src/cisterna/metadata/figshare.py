@@ -22,13 +22,65 @@ _SHORTEST_TITLE = 3
 _KEYWORDS_MOST, _KEYWORD_MOST = 100, 100
 _FUNDING_MOST = 1000
 _RELATIONS = frozenset(
-    "Cites Compiles Continues Describes Documents HasMetadata HasPart HasVersion IsCitedBy IsCompiledBy IsContinuedBy "
-    "IsDerivedFrom IsDescribedBy IsDocumentedBy IsIdenticalTo IsMetadataFor IsNewVersionOf IsObsoletedBy "
-    "IsOriginalFormOf IsPartOf IsPreviousVersionOf IsPublishedIn IsReferencedBy IsRequiredBy IsReviewedBy IsSourceOf "
-    "IsSupplementTo IsSupplementedBy IsVariantFormOf IsVersionOf Obsoletes References Requires Reviews".split()
+    {
+        "Cites",
+        "Compiles",
+        "Continues",
+        "Describes",
+        "Documents",
+        "HasMetadata",
+        "HasPart",
+        "HasVersion",
+        "IsCitedBy",
+        "IsCompiledBy",
+        "IsContinuedBy",
+        "IsDerivedFrom",
+        "IsDescribedBy",
+        "IsDocumentedBy",
+        "IsIdenticalTo",
+        "IsMetadataFor",
+        "IsNewVersionOf",
+        "IsObsoletedBy",
+        "IsOriginalFormOf",
+        "IsPartOf",
+        "IsPreviousVersionOf",
+        "IsPublishedIn",
+        "IsReferencedBy",
+        "IsRequiredBy",
+        "IsReviewedBy",
+        "IsSourceOf",
+        "IsSupplementTo",
+        "IsSupplementedBy",
+        "IsVariantFormOf",
+        "IsVersionOf",
+        "Obsoletes",
+        "References",
+        "Requires",
+        "Reviews",
+    }
 )
 _TYPES = frozenset(
-    "ARK arXiv bibcode DOI EAN13 EISSN Handle IGSN ISBN ISSN ISTC LISSN LSID PMID PURL UPC URL URN w3id".split()
+    {
+        "ARK",
+        "arXiv",
+        "bibcode",
+        "DOI",
+        "EAN13",
+        "EISSN",
+        "Handle",
+        "IGSN",
+        "ISBN",
+        "ISSN",
+        "ISTC",
+        "LISSN",
+        "LSID",
+        "PMID",
+        "PURL",
+        "UPC",
+        "URL",
+        "URN",
+        "w3id",
+    }
 )
 _LICENCES = {
     "Apache-2.0": "apache.org/licenses/license-2.0",

@@ -22,8 +22,21 @@ LICENCES = (
     {"value": 2, "name": "CC0", "url": "https://creativecommons.org/publicdomain/zero/1.0/"},
 )
 _FIELDS = frozenset(
-    "title description is_metadata_record metadata_reason keywords related_materials categories authors defined_type "
-    "funding_list license timeline group_id".split()
+    {
+        "title",
+        "description",
+        "is_metadata_record",
+        "metadata_reason",
+        "keywords",
+        "related_materials",
+        "categories",
+        "authors",
+        "defined_type",
+        "funding_list",
+        "license",
+        "timeline",
+        "group_id",
+    }
 )
 """Of an article, as far as clients of ours may use them."""
 _MATERIAL = frozenset({"identifier", "identifier_type", "relation", "title", "is_linkout"})
@@ -248,7 +261,9 @@ class FigshareStandIn(OutsideServer):
         return 200, [], b""
 
     def _publish(self, article: dict[str, Any]) -> Answer:
-        wanting = [name for name in ("description", "authors", "keywords", "categories", "license") if not article[name]]
+        wanting = [
+            name for name in ("description", "authors", "keywords", "categories", "license") if not article[name]
+        ]
         if article["is_metadata_record"] == bool(article["files"]):
             wanting.append("files")
         if any(file["status"] == "created" for file in article["files"]):

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from typing import Literal
 
-from pydantic import BaseModel, Field, TypeAdapter
+from pydantic import BaseModel, Field, JsonValue, TypeAdapter
 
 from cisterna.adapters.target_http import TargetHttp
 from cisterna.domain.errors import ChecksumMismatch, TargetRefused, TargetUnavailable
@@ -125,7 +125,7 @@ class FigshareFiles:
 
     def _announced(self, article: int, file: PublicFile, md5: str) -> _File:
         place = f"account/articles/{article}/files"
-        announced = {"name": figshare_name(file.path), "md5": md5, "size": file.size_bytes}
+        announced: dict[str, JsonValue] = {"name": figshare_name(file.path), "md5": md5, "size": file.size_bytes}
         answer = self._http.ask("POST", place, document=announced, accepted=(201,))
         location = self._http.read(_Location, answer).location
         number = _NUMBER.search(location)

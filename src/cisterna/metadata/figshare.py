@@ -6,6 +6,7 @@ A licence, a category and a group have numbers there that differ between reposit
 from __future__ import annotations
 
 from html import escape
+from typing import Any
 
 from pydantic import JsonValue
 
@@ -180,7 +181,8 @@ def _related(described: Described, address: str, *, has_all_files: bool) -> list
     materials.append(_material(record.pid, "ARK", same))
     if described.doi:
         materials.append(_material(described.doi, "DOI", same))
-    for one in datacite_document(described).get("relatedIdentifiers", ()):
+    document: dict[str, Any] = datacite_document(described)
+    for one in document.get("relatedIdentifiers", ()):
         if one["relatedIdentifierType"] in _TYPES:
             relation = one["relationType"] if one["relationType"] in _RELATIONS else "References"
             materials.append(_material(one["relatedIdentifier"], one["relatedIdentifierType"], relation))

@@ -355,6 +355,35 @@ def test_what_the_search_does_not_find_yet_is_found_among_the_newest(stage: Figs
     assert len(stage.server.articles) == 1
 
 
+def test_an_article_whose_relations_the_reviewers_changed_is_known_by_its_description(stack: ExitStack) -> None:
+    stage = FigshareStage(stack, reviews=True)
+    request = deposit_request("figshare")
+    with pytest.raises(ReviewPending):
+        stage.target.deposit(request, known=None, files=FILES)
+    ((number, article),) = stage.server.articles.items()
+    article["related_materials"] = []
+    stage.server.approve(number)
+
+    done = stage.target.deposit(request, known=None, files=FILES)
+
+    assert done.outside_id == f"{number}.v1"
+    assert len(stage.server.articles) == 1
+
+
+def test_what_is_known_to_be_ours_and_says_so_no_more_is_for_a_person(stage: FigshareStage) -> None:
+    request = deposit_request("figshare")
+    known = stage.target.deposit(request, known=None, files=FILES)
+    (article,) = stage.server.articles.values()
+    article |= {"related_materials": [], "description": "Something else"}
+
+    with pytest.raises(TargetRefused, match="says no more that it is"):
+        stage.target.deposit(request, known=known, files=FILES)
+    with pytest.raises(TargetRefused, match="says no more that it is"):
+        stage.target.withdraw(tombstone_of(request), known=known, reason=REASON)
+
+    assert len(stage.server.articles) == 1
+
+
 def test_an_account_that_may_hide_nothing_says_who_can(stack: ExitStack) -> None:
     stage = FigshareStage(stack, lets_unpublish=False)
     request = deposit_request("figshare")

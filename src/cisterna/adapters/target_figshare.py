@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from html import unescape
 from typing import NamedTuple
 
 from pydantic import BaseModel, Field, JsonValue, TypeAdapter, ValidationError
@@ -48,7 +49,7 @@ class _Article(BaseModel):
     """An article, or a version of it that is public, as far as we read it."""
 
     id: int = Field(ge=1)
-    title: str = ""
+    description: str | None = None
     doi: str | None = None
     status: str | None = None
     published_date: str | None = None
@@ -58,11 +59,13 @@ class _Article(BaseModel):
     timeline: _Timeline = _Timeline()
 
     def names(self, address: str) -> set[str]:
-        """Give the labels of the versions of ours that it says it is."""
-        named = [*(one.identifier or "" for one in self.related_materials), *self.references]
+        """Give the labels of the versions of ours that it says it is; reviewers may have changed one place."""
         begins = f"{address}/"
-        found = (one.removeprefix(begins) for one in named if one.startswith(begins))
-        return {label for label in found if _LABEL.fullmatch(label)}
+        named = [*(one.identifier or "" for one in self.related_materials), *self.references]
+        labels = {one.removeprefix(begins) for one in named if one.startswith(begins)}
+        found = {label for label in labels if _LABEL.fullmatch(label)}
+        told = re.findall(rf"{re.escape(begins)}(v[0-9]{{1,9}})\b", unescape(self.description or ""))
+        return found or set(told[-1:])  # it is the last that our description says
 
     @property
     def is_in_review(self) -> bool:
@@ -244,6 +247,9 @@ class FigshareTarget:
         """Find the dataset's article by what is known, by the ARK in its description, then among the newest.
 
         The search does not find what is new at once, and a second article would be for ever.
+
+        Raises:
+            TargetRefused: What is known to be ours does not say so any more.
         """
         seen: set[int] = set()
         for number in self._candidates(request, known):
@@ -255,6 +261,9 @@ class FigshareTarget:
                 article = self._http.read(_Article, answer)
                 if article.names(request.address):
                     return article
+                if known is not None and known.outside_id.partition(".")[0] == f"{number}":
+                    msg = f"article {number} at {self.title} says no more that it is {request.pid}; look there"
+                    raise TargetRefused(msg, target=self.name)
         return None
 
     def _candidates(self, request: DepositRequest, known: Deposit | None) -> Iterator[int]:

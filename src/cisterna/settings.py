@@ -22,7 +22,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from cisterna.adapters.sink_apprise import target_fault
-from cisterna.adapters.target_setting import BiaPackage, DataCite, Invenio, StaticSite
+from cisterna.adapters.target_setting import BiaPackage, DataCite, Figshare, Invenio, StaticSite
 from cisterna.domain.alert_message import WANTED, MessageKind
 from cisterna.domain.digest import DIGEST_ALGORITHM, DigestAlgorithm
 from cisterna.domain.errors import SettingsInvalid
@@ -459,6 +459,11 @@ class Targets(_Section):
     )
     datacite: tuple[DataCite, ...] = Field(
         (), max_length=1, description="Who gives DOIs, one at most; as `[[targets.datacite]]`. Needs `web.public_url`."
+    )
+    figshare: tuple[Figshare, ...] = Field(
+        (),
+        max_length=8,
+        description="Repositories that run on Figshare, such as SciLifeLab's; as `[[targets.figshare]]`.",
     )
     bia: tuple[BiaPackage, ...] = Field(
         (), max_length=8, description="Folders or buckets for packages of the BioImage Archive; as `[[targets.bia]]`."

@@ -17,6 +17,7 @@ from cisterna.domain.errors import (
     IdentifierPending,
     NotFound,
     PublicationRefused,
+    ReviewPending,
     TargetRefused,
     TargetUnavailable,
 )
@@ -191,6 +192,22 @@ def test_a_kill_anywhere_is_made_good_by_the_next_claim_and_makes_no_second(
     assert done is not None
     assert done.state is DepositState.DEPOSITED
     assert len(target.shelf) == 1
+
+
+def test_what_people_review_is_looked_at_again_and_never_given_up(site: Site, target: MemoryTarget) -> None:
+    version = site.lay_published("plate-7")
+    ask(site, version)
+    for _ in range(TARGET_ATTEMPTS + 1):
+        target.strike(Fault.THROTTLED, error=ReviewPending("in review", retry_after_seconds=3600, target="memory"))
+        waiting = carry_next(target, site=deposits_on(site))
+        assert waiting is not None
+        assert (waiting.state, waiting.attempts, waiting.problem) == (DepositState.WANTED, 0, "in review")
+        site.clock.advance(timedelta(hours=1))
+
+    done = carry_next(target, site=deposits_on(site))
+
+    assert done is not None
+    assert (done.state, done.problem) == (DepositState.DEPOSITED, None)
 
 
 def test_what_throttles_is_left_alone_for_as_long_as_it_asked(site: Site, target: MemoryTarget) -> None:

@@ -1,7 +1,7 @@
 """Speaks with a place outside by HTTP: nothing that it answers is believed unread, and nothing goes to another host.
 
 A credential is sent to the address that the settings name and to no other: redirects are not followed, and an address
-out of an answer is used only if it is of the same host.
+out of an answer is used only if it is of the same host, or of a domain that the settings name as well.
 """
 
 from __future__ import annotations
@@ -76,6 +76,7 @@ class TargetHttp:
         credential: Sent with every request; None sends none.
         clock: Tells how long it is until a moment that the place names.
         media_type: Of what is sent and asked for unless a call says otherwise.
+        domain: Whose hosts it may send us to beside its own, by https alone.
     """
 
     def __init__(
@@ -86,12 +87,14 @@ class TargetHttp:
         credential: Credential | None,
         clock: Clock,
         media_type: str = "application/json",
+        domain: str | None = None,
     ) -> None:
         self._base_url = base_url.rstrip("/")
         self._target = target
         self._secret = credential.secret.get_secret_value() if credential else ""
         self._clock = clock
         self._media_type = media_type
+        self._domain = domain
         headers = {"accept-encoding": "identity", "user-agent": "Cisterna"}
         if credential is not None:
             headers["authorization"] = f"{credential.scheme} {self._secret}"
@@ -181,11 +184,16 @@ class TargetHttp:
         if not place.startswith(("http://", "https://")):
             return f"{self._base_url}/{place.lstrip('/')}"
         ours, theirs = urlsplit(self._base_url), urlsplit(place)
-        if (ours.scheme, ours.netloc) != (theirs.scheme, theirs.netloc):
+        if (ours.scheme, ours.netloc) != (theirs.scheme, theirs.netloc) and not self._is_of_domain(place):
             shown = cut_line(theirs.netloc[:80]) or "nowhere"
             msg = f"{self._target} names an address at {shown}, which is another host; nothing is sent there"
             raise TargetRefused(msg, target=self._target)
         return place
+
+    def _is_of_domain(self, place: str) -> bool:
+        """Tell whether a whole address is of the domain; one with a name, a port or anything unusual in it is not."""
+        host = re.match(r"https://([a-z0-9-]+(?:\.[a-z0-9-]+)*)(?:/|$)", place)
+        return self._domain is not None and host is not None and host[1].endswith(f".{self._domain}")
 
     def _taken(self, response: httpx.Response) -> TargetAnswer:
         body, begun = bytearray(), self._clock.monotonic()

@@ -159,7 +159,8 @@ class InvenioTarget:
         return named
 
     def _goes(self, file: PublicFile) -> bool:
-        return self._setting.carries is Carries.ALL or not file.path.startswith("data/")
+        carries = self._setting.carries
+        return carries is Carries.ALL or (carries is Carries.DESCRIPTION and not file.path.startswith("data/"))
 
     def _document(self, record: PublicRecord, *, has_files: bool) -> dict[str, JsonValue]:
         form = form_of(_FORM)

@@ -105,13 +105,39 @@ class Carries(StrEnum):
     ALL = "all"
     DESCRIPTION = "description"
     """Those that describe the dataset; the data stay here, and the landing page leads to them."""
+    NONE = "none"
+    """No file; the record itself leads to the landing page."""
 
 
-class Invenio(TargetSetting):
+class RepositorySetting(TargetSetting):
+    """A repository that is spoken to with a token."""
+
+    token: SecretStr = Field(min_length=8, description="A personal access token that may deposit; a secret.")
+    carries: Carries = Field(Carries.ALL, description="Which files go there: all, description, or none.")
+
+
+class Invenio(RepositorySetting):
     """A repository that runs InvenioRDM, such as Zenodo."""
 
     url: SecureAddress = Field(description="Its address, such as https://zenodo.org.")
-    token: SecretStr = Field(min_length=8, description="A personal access token that may deposit; a secret.")
-    carries: Carries = Field(Carries.ALL, description="Which files go there: all, or description.")
     files_most: int = Field(100, ge=1, le=10_000, description="Files that it takes in one record.")
     bytes_most: int = Field(50 * GIGABYTE, ge=1, description="Bytes that it takes in one record.")
+
+
+class Figshare(RepositorySetting):
+    """A repository that runs on Figshare, such as the SciLifeLab Data Repository."""
+
+    url: SecureAddress = Field("https://api.figshare.com/v2", description="Address of its interface.")
+    upload_domain: str = Field(
+        "figshare.com",
+        pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)+$",
+        description="Domain of the hosts that take its files; the token goes to no others.",
+    )
+    categories: tuple[int, ...] = Field(
+        (),
+        max_length=20,
+        description="Numbers of the categories that every article gets; Figshare publishes none without.",
+    )
+    group: int | None = Field(None, ge=1, description="Number of the group that every article goes to.")
+    files_most: int = Field(500, ge=1, le=1000, description="Files that it takes in one article.")
+    bytes_most: int = Field(20 * GIGABYTE, ge=1, description="Bytes that it takes in one article.")

@@ -45,6 +45,8 @@ def _targets(settings: Settings, *, stack: contextlib.ExitStack, clock: Clock) -
         yield _invenio(repository, stack=stack, clock=clock)
     for registrar in named.datacite:
         yield _datacite(registrar, stack=stack, clock=clock)
+    for account in named.figshare:
+        yield _figshare(account, stack=stack, clock=clock)
     for package in named.bia:
         from cisterna.adapters.target_bia import BiaTarget
 

@@ -141,7 +141,13 @@ def after_success(wish: DepositWish, deposit: Deposit | None, *, now: datetime) 
 
 
 def after_failure(
-    wish: DepositWish, problem: str, *, may_help: bool, wait: timedelta | None = None, now: datetime
+    wish: DepositWish,
+    problem: str,
+    *,
+    may_help: bool,
+    counts: bool = True,
+    wait: timedelta | None = None,
+    now: datetime,
 ) -> DepositWish:
     """Tell what is known after a try that failed: when to try again, or that a person has to act.
 
@@ -151,10 +157,11 @@ def after_failure(
         wish: As it is now.
         problem: In words, without secrets.
         may_help: Whether waiting alone may help.
+        counts: Whether it failed; not so where people there take their time.
         wait: How long the target asked to be left alone, if it did.
         now: When it failed.
     """
-    attempts = wish.attempts + 1
+    attempts = wish.attempts + 1 if counts else wish.attempts
     gives_up = wish.reason is None and (not may_help or attempts >= TARGET_ATTEMPTS)
     changed: dict[str, object] = {"attempts": attempts, "problem": problem, "claim": None, "changed_at": now}
     if gives_up:

@@ -241,6 +241,12 @@ class IdentifierPending(TargetUnavailable):
     code = "identifier-pending"
 
 
+class ReviewPending(TargetUnavailable):
+    """What was brought to a place outside waits for the people there; it is looked at again, and never given up."""
+
+    code = "review-pending"
+
+
 class TargetRefused(CisternaError):
     """A place to publish at outside said no, or answered what cannot be believed; the message says what it said."""
 

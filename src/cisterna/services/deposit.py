@@ -26,6 +26,7 @@ from cisterna.domain.errors import (
     IdentifierPending,
     LeaseLost,
     PublicationRefused,
+    ReviewPending,
     TargetRefused,
 )
 from cisterna.domain.work import Attempt
@@ -312,7 +313,12 @@ def _failed(wish: DepositWish, error: Exception, site: DepositSite) -> DepositWi
         if current.claim != wish.claim:
             return current
         saved = after_failure(
-            current, error_words(error), may_help=is_retryable(error), wait=_wait(error), now=site.clock.now()
+            current,
+            error_words(error),
+            may_help=is_retryable(error),
+            counts=not isinstance(error, ReviewPending),
+            wait=_wait(error),
+            now=site.clock.now(),
         )
         tx.deposits.put(saved)
         if saved.state is DepositState.FAILED:

@@ -60,6 +60,7 @@ STATUS: Mapping[str, int] = {
     "overloaded": 503,
     "sink-unavailable": 503,
     "identifier-pending": 503,
+    "review-pending": 503,
     "target-unavailable": 503,
     "target-refused": 409,
     "not-ready": 503,

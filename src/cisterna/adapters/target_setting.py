@@ -14,7 +14,6 @@ from pydantic import (
     Field,
     SecretStr,
     StringConstraints,
-    field_validator,
     model_validator,
 )
 
@@ -25,6 +24,17 @@ TargetName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,31}$")
 Address = Annotated[str, AfterValidator(web_address)]
 GIGABYTE = 10**9
 _HERE = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+def _secure(url: str) -> str:
+    if not url.startswith("https://") and urlsplit(url).hostname not in _HERE:
+        msg = "a token goes there, so the address has to begin with https://"
+        raise ValueError(msg)
+    return url
+
+
+SecureAddress = Annotated[Address, AfterValidator(_secure)]
+"""One to which a credential goes."""
 
 
 class TargetSetting(BaseModel):
@@ -90,17 +100,25 @@ class Carries(StrEnum):
 class Invenio(TargetSetting):
     """A repository that runs InvenioRDM, such as Zenodo."""
 
-    url: Address = Field(description="Its address, such as https://zenodo.org.")
+    url: SecureAddress = Field(description="Its address, such as https://zenodo.org.")
     token: SecretStr = Field(min_length=8, description="A personal access token that may deposit; a secret.")
-
-    @field_validator("url")
-    @classmethod
-    def _is_secure(cls, url: str) -> str:
-        if not url.startswith("https://") and urlsplit(url).hostname not in _HERE:
-            msg = "a token goes there, so the address has to begin with https://"
-            raise ValueError(msg)
-        return url
 
     carries: Carries = Field(Carries.ALL, description="Which files go there: all, or description.")
     files_most: int = Field(100, ge=1, le=10_000, description="Files that it takes in one record.")
     bytes_most: int = Field(50 * GIGABYTE, ge=1, description="Bytes that it takes in one record.")
+
+
+class Hypha(TargetSetting):
+    """The artifact manager of a Hypha server."""
+
+    url: SecureAddress = Field(description="Its address, such as https://hypha.aicell.io.")
+    token: SecretStr = Field(min_length=8, description="A token that may write to the workspace; a secret.")
+    workspace: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_|-]{0,99}$", description="The workspace that holds the collection."
+    )
+    collection: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$", description="Alias of the collection that artifacts go to."
+    )
+    carries: Carries = Field(Carries.ALL, description="Which files go there: all, or description.")
+    files_most: int = Field(1000, ge=1, le=10_000, description="Files that it takes in one artifact.")
+    bytes_most: int = Field(50 * GIGABYTE, ge=1, description="Bytes that it takes in one artifact.")

@@ -14,7 +14,7 @@ from cisterna.settings import Settings
 
 if TYPE_CHECKING:
     from cisterna.adapters.target_place import Place
-    from cisterna.adapters.target_setting import Invenio, PlaceSetting
+    from cisterna.adapters.target_setting import Hypha, Invenio, PlaceSetting
 
 
 def open_targets(settings: Settings, *, stack: contextlib.ExitStack, clock: Clock) -> dict[str, Target]:
@@ -43,6 +43,8 @@ def _targets(settings: Settings, *, stack: contextlib.ExitStack, clock: Clock) -
         )
     for repository in named.invenio:
         yield _invenio(repository, stack=stack, clock=clock)
+    for server in named.hypha:
+        yield _hypha(server, stack=stack, clock=clock)
     for package in named.bia:
         from cisterna.adapters.target_bia import BiaTarget
 
@@ -56,6 +58,15 @@ def _invenio(one: Invenio, *, stack: contextlib.ExitStack, clock: Clock) -> Targ
     http = TargetHttp(one.url, target=one.name, credential=Credential("Bearer", one.token), clock=clock)
     stack.callback(http.close)
     return InvenioTarget(http, one, clock=clock)
+
+
+def _hypha(one: Hypha, *, stack: contextlib.ExitStack, clock: Clock) -> Target:
+    from cisterna.adapters.target_http import Credential, TargetHttp
+    from cisterna.adapters.target_hypha import HyphaTarget
+
+    http = TargetHttp(one.url, target=one.name, credential=Credential("Bearer", one.token), clock=clock)
+    stack.callback(http.close)
+    return HyphaTarget(http, one, clock=clock)
 
 
 def _place(setting: PlaceSetting, stack: contextlib.ExitStack) -> Place:

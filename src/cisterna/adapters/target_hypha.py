@@ -12,8 +12,8 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator
-from typing import Annotated, Literal
-from urllib.parse import quote
+from typing import Annotated, Literal, NoReturn
+from urllib.parse import quote, urlsplit
 
 from pydantic import BaseModel, JsonValue, StringConstraints, TypeAdapter, ValidationError
 
@@ -29,7 +29,7 @@ from cisterna.ports.publisher import PublicFile, PublicRecord
 from cisterna.ports.target import DepositRequest, PublicBytes, ReserveRequest, TargetReport
 
 FILE_MOST_BYTES = 5 * 2**30
-"""What S3 takes in one request; Hypha passes on what it is sent as one."""
+"""What S3 takes in one request."""
 _ALIAS = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _PAGE = 1000
 _DEEPEST = 64
@@ -83,13 +83,10 @@ class _Artifact(BaseModel):
 
 
 class _Entry(BaseModel):
-    name: Annotated[str, StringConstraints(min_length=1, max_length=1024)]
+    name: Annotated[str, StringConstraints(max_length=1024)]
+    """Empty where a store keeps a mark for the folder itself."""
     type: Literal["file", "directory"]
     size: int | None = None
-
-
-class _Uploaded(BaseModel):
-    success: Literal[True]
 
 
 class _Said(BaseModel):
@@ -101,16 +98,18 @@ class HyphaTarget:
 
     Args:
         http: Speaks with it.
+        store: Brings files to its store, without a credential: each address that it gives is signed.
         setting: Where in it artifacts go, what it takes, and which files go there.
         clock: Dates what it says.
     """
 
     reserves = False
 
-    def __init__(self, http: TargetHttp, setting: Hypha, *, clock: Clock) -> None:
+    def __init__(self, http: TargetHttp, store: TargetHttp, setting: Hypha, *, clock: Clock) -> None:
         self.name = setting.name
         self.title = setting.shown
         self._http = http
+        self._store = store
         self._setting = setting
         self._clock = clock
 
@@ -143,15 +142,17 @@ class HyphaTarget:
             return self._told(request, DepositState.WITHDRAWN) if known else None
         if not found.is_committed:
             self._call("delete", artifact_id=self._id(request), delete_files=True)
+            if self._find(request) is not None:
+                self._refuse_to_believe(request)
             return self._told(request, DepositState.WITHDRAWN)
-        if found.is_staged or found.mark is None or found.mark.state != "withdrawn":
+        held = list(self._below(request))
+        if held or found.is_staged or found.mark is None or found.mark.state != "withdrawn":
             self._stage(request, _tombstone(request, reason))
-            for path in list(self._below(request)):
-                self._call("remove_file", artifact_id=self._id(request), file_path=path)
+            for path in held:
+                self._remove(request, path)
             found = self._commit(request)
-        if next(self._below(request), None) is not None:
-            msg = f"{self.title} goes on showing files of {self._id(request)}; ask its administrators to delete it"
-            raise TargetRefused(msg, target=self.name)
+            if next(self._below(request), None) is not None:
+                self._refuse_to_believe(request)
         remark = None
         if len(found.versions or ()) > 1:
             remark = (
@@ -253,7 +254,7 @@ class HyphaTarget:
             self._send(request, file, files)
         sizes = dict(self._sizes(request))
         for path in sorted((sizes.keys() | draft.staged_paths) - {one.path for one in wanted}):
-            self._call("remove_file", artifact_id=self._id(request), file_path=path)
+            self._remove(request, path)
         for file in wanted:
             if sizes.get(file.path) != file.size_bytes:
                 self._spoiled(file, f"{file.size_bytes} bytes", f"{sizes.get(file.path)} bytes")
@@ -266,15 +267,45 @@ class HyphaTarget:
                 digest.update(chunk)
                 yield chunk
 
-        place = f"{self._place(request)}/files/{quote(file.path, safe='/')}"
+        address = self._signed(request, file)
         with files.open(file) as chunks:
-            answer = self._http.ask("PUT", place, content=digested(chunks), size_bytes=file.size_bytes)
-        self._http.read(_Uploaded, answer)
-        told = _MD5.fullmatch(answer.headers.get("etag", ""))
-        if told and told[1] != digest.hexdigest():
-            self._spoiled(file, digest.hexdigest(), told[1])
+            content = digested(chunks)
+            answer = self._store.ask("PUT", address, content=content, size_bytes=file.size_bytes, media_type="")
+        told = answer.headers.get("etag")
+        if not told:
+            msg = f"the store of {self.title} took {file.path} and does not say what it has; is it one of S3?"
+            raise TargetRefused(msg, target=self.name, path=file.path)
+        as_digest = _MD5.fullmatch(told)
+        if as_digest and as_digest[1] != digest.hexdigest():
+            self._spoiled(file, digest.hexdigest(), as_digest[1])
 
-    def _spoiled(self, file: PublicFile, expected: str, found: str) -> None:
+    def _signed(self, request: DepositRequest, file: PublicFile) -> str:
+        """Ask for the address to which a file is brought.
+
+        Raises:
+            TargetRefused: It is of another host than the settings name.
+        """
+        answer = self._call("put_file", artifact_id=self._id(request), file_path=file.path)
+        address = self._http.read(TypeAdapter(str), answer)
+        ours, theirs = urlsplit(self._setting.files_url or self._setting.url), urlsplit(address)
+        if (ours.scheme, ours.netloc) != (theirs.scheme, theirs.netloc):
+            shown = cut_line(f"{theirs.scheme}://{theirs.netloc}"[:80]) or "nowhere"
+            msg = (
+                f"{self.title} wants files brought to {shown}, which is no address of the settings; if that is its "
+                "store, name it there as `files_url`"
+            )
+            raise TargetRefused(msg, target=self.name)
+        return address
+
+    def _remove(self, request: ReserveRequest, path: str) -> None:
+        answer = self._call("remove_file", artifact_id=self._id(request), file_path=path)
+        self._http.read(TypeAdapter(None), answer)
+
+    def _refuse_to_believe(self, request: ReserveRequest) -> NoReturn:
+        msg = f"{self.title} goes on showing what was removed from {self._id(request)}; have it deleted there"
+        raise TargetRefused(msg, target=self.name)
+
+    def _spoiled(self, file: PublicFile, expected: str, found: str) -> NoReturn:
         msg = f"{file.path} is not at {self.title} what was sent there; nothing of it is public"
         raise ChecksumMismatch(msg, path=file.path, expected=expected, found=found)
 
@@ -316,7 +347,7 @@ class HyphaTarget:
                 offset=offset,
             )
             page = self._http.read(TypeAdapter(list[_Entry]), answer)
-            yield from page
+            yield from (one for one in page if one.name)
             if len(page) < _PAGE:
                 return
             offset += len(page)

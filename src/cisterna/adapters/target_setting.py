@@ -113,6 +113,9 @@ class Hypha(TargetSetting):
 
     url: SecureAddress = Field(description="Its address, such as https://hypha.aicell.io.")
     token: SecretStr = Field(min_length=8, description="A token that may write to the workspace; a secret.")
+    files_url: SecureAddress | None = Field(
+        None, description="Address of its store, where files are brought to; unset: they are brought to its own."
+    )
     workspace: str = Field(
         pattern=r"^[A-Za-z0-9][A-Za-z0-9_|-]{0,99}$", description="The workspace that holds the collection."
     )

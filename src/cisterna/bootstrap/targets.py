@@ -66,7 +66,9 @@ def _hypha(one: Hypha, *, stack: contextlib.ExitStack, clock: Clock) -> Target:
 
     http = TargetHttp(one.url, target=one.name, credential=Credential("Bearer", one.token), clock=clock)
     stack.callback(http.close)
-    return HyphaTarget(http, one, clock=clock)
+    store = TargetHttp(one.files_url or one.url, target=one.name, credential=None, clock=clock)
+    stack.callback(store.close)
+    return HyphaTarget(http, store, one, clock=clock)
 
 
 def _place(setting: PlaceSetting, stack: contextlib.ExitStack) -> Place:

@@ -39,19 +39,21 @@ class HyphaStandIn(OutsideServer):
             return self._store(asked)
         if asked.headers.get("authorization") != f"Bearer {self._token}":
             return _failed(403, "PermissionError: Authentication failed")
-        sent = asked.json or {}
+        return self._call(asked.path.removeprefix(_FUNCTIONS), asked.json or {})
+
+    def _call(self, function: str, sent: dict[str, Any]) -> Answer:
         artifact_id = str(sent.get("artifact_id", ""))
-        match asked.path.removeprefix(_FUNCTIONS):
-            case "create":
-                return self._create(sent)
-            case "read" if artifact_id == self._collection:
-                return said(200, {**_shown({"alias": "public-data", "type": "collection"}), "versions": [{}]})
-            case function if artifact_id not in self.artifacts:
-                return _failed(404, f"KeyError: \"Artifact with ID '{artifact_id}' does not exist. ({function})\"")
-            case "read":
-                return said(200, _shown(self.artifacts[artifact_id]))
-            case function:
-                return self._on_artifact(function, artifact_id, sent)
+        if function == "create":
+            return self._create(sent)
+        if artifact_id == self._collection:
+            return said(
+                200, {**_shown({"alias": artifact_id.partition("/")[2], "type": "collection"}), "versions": [{}]}
+            )
+        if artifact_id not in self.artifacts:
+            return _failed(404, f"KeyError: \"Artifact with ID '{artifact_id}' does not exist. Note: use the full ID\"")
+        if function == "read":
+            return said(200, _shown(self.artifacts[artifact_id]))
+        return self._on_artifact(function, artifact_id, sent)
 
     def _create(self, sent: dict[str, Any]) -> Answer:
         artifact_id = f"{self._collection.partition('/')[0]}/{sent['alias']}"
@@ -73,25 +75,26 @@ class HyphaStandIn(OutsideServer):
             return said(200, _shown(artifact))
         if function == "delete":
             del self.artifacts[artifact_id], self.bodies[artifact_id]
-            return said(200)
+            return _nothing()
         if function == "list_files":
             return said(200, self._listed(artifact_id, sent.get("dir_path", "")))
         if staged is None:
             return _failed(400, "AssertionError: Artifact must be in staging mode.")
-        if function == "commit":
-            return self._commit(artifact_id, sent)
-        path = sent["file_path"]
-        if function == "remove_file":
-            was_sent = any(one["path"] == path for one in staged["files"])
-            staged["files"] = [one for one in staged["files"] if one["path"] != path]
-            if was_sent:
-                self.bodies[artifact_id].pop(path, None)
-            else:
-                staged["files"].append({"path": path, "_remove": True})
-            return 200, [("Content-Type", "application/json")], b"null"
-        if all(one["path"] != path for one in staged["files"]):
-            staged["files"].append({"path": path})
-        return said(200, f"{self.store_url or self.url}{_STORE}{artifact_id}/{quote(path)}?Signature=abc")
+        return self._commit(artifact_id, sent) if function == "commit" else self._on_file(function, artifact_id, sent)
+
+    def _on_file(self, function: str, artifact_id: str, sent: dict[str, Any]) -> Answer:
+        staged, path = self.artifacts[artifact_id]["staging"], sent["file_path"]
+        was_sent = any(one["path"] == path for one in staged["files"])
+        if function == "put_file":
+            if not was_sent:
+                staged["files"].append({"path": path})
+            return said(200, f"{self.store_url or self.url}{_STORE}{artifact_id}/{quote(path)}?Signature=abc")
+        staged["files"] = [one for one in staged["files"] if one["path"] != path]
+        if was_sent:
+            self.bodies[artifact_id].pop(path, None)
+        else:
+            staged["files"].append({"path": path, "_remove": True})
+        return _nothing()
 
     def _commit(self, artifact_id: str, sent: dict[str, Any]) -> Answer:
         artifact, bodies = self.artifacts[artifact_id], self.bodies[artifact_id]
@@ -133,6 +136,10 @@ def _shown(artifact: dict[str, Any]) -> dict[str, Any]:
         return whole
     said_of = [*staged["files"], {"_intent": "edit_version" if whole["versions"] else "new_version"}]
     return {**whole, "manifest": staged["manifest"], "config": staged["config"], "staging": said_of}
+
+
+def _nothing() -> Answer:
+    return 200, [("Content-Type", "application/json")], b"null"
 
 
 def _failed(status: int, detail: str) -> Answer:

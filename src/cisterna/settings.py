@@ -22,7 +22,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from cisterna.adapters.sink_apprise import target_fault
-from cisterna.adapters.target_setting import BiaPackage, DataCite, Figshare, Invenio, StaticSite
+from cisterna.adapters.target_setting import BiaPackage, DataCite, Figshare, Hypha, Invenio, StaticSite
 from cisterna.domain.alert_message import WANTED, MessageKind
 from cisterna.domain.digest import DIGEST_ALGORITHM, DigestAlgorithm
 from cisterna.domain.errors import SettingsInvalid
@@ -35,6 +35,7 @@ _OTHER_NAMES = frozenset(
         "CISTERNA_URL",
         "CISTERNA_SPECS",
         "CISTERNA_TOKEN",
+        "CISTERNA_HYPHA_PY",
         "CISTERNA_INVENIO_RDM",
         "CISTERNA_MLCROISSANT",
         "CISTERNA_OCFL_PY",
@@ -464,6 +465,9 @@ class Targets(_Section):
         (),
         max_length=8,
         description="Repositories that run on Figshare, such as SciLifeLab's; as `[[targets.figshare]]`.",
+    )
+    hypha: tuple[Hypha, ...] = Field(
+        (), max_length=8, description="Artifact managers of Hypha servers; as `[[targets.hypha]]`."
     )
     bia: tuple[BiaPackage, ...] = Field(
         (), max_length=8, description="Folders or buckets for packages of the BioImage Archive; as `[[targets.bia]]`."

@@ -141,6 +141,8 @@ def home(dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         f'[[targets.static]]\nname = "mirror"\nfolder = "{tmp_path}/mirror"\nurl = "https://mirror.example.org"\n'
         '[[targets.invenio]]\nname = "zenodo"\nurl = "http://127.0.0.1:1"\ntoken = "zn-0123456789"\n'
         '[[targets.figshare]]\nname = "figshare"\nurl = "http://127.0.0.1:1/v2"\ntoken = "fs-0123456789"\n'
+        '[[targets.hypha]]\nname = "hypha"\nurl = "http://127.0.0.1:1"\ntoken = "hy-0123456789"\n'
+        'workspace = "imaging"\ncollection = "data"\n'
         f'[[targets.bia]]\nname = "bia"\nfolder = "{tmp_path}/mirror"\n'
     )
     return tmp_path
@@ -150,7 +152,13 @@ def test_the_command_line_lists_and_tries_targets_and_tells_no_secret(
     home: Path, site: Site, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["target", "list", "--home", str(home), "--json"]) == 0
-    assert [one["target"] for one in json.loads(capsys.readouterr().out)] == ["mirror", "zenodo", "figshare", "bia"]
+    assert [one["target"] for one in json.loads(capsys.readouterr().out)] == [
+        "mirror",
+        "zenodo",
+        "figshare",
+        "hypha",
+        "bia",
+    ]
     assert run(["target", "test", "mirror", "--home", str(home), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["is_usable"] is True
     assert run(["target", "test", "zenodo", "--home", str(home), "--json"]) != 0

@@ -15,7 +15,8 @@ from pydantic import Field
 from cisterna.domain.base import Moment, Value
 from cisterna.domain.deposit import Doi
 from cisterna.domain.identifier import Ark
-from cisterna.metadata.described import Described, on_one_line
+from cisterna.metadata.citation import citation_line
+from cisterna.metadata.described import on_one_line
 from cisterna.metadata.forms import FORMS
 from cisterna.metadata.licence import licence_url
 from cisterna.metadata.listing import uri_path
@@ -130,7 +131,7 @@ def record_page(request: DepositRequest, *, files: Sequence[PublicFile], lists: 
         cite_as=cite_as,
         creators=[one.name for one in described.record.creators],
         summary=[line for line in described.record.summary.split("\n") if line.strip()],
-        citation=_citation(described, cite_as),
+        citation=citation_line(described, cite_as),
         licence=described.record.licence,
         licence_url=licence_url(described.record.licence) if described.record.licence else None,
         files=[{**dict(one), "url": file_address(request, one)} for one in files],
@@ -199,13 +200,6 @@ def _entry(one: Row, url: str) -> str:
 
 def _moment(one: Row) -> str:
     return one.changed_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _citation(described: Described, address: str) -> str:
-    record = described.record
-    names = "; ".join(one.name for one in record.creators) or "Nobody named"
-    said = (f"{names} ({described.issued.year})", record.name, f"Version {record.version}", record.publisher, address)
-    return ". ".join(one for one in said if one)
 
 
 def _rendered(name: str, **values: object) -> bytes:

@@ -130,7 +130,7 @@ class TargetHttp:
             document: Sent as JSON.
             content: Sent as it is, in its chunks; whatever it raises comes through.
             size_bytes: Of the content.
-            media_type: Of what is sent.
+            media_type: Of what is sent; an empty one is not told, where an address is signed for a request without.
             accept: Media type that is asked for.
             query: Of the address.
             accepted: Statuses that the caller knows what to do with, such as 404 where nothing may be there.
@@ -142,10 +142,13 @@ class TargetHttp:
         headers = {"accept": accept or self._media_type, "content-type": media_type or self._media_type}
         sent: dict[str, Any] = {}
         if content is not None:
-            headers |= {"content-length": str(size_bytes), "content-type": media_type or "application/octet-stream"}
+            headers |= {"content-length": str(size_bytes)}
+            headers |= {"content-type": "application/octet-stream" if media_type is None else media_type}
             sent |= {"content": content, "timeout": _SECONDS_OF_UPLOAD}
         elif document is not None:
             sent["json"] = document
+        if media_type == "":
+            del headers["content-type"]
         try:
             with self._client.stream(method, self._address(place), headers=headers, params=query, **sent) as response:
                 answer = self._taken(response)

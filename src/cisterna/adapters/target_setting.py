@@ -27,6 +27,7 @@ def _secure(url: str) -> str:
 
 
 SecureAddress = Annotated[Address, AfterValidator(_secure)]
+"""One to which a credential goes."""
 
 
 class TargetSetting(BaseModel):
@@ -141,3 +142,22 @@ class Figshare(RepositorySetting):
     group: int | None = Field(None, ge=1, description="Number of the group that every article goes to.")
     files_most: int = Field(500, ge=1, le=1000, description="Files that it takes in one article.")
     bytes_most: int = Field(20 * GIGABYTE, ge=1, description="Bytes that it takes in one article.")
+
+
+class Hypha(TargetSetting):
+    """The artifact manager of a Hypha server."""
+
+    url: SecureAddress = Field(description="Its address, such as https://hypha.aicell.io.")
+    token: SecretStr = Field(min_length=8, description="A token that may write to the workspace; a secret.")
+    files_url: SecureAddress | None = Field(
+        None, description="Address of its store, where files are brought to; unset: they are brought to its own."
+    )
+    workspace: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_|-]{0,99}$", description="The workspace that holds the collection."
+    )
+    collection: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$", description="Alias of the collection that artifacts go to."
+    )
+    carries: Carries = Field(Carries.ALL, description="Which files go there: all, or description.")
+    files_most: int = Field(1000, ge=1, le=10_000, description="Files that it takes in one artifact.")
+    bytes_most: int = Field(50 * GIGABYTE, ge=1, description="Bytes that it takes in one artifact.")

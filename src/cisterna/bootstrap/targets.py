@@ -14,7 +14,7 @@ from cisterna.settings import Settings
 
 if TYPE_CHECKING:
     from cisterna.adapters.target_place import Place
-    from cisterna.adapters.target_setting import DataCite, Invenio, PlaceSetting
+    from cisterna.adapters.target_setting import DataCite, Figshare, Hypha, Invenio, PlaceSetting
 
 
 def open_targets(settings: Settings, *, stack: contextlib.ExitStack, clock: Clock) -> dict[str, Target]:
@@ -47,6 +47,8 @@ def _targets(settings: Settings, *, stack: contextlib.ExitStack, clock: Clock) -
         yield _datacite(registrar, stack=stack, clock=clock)
     for account in named.figshare:
         yield _figshare(account, stack=stack, clock=clock)
+    for server in named.hypha:
+        yield _hypha(server, stack=stack, clock=clock)
     for package in named.bia:
         from cisterna.adapters.target_bia import BiaTarget
 
@@ -69,6 +71,27 @@ def _datacite(one: DataCite, *, stack: contextlib.ExitStack, clock: Clock) -> Ta
     service = DataCiteService(one.url, repository=one.repository, password=one.password, clock=clock)
     stack.callback(service.close)
     return DataCiteTarget(service, prefix=one.prefix, clock=clock, name=one.name, title=one.shown)
+
+
+def _figshare(one: Figshare, *, stack: contextlib.ExitStack, clock: Clock) -> Target:
+    from cisterna.adapters.target_figshare import FigshareTarget
+    from cisterna.adapters.target_http import Credential, TargetHttp
+
+    credential = Credential("token", one.token)
+    http = TargetHttp(one.url, target=one.name, credential=credential, clock=clock, domain=one.upload_domain)
+    stack.callback(http.close)
+    return FigshareTarget(http, one, clock=clock)
+
+
+def _hypha(one: Hypha, *, stack: contextlib.ExitStack, clock: Clock) -> Target:
+    from cisterna.adapters.target_http import Credential, TargetHttp
+    from cisterna.adapters.target_hypha import HyphaTarget
+
+    http = TargetHttp(one.url, target=one.name, credential=Credential("Bearer", one.token), clock=clock)
+    stack.callback(http.close)
+    store = TargetHttp(one.files_url or one.url, target=one.name, credential=None, clock=clock)
+    stack.callback(store.close)
+    return HyphaTarget(http, store, one, clock=clock)
 
 
 def _place(setting: PlaceSetting, stack: contextlib.ExitStack) -> Place:

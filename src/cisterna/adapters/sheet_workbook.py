@@ -57,18 +57,21 @@ def require_bearable(body: bytes, what: str) -> None:
     """
     try:
         with zipfile.ZipFile(io.BytesIO(body)) as packed:
-            members = packed.infolist()
-            unpacked = sum(member.file_size for member in members)
-            if len(members) > _MEMBERS_MOST or unpacked > UNPACKED_LIMIT_BYTES:
-                msg = f"{what} unpacks to {unpacked:,} bytes in {len(members):,} parts, more than any sheet of samples"
-                raise HostileInput(f"{msg}; save the one sheet as CSV UTF-8")
-            for member in members:
+            _require_few(packed.infolist(), what)
+            for member in packed.infolist():
                 _require_honest(packed, member, what)
     except HostileInput:
         raise
     except Exception as error:  # of zipfile and what it unpacks with: each raises errors of its own
         msg = f"{what} is not what its name says: no packed file without a password; save it anew"
         raise InvalidInput(msg) from error
+
+
+def _require_few(members: Sequence[zipfile.ZipInfo], what: str) -> None:
+    unpacked = sum(member.file_size for member in members)
+    if len(members) > _MEMBERS_MOST or unpacked > UNPACKED_LIMIT_BYTES:
+        msg = f"{what} unpacks to {unpacked:,} bytes in {len(members):,} parts, more than any sheet of samples"
+        raise HostileInput(f"{msg}; save the one sheet as CSV UTF-8")
 
 
 def _require_honest(packed: zipfile.ZipFile, member: zipfile.ZipInfo, what: str) -> None:

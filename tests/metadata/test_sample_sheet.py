@@ -82,6 +82,19 @@ def test_maps_that_stand_side_by_side_are_all_read() -> None:
     assert [told[name].treatments[0].dose for name in ("A1", "B2")] == [Quantity("5", 5.0), Quantity("7", 7.0)]
 
 
+def test_an_assay_adds_to_a_study_and_may_not_put_a_sample_into_another_well() -> None:
+    study, assay = (
+        f"Sample Name\tCharacteristics[well]\tCharacteristics[{name}]\n" for name in ("tissue", "cell line")
+    )
+    files = {"s_a.txt": f"{study}S1\tA1\tliver\n".encode(), "a_a.txt": f"{assay}S1\tA01\tHeLa\n".encode()}
+
+    (one,) = read_isa(files).samples
+
+    assert [told.label for told in (*one.tissues, *one.cell_lines)] == ["liver", "HeLa"]
+    with pytest.raises(InvalidInput, match="row 2 of .* and row 2 of .* put S1 into different wells: A1 and"):
+        read_isa({**files, "a_a.txt": f"{assay}S1\tB2\tHeLa\n".encode()})
+
+
 def test_an_isa_tab_gives_terms_and_units_to_the_columns_before_them() -> None:
     assay = "Sample Name\tRaw Data File\tLabel\nsample1\ta.tiff\tHoechst\nsample1\tb.tiff\tHoechst\n"
 

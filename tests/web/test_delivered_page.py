@@ -152,6 +152,7 @@ def test_a_file_comes_whole_by_ranges_and_by_its_head(site: Site, visit: Visit, 
     assert (huge.status_code, huge.content) == (206, whole.content)
     assert malformed.status_code in {200, 431}
     assert browser.client.head(file).headers["content-length"] == str(len(whole.content))
+    assert "content-length" not in browser.client.head(f"{path}/all.tar").headers  # nobody knows it before
     assert whole.headers["repr-digest"].startswith("sha-512=:")
     assert sha512_of(whole.content) in browser.get(f"{path}/sha512sum.txt").text
     noted = uses(site, delivery)["data/acquisition.yaml"]

@@ -153,7 +153,7 @@ class DeliveryUse(Value):
     """What was taken of one file of a delivery on one day (UTC).
 
     Attributes:
-        path: Logical path of the file; empty for the page, its lists, and the head of a whole that was streamed.
+        path: Logical path of the file; empty for the page and its lists, `all.tar` for the whole in one stream.
         requests: How often it was asked for.
         bytes_sent: Bytes of content that went out, broken requests included.
     """

@@ -91,7 +91,7 @@ def test_an_assay_adds_to_a_study_and_may_not_put_a_sample_into_another_well() -
     (one,) = read_isa(files).samples
 
     assert [told.label for told in (*one.tissues, *one.cell_lines)] == ["liver", "HeLa"]
-    with pytest.raises(InvalidInput, match="row 2 of .* and row 2 of .* put S1 into different wells: A1 and"):
+    with pytest.raises(InvalidInput, match=r"row 2 of .* and row 2 of .* put S1 into different wells: A1 and"):
         read_isa({**files, "a_a.txt": f"{assay}S1\tB2\tHeLa\n".encode()})
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import struct
+import tracemalloc
 import zipfile
+import zlib
 from datetime import date
 from typing import Any
 
@@ -91,11 +94,59 @@ def test_a_date_is_kept_as_a_day() -> None:
 
 
 def test_a_workbook_that_unpacks_to_more_than_any_sheet_is_refused_before_it_is_read() -> None:
-    bomb = packed(**{"xl/workbook.xml": b"0" * (65 * 1024 * 1024)})
+    bomb = packed(**{"xl/workbook.xml": b"0" * (33 * 1024 * 1024)})
 
     assert len(bomb) < 100_000
-    with pytest.raises(HostileInput, match="unpacks to 68,157,440 bytes"):
+    with pytest.raises(HostileInput, match="unpacks to 34,603,008 bytes"):
         read(bomb)
+
+
+def claiming(body: bytes, name: str, content: bytes, packing: int) -> bytes:
+    """Pack a member that holds `body` and claims, with its checksum, to hold `content`."""
+    kept = io.BytesIO()
+    with zipfile.ZipFile(kept, "w", packing) as archive:
+        archive.writestr(name, body)
+    directory = kept.getvalue().rindex(b"PK\x01\x02")
+    claim = struct.pack("<I", zlib.crc32(content)), struct.pack("<I", len(content))
+    changed = bytearray(kept.getvalue())
+    changed[directory + 16 : directory + 20], changed[directory + 24 : directory + 28] = claim
+    return bytes(changed)
+
+
+@pytest.mark.parametrize("packing", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2])
+def test_a_packed_file_that_holds_more_than_it_claims_is_not_unpacked_whole(packing: int) -> None:
+    header = b"Sample Name\tFactor Value[x]\n"
+    bomb = claiming(header + bytes(8 * 1024 * 1024), "s_x.txt", header, packing)
+
+    tracemalloc.start()
+    try:
+        with pytest.raises(InvalidInput):
+            read(bomb, "isa.zip")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    assert peak < 4 * 1024 * 1024
+
+
+def test_a_workbook_with_cells_far_to_the_right_is_refused_before_anybody_takes_them_for_a_table() -> None:
+    wide = changed(
+        a_mihcsme(mihcsme.AssayCondition(plate="P1", well="A1")),
+        "xl/worksheets/sheet2.xml",
+        b"</sheetData>",
+        b'<row r="900"><c r="XFD900"/></row></sheetData>',
+    )
+
+    with pytest.raises(HostileInput, match="sheet 'StudyInformation', row 900: there are cells up to column XFD"):
+        read(wide)
+
+
+def test_a_workbook_of_many_sheets_or_of_one_part_as_two_is_refused() -> None:
+    twice = changed(workbook(a=ROWS, b=ROWS), "xl/_rels/workbook.xml.rels", b"sheet2.xml", b"sheet1.xml")
+
+    for body, words in ((twice, "2 sheets in 1 parts"), (workbook(**{f"s{n}": [] for n in range(51)}), "51 sheets")):
+        with pytest.raises(HostileInput, match=words):
+            read(body)
 
 
 def test_a_workbook_that_claims_a_million_rows_gives_those_that_it_has() -> None:

@@ -24,6 +24,7 @@ def put(folder: Path, *paths: str, body: bytes = b"Well,Compound\n") -> SheetFol
 
 def test_the_sheet_whose_name_is_in_that_of_the_run_is_found(tmp_path: Path) -> None:
     shelf = put(tmp_path, "atlas/Plate 7.csv", "atlas/plate_70.csv", "atlas/plate.csv", "atlas/plate 7 2026.pdf")
+    put(tmp_path, "atlas/~$Plate 7.xlsx", "atlas/._Plate 7.csv")  # beside it, by a spreadsheet and by a Macintosh
 
     assert shelf.find("atlas", run=RUN) == WaitingSheet("Plate 7.csv", b"Well,Compound\n")
 

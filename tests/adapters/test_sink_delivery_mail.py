@@ -219,7 +219,7 @@ def test_a_refused_recipient_is_told_and_leaves_no_secret_behind(
     assert keys(catalogue) == 0
 
 
-@pytest.mark.parametrize("ends", ["revoked", "expired", "deactivated", "with a link"])
+@pytest.mark.parametrize("ends", ["revoked", "expired", "deactivated", "left the project", "with a link"])
 def test_nobody_is_written_to_of_what_ended_or_what_needs_no_mail(
     ends: str, *, server: Controller, kept: Kept, catalogue: SqlCatalogue, clock: SettableClock, version: Version
 ) -> None:
@@ -232,6 +232,9 @@ def test_nobody_is_written_to_of_what_ended_or_what_needs_no_mail(
         case "deactivated":
             with catalogue.begin() as tx:
                 tx.accounts.save(make_account("vera", email="vera@example.org", active=False))
+        case "left the project":
+            with catalogue.begin() as tx:
+                tx.accounts.save(make_account("vera", email="vera@example.org", grants=()))
         case _:
             pass
 

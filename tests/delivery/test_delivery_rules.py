@@ -21,7 +21,7 @@ from cisterna.domain.delivery import (
     still_bars,
 )
 from cisterna.domain.finding import Verdict
-from cisterna.domain.project import Access, HumanData, Project
+from cisterna.domain.project import Project
 from cisterna.testing.clock import START
 from cisterna.testing.factory import make_project, make_receipt, make_sha512, make_version
 
@@ -40,10 +40,8 @@ STRANGER = account("otto", Grant(role=Role.STEWARD, project="other"))
 GUEST = None
 
 
-def project(**defaults: object) -> Project:
-    made = make_project("cells", owner="ada")
-    said = {"human_data": HumanData.NO, "access": Access.OPEN, **defaults}
-    return made.model_copy(update={"defaults": made.defaults.model_copy(update=said)})
+def project() -> Project:
+    return make_project("cells", owner="ada")
 
 
 def version(**fields: object) -> Version:
@@ -67,12 +65,14 @@ def conditions(
     given_up: bool = False,
     proven: bool = True,
     unclaimed: bool = False,
+    is_open: bool = True,
 ) -> list[str]:
     bars = delivery_bars(
         of,
         None if unclaimed else within or project(),
         receipts=[make_receipt(of)] if proven else [],
         is_given_up=given_up,
+        is_open=is_open,
         recipient=to,
         by=by,
         reason=reason,
@@ -118,25 +118,13 @@ def test_a_person_who_may_not_see_the_project_gets_nothing() -> None:
     assert conditions(version(), to=STRANGER, reason="r") == ["otto may not see the data of project cells"]
 
 
-@pytest.mark.parametrize(
-    "closed",
-    [
-        {"within": project(access=Access.RESTRICTED)},
-        {"within": project(access=Access.EMBARGOED)},
-        {"within": project(human_data=HumanData.UNANSWERED)},
-    ],
-)
-def test_a_guest_gets_closed_data_from_the_owner_alone_and_with_a_reason(closed: dict[str, Project]) -> None:
-    assert "the data are not open" in conditions(version(), to=GUEST, by=STEWARD, reason="r", **closed)
-    assert conditions(version(), to=GUEST, by=OWNER, **closed) == ["the data are not open, and a guest would get them"]
-    assert conditions(version(), to=GUEST, by=OWNER, reason="The agreement of May.", **closed) == []
-    assert conditions(version(), to=VIEWER, by=STEWARD, **closed) == []
-
-
-def test_the_version_s_own_description_closes_it_to_guests() -> None:
-    said = version(metadata={"human_data": "yes", "access": "open"})
-
-    assert "the data are not open" in conditions(said, to=GUEST, by=STEWARD, reason="r")
+def test_a_guest_gets_closed_data_from_the_owner_alone_and_with_a_reason() -> None:
+    assert "the data are not open" in conditions(version(), to=GUEST, by=STEWARD, reason="r", is_open=False)
+    assert conditions(version(), to=GUEST, by=OWNER, is_open=False) == [
+        "the data are not open, and a guest would get them"
+    ]
+    assert conditions(version(), to=GUEST, by=OWNER, reason="The agreement of May.", is_open=False) == []
+    assert conditions(version(), to=VIEWER, by=STEWARD, is_open=False) == []
 
 
 def test_the_owner_and_stewards_deliver_and_nobody_else() -> None:
@@ -213,19 +201,19 @@ def test_a_delivery_has_exactly_one_recipient() -> None:
 
 
 def test_what_changed_since_is_judged_at_every_use() -> None:
-    closed, to_vera = project(access=Access.CLOSED), made(guest=None, person="vera")
+    to_vera = made(guest=None, person="vera")
 
     def still(delivery: Delivery, within: Project | None, **more: object) -> str | None:
-        said = {"is_given_up": False, "recipient": None, **more}
-        return still_bars(version(), within, delivery=delivery, **said)  # type: ignore[arg-type]
+        said = {"is_given_up": False, "is_open": True, "recipient": None, **more}
+        return still_bars(delivery, within, **said)  # type: ignore[arg-type]
 
     assert still(made(), project()) is None
-    assert still(made(), closed) == "the data are not open any more"
-    assert still(made(reason="It was in quarantine."), closed) == "the data are not open any more"
-    assert still(made(lets_guest_in=True, reason="r"), closed) is None
+    assert still(made(), project(), is_open=False) == "the data are not open any more"
+    assert still(made(reason="It was in quarantine."), project(), is_open=False) == "the data are not open any more"
+    assert still(made(lets_guest_in=True, reason="r"), project(), is_open=False) is None
     assert still(made(), None) == "no project claims the data any more"
     assert still(made(), project(), is_given_up=True) == "the data were discarded"
-    assert still(to_vera, closed, recipient=VIEWER) is None
+    assert still(to_vera, project(), is_open=False, recipient=VIEWER) is None
     for now in (None, account("vera"), VIEWER.model_copy(update={"active": False})):
         assert still(to_vera, project(), recipient=now) == "the recipient may not see the data"
 

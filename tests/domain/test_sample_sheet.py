@@ -90,6 +90,17 @@ def test_of_several_plates_the_one_in_the_name_of_the_run_is_taken() -> None:
         sheet.of_plate("plate 1 beside plate 10").of_plate("")
 
 
+def test_a_row_without_a_plate_is_of_the_one_that_is_read_and_may_not_say_otherwise() -> None:
+    rows = (treated("A1", "DMSO", plate="P1"), treated("A1", "DMSO"), treated("B1", "X"))
+    others = (treated("A1", "Y", plate="P2"),)
+
+    for sheet in (SampleSheet(SheetForm.TABLE, rows), SampleSheet(SheetForm.TABLE, rows + others)):
+        told = sheet.of_plate("run P1").samples
+        assert [(one.plate, one.well) for one in told] == [("P1", Well(1, 1)), ("P1", Well(2, 1))]
+    with pytest.raises(InvalidInput, match="say different things of A1 of plate P1"):
+        SampleSheet(SheetForm.TABLE, (*rows, treated("A1", "Y"))).of_plate("run P1")
+
+
 def test_wells_are_compared_where_both_sides_name_any() -> None:
     a1, b1, h12 = Well(1, 1), Well(2, 1), Well(8, 12)
 

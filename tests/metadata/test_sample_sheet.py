@@ -69,6 +69,32 @@ def test_maps_in_the_shape_of_the_plate_are_put_together_well_by_well() -> None:
     assert (told["B3"][0].what.label, told["B3"][0].dose) == ("Z", Quantity("0,5", 0.5, "uM"))
 
 
+def test_maps_that_stand_side_by_side_are_all_read() -> None:
+    sheet = read("Treatment,1,2,,Cell line,1,2\nA,X,Y,,A,HeLa,\nB,,Z,,B,,U2OS\n\nDose,1,2\nA,5,\nB,,7\n")
+
+    told = {one.well.name: one for one in sheet.samples if one.well}
+    assert {name: [x.what.label for x in one.treatments] for name, one in told.items()} == {
+        "A1": ["X"],
+        "A2": ["Y"],
+        "B2": ["Z"],
+    }
+    assert [one.label for name in ("A1", "B2") for one in told[name].cell_lines] == ["HeLa", "U2OS"]
+    assert [told[name].treatments[0].dose for name in ("A1", "B2")] == [Quantity("5", 5.0), Quantity("7", 7.0)]
+
+
+def test_an_assay_adds_to_a_study_and_may_not_put_a_sample_into_another_well() -> None:
+    study, assay = (
+        f"Sample Name\tCharacteristics[well]\tCharacteristics[{name}]\n" for name in ("tissue", "cell line")
+    )
+    files = {"s_a.txt": f"{study}S1\tA1\tliver\n".encode(), "a_a.txt": f"{assay}S1\tA01\tHeLa\n".encode()}
+
+    (one,) = read_isa(files).samples
+
+    assert [told.label for told in (*one.tissues, *one.cell_lines)] == ["liver", "HeLa"]
+    with pytest.raises(InvalidInput, match=r"row 2 of .* and row 2 of .* put S1 into different wells: A1 and"):
+        read_isa({**files, "a_a.txt": f"{assay}S1\tB2\tHeLa\n".encode()})
+
+
 def test_an_isa_tab_gives_terms_and_units_to_the_columns_before_them() -> None:
     assay = "Sample Name\tRaw Data File\tLabel\nsample1\ta.tiff\tHoechst\nsample1\tb.tiff\tHoechst\n"
 
@@ -155,6 +181,16 @@ def test_a_numbered_channel_is_a_stain_in_that_channel() -> None:
         ("1e-3", 0.001, "h"),
         ("0,25", 0.25, "h"),
         ("1,000", None, "h"),
+        ("24h", 24.0, "h"),
+        ("10 mg/kg", 10.0, "mg/kg"),
+        ("50%", 50.0, "%"),
+        ("5-10 nM", None, "h"),
+        ("1:1000", None, "h"),
+        ("1/100", None, "h"),
+        ("1 000 nM", None, "h"),
+        ("5 x10^6", None, "h"),
+        ("10^-6", None, "h"),
+        ("3.5.2", None, "h"),
         ("high", None, "h"),
         ("1e999", None, "h"),
         ("-", None, "h"),
@@ -172,6 +208,10 @@ def test_a_quantity_is_a_number_only_where_that_is_sure(text: str, value: float 
         ("Well,Dose\n", "no row of samples"),
         ("Well,Dose\nZ99,1\nA0,2\n", "row 2, column 'Well': 'Z99' is no well.*row 3, column 'Well': 'A0'"),
         ("Well,Compound\nA1,x\nA01,y\n", "rows 2 and 3 say different things of A1"),
+        ("Well,Row,Column,Dose\nA1,B,2,1\n", "row 2, column 'Well': 'A1' is not row 'B' and column '2'"),
+        ("Row,Column,Dose\nA,A1,1\n", "row 'A' and column 'A1' are no well"),
+        ("Dose,1,2\nA,1,2\n\nB,3,4\n", "row 4: B does not follow the row of the map above it"),
+        ("Dose,1,2\nA,1,2\nC,3,4\n", "row 3: C does not follow the row of the map above it"),
         ("Well,Compound,Drug\nA1,x,y\n", "'Compound' and 'Drug' mean the same"),
         ("Well,Note,note\nA1,x,y\n", "'Note' and 'note' mean the same"),
         ("Row,Column,Drug\nA,99,x\n", "row 2: row 'A' and column '99' are no well"),
@@ -256,7 +296,7 @@ def test_wells_that_are_named_and_hold_nothing_do_not_count_as_samples() -> None
     assert facts.wells == 1
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.binary(max_size=200) | st.text(max_size=200).map(lambda text: f"Well,{text}".encode("utf-8", "replace")))
 def test_no_bytes_make_a_reader_do_anything_but_read_or_refuse(body: bytes) -> None:
     for begin in (b"", b"Well,Compound\nA1,", b",1,2\nA,"):

@@ -17,7 +17,7 @@ from cisterna.domain.account import Role
 from cisterna.domain.dataset import Stage, Version
 from cisterna.domain.delivery import Delivery, DeliveryRules, DeliveryUse
 from cisterna.domain.digest import sha512_of
-from cisterna.domain.errors import Forbidden, NotFound, StoreUnavailable
+from cisterna.domain.errors import DeliveryRefused, Forbidden, NotFound, StoreUnavailable
 from cisterna.domain.project import Access, HumanData
 from cisterna.services.delivery import deliver_version, revoke_delivery
 from cisterna.services.erase_plan import plan_erasure
@@ -152,6 +152,7 @@ def test_a_file_comes_whole_by_ranges_and_by_its_head(site: Site, visit: Visit, 
     assert (huge.status_code, huge.content) == (206, whole.content)
     assert malformed.status_code in {200, 431}
     assert browser.client.head(file).headers["content-length"] == str(len(whole.content))
+    assert "content-length" not in browser.client.head(f"{path}/all.tar").headers  # nobody knows it before
     assert whole.headers["repr-digest"].startswith("sha-512=:")
     assert sha512_of(whole.content) in browser.get(f"{path}/sha512sum.txt").text
     noted = uses(site, delivery)["data/acquisition.yaml"]
@@ -258,6 +259,22 @@ def test_a_guest_s_address_ends_when_the_project_closes_and_when_the_data_are_di
         tx.projects.save(atlas.model_copy(update={"defaults": closed}))
 
     assert visit().get(path).status_code == 404
+
+
+def test_what_data_were_made_from_closes_them_to_guests_as_it_does_to_the_public(site: Site, visit: Visit) -> None:
+    source = site.decide(site.lay_version("patients"))
+    derived = site.decide(site.lay_version("counted", source=source))
+    delivery, path = deliver(site, derived)
+    assert not delivery.lets_guest_in
+    assert visit().get(path).status_code == 200
+
+    with site.catalogue.begin() as tx:
+        found = tx.datasets.get_version(source.version_id)
+        tx.datasets.save_version(found.model_copy(update={"metadata": {**(found.metadata or {}), "human_data": "yes"}}))
+
+    assert visit().get(path).status_code == 404
+    with pytest.raises(DeliveryRefused, match="only its owner ada"):
+        deliver(site, derived, person="stina", reason="They asked.")
 
 
 def test_the_owner_lets_a_guest_in_again_after_the_data_were_closed(site: Site, visit: Visit, version: Version) -> None:

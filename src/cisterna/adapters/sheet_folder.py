@@ -16,6 +16,8 @@ from cisterna.ports.sample_sheet import ENDINGS, SIZE_LIMIT_BYTES, WaitingSheet
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _LOOKED_AT = 10_000
+_NOT_ITS_OWN = (".", "~$")
+"""What other programs put beside a file that is open or was copied, such as `~$plate 7.xlsx` and `._plate 7.csv`."""
 
 
 class SheetFolder:
@@ -45,7 +47,10 @@ class SheetFolder:
 def _named(folder: int, run: str) -> str | None:
     with os.scandir(folder) as entries:
         names = [entry.name for entry in islice(entries, _LOOKED_AT)]
-    stems = {name: name.rpartition(".")[0] for name in names if name.rpartition(".")[2].lower() in ENDINGS}
+    sheets = (
+        name for name in names if name.rpartition(".")[2].lower() in ENDINGS and not name.startswith(_NOT_ITS_OWN)
+    )
+    stems = {name: name.rpartition(".")[0] for name in sheets}
     chosen = set(named_in(run, stems.values()))
     fitting = sorted(name for name, stem in stems.items() if stem in chosen)
     if len(fitting) > 1:

@@ -1,7 +1,7 @@
 """Takes the cells out of XLSX workbooks by openpyxl; nothing in them is evaluated, run, or followed to elsewhere.
 
-A workbook is a packed folder that may claim anything: how much it unpacks to is counted before any of it is read, and
-rows and columns are taken up to a bound whatever it says of its own size.
+A workbook is a packed folder that may claim anything: it is unpacked piece by piece and thrown away before any of it is
+read, and rows and columns are taken up to a bound whatever it says of its own size.
 """
 
 from __future__ import annotations
@@ -19,18 +19,24 @@ from cisterna.metadata.sheet_column import letters_of
 from cisterna.metadata.sheet_grid import MOST_COLUMNS, MOST_ROWS, Grid, bounded
 
 UNPACKED_LIMIT_BYTES = 32 * 1024 * 1024
-_MEMBERS_MOST, _SHEETS_MOST = 2_000, 50
+_MEMBERS_MOST, _SHEETS_MOST, _WIDEST = 2_000, 50, 2_000
+_PIECE_BYTES = 64 * 1024
+_PACKINGS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
+"""Others are unpacked in one go, however much comes out; no spreadsheet writes them."""
 _ERRORS = frozenset({"#NULL!", "#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!"})
 
 
 def read_workbook(body: bytes, what: str) -> list[Grid]:
     """Take the cells out of every sheet that is a table; of a formula, what the program saved as its value.
 
+    Args:
+        body: The workbook, which `require_bearable` has let pass.
+        what: The file, for messages.
+
     Raises:
-        HostileInput: It unpacks to more than any sheet has, or has more cells.
+        HostileInput: It has more cells than any sheet.
         InvalidInput: It is no XLSX, or a cell holds an error of the spreadsheet.
     """
-    require_bearable(body, what)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of parts of a workbook that openpyxl does not know and nobody asks for
@@ -43,21 +49,42 @@ def read_workbook(body: bytes, what: str) -> list[Grid]:
 
 
 def require_bearable(body: bytes, what: str) -> None:
-    """Refuse a packed file that claims to unpack to more than is read; no member gives more than it claims.
+    """Refuse a packed file that unpacks to more than is read, or to more than it claims.
 
     Raises:
-        HostileInput: It claims too much.
+        HostileInput: It is too large, or has members that hold more than they claim.
         InvalidInput: It is no packed file.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(body)) as packed:
-            members = packed.infolist()
-    except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError) as error:
-        raise InvalidInput(f"{what} is not what its name says: no packed file; save it anew") from error
+            _require_few(packed.infolist(), what)
+            for member in packed.infolist():
+                _require_honest(packed, member, what)
+    except HostileInput:
+        raise
+    except Exception as error:  # of zipfile and what it unpacks with: each raises errors of its own
+        msg = f"{what} is not what its name says: no packed file without a password; save it anew"
+        raise InvalidInput(msg) from error
+
+
+def _require_few(members: Sequence[zipfile.ZipInfo], what: str) -> None:
     unpacked = sum(member.file_size for member in members)
     if len(members) > _MEMBERS_MOST or unpacked > UNPACKED_LIMIT_BYTES:
         msg = f"{what} unpacks to {unpacked:,} bytes in {len(members):,} parts, more than any sheet of samples"
         raise HostileInput(f"{msg}; save the one sheet as CSV UTF-8")
+
+
+def _require_honest(packed: zipfile.ZipFile, member: zipfile.ZipInfo, what: str) -> None:
+    """Unpack a member in small pieces: who reads it whole has all of it in memory, and sees only what it claims."""
+    claimed, found = member.file_size, 0
+    if member.compress_type not in _PACKINGS:
+        raise HostileInput(f"{what} is packed in a way that no spreadsheet packs; save the one sheet as CSV UTF-8")
+    member.file_size += 1  # else zipfile stops at the claim
+    with packed.open(member) as content:
+        while found <= claimed and (piece := content.read(_PIECE_BYTES)):
+            found += len(piece)
+    if found > claimed:
+        raise HostileInput(f"{what} holds more than the {claimed:,} bytes that a part of it claims; save it anew")
 
 
 def _grids(body: bytes, what: str) -> Iterator[Grid]:
@@ -65,19 +92,30 @@ def _grids(body: bytes, what: str) -> Iterator[Grid]:
 
     book = load_workbook(io.BytesIO(body), read_only=True, data_only=True, keep_links=False, keep_vba=False)
     try:
-        for sheet in book.worksheets[:_SHEETS_MOST]:
+        sheets = book.worksheets
+        parts = {sheet._worksheet_path for sheet in sheets}  # noqa: SLF001 - told nowhere else
+        if len(sheets) > _SHEETS_MOST or len(parts) != len(sheets):
+            msg = f"{what} has {len(sheets):,} sheets in {len(parts):,} parts, and at most {_SHEETS_MOST} are read"
+            raise HostileInput(f"{msg}, each of its own; save the one sheet as CSV UTF-8")
+        for sheet in sheets:
             name = cut_line(sheet.title) or "a sheet without a name"
             sheet.reset_dimensions()  # what it claims of its own size may be anything
-            rows = sheet.iter_rows(max_col=MOST_COLUMNS + 1, values_only=True)
+            rows = sheet.iter_rows(values_only=True)
             yield Grid(name, bounded(_texts(rows, f"{what}, sheet '{name}'"), f"{what}, sheet '{name}'"))
     finally:
         book.close()
 
 
 def _texts(rows: Iterator[Sequence[Any]], what: str) -> Iterator[Sequence[str]]:
-    """Write cells as text, but for the empty rows at the end, which a workbook may have by thousands."""
+    """Write cells as text, but for the empty rows at the end, which a workbook may have by thousands.
+
+    A row that is wider than any is refused even where all of it is empty: mihcsme-py reads it in its full width.
+    """
     empty = 0
     for number, row in enumerate(rows, start=1):
+        if len(row) > _WIDEST:
+            msg = f"{what}, row {number:,}: there are cells up to column {letters_of(len(row))}"
+            raise HostileInput(f"{msg}; delete the columns that are empty, or save the sheet as CSV UTF-8")
         if row.count(None) == len(row):
             empty += 1
             if empty > MOST_ROWS:
@@ -87,7 +125,7 @@ def _texts(rows: Iterator[Sequence[Any]], what: str) -> Iterator[Sequence[str]]:
         for _ in range(empty):
             yield ()
         empty = 0
-        texts = [_text(cell) for cell in row]
+        texts = [_text(cell) for cell in row[: MOST_COLUMNS + 1]]
         for place, text in enumerate(texts, start=1):
             if text in _ERRORS:
                 msg = f"{what}, row {number:,}, column {letters_of(place)}: the cell holds an error of the spreadsheet"

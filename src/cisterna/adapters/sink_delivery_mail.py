@@ -6,13 +6,13 @@ from email.message import EmailMessage
 from email.utils import format_datetime
 
 from cisterna.adapters.mail_server import MailServer, mail_session
-from cisterna.domain.delivery import Delivery, DeliveryState, is_closed
+from cisterna.domain.delivery import Delivery, DeliveryState
 from cisterna.domain.errors import NotFound, SinkUnavailable
 from cisterna.domain.event import Event
 from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.ports.clock import Clock
 from cisterna.ports.password import Passwords
-from cisterna.services.delivery import add_key
+from cisterna.services.delivery import add_key, ended_by, is_open
 
 _MADE, _HANDED_OVER = "delivery.made", "delivery.handed-over"
 
@@ -75,16 +75,19 @@ class DeliveryMailSink:
         state = delivery.state(now=self._clock.now())
         if not delivery.by_mail or delivery.mailed_at is not None or not state.is_good:
             return None  # of a copy that is being made, the recipient is told when it was handed over
+        version = tx.datasets.get_version(delivery.version_id)
+        dataset = tx.datasets.get(version.dataset_id)
+        if ended_by(tx, delivery, version, dataset, clock=self._clock) is not None:
+            return None  # the address would open nothing, and who may not know of the data does not read their names
         account = tx.accounts.find(delivery.person) if delivery.person else None
-        address = delivery.guest or (account.email if account is not None and account.active else None)
+        address = delivery.guest or (account.email if account is not None else None)
         return None if address is None else (delivery, address)
 
     def _title(self, tx: Transaction, delivery: Delivery) -> str | None:
         """Give the dataset's title where anybody may know it: mail goes through many hands."""
         version = tx.datasets.get_version(delivery.version_id)
         dataset = tx.datasets.get(version.dataset_id)
-        project = tx.projects.get(dataset.project) if dataset.project else None
-        return None if project is None or is_closed(version, project) else dataset.title
+        return dataset.title if is_open(tx, version, dataset, clock=self._clock) else None
 
     def _message(self, event: Event, delivery: Delivery, title: str | None, path: str) -> EmailMessage:
         message = EmailMessage()

@@ -153,7 +153,7 @@ class DeliveryUse(Value):
     """What was taken of one file of a delivery on one day (UTC).
 
     Attributes:
-        path: Logical path of the file; empty for the page, its lists, and the head of a whole that was streamed.
+        path: Logical path of the file; empty for the page and its lists, `all.tar` for the whole in one stream.
         requests: How often it was asked for.
         bytes_sent: Bytes of content that went out, broken requests included.
     """
@@ -191,17 +191,13 @@ def may_deliver(account: Account, project: Project | None) -> bool:
     return project is not None and (owns or account.has_role(Role.STEWARD, project=project.slug))
 
 
-def is_closed(version: Version, project: Project) -> bool:
-    """Tell whether the project or the version's own description keeps the data from the public."""
-    return project.is_restricted or version.is_restricted
-
-
 def delivery_bars(
     version: Version,
     project: Project | None,
     *,
     receipts: Iterable[CopyReceipt],
     is_given_up: bool,
+    is_open: bool,
     recipient: Account | None,
     by: Account,
     reason: str | None,
@@ -213,6 +209,7 @@ def delivery_bars(
         project: That claims it, if one does.
         receipts: Of its archived copies, and of those of the parts that it names.
         is_given_up: Whether a steward discarded its data.
+        is_open: Whether everybody may have its files, by all that is said of access today.
         recipient: Account of the person; None for a guest.
         by: Who delivers it, and may.
         reason: Why, in words; None where nothing was said.
@@ -221,24 +218,24 @@ def delivery_bars(
     if project is None:
         bars.append(Bar(condition="no project claims it", remedy="bind it to a project first"))
     elif recipient is None:
-        bars.extend(_about_guest(version, project, by=by))
+        bars.extend(_about_guest(project, is_open=is_open, by=by))
     elif not may_see(recipient, project):
         remedy = f"add {recipient.name} to the people of project {project.slug}, or deliver to a guest's mail address"
         bars.append(Bar(condition=f"{recipient.name} may not see the data of project {project.slug}", remedy=remedy))
     if not reason:
-        condition = _takes_reason(version, project, is_guest=recipient is None)
+        condition = _takes_reason(version, lets_guest_in=recipient is None and project is not None and not is_open)
         if condition is not None:
             bars.append(Bar(condition=condition, remedy="that takes a reason, which is kept: --reason TEXT"))
     return tuple(bars)
 
 
 def still_bars(
-    version: Version, project: Project | None, *, is_given_up: bool, recipient: Account | None, delivery: Delivery
+    delivery: Delivery, project: Project | None, *, is_given_up: bool, is_open: bool, recipient: Account | None
 ) -> str | None:
     """Say what has come between a delivery and its use since it was made; None when nothing has.
 
     A person has to have an active account that may see the project still. What was delivered to a guest as open data
-    is closed to them when the project is not open any more.
+    is closed to them when anything that counts says that they are not open any more.
     """
     if is_given_up:
         return "the data were discarded"
@@ -246,9 +243,7 @@ def still_bars(
         return "no project claims the data any more"
     if delivery.person is not None:
         return None if recipient is not None and may_see(recipient, project) else "the recipient may not see the data"
-    if is_closed(version, project) and not delivery.lets_guest_in:
-        return "the data are not open any more"
-    return None
+    return None if is_open or delivery.lets_guest_in else "the data are not open any more"
 
 
 def lifetime_of(days: int | None, rules: DeliveryRules) -> timedelta | None:
@@ -266,19 +261,19 @@ def _about_state(version: Version, receipts: Sequence[CopyReceipt], *, is_given_
         yield from copy_bars(version, receipts)
 
 
-def _about_guest(version: Version, project: Project, *, by: Account) -> Iterator[Bar]:
-    if is_closed(version, project) and not may_consent(by, project):
+def _about_guest(project: Project, *, is_open: bool, by: Account) -> Iterator[Bar]:
+    if not is_open and not may_consent(by, project):
         remedy = f"only its owner {project.owner} or an administrator delivers such data to a guest, with a reason"
         yield Bar(condition="the data are not open", remedy=remedy)
 
 
-def _takes_reason(version: Version, project: Project | None, *, is_guest: bool) -> str | None:
+def _takes_reason(version: Version, *, lets_guest_in: bool) -> str | None:
     if version.verdict in KEPT_BACK:
         return f"its verdict is {version.verdict.value if version.verdict else 'missing'}"
     if version.incomplete is not None:
         return f"the run it comes from is {version.incomplete.value}"
     if version.stage not in {Stage.ACCEPTED, Stage.PUBLISHED, Stage.WITHDRAWN}:
         return f"it is {version.stage.value}, and no steward has accepted it"
-    if is_guest and project is not None and is_closed(version, project):
+    if lets_guest_in:
         return "the data are not open, and a guest would get them"
     return None

@@ -139,11 +139,14 @@ class SampleSheet:
     def of_plate(self, folder: str) -> SampleSheet:
         """Give what it says of the plate that a run's folder is named for; all of it where it names one at most.
 
+        Rows that name no plate are of that one as well.
+
         Raises:
-            InvalidInput: It names several plates, and not exactly one of them is in the folder's name.
+            InvalidInput: It names several plates, and not exactly one of them is in the folder's name; or rows that
+                name the plate and rows that name none say different things of a well.
         """
         if len(self.plates) < 2:
-            return self
+            return self._of_one(self.plates)
         chosen = named_in(folder, self.plates)
         if len(chosen) != 1:
             named = ", ".join(self.plates[:_NAMED])
@@ -153,7 +156,18 @@ class SampleSheet:
                 f" ('{folder[:100]}'); give a sheet of this plate alone, or call the plate as the run is called"
             )
             raise InvalidInput(msg)
-        return replace(self, samples=tuple(one for one in self.samples if one.plate in {None, chosen[0]}))
+        return self._of_one(tuple(chosen))
+
+    def _of_one(self, plates: tuple[str, ...]) -> SampleSheet:
+        """Keep the rows of one plate, if it names any, and take those without a plate for rows of it."""
+        if not plates:
+            return self
+        rows = [one for one in self.samples if one.plate in {None, plates[0]}]
+        kept = [one if one.well is None else replace(one, plate=plates[0]) for one in rows]
+        once, faults = settled_samples(kept)
+        if faults:
+            raise InvalidInput(f"the sheet cannot be used: {'; '.join(faults[:_NAMED])}")
+        return replace(self, samples=once)
 
 
 def named_in(text: str, names: Iterable[str]) -> list[str]:

@@ -33,6 +33,14 @@ def well_of(text: str) -> Well | None:
     return Well(row, int(found[2]))
 
 
+def well_at(row: str, column: str) -> Well | None:
+    """Read a well from its row, by letters or number, and its column; None where they are those of none."""
+    number, place = row_number(row), column.strip()
+    if number is None or not re.fullmatch(r"0{0,2}[1-9][0-9]?", place) or int(place) > COLUMNS:
+        return None
+    return Well(number, int(place))
+
+
 def row_number(text: str) -> int | None:
     """Read a row of a plate, by its letters or its number; None for anything else."""
     letters = text.strip().upper()

@@ -76,7 +76,7 @@ def read_grids(grids: Sequence[Grid], what: str) -> SampleSheet:
         raise InvalidInput(f"{what}: the sheets {named} each have a table of samples; keep one of them in the file")
     if tables:
         return read_rows(tables[0], what, form=SheetForm.TABLE)
-    maps = [block for grid in grids for block in _blocks(grid)]
+    maps = [block for grid in grids for block in _blocks(grid, what)]
     if not maps:
         raise InvalidInput(f"{what}: {_nothing_found(grids)}")
     if len(maps) > MOST_COLUMNS:
@@ -87,7 +87,7 @@ def read_grids(grids: Sequence[Grid], what: str) -> SampleSheet:
 def find_table(grid: Grid) -> Table | None:
     """Find a table by its header: one of its columns has to tell which well, sample or file a row is about."""
     for number, row in enumerate(grid.rows[:_HEADER_WITHIN], start=1):
-        if _corner(grid.rows, number - 1) is not None:
+        if _corners(grid.rows, number - 1):
             continue
         columns = [read_header(text, place) for place, text in enumerate(row, start=1) if text]
         meant = {column.meaning for column in columns if not column.is_term}
@@ -129,6 +129,7 @@ class _Block(NamedTuple):
         title: What is in it; None where the file does not say.
         row, place: Of its upper left corner, counted from 1.
         cells: By well, with the row of the file.
+        end: Place of the first row that is not its own, counted from 0.
     """
 
     grid: Grid
@@ -136,29 +137,28 @@ class _Block(NamedTuple):
     row: int
     place: int
     cells: dict[Well, tuple[str, int]]
+    end: int
 
 
-def _blocks(grid: Grid) -> Iterator[_Block]:
+def _blocks(grid: Grid, what: str) -> Iterator[_Block]:
     at = 0
     while at < len(grid.rows):
-        corner = _corner(grid.rows, at)
-        if corner is None:
-            at += 1
-            continue
-        block = _block(grid, at, corner)
-        yield block
-        at += 1 + len({row for _, row in block.cells.values()}) if block.cells else 1
+        blocks = [_block(grid, at, corner) for corner in _corners(grid.rows, at)]
+        for block in blocks:
+            _require_end(block, what)
+            yield block
+        at = max((block.end for block in blocks), default=at + 1)
 
 
-def _corner(rows: Sequence[Sequence[str]], at: int) -> int | None:
-    """Tell before which cell of a row the numbers 1, 2, ... begin, where letters of a plate's rows stand below it."""
+def _corners(rows: Sequence[Sequence[str]], at: int) -> list[int]:
+    """Tell before which cells of a row the numbers 1, 2, ... begin, where letters of a plate's rows stand below it."""
     row = rows[at]
     below = rows[at + 1] if at + 1 < len(rows) else ()
-    for place in range(len(row) - 2):
-        numbers = [_column_number(text) for text in row[place + 1 : place + 3]]
-        if numbers == [1, 2] and place < len(below) and below[place].upper() == "A":
-            return place
-    return None
+    return [
+        place
+        for place in range(min(len(row) - 2, len(below)))
+        if below[place].upper() == "A" and [_column_number(text) for text in row[place + 1 : place + 3]] == [1, 2]
+    ]
 
 
 def _block(grid: Grid, at: int, corner: int) -> _Block:
@@ -168,12 +168,31 @@ def _block(grid: Grid, at: int, corner: int) -> _Block:
         len(header) - corner,
     )
     cells: dict[Well, tuple[str, int]] = {}
+    end = at + 1
     for number, row in enumerate(grid.rows[at + 1 :], start=1):
-        if len(row) <= corner or not row[corner].isalpha() or row_number(row[corner]) != number:
+        if _letters(row, corner) != number:
             break
+        end = at + 1 + number
         texts = [*row[corner + 1 : corner + width], *[""] * width][: width - 1]
         cells |= {Well(number, column): (text, at + 1 + number) for column, text in enumerate(texts, start=1)}
-    return _Block(grid, _title(grid, at, corner), at + 1, corner + 1, cells)
+    return _Block(grid, _title(grid, at, corner), at + 1, corner + 1, cells, end)
+
+
+def _letters(row: Sequence[str], corner: int) -> int | None:
+    """Read which row of a plate it is, by its letters."""
+    return row_number(row[corner]) if corner < len(row) and row[corner].isalpha() else None
+
+
+def _require_end(block: _Block, what: str) -> None:
+    """Refuse a map with a gap, of which half would be left out in silence. Raises `InvalidInput`."""
+    rows = block.grid.rows
+    place = next((place for place in range(block.end, len(rows)) if any(rows[place])), None)
+    if place is None or _letters(rows[place], block.place - 1) is None or _corners(rows, place):
+        return
+    if place + 1 == len(rows) or not _corners(rows, place + 1):  # else it is the title of the next map
+        where = f"{what}: {_in_sheet(block.grid)}row {place + 1}"
+        msg = f"{where}: {rows[place][block.place - 1]} does not follow the row of the map above it"
+        raise InvalidInput(f"{msg}; let its rows stand one below the other, each with its letter")
 
 
 def _title(grid: Grid, at: int, corner: int) -> str | None:

@@ -136,6 +136,7 @@ def _joined(samples: Sequence[Sample], of_assay: Sequence[Sample]) -> list[Sampl
 
     Raises:
         HostileInput: They become more than anybody's sheet has.
+        InvalidInput: An assay puts a sample into another well than its study does.
     """
     by_name: dict[str | None, list[Sample]] = {}
     for one in of_assay:
@@ -150,12 +151,23 @@ def _each(sample: Sample, told: Sequence[Sample]) -> Iterator[Sample]:
     if not told:
         yield sample
     for one in told:
+        if (sample.well and one.well and sample.well != one.well) or (
+            sample.plate and one.plate and sample.plate != one.plate
+        ):
+            msg = (
+                f"row {sample.row} of {sample.sheet} and row {one.row} of {one.sheet} put {sample.name} into different"
+            )
+            raise InvalidInput(f"the ISA-Tab cannot be used: {msg} wells: {sample.place} and {one.place}; keep one")
         others = dict((*sample.others, *one.others))
         yield replace(
             sample,
             plate=sample.plate or one.plate,
             well=sample.well or one.well,
             file=one.file or sample.file,
+            organisms=sample.organisms or one.organisms,
+            tissues=sample.tissues or one.tissues,
+            cell_lines=sample.cell_lines or one.cell_lines,
+            diseases=sample.diseases or one.diseases,
             control=sample.control or one.control,
             replicate=sample.replicate or one.replicate,
             treatments=sample.treatments or one.treatments,

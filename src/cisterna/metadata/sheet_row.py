@@ -12,12 +12,14 @@ from cisterna.domain.credit import Subject
 from cisterna.domain.errors import HostileInput
 from cisterna.domain.sample_sheet import Quantity, Sample, Stain, Treatment
 from cisterna.domain.text import clean_line
-from cisterna.domain.well import Well, row_letters, row_number, well_of
+from cisterna.domain.well import Well, well_at, well_of
 from cisterna.metadata.sheet_column import Column, Meaning, told_apart
 
 _NOTHING = frozenset({"", "-", "--", "\N{EN DASH}", "\N{EM DASH}", "na", "n/a", "nan", "null", "#n/a"})
 """What people write into a cell that says nothing."""
 _NUMBER = re.compile(r"([+-]?[0-9]+(?:[.,][0-9]+)?(?:[eE][+-]?[0-9]{1,3})?)\s*(.*)")
+_UNIT = re.compile(r"(?![xX] *[0-9^])[^\W\d_].{0,29}|[%\u2030\u00b0].{0,29}|")
+"""What may follow a number: `5-10 nM`, `1:1000`, `1 000 nM` and `5 x10^6` are no number and its unit."""
 _THOUSANDS = re.compile(r"[0-9]{1,3},[0-9]{3}")
 _REMARKS_MOST, _FAULTS_MOST = 20, 100
 
@@ -109,20 +111,21 @@ class RowReader:
             return None
 
     def _well(self, said: Sequence[tuple[Column, str]], number: int) -> Well | None:
-        for column, text in said:
-            if column.meaning is Meaning.WELL:
-                well = well_of(text)
-                if well is None:
-                    self._fault(number, column, f"'{text[:40]}' is no well; write it as A1, up to AF48")
-                return well
-        parts = {meaning: self._first(said, meaning) for meaning in (Meaning.ROW, Meaning.COLUMN)}
-        row, column_text = parts[Meaning.ROW], parts[Meaning.COLUMN]
-        if row is None or column_text is None:
-            return None
-        found = row_number(row)
-        well = well_of(f"{row_letters(found)}{column_text}") if found else None
+        """Tell the well, by its own column and by row and column, which have to agree."""
+        row, place = self._first(said, Meaning.ROW), self._first(said, Meaning.COLUMN)
+        by_two = well_at(row, place) if row is not None and place is not None else None
+        named = next(((column, text) for column, text in said if column.meaning is Meaning.WELL), None)
+        if named is None:
+            if row is not None and place is not None and by_two is None:
+                self._fault(number, None, f"row '{row[:20]}' and column '{place[:20]}' are no well of a plate")
+            return by_two
+        column, text = named
+        well = well_of(text)
         if well is None:
-            self._fault(number, None, f"row '{row[:20]}' and column '{column_text[:20]}' are no well of a plate")
+            self._fault(number, column, f"'{text[:40]}' is no well; write it as A1, up to AF48")
+        elif by_two not in {None, well}:
+            words = f"'{text[:40]}' is not row '{row}' and column '{place}'; mend it, or take those two columns out"
+            self._fault(number, column, words)
         return well
 
     @staticmethod
@@ -211,10 +214,10 @@ def read_quantity(text: str, unit: str | None) -> Quantity:
     A comma is a decimal one unless it may as well part thousands: then what is meant is not known.
     """
     found = _NUMBER.fullmatch(text)
-    if found is None or _THOUSANDS.fullmatch(found[1]):
+    if found is None or _THOUSANDS.fullmatch(found[1]) or not _UNIT.fullmatch(found[2]):
         return Quantity(text, None, unit)
     value = float(found[1].replace(",", "."))
-    if not math.isfinite(value) or len(found[2]) > 30:
+    if not math.isfinite(value):
         return Quantity(text, None, unit)
     return Quantity(text, value, found[2].strip() or unit)
 

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
+from cisterna.domain.access import Extent
 from cisterna.domain.account import Account, Role
 from cisterna.domain.base import Value
 from cisterna.domain.dataset import Dataset, Version
@@ -19,15 +20,16 @@ from cisterna.domain.delivery import (
     DeliveryUse,
     GuestMail,
     delivery_bars,
-    is_closed,
     lifetime_of,
     may_deliver,
+    still_bars,
 )
 from cisterna.domain.errors import DeliveryRefused, Forbidden, InvalidInput, NotFound
 from cisterna.domain.project import Project
 from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.ports.clock import Clock
 from cisterna.ports.password import Passwords
+from cisterna.services.disclosure import access_now, project_of
 from cisterna.services.person import require_account, visible_version
 from cisterna.services.quarantine import is_given_up
 from cisterna.services.sign_in import digest_secret
@@ -97,10 +99,11 @@ def deliver_version(
         account, version, dataset, project = _deliverable(tx, version_id, person)
         recipient, guest = _recipient(tx, to)
         _require_way(recipient, to=to, rules=rules, with_link=with_link)
-        _require_allowed(tx, version, project, recipient=recipient, by=account, reason=words)
+        is_free = is_open(tx, version, dataset, clock=clock)
+        _require_allowed(tx, version, project, is_open=is_free, recipient=recipient, by=account, reason=words)
         tx.datasets.lock(dataset.dataset_id)  # of two who deliver to the same recipient at once, one finds the other's
         standing = _standing(tx, version_id, to=to, copy_to=copy_to, now=clock.now())
-        lets_in = guest is not None and project is not None and is_closed(version, project)
+        lets_in = guest is not None and not is_free
         delivery = (
             _asked_again(standing, by_mail=not with_link, lets_guest_in=lets_in, reason=words)
             if standing is not None
@@ -202,6 +205,25 @@ def list_deliveries(
     return rows
 
 
+def is_open(tx: Transaction, version: Version, dataset: Dataset, *, clock: Clock) -> bool:
+    """Tell whether everybody may have the files today.
+
+    As for publication, the project, every newer description, and all that the data were made from have a word.
+    """
+    return access_now(tx, version, dataset, clock=clock).extent is Extent.FILES
+
+
+def ended_by(tx: Transaction, delivery: Delivery, version: Version, dataset: Dataset, *, clock: Clock) -> str | None:
+    """Say what has come between a delivery and its use since it was made, as everything stands now; None is nothing."""
+    return still_bars(
+        delivery,
+        project_of(tx, dataset),
+        is_given_up=is_given_up(tx, version),
+        is_open=is_open(tx, version, dataset, clock=clock),
+        recipient=tx.accounts.find(delivery.person) if delivery.person else None,
+    )
+
+
 def tell_delivery(
     tx: Transaction,
     name: str,
@@ -243,6 +265,7 @@ def _require_allowed(
     version: Version,
     project: Project | None,
     *,
+    is_open: bool,
     recipient: Account | None,
     by: Account,
     reason: str | None,
@@ -254,6 +277,7 @@ def _require_allowed(
         project,
         receipts=[receipt for subject in subjects for receipt in tx.datasets.receipts(subject)],
         is_given_up=is_given_up(tx, version),
+        is_open=is_open,
         recipient=recipient,
         by=by,
         reason=reason,

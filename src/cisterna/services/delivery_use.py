@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from cisterna.domain.dataset import Dataset, Version
-from cisterna.domain.delivery import Delivery, DeliveryUse, still_bars
+from cisterna.domain.delivery import Delivery, DeliveryUse
 from cisterna.domain.errors import NotFound
 from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.ports.clock import Clock
-from cisterna.services.delivery import PREFIX, tell_delivery
-from cisterna.services.quarantine import is_given_up
+from cisterna.services.delivery import PREFIX, ended_by, tell_delivery
 from cisterna.services.sign_in import digest_secret
 
 _LONGEST_SECRET = 200
@@ -73,13 +72,6 @@ def _opened(tx: Transaction, secret: str, *, clock: Clock) -> OpenDelivery:
         raise NotFound(_NOT_GOOD)
     version = tx.datasets.get_version(delivery.version_id)
     dataset = tx.datasets.get(version.dataset_id)
-    barred = still_bars(
-        version,
-        tx.projects.get(dataset.project) if dataset.project else None,
-        is_given_up=is_given_up(tx, version),
-        recipient=tx.accounts.find(delivery.person) if delivery.person else None,
-        delivery=delivery,
-    )
-    if barred is not None:
+    if ended_by(tx, delivery, version, dataset, clock=clock) is not None:
         raise NotFound(_NOT_GOOD)
     return OpenDelivery(delivery, version, dataset)

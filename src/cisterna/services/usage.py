@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -103,17 +104,19 @@ def usage_of(
         stores = tuple(tx.copies.stores()) or (ARCHIVE,)
         archived = tx.usage.archived(before=last.next.begin)
         delivered = tx.usage.delivered(since=first.begin, before=last.next.begin)
-    known = {one.project for one in archived} | {one.project for one in delivered}
+    kept: defaultdict[str | None, list[ArchivedSum]] = defaultdict(list)
+    given: defaultdict[str | None, dict[str, DeliveredSum]] = defaultdict(dict)
+    for had in archived:
+        kept[had.project].append(had)
+    for got in delivered:
+        given[got.project][got.month] = got
+    known = kept.keys() | given.keys()
     chosen = known if project is None else known & {project}
     told = _Told(stores, wanted)
     rows = [
         row
         for name in sorted(chosen, key=lambda name: (name is None, name or ""))
-        for row in told.rows(
-            name,
-            [one for one in archived if one.project == name],
-            {one.month: one for one in delivered if one.project == name},
-        )
+        for row in told.rows(name, kept[name], given[name])
     ]
     return Usage(stores=stores, rows=tuple(rows))
 

@@ -196,7 +196,9 @@ def _stream(
         "content-security-policy": FILE_POLICY,
     }
     if request.method == "HEAD":
-        return Response(headers=headers, media_type=media_type)
+        head = Response(headers=headers, media_type=media_type)
+        del head.headers["content-length"]  # what is made as it is sent has no size to tell beforehand, and not 0
+        return head
     return CountedResponse(StreamingResponse(chunks, headers=headers, media_type=media_type), sent)
 
 

@@ -71,10 +71,10 @@ def opt_in(site: Site, *names: str) -> None:
 
 
 def publish(site: Site, version: Version, *targets: MemoryTarget) -> PublicRecord:
+    site.agree(version)
     publish_version(
         version.version_id,
         lease=None,
-        consent="ada",
         catalogue=site.catalogue,
         store=site.store,
         publisher=site.portal,
@@ -341,7 +341,7 @@ def test_publication_waits_for_its_doi_and_nothing_is_half_public(site: Site, mi
     assert pending.value.retryable
     assert site.now(version).stage is Stage.ACCEPTED
     assert list(site.public.list("")) == []
-    bars = bars_to_publication(version.version_id, person="ada", catalogue=site.catalogue)
+    bars = bars_to_publication(version.version_id, person="ada", catalogue=site.catalogue, clock=site.clock)
     assert [one.condition for one in bars] == ["its DOI is not reserved yet at minter: minter is unreached"]
     assert carry_next(minter, site=deposits_on(site)) is None, "nothing is deposited of what is not public"
 

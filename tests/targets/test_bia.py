@@ -13,6 +13,7 @@ import pytest
 from cisterna.adapters.s3_obstore import S3Store
 from cisterna.adapters.target_bia import FILE_LIST, SUBMISSION, WHOLE, BiaTarget
 from cisterna.adapters.target_place import BucketPlace, FolderPlace, Place
+from cisterna.domain.access import Extent
 from cisterna.domain.errors import ChecksumMismatch, TargetRefused
 from cisterna.ports.target import DepositRequest
 from cisterna.testing.clock import SettableClock
@@ -127,3 +128,14 @@ def test_a_file_that_does_not_come_back_as_it_was_archived_is_in_no_package(tmp_
 
     assert stage.standing(request_for().key) == []
     assert not list(tmp_path.rglob("*.tiff"))
+
+
+def test_what_has_only_its_description_public_waits_for_its_files(tmp_path: Path) -> None:
+    stage = BiaStage(FolderPlace(tmp_path, target="bia"))
+    request = request_for()
+    record = request.record.model_copy(update={"extent": Extent.METADATA, "files": ()})
+
+    with pytest.raises(TargetRefused, match="made by itself once they are"):
+        stage.target.deposit(request.model_copy(update={"record": record}), known=None, files=FILES)
+
+    assert list(tmp_path.iterdir()) == []

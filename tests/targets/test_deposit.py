@@ -11,7 +11,7 @@ import pytest
 from cisterna.adapters.catalogue_sql import SqlCatalogue
 from cisterna.domain.alert_message import MessageKind
 from cisterna.domain.dataset import Stage, Version
-from cisterna.domain.deposit import TARGET_ATTEMPTS, DepositState, DepositWish
+from cisterna.domain.deposit import TARGET_ATTEMPTS, DepositState, DepositWish, after_failure, to_withdraw
 from cisterna.domain.errors import (
     Forbidden,
     IdentifierPending,
@@ -22,6 +22,7 @@ from cisterna.domain.errors import (
     TargetUnavailable,
 )
 from cisterna.domain.event import Event
+from cisterna.domain.identifier import ark, dataset_id
 from cisterna.domain.project import Access
 from cisterna.metadata.forms import FORMS
 from cisterna.ports.publisher import PublicRecord
@@ -29,7 +30,7 @@ from cisterna.services.alert_message import alert_message
 from cisterna.services.deposit import DepositSite, carry_next
 from cisterna.services.deposit_wish import request_deposit
 from cisterna.services.publish import bars_to_publication, publish_version
-from cisterna.testing.clock import SettableClock
+from cisterna.testing.clock import START, SettableClock
 from cisterna.testing.memory_target import MemoryTarget
 from cisterna.testing.outside_server import Fault
 from tests.web.site import Site
@@ -72,10 +73,10 @@ def opt_in(site: Site, *names: str) -> None:
 
 
 def publish(site: Site, version: Version, *targets: MemoryTarget) -> PublicRecord:
+    site.agree(version)
     publish_version(
         version.version_id,
         lease=None,
-        consent="ada",
         catalogue=site.catalogue,
         store=site.store,
         publisher=site.portal,
@@ -111,6 +112,22 @@ def told(site: Site, version: Version) -> list[str]:
 def last_event(site: Site, version: Version) -> Event:
     with site.catalogue.begin() as tx:
         return next(one for one in tx.outbox.history([version.version_id]) if one.name == "deposit.failed")
+
+
+def make_wish() -> DepositWish:
+    dataset = dataset_id(origin="plate")
+    return DepositWish(
+        key=f"{dataset}:v1@memory",
+        dataset_id=dataset,
+        pid=ark(dataset, naan="12345"),
+        version_id=f"{dataset}:v1",
+        version="v1",
+        target="memory",
+        asked_by="ada",
+        next_at=START,
+        created_at=START,
+        changed_at=START,
+    )
 
 
 def ask(site: Site, version: Version, target: str = "memory", person: str = "sten") -> DepositWish:
@@ -255,19 +272,17 @@ def test_what_is_refused_waits_for_a_person_and_goes_on_when_asked(site: Site, t
     assert done.state is DepositState.DEPOSITED
 
 
-def test_what_never_answers_is_given_up_after_a_bounded_number_of_tries(site: Site, target: MemoryTarget) -> None:
-    version = site.lay_published("plate-7")
-    ask(site, version)
-    states = []
+def test_what_never_answers_is_given_up_after_a_bounded_number_of_tries_and_a_withdrawal_never() -> None:
+    wanted = [make_wish(), to_withdraw(make_wish(), "The plate was mixed up.", now=START)]
+    states: list[list[DepositState]] = [[], []]
     for _ in range(TARGET_ATTEMPTS):
-        target.strike(Fault.UNREACHED)
-        tried = carry_next(target, site=deposits_on(site))
-        target.heal()
-        states.append(tried.state if tried else None)
-        site.clock.advance(DAY)
+        wanted = [after_failure(one, "no answer", may_help=True, now=START) for one in wanted]
+        for told, one in zip(states, wanted, strict=True):
+            told.append(one.state)
 
-    assert states == [*[DepositState.WANTED] * (TARGET_ATTEMPTS - 1), DepositState.FAILED]
-    assert carry_next(target, site=deposits_on(site)) is None
+    assert states[0] == [*[DepositState.WANTED] * (TARGET_ATTEMPTS - 1), DepositState.FAILED]
+    assert set(states[1]) == {DepositState.WITHDRAWING}
+    assert [one.next_at for one in wanted] == [None, START + timedelta(hours=6)]
 
 
 def test_a_defect_of_a_target_keeps_back_nothing_behind_it(site: Site, target: MemoryTarget) -> None:
@@ -289,7 +304,7 @@ def test_a_withdrawal_is_carried_everywhere_and_never_given_up(site: Site, targe
     carry_next(target, site=deposits_on(site))
     site.withdraw(version, reason="The plate was mixed up.")
 
-    for _ in range(TARGET_ATTEMPTS + 2):
+    for _ in range(2):
         target.strike(Fault.BROKEN, error=TargetRefused("not now, not ever", target="memory"))
         tried = carry_next(target, site=deposits_on(site))
         target.heal()
@@ -358,7 +373,7 @@ def test_publication_waits_for_its_doi_and_nothing_is_half_public(site: Site, mi
     assert pending.value.retryable
     assert site.now(version).stage is Stage.ACCEPTED
     assert list(site.public.list("")) == []
-    bars = bars_to_publication(version.version_id, person="ada", catalogue=site.catalogue)
+    bars = bars_to_publication(version.version_id, person="ada", catalogue=site.catalogue, clock=site.clock)
     assert [one.condition for one in bars] == ["its DOI is not reserved yet at minter: minter is unreached"]
     assert carry_next(minter, site=deposits_on(site)) is None, "nothing is deposited of what is not public"
 

@@ -14,6 +14,7 @@ from pydantic import SecretStr, ValidationError
 from cisterna.adapters.target_http import ANSWER_LIMIT_BYTES, Credential, TargetHttp
 from cisterna.adapters.target_invenio import InvenioTarget
 from cisterna.adapters.target_setting import Carries, Invenio
+from cisterna.domain.access import Extent
 from cisterna.domain.deposit import DepositState
 from cisterna.domain.errors import ChecksumMismatch, TargetRefused, TargetUnavailable
 from cisterna.ports.publisher import PublicFile
@@ -326,3 +327,36 @@ def test_what_is_no_answer_of_its_kind_is_named_and_goes_nowhere_else(stage: Inv
     assert TOKEN not in str(refusal.value)
     assert "<" not in str(refusal.value)
     assert stage.strayed() == []
+
+
+def test_a_token_that_an_answer_repeats_is_not_told_in_part_either(stage: InvenioStage) -> None:
+    stage.proxy.add(Rule(Effect.ANSWER, answer=lambda _: said(400, {"message": "x" * 290 + TOKEN})))
+
+    report = stage.target.test()
+
+    assert TOKEN[:8] not in report.words
+
+
+@pytest.mark.parametrize("restricts_records", [True, False])
+def test_what_was_hidden_is_shown_again_and_is_no_second_record(stack: ExitStack, restricts_records: bool) -> None:
+    stage = InvenioStage(stack, restricts_records=restricts_records)
+    request = deposit_request("zenodo")
+    first = stage.target.deposit(request, known=None, files=FILES)
+    gone = stage.target.withdraw(tombstone_of(request), known=first, reason=REASON)
+
+    again = stage.target.deposit(request, known=gone, files=FILES)
+
+    assert again.outside_id == first.outside_id
+    assert stage.made(request.key) == [first.outside_id]
+    assert stage.server.records[first.outside_id]["access"] == {"record": "public", "files": "public"}
+
+
+def test_what_has_only_its_description_public_waits_for_its_files(stage: InvenioStage) -> None:
+    """A record that was published without files takes none ever after."""
+    request = deposit_request("zenodo", bodies={})
+    record = request.record.model_copy(update={"extent": Extent.METADATA})
+
+    with pytest.raises(TargetRefused, match="by itself once they are"):
+        stage.target.deposit(request.model_copy(update={"record": record}), known=None, files=FILES)
+
+    assert stage.server.seen == []

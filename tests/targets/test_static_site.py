@@ -215,3 +215,26 @@ def test_many_datasets_are_listed_on_pages_that_lead_to_each_other() -> None:
     assert list(listed) == ["index.html", "index-2.html"]
     assert b'href="index-2.html"' in listed["index.html"]
     assert b'href="index.html"' in listed["index-2.html"]
+
+
+def test_what_was_killed_before_its_page_stood_is_removed_by_a_withdrawal_that_knows_nothing() -> None:
+    stage = in_bucket()
+    request = deposit_request("mirror")
+    stage.store.fail_on({"put"}, nth=3)
+    with pytest.raises(TargetUnavailable):
+        stage.target.deposit(request, known=None, files=FILES)
+    stage.heal()
+
+    done = stage.target.withdraw(tombstone_of(request), known=None, reason=REASON)
+
+    assert done is not None
+    assert [path for path in stage.place.below(done.outside_id) if not path.endswith("/index.html")] == []
+
+
+@pytest.mark.parametrize("name", ["data/run.part", "data/.half.part"])
+def test_a_folder_hides_no_file_for_its_name(tmp_path: Path, name: str) -> None:
+    """Neither data that are called so, nor what a kill left: of what is withdrawn nothing stays."""
+    place = FolderPlace(tmp_path, target="mirror")
+    place.write(f"a/{name}", b"x", media_type="text/plain")
+
+    assert list(place.below("a/")) == [f"a/{name}"]

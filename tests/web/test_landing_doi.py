@@ -44,10 +44,10 @@ def target(service: DataCiteStandIn, proxy: FaultProxy, site: Site) -> DataCiteT
 
 
 def publish(site: Site, version: Version, target: DataCiteTarget) -> None:
+    site.agree(version)
     publish_version(
         version.version_id,
         lease=None,
-        consent="ada",
         catalogue=site.catalogue,
         store=site.store,
         publisher=site.portal,

@@ -126,7 +126,7 @@ class DataCiteService:
         self._http = TargetHttp(
             address,
             target="DataCite",
-            credential=Credential("Basic", SecretStr(token)),
+            credential=Credential("Basic", SecretStr(token), made_of=password),
             clock=clock,
             media_type=_MEDIA_TYPE,
         )

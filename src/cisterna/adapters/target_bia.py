@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from cisterna.adapters.target_place import Place
+from cisterna.domain.access import Extent
 from cisterna.domain.deposit import Deposit, DepositState
 from cisterna.domain.errors import ChecksumMismatch, TargetRefused
 from cisterna.domain.text import cut_line
@@ -55,6 +56,12 @@ class BiaTarget:
         """Write the package; what of it is whole already is left as it is."""
         del known
         folder = _folder(request)
+        if request.record.extent is not Extent.FILES:
+            msg = (
+                f"of {request.pid} {request.version} the description alone is public, and a package holds its files: "
+                "it is made by itself once they are public too"
+            )
+            raise TargetRefused(msg, target=self.name)
         submission = self._submission(request.record)
         self._require_fit(submission, request.record)
         if self._place.size_of(f"{folder}{WHOLE}") is None:

@@ -46,10 +46,12 @@ class Credential:
     Attributes:
         scheme: The word before it in the header `authorization`, such as `Bearer`.
         secret: The rest of the header.
+        made_of: The secret that it was made of, where it is not told as it is.
     """
 
     scheme: str
     secret: SecretStr
+    made_of: SecretStr | None = None
 
 
 @dataclass(frozen=True)
@@ -91,13 +93,14 @@ class TargetHttp:
     ) -> None:
         self._base_url = base_url.rstrip("/")
         self._target = target
-        self._secret = credential.secret.get_secret_value() if credential else ""
+        known = (credential.secret, credential.made_of) if credential else ()
+        self._secrets = [one.get_secret_value() for one in known if one is not None and one.get_secret_value()]
         self._clock = clock
         self._media_type = media_type
         self._domain = domain
         headers = {"accept-encoding": "identity", "user-agent": "Cisterna"}
         if credential is not None:
-            headers["authorization"] = f"{credential.scheme} {self._secret}"
+            headers["authorization"] = f"{credential.scheme} {credential.secret.get_secret_value()}"
         self._client = httpx.Client(
             headers=headers,
             timeout=_SECONDS,
@@ -246,12 +249,12 @@ class TargetHttp:
 
     def _said(self, body: bytes) -> str:
         """Give what it said in words, on one line, without pages, and without our own credential."""
+        for secret in self._secrets:  # before anything is cut, so that no half of it stays
+            body = body.replace(secret.encode(), b"***")
         try:
             words = "; ".join(_words_of(TypeAdapter(dict[str, JsonValue] | list[JsonValue]).validate_json(body)))
         except ValidationError:
             words = body[:2000].decode("utf-8", "replace")
-        if self._secret:
-            words = words.replace(self._secret, "***")
         shown = cut_line(_MARKUP.sub(" ", words).replace("<", " ")[:2000]) or "nothing"
         return shorten(shown, _SHOWN)
 

@@ -16,6 +16,7 @@ from pydantic import BaseModel, Field, JsonValue, StringConstraints, TypeAdapter
 
 from cisterna.adapters.target_http import TargetHttp
 from cisterna.adapters.target_setting import Carries, Invenio
+from cisterna.domain.access import Extent
 from cisterna.domain.deposit import Deposit, DepositState, Doi
 from cisterna.domain.errors import ChecksumMismatch, TargetRefused
 from cisterna.domain.text import cut_line
@@ -109,6 +110,8 @@ class InvenioTarget:
             if has_files:
                 self._bring(draft.id, wanted, request.record, files)
             found = self._publish(draft.id)
+        else:
+            found = self._shown(found, request.record)
         return self._told(found, DepositState.DEPOSITED)
 
     def withdraw(self, request: DepositRequest, *, known: Deposit | None, reason: str) -> Deposit | None:
@@ -147,6 +150,12 @@ class InvenioTarget:
         """
         named = [one for one in record.files if self._goes(one)]
         is_all = self._setting.carries is Carries.ALL
+        if is_all and record.extent is not Extent.FILES:  # published without files, it takes none ever after
+            msg = (
+                f"of {record.pid} {record.version} the description alone is public, and {self.title} takes its files: "
+                "it goes there by itself once they are public too"
+            )
+            raise TargetRefused(msg, target=self.name)
         count = record.file_count if is_all else len(named)
         total = record.total_bytes if is_all else sum(one.size_bytes for one in named)
         if count > self._setting.files_most or total > self._setting.bytes_most:
@@ -277,6 +286,26 @@ class InvenioTarget:
         return found.access.files == "restricted"
 
     def _hide(self, found: _Record) -> _Record:
+        hidden = self._with_access(found, _HIDDEN, _FILES_HIDDEN)  # Zenodo keeps every description public
+        if hidden.access.files != "restricted":
+            msg = f"{self.title} goes on showing the files of {hidden.id}; ask its administrators to delete the record"
+            raise TargetRefused(msg, target=self.name)
+        return hidden
+
+    def _shown(self, found: _Record, record: PublicRecord) -> _Record:
+        """Let what was hidden be seen again as far as the record says; what is so already is left alone."""
+        access = self._document(record, has_files=True)["access"]
+        wanted = _Access.model_validate(access)
+        if found.access == wanted or not isinstance(access, dict):
+            return found
+        shown = self._with_access(found, access)
+        if shown.access.record != wanted.record or (shown.files.get("enabled") and shown.access.files != wanted.files):
+            msg = f"{self.title} was to show {shown.id} to the public again, and does not; look there"
+            raise TargetRefused(msg, target=self.name)
+        return shown
+
+    def _with_access(self, found: _Record, *tried: dict[str, JsonValue]) -> _Record:
+        """Edit who may see a record, in the first way that the repository takes."""
         answer = self._http.ask("POST", f"api/records/{found.id}/draft", accept=_ACCEPT, accepted=(201,))
         draft = self._http.read(_Record, answer)
         document: dict[str, JsonValue] = {
@@ -285,16 +314,14 @@ class InvenioTarget:
             "pids": {name: dict(one) for name, one in draft.pids.items()},
         }
         place = f"api/records/{draft.id}/draft"
-        changed = self._http.ask(
-            "PUT", place, document=document | {"access": _HIDDEN}, accept=_ACCEPT, accepted=(200, 400, 403)
-        )
-        if changed.status != 200:  # Zenodo keeps every description public
-            self._http.ask("PUT", place, document=document | {"access": _FILES_HIDDEN}, accept=_ACCEPT)
-        hidden = self._publish(draft.id)
-        if hidden.access.files != "restricted":
-            msg = f"{self.title} goes on showing the files of {hidden.id}; ask its administrators to delete the record"
-            raise TargetRefused(msg, target=self.name)
-        return hidden
+        for access in tried:
+            accepted = (200,) if access is tried[-1] else (200, 400, 403)
+            changed = self._http.ask(
+                "PUT", place, document=document | {"access": access}, accept=_ACCEPT, accepted=accepted
+            )
+            if changed.status == 200:
+                break
+        return self._publish(draft.id)
 
     def _doi(self, record: _Record) -> str | None:
         said = record.pids.get("doi", {}).get("identifier")

@@ -202,11 +202,11 @@ class FolderPlace:
                 yield block
 
     def below(self, folder: str) -> Iterator[str]:
-        """Walk the folder; what is being written beside is no file yet."""
+        """Walk the folder; what a kill left half written is told as well, so that it is removed with the rest."""
         with self._translated():
             self._require_folder()
             for found in sorted(self._at(folder.rstrip("/")).rglob("*") if folder else self._folder.rglob("*")):
-                if found.is_file() and not found.name.endswith(".part"):
+                if found.is_file():
                     yield found.relative_to(self._folder).as_posix()
 
     def remove(self, path: str) -> None:

@@ -89,8 +89,8 @@ class StaticSiteTarget:
         del reason  # the tombstone has it
         row = row_of(request)
         page = f"{row.folder}index.html"
-        if known is None and self._place.size_of(page) is None:
-            return None
+        if known is None and next(iter(self._place.below(row.folder)), None) is None:
+            return None  # no page yet is not nothing: it is written after the forms
         self._list(row)
         self._place.write(page, gone_page(request, site=self._site), media_type=_HTML)
         for path in list(self._place.below(row.folder)):

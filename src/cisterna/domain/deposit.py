@@ -117,6 +117,7 @@ class DepositWish(Value):
 
 
 _RESTS = frozenset({DepositState.DEPOSITED, DepositState.FAILED, DepositState.WITHDRAWN})
+_BEGINS_ANEW = frozenset({DepositState.FAILED, DepositState.WITHDRAWING, DepositState.WITHDRAWN})
 
 
 def deposit_key(version_id: str, *, target: str) -> str:
@@ -171,19 +172,29 @@ def after_failure(
 
 
 def begun_again(wish: DepositWish, *, person: str, now: datetime) -> DepositWish:
-    """Begin anew with what was given up, and now with what waits for its next try; the rest stays as it is."""
-    if wish.state is DepositState.FAILED:
-        state = DepositState.RESERVED if wish.deposit is not None else DepositState.WANTED
-        fresh = {"state": state, "attempts": 0, "asked_by": person, "next_at": now, "changed_at": now}
-        return wish.model_copy(update=fresh)
+    """Begin anew with what was given up or taken back there, and now with what waits for its next try.
+
+    What is deposited stays as it is. Only of a version that is public: what was taken back here stays withdrawn.
+    """
+    if wish.state in _BEGINS_ANEW:
+        state = DepositState.RESERVED if wish.doi is not None else DepositState.WANTED
+        fresh: dict[str, object] = {"state": state, "attempts": 0, "asked_by": person, "reason": None, "claim": None}
+        return wish.model_copy(update={**fresh, "next_at": now, "changed_at": now})
     if wish.next_at is not None and wish.claim is None:
         return wish.model_copy(update={"next_at": min(wish.next_at, now)})
     return wish
 
 
+def shown_anew(wish: DepositWish, *, now: datetime) -> DepositWish:
+    """Let it go there again, now that more of the version is public; who is carrying less of it has no claim now."""
+    if wish.state in _BEGINS_ANEW:
+        return begun_again(wish, person=wish.asked_by, now=now)
+    return wish.model_copy(update={"attempts": 0, "claim": None, "next_at": now, "changed_at": now})
+
+
 def once_public(wish: DepositWish, *, now: datetime) -> DepositWish:
-    """Let the next step be due, now that the version is public."""
-    if wish.next_at is not None or wish.state in _RESTS:
+    """Let the next step be due, now that the version is public; also of a DOI that was found to be public before."""
+    if wish.next_at is not None or wish.state in _BEGINS_ANEW:
         return wish
     return wish.model_copy(update={"next_at": now, "attempts": 0, "changed_at": now})
 

@@ -18,7 +18,7 @@ from cisterna.ports.clock import Clock
 from cisterna.ports.object_store import ObjectStore
 from cisterna.ports.publisher import PublicRecord, Publisher
 from cisterna.ports.quality import TableFile
-from cisterna.services.deposit_wish import withdraw_deposits
+from cisterna.services.deposit_wish import want_deposits_again, withdraw_deposits
 from cisterna.services.disclosure import access_now, public_relations
 from cisterna.services.part_table import held_parts
 from cisterna.services.public_entry import entry_of
@@ -118,7 +118,7 @@ def show_what_may_be_shown(version_id: str, *, site: AccessSite) -> Publication 
     except PublicationRefused:
         shown = site.publisher.find(found.dataset.pid, version=found.version.label)
         if shown is not None and not shown.extent.is_within(found.access.extent):
-            site.publisher.withdraw(_nothing(found, site))  # what cannot be shown in part is not left as a whole
+            site.publisher.withdraw(_nothing(found, shown, site))  # what cannot be shown in part is not left as a whole
         raise
     with site.catalogue.begin() as tx:
         tx.datasets.lock(found.dataset.dataset_id)
@@ -130,6 +130,8 @@ def show_what_may_be_shown(version_id: str, *, site: AccessSite) -> Publication 
         else:
             site.publisher.publish(record)
         changed = _say(tx, again, record.extent, site, lacking=lacking)
+        if not record.extent.is_within(again.publication.extent):
+            want_deposits_again(tx, again.dataset.dataset_id, version_id=version_id, clock=site.clock)
         tx.public_index.put([entry_of(record, base_url=site.base_url)], clock=site.clock)  # last: others wait from here
     return changed
 
@@ -180,7 +182,8 @@ def _say(
     return changed
 
 
-def _nothing(found: _State, site: AccessSite) -> PublicRecord:
+def _nothing(found: _State, shown: PublicRecord | None, site: AccessSite) -> PublicRecord:
+    """Tell nothing of it but its identifiers: a DOI leads here for ever, and there is none but this one."""
     return PublicRecord(
         pid=found.dataset.pid,
         dataset_id=found.dataset.dataset_id,
@@ -188,6 +191,8 @@ def _nothing(found: _State, site: AccessSite) -> PublicRecord:
         title=found.dataset.pid,
         extent=Extent.NOTHING,
         metadata={},
+        doi=shown.doi if shown else None,
+        doi_leads_here=shown is not None and shown.doi_leads_here,
         published_at=found.publication.published_at,
         withdrawn_at=site.clock.now(),
         tombstone=RESTRICTED_AGAIN,
@@ -196,12 +201,12 @@ def _nothing(found: _State, site: AccessSite) -> PublicRecord:
 
 def _written(found: _State, site: AccessSite) -> Written:
     version, dataset = found.version, found.dataset
+    shown = site.publisher.find(dataset.pid, version=version.label)
     if found.access.extent is Extent.NOTHING:
-        return Written(_nothing(found, site), {})
+        return Written(_nothing(found, shown, site), {})
     with site.catalogue.begin() as tx:
         related, parts = related_public(tx, dataset), held_parts(tx, version)
         named = public_relations(tx, version)
-    shown = site.publisher.find(dataset.pid, version=version.label)
     record, lacking = public_record(
         version,
         dataset,

@@ -149,15 +149,18 @@ def reserve_identifiers(
             may_help, words = is_retryable(error), error_words(error)
             with site.catalogue.begin() as tx:
                 known = tx.deposits.find(wish.key) or wish
-                tx.deposits.put(after_failure(known, words, may_help=may_help, now=site.clock.now()))
+                if known.doi is None:
+                    tx.deposits.put(after_failure(known, words, may_help=may_help, now=site.clock.now()))
             if not may_help:
                 raise
             msg = f"{version.version_id} waits for its DOI, which {target.title} has not reserved yet: {words}"
             raise IdentifierPending(msg, version_id=version.version_id, target=target.name) from error
         with site.catalogue.begin() as tx:
-            saved = after_success(tx.deposits.find(wish.key) or wish, reserved, now=site.clock.now())
-            tx.deposits.put(saved)
-            tell_deposit(tx, "deposit.reserved", saved, clock=site.clock)
+            known = tx.deposits.find(wish.key) or wish
+            if known.doi is None:  # else another attempt was quicker, and what it made may stand by now
+                saved = after_success(known, reserved, now=site.clock.now())
+                tx.deposits.put(saved)
+                tell_deposit(tx, "deposit.reserved", saved, clock=site.clock)
 
 
 def _to_reserve(
@@ -193,18 +196,18 @@ def _act(wish: DepositWish, target: Target, site: DepositSite) -> Deposit | None
     if record is None or record.tombstone is not None:
         msg = f"{wish.version_id} is not public here, and only what is goes to {target.title}; publish it first"
         raise PublicationRefused(msg, version_id=wish.version_id)
-    _require_open(wish, record, site)
-    beat = _Beat(wish, site)
+    with site.catalogue.begin() as tx:
+        _require_open(tx, wish, record, clock=site.clock)
+    beat = _Beat(wish, record, site)
     files = ArchivedBytes(site.store, site.tables, beat=beat)
     done = target.deposit(_request(wish, record, site), known=wish.deposit, files=files)
     return _require_state(done, DepositState.DEPOSITED, target)
 
 
-def _require_open(wish: DepositWish, record: PublicRecord, site: DepositSite) -> None:
+def _require_open(tx: Transaction, wish: DepositWish, record: PublicRecord, *, clock: Clock) -> None:
     """Refuse what is public here and may be so no longer: what goes out now would be out for good."""
-    with site.catalogue.begin() as tx:
-        version, dataset = tx.datasets.get_version(wish.version_id), tx.datasets.get(wish.dataset_id)
-        allowed = access_now(tx, version, dataset, clock=site.clock).extent
+    version, dataset = tx.datasets.get_version(wish.version_id), tx.datasets.get(wish.dataset_id)
+    allowed = access_now(tx, version, dataset, clock=clock).extent
     if allowed is Extent.NOTHING or not record.extent.is_within(allowed):
         msg = f"access to {wish.version_id} is stricter than what is public of it, so it goes nowhere; ask again later"
         raise PublicationRefused(msg, version_id=wish.version_id)
@@ -218,10 +221,11 @@ def _require_state(deposit: Deposit, state: DepositState, target: Target) -> Dep
 
 
 class _Beat:
-    """Holds a claim for as long as bytes go, and finds out when it is void."""
+    """Holds a claim for as long as bytes go, and finds out when it is void or they may go no longer."""
 
-    def __init__(self, wish: DepositWish, site: DepositSite) -> None:
+    def __init__(self, wish: DepositWish, record: PublicRecord, site: DepositSite) -> None:
         self._wish = wish
+        self._record = record
         self._site = site
         self._last = site.clock.monotonic()
 
@@ -232,6 +236,7 @@ class _Beat:
         self._last = clock.monotonic()
         with self._site.catalogue.begin() as tx:
             tx.deposits.renew(self._wish.key, claim=self._wish.claim or "", until=clock.now() + CLAIMED)
+            _require_open(tx, self._wish, self._record, clock=clock)
 
 
 def _request(wish: DepositWish, record: PublicRecord, site: DepositSite) -> DepositRequest:
@@ -296,9 +301,11 @@ def _show_elsewhere(tx: Transaction, wish: DepositWish, target: Target, site: De
     deposit = wish.deposit
     if deposit is None or (deposit.doi or deposit.address) is None:
         return  # nobody outside could go there
-    said = Elsewhere(target=target.name, title=target.title, address=deposit.address, doi=deposit.doi)
+    is_same = deposit.doi is not None and deposit.doi == record.doi
+    doi = None if is_same else deposit.doi
+    said = Elsewhere(target=target.name, title=target.title, address=deposit.address, doi=doi)
     others = [one for one in record.elsewhere if one.target != target.name]
-    is_own = deposit.doi is not None and deposit.doi == record.doi
+    is_own = is_same and target.reserves  # others repeat the DOI that they were told, also while it is a draft
     told: dict[str, object] = {"doi_leads_here": True} if is_own else {"elsewhere": (*others, said)}
     shown = record.model_copy(update=told)
     if shown != record:

@@ -14,6 +14,7 @@ from cisterna.domain.deposit import (
     begun_again,
     deposit_key,
     once_public,
+    shown_anew,
     to_withdraw,
 )
 from cisterna.domain.errors import Forbidden, NotFound, PublicationRefused
@@ -85,7 +86,8 @@ def request_deposit(
             msg = f"{person} may not send {version_id} to {target}; the project's owner or a steward may"
             raise Forbidden(msg, person=person, version_id=version_id)
         tx.datasets.lock(dataset.dataset_id)
-        if standing(tx.datasets.publications(version_id)) is None:
+        publication = standing(tx.datasets.publications(version_id))
+        if publication is None or not publication.is_shown:
             msg = f"{version_id} is not public, and only what is goes to {target}; publish it first"
             raise PublicationRefused(msg, version_id=version_id)
         now = clock.now()
@@ -105,6 +107,14 @@ def withdraw_deposits(tx: Transaction, dataset_id: str, *, version_id: str | Non
         if version_id is None or one.version_id == version_id:
             held = tx.deposits.find(one.key) or one
             tx.deposits.put(to_withdraw(held, reason, now=clock.now()))
+
+
+def want_deposits_again(tx: Transaction, dataset_id: str, *, version_id: str, clock: Clock) -> None:
+    """Let a version of which more is public now go again wherever it went, in the transaction that shows it."""
+    for one in tx.deposits.of(dataset_id):
+        if one.version_id == version_id:
+            held = tx.deposits.find(one.key) or one
+            tx.deposits.put(shown_anew(held, now=clock.now()))
 
 
 def deposits_of(tx: Transaction, version: Version) -> tuple[DepositWish, ...]:

@@ -1,0 +1,163 @@
+"""What becomes of what stands outside when access narrows and widens, and of answers that come too late."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from cisterna.adapters.catalogue_sql import SqlCatalogue
+from cisterna.domain.access import Extent
+from cisterna.domain.dataset import Version
+from cisterna.domain.deposit import DepositState
+from cisterna.domain.errors import Conflict, PublicationRefused
+from cisterna.domain.project import Access
+from cisterna.services.access_round import AccessSite, level_access
+from cisterna.services.deposit import carry_next
+from cisterna.testing.clock import SettableClock
+from cisterna.testing.memory_target import MemoryTarget
+from tests.targets.test_deposit import ask, deposits_on, opt_in, public_record, publish, wish, wishes
+from tests.web.site import Site
+
+
+@pytest.fixture
+def site(catalogue: SqlCatalogue, clock: SettableClock) -> Site:
+    made = Site(catalogue, clock)
+    made.settle_people()
+    return made
+
+
+def set_access(site: Site, access: Access, *, shows: bool = False) -> None:
+    with site.catalogue.begin() as tx:
+        project = tx.projects.get("atlas")
+        said = project.defaults.model_copy(update={"access": access})
+        policy = project.policy.model_copy(update={"show_metadata": shows})
+        tx.projects.save(project.model_copy(update={"defaults": said, "policy": policy}))
+
+
+def look(site: Site) -> None:
+    parts = (site.catalogue, site.store, site.portal, site.tables, site.clock, site.base_url)
+    assert level_access(AccessSite(*parts)).failed == ()
+
+
+def states(site: Site, version: Version) -> set[DepositState]:
+    return {one.state for one in wishes(site, version)}
+
+
+def test_what_was_closed_is_hidden_outside_and_stands_there_again_under_its_doi_once_it_is_open(
+    site: Site, clock: SettableClock
+) -> None:
+    minter, mirror = MemoryTarget(clock, name="minter", reserves=True), MemoryTarget(clock)
+    opt_in(site, "minter", "memory")
+    version = site.decide(site.lay_version("plate-7"))
+    publish(site, version, minter, mirror)
+    for one in (minter, mirror):
+        carry_next(one, site=deposits_on(site))
+    before = public_record(site, version)
+
+    set_access(site, Access.CLOSED)
+    look(site)
+    with pytest.raises(PublicationRefused, match="not public"):
+        ask(site, version)
+    for one in (minter, mirror):
+        carry_next(one, site=deposits_on(site))
+    assert states(site, version) == {DepositState.WITHDRAWN}
+    assert public_record(site, version).doi == before.doi
+
+    set_access(site, Access.OPEN)
+    look(site)
+    for one in (minter, mirror):
+        carry_next(one, site=deposits_on(site))
+
+    assert states(site, version) == {DepositState.DEPOSITED}
+    assert public_record(site, version) == before
+    assert (len(minter.shelf), len(mirror.shelf)) == (1, 1)
+
+
+def test_what_went_out_as_a_description_goes_again_when_its_files_are_public(site: Site, clock: SettableClock) -> None:
+    mirror = MemoryTarget(clock)
+    opt_in(site, "memory")
+    set_access(site, Access.RESTRICTED, shows=True)
+    version = site.decide(site.lay_version("plate-7"))
+    publish(site, version)
+    first = carry_next(mirror, site=deposits_on(site))
+    assert first is not None
+    assert mirror.shelf[first.key].bodies == {}
+
+    with site.catalogue.begin() as tx:
+        kept = tx.datasets.get_version(version.version_id)
+        tx.datasets.save_version(kept.model_copy(update={"metadata": {**(kept.metadata or {}), "access": "open"}}))
+    set_access(site, Access.OPEN)
+    look(site)
+    carry_next(mirror, site=deposits_on(site))
+
+    record = mirror.shelf[first.key].record
+    assert record is not None
+    assert record.extent is Extent.FILES
+    assert mirror.shelf[first.key].bodies
+
+
+def test_only_who_gives_a_doi_says_that_it_leads_here(site: Site, clock: SettableClock) -> None:
+    class Repeating(MemoryTarget):
+        """As Zenodo does with a DOI from elsewhere."""
+
+        def deposit(self, request: Any, *, known: Any, files: Any) -> Any:
+            return super().deposit(request, known=known, files=files).model_copy(update={"doi": request.doi})
+
+    minter, zenodo = MemoryTarget(clock, name="minter", reserves=True), Repeating(clock)
+    opt_in(site, "minter", "memory")
+    version = site.decide(site.lay_version("plate-7"))
+    publish(site, version, minter, zenodo)
+
+    carry_next(zenodo, site=deposits_on(site))
+
+    record = public_record(site, version)
+    assert not record.doi_leads_here, "it is a draft as yet"
+    assert [(one.address, one.doi) for one in record.elsewhere] == [("https://memory.example.org/memory-1", None)]
+
+
+def test_nothing_goes_on_going_out_that_is_closed_while_its_bytes_are_on_their_way(
+    site: Site, clock: SettableClock
+) -> None:
+    class Slow(MemoryTarget):
+        def deposit(self, request: Any, *, known: Any, files: Any) -> Any:
+            @contextmanager
+            def closing(file: Any) -> Iterator[Iterator[bytes]]:
+                set_access(site, Access.CLOSED)
+                clock.advance(61.0)
+                with files.open(file) as chunks:
+                    yield chunks
+
+            return super().deposit(request, known=known, files=SimpleNamespace(files=files.files, open=closing))
+
+    target = Slow(clock)
+    version = site.lay_published("plate-7")
+    ask(site, version)
+
+    carry_next(target, site=deposits_on(site))
+
+    assert wish(site, version).state is DepositState.FAILED
+    assert target.standing(wish(site, version).key) == []
+
+
+def test_a_reservation_that_is_answered_late_takes_back_nothing_that_stands(site: Site, clock: SettableClock) -> None:
+    quick = MemoryTarget(clock, name="minter", reserves=True)
+
+    class Late(MemoryTarget):
+        def reserve(self, request: Any) -> Any:
+            reserved = quick.reserve(request)
+            publish(site, version, quick)
+            carry_next(quick, site=deposits_on(site))
+            return reserved
+
+    opt_in(site, "minter")
+    version = site.decide(site.lay_version("plate-7"))
+
+    with pytest.raises(Conflict):
+        publish(site, version, Late(clock, name="minter", reserves=True))
+
+    assert wish(site, version).state is DepositState.DEPOSITED
+    assert public_record(site, version).doi_leads_here

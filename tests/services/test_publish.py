@@ -272,7 +272,8 @@ def test_a_withdrawal_leaves_a_tombstone_and_a_kill_leaves_nothing_public(site: 
 
 @pytest.mark.parametrize(
     ("person", "reason", "refusal"),
-    [("vera", "x", Forbidden), ("rita", "x", Forbidden), ("otto", "x", NotFound), ("ada", " ", InvalidInput)],
+    [("vera", "x", Forbidden), ("rita", "x", Forbidden), ("otto", "x", NotFound), ("ada", " ", InvalidInput)]
+    + [("ada", f"a{one}b", InvalidInput) for one in ("\0", "\ud800")],
 )
 def test_a_withdrawal_takes_the_right_person_and_a_reason(
     site: Site, person: str, reason: str, refusal: type[Exception]

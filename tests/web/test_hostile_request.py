@@ -90,3 +90,12 @@ def test_a_whole_pair_and_escapes_of_escapes_are_text(visit: Callable[..., Brows
 
     assert answer.status_code == 201, answer.text
     assert answer.json()["title"] == "\U0001f600 \\ud800 \\u0000"
+
+
+@pytest.mark.parametrize("sent", [b"{", b"\xff", b"[" * 100_000], ids=["begun", "no UTF-8", "deep"])
+def test_a_body_that_is_no_json_is_refused_where_none_is_asked_for(
+    visit: Callable[..., Browser], headers: dict[str, str], sent: bytes
+) -> None:
+    answer = visit().client.request("GET", "/api/v1/datasets", content=sent, headers=headers)
+
+    assert answer.status_code == 422

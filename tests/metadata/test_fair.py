@@ -92,7 +92,7 @@ def test_each_missing_point_once_said_as_proposed_raises_the_score(record: Metad
             assert the(one.key, after).points > one.points, one
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(records(), st.sampled_from(sorted(EMPTY)))
 def test_saying_what_was_not_said_never_lowers_the_score(record: MetadataRecord, field: str) -> None:
     assume(getattr(record, field) != EMPTY[field])

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from cisterna.domain.credit import Subject
 from cisterna.domain.project import Access, HumanData
 from cisterna.metadata.described import Described
 from cisterna.metadata.fair import FairScore, JudgedCriterion, fair_score, wanted_fields
@@ -91,7 +92,7 @@ def test_each_missing_point_once_said_as_proposed_raises_the_score(record: Metad
             assert the(one.key, after).points > one.points, one
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(records(), st.sampled_from(sorted(EMPTY)))
 def test_saying_what_was_not_said_never_lowers_the_score(record: MetadataRecord, field: str) -> None:
     assume(getattr(record, field) != EMPTY[field])
@@ -282,3 +283,22 @@ def test_a_text_that_holds_a_place_is_known(text: str) -> None:
 @pytest.mark.parametrize("text", ["Ek, Bo", "DAPI", "nuclei", "Testis of the mouse", "李"])
 def test_a_text_that_says_something_is_no_placeholder(text: str) -> None:
     assert not is_placeholder(text)
+
+
+@pytest.mark.parametrize(
+    ("organisms", "stains", "standings"),
+    [
+        ([("unknown", None)], [("n/a", None)], ("not-met", "not-met")),
+        ([("Homo sapiens", "CL:0000000")], [("DAPI", None)], ("partly", "partly")),
+        ([("Homo sapiens", "NCBITaxon:9606")], [("DAPI", None)], ("met", "partly")),
+    ],
+)
+def test_a_word_that_says_nothing_and_a_term_of_another_vocabulary_earn_no_point(
+    organisms: list[Any], stains: list[Any], standings: tuple[str, str]
+) -> None:
+    told = {"organisms": organisms, "stains": stains, "cell_lines": [("none", None)]}
+    samples = SampleFacts(**{k: tuple(Subject(label=one, curie=term) for one, term in v) for k, v in told.items()})
+
+    score = scored(changed(a_record(), samples=samples))
+
+    assert (the("organisms", score).standing, the("preparation", score).standing) == standings

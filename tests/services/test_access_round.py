@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 from cisterna.adapters.catalogue_sql import SqlCatalogue
 from cisterna.domain.access import Extent
 from cisterna.domain.dataset import Stage, Version, version_id
-from cisterna.domain.errors import PublicationRefused
+from cisterna.domain.errors import PublicationRefused, StoreUnavailable
 from cisterna.domain.finding import Verdict
 from cisterna.domain.project import Access, HumanData
 from cisterna.domain.review import Decision
@@ -132,6 +132,32 @@ def test_the_owner_agrees_during_the_embargo_and_may_take_that_back(site: Site) 
     assert look(site).requested == (kept.version_id,)
     with pytest.raises(PublicationRefused, match="nobody has agreed"):
         site.publish(silent, consent=None)
+
+
+def test_consent_at_the_stroke_of_midnight_and_under_an_embargo_made_shorter_is_not_forgotten(site: Site) -> None:
+    struck = lay_embargoed(site, "plate-1", verdict=Verdict.REVIEW)
+    until_end(site)
+
+    class Striking(SettableClock):
+        def __init__(self) -> None:
+            super().__init__(site.clock.now() - timedelta(milliseconds=1))
+
+        def now(self) -> datetime:
+            moment = super().now()
+            self.advance(site.clock.now() - moment)
+            return moment
+
+    given = request_publication(struck.version_id, person="ada", catalogue=site.catalogue, clock=Striking())
+    assert isinstance(given, Decision)
+    assert given.decided_at == site.clock.now()
+    assert look(site).requested == (struck.version_id,)
+
+    set_project(site, access=Access.EMBARGOED, embargo_until=date(2028, 1, 31))
+    shortened = site.decide(site.lay_version("plate-2", verdict=Verdict.REVIEW))
+    request_publication(shortened.version_id, person="ada", catalogue=site.catalogue, clock=site.clock)
+    set_project(site, access=Access.EMBARGOED, embargo_until=END)
+    assert look(site).requested == (shortened.version_id,)
+    assert look(site) == LevelledAccess()
 
 
 def revise(site: Site, version: Version, **said: Any) -> Version:
@@ -298,6 +324,9 @@ def test_what_was_made_from_restricted_data_goes_with_them(site: Site) -> None:
 
     assert set(look(site).changed) == {source.version_id, derived.version_id}
     assert shown(site, derived).extent is Extent.NOTHING
+    with site.catalogue.begin() as tx:
+        told = tx.outbox.history([derived.version_id])[-1]
+    assert (told.name, told.restricted) == ("publication.changed", True)  # its own words and project are open
 
 
 @pytest.mark.parametrize(
@@ -418,6 +447,10 @@ def test_nothing_of_another_dataset_is_told_that_is_not_public_now(site: Site) -
 
 def test_access_that_becomes_stricter_while_a_record_is_read_is_seen(site: Site) -> None:
     version = site.decide(site.lay_version("plate-7", title=SECRET))
+    site.public.fail_on("put", after=True)  # type: ignore[attr-defined]
+    with pytest.raises(StoreUnavailable):
+        site.publish(version)
+    assert SECRET in in_bucket(site)  # of a killed run, which nobody repeats once this one is refused
     reads = site.tables.load
 
     def closing(body: bytes) -> Any:

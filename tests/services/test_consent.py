@@ -108,6 +108,9 @@ def test_a_consent_that_was_taken_back_publishes_nothing_and_the_policy_is_silen
     assert not list(site.public.list(""))
     with pytest.raises(PublicationRefused, match="nothing to take back"):
         revoke(site, version)
+    site.decide(site.now(version), Act.REQUEST_CHANGES)
+    site.decide(site.now(version))  # accepted anew, which is no word on that
+    assert agreed(site, version)[-1] == (Act.REVOKE, "ada")
     ask(site, version)
     assert site.publish(version, consent=None).consent == "ada"
 

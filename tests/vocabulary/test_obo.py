@@ -97,7 +97,7 @@ def test_a_file_larger_than_any_vocabulary_is_not_opened(tmp_path: Path, monkeyp
         an_obo(tmp_path, "")
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=st.one_of(st.binary(max_size=300), st.text(max_size=300).map(lambda text: text.encode("utf-8", "replace"))))
 def test_no_file_is_a_riddle(tmp_path: Path, body: bytes) -> None:
     file = tmp_path / "any.obo"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
+from difflib import SequenceMatcher
 from pathlib import Path
 from types import SimpleNamespace
 from typing import ClassVar
 
 import pytest
 
+from cisterna.adapters import term_index
 from cisterna.adapters.term_index import TermIndex, write_index
 from cisterna.adapters.term_taxa import Taxonomy, installed_taxonomy
 from cisterna.domain.errors import NotReady
@@ -147,3 +149,30 @@ def test_an_index_that_went_bad_says_what_to_remove(tmp_path: Path) -> None:
 
     with pytest.raises(NotReady, match=r"cannot be read .*; remove .*terms\.sqlite, and it is made anew"):
         index.find("NCBITaxon:9606")
+
+
+def test_a_number_above_all_others_is_of_a_newer_release_and_not_judged(tmp_path: Path) -> None:
+    index = an_index(tmp_path, Term(curie="EFO:0000400", label="x"), facts=SourceFacts(name="efo.obo", whole=("EFO",)))
+
+    assert index.decides("efo:0000399")
+    assert not index.decides("EFO:0000401")
+    assert index.decides("EFO:" + "9" * 30)
+    assert index.decides("EFO:diabetes")
+
+
+def test_long_names_that_are_nearly_alike_are_not_all_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [f"abcd {number:03} {'xyz ' * 30}" for number in range(200)]
+    terms = (Term(curie=f"A:{at}", label=name, synonyms=tuple(names[:10])) for at, name in enumerate(names))
+    index = an_index(tmp_path, *terms)
+    compared = 0
+
+    class Counting(SequenceMatcher):
+        def ratio(self) -> float:
+            nonlocal compared
+            compared += 1
+            return super().ratio()
+
+    monkeypatch.setattr(term_index, "SequenceMatcher", Counting)
+
+    assert index.search(f"abcd 12 {'xyz ' * 29}", prefix=None, limit=3)
+    assert compared <= 300

@@ -336,6 +336,13 @@ def test_under_an_embargo_the_owner_agrees_on_the_page_and_takes_it_back_there(s
     assert "ada has agreed" not in after
     assert "Took the consent back" in after
 
+    browser.submit(f"{base}/publication", page=base, version_id=version.version_id, confirm="Plate 7")
+    with site.catalogue.begin() as tx:
+        tx.projects.save(tx.projects.get("atlas").model_copy(update={"owner": "vera"}))
+    present = visit("vera").get(base).text
+    assert "ada has agreed" not in present  # who is no owner any more; the present one can
+    assert "Agree to it now" in present
+
 
 def test_what_bars_a_publication_is_said_instead_of_a_button(site: Site, visit: Visit) -> None:
     version = site.decide(site.lay_version("biopsy", project="patients", human="yes", access="restricted"))

@@ -353,7 +353,7 @@ class HyphaTarget:
             offset += len(page)
 
     def _call(self, function: str, **sent: JsonValue) -> TargetAnswer:
-        named = {name: value for name, value in sent.items() if value is not None}
+        named: JsonValue = {name: value for name, value in sent.items() if value is not None}
         return self._http.ask("POST", _function(function), document=named)
 
     def _require_standing(self, found: _Artifact) -> None:

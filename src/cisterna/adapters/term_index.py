@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,18 +15,23 @@ from cisterna.domain.errors import NotReady
 from cisterna.metadata.vocabulary import folded
 from cisterna.ports.vocabulary import SourceFacts, Term
 
-FORMAT = 1
+FORMAT = 2
 """Of the tables; another one is built anew."""
 _SCHEMA = """
 CREATE TABLE facts (body TEXT NOT NULL);
 CREATE TABLE terms (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, prefix TEXT NOT NULL, body TEXT NOT NULL);
 CREATE TABLE names (name TEXT NOT NULL, term INTEGER NOT NULL, PRIMARY KEY (name, term)) WITHOUT ROWID;
 CREATE TABLE words (word TEXT NOT NULL, term INTEGER NOT NULL, PRIMARY KEY (word, term)) WITHOUT ROWID;
+CREATE TABLE highest (lead TEXT PRIMARY KEY, number INTEGER NOT NULL) WITHOUT ROWID;
 """
+_NUMBERED = re.compile("(.*?)([0-9]{4,18})")
+"""A CURIE that ends in a number as vocabularies give them out; a list of one's own counts from 1, and is never old."""
 _LONGEST = 200
 """Characters of a search that are looked at."""
 _NEAR = 0.72
 """How like two spellings have to be, of 1."""
+_COMPARED = 300
+"""Names that a misspelt one is held against letter by letter: of long names that takes milliseconds each."""
 
 
 def write_index(path: Path, facts: SourceFacts, terms: Iterable[Term]) -> None:
@@ -39,16 +45,20 @@ def write_index(path: Path, facts: SourceFacts, terms: Iterable[Term]) -> None:
     with contextlib.closing(sqlite3.connect(path)) as base, base:
         base.executescript(f"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; {_SCHEMA}")
         counted: dict[str, int] = {}
+        highest: dict[str, int] = {}
         for number, term in enumerate(terms):
             prefix = term.curie.partition(":")[0]
             row = (number, term.curie.casefold(), prefix.casefold(), term.model_dump_json(exclude_defaults=True))
             if base.execute("INSERT OR IGNORE INTO terms VALUES (?, ?, ?, ?)", row).rowcount == 0:
                 continue
             counted[prefix] = counted.get(prefix, 0) + 1
+            if numbered := _NUMBERED.fullmatch(row[1]):
+                highest[numbered[1]] = max(highest.get(numbered[1], 0), int(numbered[2]))
             names = {folded(name)[:_LONGEST] for name in (term.label, *term.synonyms)}
             base.executemany("INSERT OR IGNORE INTO names VALUES (?, ?)", [(name, number) for name in names])
             words = {word for name in names for word in name.split()}
             base.executemany("INSERT OR IGNORE INTO words VALUES (?, ?)", [(word, number) for word in words])
+        base.executemany("INSERT INTO highest VALUES (?, ?)", highest.items())
         told = facts.model_copy(update={"prefixes": tuple(sorted(counted)), "terms": sum(counted.values())})
         base.execute("INSERT INTO facts VALUES (?)", (told.model_dump_json(),))
 
@@ -75,8 +85,12 @@ class TermIndex:
         return self._term(rows[0][0]) if rows else None
 
     def decides(self, curie: str) -> bool:
-        """Tell whether every term of its prefix is here."""
-        return curie.partition(":")[0].casefold() in self._whole
+        """Tell whether every term of its prefix is here; a number above all others is of a newer release."""
+        if curie.partition(":")[0].casefold() not in self._whole:
+            return False
+        numbered = _NUMBERED.fullmatch(curie.casefold())
+        rows = self._ask("SELECT number FROM highest WHERE lead = ?", numbered[1]) if numbered else []
+        return numbered is None or not rows or int(numbered[2]) <= int(rows[0][0])
 
     def named(self, name: str, *, prefix: str | None = None) -> Sequence[Term]:
         """Return the terms with that label or synonym, those whose label it is first."""
@@ -114,18 +128,21 @@ class TermIndex:
             return ()
         each = "SELECT * FROM (SELECT term FROM words WHERE word >= ? AND word < ? LIMIT 200)"
         query = " UNION ".join([each] * len(begins))
-        alike: list[tuple[float, Term]] = []
         matcher = SequenceMatcher(autojunk=False)
         matcher.set_seq2(wanted)
+        perhaps: list[tuple[float, str, Term]] = []
         for term in self._terms(query, *(end for begin in begins for end in _range(begin)), prefix=prefix):
-            score = 0.0
             for name in (term.label, *term.synonyms[:10]):
-                matcher.set_seq1(folded(name)[:_LONGEST])
-                if matcher.real_quick_ratio() > max(score, _NEAR) and matcher.quick_ratio() > max(score, _NEAR):
-                    score = max(score, matcher.ratio())
-            if score >= _NEAR:
-                alike.append((score, term))
-        return [term for _, term in sorted(alike, key=lambda one: -one[0])]
+                matcher.set_seq1(spelled := folded(name)[:_LONGEST])
+                if matcher.real_quick_ratio() > _NEAR and (most := matcher.quick_ratio()) > _NEAR:
+                    perhaps.append((most, spelled, term))
+        alike: dict[str, tuple[float, Term]] = {}
+        for most, spelled, term in sorted(perhaps, key=lambda one: -one[0])[:_COMPARED]:
+            best = alike[term.curie][0] if term.curie in alike else _NEAR
+            matcher.set_seq1(spelled)
+            if most > best and (score := matcher.ratio()) > best:
+                alike[term.curie] = (score, term)
+        return [term for _, term in sorted(alike.values(), key=lambda one: -one[0])]
 
     def _terms(self, query: str, *values: str, prefix: str | None) -> list[Term]:
         body = f"SELECT body FROM terms WHERE id IN ({query})"  # noqa: S608 - every part of it is written above

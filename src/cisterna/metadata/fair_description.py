@@ -135,17 +135,23 @@ def judge_vocabulary(subject: FairSubject) -> Judgement:
 def judge_organisms(subject: FairSubject) -> Judgement:
     """Ask for the organism."""
     samples = subject.record.samples
-    named = samples.organisms if samples else ()
+    named = [term for term in samples.organisms if _says_something(term)] if samples else []
     if not named:
         return not_met("no organism is named")
     words = ", ".join(term.label for term in named)[:200]
-    return met(words) if any(term.curie for term in named) else partly(f"{words}: no term of NCBITaxon")
+    return met(words) if any(term.scheme == "NCBITaxon" for term in named) else partly(f"{words}: no term of NCBITaxon")
+
+
+def _says_something(term: Subject) -> bool:
+    """Tell whether a sample is named; `293` is a cell line, and `unknown` is none."""
+    is_number = any(map(str.isdigit, term.label)) and not any(map(str.isalpha, term.label))
+    return bool(term.curie) or is_number or not is_placeholder(term.label)
 
 
 def judge_preparation(subject: FairSubject) -> Judgement:
     """Ask how samples were prepared; the kind that is named next is one of which nothing is said."""
     samples = subject.record.samples
-    told = [kind for kind in _PREPARATION if samples and getattr(samples, kind)]
+    told = [kind for kind in _PREPARATION if samples and any(map(_says_something, getattr(samples, kind)))]
     absent = next((f"samples.{kind}" for kind in _PREPARATION if kind not in told), None)
     words = ", ".join(kind.replace("_", " ") for kind in told)
     if len(told) > 1:

@@ -6,7 +6,7 @@ from cisterna.domain.dataset import Dataset, Stage, Version
 from cisterna.domain.errors import Forbidden, PublicationRefused
 from cisterna.domain.permission import may_consent, may_withdraw
 from cisterna.domain.project import Project
-from cisterna.domain.review import POLICY_PREFIX, Act, Decision, standing_consent
+from cisterna.domain.review import CONSENTING, POLICY_PREFIX, Act, Decision, standing_consent
 from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.ports.clock import Clock
 from cisterna.services.decision_record import record_decision, require_reason
@@ -55,6 +55,15 @@ def record_consent(
     given = _decision(version, digest, Act.CONSENT, person=person, reason=reason, clock=clock)
     record_decision(tx, given, version, project=project.slug, clock=clock)
     return given
+
+
+def is_taken_back(tx: Transaction, version: Version) -> bool:
+    """Tell whether the last word on any version of the dataset took consent back: no policy overrules that."""
+    for one in reversed(tx.datasets.versions(version.dataset_id)):
+        said = [given.act for given in tx.datasets.decisions(one.version_id) if given.act in CONSENTING]
+        if said:
+            return said[-1] is Act.REVOKE
+    return False
 
 
 def revoke_consent(version_id: str, *, person: str, reason: str, catalogue: Catalogue, clock: Clock) -> Decision:

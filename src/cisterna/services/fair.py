@@ -17,11 +17,16 @@ from cisterna.ports.object_store import ObjectStore
 from cisterna.ports.quality import TableFile
 from cisterna.services.data_manifest import MANIFEST_PATH
 from cisterna.services.deposit_wish import reserved_doi
+from cisterna.services.disclosure import project_of
 from cisterna.services.part_table import HeldPart, held_parts
 from cisterna.services.public_files import read_verified
 
 _ZARR = ".zarr/"
 """Of a path in an array whose files have no extensions of their own; the array's format is an open one."""
+
+
+_FAULTS = (CisternaError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What writing a form may end in: a fault of ours keeps nobody from the page that shows the score."""
 
 
 def score_version(
@@ -46,9 +51,8 @@ def score_version(
     with catalogue.begin() as tx:
         dataset, parts = tx.datasets.get(version.dataset_id), held_parts(tx, version)
         acquired = tx.acquisitions.find(dataset.acquisition_id) if dataset.acquisition_id else None
-        project = tx.projects.get(dataset.project) if dataset.project else None
-        doi = reserved_doi(tx, version, project.policy.targets) if project else None
     address = f"{base_url.rstrip('/')}/{record.pid}"
+    doi = doi_of(version, catalogue=catalogue)
     described = Described(record, base_url=address, doi=doi)
     subject = FairSubject(
         record,
@@ -61,10 +65,17 @@ def score_version(
     return fair_score(subject)
 
 
+def doi_of(version: Version, *, catalogue: Catalogue) -> str | None:
+    """Give the DOI that a target of its project has reserved for a version, if one has."""
+    with catalogue.begin() as tx:
+        project = project_of(tx, tx.datasets.get(version.dataset_id))
+        return reserved_doi(tx, version, project.policy.targets) if project else None
+
+
 def _written(form: Form, described: Described) -> bytes | None:
     try:
         return form.write(described)
-    except (CisternaError, ValueError):  # a criterion says which it is; publishing would say why
+    except _FAULTS:  # a criterion says which form it is, and publishing would say why
         return None
 
 

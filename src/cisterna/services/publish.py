@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from cisterna.domain.access import Extent
 from cisterna.domain.dataset import Dataset, Stage, Version
-from cisterna.domain.errors import Forbidden, InvalidInput, PublicationRefused
+from cisterna.domain.errors import Forbidden, PublicationRefused
 from cisterna.domain.permission import may_withdraw
 from cisterna.domain.publication import Publication
 from cisterna.domain.publishing import Bar, consent_given, embargo_alone, publication_bars
@@ -19,6 +19,7 @@ from cisterna.ports.publisher import PublicRecord, Publisher
 from cisterna.ports.quality import TableFile
 from cisterna.ports.target import Target
 from cisterna.services.consent import BY_REQUEST, consenting, counts, record_consent
+from cisterna.services.decision_record import require_reason
 from cisterna.services.deposit import ReserveSite, reserve_identifiers
 from cisterna.services.deposit_wish import reserved_doi, unreserved, want_deposits, withdraw_deposits
 from cisterna.services.disclosure import (
@@ -96,7 +97,12 @@ def ended_embargo(tx: Transaction, version: Version, dataset: Dataset, *, clock:
     if ended is None or _bars(tx, version, dataset, consent=consenting(tx, version, dataset), clock=clock):
         return None
     given = standing_consent(tx.datasets.decisions(version.version_id), evidence_digest=version.evidence_digest)
-    return ended.isoformat() if given is not None and given.decided_at.date() < ended else None
+    if given is None:
+        return None
+    # Of a consent at midnight, and of an embargo that was made shorter, the end lies before it, and nobody has asked.
+    works = tx.inbox.list(subject=version.version_id)
+    asked = any(work.kind is WorkKind.PUBLISH and work.created_at >= given.decided_at for work in works)
+    return ended.isoformat() if given.decided_at.date() < ended or not asked else None
 
 
 def publish_version(
@@ -144,7 +150,7 @@ def publish_version(
         try:
             word = _require_publishable(tx, version, dataset, clock=clock)
         except PublicationRefused:
-            _take_back_unrecorded(version, dataset, publisher=publisher, clock=clock)
+            _take_back_unrecorded(tx, version_id, publisher=publisher, clock=clock)
             raise
         related, parts = related_public(tx, dataset), held_parts(tx, version)
         access, named = access_now(tx, version, dataset, clock=clock), public_relations(tx, version)
@@ -174,8 +180,12 @@ def publish_version(
             tx.inbox.require_lease(lease)
         keep_from_shadow(tx, dataset)
         tx.datasets.lock(dataset.dataset_id)  # who discards another revision of the same data waits, or is seen
-        allowed = _require_publishable(tx, version, dataset, clock=clock)
-        _require_no_narrower(tx, version, dataset, access.extent, clock=clock)
+        try:
+            allowed = _require_publishable(tx, version, dataset, clock=clock)
+            _require_no_narrower(tx, version, dataset, access.extent, clock=clock)
+        except PublicationRefused:  # nobody comes again: what a killed run left must not stay
+            _take_back_unrecorded(tx, version_id, publisher=publisher, clock=clock)
+            raise
         saved = advance(tx, version, Stage.PUBLISHED, clock=clock, pid=dataset.pid)
         publication = _made_public(version, dataset, record, publisher, allowed, lacking=lacking)
         tx.datasets.put_publication(publication)
@@ -236,10 +246,7 @@ def withdraw_version(
         InvalidInput: There is no reason.
         PublicationRefused: It is not published.
     """
-    words = reason.strip()
-    if not words or len(words) > 10_000:
-        msg = f"a withdrawal of {version_id} needs a reason in words, of at most 10,000 characters"
-        raise InvalidInput(msg, version_id=version_id)
+    words = require_reason(reason, version_id)
     with catalogue.begin() as tx:
         version, dataset, _ = _withdrawable(tx, version_id, person=person, lease=lease)
         tx.public_index.withdraw(dataset.pid, version.label, clock=clock)
@@ -365,8 +372,11 @@ def _require_no_narrower(tx: Transaction, version: Version, dataset: Dataset, ex
         raise PublicationRefused(msg, version_id=version.version_id)
 
 
-def _take_back_unrecorded(version: Version, dataset: Dataset, *, publisher: Publisher, clock: Clock) -> None:
-    """Withdraw what a killed attempt made public and never recorded."""
+def _take_back_unrecorded(tx: Transaction, version_id: str, *, publisher: Publisher, clock: Clock) -> None:
+    """Withdraw what a killed attempt made public and never recorded; what another has recorded meanwhile stands."""
+    dataset = tx.datasets.get(tx.datasets.get_version(version_id).dataset_id)
+    tx.datasets.lock(dataset.dataset_id)
+    version = tx.datasets.get_version(version_id)
     if version.stage in {Stage.PUBLISHED, Stage.WITHDRAWN}:
         return
     found = publisher.find(dataset.pid, version=version.label)

@@ -16,7 +16,7 @@ from cisterna.domain.review import CONSENTING, POLICY_PREFIX, Act, Decision, las
 from cisterna.domain.work import Attempt, WorkKind
 from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.ports.clock import Clock
-from cisterna.services.consent import record_consent
+from cisterna.services.consent import is_taken_back, record_consent
 from cisterna.services.decision_record import record_decision, require_reason
 from cisterna.services.disclosure import access_now
 from cisterna.services.person import require_account, visible_version
@@ -296,7 +296,7 @@ def _request_publication(
     dataset = tx.datasets.get(version.dataset_id)
     now = access_now(tx, version, dataset, clock=clock)
     waits = now.human_data is HumanData.NO and now.embargo_until is not None
-    if now.extent is Extent.NOTHING and not waits:
+    if (now.extent is Extent.NOTHING and not waits) or is_taken_back(tx, version):
         return
     person, until = f"{POLICY_PREFIX}{project.slug}", f" from {now.embargo_until} on" if now.embargo_until else ""
     reason = f"Passed and accepted; project {project.slug} makes that public{until}."

@@ -7,11 +7,13 @@ from typing import TypeVar
 
 from pydantic import JsonValue
 
+from cisterna.domain.access import Extent
 from cisterna.domain.dataset import Dataset, Stage, Version, require_transition
 from cisterna.domain.errors import Conflict, NotFound
 from cisterna.domain.event import Event
 from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.ports.clock import Clock
+from cisterna.services.disclosure import access_now
 
 T = TypeVar("T")
 _TRIES = 5
@@ -145,8 +147,8 @@ def make_event(
 ) -> Event:
     """Make an event without appending it.
 
-    It is restricted unless its project is known and open, and neither the version that it is about (the subject) nor
-    the caller says otherwise.
+    It is restricted unless its project is known and open, and neither the version that it is about (the subject), nor a
+    newer description of it, nor what it was made from, nor the caller says otherwise.
 
     Args:
         tx: What the event tells of is written in it.
@@ -161,7 +163,7 @@ def make_event(
     restricted = restricted or project is None or tx.projects.get(project).is_restricted
     if not restricted:
         version = version or _version_of(tx, subject)
-        restricted = version is not None and _is_restricted(tx, version)
+        restricted = version is not None and _is_restricted(tx, version, clock=clock)
     return Event(
         event_id=clock.new_id(), name=name, subject=subject, occurred_at=clock.now(), restricted=restricted, data=data
     )
@@ -176,11 +178,17 @@ def _version_of(tx: Transaction, subject: str) -> Version | None:
         return None
 
 
-def _is_restricted(tx: Transaction, version: Version) -> bool:
-    if version.metadata is not None:
-        return version.is_restricted
+def _is_restricted(tx: Transaction, version: Version, *, clock: Clock) -> bool:
+    if version.is_restricted:
+        return True
+    dataset = tx.datasets.get(version.dataset_id)
+    if version.metadata is not None:  # a newer description and what it was made from may allow less than it says itself
+        try:
+            return access_now(tx, version, dataset, clock=clock).extent is not Extent.FILES
+        except NotFound:  # of what it was made from; below as well
+            return True
     # Not described yet: what it is made from speaks for it, and what cannot be found does not say that it is open.
-    relations = tx.datasets.get(version.dataset_id).relations
+    relations = dataset.relations
     if any(one.kind == "IsPartOf" for one in relations):
         return True  # what its whole is becomes known last
     sources = [f"{one.dataset_id}:{one.version}" for one in relations if one.kind == "IsDerivedFrom"]

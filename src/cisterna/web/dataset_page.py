@@ -21,10 +21,11 @@ from cisterna.domain.finding import Finding, Outcome
 from cisterna.domain.fixity import Fixity
 from cisterna.domain.permission import may_consent, may_reprocess, may_withdraw
 from cisterna.domain.project import Project, ViewFormat
-from cisterna.domain.publishing import Bar, embargo_alone, publication_cautions
-from cisterna.domain.review import Act, Decision, standing_consent
+from cisterna.domain.publishing import Bar, consent_given, embargo_alone, publication_cautions
+from cisterna.domain.review import Act, Decision
 from cisterna.domain.work import WorkState
-from cisterna.services.consent import revoke_consent
+from cisterna.ports.catalogue import Transaction
+from cisterna.services.consent import consenting, revoke_consent
 from cisterna.services.detail import Detail, detail_of
 from cisterna.services.person import stewards_of
 from cisterna.services.public_record import standing
@@ -301,13 +302,13 @@ def _what_may(parts: WebParts, found: Detail, account: Account) -> dict[str, obj
     with parts.catalogue.begin() as tx:
         project: Project | None = tx.projects.get(found.project) if found.project else None
         stewards: Sequence[str] = stewards_of(found.project, tx=tx)
+        agreed = _whose_word(tx, found.shown, project)
     is_steward = account.has_role(Role.STEWARD, project=found.project)
     bars: tuple[Bar, ...] = ()
     may_ask = project is not None and (may_consent(account, project) or is_steward)
     can_publish = may_ask and found.version_id is not None and found.stage is Stage.ACCEPTED
     if can_publish and found.version_id is not None:
         bars = bars_to_publication(found.version_id, person=account.name, catalogue=parts.catalogue, clock=parts.clock)
-    consent = standing_consent(found.decisions, evidence_digest=found.shown.evidence_digest if found.shown else None)
     may_agree = project is not None and may_consent(account, project)
     return {
         **quarantine_context(found, is_steward=is_steward),
@@ -316,7 +317,7 @@ def _what_may(parts: WebParts, found: Detail, account: Account) -> dict[str, obj
         "publication": standing(found.publications),
         "can_publish": can_publish,
         "bars": tuple(one for one in bars if not one.passes),
-        "agreed": consent.person if consent else None,
+        "agreed": agreed,
         "waits_until": embargo_alone([one for one in bars if not one.passes]) if may_agree else None,
         "cautions": publication_cautions(found.shown) if found.shown else (),
         "targets": tuple(one for one in parts.targets if one not in {wish.target for wish in found.deposits}),
@@ -325,6 +326,14 @@ def _what_may(parts: WebParts, found: Detail, account: Account) -> dict[str, obj
         "can_reprocess": found.object_url is not None and may_reprocess(account, project),
         "models": parts.models(),
     }
+
+
+def _whose_word(tx: Transaction, version: Version | None, project: Project | None) -> str | None:
+    """Name whose consent counts now: beside that of an owner who is none any more the present one can still agree."""
+    if version is None or project is None:
+        return None
+    said = consenting(tx, version, tx.datasets.get(version.dataset_id))
+    return consent_given(version, project, consent=said)
 
 
 def history(events: Iterable[Event]) -> list[Happening]:

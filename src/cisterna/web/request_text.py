@@ -17,14 +17,18 @@ _PLACE_SHOWN = 200
 
 
 async def require_text(request: Request) -> None:
-    """Look at every text of a JSON body, names included; what is no JSON is refused elsewhere.
+    """Look at every text of a JSON body, names included.
 
     Raises:
-        InvalidInput: One holds what neither the database nor a file of ours can.
+        InvalidInput: One holds what neither the database nor a file of ours can, or the body is no JSON.
     """
     if "json" not in request.headers.get("content-type", "") or not await request.body():
         return
-    for place, text in _texts(await request.json()):
+    try:
+        sent = await request.json()
+    except (ValueError, RecursionError) as fault:  # sent to what takes no body, so nobody has read it before
+        raise InvalidInput(say("problem.no_json")) from fault
+    for place, text in _texts(sent):
         found = _NO_TEXT.search(text)
         if found is not None:
             sign = f"\\u{ord(found[0]):04x}"

@@ -1,4 +1,4 @@
-"""The FAIR scores of versions, kept for a while: what they are made of never changes once it is described."""
+"""The FAIR scores of versions, kept for a while: of what they are made of only the DOI changes once it is described."""
 
 from __future__ import annotations
 
@@ -11,16 +11,13 @@ from cisterna.metadata.fair_criterion import Standing
 from cisterna.ports.catalogue import Catalogue
 from cisterna.ports.object_store import ObjectStore
 from cisterna.ports.quality import TableFile
-from cisterna.services.fair import score_version
+from cisterna.services.fair import doi_of, score_version
 
 _KEPT_SCORES = 256
 
 
 class ScoreCache:
-    """Keeps the scores that were made last.
-
-    The key is what a decision is made on, and the stage: its DOI is reserved as it is published.
-    """
+    """Keeps the scores that were made last, by what a decision is made on and the DOI, so none is ever out of date."""
 
     def __init__(self) -> None:
         self._kept: OrderedDict[tuple[str, str, str], FairScore] = OrderedDict()
@@ -30,7 +27,8 @@ class ScoreCache:
         self, version: Version, *, catalogue: Catalogue, store: ObjectStore, tables: TableFile, base_url: str
     ) -> FairScore:
         """Return a version's score; the caller has made sure that the person may see it. Raises `InvalidInput`."""
-        key = (version.version_id, version.evidence_digest or "", version.stage.value)
+        doi = doi_of(version, catalogue=catalogue) or ""  # it comes later than the description
+        key = (version.version_id, version.evidence_digest or "", doi)
         with self._lock:
             if key in self._kept:
                 self._kept.move_to_end(key)

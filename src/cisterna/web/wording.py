@@ -544,6 +544,7 @@ TEXT: dict[str, str] = {
     "problem.416.next": "Ask for a range within the file.",
     "problem.422.title": "That cannot be used",
     "problem.422.detail": "What was sent does not have the form it must have: {lines}",
+    "problem.no_json": "what was sent as JSON is none; send none where nothing is asked for",
     "problem.no_text": "{place}: there is {sign} in it, which is no text; leave it out",
     "problem.422.next": "Go back and correct it.",
     "problem.429.title": "Too many attempts",

@@ -35,7 +35,7 @@ NO_DELIVERIES: tuple[tuple[dict[str, Any], int], ...] = (
     ({"to": "x@y"}, 422),
     ({"to": "guest@example.org\r\nBcc: thief@example.org"}, 422),
     ({"to": ""}, 422),
-    ({"to": "ve\x00ra"}, 404),
+    ({"to": "ve\x00ra"}, 422),
     ({"days": 0}, 422),
     ({"days": 91}, 422),
     ({"days": 10**30}, 422),

@@ -179,13 +179,7 @@ def publish_version(
         if lease is not None:
             tx.inbox.require_lease(lease)
         keep_from_shadow(tx, dataset)
-        tx.datasets.lock(dataset.dataset_id)  # who discards another revision of the same data waits, or is seen
-        try:
-            allowed = _require_publishable(tx, version, dataset, clock=clock)
-            _require_no_narrower(tx, version, dataset, access.extent, clock=clock)
-        except PublicationRefused:  # nobody comes again: what a killed run left must not stay
-            _take_back_unrecorded(tx, version_id, publisher=publisher, clock=clock)
-            raise
+        allowed = _require_still(tx, version, dataset, access.extent, publisher=publisher, clock=clock)
         saved = advance(tx, version, Stage.PUBLISHED, clock=clock, pid=dataset.pid)
         publication = _made_public(version, dataset, record, publisher, allowed, lacking=lacking)
         tx.datasets.put_publication(publication)
@@ -356,6 +350,20 @@ def _require_publishable(tx: Transaction, version: Version, dataset: Dataset, *,
     allowed = consent_given(version, project, consent=consent) if project else None
     if bars or allowed is None:
         raise _refusal(version, bars)
+    return allowed
+
+
+def _require_still(
+    tx: Transaction, version: Version, dataset: Dataset, extent: Extent, *, publisher: Publisher, clock: Clock
+) -> str:
+    """Ask once more, now that the record is read; of what is refused here nobody comes again to see what is left."""
+    tx.datasets.lock(dataset.dataset_id)  # who discards another revision of the same data waits, or is seen
+    try:
+        allowed = _require_publishable(tx, version, dataset, clock=clock)
+        _require_no_narrower(tx, version, dataset, extent, clock=clock)
+    except PublicationRefused:
+        _take_back_unrecorded(tx, version.version_id, publisher=publisher, clock=clock)
+        raise
     return allowed
 
 

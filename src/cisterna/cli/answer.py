@@ -232,10 +232,10 @@ def _wrapped(text: str, *, width: int) -> list[str]:
 def _print(console: Console, written: Sequence[str]) -> None:
     """Print lines as they are: a terminal breaks what is too long for it, and what is copied from there is whole.
 
-    Many at once, and in colours only where there are any: line by line, rich takes as long as everything else together.
+    Many at once: line by line, rich takes as long as everything else together.
     """
     if written:
-        console.out("\n".join(written), highlight=console.is_terminal)
+        console.out("\n".join(written), highlight=False)
 
 
 def _cell(value: object) -> str:

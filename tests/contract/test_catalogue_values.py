@@ -402,7 +402,7 @@ def test_statements_in_values_are_values(catalogue: SqlCatalogue) -> None:
         assert tx.outbox.history([hostile]) == []
 
 
-texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
+texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=40)  # see _text.py for NUL
 contents = st.recursive(
     st.none() | st.booleans() | texts | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False, allow_infinity=False),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4),

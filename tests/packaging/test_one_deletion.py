@@ -107,6 +107,7 @@ STORE_DELETES = {
     "services/probe_left.py": "keys that a killed probe left, by their name and age",
     "services/recover.py": "what dead attempts left, and no inventory names",
     "services/staging.py": "a staging folder that was taken off the record",
+    "adapters/target_place.py": "files of a withdrawn version at a place outside, which its own writer put there",
     "testing/object_store_contract.py": "keys that the kit wrote itself",
 }
 """Who calls a store's `delete`, and for what: none of it is archived."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
+from cisterna.domain.errors import SettingsInvalid
 from cisterna.ports.clock import Clock
 from cisterna.ports.target import Target
 from cisterna.settings import Settings
@@ -24,12 +25,16 @@ def open_targets(settings: Settings, *, stack: contextlib.ExitStack, clock: Cloc
         settings: Name them.
         stack: Closes what was opened.
         clock: Dates what they say.
+
+    Raises:
+        SettingsInvalid: One is a bucket of Cisterna's own.
     """
     return {one.name: one for one in _targets(settings, stack=stack, clock=clock)}
 
 
 def _targets(settings: Settings, *, stack: contextlib.ExitStack, clock: Clock) -> Iterator[Target]:
     named = settings.targets
+    _require_own_buckets(settings)
     for site in named.static:
         from cisterna.adapters.target_static import StaticSiteTarget
 
@@ -53,6 +58,17 @@ def _targets(settings: Settings, *, stack: contextlib.ExitStack, clock: Clock) -
         from cisterna.adapters.target_bia import BiaTarget
 
         yield BiaTarget(_place(package, stack), name=package.name, title=package.shown, clock=clock)
+
+
+def _require_own_buckets(settings: Settings) -> None:
+    """Refuse to write pages and packages beside what is archived: what is withdrawn at a target is removed there."""
+    store = settings.store
+    ours = {((store.endpoint or "").rstrip("/"), name) for name in (store.archive_bucket, store.public_bucket)}
+    ours |= {(copy.endpoint.rstrip("/"), copy.bucket) for copy in store.copies}
+    for one in (*settings.targets.static, *settings.targets.bia):
+        if ((one.endpoint or "").rstrip("/"), one.bucket) in ours:
+            msg = f"the target '{one.name}' names the bucket {one.bucket}, which is Cisterna's own; give it another"
+            raise SettingsInvalid(msg, target=one.name)
 
 
 def _invenio(one: Invenio, *, stack: contextlib.ExitStack, clock: Clock) -> Target:

@@ -67,3 +67,16 @@ def test_a_value_that_is_wrong_is_named_and_no_password_is_shown(tmp_path: Path,
 def test_dois_that_would_lead_to_this_machine_are_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsInvalid, match=r"web\.public_url is not: DOIs would lead to an address of this machine"):
         load(tmp_path, site="")
+
+
+@pytest.mark.parametrize("bucket", ["cisterna-archive", "cisterna-public"])
+def test_pages_are_not_written_into_a_bucket_of_our_own(tmp_path: Path, bucket: str) -> None:
+    keys = 'access_key_id = "k"\nsecret_access_key = "secret-key"\n'
+    ours = 'public_access_key_id = "p"\npublic_secret_access_key = "secret-key"\n'
+    store = f'[store]\nendpoint = "http://127.0.0.1:1/"\n{keys}{ours}'
+    place = f'name = "mirror"\nurl = "https://m.example.org"\nendpoint = "http://127.0.0.1:1"\nbucket = "{bucket}"\n'
+    (tmp_path / "cisterna.toml").write_text(f"{store}[[targets.static]]\n{place}{keys}", "utf-8")
+    settings = load_settings(home=tmp_path, environ={})
+
+    with contextlib.ExitStack() as stack, pytest.raises(SettingsInvalid, match=f"bucket {bucket}, which is Cisterna"):
+        open_targets(settings, stack=stack, clock=SettableClock())

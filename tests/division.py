@@ -21,7 +21,7 @@ TOGETHER = {
 }
 """Files that share what takes long to start; every other file stands alone."""
 
-LONGEST_FIRST = (*TOGETHER["the shared stack"], "tests/system/")
+LONGEST_FIRST = (*TOGETHER["the shared stack"], "tests/system/", "tests/web/test_browser.py")
 _GROUPS = {file: group for group, files in TOGETHER.items() for file in files}
 
 

@@ -145,9 +145,8 @@ def test_a_run_that_is_acquired_anew_after_a_reading_was_cut_short_reads_what_wa
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize(
-    "after", [pytest.param(False, marks=pytest.mark.torture, id="before"), pytest.param(True, id="after")]
-)
+@pytest.mark.torture
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 def test_a_second_worker_finishes_a_reading_that_any_write_to_the_store_interrupted(
     again: Facility, tmp_path: Path, *, after: bool
 ) -> None:

@@ -119,6 +119,7 @@ def test_the_whole_names_its_parts_and_each_part_its_whole(facility: Facility) -
         ]
 
 
+@pytest.mark.torture
 @pytest.mark.timeout(300)
 def test_rocrate_validator_finds_nothing_required_amiss(facility: Facility, tmp_path: Path) -> None:
     version = archived(facility)

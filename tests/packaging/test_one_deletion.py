@@ -29,6 +29,7 @@ OURS = {
     "adapters/spooled.py": "its own spool, when the disk it lies on is full",
     "adapters/model_package.py": "copies of models that a killed `model add` left in the home",
     "adapters/sink_openlineage.py": "the home's lineage file",
+    "adapters/target_place.py": "files of a withdrawn version in the folder of a place outside, and its own half ones",
     "bootstrap/home.py": "files of the home",
     "bootstrap/stack.py": "run files of the home",
     "flows/dispatcher.py": "run files of the home",

@@ -120,7 +120,9 @@ def test_a_described_version_has_its_record_its_files_and_its_pid(
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("derived", [False, True], ids=["raw", "derived"])
+@pytest.mark.parametrize(
+    "derived", [pytest.param(False, marks=pytest.mark.torture, id="raw"), pytest.param(True, id="derived")]
+)
 def test_what_is_staged_is_a_valid_crate(
     catalogue: SqlCatalogue, clock: SettableClock, tmp_path: Path, *, derived: bool
 ) -> None:

@@ -30,6 +30,7 @@ OURS = {
     "adapters/model_package.py": "copies of models that a killed `model add` left in the home",
     "adapters/sink_openlineage.py": "the home's lineage file",
     "adapters/target_place.py": "files of a withdrawn version in the folder of a place outside, and its own half ones",
+    "adapters/term_shelf.py": "indexes of vocabularies in the home, which are made anew from their files",
     "bootstrap/home.py": "files of the home",
     "bootstrap/stack.py": "run files of the home",
     "flows/dispatcher.py": "run files of the home",

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from hypothesis import settings
 from psycopg import sql
 from xdist.remote import Producer
 
@@ -22,6 +23,9 @@ from tests.division import Division, turn_of
 pytest_plugins = ["tests.store_fixtures", "tests.landing_fixtures"]
 
 _numbers = itertools.count(1)
+
+settings.register_profile("quick", max_examples=40)
+settings.register_profile("torture", max_examples=400)
 
 
 @contextmanager
@@ -93,6 +97,11 @@ def empty_catalogue(postgres: EmbeddedPostgres) -> Iterator[SqlCatalogue]:
 def clock() -> SettableClock:
     """A clock that stands still until a test moves it."""
     return SettableClock()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Try fewer examples of each property in CI, where the next run tries others, and many more in the torture."""
+    settings.load_profile("torture" if "not torture" not in config.option.markexpr else "quick")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

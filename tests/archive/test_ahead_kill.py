@@ -77,7 +77,9 @@ def test_a_second_worker_goes_on_from_any_write_to_the_store_that_a_round_was_ki
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("after", [False, True], ids=["before commit", "after commit"])
+@pytest.mark.parametrize(
+    "after", [pytest.param(False, marks=pytest.mark.torture, id="before commit"), pytest.param(True, id="after commit")]
+)
 def test_a_second_worker_goes_on_from_any_transaction_that_a_round_was_killed_at(
     facility: Facility, *, after: bool
 ) -> None:
@@ -99,7 +101,9 @@ def test_a_second_worker_goes_on_from_any_transaction_that_a_round_was_killed_at
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize(
+    "after", [pytest.param(False, marks=pytest.mark.torture, id="before"), pytest.param(True, id="after")]
+)
 def test_an_ingest_that_was_killed_while_it_took_over_is_finished_by_the_next_one(
     facility: Facility, *, after: bool
 ) -> None:
@@ -125,7 +129,9 @@ def test_an_ingest_that_was_killed_while_it_took_over_is_finished_by_the_next_on
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("after", [False, True], ids=["before commit", "after commit"])
+@pytest.mark.parametrize(
+    "after", [pytest.param(False, marks=pytest.mark.torture, id="before commit"), pytest.param(True, id="after commit")]
+)
 def test_an_ingest_that_was_killed_at_any_transaction_is_finished_and_tells_of_early_files_once(
     facility: Facility, *, after: bool
 ) -> None:

@@ -399,7 +399,9 @@ def test_a_table_that_was_put_in_the_place_of_ours_is_not_restored(facility: Fac
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize(
+    "after", [pytest.param(False, marks=pytest.mark.torture, id="before"), pytest.param(True, id="after")]
+)
 def test_a_second_worker_finishes_what_any_write_to_the_store_interrupted(
     facility: Facility, tmp_path: Path, *, after: bool
 ) -> None:

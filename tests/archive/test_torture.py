@@ -166,6 +166,7 @@ def trials(torture: Torture, ocfl_validate: list[str], tmp_path: Path) -> Trials
     return made
 
 
+@pytest.mark.torture
 @pytest.mark.timeout(300)
 def test_some_kills_at_writes_and_at_random_change_nothing(trials: Trials) -> None:
     torture = trials.torture

@@ -196,6 +196,7 @@ def test_the_storage_root_is_declared_last() -> None:
     assert json.loads(files["ocfl_layout.json"])["extension"] in next(iter(files))
 
 
+@pytest.mark.torture
 @pytest.mark.timeout(60)
 def test_an_inventory_of_as_many_files_as_an_object_takes_needs_bounded_memory() -> None:
     names = ((f"data/{n // 1000}/A1_{n}_0_Fluorescence_488_nm_Ex.tiff", digest_of(str(n))) for n in range(MOST_FILES))

@@ -91,7 +91,7 @@ def test_pages_of_results_lead_to_each_other(site: Site, visit: Visit) -> None:
 def test_an_empty_site_says_so_everywhere(visit: Visit) -> None:
     for place in PLACES:
         answer = visit().get(place)
-        assert answer.status_code == 200, place
+        assert answer.status_code == 200, (place, answer.text)
         assert answer.headers["content-security-policy"].startswith("default-src 'self'")
     assert "Nothing has been published yet." in visit().get("/browse").text
     assert visit().get("/api/v1/public/datasets").json()["total"] == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -183,6 +184,32 @@ def test_who_works_here_is_answered_while_searches_take_long_and_the_public_is_t
     codes = {one.json()["code"] for one in answers if one.headers["content-type"] == "application/problem+json"}
     assert codes <= {"overloaded", "catalogue-unavailable"}
     assert statuses(ask_at_once(app, paths, work)) == {200: len(paths)}
+
+
+def test_who_finds_a_turn_free_is_answered_however_slow_the_machine_is() -> None:
+    late = Door("the index", threads=1, inside=2, wait_seconds=0)  # time is up before anybody can ask
+
+    assert anyio.run(late.answer, lambda: "answered") == "answered"
+
+
+def test_who_waits_is_answered_when_a_turn_came_free_while_the_machine_stood_still() -> None:
+    door, goes, answers = Door("the index", threads=1, inside=2, wait_seconds=0.05), threading.Event(), list[object]()
+
+    async def asked(work: Callable[[], object]) -> None:
+        answers.append(await door.answer(work))
+
+    async def both() -> None:
+        async with anyio.create_task_group() as group:
+            group.start_soon(asked, lambda: goes.wait(20))
+            await anyio.wait_all_tasks_blocked()
+            group.start_soon(asked, lambda: "answered")
+            await anyio.wait_all_tasks_blocked()
+            goes.set()
+            time.sleep(0.2)  # noqa: ASYNC251 - the loop stands still until time is up and the turn is free
+
+    anyio.run(both)
+
+    assert answers == [True, "answered"]
 
 
 def test_a_harvester_is_told_to_come_back_as_its_protocol_says(site: Stalled, dsn: str) -> None:

@@ -19,10 +19,9 @@ from cisterna.ports.object_store import ObjectStore
 from cisterna.ports.publisher import PublicRecord, Publisher
 from cisterna.ports.quality import TableFile
 from cisterna.services.deposit_wish import want_deposits_again, withdraw_deposits
-from cisterna.services.disclosure import access_now, public_relations
-from cisterna.services.part_table import held_parts
+from cisterna.services.disclosure import access_now
 from cisterna.services.public_entry import entry_of
-from cisterna.services.public_record import Written, public_record, related_public, standing
+from cisterna.services.public_record import Written, public_record, standing, what_is_said
 from cisterna.services.publish import ended_embargo, tell_publication
 from cisterna.services.work_request import request_work
 
@@ -200,25 +199,18 @@ def _nothing(found: _State, shown: PublicRecord | None, site: AccessSite) -> Pub
 
 
 def _written(found: _State, site: AccessSite) -> Written:
-    version, dataset = found.version, found.dataset
-    shown = site.publisher.find(dataset.pid, version=version.label)
+    shown = site.publisher.find(found.dataset.pid, version=found.version.label)
     if found.access.extent is Extent.NOTHING:
         return Written(_nothing(found, shown, site), {})
     with site.catalogue.begin() as tx:
-        related, parts = related_public(tx, dataset), held_parts(tx, version)
-        named = public_relations(tx, version)
+        said = what_is_said(tx, found.version, found.dataset, access=found.access)
     record, lacking = public_record(
-        version,
-        dataset,
-        parts,
+        said,
         store=site.store,
         tables=site.tables,
-        related=related,
-        named=named,
-        access=found.access,
-        doi=shown.doi if shown else None,
+        base_url=site.base_url,
         published_at=found.publication.published_at,
-        address=f"{site.base_url.rstrip('/')}/{dataset.pid}",
+        doi=shown.doi if shown else None,
     )
     if shown is None:
         return Written(record, lacking)

@@ -13,10 +13,9 @@ from cisterna.ports.clock import Clock
 from cisterna.ports.object_store import ObjectStore
 from cisterna.ports.publisher import Publisher
 from cisterna.ports.quality import TableFile
-from cisterna.services.disclosure import access_now, public_relations
-from cisterna.services.part_table import held_parts
+from cisterna.services.disclosure import access_now
 from cisterna.services.public_entry import entry_of
-from cisterna.services.public_record import public_record, related_public, standing
+from cisterna.services.public_record import public_record, standing, what_is_said
 
 _AT_ONCE = 100
 
@@ -70,23 +69,17 @@ def _complete(
     with catalogue.begin() as tx:
         version = tx.datasets.get_version(publication.version_id)
         dataset = tx.datasets.get(version.dataset_id)
-        related, parts = related_public(tx, dataset), held_parts(tx, version)
-        access, named = access_now(tx, version, dataset, clock=clock), public_relations(tx, version)
-    if access.extent is not publication.extent or access.extent is Extent.NOTHING:
+        said = what_is_said(tx, version, dataset, access=access_now(tx, version, dataset, clock=clock))
+    if said.access.extent is not publication.extent or said.access.extent is Extent.NOTHING:
         return None  # what access allows is brought about first, and with it every form that belongs to it
     shown = publisher.find(dataset.pid, version=version.label)
     made, lacking = public_record(
-        version,
-        dataset,
-        parts,
+        said,
         store=store,
         tables=tables,
-        related=related,
-        named=named,
-        access=access,
-        doi=shown.doi if shown else None,
+        base_url=base_url,
         published_at=publication.published_at,
-        address=f"{base_url.rstrip('/')}/{dataset.pid}",
+        doi=shown.doi if shown else None,
     )
     forms = [form for name in publication.lacking if (form := form_of(name)) is not None]
     further = {one.media_type: made.documents[one.media_type] for one in forms if one.media_type in made.documents}

@@ -10,10 +10,7 @@ from cisterna.domain.project import Project
 from cisterna.metadata.record import read_record
 from cisterna.ports.catalogue import Transaction
 from cisterna.ports.clock import Clock
-from cisterna.services.public_record import is_public
-
-_HELD = frozenset({"HasPart", "IsPartOf"})
-"""Relations of a whole and its parts, which are public together or not at all."""
+from cisterna.services.public_record import HELD
 
 
 def access_now(tx: Transaction, version: Version, dataset: Dataset, *, clock: Clock) -> AccessNow:
@@ -67,17 +64,8 @@ def misnamed_relations(tx: Transaction, version: Version) -> Sequence[str]:
     """
     if version.metadata is None:
         return []
-    told = [one for one in read_record(version.metadata).relations if one.kind not in _HELD and one.title]
+    told = [one for one in read_record(version.metadata).relations if one.kind not in HELD and one.title]
     return [one.pid for one in told if one.title not in _public_titles(tx, one.pid)]
-
-
-def public_relations(tx: Transaction, version: Version) -> frozenset[str]:
-    """Name the datasets of a description's relations that are public at this moment, by their ARK."""
-    if version.metadata is None:
-        return frozenset()
-    pids = {one.pid for one in read_record(version.metadata).relations if one.kind not in _HELD}
-    known = {pid: tx.datasets.by_pid(pid) for pid in pids}
-    return frozenset(pid for pid, dataset in known.items() if dataset is not None and is_public(tx, dataset))
 
 
 def _public_titles(tx: Transaction, pid: str) -> set[object]:

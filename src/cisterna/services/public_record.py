@@ -23,13 +23,34 @@ from cisterna.ports.object_store import ObjectStore
 from cisterna.ports.publisher import PublicRecord
 from cisterna.ports.quality import TableFile
 from cisterna.services.data_manifest import DATA
-from cisterna.services.part_table import HeldPart
+from cisterna.services.part_table import HeldPart, held_parts
 from cisterna.services.public_files import NAMED_FILES, proven_manifests, read_verified, version_files
+
+HELD = frozenset({"HasPart", "IsPartOf"})
+"""Relations of a whole and its parts, which are public together or not at all."""
 
 PREVIEWS = "quality/previews.parquet"
 _OF_FILES: dict[str, object] = {"quality": None, "problems": (), "origins": {}}
 """What is left of a description where it alone is public: what checks say of files names them, and shows them."""
 _REASON_CHARACTERS = 500
+
+
+class Said(NamedTuple):
+    """A version, and what the catalogue says of it at one moment that its public record is made from.
+
+    Attributes:
+        parts: That the version names.
+        related: ARKs of public datasets it is related to, with the relation in words of DataCite.
+        named: ARKs among its description's relations that are public at this moment: of others no title is told.
+        access: What may be public of it.
+    """
+
+    version: Version
+    dataset: Dataset
+    parts: Sequence[HeldPart]
+    related: dict[str, str]
+    named: frozenset[str]
+    access: AccessNow
 
 
 class Written(NamedTuple):
@@ -43,19 +64,26 @@ class Written(NamedTuple):
     lacking: dict[str, str]
 
 
+def what_is_said(tx: Transaction, version: Version, dataset: Dataset, *, access: AccessNow) -> Said:
+    """Gather what the record of an archived version is made from, so that it is of one moment."""
+    return Said(
+        version,
+        dataset,
+        held_parts(tx, version),
+        related=related_public(tx, dataset),
+        named=_public_relations(tx, version),
+        access=access,
+    )
+
+
 def public_record(
-    version: Version,
-    dataset: Dataset,
-    parts: Sequence[HeldPart],
+    said: Said,
     *,
     store: ObjectStore,
     tables: TableFile,
-    related: dict[str, str],
-    named: frozenset[str],
-    access: AccessNow,
+    base_url: str,
     published_at: datetime,
-    address: str,
-    doi: str | None = None,
+    doi: str | None,
 ) -> Written:
     """Read what a version is from its archived object, and of its parts what files they hold.
 
@@ -64,16 +92,11 @@ def public_record(
     description alone is public, no file is named in anything, and none of the archived forms, which do.
 
     Args:
-        version: An archived version.
-        dataset: Of the version.
-        parts: That the version names.
+        said: Of an archived version.
         store: The archive.
         tables: Reads the objects' tables.
-        related: ARKs of public datasets it is related to, with the relation in words of DataCite.
-        named: ARKs among its description's relations that are public at this moment: of others no title is told.
-        access: What may be public of it today.
+        base_url: Address of the site, for the landing page's own.
         published_at: When it became public for the first time.
-        address: Of its landing page.
         doi: That was reserved for it.
 
     Raises:
@@ -81,10 +104,11 @@ def public_record(
         ObjectNotFound: An object lacks its manifest.
         PublicationRefused: It has no description, or a form that is needed could not be written.
     """
+    version, dataset, parts, access = said.version, said.dataset, said.parts, said.access
     if version.metadata is None:
         msg = f"{version.version_id} has no description; it cannot be made public without one"
         raise PublicationRefused(msg, version_id=version.version_id)
-    says, said = _said_today(version.metadata, named=named, access=access)
+    says, metadata = _said_today(version.metadata, named=said.named, access=access)
     shows_files = access.extent is Extent.FILES
     files, lists, sha256 = (
         version_files(version, dataset, parts, store=store, tables=tables) if shows_files else ((), (), {})
@@ -100,6 +124,7 @@ def public_record(
                 ListedFile(path=f"{DATA}{one.path}", size_bytes=one.size_bytes, sha512=one.sha512, sha256=one.sha256)
                 for one in wanted
             ]
+    address = f"{base_url.rstrip('/')}/{dataset.pid}"
     described = Described(
         says, files=listed, base_url=address, published_at=published_at, embargo_ended=access.ended, doi=doi
     )
@@ -111,12 +136,12 @@ def public_record(
         version=version.label,
         title=says.name,
         extent=access.extent,
-        metadata=said,
+        metadata=metadata,
         documents=documents,
         files=files,
         lists=lists,
         previews=read_previews(version, dataset, store=store, tables=tables) if shows_files else {},
-        related=related,
+        related=said.related,
         doi=doi,
         published_at=published_at,
     )
@@ -168,7 +193,7 @@ def _said_today(
     """Read a description and write into it what is so today, and nothing of other datasets that is not public now."""
     record = read_record(metadata)
     relations = tuple(
-        one if one.pid in named or one.kind in {"HasPart", "IsPartOf"} else one.model_copy(update={"title": None})
+        one if one.pid in named or one.kind in HELD else one.model_copy(update={"title": None})
         for one in record.relations
     )
     change: dict[str, object] = {"access": access.access, "embargo_until": access.embargo_until, "relations": relations}
@@ -201,6 +226,15 @@ def related_public(tx: Transaction, dataset: Dataset) -> dict[str, str]:
         if is_public(tx, other):
             related[other.pid] = "IsSourceOf"
     return related
+
+
+def _public_relations(tx: Transaction, version: Version) -> frozenset[str]:
+    """Name the datasets of a description's relations that are public at this moment, by their ARK."""
+    if version.metadata is None:
+        return frozenset()
+    pids = {one.pid for one in read_record(version.metadata).relations if one.kind not in HELD}
+    known = {pid: tx.datasets.by_pid(pid) for pid in pids}
+    return frozenset(pid for pid, dataset in known.items() if dataset is not None and is_public(tx, dataset))
 
 
 def standing(publications: Sequence[Publication]) -> Publication | None:

@@ -27,13 +27,11 @@ from cisterna.services.disclosure import (
     misnamed_relations,
     newer_revisions,
     project_of,
-    public_relations,
     sources_of,
 )
-from cisterna.services.part_table import held_parts
 from cisterna.services.person import require_account, visible_version
 from cisterna.services.public_entry import entry_of
-from cisterna.services.public_record import bare_record, public_record, related_public, standing, was_public
+from cisterna.services.public_record import bare_record, public_record, standing, was_public, what_is_said
 from cisterna.services.quarantine import is_given_up, kept_back_sources
 from cisterna.services.shadow import keep_from_shadow, shadows_over
 from cisterna.services.transition import advance, announce
@@ -152,8 +150,7 @@ def publish_version(
         except PublicationRefused:
             _take_back_unrecorded(tx, version_id, publisher=publisher, clock=clock)
             raise
-        related, parts = related_public(tx, dataset), held_parts(tx, version)
-        access, named = access_now(tx, version, dataset, clock=clock), public_relations(tx, version)
+        said = what_is_said(tx, version, dataset, access=access_now(tx, version, dataset, clock=clock))
         targeted = project.policy.targets if (project := project_of(tx, dataset)) else ()
     if targets is not None:
         reserve_identifiers(
@@ -162,24 +159,15 @@ def publish_version(
     with catalogue.begin() as tx:
         doi = reserved_doi(tx, version, targeted)
     found = publisher.find(dataset.pid, version=version.label)
+    published_at = found.published_at if found else clock.now()
     record, lacking = public_record(
-        version,
-        dataset,
-        parts,
-        store=store,
-        tables=tables,
-        related=related,
-        named=named,
-        access=access,
-        published_at=found.published_at if found else clock.now(),
-        address=f"{base_url.rstrip('/')}/{dataset.pid}",
-        doi=doi,
+        said, store=store, tables=tables, base_url=base_url, published_at=published_at, doi=doi
     )
     with catalogue.begin() as tx:
         if lease is not None:
             tx.inbox.require_lease(lease)
         keep_from_shadow(tx, dataset)
-        allowed = _require_still(tx, version, dataset, access.extent, publisher=publisher, clock=clock)
+        allowed = _require_still(tx, version, dataset, record.extent, publisher=publisher, clock=clock)
         saved = advance(tx, version, Stage.PUBLISHED, clock=clock, pid=dataset.pid)
         publication = _made_public(version, dataset, record, publisher, allowed, lacking=lacking)
         tx.datasets.put_publication(publication)

@@ -23,7 +23,7 @@ from tests.web.site import Site
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("home")
     (folder / "vocabularies").mkdir()
-    drop(folder / "vocabularies" / "farm.obo", "ontology: farm\n\n[Term]\nid: FARM:1\nname: barn owl\n")
+    drop(folder / "vocabularies" / "farm.obo", "ontology: farm\nremark: whole\n\n[Term]\nid: FARM:1\nname: barn owl\n")
     return folder
 
 

@@ -10,7 +10,8 @@ from cisterna.domain.credit import Subject
 from cisterna.domain.errors import InvalidInput
 from cisterna.domain.project import MetadataDefaults
 from cisterna.metadata.record import Given
-from cisterna.metadata.vocabulary import TermDesk, Vocabularies, folded, judged_words
+from cisterna.metadata.spelling import folded
+from cisterna.metadata.vocabulary import TermDesk, Vocabularies, judged_words
 from cisterna.ports.vocabulary import Standing
 from cisterna.services.vocabulary import given_terms, new_terms, require_terms
 from cisterna.testing.memory_vocabulary import (

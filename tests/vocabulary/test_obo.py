@@ -41,14 +41,24 @@ def test_a_term_is_read_with_its_synonyms_and_what_has_become_of_others(tmp_path
     ]
 
 
-def test_a_file_has_all_of_the_vocabulary_that_its_header_names(tmp_path: Path) -> None:
-    facts = an_obo(tmp_path, "").facts
+def test_a_file_that_says_it_is_whole_has_all_of_the_vocabulary_that_its_header_names(tmp_path: Path) -> None:
+    facts = an_obo(tmp_path, "", head=f"{HEAD}remark: of our house\nremark: Whole \n").facts
 
     assert (facts.name, facts.released, facts.whole, facts.is_own) == ("farm.obo", "2026-05-08", ("farm",), True)
 
 
-@pytest.mark.parametrize("head", ["format-version: 1.2\n", "ontology: cisterna/fbbi\n", "ontology: go/subsets/slim\n"])
-def test_a_part_of_a_vocabulary_decides_about_none(tmp_path: Path, head: str) -> None:
+@pytest.mark.parametrize(
+    "head",
+    [
+        HEAD,
+        f"{HEAD}remark: the whole of farm but for geese\n",
+        "format-version: 1.2\nremark: whole\n",
+        "ontology: cisterna/fbbi\nremark: whole\n",
+        "ontology: go/subsets/slim\nremark: whole\n",
+    ],
+    ids=["says-nothing", "other-words", "names-none", "ours", "slim"],
+)
+def test_a_part_of_a_vocabulary_and_what_does_not_say_it_is_whole_decide_about_none(tmp_path: Path, head: str) -> None:
     assert an_obo(tmp_path, "", head=head).facts.whole == ()
 
 

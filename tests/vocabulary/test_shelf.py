@@ -40,10 +40,10 @@ def a_shelf(own: Path, indexes: Path, *, shipped: Path = SHIPPED) -> Shelf:
     return Shelf(own=own, shipped=shipped, indexes=indexes, look_seconds=0, rest_seconds=0)
 
 
-def drop(folder: Path, name: str, *terms: str, ontology: str = "farm") -> Path:
+def drop(folder: Path, name: str, *terms: str, head: str = "ontology: farm\nremark: whole") -> Path:
     body = "".join(f"\n[Term]\nid: {term.partition(' ')[0]}\nname: {term.partition(' ')[2]}\n" for term in terms)
     file = folder / name
-    file.write_text(f"format-version: 1.4\nontology: {ontology}\n{body}", "utf-8")
+    file.write_text(f"format-version: 1.4\n{head}\n{body}", "utf-8")
     return file
 
 
@@ -108,8 +108,22 @@ def test_a_dropped_file_counts_from_the_next_question_on(own: Path, indexes: Pat
     assert vocabulary.judge("FARM:2", "barn owl").standing is Standing.NO_PREFIX
 
 
+def test_an_extract_under_the_name_of_the_whole_makes_no_right_term_wrong(own: Path, indexes: Path) -> None:
+    vocabulary = Vocabularies(a_shelf(own, indexes), prefixes=PREFIXES)
+    drop(own, "extract.obo", "EFO:0000001 experimental factor", "EFO:9999999 the newest", head="ontology: efo")
+
+    for right in ("EFO:0005741", "UBERON:0000955"):  # of which neither ours nor the extract has anything
+        assert vocabulary.look_up(right) is None
+        assert vocabulary.judge(right, "anything").standing is Standing.UNCHECKED
+    assert vocabulary.judge("EFO:0001185", "HeLa").standing is Standing.KNOWN
+    assert vocabulary.judge("EFO:9999999", "the newest").standing is Standing.KNOWN
+
+    drop(own, "extract.obo", "EFO:0000001 experimental factor", "EFO:9999999 x", head="ontology: efo\nremark: whole")
+    assert vocabulary.judge("EFO:0005741", "anything").standing is Standing.UNKNOWN
+
+
 def test_a_file_of_the_facility_stands_in_place_of_ours_of_that_name(own: Path, indexes: Path) -> None:
-    drop(own, "fbbi.obo", "FBbi:00000251 our confocal", ontology="cisterna/fbbi")
+    drop(own, "fbbi.obo", "FBbi:00000251 our confocal", head="ontology: cisterna/fbbi")
     vocabulary = Vocabularies(a_shelf(own, indexes), prefixes=PREFIXES)
 
     found = vocabulary.look_up("FBbi:00000251")

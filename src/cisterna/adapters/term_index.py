@@ -8,20 +8,21 @@ import re
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from difflib import SequenceMatcher
+from difflib import SequenceMatcher, get_close_matches
 from pathlib import Path
 
 from cisterna.domain.errors import NotReady
-from cisterna.metadata.vocabulary import folded
+from cisterna.metadata.spelling import folded, is_comparable, one_mistake
 from cisterna.ports.vocabulary import SourceFacts, Term
 
-FORMAT = 2
+FORMAT = 4
 """Of the tables; another one is built anew."""
 _SCHEMA = """
 CREATE TABLE facts (body TEXT NOT NULL);
 CREATE TABLE terms (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, prefix TEXT NOT NULL, body TEXT NOT NULL);
 CREATE TABLE names (name TEXT NOT NULL, term INTEGER NOT NULL, PRIMARY KEY (name, term)) WITHOUT ROWID;
 CREATE TABLE words (word TEXT NOT NULL, term INTEGER NOT NULL, PRIMARY KEY (word, term)) WITHOUT ROWID;
+CREATE TABLE spellings (word TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE highest (lead TEXT PRIMARY KEY, number INTEGER NOT NULL) WITHOUT ROWID;
 """
 _NUMBERED = re.compile("(.*?)([0-9]{4,18})")
@@ -32,6 +33,18 @@ _NEAR = 0.72
 """How like two spellings have to be, of 1."""
 _COMPARED = 300
 """Names that a misspelt one is held against letter by letter: of long names that takes milliseconds each."""
+
+_LONG, _BEGIN = 8, 5
+"""Letters of a word in which two mistakes are forgiven, and of its begin, which may have one of them."""
+_NEAR_WORDS = 30
+_ASKED = 500
+"""Values of one question; an older SQLite takes no thousand."""
+_ONE_OF = "SELECT word FROM spellings WHERE word IN ({})"
+_BEGUN = "SELECT term FROM words WHERE word >= ? AND word < ?"
+_FEW_BEGUN = "SELECT * FROM (SELECT term FROM words WHERE word >= ? AND word < ? LIMIT 200)"
+_BEGUN_OR_ONE_OF = """SELECT * FROM (
+    SELECT term FROM words WHERE word >= ? AND word < ? UNION SELECT term FROM words WHERE word IN ({})
+)"""
 
 
 def write_index(path: Path, facts: SourceFacts, terms: Iterable[Term]) -> None:
@@ -58,6 +71,7 @@ def write_index(path: Path, facts: SourceFacts, terms: Iterable[Term]) -> None:
             base.executemany("INSERT OR IGNORE INTO names VALUES (?, ?)", [(name, number) for name in names])
             words = {word for name in names for word in name.split()}
             base.executemany("INSERT OR IGNORE INTO words VALUES (?, ?)", [(word, number) for word in words])
+        base.execute("INSERT INTO spellings SELECT DISTINCT word FROM words")
         base.executemany("INSERT INTO highest VALUES (?, ?)", highest.items())
         told = facts.model_copy(update={"prefixes": tuple(sorted(counted)), "terms": sum(counted.values())})
         base.execute("INSERT INTO facts VALUES (?)", (told.model_dump_json(),))
@@ -115,34 +129,50 @@ class TermIndex:
         yield self.named(wanted, prefix=prefix)
         begun = "SELECT DISTINCT term FROM names WHERE name >= ? AND name < ? LIMIT 200"
         yield _shortest(self._terms(begun, *_range(wanted), prefix=prefix))
-        each = "SELECT term FROM words WHERE word >= ? AND word < ?"
         parts = wanted.split()[:8]
-        all_words = " INTERSECT ".join([each] * len(parts)) + " LIMIT 200"
+        all_words = " INTERSECT ".join([_BEGUN] * len(parts)) + " LIMIT 200"
         yield _shortest(self._terms(all_words, *(end for part in parts for end in _range(part)), prefix=prefix))
         yield self._misspelt(wanted, parts, prefix)
 
     def _misspelt(self, wanted: str, parts: Sequence[str], prefix: str | None) -> Sequence[Term]:
-        """Compare with terms that share the begin of a word; a mistake in every word's first letters finds nothing."""
-        begins = sorted({part[:3] for part in parts if len(part) >= 4})
-        if not begins:
-            return ()
-        each = "SELECT * FROM (SELECT term FROM words WHERE word >= ? AND word < ? LIMIT 200)"
-        query = " UNION ".join([each] * len(begins))
-        matcher = SequenceMatcher(autojunk=False)
-        matcher.set_seq2(wanted)
-        perhaps: list[tuple[float, str, Term]] = []
-        for term in self._terms(query, *(end for begin in begins for end in _range(begin)), prefix=prefix):
-            for name in (term.label, *term.synonyms[:10]):
-                matcher.set_seq1(spelled := folded(name)[:_LONGEST])
-                if matcher.real_quick_ratio() > _NEAR and (most := matcher.quick_ratio()) > _NEAR:
-                    perhaps.append((most, spelled, term))
-        alike: dict[str, tuple[float, Term]] = {}
-        for most, spelled, term in sorted(perhaps, key=lambda one: -one[0])[:_COMPARED]:
-            best = alike[term.curie][0] if term.curie in alike else _NEAR
-            matcher.set_seq1(spelled)
-            if most > best and (score := matcher.ratio()) > best:
-                alike[term.curie] = (score, term)
-        return [term for _, term in sorted(alike.values(), key=lambda one: -one[0])]
+        """Give the terms of a name that is nearly so, and then those that have each word, or one that is nearly it."""
+        by_words = self._having_nearly(parts, prefix)
+        begins = sorted({part[:3] for part in parts if is_comparable(part)})
+        query = " UNION ".join([_FEW_BEGUN] * len(begins))
+        by_begin = self._terms(query, *(end for begin in begins for end in _range(begin)), prefix=prefix)
+        return [*_nearly_called(wanted, [*by_words, *by_begin]), *_shortest(by_words)]
+
+    def _having_nearly(self, parts: Sequence[str], prefix: str | None) -> Sequence[Term]:
+        found: list[str] = []
+        values: list[str] = []
+        mistaken = False
+        for part in parts:
+            near = self._near(part) if is_comparable(part) else []
+            mistaken = mistaken or bool(near)
+            any_of = ", ".join("?" * len(near))
+            found.append(_BEGUN_OR_ONE_OF.format(any_of))
+            values += [*_range(part), *near]
+        query = " INTERSECT ".join(found) + " LIMIT 200"
+        return self._terms(query, *values, prefix=prefix) if mistaken else ()
+
+    def _near(self, word: str) -> Sequence[str]:
+        """Give the words that differ by one mistake; to a long one also those with one in its begin and more after."""
+        typed = sorted(one_mistake(word))
+        found: list[str] = []
+        for at in range(0, len(typed), _ASKED):
+            some = typed[at : at + _ASKED]
+            found += [row[0] for row in self._ask(_ONE_OF.format(", ".join("?" * len(some))), *some)]
+        if found or len(word) < _LONG:
+            return found[:_NEAR_WORDS]
+        begins = [word[:_BEGIN], *sorted(one_mistake(word[:_BEGIN]))]
+        like = "SELECT word FROM spellings WHERE word >= ? AND word < ? AND length(word) BETWEEN ? AND ? LIMIT 200"
+        perhaps = {
+            row[0]
+            for begin in begins
+            if len(begin) >= _BEGIN - 1
+            for row in self._ask(like, *_range(begin), len(word) - 2, len(word) + 2)
+        }
+        return get_close_matches(word, sorted(perhaps), n=_NEAR_WORDS, cutoff=_NEAR)
 
     def _terms(self, query: str, *values: str, prefix: str | None) -> list[Term]:
         body = f"SELECT body FROM terms WHERE id IN ({query})"  # noqa: S608 - every part of it is written above
@@ -150,8 +180,9 @@ class TermIndex:
             return [self._term(row[0]) for row in self._ask(body, *values)]
         return [self._term(row[0]) for row in self._ask(f"{body} AND prefix = ?", *values, prefix.casefold())]
 
-    def _ask(self, query: str, *values: str) -> list[tuple[str]]:
-        usable = [value.encode("utf-8", "replace").decode() for value in values]  # half a character pair is no text
+    def _ask(self, query: str, *values: str | int) -> list[tuple[str]]:
+        # half a character pair is no text, and SQLite takes none
+        usable = [one if isinstance(one, int) else one.encode("utf-8", "replace").decode() for one in values]
         try:
             with self._lock:
                 return self._base.execute(query, usable).fetchall()
@@ -167,6 +198,24 @@ class TermIndex:
 def _range(begin: str) -> tuple[str, str]:
     """Give the bounds of all texts that begin so; a single letter is a word of its own, or it would be half of all."""
     return begin, begin + ("\U0010ffff" if len(begin) > 1 else "\0")
+
+
+def _nearly_called(wanted: str, terms: Sequence[Term]) -> Sequence[Term]:
+    matcher = SequenceMatcher(autojunk=False)
+    matcher.set_seq2(wanted)
+    perhaps: list[tuple[float, str, Term]] = []
+    for term in terms:
+        for name in (term.label, *term.synonyms[:10]):
+            matcher.set_seq1(spelled := folded(name)[:_LONGEST])
+            if matcher.real_quick_ratio() > _NEAR and (most := matcher.quick_ratio()) > _NEAR:
+                perhaps.append((most, spelled, term))
+    alike: dict[str, tuple[float, Term]] = {}
+    for most, spelled, term in sorted(perhaps, key=lambda one: -one[0])[:_COMPARED]:
+        best = alike[term.curie][0] if term.curie in alike else _NEAR
+        matcher.set_seq1(spelled)
+        if most > best and (score := matcher.ratio()) > best:
+            alike[term.curie] = (score, term)
+    return [term for _, term in sorted(alike.values(), key=lambda one: -one[0])]
 
 
 def _shortest(terms: Sequence[Term]) -> Sequence[Term]:

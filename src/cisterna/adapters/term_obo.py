@@ -14,6 +14,12 @@ from cisterna.ports.vocabulary import SourceFacts, Term
 
 LARGEST_BYTES = 2 * 1024**3
 _MOST_SYNONYMS = 50
+_PREFIX = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,31}")
+_WHOLE = "whole"
+"""What a remark in the header says of a file that leaves nothing out.
+
+An extract has the vocabulary's name in its header as well: by it every right term that it lacks would be wrong.
+"""
 _RELEASE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]+(?:\.[0-9]+){1,3}")
 
 
@@ -31,12 +37,12 @@ class OboFile:
         if size > LARGEST_BYTES:
             msg = f"{path} has {size:,} bytes and at most {LARGEST_BYTES:,} are read; take a part of the vocabulary"
             raise HostileInput(msg, path=str(path), size_bytes=size)
-        ontology, released = self._header()
+        ontology, released, is_whole = self._header()
         self._ontology = ontology
         self.facts = SourceFacts(
             name=path.name,
             released=released,
-            whole=(ontology,) if ontology and re.fullmatch(r"[A-Za-z][A-Za-z0-9._-]{0,31}", ontology) else (),
+            whole=(ontology,) if is_whole and ontology and _PREFIX.fullmatch(ontology) else (),
             is_own=is_own,
         )
 
@@ -46,13 +52,15 @@ class OboFile:
             if type(frame).__name__ == "TermFrame":
                 yield from self._read(frame)
 
-    def _header(self) -> tuple[str | None, str | None]:
+    def _header(self) -> tuple[str | None, str | None, bool]:
         told: dict[str, str] = {}
+        is_whole = False
         for clause in self._opened().header():
             told.setdefault(clause.raw_tag(), clause.raw_value())
+            is_whole = is_whole or (clause.raw_tag(), clause.raw_value().strip().casefold()) == ("remark", _WHOLE)
         release = _RELEASE.search(told.get("data-version", "")) or _RELEASE.search(told.get("date", ""))
         ontology = cut_line(told.get("ontology", ""))
-        return ontology, release[0] if release else cut_line(told.get("data-version", "")[:40])
+        return ontology, release[0] if release else cut_line(told.get("data-version", "")[:40]), is_whole
 
     def _opened(self) -> Any:
         import fastobo

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Sequence
 from itertools import zip_longest
 from typing import assert_never
@@ -10,19 +9,16 @@ from typing import assert_never
 from cisterna.domain.credit import Subject
 from cisterna.domain.errors import CisternaError
 from cisterna.domain.text import shorten
+from cisterna.metadata.spelling import folded, likeness
 from cisterna.ports.vocabulary import Judgement, PrefixRegistry, SourceFacts, Standing, Term, TermShelf, Vocabulary
 
 SUGGESTED = 3
 """Terms that are offered in place of a wrong one."""
 _SHOWN = 80
+_LONGEST, _COMPARED = 200, 10
+"""Characters of a search, and synonyms of a term, that are compared."""
 _TOLD = 20
 """Terms of a field that something is said of, and that others are looked for in place of."""
-
-
-def folded(text: str) -> str:
-    """Give a name as names are compared: without case, accents and doubled blanks, underscores as blanks."""
-    plain = unicodedata.normalize("NFKD", text.replace("_", " ")).casefold()
-    return " ".join("".join(one for one in plain if not unicodedata.combining(one)).split())
 
 
 class Vocabularies:
@@ -60,8 +56,9 @@ class Vocabularies:
         return self._named(name, prefix=None)
 
     def search(self, words: str, *, prefix: str | None = None, limit: int = 20) -> Sequence[Term]:
-        """Return terms for words; one that several sources have is told once."""
-        if not folded(words):
+        """Return terms for words; one that several sources have is told once, and guesses come last."""
+        wanted = folded(words[:_LONGEST])
+        if not wanted:
             return ()
         found: dict[str, Term] = {}
         by_curie = self.look_up(words.strip()) if ":" in words else None
@@ -71,7 +68,7 @@ class Vocabularies:
         for together in zip_longest(*each):  # in turn: no source may fill the list alone
             for one in filter(None, together):
                 found.setdefault(one.curie.casefold(), one)
-        return sorted(found.values(), key=lambda term: term.obsolete)[:limit]
+        return sorted(found.values(), key=lambda term: (term.obsolete, _unlike(wanted, term)))[:limit]
 
     def sources(self) -> Sequence[SourceFacts]:
         """Tell what there is to look in."""
@@ -193,6 +190,17 @@ def _instead(judgement: Judgement) -> str:
     if judgement.standing is Standing.OBSOLETE and judgement.hint:
         return f"it names {judgement.hint} in its place"
     return "look it up with `cisterna vocabulary search`, or keep the words without a term"
+
+
+def _unlike(wanted: str, term: Term) -> float:
+    """Tell how far off a term's names are: not at all where one has all of the words, which says nothing of which."""
+    names = [folded(name) for name in (term.label, *term.synonyms[:_COMPARED])]
+    parts = wanted.split()
+    for name in names:
+        has = name.split()
+        if all(any(word.startswith(part) for word in has) for part in parts):
+            return 0.0
+    return 0.0 if term.curie.casefold() == wanted else 1 - likeness(wanted, names)
 
 
 def _prefix(curie: str) -> str:

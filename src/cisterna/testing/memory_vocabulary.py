@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cisterna.domain.errors import NotReady
-from cisterna.metadata.vocabulary import Vocabularies, folded
+from cisterna.metadata.spelling import folded
+from cisterna.metadata.vocabulary import Vocabularies
 from cisterna.ports.vocabulary import PrefixFacts, SourceFacts, Term, TermSource
 
 HUMAN = Term(curie="NCBITaxon:9606", label="Homo sapiens", synonyms=("human", "man"))

@@ -75,6 +75,8 @@ class Trials:
 
     def run(self, strike: Callable[[int, Step], None]) -> None:
         """Take a new run through every step; `strike` is told which of them, from 0, and the step."""
+        if len(self._runs) >= RUNS_OF_A_BUCKET:  # before a run and not after it, so that none ends on an empty bucket
+            self.judge()
         run = f"run-{self.torture.done.total()}-{len(self._runs)}"
         self._runs.append(run)
         before: dict[str, bytes] = {}
@@ -90,8 +92,6 @@ class Trials:
             kept = {path: body for path, body in before.items() if path.startswith("v1/")}
             assert {path: now[path] for path in kept} == kept
             before = now
-        if len(self._runs) >= RUNS_OF_A_BUCKET:
-            self.judge()
 
     def judge(self) -> None:
         """Let ocfl-py judge every object of the bucket and every copy, and begin others."""

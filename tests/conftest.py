@@ -26,7 +26,7 @@ pytest_plugins = ["tests.store_fixtures", "tests.landing_fixtures"]
 
 _numbers = itertools.count(1)
 
-settings.register_profile("quick", max_examples=40)
+settings.register_profile("quick", max_examples=30)
 settings.register_profile("torture", max_examples=400)
 
 

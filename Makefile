@@ -20,7 +20,7 @@ install: .stamps/$(INSTALL)  ## set up .venv from the hashed lock, with the fron
 	@echo 'Setting up .venv; the first time takes about three minutes.' >&2
 	@$(PYTHON) -m venv .venv >&2
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes -r requirements.lock >&2
-	@$(BIN)/python -m compileall -qq -j 0 .venv/lib || true  # pip would compile on one core; some packages hold files that no Python compiles
+	@$(BIN)/python -m compileall -qq -j 0 -x '/tests?/' .venv/lib || true  # pip would compile on one core, and the packages' own tests; some hold files that no Python compiles
 	@touch $@
 
 .stamps/frontend: .stamps/venv package.json package-lock.json tools/build_frontend.py

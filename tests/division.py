@@ -18,6 +18,7 @@ TOGETHER = {
         "tests/system/test_retention.py",
         "tests/system/test_view.py",
     ),
+    "the stack with a copy": ("tests/system/test_copies.py", "tests/system/test_stack.py"),
 }
 """Files that share what takes long to start; every other file stands alone."""
 

@@ -212,8 +212,12 @@ def test_a_store_that_is_down_is_neither_as_planned_nor_otherwise(
         assert look_at_clock(admin, SystemClock()).condition is Condition.COULD_NOT_CHECK
 
 
+@pytest.mark.torture
 class TestProvisionedStore(ObjectStoreContract):
-    """Versioning, lock and policy take nothing from what the archive stands on."""
+    """Versioning, lock and policy take nothing from what the archive stands on.
+
+    In CI a stack on provisioned stores shows it: `tests/system/test_copies.py`.
+    """
 
     @pytest.fixture
     def store(self, raw: S3Bucket, new_admin: NewAdmin, new_store: Callable[..., S3Store]) -> ObjectStore:

@@ -149,8 +149,14 @@ SILENT = Rule(Effect.SILENCE, seconds=30.0)
 @pytest.mark.parametrize(
     ("what", "rule"),
     [
-        *((what, SLOW_DOWN) for what in EVERY_WRITE),
-        *((what, LOST) for what in ("content", "completion", *COMMIT)),
+        *((what, SLOW_DOWN) for what in ("content", "upload", "part", "completion", "root inventory.json")),
+        *((what, LOST) for what in ("content", "completion", "root inventory.json")),
+        *(
+            pytest.param(what, rule, marks=pytest.mark.torture)  # `test_kill.py` kills at each write
+            for what in COMMIT
+            if what != "root inventory.json"
+            for rule in (SLOW_DOWN, LOST)
+        ),
         *((what, SILENT) for what in ("content", "part", "root inventory.json")),
     ],
     ids=lambda one: one if isinstance(one, str) else one.effect.value,

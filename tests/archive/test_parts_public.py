@@ -25,11 +25,11 @@ from cisterna.services.reprocess import request_reprocess
 from cisterna.services.review import settle_version
 from cisterna.testing.memory_store import MemoryStore
 from cisterna.web import landing, landing_page
-from cisterna.web.app import create_app
 from tests.archive.facility import Facility
 from tests.archive.test_kill import Killed
 from tests.archive.test_parts import MOST, RUN
 from tests.archive.test_parts_kept import archived_again, people
+from tests.web.application import app_on
 from tests.web.site import BASE_URL, Site
 
 __all__ = ["people"]
@@ -82,7 +82,7 @@ class Public:
 
     def get(self, path: str, **headers: str) -> Response:
         client = TestClient(
-            create_app(self.site.parts), base_url=BASE_URL, follow_redirects=False, raise_server_exceptions=False
+            app_on(self.site.parts), base_url=BASE_URL, follow_redirects=False, raise_server_exceptions=False
         )
         return client.get(path, headers=headers)
 

@@ -46,6 +46,18 @@ def builder() -> ModuleType:
 
 
 @cache
+def tree() -> Any:
+    """Give the command that all others are below; making it takes a twentieth of a second."""
+    return typer.main.get_command(app)
+
+
+@cache
+def below(command: Any) -> dict[str, Any]:
+    found: dict[str, Any] = builder().children(command)
+    return found
+
+
+@cache
 def generated() -> dict[str, str]:
     pages: dict[str, str] = builder().pages()
     return pages
@@ -77,10 +89,10 @@ def commands(page: Path) -> Iterator[str]:
 
 def resolve(words: str) -> tuple[Any, list[str]]:
     """Walk the tree of commands; return where it ends and the words that are left."""
-    here, left = typer.main.get_command(app), shlex.split(words.replace("...", ""))
-    while left and not left[0].startswith("-") and (below := builder().children(here)):
-        assert left[0] in below, f"there is no command `cisterna {words}`"
-        here = below[left.pop(0)]
+    here, left = tree(), shlex.split(words.replace("...", ""))
+    while left and not left[0].startswith("-") and (named_here := below(here)):
+        assert left[0] in named_here, f"there is no command `cisterna {words}`"
+        here = named_here[left.pop(0)]
     return here, left
 
 
@@ -139,7 +151,7 @@ def test_commands_in_examples_lack_nothing_that_is_required(page: Path) -> None:
 def test_the_commands_that_pages_show_are_found() -> None:
     shown = {words.split()[0] for page in PAGES if page.name not in GENERATED for words in commands(page)}
 
-    assert shown == set(builder().children(typer.main.get_command(app)))
+    assert shown == set(below(tree()))
 
 
 def test_a_command_that_does_not_exist_would_be_noticed() -> None:

@@ -484,18 +484,14 @@ def test_history_goes_only_for_what_is_erased(yard: Yard) -> None:
             tx.erasures.add(erasure.model_copy(update={"erasure_id": "another"}))
 
 
-@pytest.mark.parametrize(
-    "identifier",
-    ["", "*", "ds-*", "ds-", "/", ".", "ark:/", "ark:/99999/", "acq-*", "cells", "%", "ds-\x00", "ä" * 900],
-)
-def test_what_names_no_one_dataset_is_refused(yard: Yard, identifier: str) -> None:
+def test_what_names_no_one_dataset_is_refused(yard: Yard) -> None:
     kept = yard.archived()
     before = yard.everything(yard.archive)
+    strange = ["", "*", "ds-*", "ds-", "/", ".", "ark:/", "ark:/99999/", "acq-*", "cells", "%", "ds-\x00", "ä" * 900]
 
-    with pytest.raises(NotFound):
-        erase(yard, identifier)
-    with pytest.raises(NotFound):
-        erase(yard, kept.version_id)
+    for identifier in (*strange, kept.version_id):
+        with pytest.raises(NotFound):
+            erase(yard, identifier)
 
     assert yard.everything(yard.archive) == before
 

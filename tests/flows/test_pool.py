@@ -23,7 +23,7 @@ from flows.pool import Pools
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .conftest import Bench
+    from .conftest import Bench, PrefectServer
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -32,8 +32,7 @@ ROOT = HERE.parents[1]
 POOL = "trial-process"
 
 
-async def deploy(environment: dict[str, str]) -> None:
-    """Make the pool and the deployment `ingest/trial-process`, as `prefect deploy` would."""
+async def make_pool() -> None:
     async with get_client() as client:
         await client.create_work_pool(
             WorkPoolCreate(
@@ -44,8 +43,12 @@ async def deploy(environment: dict[str, str]) -> None:
                     "variables": {"type": "object", "properties": {"env": {"type": "object"}, "command": {}}},
                 },
             ),
-            overwrite=True,
         )
+
+
+async def deploy(environment: dict[str, str]) -> None:
+    """Make the deployment `ingest/trial-process`, as `prefect deploy` would."""
+    async with get_client() as client:
         flow_id = await client.create_flow_from_name("ingest")
         await client.create_deployment(
             flow_id,
@@ -58,28 +61,30 @@ async def deploy(environment: dict[str, str]) -> None:
         )
 
 
-@pytest.fixture
-def pools(bench: Bench) -> Iterator[Pools]:
-    """Pools that ask the trial pool, and a Prefect worker that serves it."""
+@pytest.fixture(scope="module")
+def served(prefect: PrefectServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """Serve the trial pool by one Prefect worker, and give what its processes are given."""
+    folder = tmp_path_factory.mktemp("pool")
     environment = {
-        "TRIAL_DSN": bench.dsn,
-        "TRIAL_FOLDER": str(bench.folder),
         "PYTHONPATH": f"{ROOT}/src:{ROOT}:{HERE}",
-        "PREFECT_API_URL": bench.prefect.url,
-        "PREFECT_HOME": str(bench.folder / "prefect-home"),
+        "PREFECT_API_URL": prefect.url,
+        "PREFECT_HOME": str(folder / "prefect-home"),
         "PREFECT_WORKER_QUERY_SECONDS": "1",
     }
-    with temporary_settings(updates={PREFECT_API_URL: bench.prefect.url}):
-        asyncio.run(deploy(environment))
+    with temporary_settings(updates={PREFECT_API_URL: prefect.url}):
+        asyncio.run(make_pool())
         argv = [sys.executable, "-m", "prefect", "worker", "start", "--pool", POOL, "--type", "process"]
-        worker = Child("pool-worker", argv, log=bench.folder / "pool-worker.log", env={**os.environ, **environment})
+        worker = Child("pool-worker", argv, log=folder / "pool-worker.log", env={**os.environ, **environment})
         worker.start()
-        try:
-            yield Pools(
-                {WorkKind.INGEST: POOL}, api_url=bench.prefect.url, catalogue=bench.catalogue, clock=bench.clock
-            )
-        finally:
-            worker.stop(timeout_seconds=10)
+        yield environment
+        worker.stop(timeout_seconds=10)
+
+
+@pytest.fixture
+def pools(bench: Bench, served: dict[str, str]) -> Pools:
+    """Pools that ask the trial pool."""
+    asyncio.run(deploy({**served, "TRIAL_DSN": bench.dsn, "TRIAL_FOLDER": str(bench.folder)}))
+    return Pools({WorkKind.INGEST: POOL}, api_url=bench.prefect.url, catalogue=bench.catalogue, clock=bench.clock)
 
 
 def runs_of(bench: Bench, work_id: str) -> list[dict[str, Any]]:

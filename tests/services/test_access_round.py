@@ -24,7 +24,7 @@ from cisterna.services.consent import revoke_consent
 from cisterna.services.publish import request_publication
 from cisterna.testing.clock import SettableClock
 from cisterna.testing.public_index_contract import everything, find, harvest
-from cisterna.web.app import create_app
+from tests.web.application import app_on
 from tests.web.site import Site
 
 SECRET = "zymurgy"
@@ -266,7 +266,7 @@ def test_an_embargo_that_is_made_longer_is_said_on_the_page_at_once(site: Site) 
     assert look(site).changed == ()
 
     assert shown(site, version).metadata["embargo_until"] == "2028-01-31"
-    page = TestClient(create_app(site.parts), base_url=site.base_url).get(f"/{site.dataset(version).pid}")
+    page = TestClient(app_on(site.parts), base_url=site.base_url).get(f"/{site.dataset(version).pid}")
     assert (page.status_code, "2028-01-31" in page.text) == (200, True)
     assert "h-files" not in page.text
 
@@ -300,7 +300,7 @@ def test_what_is_restricted_again_goes_and_comes_back_when_it_is_open(site: Site
 
     assert (SECRET in in_bucket(site), SECRET in everything(site.catalogue)) == (False, False)
     assert [one.document for one in harvest(site.catalogue)] == [None]
-    client = TestClient(create_app(site.parts), base_url=site.base_url)
+    client = TestClient(app_on(site.parts), base_url=site.base_url)
     gone = client.get(f"/{pid}")
     assert (gone.status_code, SECRET in gone.text) == (410, False)
     assert client.get(f"/{pid}/files/data/0/A1_0_0_BF.tiff").status_code == 410

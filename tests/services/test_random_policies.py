@@ -20,8 +20,8 @@ from cisterna.adapters.catalogue_sql import SqlCatalogue
 from cisterna.adapters.catalogue_tables import metadata
 from cisterna.testing.clock import SettableClock
 from cisterna.testing.public_index_contract import everything
-from cisterna.web.app import create_app
 from tests.services.policy_world import FILES, METADATA, NOTHING, World
+from tests.web.application import app_on
 from tests.web.site import Site
 
 _WAITS = (timedelta(days=1), timedelta(days=30), timedelta(days=200))
@@ -125,7 +125,7 @@ def check(world: World, app: FastAPI | None) -> Counter[str]:
 def try_out(catalogue: SqlCatalogue, *, seeds: Iterable[int], datasets: int) -> Iterator[Counter[str]]:
     """Let one world after another begin, and end, and say what was shown in it."""
     site = Site(catalogue, SettableClock())
-    app = create_app(site.parts)
+    app = app_on(site.parts)
     tables = ", ".join(table.name for table in metadata.sorted_tables if table.name != "stores")
     for seed in seeds:
         found = Counter[str]()

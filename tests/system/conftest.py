@@ -1,11 +1,15 @@
-"""The stack that several files share; which they are, `tests/division.py` says."""
+"""The stacks that several files share; which they are, `tests/division.py` says."""
 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
+from contextlib import ExitStack
 
 import pytest
 
+from cisterna.adapters.embedded_seaweedfs import EmbeddedSeaweedFS
+from tests.store_fixtures import new_seaweedfs
+from tests.system.provisioned import DEFAULT_PORTS, Provisioned, provision, stack_with_copy, taken
 from tests.system.running import RunningStack, short_folder
 
 QUICK_RELEASES = {"CISTERNA_RELEASE__UNDO_HOURS": "0.002", "CISTERNA_RELEASE__REST_DAYS": "0"}
@@ -39,4 +43,31 @@ def stack() -> Iterator[RunningStack]:
             yield running
         finally:
             running.stop()
+            assert not running.named()
+
+
+@pytest.fixture(scope="session")
+def mirror(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedSeaweedFS]:
+    """Give a second server, which a test may kill."""
+    server = new_seaweedfs(tmp_path_factory.mktemp("mirror"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def provisioned(mirror: EmbeddedSeaweedFS) -> Iterator[Provisioned]:
+    """Give a stack whose settings name the second server, once its stores are provisioned by the command.
+
+    Its default ports were taken.
+    """
+    with short_folder() as folder, ExitStack() as ports:
+        for port in DEFAULT_PORTS:
+            ports.enter_context(taken(port))
+        running = stack_with_copy(folder, mirror.archive_access)
+        running.start()
+        try:
+            yield provision(running)
+        finally:
+            assert running.stop() == 0, running.up_log.read_text()
             assert not running.named()

@@ -4,78 +4,21 @@ delays only its own.
 
 from __future__ import annotations
 
-import json
 import os
 import signal
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cisterna.adapters.embedded_seaweedfs import EmbeddedSeaweedFS
-from tests.store_fixtures import new_seaweedfs
 from tests.system.archived import orphans
-from tests.system.running import Answer, RunningStack, short_folder, until, write_run
+from tests.system.provisioned import Provisioned
+from tests.system.running import Answer, RunningStack, until, write_run
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
 STORES = ("archive", "public", "mirror")
-
-
-@pytest.fixture(scope="module")
-def mirror(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedSeaweedFS]:
-    """Give a second server, which a test may kill."""
-    server = new_seaweedfs(tmp_path_factory.mktemp("mirror"))
-    server.start()
-    yield server
-    server.stop()
-
-
-@dataclass(frozen=True)
-class Provisioned:
-    """A stack with a copy whose bucket nobody had made, and what its commands said on the way to a plan that holds."""
-
-    stack: RunningStack
-    rehearsed: Any
-    rehearsed_again: Any
-    doctor_before: Answer
-    done: Any
-    done_again: Any
-    doctor_after: Answer
-
-
-@pytest.fixture(scope="module")
-def provisioned(mirror: EmbeddedSeaweedFS) -> Iterator[Provisioned]:
-    """Give a stack whose settings name the second server, once its stores are provisioned by the command."""
-    access = mirror.archive_access
-    copy = {
-        "name": "mirror",
-        "endpoint": access.endpoint,
-        "bucket": "system-mirror",
-        "access_key_id": access.access_key_id,
-        "secret_access_key": access.secret_access_key.get_secret_value(),
-    }
-    with short_folder() as folder:
-        running = RunningStack(folder / "home")
-        running.folder.mkdir(mode=0o700)
-        lines = [f"{key} = {json.dumps(value)}" for key, value in copy.items()]
-        (running.folder / "cisterna.toml").write_text("\n".join(["[[store.copies]]", *lines, ""]))
-        running.start()
-        try:
-            yield Provisioned(
-                running,
-                rehearsed=running.ok("store", "provision", "--dry-run"),
-                rehearsed_again=running.ok("store", "provision", "--dry-run"),
-                doctor_before=running.run("doctor"),
-                done=running.ok("store", "provision"),
-                done_again=running.ok("store", "provision"),
-                doctor_after=running.run("doctor"),
-            )
-        finally:
-            running.stop()
-            assert not running.named()
 
 
 @pytest.fixture(scope="module")

@@ -16,12 +16,12 @@ import pytest
 
 from cisterna.bootstrap import Endpoints
 from cisterna.domain.errors import NotReady
+from tests.system.provisioned import DEFAULT_PORTS, Provisioned, taken
 from tests.system.running import MODULES, RunningStack, digests, short_folder, until, write_run
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
 LOOPBACK = {"127.0.0.1", "::1"}
-DEFAULT_PORTS = (8080, 8333, 4200)
 
 
 @pytest.fixture
@@ -34,40 +34,10 @@ def home() -> Iterator[RunningStack]:
         assert not made.named()
 
 
-@contextlib.contextmanager
-def taken(port: int) -> Iterator[bool]:
-    """Hold a port; whoever else holds it already does as well."""
-    with socket.socket() as held:
-        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            held.bind(("127.0.0.1", port))
-        except OSError:
-            yield False
-            return
-        held.listen()
-        yield True
-
-
 @pytest.fixture(scope="module")
-def stack() -> Iterator[RunningStack]:
-    """A stack that reaches its store through the MinIO SDK, called from a folder with a `flows` of its own.
-
-    Its default ports were taken.
-    """
-    with short_folder() as folder, contextlib.ExitStack() as ports:
-        for port in DEFAULT_PORTS:
-            ports.enter_context(taken(port))
-        stand = folder / "stand"
-        for name in ("flows", "prefect", "cisterna"):
-            (stand / name).mkdir(parents=True)
-            (stand / name / "__init__.py").write_text("raise SystemExit('this is not the package you mean')")
-        running = RunningStack(folder / "home", given={"CISTERNA_STORE__CLIENT": "minio"}, stand=stand)
-        running.start()
-        try:
-            yield running
-        finally:
-            assert running.stop() == 0, running.up_log.read_text()
-            assert not running.named()
+def stack(provisioned: Provisioned) -> RunningStack:
+    """A stack whose default ports were taken, called from a folder with a `flows` of its own."""
+    return provisioned.stack
 
 
 def is_elsewhere(stack: RunningStack, before: Endpoints) -> bool:
@@ -134,7 +104,7 @@ def test_no_connection_leaves_the_machine_while_it_works_through_another_client(
         watcher.join()
 
     assert answer.code == 0, answer.out
-    assert stack.ok("check", answer.document["dataset_id"])["fixity"] == "ok"
+    assert stack.ok("check", answer.document["dataset_id"], "--store", "archive")["fixity"] == "ok"
     stack.ok("restore", answer.document["dataset_id"], "--to", str(tmp_path / "back"))
     assert digests(tmp_path / "back" / "data") == digests(folder)
     assert seen
@@ -183,9 +153,14 @@ def test_a_second_start_on_the_same_home_is_refused_and_names_the_holder(stack: 
     assert stack.run("doctor").code == 0
 
 
-def test_after_a_clean_stop_the_second_start_goes_on_with_all_that_was_there(stack: RunningStack) -> None:
+@pytest.mark.torture
+def test_after_a_clean_stop_the_second_start_goes_on_with_all_that_was_there(
+    stack: RunningStack, tmp_path: Path
+) -> None:
+    """In CI a stack that was stopped, and whose database was lost besides, shows it: `test_rebuild.py`."""
+    assert stack.ingest(write_run(tmp_path / "zone", seed=6)).code == 0
+    until(lambda: stack.run("check").code == 0, seconds=90, what="the copies of all", every=0.5)
     before = {row["version_id"] for row in stack.rows()}
-    assert before
     assert stack.stop() == 0
     assert not stack.named()
 

@@ -19,8 +19,8 @@ from cisterna.services.publish import publish_version
 from cisterna.testing.clock import SettableClock
 from cisterna.testing.memory_target import MemoryTarget
 from cisterna.testing.outside_server import Fault
-from cisterna.web.app import create_app
 from tests.targets.test_deposit import ask, deposits_on, opt_in, wishes
+from tests.web.application import app_on
 from tests.web.client import Browser
 from tests.web.site import Site
 
@@ -36,7 +36,7 @@ def site(catalogue: SqlCatalogue, clock: SettableClock) -> Site:
 
 @pytest.fixture
 def visit(site: Site) -> Visit:
-    app = create_app(replace(site.parts, targets=("memory",)))
+    app = app_on(replace(site.parts, targets=("memory",)))
 
     def opened(name: str | None = None) -> Browser:
         client = TestClient(app, base_url=site.base_url, follow_redirects=False, raise_server_exceptions=False)

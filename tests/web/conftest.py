@@ -16,6 +16,7 @@ from cisterna.adapters.catalogue_sql import SqlCatalogue
 from cisterna.services.api_token import issue_token
 from cisterna.testing.clock import SettableClock
 from cisterna.web.app import create_app
+from tests.web.application import app_on
 from tests.web.client import Browser
 from tests.web.site import Site
 
@@ -48,7 +49,7 @@ def served(catalogue: SqlCatalogue, clock: SettableClock) -> Iterator[Site]:
 @pytest.fixture
 def visit(site: Site) -> Callable[..., Browser]:
     """Open a browser on the site: of a person who signs in, or of nobody. Nothing listens for changes here."""
-    app = create_app(site.parts)
+    app = app_on(site.parts)
 
     def opened(name: str | None = None) -> Browser:
         client = TestClient(app, base_url=site.base_url, follow_redirects=False, raise_server_exceptions=False)

@@ -25,9 +25,9 @@ from cisterna.ports.public_index import Listed
 from cisterna.services.public_search import Statistics
 from cisterna.testing.clock import START
 from cisterna.testing.public_index_contract import HOSTILE, entry, pid_of, put
-from cisterna.web.app import create_app
 from cisterna.web.browse import statistics_table
 from cisterna.web.feeds import ADDRESSES_MOST, write_map, write_map_index
+from tests.web.application import app_on
 from tests.web.client import Browser
 from tests.web.site import Site
 
@@ -159,7 +159,7 @@ class OnlyIndex:
 def test_pages_that_anybody_may_search_ask_the_catalogue_for_nothing_but_the_index(site: Site) -> None:
     put(site.catalogue, site.clock, entry("a"))
     parts = dataclasses.replace(site.parts, catalogue=OnlyIndex(site.catalogue))  # type: ignore[arg-type]
-    client = TestClient(create_app(parts), base_url=site.base_url)
+    client = TestClient(app_on(parts), base_url=site.base_url)
 
     for place in (*PLACES, "/browse?words=dataset&creator=x", "/sitemap-1.xml"):
         assert client.get(place).status_code == 200, place

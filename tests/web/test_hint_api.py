@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from cisterna.services.sender import Sender, signature_of
 from cisterna.web.app import create_app
+from tests.web.application import app_on
 from tests.web.site import Site
 
 SECRET, TOKEN = "s" * 32, "t" * 32
@@ -30,7 +31,7 @@ Post = Callable[..., Response]
 
 @pytest.fixture
 def client(site: Site) -> TestClient:
-    app = create_app(dataclasses.replace(site.parts, senders=SENDERS))
+    app = app_on(dataclasses.replace(site.parts, senders=SENDERS))
     return TestClient(app, base_url=site.base_url, raise_server_exceptions=False)
 
 
@@ -141,7 +142,7 @@ def test_an_event_that_could_not_be_read_may_be_sent_again_mended(client: TestCl
 
 
 def test_nobody_is_let_in_where_no_sender_is_set(site: Site) -> None:
-    client = TestClient(create_app(site.parts), base_url=site.base_url, raise_server_exceptions=False)
+    client = TestClient(app_on(site.parts), base_url=site.base_url, raise_server_exceptions=False)
 
     assert client.post("/api/v1/events", content=SQUID, headers=FORM).status_code == 401
     assert client.post("/hooks/s3", content=b"{}", headers={"authorization": "Bearer "}).status_code == 401

@@ -8,7 +8,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from cisterna.services.api_token import issue_token
-from cisterna.web.app import create_app
+from tests.web.application import app_on
 from tests.web.client import Browser
 from tests.web.hostile_request import requests_with
 from tests.web.site import Site
@@ -95,7 +95,7 @@ def test_a_whole_pair_and_escapes_of_escapes_are_text(visit: Callable[..., Brows
 
 
 def test_a_body_that_is_no_json_is_refused_where_none_is_asked_for(site: Site, headers: dict[str, str]) -> None:
-    client = TestClient(create_app(site.parts), base_url=site.base_url)
+    client = TestClient(app_on(site.parts), base_url=site.base_url)
 
     for sent in (b"{", b"\xff", b"[" * 100_000):
         assert client.request("GET", "/api/v1/datasets", content=sent, headers=headers).status_code == 422

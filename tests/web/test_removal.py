@@ -27,8 +27,8 @@ from cisterna.services.erase_plan import ErasureSite
 from cisterna.services.hold import place_hold
 from cisterna.testing.clock import START, SettableClock
 from cisterna.testing.fault_proxy import FaultProxy
-from cisterna.web.app import create_app
 from cisterna.web.removal_api import router
+from tests.web.application import app_on
 from tests.web.client import Browser
 from tests.web.site import Site
 
@@ -277,7 +277,7 @@ def test_deciding_sends_the_archive_nothing_but_reads(
         parts = replace(
             site.parts, store=store, survey=replace(site.parts.survey, store=store, onlooker_of=lambda _name: survey)
         )
-        browser = Browser(TestClient(create_app(parts), base_url=site.base_url, follow_redirects=False))
+        browser = Browser(TestClient(app_on(parts), base_url=site.base_url, follow_redirects=False))
         browser.sign_in("root")
         path = f"/datasets/{version.dataset_id}/erasure"
         assert browser.get(f"/datasets/{version.dataset_id}").status_code == 200

@@ -27,8 +27,8 @@ from cisterna.services.part_table import HeldPart
 from cisterna.services.public_files import NAMED_FILES, proven_manifests, read_verified, version_files
 
 PREVIEWS = "quality/previews.parquet"
-_OF_FILES: dict[str, object] = {"quality": None, "problems": (), "origins": {}}
-"""What is left of a description where it alone is public: what checks say of files names them, and shows them."""
+_OF_FILES: dict[str, object] = {"quality": None, "problems": (), "notes": (), "sample_sheet": None, "origins": {}}
+"""What is left out of a description where it alone is public: what checks and sheets say names files."""
 _REASON_CHARACTERS = 500
 
 

@@ -36,6 +36,7 @@ from cisterna.services.lineage import Place
 from cisterna.services.public_record import PREVIEWS
 from cisterna.services.publish import publish_version, request_publication
 from cisterna.services.staging import stage_files
+from cisterna.services.transition import announce
 from cisterna.testing.clock import START, SettableClock
 from cisterna.testing.factory import (
     make_acquisition,
@@ -228,6 +229,9 @@ class World:
             version = tx.datasets.add_version(staged.model_copy(update=kept))
             tx.datasets.set_findings(version.version_id, [finding])
             tx.datasets.add_receipt(make_receipt(version, verified_at=self.clock.now()))
+            told = {"stage": Stage.IN_REVIEW.value, "verdict": version.verdict.value, "reason": f"{token}q"}
+            subject, data = version.version_id, {**told, "title": title}
+            announce(tx, "version.stage", subject, project=project, clock=self.clock, data=data, version=version)
         return version
 
     def _keep(self, version: Version, dataset: Dataset, path: str, body: bytes) -> FileEntry:

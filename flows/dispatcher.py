@@ -24,6 +24,7 @@ from cisterna.domain.stored_copy import ARCHIVE
 from cisterna.domain.work import WorkKind
 from cisterna.ports.object_store import ObjectStore
 from cisterna.services import attempt as attempts
+from cisterna.services.delivery_use import fold_uses
 from cisterna.services.detect import SweepMemory, SweepResult, sweep_instrument
 from cisterna.services.distinct_store import require_all_distinct
 from cisterna.services.record import copy_record, record_all
@@ -128,6 +129,7 @@ def duties_of(parts: Parts) -> Duties:
         complete_forms=rounds.complete_forms,
         deposits={name: partial(carry_due, target, parts.deposit_site) for name, target in parts.targets.items()},
         plan=lambda: plan_releases(site=parts.release_site),
+        fold_uses=lambda: fold_uses(catalogue=catalogue, clock=clock),
         adopter=Adopter(parts),
     )
 

@@ -43,6 +43,9 @@ UPKEEP_SECONDS = 5.0
 DEPOSIT_SECONDS = 5.0
 """How late a place outside may get what has become public."""
 
+FOLD_SECONDS = 3600.0
+"""How often it is looked for months of deliveries that are long over."""
+
 _log = structlog.get_logger("cisterna.dispatcher")
 
 
@@ -89,6 +92,7 @@ class Duties:
         level_index: Brings the index of what is public to what the public bucket says, when that is due.
         deposits: Carries what is due to each place outside, by its name.
         plan: Announces the releases that projects' policies ask for.
+        fold_uses: Puts together what was taken of deliveries in months that are long over.
         adopter: Takes in shares.
     """
 
@@ -111,6 +115,7 @@ class Duties:
     complete_forms: Callable[[], object] | None = None
     deposits: Mapping[str, Callable[[], object]] = field(default_factory=dict)
     plan: Callable[[], object] | None = None
+    fold_uses: Callable[[], object] | None = None
     adopter: Adopter | None = None
 
 
@@ -232,6 +237,8 @@ class Keeper:
             self._repeats.append(Repeat(f"target-{target}", turn, every_seconds=DEPOSIT_SECONDS))
         if duties.plan is not None:
             self._repeats.append(Repeat("plan", duties.plan, every_seconds=self._plan_seconds))
+        if duties.fold_uses is not None:
+            self._repeats.append(Repeat("delivered", duties.fold_uses, every_seconds=FOLD_SECONDS))
         heard = self._catalogue.listen(timeout=timedelta(seconds=1))
         listening = Repeat("doorbell", lambda: self._hear(heard, pools, sweeper), every_seconds=0)
         self._repeats += [*pools, listening]

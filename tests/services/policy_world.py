@@ -31,10 +31,12 @@ from cisterna.services.alert_message import alert_message
 from cisterna.services.attempt import complete_attempt, fail_attempt, start_attempt
 from cisterna.services.consent import revoke_consent
 from cisterna.services.data_manifest import MANIFEST_PATH, dump_manifest
+from cisterna.services.deposit import DepositSite, carry_next
 from cisterna.services.lineage import Place
 from cisterna.services.public_record import PREVIEWS
 from cisterna.services.publish import publish_version, request_publication
 from cisterna.services.staging import stage_files
+from cisterna.services.transition import announce
 from cisterna.testing.clock import START, SettableClock
 from cisterna.testing.factory import (
     make_acquisition,
@@ -44,7 +46,9 @@ from cisterna.testing.factory import (
     make_sha512,
     make_version,
 )
+from cisterna.testing.memory_target import MemoryTarget
 from flows.doorbell import as_prefect
+from tests.services.policy_words import described_in_words
 from tests.web.site import Site
 
 PLACE = Place(host="machine", bucket="cisterna-archive")
@@ -103,10 +107,12 @@ class World:
     number: int = 0
     laid: list[Laid] = field(default_factory=list)
     projects: dict[str, Word] = field(default_factory=dict)
+    runs: list[str] = field(default_factory=list)
     told: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
         self.site.settle_people()
+        self.target = MemoryTarget(self.clock, name="outside", reserves=True)
 
     @property
     def catalogue(self) -> SqlCatalogue:
@@ -133,7 +139,8 @@ class World:
         publish = self.chance.choice([PublishPolicy.PASSED, PublishPolicy.CONSENT, *PublishPolicy])
         made = make_project(slug, title=f"Project {slug}", owner="ada")
         with self.catalogue.begin() as tx:
-            tx.projects.add(self._with_word(made.model_copy(update={"policy": Policy(publish=publish)}), word))
+            policy = Policy(publish=publish, targets=self.chance.choice([(), (self.target.name,)]))
+            tx.projects.add(self._with_word(made.model_copy(update={"policy": policy}), word))
         self.projects[slug] = word
         return slug
 
@@ -156,16 +163,11 @@ class World:
         token = f"zq{self.number:06x}"
         word = self.any_word()
         said: dict[str, Any] = {
+            **described_in_words(token),
             "access": word.access,
             "embargo_until": word.until,
             "human_data": word.human,
             "dates": {"described": self.clock.now()},
-            "description": f"Says {token}m",
-            "keywords": [f"{token}m"],
-            "samples": {"organisms": [{"label": f"{token}m"}], "stains": [{"label": f"{token}m"}]},
-            "references": [{"kind": "lab-notebook", "identifier": f"https://example.org/{token}m"}],
-            "quality": {"verdict": "passed", "reason": f"{token}q", "checks": []},
-            "problems": [],
         }
         version = self._archived(token, project, source, said)
         made = Laid(token, version, project, [word], source)
@@ -190,15 +192,14 @@ class World:
             MANIFEST_PATH: dump_manifest(manifest, tables=self.site.tables),
             PREVIEWS: self.site.tables.dump({"path": [f"{token}f.tiff"], "png": [f"PNG {token}f".encode()]}),
             "README.md": f"# {title}, {token}m, {token}f".encode(),
-            "ro-crate-metadata.json": json.dumps({"@graph": [f"{token}{kind}" for kind in "tmfq"]}).encode(),
+            "ro-crate-metadata.json": json.dumps(
+                {"@graph": [{"@id": "./", "identifier": dataset.pid, "name": f"{token}{kind}"} for kind in "tcmfq"]}
+            ).encode(),
         }
         record = {
             "pid": dataset.pid,
             "dataset_id": dataset.dataset_id,
             "version": version.label,
-            "title": title,
-            "creators": [{"name": "Ada Holm"}],
-            "publisher": "National Imaging Facility",
             "licence": "CC-BY-4.0",
             "data_type": "microscopy",
             "derived": source is not None,
@@ -223,11 +224,14 @@ class World:
         finding = Finding(check="focus", outcome=Outcome.WARNING, message=f"{token}q", files=(f"{token}f.tiff",))
         with self.catalogue.begin() as tx:
             if run is not None:
-                tx.acquisitions.save(run)
+                self.runs.append(tx.acquisitions.save(run).acquisition_id)
             tx.datasets.add(dataset)
             version = tx.datasets.add_version(staged.model_copy(update=kept))
             tx.datasets.set_findings(version.version_id, [finding])
             tx.datasets.add_receipt(make_receipt(version, verified_at=self.clock.now()))
+            told = {"stage": Stage.IN_REVIEW.value, "verdict": version.verdict.value, "reason": f"{token}q"}
+            subject, data = version.version_id, {**told, "title": title}
+            announce(tx, "version.stage", subject, project=project, clock=self.clock, data=data, version=version)
         return version
 
     def _keep(self, version: Version, dataset: Dataset, path: str, body: bytes) -> FileEntry:
@@ -249,17 +253,21 @@ class World:
         extent = min(word.extent(day) for word in [whole, *own])
         return min(extent, self.may_show(one.source)) if one.source else extent
 
+    def shown(self, one: Laid) -> int:
+        """Tell how much of a dataset the public has to find now."""
+        return self.may_show(one) if one.published and not one.withdrawn else NOTHING
+
     def allowed(self) -> set[str]:
         """Give every word that the public may see now."""
         seen: set[str] = set()
         for one in self.laid:
-            extent = self.may_show(one) if one.published and not one.withdrawn else NOTHING
+            extent = self.shown(one)
             if extent >= METADATA:
-                seen |= {f"{one.token}t", f"{one.token}m"}
+                seen |= {f"{one.token}{kind}" for kind in "tcm"}
             if extent == FILES:
                 seen |= {f"{one.token}f", f"{one.token}q"}
             if one.withdrawn and one.cited:
-                seen.add(f"{one.token}t")
+                seen |= {f"{one.token}t", f"{one.token}c"}
         return seen
 
     # --- acts ---
@@ -359,6 +367,7 @@ class World:
             tables=self.site.tables,
             clock=self.clock,
             base_url=self.site.base_url,
+            targets={self.target.name: self.target},
         )
         for one in self.laid:
             one.published |= one.version.version_id == version
@@ -385,6 +394,21 @@ class World:
             else:
                 complete_attempt(begun, outcome="public", **common)
         level_access(site)
+        self._carry()
+        level_access(site)
+
+    def _carry(self) -> None:
+        """Bring what is due to the place outside, and take back from there what has to go."""
+        site = DepositSite(
+            catalogue=self.catalogue,
+            store=self.site.store,
+            tables=self.site.tables,
+            publisher=self.site.portal,
+            clock=self.clock,
+            base_url=self.site.base_url,
+        )
+        while done := carry_next(self.target, site=site):
+            self.told[f"deposit {done.state}"] += 1
 
     # --- what goes out ---
 
@@ -399,8 +423,8 @@ class World:
     def messages(self) -> Iterator[tuple[Event, str]]:
         """Give what of each event leaves the house: as a doorbell, as lineage outside, as a message to a room."""
         with self.catalogue.begin() as tx:
-            subjects = {one.version.version_id for one in self.laid}
-            events = [event for subject in subjects for event in tx.outbox.history([subject])]
+            subjects = [subject for one in self.laid for subject in (one.version.version_id, one.version.dataset_id)]
+            events = tx.outbox.history([*subjects, *self.projects, *self.runs])
         for event in events:
             yield event, as_prefect(event).model_dump_json()
             lineage = run_event(event, namespace="cisterna", inside=False)

@@ -6,7 +6,8 @@ import csv
 import io
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
+from itertools import product
 from typing import Any
 
 import pytest
@@ -14,11 +15,12 @@ from httpx import Response
 
 from cisterna.domain.account import Account, Grant, Role
 from cisterna.domain.dataset import Relation, Stage, Version
-from cisterna.domain.delivery import Delivery, DeliveryUse
+from cisterna.domain.delivery import ALL_OF_MONTH, Delivery, DeliveryUse
 from cisterna.domain.errors import Forbidden, InvalidInput, NotFound
 from cisterna.domain.finding import Verdict
 from cisterna.domain.month import Month, month_of, months, read_month
 from cisterna.domain.project import HumanData
+from cisterna.services.delivery_use import fold_uses
 from cisterna.services.usage import Usage, usage_csv, usage_of
 from cisterna.testing.clock import START
 from cisterna.testing.factory import make_dataset, make_id, make_receipt, make_version
@@ -217,6 +219,35 @@ def test_what_was_delivered_is_counted_in_the_month_in_which_it_was_taken(used: 
 
     assert (october.deliveries, october.delivered_requests, october.delivered_bytes) == (1, 2, 11)
     assert (november.deliveries, november.delivered_requests, november.delivered_bytes) == (0, 1, 2**40)
+
+
+def test_months_that_are_long_over_are_one_sum_a_delivery_and_usage_tells_the_same_numbers(used: Site) -> None:
+    version = lay(used, "one", size=100, revision=2, at={})
+    at = datetime(2026, 8, 1, tzinfo=UTC)
+    made = {"version_id": version.version_id, "by": "ada", "delivered_at": at, "expires_at": at + timedelta(days=99)}
+    deliveries = [Delivery(delivery_id=make_id(name), person="vera", **made) for name in "de"]
+    moments = [datetime(2026, month, day, 23, tzinfo=UTC) for month, day in ((8, 1), (8, 31), (9, 1), (9, 30), (10, 1))]
+    with used.catalogue.begin() as tx:
+        for one in deliveries:
+            tx.deliveries.put(one)
+            for number, (moment, path) in enumerate(product(moments, ("", "data/x", "data/y"))):
+                tx.deliveries.note_use(DeliveryUse.of(one, path, bytes_sent=2**40 + number, at=moment))
+    before = usage_csv(usage(used, "2026-08", "2026-10"))
+    used.clock.advance(datetime(2026, 12, 2, 1, tzinfo=UTC) - used.clock.now())  # 62 days after 1 October
+    with used.catalogue.begin() as tx:
+        some = tx.deliveries.fold_uses(before=date(2026, 9, 1), limit=5)  # as a killed run leaves it
+
+    counts = [fold_uses(catalogue=used.catalogue, clock=used.clock) for _ in range(2)]
+
+    assert (some, counts) == (5, [2 * 12 - 5, 0])
+    assert usage_csv(usage(used, "2026-08", "2026-10")) == before
+    with used.catalogue.begin() as tx:
+        left = tx.deliveries.uses(deliveries[0].delivery_id, limit=100)
+    assert [(one.day.isoformat(), one.path, one.requests) for one in left] == [
+        *(("2026-10-01", path, 1) for path in ("", "data/x", "data/y")),
+        *((f"2026-0{month}-01", ALL_OF_MONTH, 6) for month in (9, 8)),
+    ]
+    assert (left[-1].first_at, left[-1].last_at) == (moments[0], moments[1])
 
 
 def test_csv_is_that_of_rfc_4180_and_no_cell_is_a_formula(used: Site) -> None:

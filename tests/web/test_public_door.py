@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import socket
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 import anyio
 import httpx
@@ -19,6 +21,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
 from sqlalchemy.engine import make_url
+from starlette.types import Message
 
 from cisterna.adapters.catalogue_connection import PUBLIC_USAGE
 from cisterna.adapters.catalogue_sql import SqlCatalogue
@@ -27,9 +30,9 @@ from cisterna.testing.clock import SettableClock
 from cisterna.testing.memory_store import MemoryStore
 from cisterna.testing.public_index_contract import entry, put
 from cisterna.web import app as web_app
-from cisterna.web import signed
+from cisterna.web import landing, signed
 from cisterna.web.app import create_app
-from cisterna.web.public_door import Door
+from cisterna.web.public_door import SLOWEST_BYTES_PER_SECOND, Door, TakenTooSlowly
 from cisterna.web.public_route import DeliveredRoute, IndexRoute, ShelfRoute, WatchRoute
 from tests.web.client import Browser
 from tests.web.site import Site
@@ -210,6 +213,46 @@ def test_who_waits_is_answered_when_a_turn_came_free_while_the_machine_stood_sti
     anyio.run(both)
 
     assert answers == [True, "answered"]
+
+
+def test_who_takes_an_answer_hardly_at_all_does_not_keep_its_place(
+    served: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = f"{served.base_url}/{served.dataset(served.lay_published('plate-7')).pid}"
+    monkeypatch.setattr(landing, "_runs", lambda *_: range(20_000))
+    monkeypatch.setattr(landing, "_digest_lines", lambda _run: bytes(8_000))
+    door = served.parts.shelf_door
+    door._most, door._grace_seconds = 1, 0.2
+    address = urlsplit(page)
+    place = (address.hostname or "", address.port or 0)
+
+    with socket.create_connection(place) as idle:
+        asked = f"GET {address.path}/v1/manifest-sha512.txt HTTP/1.1"
+        idle.sendall(f"{asked}\r\nhost: {address.netloc}\r\n\r\n".encode())
+        assert idle.recv(12) == b"HTTP/1.1 200"
+        others, deadline = [httpx.get(page).status_code], time.monotonic() + 40
+        while others[-1] != 200 and time.monotonic() < deadline:
+            others.append(httpx.get(page).status_code)
+
+    assert others[0] == 503  # the place is taken
+    assert others[-1] == 200
+
+
+def test_an_answer_that_is_large_may_take_as_long_as_its_size_needs() -> None:
+    door, taken = Door("files", threads=1, inside=1, grace_seconds=0), list[int]()
+
+    async def slow(message: Message) -> None:
+        await anyio.sleep(0.05)
+        taken.append(len(message["body"]))
+
+    async def sent() -> None:
+        await door.in_time(slow)({"type": "http.response.body", "body": bytes(20 * SLOWEST_BYTES_PER_SECOND)})
+        with pytest.raises(TakenTooSlowly):
+            await door.in_time(slow)({"type": "http.response.body", "body": b"x"})
+
+    anyio.run(sent)
+
+    assert taken == [20 * SLOWEST_BYTES_PER_SECOND]
 
 
 def test_a_harvester_is_told_to_come_back_as_its_protocol_says(site: Stalled, dsn: str) -> None:

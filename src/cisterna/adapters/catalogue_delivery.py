@@ -3,17 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import delete, func, select
+from sqlalchemy import text as sql_text
 from sqlalchemy.dialects.postgresql import insert
 
 from cisterna.adapters.catalogue_connection import Statements, body_of
 from cisterna.adapters.catalogue_delivery_tables import data_deliveries, delivery_keys, delivery_uses
 from cisterna.adapters.catalogue_tables import datasets, versions
-from cisterna.domain.delivery import Delivery, DeliveryKey, DeliveryUse
+from cisterna.domain.delivery import ALL_OF_MONTH, Delivery, DeliveryKey, DeliveryUse
 from cisterna.domain.errors import NotFound
+
+_FOLD = sql_text(
+    """
+    WITH taken AS (
+        DELETE FROM delivery_uses WHERE use_id IN (
+            SELECT use_id FROM delivery_uses WHERE day < :before AND path <> :all ORDER BY day, use_id LIMIT :limit
+            FOR UPDATE SKIP LOCKED
+        ) RETURNING *
+    ), folded AS (
+        INSERT INTO delivery_uses (use_id, delivery_id, version_id, day, path, requests, bytes_sent, first_at, last_at)
+        SELECT encode(sha256(convert_to(concat_ws(E'\n', delivery_id, month, :all), 'UTF8')), 'hex'),
+            delivery_id, version_id, month, :all, sum(requests), sum(bytes_sent), min(first_at), max(last_at)
+        FROM (SELECT *, date_trunc('month', day)::date AS month FROM taken) AS placed
+        GROUP BY delivery_id, version_id, month
+        ON CONFLICT (use_id) DO UPDATE SET
+            requests = delivery_uses.requests + excluded.requests,
+            bytes_sent = delivery_uses.bytes_sent + excluded.bytes_sent,
+            first_at = least(delivery_uses.first_at, excluded.first_at),
+            last_at = greatest(delivery_uses.last_at, excluded.last_at)
+    )
+    SELECT count(*) FROM taken
+    """
+)
 
 
 class SqlDeliveries:
@@ -87,6 +111,12 @@ class SqlDeliveries:
             "last_at": func.greatest(delivery_uses.c.last_at, put.excluded.last_at),
         }
         self._sql.run(put.on_conflict_do_update(index_elements=["use_id"], set_=change))
+
+    def fold_uses(self, *, before: date, limit: int) -> int:
+        """In one statement, so that nothing is ever counted twice or not at all."""
+        told = {"before": before, "limit": limit, "all": ALL_OF_MONTH}
+        count: int = self._sql.run(_FOLD, told).scalar_one()
+        return count
 
     def uses(self, delivery_id: str, *, limit: int) -> Sequence[DeliveryUse]:
         """Latest first."""

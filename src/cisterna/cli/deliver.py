@@ -14,7 +14,7 @@ from cisterna.cli.config import HomeOption
 from cisterna.cli.dataset import archived_row
 from cisterna.cli.opened import local_account, local_person, opened
 from cisterna.cli.rehearsal import catalogue_for
-from cisterna.domain.delivery import Delivery
+from cisterna.domain.delivery import ALL_OF_MONTH, Delivery, DeliveryUse
 from cisterna.domain.errors import InvalidInput
 from cisterna.services.delivery import DeliveryRow, deliver_version, list_deliveries, revoke_delivery
 
@@ -192,12 +192,15 @@ def _words(delivery: Delivery, document: dict[str, Any], *, dry_run: bool) -> li
 
 
 def _listed(one: DeliveryRow) -> dict[str, Any]:
-    taken = [
-        f"{use.day} {use.path or 'page and lists'}: {use.requests} requests, {human_bytes(use.bytes_sent)}"
-        for use in one.uses
-    ]
+    taken = [f"{_taken(use)}: {use.requests} requests, {human_bytes(use.bytes_sent)}" for use in one.uses]
     said = {**one.delivery.model_dump(mode="json"), "recipient": one.delivery.recipient, "state": one.state.value}
     return {**said, "taken": taken}
+
+
+def _taken(use: DeliveryUse) -> str:
+    if use.path == ALL_OF_MONTH:
+        return f"{use.day:%Y-%m} all files"
+    return f"{use.day} {use.path or 'page and lists'}"
 
 
 def _version(identifier: str, parts: Parts) -> str:

@@ -22,6 +22,8 @@ from cisterna.domain.receipt import CopyReceipt
 
 LONGEST_DAYS = 366
 LONGEST_REASON = 10_000
+ALL_OF_MONTH = "*"
+"""In place of a path: everything that was taken in a month of which no days are told any more."""
 
 GuestMail = Annotated[
     str,
@@ -150,10 +152,12 @@ class DeliveryKey(Value):
 
 
 class DeliveryUse(Value):
-    """What was taken of one file of a delivery on one day (UTC).
+    """What was taken of one file of a delivery on one day (UTC), or of all of them in a month that is long over.
 
     Attributes:
-        path: Logical path of the file; empty for the page and its lists, `all.tar` for the whole in one stream.
+        day: Of a month its first.
+        path: Logical path of the file; empty for the page and its lists, `all.tar` for the whole in one stream,
+            `ALL_OF_MONTH` for a month.
         requests: How often it was asked for.
         bytes_sent: Bytes of content that went out, broken requests included.
     """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Protocol
 
 from cisterna.domain.delivery import Delivery, DeliveryKey, DeliveryUse
@@ -50,6 +50,18 @@ class Deliveries(Protocol):
 
     def note_use(self, use: DeliveryUse) -> None:
         """Add a use; what was taken of the same file on the same day is counted together."""
+        ...
+
+    def fold_uses(self, *, before: date, limit: int) -> int:
+        """Put what was taken on days before the first of a month together, by delivery and month; sums stay as they are.
+
+        Args:
+            before: The first of a month.
+            limit: At most so many are put together at once.
+
+        Returns:
+            How many were; fewer than the limit when none is left.
+        """
         ...
 
     def uses(self, delivery_id: str, *, limit: int) -> Sequence[DeliveryUse]:

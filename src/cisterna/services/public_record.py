@@ -30,8 +30,8 @@ HELD = frozenset({"HasPart", "IsPartOf"})
 """Relations of a whole and its parts, which are public together or not at all."""
 
 PREVIEWS = "quality/previews.parquet"
-_OF_FILES: dict[str, object] = {"quality": None, "problems": (), "origins": {}}
-"""What is left of a description where it alone is public: what checks say of files names them, and shows them."""
+_OF_FILES: dict[str, object] = {"quality": None, "problems": (), "notes": (), "sample_sheet": None, "origins": {}}
+"""What is left out of a description where it alone is public: what checks and sheets say names files."""
 _REASON_CHARACTERS = 500
 
 

@@ -10,12 +10,20 @@ from functools import partial
 from typing import Any
 
 from anyio import CapacityLimiter, WouldBlock, move_on_after, to_thread
+from starlette.types import Message, Send
 
 from cisterna.domain.errors import Overloaded
 from cisterna.web.wording import say
 
 _LOG = logging.getLogger(__name__)
 _TOLD_SECONDS = 60.0
+_GRACE_SECONDS = 30.0
+SLOWEST_BYTES_PER_SECOND = 4096
+"""Who takes less keeps a place from others; an old modem takes more."""
+
+
+class TakenTooSlowly(Exception):
+    """Whoever asked hardly takes its answer; what is left of it is not sent."""
 
 
 class Door:
@@ -26,14 +34,24 @@ class Door:
         threads: How many are answered at the same time.
         inside: How many are let in: those that are answered, that wait for it, and that are being sent.
         wait_seconds: How long one waits to be answered before it is turned away.
+        grace_seconds: How long a piece of an answer may take, however short, before whoever asked is too slow.
     """
 
-    def __init__(self, name: str, *, threads: int, inside: int, wait_seconds: float = 2.0) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        threads: int,
+        inside: int,
+        wait_seconds: float = 2.0,
+        grace_seconds: float = _GRACE_SECONDS,
+    ) -> None:
         self._name = name
         self._turns = CapacityLimiter(threads)
         self._threads = CapacityLimiter(threads)  # whoever has a turn finds one: turns are what is waited for
         self._most = inside
         self._wait_seconds = wait_seconds
+        self._grace_seconds = grace_seconds
         self._inside = self._refused = 0
         self._told_at = -_TOLD_SECONDS
 
@@ -47,6 +65,22 @@ class Door:
             yield
         finally:
             self._inside -= 1
+
+    def in_time(self, send: Send) -> Send:
+        """Send each piece of an answer in a time that grows with it, so that nobody holds a place by taking nothing.
+
+        What is sent comes back at once until the connection holds enough that was not taken. Raises `TakenTooSlowly`.
+        """
+
+        async def sent(message: Message) -> None:
+            seconds = self._grace_seconds + len(message.get("body", b"")) / SLOWEST_BYTES_PER_SECOND
+            with move_on_after(seconds):
+                await send(message)
+                return
+            _LOG.info("an answer from %s was broken off: it was taken too slowly", self._name)
+            raise TakenTooSlowly
+
+        return sent
 
     async def answer(self, work: Callable[[], Any]) -> Any:
         """Run what makes an answer in a thread. Raises `Overloaded` when none comes free in time."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial, wraps
 from inspect import iscoroutinefunction
 from typing import Any
@@ -11,7 +12,7 @@ from fastapi.routing import APIRoute
 from starlette.types import Receive, Scope, Send
 
 from cisterna.web.parts import WebParts
-from cisterna.web.public_door import Door
+from cisterna.web.public_door import Door, TakenTooSlowly
 
 
 class _DoorRoute(APIRoute):
@@ -27,9 +28,10 @@ class _DoorRoute(APIRoute):
         super().__init__(path, by_thread, **given)
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, once there is room."""
-        with self.door_of(scope["app"].state.parts).let_in():
-            await super().handle(scope, receive, send)
+        """Answer, once there is room; what is broken off ends without its end, so that it is taken for no whole."""
+        door = self.door_of(scope["app"].state.parts)
+        with door.let_in(), suppress(TakenTooSlowly):
+            await super().handle(scope, receive, door.in_time(send))
 
 
 class IndexRoute(_DoorRoute):

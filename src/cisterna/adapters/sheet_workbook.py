@@ -144,7 +144,7 @@ def _opened(body: bytes, what: str) -> Any:
     """
     from openpyxl.reader.excel import ExcelReader
 
-    class Reader(ExcelReader):  # type: ignore[misc] - openpyxl has no types
+    class Reader(ExcelReader):  # type: ignore[misc]  # openpyxl has no types
         def read_worksheets(self) -> None:
             sheets = [relation for _, relation in self.parser.find_sheets()]
             parts = {relation.target for relation in sheets}

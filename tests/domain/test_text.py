@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cisterna.domain.errors import HostileInput
-from cisterna.domain.text import LINE_LIMIT, PROSE_LIMIT, clean_line, clean_prose, cut_line
+from cisterna.domain.text import LINE_LIMIT, PROSE_LIMIT, clean_line, clean_prose, cut_line, without_mail_addresses
 
 HIDDEN = [chr(code) for code in (0, 7, 0x1B, 0x7F, 0x9F, 0x200B, 0x202E, 0x2066, 0xFEFF, 0xE0041, 0xFFFE)]
 
@@ -61,3 +61,18 @@ def test_cleaning_is_done_once_and_for_all(text: str) -> None:
     assert 0 < len(cleaned) <= PROSE_LIMIT
     assert not any(mark in cleaned for mark in HIDDEN)
     assert cleaned.encode()
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("{'ada@example.org': (550, b'no such user')}", "{'(a mail address)': (550, b'no such user')}"),
+        ("550 <a.b+c@x.example> unknown", "550 <(a mail address)> unknown"),
+        ("to=ada@localhost; kept", "to=(a mail address); kept"),
+        ("the server mail.example.org:25 is away", "the server mail.example.org:25 is away"),
+        ("https://user:***@host/path", "https://user:***@host/path"),
+        ("x" * 200_000, "x" * 200_000),
+    ],
+)
+def test_mail_addresses_are_taken_out_of_what_many_read(said: str, shown: str) -> None:
+    assert without_mail_addresses(said) == shown

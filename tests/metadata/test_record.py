@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from cisterna.domain.errors import InvalidInput
 from cisterna.domain.project import Access, MetadataDefaults, Project, read_project
-from cisterna.metadata.record import Given, MetadataRecord, SampleFacts, read_record
+from cisterna.metadata.record import Given, MetadataRecord, SampleFacts, missing, read_record
 from tests.metadata.described import NOW, a_project, a_record
 from tests.metadata.strategies import records
 
@@ -54,6 +54,44 @@ def test_a_ror_that_nobody_checked_in_version_1_is_left_out_when_it_is_wrong() -
     record = read_record(of_version_1(creators=creators))
 
     assert (record.creators[0].affiliation, record.creators[0].ror) == ("B", None)
+
+
+@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize(
+    ("field", "stored", "kept", "seen"),
+    [
+        ("language", "klingonish-xx-yy", None, "klingonish-xx-yy"),
+        ("language", 7, None, "7"),
+        ("licence", "No-Such-Licence", None, "No-Such-Licence"),
+        ("embargo_until", "0000-00-00", None, "0000-00-00"),
+        ("publisher_ror", "https://ror.org/05gq02988", None, "05gq02988"),
+        ("keywords", ["cells", 5], ("cells",), "5"),
+        ("references", [{"kind": "paper", "identifier": ""}], (), '"kind": "paper"'),
+    ],
+)
+def test_a_stored_value_that_is_not_taken_any_more_leaves_the_record_readable_and_is_seen(
+    version: int, field: str, stored: object, kept: object, seen: str
+) -> None:
+    document = of_version_1() if version == 1 else a_record().model_dump(mode="json")
+
+    record = read_record({**document, field: stored, "problems": ["one of before"]})
+
+    assert getattr(record, field) == kept
+    assert record.problems[0] == "one of before"
+    assert record.problems[1].startswith(f"{field} '")
+    assert seen in record.problems[1]
+    assert record.problems[1].endswith("was stored and is not taken any more; say another")
+    assert "problems" in missing(record)
+    assert read_record(record.model_dump(mode="json")) == record
+
+
+def test_a_long_list_of_which_some_is_not_taken_keeps_the_rest() -> None:
+    keywords = ["ok", {"a": 1}, "fine", "x" * 100_000]
+
+    record = read_record({**a_record().model_dump(mode="json"), "keywords": keywords})
+
+    assert record.keywords[:2] == ("ok", "fine")
+    assert all(len(one) < 400 for one in record.problems)
 
 
 @pytest.mark.parametrize(

@@ -152,7 +152,7 @@ def test_a_later_policy_does_not_publish_what_was_accepted_under_another(site: S
 
     (bar,) = bars_to_publication(version.version_id, person="vera", catalogue=site.catalogue, clock=site.clock)
     assert bar.condition == "nobody has agreed to it"
-    assert "when it was accepted" in bar.remedy
+    assert "speaks for what is accepted while it holds" in bar.remedy
     with pytest.raises(PublicationRefused):
         ask(site, version, "vera")
     with pytest.raises(PublicationRefused):
@@ -176,7 +176,7 @@ def test_an_owner_who_is_none_any_more_has_no_word(site: Site) -> None:
     with site.catalogue.begin() as tx:
         tx.projects.save(tx.projects.get("atlas").model_copy(update={"owner": "otto"}))
 
-    with pytest.raises(PublicationRefused, match="its owner otto has to agree"):
+    with pytest.raises(PublicationRefused, match="its owner otto has to agree, on its page or by `cisterna publish "):
         site.publish(version, consent=None)
 
 

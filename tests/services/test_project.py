@@ -17,11 +17,20 @@ from cisterna.adapters.booking_file import BookingFiles
 from cisterna.adapters.catalogue_sql import SqlCatalogue
 from cisterna.domain.account import Role
 from cisterna.domain.errors import AlreadyExists, Forbidden, HostileInput, InvalidInput, NotFound
-from cisterna.domain.project import Binding, BindingKind, HumanData, Policy, Project, PublishPolicy
+from cisterna.domain.project import (
+    Access,
+    Binding,
+    BindingKind,
+    HumanData,
+    MetadataDefaults,
+    Policy,
+    Project,
+    PublishPolicy,
+)
 from cisterna.ports.profile import Described
 from cisterna.services import project as projects
 from cisterna.services.booking import MOST_BYTES, MOST_ROWS, find_booking
-from cisterna.services.project_edit import add_project
+from cisterna.services.project_edit import add_project, edit_project
 from cisterna.testing.clock import START, SettableClock
 from cisterna.testing.factory import make_account, make_acquisition, make_project
 
@@ -281,7 +290,7 @@ def declare(catalogue: SqlCatalogue, clock: SettableClock, slug: str = "cells", 
         if tx.accounts.find(by.name) is None:
             tx.accounts.add(by)
     made = {"slug": slug, "title": "Cells", "owner": "ada", "created_at": clock.now()}
-    return add_project(Project(**{**made, **fields}), person=by.name, catalogue=catalogue)
+    return add_project(Project(**{**made, **fields}), person=by.name, catalogue=catalogue, clock=clock)
 
 
 def test_a_new_project_publishes_nothing_and_leaves_the_human_data_question_open(
@@ -395,3 +404,24 @@ def test_the_test_project_publishes_what_passes_and_is_made_once(catalogue: SqlC
     assert (first.defaults.creators, first.defaults.publisher) != ((), None)
     assert first.policy == Policy(accept_passed=True, publish=PublishPolicy.PASSED, model="nuclei")
     assert again == first
+
+
+def test_an_embargo_that_is_over_is_refused_and_one_that_ran_out_bars_no_other_change(
+    people: SqlCatalogue, clock: SettableClock
+) -> None:
+    today = clock.now().date()
+    over = MetadataDefaults(access=Access.EMBARGOED, embargo_until=today)
+    ahead = over.model_copy(update={"embargo_until": today + timedelta(days=1)})
+    with pytest.raises(
+        InvalidInput, match=rf"embargo_until {today} of project cells is not after today .* a later day"
+    ):
+        declare(people, clock, defaults=over)
+    made = declare(people, clock, defaults=ahead)
+    clock.advance(timedelta(days=2))
+
+    renamed = made.model_copy(update={"title": "Cells of old"})
+    after = edit_project(renamed, person="ada", catalogue=people, clock=clock)
+    with pytest.raises(InvalidInput, match="keeps nothing back"):
+        edit_project(after.model_copy(update={"defaults": over}), person="ada", catalogue=people, clock=clock)
+
+    assert (after.title, after.defaults.embargo_until) == ("Cells of old", ahead.embargo_until)

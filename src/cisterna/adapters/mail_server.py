@@ -14,6 +14,7 @@ from pydantic import SecretStr
 
 from cisterna.domain.base import Value
 from cisterna.domain.errors import SinkUnavailable
+from cisterna.domain.text import without_mail_addresses
 
 _ANSWER_SECONDS = 20.0
 _REFUSALS = (
@@ -77,7 +78,8 @@ def mail_session(server: MailServer, *, sink: str) -> Iterator[MailSession]:
 
 
 def _not_taken(server: MailServer, error: Exception, *, sink: str) -> SinkUnavailable:
-    msg = f"the mail server {server.host}:{server.port} did not take a mail: {error}; it is kept"
+    said = without_mail_addresses(str(error))  # failures are read by more people than whom the mail was for
+    msg = f"the mail server {server.host}:{server.port} did not take a mail: {said}; it is kept"
     return SinkUnavailable(msg, sink=sink, refused=isinstance(error, (*_REFUSALS, MessageError)))
 
 

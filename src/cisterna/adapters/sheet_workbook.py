@@ -16,9 +16,16 @@ from typing import Any
 from cisterna.domain.errors import HostileInput, InvalidInput
 from cisterna.domain.text import cut_line
 from cisterna.metadata.sheet_column import letters_of
-from cisterna.metadata.sheet_grid import MOST_COLUMNS, MOST_ROWS, Grid, bounded
+from cisterna.metadata.sheet_grid import MOST_CELLS, MOST_COLUMNS, MOST_ROWS, Grid, bounded
 
 UNPACKED_LIMIT_BYTES = 32 * 1024 * 1024
+_TAGS_MOST, _TAGS_MOST_BESIDE = 2_500_000, 100_000
+"""Tags of XML in all parts together, which are four a cell, and in those about cells' looks and what belongs together.
+
+A tag is a few bytes and costs the reader microseconds, in the latter parts ten: by its bytes alone a workbook of 32 MiB
+kept a process busy for more than a minute.
+"""
+_BESIDE = ("xl/styles.xml", "docprops/", "[content_types].xml")
 _MEMBERS_MOST, _SHEETS_MOST, _WIDEST = 2_000, 50, 2_000
 _PIECE_BYTES = 64 * 1024
 _PACKINGS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
@@ -52,14 +59,18 @@ def require_bearable(body: bytes, what: str) -> None:
     """Refuse a packed file that unpacks to more than is read, or to more than it claims.
 
     Raises:
-        HostileInput: It is too large, or has members that hold more than they claim.
+        HostileInput: It is too large, has too much to tell, or has members that hold more than they claim.
         InvalidInput: It is no packed file.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(body)) as packed:
             _require_few(packed.infolist(), what)
+            tags = beside = 0
             for member in packed.infolist():
-                _require_honest(packed, member, what)
+                found = _tags_within(packed, member, what)
+                tags += found
+                beside += found if _is_beside(member.filename) else 0
+                _require_bearable_tags(tags, beside, what)
     except HostileInput:
         raise
     except Exception as error:  # of zipfile and what it unpacks with: each raises errors of its own
@@ -71,39 +82,82 @@ def _require_few(members: Sequence[zipfile.ZipInfo], what: str) -> None:
     unpacked = sum(member.file_size for member in members)
     if len(members) > _MEMBERS_MOST or unpacked > UNPACKED_LIMIT_BYTES:
         msg = f"{what} unpacks to {unpacked:,} bytes in {len(members):,} parts, more than any sheet of samples"
-        raise HostileInput(f"{msg}; save the one sheet as CSV UTF-8")
+        most = f"at most {UNPACKED_LIMIT_BYTES:,} bytes in {_MEMBERS_MOST:,} parts are read"
+        raise HostileInput(f"{msg}: {most}; save the one sheet as CSV UTF-8")
 
 
-def _require_honest(packed: zipfile.ZipFile, member: zipfile.ZipInfo, what: str) -> None:
-    """Unpack a member in small pieces: who reads it whole has all of it in memory, and sees only what it claims."""
-    claimed, found = member.file_size, 0
+def _require_bearable_tags(tags: int, beside: int, what: str) -> None:
+    if tags > _TAGS_MOST:
+        msg = (
+            f"{what} has more than {_TAGS_MOST:,} tags of XML, which are more cells or texts than any sheet of samples"
+        )
+        raise HostileInput(f"{msg}; leave out what is not about samples, or save the one sheet as CSV UTF-8")
+    if beside > _TAGS_MOST_BESIDE:
+        msg = f"{what} has more than {_TAGS_MOST_BESIDE:,} tags of XML about styles and properties"
+        raise HostileInput(f"{msg}; copy the cells as values into a new workbook, or save the one sheet as CSV UTF-8")
+
+
+def _is_beside(name: str) -> bool:
+    return name.casefold().startswith(_BESIDE) or name.casefold().endswith(".rels")
+
+
+def _tags_within(packed: zipfile.ZipFile, member: zipfile.ZipInfo, what: str) -> int:
+    """Count the tags of a member, unpacked in small pieces.
+
+    Who reads it whole has all of it in memory, and sees only what it claims.
+    """
+    claimed, found, tags = member.file_size, 0, 0
     if member.compress_type not in _PACKINGS:
         raise HostileInput(f"{what} is packed in a way that no spreadsheet packs; save the one sheet as CSV UTF-8")
     member.file_size += 1  # else zipfile stops at the claim
     with packed.open(member) as content:
         while found <= claimed and (piece := content.read(_PIECE_BYTES)):
             found += len(piece)
+            tags += piece.count(b"<")
     if found > claimed:
         raise HostileInput(f"{what} holds more than the {claimed:,} bytes that a part of it claims; save it anew")
+    return tags
 
 
 def _grids(body: bytes, what: str) -> Iterator[Grid]:
-    from openpyxl import load_workbook
-
-    book = load_workbook(io.BytesIO(body), read_only=True, data_only=True, keep_links=False, keep_vba=False)
+    book = _opened(body, what)
+    cells = 0
     try:
-        sheets = book.worksheets
-        parts = {sheet._worksheet_path for sheet in sheets}  # noqa: SLF001 - told nowhere else
-        if len(sheets) > _SHEETS_MOST or len(parts) != len(sheets):
-            msg = f"{what} has {len(sheets):,} sheets in {len(parts):,} parts, and at most {_SHEETS_MOST} are read"
-            raise HostileInput(f"{msg}, each of its own; save the one sheet as CSV UTF-8")
-        for sheet in sheets:
-            name = cut_line(sheet.title) or "a sheet without a name"
+        for sheet in book.worksheets:
+            where = f"{what}, sheet '{cut_line(sheet.title) or 'a sheet without a name'}'"
             sheet.reset_dimensions()  # what it claims of its own size may be anything
-            rows = sheet.iter_rows(values_only=True)
-            yield Grid(name, bounded(_texts(rows, f"{what}, sheet '{name}'"), f"{what}, sheet '{name}'"))
+            rows = bounded(_texts(sheet.iter_rows(values_only=True), where), where)
+            cells += sum(map(len, rows))
+            if cells > MOST_CELLS:
+                msg = f"{what} has more than {MOST_CELLS:,} cells in its sheets together"
+                raise HostileInput(f"{msg}; leave out what is not about samples")
+            yield Grid(cut_line(sheet.title) or "a sheet without a name", rows)
     finally:
         book.close()
+
+
+def _opened(body: bytes, what: str) -> Any:
+    """Open a workbook, and look at which parts are its sheets before any of them is read.
+
+    For each sheet of its list openpyxl reads what belongs to it, for one that is a chart all that is drawn there,
+    however often the same part is named.
+    """
+    from openpyxl.reader.excel import ExcelReader
+
+    class Reader(ExcelReader):  # type: ignore[misc]  # openpyxl has no types
+        def read_worksheets(self) -> None:
+            sheets = [relation for _, relation in self.parser.find_sheets()]
+            parts = {relation.target for relation in sheets}
+            if len(sheets) > _SHEETS_MOST or len(parts) != len(sheets):
+                msg = f"{what} has {len(sheets):,} sheets in {len(parts):,} parts, and at most {_SHEETS_MOST} are read"
+                raise HostileInput(f"{msg}, each of its own; save the one sheet as CSV UTF-8")
+            if any("chartsheet" in relation.Type for relation in sheets):
+                raise HostileInput(f"{what} has a sheet that is a chart; delete it, or save the one sheet as CSV UTF-8")
+            super().read_worksheets()
+
+    reader = Reader(io.BytesIO(body), read_only=True, data_only=True, keep_links=False, keep_vba=False)
+    reader.read()
+    return reader.wb
 
 
 def _texts(rows: Iterator[Sequence[Any]], what: str) -> Iterator[Sequence[str]]:

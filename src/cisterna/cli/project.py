@@ -264,7 +264,7 @@ def _declare(project: Project, *, by: Account, parts: Parts, dry_run: bool) -> l
     people = tuple(one for one in project.people if one not in missing)
     tried = project.model_copy(update={"owner": by.name, "people": people}) if dry_run else project
     catalogue = catalogue_for(parts.catalogue, dry_run=dry_run)
-    add_project(tried, person=by.name, catalogue=catalogue, vocabulary=parts.vocabulary)
+    add_project(tried, person=by.name, catalogue=catalogue, clock=parts.clock, vocabulary=parts.vocabulary)
     return missing
 
 

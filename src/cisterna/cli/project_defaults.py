@@ -91,6 +91,7 @@ def set_(
             present.model_copy(update={"defaults": defaults}),
             person=local_person(parts),
             catalogue=catalogue_for(parts.catalogue, dry_run=dry_run),
+            clock=parts.clock,
             vocabulary=parts.vocabulary,
         )
     changed = [name for name, value in defaults if value != getattr(present.defaults, name)]

@@ -98,7 +98,11 @@ def publication_bars(
         bars.append(Bar(condition="what it was derived from is not public", remedy=remedy))
     bars.extend(map(_misnamed, misnamed))
     if consent_given(version, project, consent=consent) is None:
-        remedy = f"its owner {project.owner} has to agree, or the policy has to have said so when it was accepted"
+        how = f"on its page or by `cisterna publish {version.version_id}`"
+        remedy = (
+            f"its owner {project.owner} has to agree, {how}: the policy speaks for what is accepted while it holds,"
+            " and not for what was accepted before consents went on record"
+        )
         if project.policy.publish is PublishPolicy.NEVER:
             remedy = f"the policy of project {project.slug} is to publish nothing; its owner can change that"
         bars.append(Bar(condition="nobody has agreed to it", remedy=remedy))

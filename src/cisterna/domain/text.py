@@ -50,6 +50,14 @@ def cut_prose(text: str) -> str | None:
         return None
 
 
+_MAIL_ADDRESS = re.compile(r"(?<![^\s<>'\"(){}\[\],;=])[^\s<>'\"(){}\[\],;=@/]{1,64}@[\w.-]{1,255}")
+
+
+def without_mail_addresses(text: str) -> str:
+    """Give a text that many may read without the mail addresses that others wrote into it."""
+    return _MAIL_ADDRESS.sub("(a mail address)", text)
+
+
 def shorten(text: str, length: int) -> str:
     """Return a text, or its beginning up to the end of a word with an ellipsis."""
     if len(text) <= length:

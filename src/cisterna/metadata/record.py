@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Literal
@@ -17,7 +18,7 @@ from cisterna.domain.identifier import TEST_NAAN, Ark, DatasetId
 from cisterna.domain.language import Language
 from cisterna.domain.outside_identifier import DevicePid, Ror, outside_identifier
 from cisterna.domain.project import Access, HumanData, require_embargo
-from cisterna.domain.text import Line, Prose
+from cisterna.domain.text import Line, Prose, shorten
 from cisterna.metadata.licence import spdx_identifier
 
 Licence = Annotated[str, AfterValidator(spdx_identifier)]
@@ -289,24 +290,75 @@ class MetadataRecord(Value):
         return self.pid.startswith(f"ark:/{TEST_NAAN}/")
 
 
+_MENDABLE = frozenset(
+    {
+        "language",
+        "licence",
+        "publisher_ror",
+        "embargo_until",
+        "keywords",
+        "subjects",
+        "contributors",
+        "funding",
+        "references",
+    }
+)
+"""Fields that a stored record is read without where what stands there is not taken any more.
+
+Without them it shows no more than it did: an embargo without its end goes on until somebody says when it ends.
+"""
+_SHOWN = 200
+
+
 def read_record(document: Mapping[str, JsonValue]) -> MetadataRecord:
     """Read a record of this schema version or an earlier one; what a version did not have is empty.
 
     Version 1 looked at no check digits of a ROR: one that has wrong ones never was an organisation's and is left out.
+    Rules grow, and what is stored has to stay readable: a describing value that is not taken any more is left out as
+    well, and stands among the record's problems, so that a person sees it and says another.
 
     Raises:
         InvalidInput: It is no record, or of a later version.
     """
     version = document.get("schema_version")
+    said = dict(document)
+    if version == 1:
+        said |= {"schema_version": 2, "creators": checked_creators(document.get("creators"))}
     try:
-        if version == 1:
-            said = {**document, "schema_version": 2, "creators": checked_creators(document.get("creators"))}
-            return MetadataRecord.model_validate(said)
-        return MetadataRecord.model_validate(dict(document))
+        return MetadataRecord.model_validate(said)
     except ValidationError as error:
-        place = ".".join(map(str, error.errors(include_input=False)[0]["loc"]))
-        msg = f"the metadata record (schema version {version}) cannot be read: its {place[:100] or 'fields'} is amiss"
-        raise InvalidInput(msg) from error
+        try:
+            return MetadataRecord.model_validate(_mended(said, error))
+        except ValidationError as fault:
+            place = ".".join(map(str, fault.errors(include_input=False)[0]["loc"]))
+            at = place[:100] or "fields"
+            msg = f"the metadata record (schema version {version}) cannot be read: its {at} is amiss"
+            raise InvalidInput(msg) from fault
+
+
+def _mended(document: Mapping[str, JsonValue], error: ValidationError) -> dict[str, JsonValue]:
+    """Leave out what may be, and say what it was; of a list the items that are at fault alone."""
+    faults: dict[str, set[int | None]] = {}
+    for fault in error.errors(include_url=False, include_input=False, include_context=False):
+        name, item, *_ = (*fault["loc"], None, None)
+        if name in _MENDABLE:
+            faults.setdefault(str(name), set()).add(item if isinstance(item, int) else None)
+    mended = dict(document)
+    problems: list[JsonValue] = []
+    for name, items in faults.items():
+        value = document[name]
+        if isinstance(value, list) and None not in items:
+            told = [one for place, one in enumerate(value) if place in items]
+            mended[name] = [one for place, one in enumerate(value) if place not in items]
+        else:
+            told = [value]
+            mended.pop(name)
+        words = [one if isinstance(one, str) else json.dumps(one, ensure_ascii=False) for one in told]
+        why = "was stored and is not taken any more; say another"
+        problems += [f"{name} '{shorten(one, _SHOWN)}' {why}" for one in words]
+    stored = document.get("problems", [])
+    mended["problems"] = [*stored, *problems] if isinstance(stored, list) else problems
+    return mended
 
 
 def missing(record: MetadataRecord) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from cisterna.domain.account import Account, Role
 from cisterna.domain.errors import Forbidden, InvalidInput
 from cisterna.domain.project import Project
 from cisterna.ports.catalogue import Catalogue, Transaction
+from cisterna.ports.clock import Clock
 from cisterna.ports.vocabulary import Vocabulary
 from cisterna.services.person import require_account
 from cisterna.services.vocabulary import new_terms, require_terms
@@ -23,17 +24,18 @@ def may_edit_project(account: Account, project: Project) -> bool:
 
 
 def add_project(
-    project: Project, *, person: str, catalogue: Catalogue, vocabulary: Vocabulary | None = None
+    project: Project, *, person: str, catalogue: Catalogue, clock: Clock, vocabulary: Vocabulary | None = None
 ) -> Project:
     """Add a project. The terms of its subjects are judged where a vocabulary is given.
 
     Raises:
         AlreadyExists: Its short name is taken.
         Forbidden: The person is no operator.
-        InvalidInput: Its owner or one of its people has no account, or a term is wrong.
+        InvalidInput: Its owner or one of its people has no account, a term is wrong, or its embargo ends in the past.
     """
     with catalogue.begin() as tx:
         _require_adder(tx, person)
+    _require_ahead(project, before=None, clock=clock)
     require_terms(new_terms(project.defaults, before=None), vocabulary=vocabulary)
     with catalogue.begin() as tx:
         _require_adder(tx, person)
@@ -49,7 +51,7 @@ def _require_adder(tx: Transaction, person: str) -> None:
 
 
 def edit_project(
-    project: Project, *, person: str, catalogue: Catalogue, vocabulary: Vocabulary | None = None
+    project: Project, *, person: str, catalogue: Catalogue, clock: Clock, vocabulary: Vocabulary | None = None
 ) -> Project:
     """Change a project; `record` names the state that was read, so of two who change it at once one is told.
 
@@ -58,16 +60,26 @@ def edit_project(
     Raises:
         Conflict: It changed since it was read.
         Forbidden: The person is neither its owner nor an operator.
-        InvalidInput: Its owner or one of its people has no account, or a term is wrong.
+        InvalidInput: Its owner or one of its people has no account, a term is wrong, or its embargo ends in the past.
         NotFound: There is no such project.
     """
     with catalogue.begin() as tx:
         before = _editable(tx, project.slug, person=person)
+    _require_ahead(project, before=before, clock=clock)
     require_terms(new_terms(project.defaults, before=before.defaults), vocabulary=vocabulary)
     with catalogue.begin() as tx:
         present = _editable(tx, project.slug, person=person)
         _require_people(tx, project)
         return tx.projects.save(project.model_copy(update={"created_at": present.created_at}))
+
+
+def _require_ahead(project: Project, *, before: Project | None, clock: Clock) -> None:
+    """Refuse a new end of an embargo that is over; one that ran out by itself bars no other change."""
+    until, today = project.defaults.embargo_until, clock.now().date()
+    if until is None or until > today or (before is not None and before.defaults.embargo_until == until):
+        return
+    msg = f"embargo_until {until} of project {project.slug} is not after today ({today}, UTC): such an embargo keeps"
+    raise InvalidInput(f"{msg} nothing back; give a later day, or another access", field="embargo_until")
 
 
 def _editable(tx: Transaction, slug: str, *, person: str) -> Project:

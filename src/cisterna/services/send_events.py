@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from cisterna.domain.errors import CisternaError
 from cisterna.domain.event import Sending
+from cisterna.domain.text import without_mail_addresses
 from cisterna.ports.catalogue import Catalogue
 from cisterna.ports.clock import Clock
 from cisterna.ports.sink import EventSink
@@ -62,9 +63,9 @@ def _refusal(sink: EventSink, delivery: Sending) -> str | None:
     try:
         sink.send(delivery.event)
     except CisternaError as error:
-        return error_words(error)
+        return without_mail_addresses(error_words(error))
     except Exception as error:  # noqa: BLE001 - a fault of one sink over one event must not keep back all others
-        return f"the sink failed in a way that has no name: {error_words(error)}"
+        return f"the sink failed in a way that has no name: {without_mail_addresses(error_words(error))}"
     return None
 
 

@@ -250,7 +250,9 @@ def show_projects(parts: Parts, person: ApiPerson) -> Sequence[Project]:
 def create_project(parts: Parts, person: ApiPerson, body: ProjectBody) -> Project:
     """Add a project, as an operator."""
     project = Project.model_validate({**dict(body), "created_at": parts.clock.now()})
-    return add_project(project, person=person.account.name, catalogue=parts.catalogue, vocabulary=parts.vocabulary)
+    return add_project(
+        project, person=person.account.name, catalogue=parts.catalogue, clock=parts.clock, vocabulary=parts.vocabulary
+    )
 
 
 @router.get("/instruments")

@@ -132,7 +132,13 @@ def create(request: Request, parts: Parts, person: FormPerson, form: Annotated[P
     """Add a project."""
     try:
         project = _read(form, slug=form.slug, created_at=parts.clock.now())
-        add_project(project, person=person.account.name, catalogue=parts.catalogue, vocabulary=parts.vocabulary)
+        add_project(
+            project,
+            person=person.account.name,
+            catalogue=parts.catalogue,
+            clock=parts.clock,
+            vocabulary=parts.vocabulary,
+        )
     except (InvalidInput, AlreadyExists) as refusal:
         return _form_page(request, parts, form, is_new=True, can_edit=True, fault=str(refusal), status=422)
     return RedirectResponse(f"/projects/{project.slug}?flash=saved", 303)
@@ -146,7 +152,13 @@ def change(
     present = _visible(parts, person.account, slug)
     try:
         project = _read(form, slug=slug, created_at=present.created_at, present=present.defaults)
-        edit_project(project, person=person.account.name, catalogue=parts.catalogue, vocabulary=parts.vocabulary)
+        edit_project(
+            project,
+            person=person.account.name,
+            catalogue=parts.catalogue,
+            clock=parts.clock,
+            vocabulary=parts.vocabulary,
+        )
     except InvalidInput as refusal:
         shown = form.model_copy(update={"slug": slug})
         return _form_page(request, parts, shown, can_edit=True, fault=str(refusal), status=422)

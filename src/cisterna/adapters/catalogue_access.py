@@ -131,7 +131,7 @@ class SqlAccessBook:
         look = access_looks.c
         wanted = select(look.version_id, look.due_at, look.waits).where(look.due_at <= now)
         wanted = wanted.order_by(look.waits, look.due_at.desc(), look.version_id).limit(limit)
-        return [AccessLook(*row) for row in self._sql.run(wanted)]
+        return [AccessLook(row.version_id, row.due_at, waits=row.waits) for row in self._sql.run(wanted)]
 
     def settle(self, done: Sequence[tuple[AccessLook, AccessLook | None]]) -> None:
         """Write all by one statement."""

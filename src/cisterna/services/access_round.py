@@ -205,8 +205,14 @@ def show_what_may_be_shown(version_id: str, *, site: AccessSite) -> Publication 
             _say(tx, now, now.access.extent, site)
             tx.public_index.withdraw(now.dataset.pid, now.version.label, clock=site.clock)
             if not now.publication.extent.is_within(now.access.extent):  # so does what was carried outside
-                dataset_id = now.dataset.dataset_id
-                withdraw_deposits(tx, dataset_id, version_id=version_id, reason=RESTRICTED_AGAIN, clock=site.clock)
+                withdraw_deposits(
+                    tx,
+                    now.dataset.dataset_id,
+                    version_id=version_id,
+                    reason=RESTRICTED_AGAIN,
+                    keeps_description=now.access.extent is Extent.METADATA,
+                    clock=site.clock,
+                )
     try:
         record, lacking = _written(found, site)
     except PublicationRefused:

@@ -128,7 +128,7 @@ def test_a_round_ends_in_time_for_what_changes_meanwhile_and_the_next_one_goes_o
 
     class Slow(SettableClock):
         def monotonic(self) -> float:
-            self.advance(15)
+            self.advance(12)
             return super().monotonic()
 
     slow = Slow(site.clock.now())
@@ -138,6 +138,26 @@ def test_a_round_ends_in_time_for_what_changes_meanwhile_and_the_next_one_goes_o
     assert len(begun.changed) == 1
     assert len(look(site, after=LAST).changed) == 2
     assert {extent(site, one) for one in versions} == {Extent.NOTHING}
+
+
+def test_what_is_changed_while_a_round_goes_on_is_not_left_to_the_next_one(site: Site) -> None:
+    first, second = site.lay_published("plate-1"), site.lay_published("plate-2", title=SECRET)
+    look(site, after=LAST)
+    add_project(site, "second")
+    with site.catalogue.begin() as tx:
+        tx.datasets.save(site.dataset(first).model_copy(update={"project": "second"}))
+    set_project(site, "second", access=Access.RESTRICTED)
+    publish = site.portal.withdraw
+
+    def changing(record: Any) -> Any:
+        if record.pid == site.dataset(first).pid:
+            set_project(site, access=Access.RESTRICTED)
+        return publish(record)
+
+    site.portal.withdraw = changing  # type: ignore[method-assign]
+
+    assert look(site, after=LAST).changed == (first.version_id, second.version_id)
+    assert SECRET not in in_bucket(site)
 
 
 def test_a_round_in_which_nothing_changed_asks_as_much_of_many_publications_as_of_few(site: Site) -> None:

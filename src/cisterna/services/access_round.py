@@ -33,9 +33,11 @@ RESTRICTED_AGAIN = "Access to it is restricted at present."
 """For the public to read, in the place of what was there: it tells nothing of what is not public."""
 
 _AT_ONCE = 500
+_LOOKS_AT_ONCE = 100
+"""So few that what is changed while a round goes on, and comes first then, does not wait long."""
 _ROUND_SECONDS = 40.0
-"""How long a round goes on with what changed: then it looks for what has changed meanwhile, and that comes first."""
-_AGAIN = timedelta(seconds=1)
+"""How long a round goes on with what changed; the next one goes on with what is left."""
+_AGAIN = timedelta(seconds=50)
 """What failed is tried again by the next round, and not by this one."""
 
 
@@ -119,15 +121,14 @@ def _look_at_changed(site: AccessSite) -> tuple[list[str], dict[str, str]]:
     """Carry out the looks that are due, as many as there is time for; the next round goes on with what is left."""
     changed: list[str] = []
     failed: dict[str, str] = {}
-    now = site.clock.now()
-    spreading = True
-    while spreading:
-        with site.catalogue.begin() as tx:
-            spreading = tx.access.spread(now=now) > 0
     until = site.clock.monotonic() + _ROUND_SECONDS
     while site.clock.monotonic() < until:
         with site.catalogue.begin() as tx:
-            looks = tx.access.due(now=now, limit=_AT_ONCE)
+            spread = tx.access.spread(now=site.clock.now())
+        if spread:
+            continue
+        with site.catalogue.begin() as tx:
+            looks = tx.access.due(now=site.clock.now(), limit=_LOOKS_AT_ONCE)
         if not looks:
             break
         judged = _judge([one.version_id for one in looks], site)

@@ -6,9 +6,11 @@ nothing that narrows or withdraws what is public finds a page that the catalogue
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple
+
+from pydantic import JsonValue
 
 from cisterna.domain.dataset import Stage
 from cisterna.domain.errors import NotFound
@@ -19,7 +21,8 @@ from cisterna.ports.publisher import Publisher
 from cisterna.services.publish import take_back_unrecorded
 from cisterna.services.work_request import request_work
 
-_LEFT = "left"
+_LEFT: Mapping[str, JsonValue] = {"left": True}
+"""Marks work that carries on with what was left."""
 
 
 class LeftEnd(StrEnum):
@@ -64,11 +67,11 @@ def end_left_publications(
             is_under_way = any(one.state in {WorkState.READY, WorkState.LEASED} for one in works)
             if is_under_way or version.stage in {Stage.PUBLISHED, Stage.WITHDRAWN}:
                 continue
-            if works and works[-1].key.split(":")[-2] == _LEFT:
+            if works and works[-1].parameters == _LEFT:
                 take_back_unrecorded(tx, version_id, publisher=publisher, clock=clock)
                 end = LeftEnd.TAKEN_BACK
             else:
-                key = f"publish:{version_id}:{_LEFT}:{len(works) + 1}"
-                request_work(tx, WorkKind.PUBLISH, version_id, key=key, clock=clock)
+                key = f"publish-left:{version_id}:{len(works) + 1}"
+                request_work(tx, WorkKind.PUBLISH, version_id, key=key, parameters=_LEFT, clock=clock)
                 end = LeftEnd.CARRIED_ON
         yield Left(version_id, end)

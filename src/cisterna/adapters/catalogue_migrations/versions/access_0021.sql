@@ -15,7 +15,7 @@ CREATE TABLE access_looks (
 CREATE INDEX ix_access_looks_due ON access_looks (waits, due_at);
 
 -- What of a version's row decides about access; null where it is not described and so says nothing.
-CREATE FUNCTION said_of_access(body json, stage text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+CREATE FUNCTION said_of_access(body json, stage text) RETURNS text LANGUAGE sql STABLE AS $$
     SELECT CASE WHEN json_typeof(said) = 'object' THEN json_build_array(
         said -> 'access', said -> 'human_data', said -> 'embargo_until', said -> 'dates' -> 'described',
         stage = 'rejected'

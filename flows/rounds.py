@@ -17,6 +17,7 @@ from cisterna.services.drop_ahead import collect_ahead
 from cisterna.services.probe_left import collect_probes
 from cisterna.services.protect import protect_all
 from cisterna.services.public_index import level_public_index
+from cisterna.services.publish_left import end_left_publications
 from cisterna.services.recovery_round import (
     RoundMemory,
     collect_copy_uploads,
@@ -131,7 +132,7 @@ class Rounds:
             _log.warning("publication.not_changed", version_id=version_id, reason=reason)
 
     def level_index(self) -> None:
-        """Bring the index of what is public to what the public bucket says, unless that was done not long ago."""
+        """Bring the index of what is public to what the public bucket says, and to an end what is public by half."""
         parts = self._parts
         if parts.clock.monotonic() < self._next_level:
             return
@@ -141,6 +142,10 @@ class Rounds:
         self._next_level = parts.clock.monotonic() + LEVEL_SECONDS
         if found.changed or found.unrecorded:
             _log.warning("public_index.levelled", **found.model_dump())
+        for left in end_left_publications(
+            found.unrecorded, catalogue=parts.catalogue, publisher=parts.publisher, clock=parts.clock
+        ):
+            _log.warning("publication.left", version_id=left.version_id, end=left.end.value)
 
     def complete_forms(self) -> None:
         """Write what the descriptions of published versions lack, as often as the index is looked at."""

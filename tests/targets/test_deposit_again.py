@@ -13,12 +13,13 @@ from cisterna.adapters.catalogue_sql import SqlCatalogue
 from cisterna.domain.access import Extent
 from cisterna.domain.dataset import Version
 from cisterna.domain.deposit import DepositState
-from cisterna.domain.errors import Conflict, PublicationRefused
+from cisterna.domain.errors import Conflict, PublicationRefused, TargetRefused
 from cisterna.domain.project import Access
 from cisterna.services.access_round import AccessSite, level_access
 from cisterna.services.deposit import carry_next
 from cisterna.testing.clock import SettableClock
 from cisterna.testing.memory_target import MemoryTarget
+from cisterna.testing.outside_server import Fault
 from tests.targets.test_deposit import ask, deposits_on, opt_in, public_record, publish, wish, wishes
 from tests.web.site import Site
 
@@ -98,6 +99,87 @@ def test_what_went_out_as_a_description_goes_again_when_its_files_are_public(sit
     assert record is not None
     assert record.extent is Extent.FILES
     assert mirror.shelf[first.key].bodies
+
+
+def test_a_doi_stays_findable_and_files_go_where_that_can_be_when_only_the_description_stays_public(
+    site: Site, clock: SettableClock
+) -> None:
+    minter, mirror = MemoryTarget(clock, name="minter", reserves=True), MemoryTarget(clock)
+    package = MemoryTarget(clock, name="package", narrows=False)
+    outside = (minter, mirror, package)
+    opt_in(site, "minter", "memory", "package")
+    version = site.decide(site.lay_version("plate-7"))
+    publish(site, version, *outside)
+    for one in outside:
+        carry_next(one, site=deposits_on(site))
+    before = public_record(site, version)
+
+    set_access(site, Access.RESTRICTED, shows=True)
+    look(site)
+    for one in outside:
+        carry_next(one, site=deposits_on(site))
+
+    found = {one.target: one.state for one in wishes(site, version)}
+    assert found == {
+        "minter": DepositState.DEPOSITED,
+        "memory": DepositState.DEPOSITED,
+        "package": DepositState.WITHDRAWN,
+    }
+    shown = [one for place in (minter, mirror) for one in place.shelf.values()]
+    assert {one.record.extent for one in shown if one.record} == {Extent.METADATA}
+    assert all(one.bodies == {} for place in outside for one in place.shelf.values())
+    record = public_record(site, version)
+    assert (record.doi, record.doi_leads_here) == (before.doi, True)
+    assert [one.target for one in record.elsewhere] == ["memory"]
+
+    set_access(site, Access.OPEN)
+    look(site)
+    for one in outside:
+        carry_next(one, site=deposits_on(site))
+
+    assert states(site, version) == {DepositState.DEPOSITED}
+    assert all(one.bodies for place in outside for one in place.shelf.values())
+    assert {one.target for one in public_record(site, version).elsewhere} == {"memory", "package"}
+
+
+def test_what_refuses_the_description_alone_is_withdrawn_with_its_files(site: Site, clock: SettableClock) -> None:
+    mirror = MemoryTarget(clock)
+    opt_in(site, "memory")
+    version = site.decide(site.lay_version("plate-7"))
+    publish(site, version, mirror)
+    carry_next(mirror, site=deposits_on(site))
+    set_access(site, Access.RESTRICTED, shows=True)
+    look(site)
+    mirror.strike(Fault.ERROR_BODY, error=TargetRefused("no", target="memory"))
+
+    carry_next(mirror, site=deposits_on(site))
+
+    assert wish(site, version).state is DepositState.WITHDRAWN
+    assert mirror.standing(wish(site, version).key) == []
+
+
+def test_a_place_that_comes_before_the_portal_is_narrowed_waits_for_it_and_sends_nothing(
+    site: Site, clock: SettableClock
+) -> None:
+    mirror = MemoryTarget(clock)
+    opt_in(site, "memory")
+    version = site.decide(site.lay_version("plate-7"))
+    publish(site, version, mirror)
+    carry_next(mirror, site=deposits_on(site))
+    set_access(site, Access.RESTRICTED, shows=True)
+    site.public.fail_on("put")  # type: ignore[attr-defined]
+    parts = (site.catalogue, site.store, site.portal, site.tables, site.clock, site.base_url)
+    assert level_access(AccessSite(*parts)).failed
+
+    early = carry_next(mirror, site=deposits_on(site))
+    assert early is not None
+    assert (early.state, mirror.shelf[early.key].state) == (DepositState.WITHDRAWING, DepositState.DEPOSITED)
+    look(site)
+    clock.advance(61.0)
+    carry_next(mirror, site=deposits_on(site))
+
+    assert wish(site, version).state is DepositState.DEPOSITED
+    assert mirror.shelf[early.key].bodies == {}
 
 
 def test_only_who_gives_a_doi_says_that_it_leads_here(site: Site, clock: SettableClock) -> None:

@@ -29,6 +29,7 @@ from cisterna.testing.target_contract import (
     MemoryBytes,
     TargetContract,
     deposit_request,
+    narrowed_of,
     tombstone_of,
 )
 
@@ -91,6 +92,23 @@ class TestInvenio(TargetContract):
     @pytest.fixture
     def stage(self, stage: InvenioStage) -> InvenioStage:
         return stage
+
+
+@pytest.mark.parametrize("carries", ["all", "description"])
+def test_when_only_the_description_stays_public_the_files_are_hidden_there_and_the_doi_stays(
+    stack: ExitStack, carries: str
+) -> None:
+    stage = InvenioStage(stack, carries=carries)
+    request = deposit_request("zenodo")
+    first = stage.target.deposit(request, known=None, files=FILES)
+
+    narrowed = stage.target.deposit(narrowed_of(request), known=first, files=FILES)
+    access = dict(stage.server.records[first.outside_id]["access"])
+    whole = stage.target.deposit(request, known=narrowed, files=FILES)
+
+    assert (access["record"], access["files"]) == ("public", "restricted")
+    assert narrowed.doi == whole.doi == first.doi
+    assert stage.server.records[first.outside_id]["access"]["files"] == "public"
 
 
 def test_files_and_description_are_there_as_they_are_here(stage: InvenioStage) -> None:
@@ -176,7 +194,7 @@ def test_what_is_too_much_is_refused_before_anything_is_begun(stack: ExitStack, 
     with pytest.raises(TargetRefused, match="takes at most"):
         stage.target.deposit(deposit_request("zenodo"), known=None, files=FILES)
 
-    assert stage.server.seen == []
+    assert stage.writes() == 0
 
 
 def test_only_the_description_goes_where_that_is_wanted(stack: ExitStack) -> None:
@@ -359,4 +377,4 @@ def test_what_has_only_its_description_public_waits_for_its_files(stage: Invenio
     with pytest.raises(TargetRefused, match="by itself once they are"):
         stage.target.deposit(request.model_copy(update={"record": record}), known=None, files=FILES)
 
-    assert stage.server.seen == []
+    assert stage.writes() == 0

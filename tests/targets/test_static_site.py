@@ -20,7 +20,15 @@ from cisterna.testing.clock import START, SettableClock
 from cisterna.testing.memory_store import READS, WRITES, MemoryStore
 from cisterna.testing.memory_store import Fault as StoreFault
 from cisterna.testing.outside_server import Fault
-from cisterna.testing.target_contract import FILES, REASON, SITE, TargetContract, deposit_request, tombstone_of
+from cisterna.testing.target_contract import (
+    FILES,
+    REASON,
+    SITE,
+    TargetContract,
+    deposit_request,
+    narrowed_of,
+    tombstone_of,
+)
 
 URL = "https://mirror.example.org/site"
 HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(1)> & \u00e5'
@@ -172,6 +180,20 @@ def test_nothing_of_what_was_withdrawn_stays_but_how_it_was_called_and_why() -> 
     assert "tiff" not in page
     assert known.outside_id not in (stage.place.read("index.html") or b"").decode()
     assert known.outside_id not in (stage.place.read("sitemap.xml") or b"").decode()
+
+
+def test_when_only_the_description_stays_public_no_file_is_named_on_the_site_and_all_are_again_later() -> None:
+    stage = in_bucket()
+    request = deposit_request("mirror")
+    first = stage.target.deposit(request, known=None, files=FILES)
+    before = set(stage.place.below(""))
+
+    stage.target.deposit(narrowed_of(request), known=first, files=FILES)
+
+    told = b"".join(stage.place.read(path) or b"" for path in stage.place.below(""))
+    assert (b"Nuclei of plate" in told, b"tiff" in told) == (True, False)
+    stage.target.deposit(request, known=first, files=FILES)
+    assert set(stage.place.below("")) == before
 
 
 def test_a_list_that_is_not_ours_is_left_alone() -> None:

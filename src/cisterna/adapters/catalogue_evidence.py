@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import bindparam, delete, exists, func, not_, select
+from sqlalchemy import bindparam, delete, exists, select
 from sqlalchemy import text as sql_text
 from sqlalchemy.dialects.postgresql import ARRAY, TEXT, insert
 
 from cisterna.adapters import catalogue_tables as tables
 from cisterna.adapters.catalogue_connection import Statements, body_of
-from cisterna.domain.access import Extent
 from cisterna.domain.dataset import Stage, Version
 from cisterna.domain.finding import Finding
 from cisterna.domain.publication import Publication
@@ -104,7 +103,11 @@ class SqlEvidence:
 
     def publications(self, version_id: str) -> Sequence[Publication]:
         """Oldest first."""
-        wanted = select(tables.publications.c.body).where(tables.publications.c.version_id == version_id)
+        return self.publications_of([version_id])
+
+    def publications_of(self, version_ids: Sequence[str]) -> Sequence[Publication]:
+        """Oldest first."""
+        wanted = select(tables.publications.c.body).where(tables.publications.c.version_id.in_(version_ids))
         found = self._sql.run(
             wanted.order_by(tables.publications.c.published_at, tables.publications.c.publication_id)
         ).scalars()
@@ -115,14 +118,10 @@ class SqlEvidence:
         found = self._sql.run(_LACKING, {"limit": limit}).scalars()
         return [Publication.model_validate_json(body) for body in found]
 
-    def standing_publications(
-        self, *, whole: bool, after: str | None = None, limit: int | None = None
-    ) -> Sequence[Publication]:
-        """By id; of before extents were kept all that stands is public in full."""
+    def standing_publications(self, *, after: str | None = None, limit: int | None = None) -> Sequence[Publication]:
+        """By id."""
         table = tables.publications
-        is_whole = func.coalesce(table.c.body.op("->>")("extent"), Extent.FILES.value) == Extent.FILES.value
         wanted = select(table.c.body).where(table.c.body.op("->>")("withdrawn_at").is_(None))
-        wanted = wanted.where(is_whole if whole else not_(is_whole))
         if after is not None:
             wanted = wanted.where(table.c.publication_id > after)
         found = self._sql.run(wanted.order_by(table.c.publication_id).limit(limit)).scalars()

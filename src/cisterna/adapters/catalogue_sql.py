@@ -11,6 +11,7 @@ import psycopg
 from sqlalchemy import Engine, make_url
 from sqlalchemy import text as sql_text
 
+from cisterna.adapters.catalogue_access import SqlAccessBook
 from cisterna.adapters.catalogue_account import SqlAccounts
 from cisterna.adapters.catalogue_acquisition import SqlAcquisitions
 from cisterna.adapters.catalogue_adoption import SqlAdoptions
@@ -40,6 +41,7 @@ from cisterna.adapters.catalogue_sighting import SqlSightings
 from cisterna.adapters.catalogue_tables import SCHEMA_REVISION
 from cisterna.adapters.catalogue_trend import SqlTrendBook
 from cisterna.adapters.catalogue_usage import SqlUsageBook
+from cisterna.ports.access import AccessBook
 from cisterna.ports.account import Accounts
 from cisterna.ports.adoption import Adoptions
 from cisterna.ports.ahead import Aheads, Writings
@@ -81,6 +83,7 @@ class SqlTransaction:
         self.aheads: Aheads = SqlAheads(statements)
         self.writings: Writings = SqlWritings(statements)
         self.datasets: Datasets = SqlDatasets(statements)
+        self.access: AccessBook = SqlAccessBook(statements)
         self.copies: Copies = SqlCopies(statements)
         self.deliveries: Deliveries = SqlDeliveries(statements)
         self.deposits: Deposits = SqlDeposits(statements)

@@ -41,6 +41,7 @@ class BiaTarget:
     """
 
     reserves = False
+    narrows = False
 
     def __init__(self, place: Place, *, name: str, title: str, clock: Clock) -> None:
         self.name = name

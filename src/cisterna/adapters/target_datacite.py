@@ -42,6 +42,7 @@ class DataCiteTarget:
     """
 
     reserves = True
+    narrows = True
 
     def __init__(
         self,

@@ -117,6 +117,7 @@ class FigshareTarget:
     """
 
     reserves = False
+    narrows = False
 
     def __init__(self, http: TargetHttp, setting: Figshare, *, clock: Clock) -> None:
         self.name = setting.name

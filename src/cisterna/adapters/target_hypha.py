@@ -104,6 +104,7 @@ class HyphaTarget:
     """
 
     reserves = False
+    narrows = False
 
     def __init__(self, http: TargetHttp, store: TargetHttp, setting: Hypha, *, clock: Clock) -> None:
         self.name = setting.name

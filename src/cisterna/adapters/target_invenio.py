@@ -87,6 +87,7 @@ class InvenioTarget:
     """
 
     reserves = False
+    narrows = True
 
     def __init__(self, http: TargetHttp, setting: Invenio, *, clock: Clock) -> None:
         self.name = setting.name
@@ -101,9 +102,9 @@ class InvenioTarget:
 
     def deposit(self, request: DepositRequest, *, known: Deposit | None, files: PublicBytes) -> Deposit:
         """Find what stands, or begin a draft; bring its files there, and publish it."""
-        wanted = self._wanted(request.record)
         found = self._find(request, known)
         if found is None or not found.is_published:
+            wanted = self._wanted(request.record)
             has_files = bool(wanted or (self._setting.carries is Carries.ALL and request.record.file_count))
             document = self._document(request.record, has_files=has_files)
             draft = self._draft(request, found, document)
@@ -293,23 +294,24 @@ class InvenioTarget:
         return hidden
 
     def _shown(self, found: _Record, record: PublicRecord) -> _Record:
-        """Let what was hidden be seen again as far as the record says; what is so already is left alone."""
-        access = self._document(record, has_files=True)["access"]
+        """Show as much as the record says, described as it says; what is shown so already is left alone."""
+        document = self._document(record, has_files=True)
+        access = document["access"]
         wanted = _Access.model_validate(access)
         if found.access == wanted or not isinstance(access, dict):
             return found
-        shown = self._with_access(found, access)
+        shown = self._with_access(found, access, metadata=document["metadata"])
         if shown.access.record != wanted.record or (shown.files.get("enabled") and shown.access.files != wanted.files):
-            msg = f"{self.title} was to show {shown.id} to the public again, and does not; look there"
+            msg = f"{self.title} was to show of {shown.id} what is public here, and does not; look there"
             raise TargetRefused(msg, target=self.name)
         return shown
 
-    def _with_access(self, found: _Record, *tried: dict[str, JsonValue]) -> _Record:
+    def _with_access(self, found: _Record, *tried: dict[str, JsonValue], metadata: JsonValue = None) -> _Record:
         """Edit who may see a record, in the first way that the repository takes."""
         answer = self._http.ask("POST", f"api/records/{found.id}/draft", accept=_ACCEPT, accepted=(201,))
         draft = self._http.read(_Record, answer)
         document: dict[str, JsonValue] = {
-            "metadata": _by_id(draft.metadata),
+            "metadata": metadata or _by_id(draft.metadata),
             "files": {"enabled": bool(draft.files.get("enabled", True))},
             "pids": {name: dict(one) for name, one in draft.pids.items()},
         }

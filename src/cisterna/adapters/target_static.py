@@ -53,6 +53,7 @@ class StaticSiteTarget:
     """
 
     reserves = False
+    narrows = True
 
     def __init__(self, place: Place, *, name: str, title: str, url: str, site: str, clock: Clock) -> None:
         self.name = name
@@ -67,7 +68,10 @@ class StaticSiteTarget:
         del request
 
     def deposit(self, request: DepositRequest, *, known: Deposit | None, files: PublicBytes) -> Deposit:
-        """Write the version's pages, then the lists; what stands already is written again, the same."""
+        """Write the version's pages, then the lists; what stands already is written again, the same.
+
+        What a page of it named before and this one does not is removed, once nothing leads there.
+        """
         del known
         folder = row_of(request).folder
         forms = forms_of(request.record)
@@ -81,6 +85,10 @@ class StaticSiteTarget:
             lists.append(name)
         page = record_page(request, files=first, lists=lists, site=self._site)
         self._place.write(f"{folder}index.html", page, media_type=_HTML)
+        written = {f"{folder}{name}" for name in ("index.html", *lists, *(form.file for form in forms))}
+        for path in list(self._place.below(folder)):
+            if path not in written:
+                self._place.remove(path)
         self._list(row_of(request))
         return self._told(request, DepositState.DEPOSITED)
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import date
 from enum import StrEnum
+from typing import NamedTuple
 
 from pydantic import JsonValue
 
 from cisterna.domain.base import Value
-from cisterna.domain.dataset import Version
+from cisterna.domain.dataset import Relation, Version
 from cisterna.domain.project import Access, HumanData, Project
 
 _STRICTNESS = list(Access)
@@ -63,6 +64,7 @@ class AccessNow(Value):
     Attributes:
         embargo_until: While access is embargoed, when the last embargo ends; None when one of them has no end.
         ended: The last end of an embargo that has come.
+        changes_on: The next day on which one of their embargoes ends, and more may be public without a word of anybody.
         human_data: `no` only where everybody says so.
         extent: How much may be public.
     """
@@ -70,8 +72,46 @@ class AccessNow(Value):
     access: Access
     embargo_until: date | None = None
     ended: date | None = None
+    changes_on: date | None = None
     human_data: HumanData
     extent: Extent
+
+
+class SaidOfVersion(NamedTuple):
+    """What decides about a version.
+
+    Attributes:
+        is_rejected: Whether a steward rejected it.
+        said: What its description says, as far as access hangs on it; None where it is not described.
+    """
+
+    version_id: str
+    number: int
+    revision: int
+    is_rejected: bool
+    said: Mapping[str, JsonValue] | None
+
+    @property
+    def is_restricted(self) -> bool:
+        """Whether it says itself that it must stay inside, as `Version.is_restricted`."""
+        said = self.said
+        return said is not None and (said.get("human_data") != "no" or said.get("access") != "open")
+
+
+class SaidOfDataset(NamedTuple):
+    """What decides about a dataset.
+
+    Attributes:
+        is_found: Whether the catalogue has it.
+        project: That claims it.
+        versions: By number and revision, oldest first.
+    """
+
+    dataset_id: str
+    is_found: bool
+    project: Project | None
+    relations: tuple[Relation, ...]
+    versions: tuple[SaidOfVersion, ...]
 
 
 NOBODYS_WORD = AccessWord(access=Access.CLOSED, human_data=HumanData.UNANSWERED)
@@ -90,11 +130,16 @@ def word_of_project(project: Project) -> AccessWord:
 
 
 def word_of_version(version: Version, project: Project) -> AccessWord:
-    """Say what a version's description asks for; what it does not say is as the project says.
+    """Say what a version's description asks for; see `word_of_description`."""
+    return word_of_description(version.metadata or {}, project)
+
+
+def word_of_description(said: Mapping[str, JsonValue], project: Project) -> AccessWord:
+    """Say what a description asks for; what it does not say is as the project says.
 
     What cannot be understood counts as the strictest there is.
     """
-    whole, said = word_of_project(project), version.metadata or {}
+    whole = word_of_project(project)
     access, human = said.get("access"), said.get("human_data")
     if access is None and human is None:
         return whole
@@ -115,6 +160,41 @@ def words_of(versions: Iterable[Version], project: Project | None) -> list[Acces
     return [word_of_project(project), *(word_of_version(one, project) for one in versions)]
 
 
+def access_of(
+    version: SaidOfVersion, dataset: SaidOfDataset, sources: Iterable[SaidOfDataset], *, day: date
+) -> AccessNow:
+    """Say how much of a version may be public on a day.
+
+    A newer description of the same data has a word too: who makes access stricter need not wait for a review. One that
+    a steward rejected has none. Of what it was made from every version has, and what cannot be found says no.
+
+    Args:
+        version: Of the dataset.
+        dataset: That it belongs to.
+        sources: All that the dataset was derived from, however far back.
+        day: By UTC.
+    """
+    newer = [
+        one
+        for one in dataset.versions
+        if one.number == version.number
+        and one.revision > version.revision
+        and one.said is not None
+        and not one.is_rejected
+    ]
+    words = _words_said([version, *newer], dataset.project)
+    for source in sources:
+        if source.versions or not source.is_found:
+            words += _words_said(source.versions, source.project)
+    return access_on(day, words)
+
+
+def _words_said(versions: Iterable[SaidOfVersion], project: Project | None) -> list[AccessWord]:
+    if project is None:
+        return [NOBODYS_WORD]
+    return [word_of_project(project), *(word_of_description(one.said or {}, project) for one in versions)]
+
+
 def access_on(day: date, words: Iterable[AccessWord]) -> AccessNow:
     """Put together what everybody says: the strictest word counts. Of nobody's word nothing may be public."""
     said = list(words) or [NOBODYS_WORD]
@@ -122,10 +202,12 @@ def access_on(day: date, words: Iterable[AccessWord]) -> AccessNow:
     running = [one.embargo_until for one in said if one.on(day) is Access.EMBARGOED]
     ends = [until for until in running if until is not None]
     human = next((one.human_data for one in said if one.human_data is not HumanData.NO), HumanData.NO)
+    coming = [one.embargo_until for one in said if one.access is Access.EMBARGOED and one.embargo_until is not None]
     return AccessNow(
         access=access,
         embargo_until=max(ends) if access is Access.EMBARGOED and len(ends) == len(running) else None,
         ended=max((ended for one in said if (ended := one.ended_by(day)) is not None), default=None),
+        changes_on=min((until for until in coming if until > day), default=None),
         human_data=human,
         extent=min((_extent(one, day) for one in said), key=list(Extent).index),
     )

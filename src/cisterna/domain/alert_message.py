@@ -25,6 +25,8 @@ class MessageKind(StrEnum):
     """A copy in a store does not have the digest on record."""
     RELEASE_REFUSED = "release-refused"
     """The instrument's copy was not deleted although that was announced."""
+    PUBLICATION_FAILED = "publication-failed"
+    """What was to become public has not, for another reason than that it may not."""
     DEPOSIT_FAILED = "deposit-failed"
     """What is public here was given up at a place outside."""
 

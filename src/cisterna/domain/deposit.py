@@ -89,6 +89,7 @@ class DepositWish(Value):
         attempts: Tries in a row that failed.
         problem: Why the last one did, in words without secrets.
         reason: Why it is to be withdrawn there, for the public to read; then that is what is wanted.
+        keeps_description: Whether what is to be withdrawn are its files alone: the description stays where that can be.
         next_at: When the next step is due; None while nothing is: it waits for the publication, or it is at rest.
         claim: Of who is at it; whoever has another one writes nothing.
     """
@@ -105,6 +106,7 @@ class DepositWish(Value):
     attempts: int = Field(default=0, ge=0)
     problem: str | None = None
     reason: str | None = None
+    keeps_description: bool = False
     next_at: Moment | None = None
     claim: str | None = None
     created_at: Moment
@@ -134,6 +136,8 @@ def after_success(wish: DepositWish, deposit: Deposit | None, *, now: datetime) 
         now: When the target answered.
     """
     state = deposit.state if deposit else DepositState.WITHDRAWN
+    if wish.keeps_description and state is DepositState.DEPOSITED:
+        wish = wish.model_copy(update={"reason": None, "keeps_description": False})
     if wish.reason is not None and state is not DepositState.WITHDRAWN:
         state = DepositState.WITHDRAWING
     changed: dict[str, object] = {"state": state, "attempts": 0, "problem": None, "claim": None, "changed_at": now}
@@ -179,6 +183,7 @@ def begun_again(wish: DepositWish, *, person: str, now: datetime) -> DepositWish
     if wish.state in _BEGINS_ANEW:
         state = DepositState.RESERVED if wish.doi is not None else DepositState.WANTED
         fresh: dict[str, object] = {"state": state, "attempts": 0, "asked_by": person, "reason": None, "claim": None}
+        fresh["keeps_description"] = False
         return wish.model_copy(update={**fresh, "next_at": now, "changed_at": now})
     if wish.next_at is not None and wish.claim is None:
         return wish.model_copy(update={"next_at": min(wish.next_at, now)})
@@ -199,11 +204,19 @@ def once_public(wish: DepositWish, *, now: datetime) -> DepositWish:
     return wish.model_copy(update={"next_at": now, "attempts": 0, "changed_at": now})
 
 
-def to_withdraw(wish: DepositWish, reason: str, *, now: datetime) -> DepositWish:
-    """Want it withdrawn there too, whatever has become of it; the claim of who is depositing it is void."""
+def to_withdraw(wish: DepositWish, reason: str, *, keeps_description: bool = False, now: datetime) -> DepositWish:
+    """Want it withdrawn there too, whatever has become of it; the claim of who is depositing it is void.
+
+    Args:
+        wish: As it is now.
+        reason: For the public to read.
+        keeps_description: Whether the description is still public here, and so may stay there without its files.
+        now: When that was said.
+    """
     if wish.state is DepositState.WITHDRAWN:
         return wish
     fresh = {"attempts": 0, "problem": None, "claim": None, "next_at": now, "changed_at": now, "reason": reason}
+    fresh["keeps_description"] = keeps_description
     return wish.model_copy(update={"state": DepositState.WITHDRAWING, **fresh})
 
 

@@ -36,6 +36,7 @@ EVENT_NAMES = (
     "publication.made",
     "publication.changed",
     "publication.withdrawn",
+    "publication.failed",
     "delivery.made",
     "delivery.handed-over",
     "delivery.acknowledged",

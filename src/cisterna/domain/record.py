@@ -155,6 +155,8 @@ NOT_KEPT: Mapping[str, str] = {
     "public_versions": "the same, version by version",
     "public_values": "the same, by what is chosen from",
     "public_words": "the same, word by word",
+    "access_marks": "what may have changed in access: every publication of a rebuilt catalogue is marked",
+    "access_looks": "when publications are to be looked at; the same marks say so",
     "recoveries": "what the rounds through the archive saw; the next survey sees it again",
     "segments": "how far the record goes; the record itself says so",
 }

@@ -26,6 +26,7 @@ from cisterna.domain.receipt import CopyReceipt
 from cisterna.domain.release import Release
 from cisterna.domain.review import Decision
 from cisterna.domain.stored_copy import StoredCopy
+from cisterna.ports.access import AccessBook
 from cisterna.ports.account import Accounts
 from cisterna.ports.adoption import Adoptions
 from cisterna.ports.ahead import Aheads, Writings
@@ -228,14 +229,16 @@ class Datasets(Protocol):
         """Oldest first."""
         ...
 
+    def publications_of(self, version_ids: Sequence[str]) -> Sequence[Publication]:
+        """Those of many versions, oldest first."""
+        ...
+
     def lacking_publications(self, *, limit: int) -> Sequence[Publication]:
         """Give some of those that stand and lack a form, others each time."""
         ...
 
-    def standing_publications(
-        self, *, whole: bool, after: str | None = None, limit: int | None = None
-    ) -> Sequence[Publication]:
-        """Give what is not withdrawn, by id: what is public in full, or what is public in part or not at present."""
+    def standing_publications(self, *, after: str | None = None, limit: int | None = None) -> Sequence[Publication]:
+        """Give what is not withdrawn, by id."""
         ...
 
     def agreed_versions(self) -> Sequence[Version]:
@@ -384,6 +387,7 @@ class Transaction(Protocol):
     aheads: Aheads
     writings: Writings
     datasets: Datasets
+    access: AccessBook
     copies: Copies
     deliveries: Deliveries
     deposits: Deposits

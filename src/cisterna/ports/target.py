@@ -106,6 +106,9 @@ class Target(Protocol):
     """For people: `Zenodo`."""
     reserves: bool
     """Whether it gives a DOI before publication, which then stands in every form: publication waits for it."""
+    narrows: bool
+    """Whether a deposit of the description alone takes the files away of what stands, and a later one brings them back;
+    where not, it is withdrawn when its files are public no longer."""
 
     def reserve(self, request: ReserveRequest) -> Deposit | None:
         """Reserve an identifier that nobody sees yet; again under the same key it is the same one.
@@ -119,7 +122,8 @@ class Target(Protocol):
     def deposit(self, request: DepositRequest, *, known: Deposit | None, files: PublicBytes) -> Deposit:
         """Make it stand there as the record says, and return it as `deposited`.
 
-        What stands already as it should is left alone; what was begun is brought to its end.
+        What stands already as it should is left alone; what was begun is brought to its end. A target that narrows
+        shows afterwards the files of this record and no others.
 
         Args:
             request: What to deposit.

@@ -5,14 +5,18 @@ Everything is found by looking, so a day on which nobody looked is made good by 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
-from cisterna.domain.access import AccessNow, Extent
+from cisterna.domain.access import AccessNow, Extent, access_of
 from cisterna.domain.base import Value
 from cisterna.domain.dataset import Dataset, Version
 from cisterna.domain.errors import CisternaError, PublicationRefused
 from cisterna.domain.publication import Publication
 from cisterna.domain.work import WorkKind
+from cisterna.ports.access import AccessLook
 from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.ports.clock import Clock
 from cisterna.ports.object_store import ObjectStore
@@ -27,6 +31,14 @@ from cisterna.services.work_request import request_work
 
 RESTRICTED_AGAIN = "Access to it is restricted at present."
 """For the public to read, in the place of what was there: it tells nothing of what is not public."""
+
+_AT_ONCE = 500
+_LOOKS_AT_ONCE = 100
+"""So few that what is changed while a round goes on, and comes first then, does not wait long."""
+_ROUND_SECONDS = 40.0
+"""How long a round goes on with what changed; the next one goes on with what is left."""
+_AGAIN = timedelta(seconds=50)
+"""What failed is tried again by the next round, and not by this one."""
 
 
 @dataclass(frozen=True)
@@ -60,31 +72,115 @@ class LevelledAccess(Value):
 def level_access(site: AccessSite, *, after: str | None = None, most: int = 2_000) -> LevelledAccess:
     """Ask for what waited for the end of an embargo, and show of each publication what may be shown today.
 
-    What is public in part, or not at present, is always looked at; of all else as many as `most`, from where the round
-    before ended. A second round finds nothing to do.
+    Looked at is what may have changed: the publications that hang on a project, a description or a source that somebody
+    changed, and those whose embargo ends; first what must go, then what may come. Should such a change have been
+    missed, it is found by a slow walk through all that stands: as many as `most`, from where the round before ended.
+    A second round finds nothing to do.
 
     Args:
         site: Parts of the core.
         after: Where the round before ended.
-        most: Publications that are public in full to be looked at.
+        most: Publications to be looked at although nothing is known to have changed.
 
     Raises:
         CatalogueUnavailable: It did not answer; look again later.
     """
     requested = _request_ended(site)
-    changed: list[str] = []
-    failed: list[tuple[str, str]] = []
+    changed, failed = _look_at_changed(site)
     with site.catalogue.begin() as tx:
-        partly = tx.datasets.standing_publications(whole=False)
-        wholly = tx.datasets.standing_publications(whole=True, after=after, limit=most)
-    for one in (*partly, *wholly):
-        try:
-            if show_what_may_be_shown(one.version_id, site=site) is not None:
-                changed.append(one.version_id)
-        except CisternaError as refusal:  # it keeps no other waiting
-            failed.append((one.version_id, f"{refusal.code}: {refusal}"))
-    last = wholly[-1].publication_id if len(wholly) == most else None
-    return LevelledAccess(requested=tuple(requested), changed=tuple(changed), failed=tuple(failed), after=last)
+        walked = tx.datasets.standing_publications(after=after, limit=most)
+    for start in range(0, len(walked), _AT_ONCE):
+        versions = [one.version_id for one in walked[start : start + _AT_ONCE]]
+        for version_id, judged in _judge(versions, site).items():
+            if judged is not None and not judged.is_shown_whole and version_id not in failed:
+                _show(version_id, site, changed, failed)
+    last = walked[-1].publication_id if len(walked) == most else None
+    return LevelledAccess(
+        requested=tuple(requested), changed=tuple(dict.fromkeys(changed)), failed=tuple(failed.items()), after=last
+    )
+
+
+class _Judged(NamedTuple):
+    """A publication that stands, and what may be public of it."""
+
+    shown: Extent
+    access: AccessNow
+
+    @property
+    def is_shown_whole(self) -> bool:
+        """Whether all of it is public, as it may be: of what is less, the bucket has to be looked at as well."""
+        return self.shown is self.access.extent is Extent.FILES
+
+    @property
+    def may_wait(self) -> bool:
+        """Whether more may be shown, and nothing has to go."""
+        return self.shown is not self.access.extent and self.shown.is_within(self.access.extent)
+
+
+def _look_at_changed(site: AccessSite) -> tuple[list[str], dict[str, str]]:
+    """Carry out the looks that are due, as many as there is time for; the next round goes on with what is left."""
+    changed: list[str] = []
+    failed: dict[str, str] = {}
+    until = site.clock.monotonic() + _ROUND_SECONDS
+    while site.clock.monotonic() < until:
+        with site.catalogue.begin() as tx:
+            spread = tx.access.spread(now=site.clock.now())
+        if spread:
+            continue
+        with site.catalogue.begin() as tx:
+            looks = tx.access.due(now=site.clock.now(), limit=_LOOKS_AT_ONCE)
+        if not looks:
+            break
+        judged = _judge([one.version_id for one in looks], site)
+        done = []
+        for look in looks:
+            if site.clock.monotonic() >= until:
+                break
+            done.append((look, _looked(look, judged.get(look.version_id), site, changed, failed)))
+        with site.catalogue.begin() as tx:
+            tx.access.settle(done)
+    return changed, failed
+
+
+def _looked(
+    look: AccessLook, judged: _Judged | None, site: AccessSite, changed: list[str], failed: dict[str, str]
+) -> AccessLook | None:
+    """Bring one right, and say when it is to be looked at again; None when no day is known."""
+    if judged is None:
+        return None
+    if judged.may_wait and not look.waits:
+        return look._replace(waits=True)
+    if not judged.is_shown_whole and not _show(look.version_id, site, changed, failed):
+        return look._replace(due_at=site.clock.now() + _AGAIN)
+    day = judged.access.changes_on
+    return None if day is None else look._replace(due_at=datetime(day.year, day.month, day.day, tzinfo=UTC), waits=True)
+
+
+def _show(version_id: str, site: AccessSite, changed: list[str], failed: dict[str, str]) -> bool:
+    """Bring one right and note what came of it; tell whether it went well. One that fails keeps no other waiting."""
+    try:
+        if show_what_may_be_shown(version_id, site=site) is not None:
+            changed.append(version_id)
+    except CisternaError as refusal:
+        failed[version_id] = f"{refusal.code}: {refusal}"
+        return False
+    return True
+
+
+def _judge(version_ids: Sequence[str], site: AccessSite) -> dict[str, _Judged | None]:
+    """Say of many publications at once what stands and what may; None of what stands no longer."""
+    day = site.clock.now().date()
+    judged: dict[str, _Judged | None] = dict.fromkeys(version_ids)
+    with site.catalogue.begin() as tx:
+        standing_now = tx.datasets.publications_of(version_ids)
+        said = tx.access.said([one.partition(":")[0] for one in version_ids])
+    for publication in standing_now:
+        version_id = publication.version_id
+        dataset, *sources = said[version_id.partition(":")[0]]
+        version = next((one for one in dataset.versions if one.version_id == version_id), None)
+        if version is not None and publication.withdrawn_at is None:
+            judged[version_id] = _Judged(publication.extent, access_of(version, dataset, sources, day=day))
+    return judged
 
 
 def show_what_may_be_shown(version_id: str, *, site: AccessSite) -> Publication | None:
@@ -110,8 +206,14 @@ def show_what_may_be_shown(version_id: str, *, site: AccessSite) -> Publication 
             _say(tx, now, now.access.extent, site)
             tx.public_index.withdraw(now.dataset.pid, now.version.label, clock=site.clock)
             if not now.publication.extent.is_within(now.access.extent):  # so does what was carried outside
-                dataset_id = now.dataset.dataset_id
-                withdraw_deposits(tx, dataset_id, version_id=version_id, reason=RESTRICTED_AGAIN, clock=site.clock)
+                withdraw_deposits(
+                    tx,
+                    now.dataset.dataset_id,
+                    version_id=version_id,
+                    reason=RESTRICTED_AGAIN,
+                    keeps_description=now.access.extent is Extent.METADATA,
+                    clock=site.clock,
+                )
     try:
         record, lacking = _written(found, site)
     except PublicationRefused:
@@ -224,7 +326,12 @@ def _request_ended(site: AccessSite) -> list[str]:
     requested = []
     with site.catalogue.begin() as tx:
         agreed = tx.datasets.agreed_versions()
+        said = tx.access.said([one.dataset_id for one in agreed])
     for version in agreed:
+        dataset_said, *sources = said[version.dataset_id]
+        its = next((one for one in dataset_said.versions if one.version_id == version.version_id), None)
+        if its is None or access_of(its, dataset_said, sources, day=site.clock.now().date()).ended is None:
+            continue
         with site.catalogue.begin() as tx:
             dataset = tx.datasets.get(version.dataset_id)
             ended = ended_embargo(tx, version, dataset, clock=site.clock)

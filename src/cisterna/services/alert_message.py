@@ -13,10 +13,11 @@ from cisterna.domain.alert import AlertKind
 from cisterna.domain.alert_message import AlertMessage, MessageKind
 from cisterna.domain.dataset import Stage, Version
 from cisterna.domain.deposit import DepositState
-from cisterna.domain.errors import InvalidInput, NotFound
+from cisterna.domain.errors import InvalidInput, NotFound, PublicationRefused
 from cisterna.domain.event import Event
 from cisterna.domain.finding import Verdict
 from cisterna.domain.fixity import Fixity
+from cisterna.domain.work import WorkKind, WorkState
 from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.services.alarm_setting import INSTRUMENT_SECONDS, INSTRUMENT_SILENT, OFF
 
@@ -160,6 +161,27 @@ def _of_release(tx: Transaction, event: Event, base: str) -> AlertMessage | None
     )
 
 
+def _of_publication(tx: Transaction, event: Event, base: str) -> AlertMessage | None:
+    version = tx.datasets.get_version(event.subject)
+    works = [one for one in tx.inbox.list(subject=event.subject) if one.kind is WorkKind.PUBLISH]
+    is_over = (
+        version.stage in {Stage.PUBLISHED, Stage.WITHDRAWN} or not works or works[-1].state is not WorkState.FAILED
+    )
+    if is_over or event.data.get("code") == PublicationRefused.code:  # who asked for what may not be is told why
+        return None
+    dataset = tx.datasets.get(version.dataset_id)
+    is_open = _is_open(tx, event, dataset.project, dataset_id=dataset.dataset_id)
+    told = [dataset.title, str(event.data.get("reason") or "")] if is_open else []
+    return AlertMessage(
+        kind=MessageKind.PUBLICATION_FAILED,
+        subject="A version could not be made public",
+        lines=_lines([*told, f"Version     {version.version_id}"], is_open=is_open),
+        address=f"{base}/datasets/{dataset.dataset_id}?version={version.label}",
+        instrument=dataset.instrument,
+        project=dataset.project,
+    )
+
+
 def _of_deposit(tx: Transaction, event: Event, base: str) -> AlertMessage | None:
     wish = tx.deposits.find(str(event.data.get("key")))
     if wish is None or wish.state is not DepositState.FAILED:
@@ -185,6 +207,7 @@ _WRITERS: Mapping[str, Callable[[Transaction, Event, str], AlertMessage | None]]
     "copy.fixity": _of_fixity,
     "release.refused": _of_release,
     "release.stopped": _of_release,
+    "publication.failed": _of_publication,
     "deposit.failed": _of_deposit,
 }
 

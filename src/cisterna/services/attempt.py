@@ -7,7 +7,15 @@ import uuid
 from collections.abc import Sequence
 from datetime import timedelta
 
-from cisterna.domain.errors import CisternaError, Conflict, IdentifierPending, LeaseLost, NoRoom, PreconditionFailed
+from cisterna.domain.errors import (
+    CisternaError,
+    Conflict,
+    IdentifierPending,
+    LeaseLost,
+    NoRoom,
+    NotFound,
+    PreconditionFailed,
+)
 from cisterna.domain.work import Claim, WorkKind, WorkState
 from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.ports.clock import Clock
@@ -235,6 +243,7 @@ def _give_up(claim: Claim, words: str, *, code: str, catalogue: Catalogue, clock
         tx.inbox.give_up(claim.attempt, outcome=words)
         _tell_end(tx, "attempt.failed", claim, words, code=code, clock=clock, place=place)
         _hold(tx, claim, words, clock=clock)
+        _tell_unpublished(tx, claim, words, code=code, clock=clock)
 
 
 def _hold(tx: Transaction, claim: Claim, words: str, *, clock: Clock) -> None:
@@ -256,6 +265,26 @@ def _hold(tx: Transaction, claim: Claim, words: str, *, clock: Clock) -> None:
             "dataset_id": acquisition.dataset_id,
             "reason": words,
         },
+    )
+
+
+def _tell_unpublished(tx: Transaction, claim: Claim, words: str, *, code: str, clock: Clock) -> None:
+    """Tell that what was to become public has not, and may be public by half."""
+    if claim.work.kind is not WorkKind.PUBLISH:
+        return
+    try:
+        version = tx.datasets.get_version(claim.work.subject)
+    except NotFound:
+        return
+    dataset = tx.datasets.get(version.dataset_id)
+    announce(
+        tx,
+        "publication.failed",
+        version.version_id,
+        project=dataset.project,
+        clock=clock,
+        data={"dataset_id": dataset.dataset_id, "version": version.label, "code": code, "reason": words},
+        version=version,
     )
 
 

@@ -23,6 +23,7 @@ from cisterna.domain.deposit import (
 )
 from cisterna.domain.errors import (
     CisternaError,
+    Conflict,
     IdentifierPending,
     LeaseLost,
     PublicationRefused,
@@ -189,6 +190,8 @@ def _reserved(target: Target, request: ReserveRequest) -> Deposit:
 
 def _act(wish: DepositWish, target: Target, site: DepositSite) -> Deposit | None:
     record = site.publisher.find(wish.pid, version=wish.version)
+    if wish.keeps_description and target.narrows and (kept := _narrowed(wish, record, target, site)):
+        return kept
     if wish.reason is not None:
         request = _request(wish, _tombstone(wish, record), site)
         gone = target.withdraw(request, known=wish.deposit, reason=wish.reason)
@@ -196,12 +199,33 @@ def _act(wish: DepositWish, target: Target, site: DepositSite) -> Deposit | None
     if record is None or record.tombstone is not None:
         msg = f"{wish.version_id} is not public here, and only what is goes to {target.title}; publish it first"
         raise PublicationRefused(msg, version_id=wish.version_id)
+    return _deposited(wish, record, target, site)
+
+
+def _deposited(wish: DepositWish, record: PublicRecord, target: Target, site: DepositSite) -> Deposit:
     with site.catalogue.begin() as tx:
         _require_open(tx, wish, record, clock=site.clock)
     beat = _Beat(wish, record, site)
     files = ArchivedBytes(site.store, site.tables, beat=beat)
     done = target.deposit(_request(wish, record, site), known=wish.deposit, files=files)
     return _require_state(done, DepositState.DEPOSITED, target)
+
+
+def _narrowed(wish: DepositWish, record: PublicRecord | None, target: Target, site: DepositSite) -> Deposit | None:
+    """Let the description alone take the place of what stands there; None where it has to be withdrawn after all.
+
+    Raises:
+        Conflict: The portal shows the files still: it is being brought to what access allows, and this waits for it.
+    """
+    if record is None or record.tombstone is not None:
+        return None
+    if record.extent is Extent.FILES:
+        msg = f"{wish.version_id} is being narrowed to its description here; {target.title} follows in a moment"
+        raise Conflict(msg, version_id=wish.version_id)
+    try:
+        return _deposited(wish, record, target, site)
+    except (PublicationRefused, TargetRefused):  # no files stay there because of a description
+        return None
 
 
 def _require_open(tx: Transaction, wish: DepositWish, record: PublicRecord, *, clock: Clock) -> None:

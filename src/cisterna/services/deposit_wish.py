@@ -101,12 +101,29 @@ def request_deposit(
         return wish
 
 
-def withdraw_deposits(tx: Transaction, dataset_id: str, *, version_id: str | None, reason: str, clock: Clock) -> None:
-    """Want a version, or all of a dataset, withdrawn wherever it went, in the transaction that takes it back here."""
+def withdraw_deposits(
+    tx: Transaction,
+    dataset_id: str,
+    *,
+    version_id: str | None,
+    reason: str,
+    keeps_description: bool = False,
+    clock: Clock,
+) -> None:
+    """Want a version, or all of a dataset, withdrawn wherever it went, in the transaction that takes it back here.
+
+    Args:
+        tx: Of what makes it necessary.
+        dataset_id: Of the version.
+        version_id: None for all.
+        reason: For the public to read.
+        keeps_description: Whether the description stays public: then it may stay there too, without its files.
+        clock: Dates it.
+    """
     for one in tx.deposits.of(dataset_id):
         if version_id is None or one.version_id == version_id:
             held = tx.deposits.find(one.key) or one
-            tx.deposits.put(to_withdraw(held, reason, now=clock.now()))
+            tx.deposits.put(to_withdraw(held, reason, keeps_description=keeps_description, now=clock.now()))
 
 
 def want_deposits_again(tx: Transaction, dataset_id: str, *, version_id: str, clock: Clock) -> None:

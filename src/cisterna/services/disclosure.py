@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from cisterna.domain.access import AccessNow, access_on, words_of
+from cisterna.domain.access import AccessNow, SaidOfVersion, access_of
 from cisterna.domain.dataset import Dataset, Stage, Version
 from cisterna.domain.project import Project
 from cisterna.metadata.record import read_record
@@ -15,11 +15,10 @@ from cisterna.services.public_record import HELD
 
 def access_now(tx: Transaction, version: Version, dataset: Dataset, *, clock: Clock) -> AccessNow:
     """Say how much of a version may be public today, by UTC."""
-    project = project_of(tx, dataset)
-    words = words_of([version, *newer_revisions(tx, version)], project)
-    for source, claimed in sources_of(tx, dataset):
-        words += words_of([source], claimed)
-    return access_on(clock.now().date(), words)
+    whole, *sources = tx.access.said([dataset.dataset_id])[dataset.dataset_id]
+    # Its own word is what the caller holds, which it may not have written yet.
+    said = SaidOfVersion(version.version_id, version.number, version.revision, is_rejected=False, said=version.metadata)
+    return access_of(said, whole, sources, day=clock.now().date())
 
 
 def project_of(tx: Transaction, dataset: Dataset) -> Project | None:

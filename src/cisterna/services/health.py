@@ -8,10 +8,12 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from cisterna.domain.base import Value
+from cisterna.domain.dataset import Stage
 from cisterna.domain.deposit import DepositState
 from cisterna.domain.erasure import ErasureState
 from cisterna.domain.errors import (
     CisternaError,
+    NotFound,
     SourceUnavailable,
     StoreForbids,
     StoreLacks,
@@ -22,9 +24,9 @@ from cisterna.domain.instrument import Instrument
 from cisterna.domain.plug_in import PlugInFault
 from cisterna.domain.probe_key import probe_key
 from cisterna.domain.recovery import ObjectState
-from cisterna.domain.work import WorkState
+from cisterna.domain.work import Work, WorkKind, WorkState
 from cisterna.ports.bucket import BucketAdmin, BucketPlan, Stranger
-from cisterna.ports.catalogue import Catalogue
+from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.ports.clock import Clock
 from cisterna.ports.object_store import ObjectStore
 from cisterna.ports.source import LandingZone
@@ -217,6 +219,33 @@ def look_at_work(catalogue: Catalogue) -> Diagnosis:
         message=f"{len(failed)} given up, first {first.kind.value} of {first.subject}: {first.outcome}",
         fix="look at it with `cisterna show`, mend the cause, then ask for it again",
     )
+
+
+def look_at_publications(catalogue: Catalogue) -> Diagnosis:
+    """Find versions that were to become public and did not, and may be public by half."""
+    with catalogue.begin() as tx:
+        failed = [one for one in tx.inbox.list(state=WorkState.FAILED) if one.kind is WorkKind.PUBLISH]
+        last = {one.subject: one for one in failed}
+        rest = [one for one in last.values() if _is_unpublished(tx, one)]
+    if not rest:
+        return Diagnosis(part="publications", condition=Condition.OK, message="none was given up")
+    first = rest[0]
+    return Diagnosis(
+        part="publications",
+        condition=Condition.WARNING,
+        message=f"{len(rest)} versions were to become public and are not, first {first.subject}: {first.outcome}",
+        fix="mend the cause, then `cisterna publish ID`; a page that a killed attempt left is carried on with once by "
+        "itself, and taken back when that fails too",
+    )
+
+
+def _is_unpublished(tx: Transaction, given_up: Work) -> bool:
+    try:
+        version = tx.datasets.get_version(given_up.subject)
+    except NotFound:
+        return False
+    works = [one for one in tx.inbox.list(subject=given_up.subject) if one.kind is WorkKind.PUBLISH]
+    return version.stage not in {Stage.PUBLISHED, Stage.WITHDRAWN} and works[-1].state is WorkState.FAILED
 
 
 def look_at_outbox(catalogue: Catalogue) -> Diagnosis:

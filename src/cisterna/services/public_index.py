@@ -29,12 +29,13 @@ class Levelled(Value):
     Attributes:
         records: That it holds.
         changed: Entries that were written or emptied.
-        unrecorded: Records that stand there and that the catalogue does not know to be published: they are not shown.
+        unrecorded: Versions whose records stand there and of which the catalogue does not know that they are published:
+            they are not shown.
     """
 
     records: int = 0
     changed: int = 0
-    unrecorded: int = 0
+    unrecorded: tuple[str, ...] = ()
 
 
 def level_public_index(*, catalogue: Catalogue, shelf: PublicShelf, clock: Clock, base_url: str) -> Levelled:
@@ -62,7 +63,8 @@ def level_public_index(*, catalogue: Catalogue, shelf: PublicShelf, clock: Clock
 
 
 def _look(*, catalogue: Catalogue, shelf: PublicShelf, clock: Clock, base_url: str) -> Levelled:
-    records, changed, unrecorded, after = 0, 0, 0, None
+    records, changed, after = 0, 0, None
+    unrecorded: list[str] = []
     gone: list[tuple[str, str]] = []
     for run in _runs(shelf.marks()):
         upto = run[-1].pid
@@ -71,11 +73,11 @@ def _look(*, catalogue: Catalogue, shelf: PublicShelf, clock: Clock, base_url: s
         gone += [key for key, one in known.items() if one.stands]
         for start in range(0, len(other), _WRITTEN_AT_ONCE):
             found = _write(other[start : start + _WRITTEN_AT_ONCE], catalogue, shelf, clock=clock, base_url=base_url)
-            changed, unrecorded = changed + found.changed, unrecorded + found.unrecorded
+            changed, unrecorded = changed + found.changed, [*unrecorded, *found.unrecorded]
         records, after = records + len(run), upto
     gone += [key for key, one in _known(catalogue, after=after, upto=None).items() if one.stands]
     changed += _empty(gone, catalogue, shelf, clock=clock, records=records)
-    return Levelled(records=records, changed=changed, unrecorded=unrecorded)
+    return Levelled(records=records, changed=changed, unrecorded=tuple(unrecorded))
 
 
 def _runs(marks: Iterator[ShelfMark]) -> Iterator[list[ShelfMark]]:
@@ -101,7 +103,7 @@ def _write(
     """Read records while others write, and put them when it is our turn: who wrote one meanwhile, knew it better."""
     before = _places(catalogue, [one.pid for one in marks])
     made = [one for one in map(partial(_made, shelf=shelf, base_url=base_url), marks) if one is not None]
-    entries, unrecorded = [], 0
+    entries, unrecorded = [], []
     with catalogue.begin() as tx:
         tx.public_index.take_turn()
         now = tx.public_index.places([one.pid for one in marks])
@@ -110,12 +112,12 @@ def _write(
             if now.get(key) != before.get(key):
                 continue
             if entry.content is not None and not _is_recorded(tx, dataset_id, entry.version):
-                unrecorded += 1
+                unrecorded.append(f"{dataset_id}:{entry.version}")
                 tx.public_index.withdraw(*key, clock=clock)
                 continue
             entries.append(entry)
         changed = tx.public_index.put(entries, clock=clock)
-    return Levelled(changed=changed, unrecorded=unrecorded)
+    return Levelled(changed=changed, unrecorded=tuple(unrecorded))
 
 
 def _made(one: ShelfMark, *, shelf: PublicShelf, base_url: str) -> tuple[PublicEntry, str] | None:

@@ -148,7 +148,7 @@ def publish_version(
         try:
             word = _require_publishable(tx, version, dataset, clock=clock)
         except PublicationRefused:
-            _take_back_unrecorded(tx, version_id, publisher=publisher, clock=clock)
+            take_back_unrecorded(tx, version_id, publisher=publisher, clock=clock)
             raise
         said = what_is_said(tx, version, dataset, access=access_now(tx, version, dataset, clock=clock))
         targeted = project.policy.targets if (project := project_of(tx, dataset)) else ()
@@ -350,7 +350,7 @@ def _require_still(
         allowed = _require_publishable(tx, version, dataset, clock=clock)
         _require_no_narrower(tx, version, dataset, extent, clock=clock)
     except PublicationRefused:
-        _take_back_unrecorded(tx, version.version_id, publisher=publisher, clock=clock)
+        take_back_unrecorded(tx, version.version_id, publisher=publisher, clock=clock)
         raise
     return allowed
 
@@ -368,7 +368,7 @@ def _require_no_narrower(tx: Transaction, version: Version, dataset: Dataset, ex
         raise PublicationRefused(msg, version_id=version.version_id)
 
 
-def _take_back_unrecorded(tx: Transaction, version_id: str, *, publisher: Publisher, clock: Clock) -> None:
+def take_back_unrecorded(tx: Transaction, version_id: str, *, publisher: Publisher, clock: Clock) -> None:
     """Withdraw what a killed attempt made public and never recorded; what another has recorded meanwhile stands."""
     dataset = tx.datasets.get(tx.datasets.get_version(version_id).dataset_id)
     tx.datasets.lock(dataset.dataset_id)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from pydantic import JsonValue
 
-from cisterna.domain.access import Extent
+from cisterna.domain.access import Extent, SaidOfDataset, SaidOfVersion, access_of
 from cisterna.domain.dataset import Dataset, Stage, Version, require_transition
-from cisterna.domain.errors import Conflict, NotFound
+from cisterna.domain.errors import Conflict
 from cisterna.domain.event import Event
 from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.ports.clock import Clock
-from cisterna.services.disclosure import access_now
 
 T = TypeVar("T")
 _TRIES = 5
@@ -160,36 +159,35 @@ def make_event(
         restricted: Whether the caller knows it to be.
         version: The subject, where the caller has it at hand.
     """
-    restricted = restricted or project is None or tx.projects.get(project).is_restricted
-    if not restricted:
-        version = version or _version_of(tx, subject)
-        restricted = version is not None and _is_restricted(tx, version, clock=clock)
+    is_inside = restricted or project is None or _is_restricted(tx, subject, project, version, clock=clock)
     return Event(
-        event_id=clock.new_id(), name=name, subject=subject, occurred_at=clock.now(), restricted=restricted, data=data
+        event_id=clock.new_id(), name=name, subject=subject, occurred_at=clock.now(), restricted=is_inside, data=data
     )
 
 
-def _version_of(tx: Transaction, subject: str) -> Version | None:
-    if not subject.startswith("ds-") or ":" not in subject:
-        return None
-    try:
-        return tx.datasets.get_version(subject)
-    except NotFound:
-        return None
-
-
-def _is_restricted(tx: Transaction, version: Version, *, clock: Clock) -> bool:
-    if version.is_restricted:
+def _is_restricted(tx: Transaction, subject: str, project: str, version: Version | None, *, clock: Clock) -> bool:
+    """Ask once for all that decides: this is asked for every event."""
+    dataset_id, _, label = subject.partition(":")
+    if not label or not subject.startswith("ds-"):
+        return tx.projects.get(project).is_restricted
+    dataset, *sources = tx.access.said([dataset_id])[dataset_id]
+    claims = dataset.project
+    if claims is None or claims.slug != project:
+        claims = tx.projects.get(project)
+    if claims.is_restricted or (version is not None and version.is_restricted):
         return True
-    dataset = tx.datasets.get(version.dataset_id)
-    if version.metadata is not None:  # a newer description and what it was made from may allow less than it says itself
-        try:
-            return access_now(tx, version, dataset, clock=clock).extent is not Extent.FILES
-        except NotFound:  # of what it was made from; below as well
-            return True
+    said = next((one for one in dataset.versions if one.version_id == subject), None)
+    return said is not None and (said.is_restricted or _is_kept_inside(said, dataset, sources, clock=clock))
+
+
+def _is_kept_inside(
+    said: SaidOfVersion, dataset: SaidOfDataset, sources: Sequence[SaidOfDataset], *, clock: Clock
+) -> bool:
+    if said.said is not None:  # a newer description and what it was made from may allow less than it says itself
+        return access_of(said, dataset, sources, day=clock.now().date()).extent is not Extent.FILES
     # Not described yet: what it is made from speaks for it, and what cannot be found does not say that it is open.
-    relations = dataset.relations
-    if any(one.kind == "IsPartOf" for one in relations):
+    if any(one.kind == "IsPartOf" for one in dataset.relations):
         return True  # what its whole is becomes known last
-    sources = [f"{one.dataset_id}:{one.version}" for one in relations if one.kind == "IsDerivedFrom"]
-    return any(source is None or source.is_restricted for source in (_version_of(tx, one) for one in sources))
+    known = {one.version_id: one for source in sources for one in source.versions}
+    wanted = [f"{one.dataset_id}:{one.version}" for one in dataset.relations if one.kind == "IsDerivedFrom"]
+    return any(one not in known or known[one].is_restricted for one in wanted)

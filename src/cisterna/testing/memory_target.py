@@ -48,15 +48,17 @@ class MemoryTarget:
         clock: Dates what it says.
         name: Of the target.
         reserves: Whether it gives DOIs before publication.
+        narrows: Whether what stands there can lose its files.
     """
 
     secret = "sesame-1234567890"  # noqa: S105 - what nobody may be told
     faults = frozenset({Fault.THROTTLED, Fault.BROKEN, Fault.UNREACHED, Fault.LOST})
 
-    def __init__(self, clock: Clock, *, name: str = "memory", reserves: bool = False) -> None:
+    def __init__(self, clock: Clock, *, name: str = "memory", reserves: bool = False, narrows: bool = True) -> None:
         self.name = name
         self.title = name.title()
         self.reserves = reserves
+        self.narrows = narrows
         self.shelf: dict[str, Shelved] = {}
         self.during: Callable[[], object] = lambda: None
         self._clock = clock
@@ -78,7 +80,10 @@ class MemoryTarget:
         """Make a draft, take the files, and show it."""
         del known
         found = self._write(lambda: self._shelve(request.key))
-        for file in files.files(request.record):
+        wanted = list(files.files(request.record))
+        for path in found.bodies.keys() - {one.path for one in wanted}:
+            del found.bodies[path]
+        for file in wanted:
             with files.open(file) as chunks:
                 found.bodies[file.path] = b"".join(chunks)
         self.during()

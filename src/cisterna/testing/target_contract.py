@@ -14,6 +14,7 @@ from typing import Protocol, TypeVar
 
 import pytest
 
+from cisterna.domain.access import Extent
 from cisterna.domain.credit import Creator
 from cisterna.domain.deposit import Deposit, DepositState, deposit_key
 from cisterna.domain.errors import CisternaError, TargetRefused, TargetUnavailable
@@ -172,6 +173,17 @@ def _made(
     return DepositRequest(**before.model_dump(), record=record, doi=doi)
 
 
+def narrowed_of(request: DepositRequest) -> DepositRequest:
+    """Make the request of a version of which the description alone is public by now."""
+    said = {**request.record.metadata, "access": Access.RESTRICTED.value}
+    bare = request.record.model_copy(
+        update={"files": (), "documents": {}, "extent": Extent.METADATA, "metadata": said, "doi": request.doi}
+    )
+    described = described_from(bare, address=request.address)
+    forms = {form.media_type: form.write(described).decode() for form in FORMS if not form.is_of_files}
+    return request.model_copy(update={"record": bare.model_copy(update={"documents": forms})})
+
+
 def tombstone_of(request: DepositRequest) -> DepositRequest:
     """Make the request of a withdrawal: the record is the tombstone that the portal shows."""
     gone = {"files": (), "documents": {}, "withdrawn_at": START, "tombstone": REASON}
@@ -248,6 +260,21 @@ class TargetContract:
         assert len(stage.standing(other.key)) == 1
         assert nothing is None or nothing.state is DepositState.WITHDRAWN
         assert stage.standing(unknown.key) == []
+
+    def test_what_narrows_stands_as_it_did_and_is_whole_again_under_the_same_identifier(self, stage: Stage) -> None:
+        """A target that cannot says so: it is withdrawn there."""
+        request = deposit_request(stage.target.name)
+        first = stage.target.deposit(request, known=None, files=FILES)
+        if not stage.target.narrows:
+            assert stage.target.withdraw(tombstone_of(request), known=first, reason=REASON)
+            return
+
+        narrowed = [stage.target.deposit(narrowed_of(request), known=one, files=FILES) for one in (first, None)]
+        whole = stage.target.deposit(request, known=narrowed[0], files=FILES)
+
+        for one in (*narrowed, whole):
+            assert (one.state, one.outside_id, one.doi) == (DepositState.DEPOSITED, first.outside_id, first.doi)
+        assert stage.standing(request.key) == stage.made(request.key) == [first.outside_id]
 
     def test_a_second_version_stands_beside_the_first(self, stage: Stage) -> None:
         """Each under its own key."""

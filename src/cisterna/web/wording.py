@@ -268,6 +268,7 @@ TEXT: dict[str, str] = {
     "event.decision.made": "{person}: {act}",
     "event.publication.made": "Made public",
     "event.publication.withdrawn": "Withdrawn",
+    "event.publication.failed": "Could not be made public",
     "event.hold.placed": "Hold placed by {person}",
     "event.hold.lifted": "Hold lifted by {person}",
     "event.release.announced": "Release of the source announced by {person}",

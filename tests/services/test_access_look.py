@@ -1,0 +1,182 @@
+"""What may have changed in access is looked at by the next round, and nothing else is, however much is public."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from sqlalchemy.event import listens_for, remove
+
+from cisterna.adapters.catalogue_sql import SqlCatalogue
+from cisterna.domain.access import Extent
+from cisterna.domain.project import Access
+from cisterna.services.access_round import AccessSite, LevelledAccess, level_access
+from cisterna.services.transition import make_event
+from cisterna.testing.clock import SettableClock
+from tests.services.test_access_round import (
+    SECRET,
+    extent,
+    forget_marks,
+    in_bucket,
+    lay_embargoed,
+    look,
+    set_project,
+    shown,
+    until_end,
+)
+from tests.web.site import Site
+
+LAST = "ds-zzz"
+"""Behind every publication: nothing is left to walk through."""
+
+
+@pytest.fixture
+def site(catalogue: SqlCatalogue, clock: SettableClock) -> Site:
+    made = Site(catalogue, clock)
+    made.settle_people()
+    return made
+
+
+@contextmanager
+def counted(catalogue: SqlCatalogue) -> Iterator[list[str]]:
+    asked: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_more: Any) -> None:
+        asked.append(statement)
+
+    listens_for(catalogue._engine, "before_cursor_execute")(note)
+    try:
+        yield asked
+    finally:
+        remove(catalogue._engine, "before_cursor_execute", note)
+
+
+def add_project(site: Site, slug: str) -> None:
+    with site.catalogue.begin() as tx:
+        tx.projects.add(tx.projects.get("atlas").model_copy(update={"slug": slug, "record": 0}))
+
+
+def test_what_a_project_or_a_source_restricts_goes_by_the_next_round_however_long_the_walk_is(site: Site) -> None:
+    source = site.lay_published("plate-7", title=SECRET)
+    add_project(site, "second")
+    derived = site.decide(site.lay_version("masks", title=f"{SECRET} masks", project="second", source=source))
+    site.publish(derived)
+    other = site.decide(site.lay_version("plate-8", project="second"))
+    site.publish(other)
+
+    set_project(site, access=Access.RESTRICTED)
+
+    assert set(look(site, after=LAST).changed) == {source.version_id, derived.version_id}
+    assert (SECRET in in_bucket(site), extent(site, other)) == (False, Extent.FILES)
+    assert look(site, after=LAST) == LevelledAccess()
+
+
+def test_a_newer_description_that_is_stricter_is_seen_by_the_next_round(site: Site) -> None:
+    version = site.lay_published("plate-7")
+    look(site, after=LAST)
+    said = {**(site.now(version).metadata or {}), "access": "restricted"}
+    with site.catalogue.begin() as tx:
+        newer = {"version_id": f"{version.version_id}.1", "revision": 1, "record": 0, "metadata": said}
+        tx.datasets.add_version(site.now(version).model_copy(update=newer))
+
+    assert look(site, after=LAST).changed == (version.version_id,)
+    assert extent(site, version) is Extent.NOTHING
+
+
+def test_what_must_go_goes_before_what_may_come(site: Site) -> None:
+    add_project(site, "second")
+    opened = site.decide(site.lay_version("plate-1", project="second"))
+    site.publish(opened)
+    set_project(site, "second", access=Access.RESTRICTED)
+    closed = site.lay_published("plate-2")
+    look(site)
+    set_project(site, access=Access.RESTRICTED)
+    set_project(site, "second", access=Access.OPEN)
+
+    assert look(site, after=LAST).changed == (closed.version_id, opened.version_id)
+
+
+def test_an_embargo_ends_on_its_day_without_a_walk(site: Site) -> None:
+    set_project(site, shows=True)
+    version = lay_embargoed(site)
+    site.publish(version, consent=None)
+    assert look(site, after=LAST) == look(site, after=LAST) == LevelledAccess()
+
+    until_end(site)
+
+    assert look(site, after=LAST).changed == (version.version_id,)
+    assert shown(site, version).files
+
+
+def test_what_failed_is_tried_again_by_the_next_round(site: Site) -> None:
+    version = site.lay_published("plate-7", title=SECRET)
+    set_project(site, access=Access.RESTRICTED)
+    site.public.fail_on("put")  # type: ignore[attr-defined]
+    assert [one for one, _ in look(site, after=LAST).failed] == [version.version_id]
+
+    site.clock.advance(60)
+
+    assert look(site, after=LAST).failed == ()
+    assert SECRET not in in_bucket(site)
+
+
+def test_a_round_ends_in_time_for_what_changes_meanwhile_and_the_next_one_goes_on(site: Site) -> None:
+    versions = [site.lay_published(f"plate-{number}") for number in range(3)]
+    set_project(site, access=Access.RESTRICTED)
+
+    class Slow(SettableClock):
+        def monotonic(self) -> float:
+            self.advance(12)
+            return super().monotonic()
+
+    slow = Slow(site.clock.now())
+    parts = (site.store, site.portal, site.tables, slow, site.base_url)
+    begun = level_access(AccessSite(site.catalogue, *parts), after=LAST)
+
+    assert len(begun.changed) == 1
+    assert len(look(site, after=LAST).changed) == 2
+    assert {extent(site, one) for one in versions} == {Extent.NOTHING}
+
+
+def test_what_is_changed_while_a_round_goes_on_is_not_left_to_the_next_one(site: Site) -> None:
+    first, second = site.lay_published("plate-1"), site.lay_published("plate-2", title=SECRET)
+    look(site, after=LAST)
+    add_project(site, "second")
+    with site.catalogue.begin() as tx:
+        tx.datasets.save(site.dataset(first).model_copy(update={"project": "second"}))
+    set_project(site, "second", access=Access.RESTRICTED)
+    publish = site.portal.withdraw
+
+    def changing(record: Any) -> Any:
+        if record.pid == site.dataset(first).pid:
+            set_project(site, access=Access.RESTRICTED)
+        return publish(record)
+
+    site.portal.withdraw = changing  # type: ignore[method-assign]
+
+    assert look(site, after=LAST).changed == (first.version_id, second.version_id)
+    assert SECRET not in in_bucket(site)
+
+
+def test_a_round_in_which_nothing_changed_asks_as_much_of_many_publications_as_of_few(site: Site) -> None:
+    found = []
+    for names in (("a",), ("b", "c", "d")):
+        for name in names:
+            site.lay_published(f"plate-{name}")
+        forget_marks(site)
+        with counted(site.catalogue) as asked:
+            look(site)
+        found.append(len(asked))
+
+    assert found[0] == found[1] < 12
+
+
+def test_whether_an_event_may_leave_the_house_is_asked_at_once(site: Site) -> None:
+    source = site.lay_published("plate-7")
+    derived = site.decide(site.lay_version("masks", source=source))
+    with site.catalogue.begin() as tx, counted(site.catalogue) as asked:
+        told = make_event(tx, "version.stage", derived.version_id, project="atlas", clock=site.clock, data={})
+
+    assert (told.restricted, len(asked)) == (False, 1)

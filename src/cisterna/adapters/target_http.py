@@ -79,6 +79,7 @@ class TargetHttp:
         clock: Tells how long it is until a moment that the place names.
         media_type: Of what is sent and asked for unless a call says otherwise.
         domain: Whose hosts it may send us to beside its own, by https alone.
+        secrets: What its requests tell elsewhere than in their header, such as a password that is sent once.
     """
 
     def __init__(
@@ -90,10 +91,11 @@ class TargetHttp:
         clock: Clock,
         media_type: str = "application/json",
         domain: str | None = None,
+        secrets: Sequence[SecretStr] = (),
     ) -> None:
         self._base_url = base_url.rstrip("/")
         self._target = target
-        known = (credential.secret, credential.made_of) if credential else ()
+        known = (*((credential.secret, credential.made_of) if credential else ()), *secrets)
         self._secrets = [one.get_secret_value() for one in known if one is not None and one.get_secret_value()]
         self._clock = clock
         self._media_type = media_type
@@ -123,6 +125,7 @@ class TargetHttp:
         media_type: str | None = None,
         accept: str | None = None,
         query: Mapping[str, str] | None = None,
+        more: Mapping[str, str] | None = None,
         accepted: Sequence[int] = (200,),
     ) -> TargetAnswer:
         """Send a request and return an answer whose status is one of those accepted.
@@ -136,13 +139,14 @@ class TargetHttp:
             media_type: Of what is sent; an empty one is not told, where an address is signed for a request without.
             accept: Media type that is asked for.
             query: Of the address.
+            more: Headers that this place wants besides.
             accepted: Statuses that the caller knows what to do with, such as 404 where nothing may be there.
 
         Raises:
             TargetUnavailable: It did not answer, broke off, or asks to come again later.
             TargetRefused: Any other status, a redirect, or more than an answer may have.
         """
-        headers = {"accept": accept or self._media_type, "content-type": media_type or self._media_type}
+        headers = {"accept": accept or self._media_type, "content-type": media_type or self._media_type, **(more or {})}
         sent: dict[str, Any] = {}
         if content is not None:
             headers |= {"content-length": str(size_bytes)}
@@ -249,7 +253,8 @@ class TargetHttp:
 
     def _said(self, body: bytes) -> str:
         """Give what it said in words, on one line, without pages, and without our own credential."""
-        for secret in self._secrets:  # before anything is cut, so that no half of it stays
+        cookies = [one.value for one in self._client.cookies.jar if one.value]  # who has them is let in as well
+        for secret in (*self._secrets, *cookies):  # before anything is cut, so that no half of it stays
             body = body.replace(secret.encode(), b"***")
         try:
             words = "; ".join(_words_of(TypeAdapter(dict[str, JsonValue] | list[JsonValue]).validate_json(body)))

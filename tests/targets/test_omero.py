@@ -27,7 +27,7 @@ from cisterna.domain.identifier import ark
 from cisterna.ports.target import DepositRequest, PublicBytes, ReserveRequest, TargetReport
 from cisterna.settings import load_settings
 from cisterna.testing.clock import SettableClock
-from cisterna.testing.fault_proxy import Effect, FaultProxy, Rule
+from cisterna.testing.fault_proxy import Effect, FaultProxy, Request, Rule
 from cisterna.testing.omero_server import GROUP, OmeroOperator, OmeroStandIn
 from cisterna.testing.outside_server import Fault, OutsideServer, said, strike
 from cisterna.testing.target_contract import (
@@ -231,27 +231,27 @@ def test_landing_pages_lead_only_to_an_omero_that_anybody_may_see(stack: ExitSta
     assert told[0].remark == f"{inside.proxy.url}/webclient/?show=dataset-1 shows no image, and leads here"
 
 
-def test_the_command_runs_as_it_is_and_twice_imports_nothing_twice(by_url: OmeroStage, tmp_path: Path) -> None:
+def test_the_command_goes_on_past_a_failure_and_imports_nothing_twice(by_url: OmeroStage, tmp_path: Path) -> None:
     name = "data/it's; $(touch pwned).ome.zarr"
     bodies = {f"{name}/zarr.json": b"{}", f"{name}/0/zarr.json": b"{}", **ZARR}
     request = deposit_request("omero", bodies=bodies)
     with pytest.raises(ReviewPending):
         by_url.plain.deposit(request, known=None, files=MemoryBytes(bodies))
-    program = tmp_path / "bin" / "omero"
+    program, calls = tmp_path / "bin" / "omero", tmp_path / "calls"
     program.parent.mkdir()
-    program.write_text('#!/bin/sh\nprintf "%s|" "$@" >> "$CALLS"\necho >> "$CALLS"\n', "utf-8")
+    fails_once = f'case "$6" in *A/1/0) [ -e {tmp_path}/failed ] || {{ : > {tmp_path}/failed; exit 1; }};; esac'
+    program.write_text(f'#!/bin/sh\n{fails_once}\nprintf "%s|" "$@" >> {calls}\necho >> {calls}\n', "utf-8")
     program.chmod(0o755)
     (script,) = by_url.lists.glob("*/import.sh")
-    calls = tmp_path / "calls"
-    environ = {"PATH": f"{program.parent}:{os.environ['PATH']}", "CALLS": str(calls)}
+    environ = {"PATH": f"{program.parent}:{os.environ['PATH']}"}
 
-    for _ in range(2):
-        subprocess.run(["/bin/sh", script], env=environ, check=True, timeout=30)
+    codes = [subprocess.run(["/bin/sh", script], env=environ, check=False, timeout=30).returncode for _ in range(3)]
 
     begin = f"zarr|import|{request.address}/v1/files"
+    assert codes == [1, 0, 0]
     assert calls.read_text("utf-8").splitlines() == [
         f"{begin}/data/it%27s%3B%20%24%28touch%20pwned%29.ome.zarr|--target|Dataset:1|--name={name}|",
-        *(f"{begin}/{one}|--target|Dataset:1|--name={one}|" for one in SHOWN),
+        *(f"{begin}/{one}|--target|Dataset:1|--name={one}|" for one in reversed(SHOWN)),
     ]
     assert list(tmp_path.rglob("pwned")) == []
 
@@ -271,7 +271,7 @@ def test_images_in_place_are_linked_and_read_where_omero_sees_them(stage: OmeroS
     assert {'transfer: "ln_s"', 'target: "Dataset:id:1"', 'path: "images.tsv"', 'exclude: "clientpath"'} < set(bulk)
     script = (folder / "import.sh").read_text("utf-8")
     assert f"show {seen}/view.ome.zarr/A/1/0 {SHOWN[0]}\n" in script
-    assert script.endswith("omero import --bulk bulk.yml\n")
+    assert "\nomero import --bulk bulk.yml " in script
 
 
 @pytest.mark.parametrize("name", [f"data/{'a' * 250}.tif", "data/a\u2028b.tif"])
@@ -433,9 +433,9 @@ def test_neither_password_nor_session_is_told_to_anybody(stage: OmeroStage, capl
     caplog.set_level(logging.DEBUG)
     sent: list[bytes] = []
 
-    def echo(asked: object) -> tuple[int, list[tuple[str, str]], bytes]:
-        sent.append(asked.body)  # type: ignore[attr-defined]
-        return said(400, {"message": f"{asked.body.decode()} {PASSWORD} {asked.headers}"})  # type: ignore[attr-defined]
+    def echo(asked: Request) -> tuple[int, list[tuple[str, str]], bytes]:
+        sent.append(asked.body)
+        return said(400, {"message": f"{asked.body.decode()} {PASSWORD} {asked.headers}"})
 
     login = Rule(Effect.ANSWER, answer=echo, when=lambda asked: asked.path.endswith("/login/"))
     stage.proxy.add(login)

@@ -23,7 +23,7 @@ _FILES = frozenset({".czi", ".dv", ".ims", ".lif", ".lsm", ".nd2", ".tif", ".tif
 _SHOW = """\
 show() {{
     grep -qxF -- "$2" {done} 2>/dev/null && return
-    omero zarr import "$1" --target Dataset:{dataset} --name="$2"
+    omero zarr import "$1" --target Dataset:{dataset} --name="$2" || {{ failed=yes; return; }}
     printf '%s\\n' "$2" >> {done}
 }}
 """
@@ -143,8 +143,8 @@ def _bulk(dataset: int) -> str:
 
 
 def _script(names: Sequence[str], *, base: str, dataset: int, has_files: bool) -> str:
-    """Write the command: images that it has imported are noted beside it, and passed over when it runs again."""
-    lines = ["#!/bin/sh", "set -eu", 'cd "$(dirname "$0")"']
+    """Write the command: it goes on past what fails, notes what it has imported and passes over that the next time."""
+    lines = ["#!/bin/sh", "set -eu", 'cd "$(dirname "$0")"', "failed="]
     if names:
         lines.append(_SHOW.format(done=f"done-{dataset}.txt", dataset=dataset))
         is_address = base.startswith(("http://", "https://"))
@@ -152,5 +152,5 @@ def _script(names: Sequence[str], *, base: str, dataset: int, has_files: bool) -
             place = f"{base}/{uri_path(name) if is_address else name}"
             lines.append(f"show {shlex.quote(place)} {shlex.quote(name)}")
     if has_files:
-        lines.append(f"omero import --bulk {_BULK}")
-    return "\n".join((*lines, ""))
+        lines.append(f"omero import --bulk {_BULK} || failed=yes")
+    return "\n".join((*lines, '[ -z "$failed" ]', ""))

@@ -32,6 +32,8 @@ _SECONDS_OF_UPLOAD = httpx.Timeout(600.0, connect=10.0)
 _WHOLE_SECONDS = 300.0
 """How long an answer may take from its first byte to its last."""
 _SHOWN = 300
+_SECRET_LEAST = 8
+"""Characters of a cookie by which somebody may be let in; a shorter one says a language or the like."""
 _LATER = frozenset({408, 423, 425, 429})
 _WORDS = ("message", "title", "detail", "description", "error_description", "error", "messages", "errors", "field")
 _MARKUP = re.compile(r"<[^>]{0,500}>?")
@@ -253,7 +255,7 @@ class TargetHttp:
 
     def _said(self, body: bytes) -> str:
         """Give what it said in words, on one line, without pages, and without our own credential."""
-        cookies = [one.value for one in self._client.cookies.jar if one.value]  # who has them is let in as well
+        cookies = [one.value for one in self._client.cookies.jar if len(one.value or "") >= _SECRET_LEAST]
         for secret in (*self._secrets, *cookies):  # before anything is cut, so that no half of it stays
             body = body.replace(secret.encode(), b"***")
         try:

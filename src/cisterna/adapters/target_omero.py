@@ -65,7 +65,7 @@ class OmeroTarget:
             dataset = self._find(omero, request, known) or omero.make(text)
             if (dataset.name, dataset.description) != (text.name, text.description):
                 omero.change(dataset.number, text)
-            self._put_into_project(omero, dataset.number)
+            self._put_into_project(omero, dataset.number)  # after a change, which may take it out of projects
             missing = missing_from(wanted, (one.name for one in omero.images(dataset.number))) if wanted else []
         if missing:
             raise self._to_import(request, dataset.number, missing, of=len(wanted))

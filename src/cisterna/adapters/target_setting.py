@@ -193,7 +193,7 @@ class Omero(TargetSetting):
     folder: Path | None = Field(
         None, description="Folder in which OMERO's machine sees versions as they are restored; for in-place."
     )
-    images_most: int = Field(5000, ge=1, le=100_000, description="Images that are shown of one version.")
+    images_most: int = Field(5000, ge=1, le=20_000, description="Images that are shown of one version.")
 
     @model_validator(mode="after")
     def _has_its_folders(self) -> Omero:

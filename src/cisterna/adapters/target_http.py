@@ -32,6 +32,8 @@ _SECONDS_OF_UPLOAD = httpx.Timeout(600.0, connect=10.0)
 _WHOLE_SECONDS = 300.0
 """How long an answer may take from its first byte to its last."""
 _SHOWN = 300
+_SECRET_LEAST = 8
+"""Characters of a cookie by which somebody may be let in; a shorter one says a language or the like."""
 _LATER = frozenset({408, 423, 425, 429})
 _WORDS = ("message", "title", "detail", "description", "error_description", "error", "messages", "errors", "field")
 _MARKUP = re.compile(r"<[^>]{0,500}>?")
@@ -79,6 +81,7 @@ class TargetHttp:
         clock: Tells how long it is until a moment that the place names.
         media_type: Of what is sent and asked for unless a call says otherwise.
         domain: Whose hosts it may send us to beside its own, by https alone.
+        secrets: What its requests tell elsewhere than in their header, such as a password that is sent once.
     """
 
     def __init__(
@@ -90,10 +93,11 @@ class TargetHttp:
         clock: Clock,
         media_type: str = "application/json",
         domain: str | None = None,
+        secrets: Sequence[SecretStr] = (),
     ) -> None:
         self._base_url = base_url.rstrip("/")
         self._target = target
-        known = (credential.secret, credential.made_of) if credential else ()
+        known = (*((credential.secret, credential.made_of) if credential else ()), *secrets)
         self._secrets = [one.get_secret_value() for one in known if one is not None and one.get_secret_value()]
         self._clock = clock
         self._media_type = media_type
@@ -123,6 +127,7 @@ class TargetHttp:
         media_type: str | None = None,
         accept: str | None = None,
         query: Mapping[str, str] | None = None,
+        more: Mapping[str, str] | None = None,
         accepted: Sequence[int] = (200,),
     ) -> TargetAnswer:
         """Send a request and return an answer whose status is one of those accepted.
@@ -136,13 +141,14 @@ class TargetHttp:
             media_type: Of what is sent; an empty one is not told, where an address is signed for a request without.
             accept: Media type that is asked for.
             query: Of the address.
+            more: Headers that this place wants besides.
             accepted: Statuses that the caller knows what to do with, such as 404 where nothing may be there.
 
         Raises:
             TargetUnavailable: It did not answer, broke off, or asks to come again later.
             TargetRefused: Any other status, a redirect, or more than an answer may have.
         """
-        headers = {"accept": accept or self._media_type, "content-type": media_type or self._media_type}
+        headers = {"accept": accept or self._media_type, "content-type": media_type or self._media_type, **(more or {})}
         sent: dict[str, Any] = {}
         if content is not None:
             headers |= {"content-length": str(size_bytes)}
@@ -249,7 +255,8 @@ class TargetHttp:
 
     def _said(self, body: bytes) -> str:
         """Give what it said in words, on one line, without pages, and without our own credential."""
-        for secret in self._secrets:  # before anything is cut, so that no half of it stays
+        cookies = [one.value for one in self._client.cookies.jar if len(one.value or "") >= _SECRET_LEAST]
+        for secret in (*self._secrets, *cookies):  # before anything is cut, so that no half of it stays
             body = body.replace(secret.encode(), b"***")
         try:
             words = "; ".join(_words_of(TypeAdapter(dict[str, JsonValue] | list[JsonValue]).validate_json(body)))

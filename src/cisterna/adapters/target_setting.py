@@ -161,3 +161,46 @@ class Hypha(TargetSetting):
     carries: Carries = Field(Carries.ALL, description="Which files go there: all, or description.")
     files_most: int = Field(1000, ge=1, le=10_000, description="Files that it takes in one artifact.")
     bytes_most: int = Field(50 * GIGABYTE, ge=1, description="Bytes that it takes in one artifact.")
+
+
+class OmeroImages(StrEnum):
+    """How images of a version come to be seen in OMERO."""
+
+    URL = "url"
+    """OME-Zarr, by the addresses under which it is public here."""
+    IN_PLACE = "in-place"
+    """OME-Zarr and image files, where OMERO's own machine sees them in a folder."""
+    NONE = "none"
+    """None: a dataset there leads to the landing page."""
+
+
+class Omero(TargetSetting):
+    """An OMERO, by its OMERO.web."""
+
+    url: SecureAddress = Field(description="Address of its OMERO.web, such as https://omero.example.org.")
+    username: str = Field(min_length=1, max_length=255, description="Account that owns the datasets there.")
+    password: SecretStr = Field(min_length=8, description="Its password; a secret.")
+    server: int = Field(1, ge=1, description="Number of the server, where OMERO.web leads to several.")
+    group: int | None = Field(
+        None, ge=0, description="Number of the group whose members see the datasets; unset: the account's own."
+    )
+    project: int | None = Field(None, ge=1, description="Number of the project there that every dataset is put into.")
+    is_public: bool = Field(
+        False, description="Whether anybody may look there without an account, so that landing pages lead there."
+    )
+    images: OmeroImages = Field(OmeroImages.URL, description="How images are shown there: url, in-place, or none.")
+    lists: Path | None = Field(None, description="Folder for the lists of images that are imported on OMERO's machine.")
+    folder: Path | None = Field(
+        None, description="Folder in which OMERO's machine sees versions as they are restored; for in-place."
+    )
+    images_most: int = Field(5000, ge=1, le=20_000, description="Images that are shown of one version.")
+
+    @model_validator(mode="after")
+    def _has_its_folders(self) -> Omero:
+        if self.images is not OmeroImages.NONE and (self.lists is None or not self.lists.is_absolute()):
+            msg = f"the target '{self.name}' needs an absolute folder `lists`, or images = \"none\""
+            raise ValueError(msg)
+        if self.images is OmeroImages.IN_PLACE and (self.folder is None or not self.folder.is_absolute()):
+            msg = f"the target '{self.name}' needs an absolute `folder`, in which OMERO's machine sees the files"
+            raise ValueError(msg)
+        return self

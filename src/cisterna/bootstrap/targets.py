@@ -15,7 +15,7 @@ from cisterna.settings import Settings
 
 if TYPE_CHECKING:
     from cisterna.adapters.target_place import Place
-    from cisterna.adapters.target_setting import DataCite, Figshare, Hypha, Invenio, PlaceSetting
+    from cisterna.adapters.target_setting import DataCite, Figshare, Hypha, Invenio, Omero, PlaceSetting
 
 
 def open_targets(settings: Settings, *, stack: contextlib.ExitStack, clock: Clock) -> dict[str, Target]:
@@ -27,7 +27,7 @@ def open_targets(settings: Settings, *, stack: contextlib.ExitStack, clock: Cloc
         clock: Dates what they say.
 
     Raises:
-        SettingsInvalid: One is a bucket of Cisterna's own.
+        SettingsInvalid: One is a bucket of Cisterna's own, or would be led to an address of this machine's.
     """
     return {one.name: one for one in _targets(settings, stack=stack, clock=clock)}
 
@@ -54,6 +54,8 @@ def _targets(settings: Settings, *, stack: contextlib.ExitStack, clock: Clock) -
         yield _figshare(account, stack=stack, clock=clock)
     for server in named.hypha:
         yield _hypha(server, stack=stack, clock=clock)
+    for images in named.omero:
+        yield _omero(images, settings, clock=clock)
     for package in named.bia:
         from cisterna.adapters.target_bia import BiaTarget
 
@@ -108,6 +110,22 @@ def _hypha(one: Hypha, *, stack: contextlib.ExitStack, clock: Clock) -> Target:
     store = TargetHttp(one.files_url or one.url, target=one.name, credential=None, clock=clock)
     stack.callback(store.close)
     return HyphaTarget(http, store, one, clock=clock)
+
+
+def _omero(one: Omero, settings: Settings, *, clock: Clock) -> Target:
+    from functools import partial
+
+    from cisterna.adapters.omero_list import OmeroLists
+    from cisterna.adapters.omero_session import omero_http
+    from cisterna.adapters.target_omero import OmeroTarget
+    from cisterna.adapters.target_place import FolderPlace
+    from cisterna.adapters.target_setting import OmeroImages
+
+    if one.images is OmeroImages.URL and settings.web.public_url is None:
+        msg = f"the target '{one.name}' shows images by address and web.public_url is not set; set that, or `images`"
+        raise SettingsInvalid(msg, target=one.name)
+    lists = OmeroLists(FolderPlace(one.lists, target=one.name)) if one.lists is not None else None
+    return OmeroTarget(partial(omero_http, one, clock=clock), lists, one, clock=clock)
 
 
 def _place(setting: PlaceSetting, stack: contextlib.ExitStack) -> Place:

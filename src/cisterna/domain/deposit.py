@@ -58,7 +58,7 @@ class Deposit(Value):
         doi: That it has there.
         state: `reserved`, `deposited` or `withdrawn`.
         told_at: When the target said so.
-        remark: What the target could not do, in words for the site's people: what it goes on showing.
+        remark: For the site's people: what the target could not do and goes on showing, or how much is seen there.
     """
 
     target: Slug

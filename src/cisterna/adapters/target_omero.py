@@ -37,6 +37,7 @@ class OmeroTarget:
     """
 
     reserves = False
+    narrows = False
 
     def __init__(
         self, connect: Callable[[], TargetHttp], lists: OmeroLists | None, setting: Omero, *, clock: Clock

@@ -20,6 +20,17 @@ LOG_CHARACTERS = 3000
 """The end of each log that a failure shows."""
 
 
+_shared: list[RunningStack] = []
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(nextitem: pytest.Item | None) -> None:
+    """End the shared stacks after the last test of theirs: the session goes on, and an idle stack works too."""
+    if nextitem is None or not nextitem.nodeid.startswith("tests/system/"):
+        while _shared:
+            _shared.pop().stop()
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Show with a failure what the processes of its stack said last: their home is gone when somebody reads of it."""
@@ -39,6 +50,7 @@ def stack() -> Iterator[RunningStack]:
     with short_folder() as folder:
         running = RunningStack(folder / "home", given=QUICK_RELEASES)
         running.start()
+        _shared.append(running)
         try:
             yield running
         finally:
@@ -66,8 +78,11 @@ def provisioned(mirror: EmbeddedSeaweedFS) -> Iterator[Provisioned]:
             ports.enter_context(taken(port))
         running = stack_with_copy(folder, mirror.archive_access)
         running.start()
+        _shared.append(running)
         try:
             yield provision(running)
         finally:
-            assert running.stop() == 0, running.up_log.read_text()
+            running.stop()
+            assert running.process is not None
+            assert running.process.returncode == 0, running.up_log.read_text()
             assert not running.named()

@@ -117,6 +117,24 @@ def test_what_is_agreed_to_under_an_embargo_becomes_public_on_its_day_and_not_be
     assert extent(site, version) is Extent.FILES
 
 
+def test_a_description_alone_that_names_a_sample_sheet_is_written_anew(site: Site) -> None:
+    set_project(site, shows=True)
+    sheet = {"path": f"{SECRET}.csv", "form": "csv", "rows": 1, "wells": 1, "columns": [SECRET]}
+    said = {**EMBARGOED, "sample_sheet": sheet, "notes": [SECRET]}
+    version = site.decide(site.lay_version("plate-7", title="Plate", said=said))
+    site.publish(version, consent=None)
+    record = shown(site, version)
+    assert record.extent is Extent.METADATA
+    assert SECRET not in in_bucket(site)
+    earlier = {**record.metadata, "sample_sheet": sheet, "notes": [SECRET]}  # as an earlier version left it
+    site.portal.publish(record.model_copy(update={"metadata": earlier}))
+
+    look(site)
+
+    assert SECRET not in in_bucket(site)
+    assert look(site) == LevelledAccess()
+
+
 def test_the_owner_agrees_during_the_embargo_and_may_take_that_back(site: Site) -> None:
     kept, revoked, silent = (lay_embargoed(site, f"plate-{one}", verdict=Verdict.REVIEW) for one in range(3))
     for version in (kept, revoked):

@@ -53,7 +53,7 @@ class Deliveries(Protocol):
         ...
 
     def fold_uses(self, *, before: date, limit: int) -> int:
-        """Put what was taken on days before the first of a month together, by delivery and month; sums stay the same.
+        """Put what was taken on days before the first of a month together, by delivery and month; sums stay.
 
         Args:
             before: The first of a month.

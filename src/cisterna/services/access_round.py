@@ -25,7 +25,7 @@ from cisterna.ports.quality import TableFile
 from cisterna.services.deposit_wish import want_deposits_again, withdraw_deposits
 from cisterna.services.disclosure import access_now
 from cisterna.services.public_entry import entry_of
-from cisterna.services.public_record import Written, public_record, standing, what_is_said
+from cisterna.services.public_record import Written, names_files, public_record, standing, what_is_said
 from cisterna.services.publish import ended_embargo, tell_publication
 from cisterna.services.work_request import request_work
 
@@ -267,7 +267,8 @@ def _is_level(found: _State, site: AccessSite) -> bool:
         return False
     until = found.access.embargo_until.isoformat() if found.access.embargo_until else None
     said = (record.metadata.get("access"), record.metadata.get("embargo_until"))
-    return record.extent is Extent.NOTHING or said == (found.access.access.value, until)
+    is_same = said == (found.access.access.value, until) and not names_files(record.metadata)
+    return record.extent is Extent.NOTHING or is_same
 
 
 def _say(

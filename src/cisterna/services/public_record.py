@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -180,6 +180,11 @@ def _stopped(version: Version, form: Form, reason: str) -> PublicationRefused:
         "That is a fault of this program and not of the data; report it, and ask again with a version that mends it"
     )
     return PublicationRefused(msg, version_id=version.version_id, form=form.name)
+
+
+def names_files(metadata: Mapping[str, JsonValue]) -> bool:
+    """Tell whether a description holds what is left out where it alone is public; earlier versions left some in."""
+    return any(metadata.get(name) for name in _OF_FILES)
 
 
 def bare_record(record: PublicRecord) -> PublicRecord:

@@ -150,7 +150,8 @@ def _looked(
         return None
     if judged.may_wait and not look.waits:
         return look._replace(waits=True)
-    if not judged.is_shown_whole and not _show(look.version_id, site, changed, failed):
+    has_failed = look.version_id in failed  # and left a mark before it did
+    if has_failed or (not judged.is_shown_whole and not _show(look.version_id, site, changed, failed)):
         return look._replace(due_at=site.clock.now() + _AGAIN)
     day = judged.access.changes_on
     return None if day is None else look._replace(due_at=datetime(day.year, day.month, day.day, tzinfo=UTC), waits=True)

@@ -25,6 +25,15 @@ _SINCE = (
     "data_deliveries",
     "delivery_keys",
     "delivery_uses",
+    "access_marks",
+    "access_looks",
+)
+_FUNCTIONS_SINCE = (
+    "said_of_access",
+    "mark_access_of_version",
+    "mark_access_of_dataset",
+    "mark_access_of_project",
+    "mark_access_of_publication",
 )
 
 
@@ -32,6 +41,7 @@ def as_of_0017(dsn: str) -> None:
     """Take away what the upgrades since made, and the consents that nobody wrote down then."""
     with psycopg.connect(dsn.replace("+psycopg", ""), autocommit=True) as connection:
         connection.execute(f"DROP TABLE {', '.join(_SINCE)} CASCADE")
+        connection.execute(f"DROP FUNCTION {', '.join(_FUNCTIONS_SINCE)} CASCADE")
         connection.execute("SET session_replication_role = replica")  # history refuses to be rewritten
         connection.execute("DELETE FROM decisions WHERE body->>'act' = 'consent'")
         connection.execute("UPDATE alembic_version SET version_num = '0017'")

@@ -60,7 +60,7 @@ class AskedAgain:
     """The target as the driver asks it: once more when who runs OMERO has worked on what is listed."""
 
     def __init__(self, target: OmeroTarget, operator: OmeroOperator) -> None:
-        self.name, self.title, self.reserves = target.name, target.title, target.reserves
+        self.name, self.title, self.reserves, self.narrows = target.name, target.title, target.reserves, target.narrows
         self._target = target
         self._operator = operator
 

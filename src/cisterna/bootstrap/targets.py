@@ -15,7 +15,7 @@ from cisterna.settings import Settings
 
 if TYPE_CHECKING:
     from cisterna.adapters.target_place import Place
-    from cisterna.adapters.target_setting import DataCite, Figshare, Hypha, Invenio, Omero, PlaceSetting
+    from cisterna.adapters.target_setting import DataCite, Figshare, Hypha, Invenio, Omero, PlaceSetting, SciCat
 
 
 def open_targets(settings: Settings, *, stack: contextlib.ExitStack, clock: Clock) -> dict[str, Target]:
@@ -56,6 +56,8 @@ def _targets(settings: Settings, *, stack: contextlib.ExitStack, clock: Clock) -
         yield _hypha(server, stack=stack, clock=clock)
     for images in named.omero:
         yield _omero(images, settings, clock=clock)
+    for catalogue in named.scicat:
+        yield _scicat(catalogue, stack=stack, clock=clock)
     for package in named.bia:
         from cisterna.adapters.target_bia import BiaTarget
 
@@ -126,6 +128,15 @@ def _omero(one: Omero, settings: Settings, *, clock: Clock) -> Target:
         raise SettingsInvalid(msg, target=one.name)
     lists = OmeroLists(FolderPlace(one.lists, target=one.name)) if one.lists is not None else None
     return OmeroTarget(partial(omero_http, one, clock=clock), lists, one, clock=clock)
+
+
+def _scicat(one: SciCat, *, stack: contextlib.ExitStack, clock: Clock) -> Target:
+    from cisterna.adapters.scicat_service import ScicatService
+    from cisterna.adapters.target_scicat import ScicatTarget
+
+    service = ScicatService(one.url, target=one.name, username=one.username, password=one.password, clock=clock)
+    stack.callback(service.close)
+    return ScicatTarget(service, one, clock=clock)
 
 
 def _place(setting: PlaceSetting, stack: contextlib.ExitStack) -> Place:

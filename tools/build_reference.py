@@ -198,6 +198,8 @@ def _takes(one: dict[str, Any], schema: dict[str, Any]) -> str:
         return " or ".join(f"`{value}`" for value in kind["enum"])
     if kind.get("type") == "array":
         return "tables, or a JSON array of objects" if "$ref" in kind["items"] else "a list, or a JSON array of texts"
+    if kind.get("type") == "object":
+        return "a table of texts, or a JSON object"
     if kind.get("format") == "password":
         return "a secret"
     if "pattern" in kind:

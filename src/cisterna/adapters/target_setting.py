@@ -232,7 +232,7 @@ class SciCat(TargetSetting):
         description="Site and facility, such as /SciLifeLab/imaging; the instrument's name follows.",
     )
     instruments: dict[str, Line] = Field(
-        default_factory=dict, max_length=500, description="Identifiers of instruments there, by their names here."
+        {}, max_length=500, description="Identifiers of instruments there, by their names here."
     )
     carries: Carries = Field(Carries.ALL, description="Which files are named there: all, description, or none.")
     files_most: int = Field(100_000, ge=1, le=1_000_000, description="Files that are named of one version.")

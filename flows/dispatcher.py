@@ -65,7 +65,7 @@ def serve(settings: Settings) -> None:
         require_all_distinct(list(parts.keeping_stores.values()), clock=parts.clock)
         with parts.catalogue.begin() as tx:
             tx.copies.register(list(parts.keeping_stores))
-            tx.deposits.let_go(now=parts.clock.now())  # whoever claimed them was this home's dispatcher before
+            tx.deposits.let_go(parts.home.name(), now=parts.clock.now())  # its dispatcher before this one is gone
         keeper = Keeper(
             parts.catalogue,
             duties=duties_of(parts),

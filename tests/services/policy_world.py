@@ -406,6 +406,7 @@ class World:
             publisher=self.site.portal,
             clock=self.clock,
             base_url=self.site.base_url,
+            home="here",
         )
         while done := carry_next(self.target, site=site):
             self.told[f"deposit {done.state}"] += 1

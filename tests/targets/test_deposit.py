@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cisterna.adapters.catalogue_sql import SqlCatalogue
+from cisterna.bootstrap.home import Home
 from cisterna.domain.alert_message import MessageKind
 from cisterna.domain.dataset import Stage, Version
 from cisterna.domain.deposit import TARGET_ATTEMPTS, DepositState, DepositWish, after_failure, to_withdraw
@@ -18,6 +21,7 @@ from cisterna.domain.errors import (
     NotFound,
     PublicationRefused,
     ReviewPending,
+    SettingsInvalid,
     TargetRefused,
     TargetUnavailable,
 )
@@ -55,7 +59,7 @@ def minter(clock: SettableClock) -> MemoryTarget:
     return MemoryTarget(clock, name="minter", reserves=True)
 
 
-def deposits_on(site: Site) -> DepositSite:
+def deposits_on(site: Site, *, home: str = "here") -> DepositSite:
     return DepositSite(
         catalogue=site.catalogue,
         store=site.store,
@@ -63,6 +67,7 @@ def deposits_on(site: Site) -> DepositSite:
         publisher=site.portal,
         clock=site.clock,
         base_url=site.base_url,
+        home=home,
     )
 
 
@@ -514,8 +519,39 @@ def test_a_new_dispatcher_takes_what_the_killed_one_had_claimed_at_once(site: Si
         carry_next(target, site=deposits_on(site))
 
     with site.catalogue.begin() as tx:
-        assert tx.deposits.let_go(now=site.clock.now()) == 1
+        assert tx.deposits.let_go("here", now=site.clock.now()) == 1
 
     done = carry_next(target, site=deposits_on(site))
     assert done is not None
     assert done.state is DepositState.DEPOSITED
+
+
+@pytest.mark.parametrize("other", ["the%e", "her", "here/", "there", "here too"])
+def test_a_dispatcher_that_starts_leaves_alone_what_another_home_is_at(
+    site: Site, target: MemoryTarget, other: str
+) -> None:
+    ask(site, site.lay_published("plate-7"))
+    with site.catalogue.begin() as tx:
+        now = site.clock.now()
+        mine = tx.deposits.claim(target.name, now=now, until=now + DAY, claim="here/1")
+    assert mine is not None
+
+    with site.catalogue.begin() as tx:
+        assert tx.deposits.let_go(other, now=now) == 0
+        tx.deposits.renew(mine.key, claim="here/1", until=now + DAY)
+
+
+def test_a_home_keeps_its_name_however_many_ask_at_first_and_no_other_has_it(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        names = set(pool.map(lambda _: Home(tmp_path / "one").name(), range(8)))
+
+    assert names == {Home(tmp_path / "one").name()}
+    assert Home(tmp_path / "other").name() not in names
+    assert [one.name for one in (tmp_path / "one").iterdir()] == ["name"]
+
+
+def test_a_home_that_cannot_be_used_has_no_name(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+
+    with pytest.raises(SettingsInvalid, match="cannot be used"):
+        Home(tmp_path / "file").name()

@@ -120,18 +120,22 @@ def hypha(tmp_path_factory: pytest.TempPathFactory, s3_endpoint: S3Access) -> It
 
 
 class RealStage:
-    """The real server; through a proxy, which is slow before it, only where a request is to be broken."""
+    """The real server, behind a proxy that can break what passes.
 
-    faults: frozenset[Fault] = frozenset()
+    What it did or did not do when its answer never came is what only a real server can show; how a client takes answers
+    that are wrong is seen against the stand-in.
+    """
 
-    def __init__(self, server: HyphaServer, stack: ExitStack, *, files_url: str, through_proxy: bool = False) -> None:
+    faults = frozenset({Fault.LOST, Fault.UNREACHED})
+
+    def __init__(self, server: HyphaServer, stack: ExitStack, *, files_url: str) -> None:
         self.server = server
         self.secret = server.token
         self.trap = stack.enter_context(OutsideServer())
         self.proxy = stack.enter_context(FaultProxy(server.url))
         setting = Hypha(
             name=f"hypha{next(_numbers)}",
-            url=self.proxy.url if through_proxy else server.url,
+            url=self.proxy.url,
             token=server.token,
             workspace=WORKSPACE,
             collection=COLLECTION,
@@ -169,9 +173,9 @@ class RealStage:
 
 
 @pytest.fixture
-def real(request: pytest.FixtureRequest, hypha: HyphaServer, s3_endpoint: S3Access) -> Iterator[RealStage]:
+def real(hypha: HyphaServer, s3_endpoint: S3Access) -> Iterator[RealStage]:
     with ExitStack() as stack:
-        yield RealStage(hypha, stack, files_url=s3_endpoint.endpoint, through_proxy="draft" in request.node.name)
+        yield RealStage(hypha, stack, files_url=s3_endpoint.endpoint)
         hypha.empty()
 
 

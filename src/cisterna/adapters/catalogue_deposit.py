@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from cisterna.adapters.catalogue_connection import Statements, body_of
 from cisterna.adapters.catalogue_deposit_tables import deposits
-from cisterna.domain.deposit import DepositState, DepositWish
+from cisterna.domain.deposit import DepositState, DepositWish, claims_of
 from cisterna.domain.errors import LeaseLost
 
 _BODY = select(deposits.c.body)
@@ -64,10 +64,10 @@ class SqlDeposits:
             raise LeaseLost(msg, key=key)
         self.put(found.model_copy(update={"next_at": until}))
 
-    def let_go(self, *, now: datetime) -> int:
-        """Take every claim off."""
-        claimed = _BODY.where(deposits.c.next_at.is_not(None), deposits.c.body["claim"].astext.is_not(None))
-        found = self._all(claimed.with_for_update())
+    def let_go(self, home: str, *, now: datetime) -> int:
+        """Take every claim of a home off."""
+        claimed = deposits.c.body["claim"].astext.startswith(claims_of(home), autoescape=True)
+        found = self._all(_BODY.where(deposits.c.next_at.is_not(None), claimed).with_for_update())
         for one in found:
             self.put(one.model_copy(update={"claim": None, "next_at": now}))
         return len(found)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import secrets
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,6 +42,29 @@ class Home:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+
+    def name(self) -> str:
+        """Name the home as no other is, for what several homes on one catalogue must not take from each other.
+
+        A home that is made anew has another name: what it claimed before is free when the claims have run out.
+
+        Raises:
+            SettingsInvalid: The name cannot be read or written.
+        """
+        file = self.folder / "name"
+        try:
+            with contextlib.suppress(FileNotFoundError):
+                return file.read_text("utf-8")
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile("w", dir=self.folder, encoding="utf-8") as fresh:
+                fresh.write(secrets.token_hex(8))
+                fresh.flush()
+                os.fsync(fresh.fileno())
+                with contextlib.suppress(FileExistsError):
+                    os.link(fresh.name, file)  # whole or not at all, and never in place of another
+            return file.read_text("utf-8")
+        except OSError as error:
+            raise self._unusable(error) from error
 
     @property
     def run(self) -> Path:
@@ -170,8 +194,11 @@ class Home:
             self.run.mkdir(mode=0o700, parents=True, exist_ok=True)
             return (self.run / "lock").open("a+", encoding="utf-8")
         except OSError as error:
-            msg = f"the home {self.folder} cannot be used ({error.strerror}); mend that, or name another with --home"
-            raise SettingsInvalid(msg, home=str(self.folder)) from error
+            raise self._unusable(error) from error
+
+    def _unusable(self, error: OSError) -> SettingsInvalid:
+        msg = f"the home {self.folder} cannot be used ({error.strerror}); mend that, or name another with --home"
+        return SettingsInvalid(msg, home=str(self.folder))
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:

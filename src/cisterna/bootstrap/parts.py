@@ -300,8 +300,9 @@ class Parts:
     @property
     def deposit_site(self) -> DepositSite:
         """What deposits there stand on."""
+        base, home = self.base_url, self.home.name()
         return DepositSite(
-            self.catalogue, self.archive_store, self.tables, self.publisher, self.clock, base_url=self.base_url
+            self.catalogue, self.archive_store, self.tables, self.publisher, self.clock, base_url=base, home=home
         )
 
     @property

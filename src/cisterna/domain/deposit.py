@@ -91,7 +91,7 @@ class DepositWish(Value):
         reason: Why it is to be withdrawn there, for the public to read; then that is what is wanted.
         keeps_description: Whether what is to be withdrawn are its files alone: the description stays where that can be.
         next_at: When the next step is due; None while nothing is: it waits for the publication, or it is at rest.
-        claim: Of who is at it; whoever has another one writes nothing.
+        claim: Of who is at it, beginning with the name of their home; whoever has another one writes nothing.
     """
 
     key: str
@@ -125,6 +125,11 @@ _BEGINS_ANEW = frozenset({DepositState.FAILED, DepositState.WITHDRAWING, Deposit
 def deposit_key(version_id: str, *, target: str) -> str:
     """Name a version at a target: the same always has the same key, by which a target finds it again."""
     return f"{version_id}@{target}"
+
+
+def claims_of(home: str) -> str:
+    """Say what every claim of a home begins with: several may work on one catalogue."""
+    return f"{home}/"
 
 
 def after_success(wish: DepositWish, deposit: Deposit | None, *, now: datetime) -> DepositWish:

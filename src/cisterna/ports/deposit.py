@@ -35,8 +35,11 @@ class Deposits(Protocol):
         """Hold what was claimed for longer. Raises `LeaseLost` when another claim, or none, is on it now."""
         ...
 
-    def let_go(self, *, now: datetime) -> int:
-        """Make due what somebody had claimed, and count it: whoever did is known to be gone."""
+    def let_go(self, home: str, *, now: datetime) -> int:
+        """Make due what a home had claimed, and count it: whoever did there is known to be gone.
+
+        What other homes on this catalogue have claimed is theirs: two at one deposit would make a second.
+        """
         ...
 
     def list(self, *, state: DepositState | None = None, limit: int | None = None) -> Sequence[DepositWish]:

@@ -19,6 +19,7 @@ from cisterna.domain.deposit import (
     DepositWish,
     after_failure,
     after_success,
+    claims_of,
     deposit_key,
 )
 from cisterna.domain.errors import (
@@ -63,6 +64,7 @@ class DepositSite:
         store: The archive.
         publisher: The portal: what it has made public is what goes out.
         base_url: Address of the site.
+        home: Name of the home that this is done from, which no other on the same catalogue has.
     """
 
     catalogue: Catalogue
@@ -71,6 +73,7 @@ class DepositSite:
     publisher: Publisher
     clock: Clock
     base_url: str
+    home: str
 
 
 def carry_next(target: Target, *, site: DepositSite) -> DepositWish | None:
@@ -81,7 +84,8 @@ def carry_next(target: Target, *, site: DepositSite) -> DepositWish | None:
     """
     now = site.clock.now()
     with site.catalogue.begin() as tx:
-        wish = tx.deposits.claim(target.name, now=now, until=now + CLAIMED, claim=site.clock.new_id())
+        claim = claims_of(site.home) + site.clock.new_id()
+        wish = tx.deposits.claim(target.name, now=now, until=now + CLAIMED, claim=claim)
     if wish is None:
         return None
     try:

@@ -333,7 +333,7 @@ class TargetContract:
     def test_what_throttles_says_how_long_to_wait(self, stage: Stage) -> None:
         """The driver leaves it alone for as long."""
         if Fault.THROTTLED not in stage.faults:
-            return
+            pytest.skip("nothing throttles here; another stage of this target does")
         stage.strike(Fault.THROTTLED, skip=0)
 
         with pytest.raises(TargetUnavailable) as refusal:
@@ -354,7 +354,7 @@ class TargetContract:
 def _struck(stage: Stage, fault: Fault, requests: Iterator[R], call: Callable[[R], object]) -> Iterator[R]:
     """Break the first request of a call, then the second of another, until a call has no more; give what was called."""
     if fault not in stage.faults:
-        return
+        pytest.skip(f"nothing is {fault.value} here; another stage of this target breaks it")
     # What is refused at a request leaves there what an answer that is lost at the one before it leaves.
     every = 1 if fault is Fault.LOST else 3
     for skip, request in zip(count(step=every), requests, strict=False):

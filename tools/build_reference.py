@@ -202,6 +202,8 @@ def _takes(one: dict[str, Any], schema: dict[str, Any]) -> str:
         return "a secret"
     if "pattern" in kind:
         return f"text that matches `{kind['pattern'].replace('|', chr(92) + '|')}`"
+    if kind.get("type") == "object":
+        return "a table, or a JSON object of texts"
     names = {"integer": "a whole number", "number": "a number", "string": "text", "boolean": "`true` or `false`"}
     return names[kind["type"]] + _bounds(kind)
 

@@ -22,7 +22,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from cisterna.adapters.sink_apprise import target_fault
-from cisterna.adapters.target_setting import BiaPackage, DataCite, Figshare, Hypha, Invenio, StaticSite
+from cisterna.adapters.target_setting import BiaPackage, DataCite, Figshare, Hypha, Invenio, SciCat, StaticSite
 from cisterna.domain.alert_message import WANTED, MessageKind
 from cisterna.domain.digest import DIGEST_ALGORITHM, DigestAlgorithm
 from cisterna.domain.errors import SettingsInvalid
@@ -469,6 +469,7 @@ class Targets(_Section):
     hypha: tuple[Hypha, ...] = Field(
         (), max_length=8, description="Artifact managers of Hypha servers; as `[[targets.hypha]]`."
     )
+    scicat: tuple[SciCat, ...] = Field((), max_length=8, description="SciCat catalogues; as `[[targets.scicat]]`.")
     bia: tuple[BiaPackage, ...] = Field(
         (), max_length=8, description="Folders or buckets for packages of the BioImage Archive; as `[[targets.bia]]`."
     )

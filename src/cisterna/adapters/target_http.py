@@ -79,6 +79,8 @@ class TargetHttp:
         clock: Tells how long it is until a moment that the place names.
         media_type: Of what is sent and asked for unless a call says otherwise.
         domain: Whose hosts it may send us to beside its own, by https alone.
+        hides: Further secrets that it is told, such as a password with which a session begins.
+        client: That another one has and closes; unset: one of its own.
     """
 
     def __init__(
@@ -90,19 +92,22 @@ class TargetHttp:
         clock: Clock,
         media_type: str = "application/json",
         domain: str | None = None,
+        hides: Sequence[SecretStr] = (),
+        client: httpx.Client | None = None,
     ) -> None:
         self._base_url = base_url.rstrip("/")
         self._target = target
-        known = (credential.secret, credential.made_of) if credential else ()
+        self._hides = tuple(hides)
+        known = (*hides, credential.secret, credential.made_of) if credential else self._hides
         self._secrets = [one.get_secret_value() for one in known if one is not None and one.get_secret_value()]
         self._clock = clock
         self._media_type = media_type
         self._domain = domain
-        headers = {"accept-encoding": "identity", "user-agent": "Cisterna"}
+        self._headers: dict[str, str] = {}
         if credential is not None:
-            headers["authorization"] = f"{credential.scheme} {credential.secret.get_secret_value()}"
-        self._client = httpx.Client(
-            headers=headers,
+            self._headers["authorization"] = f"{credential.scheme} {credential.secret.get_secret_value()}"
+        self._client = client or httpx.Client(
+            headers={"accept-encoding": "identity", "user-agent": "Cisterna"},
             timeout=_SECONDS,
             follow_redirects=False,
             limits=httpx.Limits(max_keepalive_connections=0),  # one that was kept may be gone when it is needed
@@ -111,6 +116,19 @@ class TargetHttp:
     def close(self) -> None:
         """Give back what the client holds."""
         self._client.close()
+
+    def with_token(self, token: SecretStr) -> TargetHttp:
+        """Give the same for one session: its requests carry the token, and its messages keep that secret as well."""
+        return TargetHttp(
+            self._base_url,
+            target=self._target,
+            credential=Credential("Bearer", token),
+            clock=self._clock,
+            media_type=self._media_type,
+            domain=self._domain,
+            hides=self._hides,
+            client=self._client,
+        )
 
     def ask(
         self,
@@ -142,7 +160,7 @@ class TargetHttp:
             TargetUnavailable: It did not answer, broke off, or asks to come again later.
             TargetRefused: Any other status, a redirect, or more than an answer may have.
         """
-        headers = {"accept": accept or self._media_type, "content-type": media_type or self._media_type}
+        headers = self._headers | {"accept": accept or self._media_type, "content-type": media_type or self._media_type}
         sent: dict[str, Any] = {}
         if content is not None:
             headers |= {"content-length": str(size_bytes)}

@@ -161,3 +161,40 @@ class Hypha(TargetSetting):
     carries: Carries = Field(Carries.ALL, description="Which files go there: all, or description.")
     files_most: int = Field(1000, ge=1, le=10_000, description="Files that it takes in one artifact.")
     bytes_most: int = Field(50 * GIGABYTE, ge=1, description="Bytes that it takes in one artifact.")
+
+
+class SciCat(TargetSetting):
+    """A SciCat catalogue, in which public versions are registered; the files stay here."""
+
+    url: SecureAddress = Field(description="Address of its backend, without /api: https://scicat.example.org.")
+    pages_url: Address | None = Field(None, description="Address of its pages for people; unset: that of the backend.")
+    username: Line = Field(max_length=200, description="Functional account that registers.")
+    password: SecretStr = Field(min_length=8, description="Its password; a secret.")
+    pid_prefix: str = Field(
+        max_length=100,
+        pattern=r"^[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*$",
+        description="What the catalogue's PIDs begin with: 20.500.12345.",
+    )
+    owner: Line = Field(max_length=200, description="Who has the data in custody: a person or a facility.")
+    contact_email: str = Field(
+        max_length=200,
+        pattern=r"^[A-Za-z0-9._%+-]+@([A-Za-z0-9-]+\.)+[A-Za-z]{2,}$",
+        description="Whom to ask about the data.",
+    )
+    owner_group: Line = Field(max_length=200, description="Group that owns what is registered; the account is in it.")
+    access_groups: tuple[Line, ...] = Field((), max_length=50, description="Groups that see it as well.")
+    location: str = Field(
+        max_length=200,
+        pattern=r"^/[^\s/]+(/[^\s/]+)*$",
+        description="Site and facility, such as /SciLifeLab/imaging; the instrument's name follows.",
+    )
+    instruments: dict[str, Line] = Field(
+        {}, max_length=500, description="Identifiers of instruments there, by their names here."
+    )
+    carries: Carries = Field(Carries.ALL, description="Which files are named there: all, description, or none.")
+    files_most: int = Field(100_000, ge=1, le=1_000_000, description="Files that are named of one version.")
+
+    @property
+    def shown(self) -> str:
+        """What people read."""
+        return self.title or "SciCat"

@@ -15,7 +15,7 @@ from cisterna.settings import Settings
 
 if TYPE_CHECKING:
     from cisterna.adapters.target_place import Place
-    from cisterna.adapters.target_setting import DataCite, Figshare, Hypha, Invenio, PlaceSetting
+    from cisterna.adapters.target_setting import DataCite, Figshare, Hypha, Invenio, PlaceSetting, SciCat
 
 
 def open_targets(settings: Settings, *, stack: contextlib.ExitStack, clock: Clock) -> dict[str, Target]:
@@ -54,6 +54,8 @@ def _targets(settings: Settings, *, stack: contextlib.ExitStack, clock: Clock) -
         yield _figshare(account, stack=stack, clock=clock)
     for server in named.hypha:
         yield _hypha(server, stack=stack, clock=clock)
+    for catalogue in named.scicat:
+        yield _scicat(catalogue, stack=stack, clock=clock)
     for package in named.bia:
         from cisterna.adapters.target_bia import BiaTarget
 
@@ -108,6 +110,15 @@ def _hypha(one: Hypha, *, stack: contextlib.ExitStack, clock: Clock) -> Target:
     store = TargetHttp(one.files_url or one.url, target=one.name, credential=None, clock=clock)
     stack.callback(store.close)
     return HyphaTarget(http, store, one, clock=clock)
+
+
+def _scicat(one: SciCat, *, stack: contextlib.ExitStack, clock: Clock) -> Target:
+    from cisterna.adapters.scicat_service import ScicatService
+    from cisterna.adapters.target_scicat import ScicatTarget
+
+    service = ScicatService(one.url, target=one.name, username=one.username, password=one.password, clock=clock)
+    stack.callback(service.close)
+    return ScicatTarget(service, one, clock=clock)
 
 
 def _place(setting: PlaceSetting, stack: contextlib.ExitStack) -> Place:

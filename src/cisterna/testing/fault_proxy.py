@@ -218,7 +218,7 @@ class _Handler(BaseHTTPRequestHandler):
         if rule.effect in {Effect.LOSE, Effect.CUT, Effect.TORN}:
             self._reset()
 
-    do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = serve  # noqa: N815 - names of the standard library
+    do_GET = do_PUT = do_POST = do_PATCH = do_DELETE = do_HEAD = serve  # noqa: N815 - names of the standard library
 
     def _body(self) -> bytes:
         size_bytes = int(self.headers.get("Content-Length") or 0)

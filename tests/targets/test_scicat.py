@@ -180,7 +180,7 @@ def test_what_a_version_is_stands_in_the_catalogue_and_leads_here(stage: ScicatS
     assert dataset["comment"].endswith("https://doi.org/10.1234/abc")
     assert dataset["scientificMetadata"]["ark"] == {"value": request.pid, "unit": ""}
     assert dataset["datasetlifecycle"]["archivable"] is False
-    assert (dataset["numberOfFiles"], dataset["size"]) == (1, 11)
+    assert (dataset["numberOfFiles"], dataset["size"]) == (2, sum(map(len, BODIES.values())))
 
 
 def test_every_file_is_named_with_its_size_and_digest(stage: ScicatStage) -> None:
@@ -483,16 +483,30 @@ def test_neither_password_nor_token_is_ever_told(stage: ScicatStage, caplog: pyt
         assert secret not in f"{told} {caplog.text}"
 
 
+@pytest.mark.parametrize("password", ['sc-"quoted" \\ word', "sc-lösenord-å", "sc-<b>bold</b>-word"])
+def test_a_password_of_any_characters_is_told_in_none_of_its_spellings(stack: ExitStack, password: str) -> None:
+    stage = ScicatStage(stack, password=password)
+    told = []
+    for body in (json.dumps({"message": password}), json.dumps({"message": password}, ensure_ascii=False), password):
+        answer = (400, [("Content-Type", "application/json")], body.encode())
+        stage.proxy.add(Rule(Effect.ANSWER, answer=lambda _, answer=answer: answer))
+        with pytest.raises(TargetRefused) as refusal:
+            stage.target.deposit(deposit_request("scicat"), known=None, files=FILES)
+        told.append(str(refusal.value))
+
+    assert [one.count("***") for one in told] == [1, 1, 1]
+
+
 def test_a_session_begins_anew_before_it_is_over(stage: ScicatStage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(target_scicat, "BLOCK_FILES", 1)
-    rule = Rule(Effect.NONE)
+    rule = Rule(Effect.NONE, times=9)
     rule.when = lambda asked: asked.path == "/api/v4/origdatablocks" and asked.method == "POST"
     rule.before = lambda _: stage.clock.advance(601)
     stage.proxy.add(rule)
 
     stage.target.deposit(deposit_request("scicat"), known=None, files=FILES)
 
-    assert len(stage.server.tokens) == 2
+    assert len(stage.server.tokens) == 3
 
 
 @pytest.mark.parametrize(

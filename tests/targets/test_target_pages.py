@@ -143,6 +143,8 @@ def home(dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         '[[targets.figshare]]\nname = "figshare"\nurl = "http://127.0.0.1:1/v2"\ntoken = "fs-0123456789"\n'
         '[[targets.hypha]]\nname = "hypha"\nurl = "http://127.0.0.1:1"\ntoken = "hy-0123456789"\n'
         'workspace = "imaging"\ncollection = "data"\n'
+        '[[targets.scicat]]\nname = "scicat"\nurl = "http://127.0.0.1:1"\nusername = "us"\npassword = "sc-0123456789"\n'
+        'pid_prefix = "20.1"\nowner = "us"\ncontact_email = "us@example.org"\nowner_group = "g"\nlocation = "/site"\n'
         f'[[targets.bia]]\nname = "bia"\nfolder = "{tmp_path}/mirror"\n'
     )
     return tmp_path
@@ -157,6 +159,7 @@ def test_the_command_line_lists_and_tries_targets_and_tells_no_secret(
         "zenodo",
         "figshare",
         "hypha",
+        "scicat",
         "bia",
     ]
     assert run(["target", "test", "mirror", "--home", str(home), "--json"]) == 0

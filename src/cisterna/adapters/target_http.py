@@ -6,6 +6,7 @@ out of an answer is used only if it is of the same host, or of a domain that the
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -274,7 +275,8 @@ class TargetHttp:
         """Give what it said in words, on one line, without pages, and without our own credential."""
         cookies = [one.value for one in self._client.cookies.jar if len(one.value or "") >= _SECRET_LEAST]
         for secret in (*self._secrets, *cookies):  # before anything is cut, so that no half of it stays
-            body = body.replace(secret.encode(), b"***")
+            for written in (secret, json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]):
+                body = body.replace(written.encode(), b"***")
         try:
             words = "; ".join(_words_of(TypeAdapter(dict[str, JsonValue] | list[JsonValue]).validate_json(body)))
         except ValidationError:

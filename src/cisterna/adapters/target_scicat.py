@@ -60,6 +60,8 @@ class ScicatTarget:
         session = self._service.sign_in()
         pid = known.outside_id if known else self._pid(request.pid, request.version)
         document = self._document(described, session, folder=_folder(request))
+        if self._setting.carries is Carries.ALL and request.record.file_count:  # what it would count itself
+            document |= {"size": request.record.total_bytes, "numberOfFiles": request.record.file_count}
         found = self._require_ours(session.find(pid) or self._register(session, pid, described, document), request)
         has_changed = self._bring(session, pid, wanted, _file_moment(described))
         if has_changed or not found.is_published or not found.says(document):

@@ -24,7 +24,7 @@ _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 _ADDRESS = re.compile(r"[^@\s;]+@[^@\s;]+\.[A-Za-z]{2,}")
 
 _OWNED = {"ownerGroup": "text", "accessGroups": "texts", "instrumentGroup": "text"}
-_CHANGEABLE = _OWNED | {
+CHANGEABLE = _OWNED | {
     "owner": "text",
     "ownerEmail": "address",
     "orcidOfOwner": "text",
@@ -61,11 +61,11 @@ _CHANGEABLE = _OWNED | {
     "jobLogData": "text",
     "runNumber": "text",
 }
-_DATASET = _CHANGEABLE | {"pid": "text", "type": "text"}
-_NEEDED = ("ownerGroup", "contactEmail", "sourceFolder", "creationTime", "datasetName", "type")
-_BLOCK_CHANGEABLE = _OWNED | {"size": "whole", "chkAlg": "filled", "dataFileList": "files", "isPublished": "flag"}
-_BLOCK = _BLOCK_CHANGEABLE | {"datasetId": "text"}
-_FILE = {"path": "text", "size": "number", "time": "moment", "chk": "text", "uid": "text", "gid": "text"}
+DATASET = CHANGEABLE | {"pid": "text", "type": "text"}
+NEEDED = ("ownerGroup", "contactEmail", "sourceFolder", "creationTime", "datasetName", "type")
+BLOCK_CHANGEABLE = _OWNED | {"size": "whole", "chkAlg": "filled", "dataFileList": "files", "isPublished": "flag"}
+BLOCK = BLOCK_CHANGEABLE | {"datasetId": "text"}
+FILE = {"path": "text", "size": "number", "time": "moment", "chk": "text", "uid": "text", "gid": "text"}
 _FILTERS = {"where", "fields", "limits", "limit", "skip", "$in"}
 
 
@@ -130,16 +130,16 @@ class ScicatStandIn(OutsideServer):
                 return self._create(asked.json)
             case "POST", "isValid":
                 refusal = self._may_create(asked.json)
-                return refusal or said(200, {"valid": not _faults(asked.json, _DATASET, _NEEDED)})
+                return refusal or said(200, {"valid": not _faults(asked.json, DATASET, NEEDED)})
             case "GET", "":
-                return self._listed(asked, self.datasets, _DATASET)
+                return self._listed(asked, self.datasets, DATASET)
         if name not in self.datasets:
             return _refused(404, "dataset: null not found")
         return self._on_dataset(asked, self.datasets[name])
 
     def _on_dataset(self, asked: Asked, dataset: dict[str, Any]) -> Answer:
         if asked.method == "PATCH":
-            if faults := _faults(asked.json, _CHANGEABLE, ()):
+            if faults := _faults(asked.json, CHANGEABLE, ()):
                 return _refused(400, faults)
             if dataset["ownerGroup"] not in self._groups:
                 return _refused(403, "Unauthorized access")
@@ -151,7 +151,7 @@ class ScicatStandIn(OutsideServer):
         return None if allowed else _refused(403, "Unauthorized access")
 
     def _create(self, sent: dict[str, Any]) -> Answer:
-        if faults := _faults(sent, _DATASET, _NEEDED):
+        if faults := _faults(sent, DATASET, NEEDED):
             return _refused(400, faults)
         if refusal := self._may_create(sent):
             return refusal
@@ -168,14 +168,14 @@ class ScicatStandIn(OutsideServer):
             case "POST", "":
                 return self._add_block(asked.json)
             case "GET", "":
-                return self._listed(asked, self.blocks, _BLOCK)
+                return self._listed(asked, self.blocks, BLOCK)
         if asked.method == "DELETE" and not self.may_delete:
             return _refused(403, "Forbidden resource")
         if name not in self.blocks:
             return _refused(404, f"OrigDatablock: {name} not found")
         block = self.blocks[name]
         if asked.method == "PATCH":
-            if faults := _faults(asked.json, _BLOCK_CHANGEABLE, ()):
+            if faults := _faults(asked.json, BLOCK_CHANGEABLE, ()):
                 return _refused(400, faults)
             block |= asked.json
         if asked.method == "DELETE":
@@ -184,7 +184,7 @@ class ScicatStandIn(OutsideServer):
         return said(200, block)
 
     def _add_block(self, sent: dict[str, Any]) -> Answer:
-        if faults := _faults(sent, _BLOCK, ("size", "dataFileList", "datasetId")):
+        if faults := _faults(sent, BLOCK, ("size", "dataFileList", "datasetId")):
             return _refused(400, faults)
         dataset = self.datasets.get(sent["datasetId"])
         if dataset is None:
@@ -203,7 +203,7 @@ class ScicatStandIn(OutsideServer):
     def _listed(self, asked: Asked, kept: Mapping[str, dict[str, Any]], known: Mapping[str, str]) -> Answer:
         wanted = json.loads(asked.query.get("filter", "{}"))
         for part in (part for key in _keys(wanted) for part in key.split(".")):
-            if part not in known and part not in _FILE and part not in _FILTERS:
+            if part not in known and part not in FILE and part not in _FILTERS:
                 return _refused(400, f"Property {part} should not exist in the filter object")
         found = [one for one in kept.values() if all(_fits(one, *term) for term in wanted.get("where", {}).items())]
         some = found[: wanted.get("limits", {}).get("limit", 10)]
@@ -253,7 +253,7 @@ _CHECKS: Mapping[str, Callable[[Any], bool]] = {
     "moment": lambda value: _is_text(value) and _MOMENT.fullmatch(value) is not None,
     "address": lambda value: _is_text(value) and _ADDRESS.fullmatch(value) is not None,
     "addresses": lambda value: _is_text(value) and all(_ADDRESS.fullmatch(one.strip()) for one in value.split(";")),
-    "files": lambda value: bool(value) and not any(_faults(one, _FILE, ("path", "size", "time")) for one in value),
+    "files": lambda value: bool(value) and not any(_faults(one, FILE, ("path", "size", "time")) for one in value),
     "object": lambda value: isinstance(value, dict),
     "anything": lambda _: True,
 }

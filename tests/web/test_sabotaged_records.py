@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cisterna.domain.errors import InvalidInput
+from cisterna.domain.errors import PublicationRefused
 from cisterna.ports.publisher import PublicRecord
 from tests.web.client import Browser
 from tests.web.public_faults import faults_of, public_records
@@ -53,7 +53,7 @@ def test_a_made_up_licence_is_not_published(site: Site) -> None:
         metadata = (version.metadata or {}) | {"licence": "CC-MADE-UP-9.0"}
         tx.datasets.save_version(version.model_copy(update={"metadata": metadata}))
 
-    with pytest.raises(InvalidInput, match="licence"):
+    with pytest.raises(PublicationRefused, match=r"licence 'CC-MADE-UP-9\.0' was stored and is not taken any more"):
         site.publish(site.now(version))
 
     assert list(site.public.list("")) == []

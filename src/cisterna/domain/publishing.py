@@ -53,6 +53,7 @@ def publication_bars(
     revisions: Sequence[Version] = (),
     are_sources_public: bool = True,
     misnamed: Iterable[str] = (),
+    untaken: Iterable[str] = (),
     shadows: Iterable[str] = (),
     kept_back: Iterable[str] = (),
     is_given_up: bool = False,
@@ -71,6 +72,7 @@ def publication_bars(
         revisions: Newer ones of the same data, whose word on access counts as well.
         are_sources_public: Whether each dataset that it was derived from is or once was public.
         misnamed: Datasets that its description names by a title which never was public.
+        untaken: What of its description is not taken any more, such as a licence that there is not.
         shadows: Instruments in shadow mode that it comes from.
         kept_back: Versions that it was derived from, and that are in quarantine or were discarded.
         unreserved: Targets, with the reason, that have not reserved its DOI yet.
@@ -88,6 +90,7 @@ def publication_bars(
     if not version.metadata or version.metadata_missing:
         missing = ", ".join(version.metadata_missing) or "all of them"
         bars.append(Bar(condition=f"metadata are missing: {missing}", remedy="fill them in first"))
+    bars.extend(Bar(condition=one, remedy="describe it anew") for one in untaken)
     if project is None:
         bars.append(Bar(condition="no project claims it", remedy="bind it to a project first"))
         return tuple(bars)

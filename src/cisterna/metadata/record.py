@@ -336,6 +336,16 @@ def read_record(document: Mapping[str, JsonValue]) -> MetadataRecord:
             raise InvalidInput(msg) from fault
 
 
+def untaken(document: Mapping[str, JsonValue]) -> tuple[str, ...]:
+    """Say what of a stored record is left out when it is read; nothing of the kind becomes public.
+
+    Raises:
+        InvalidInput: It is no record, or of a later version.
+    """
+    stored = document.get("problems", [])
+    return read_record(document).problems[len(stored) if isinstance(stored, list) else 0 :]
+
+
 def _mended(document: Mapping[str, JsonValue], error: ValidationError) -> dict[str, JsonValue]:
     """Leave out what may be, and say what it was; of a list the items that are at fault alone."""
     faults: dict[str, set[int | None]] = {}

@@ -12,6 +12,7 @@ from cisterna.domain.publication import Publication
 from cisterna.domain.publishing import Bar, consent_given, embargo_alone, publication_bars
 from cisterna.domain.review import Decision, standing_consent
 from cisterna.domain.work import Attempt, Work, WorkKind, WorkState
+from cisterna.metadata.record import untaken
 from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.ports.clock import Clock
 from cisterna.ports.object_store import ObjectStore
@@ -323,6 +324,7 @@ def _bars(
             was_public(tx, relation.dataset_id) for relation in dataset.relations if relation.kind == "IsDerivedFrom"
         ),
         misnamed=misnamed_relations(tx, version),
+        untaken=untaken(version.metadata) if version.metadata else (),
         shadows=shadows_over(tx, dataset),
         kept_back=kept_back_sources(tx, dataset),
         is_given_up=is_given_up(tx, version),

@@ -1,6 +1,7 @@
 """The artifact manager of a real Hypha server, whose files lie in a real SeaweedFS, as a target.
 
-`CISTERNA_HYPHA_PY` names the Python of an environment that holds `hypha[s3]` and `sqlmodel<0.0.35`.
+`CISTERNA_HYPHA_PY` names the Python of an environment made by `pip install 'hypha[s3]' 'sqlmodel<0.0.35' boto3
+'botocore>=1.43.115,<1.43.118'`. It takes ten minutes on two cores that others use as well.
 """
 
 from __future__ import annotations

@@ -27,7 +27,8 @@ from tests.web.application import app_on
 from tests.web.site import Site
 
 _WAITS = (timedelta(days=1), timedelta(days=30), timedelta(days=200))
-_SECRET = re.compile(r"zq[0-9a-f]{6}[a-z]")
+_SECRET = re.compile(r"zq0000[0-9a-f]{2}[a-z]")
+"""A world counts to less than 256; of a trillion letters of base64 not one begins what could be a secret."""
 
 
 def secrets_in(said: bytes | str) -> set[str]:

@@ -278,7 +278,7 @@ def test_what_is_refused_waits_for_a_person_and_goes_on_when_asked(site: Site, t
 
 
 def test_what_never_answers_is_given_up_after_a_bounded_number_of_tries_and_a_withdrawal_never() -> None:
-    wanted = [make_wish(), to_withdraw(make_wish(), "The plate was mixed up.", now=START)]
+    wanted = [make_wish(), to_withdraw(make_wish(), "The plate was mixed up.", keeps_description=False, now=START)]
     states: list[list[DepositState]] = [[], []]
     for _ in range(TARGET_ATTEMPTS):
         wanted = [after_failure(one, "no answer", may_help=True, now=START) for one in wanted]

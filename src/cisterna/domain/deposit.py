@@ -8,6 +8,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, model_validator
 
+from cisterna.domain.access import Extent
 from cisterna.domain.base import Moment, Value
 from cisterna.domain.identifier import Ark, DatasetId, Slug
 from cisterna.domain.outside_identifier import Scheme, outside_identifier, web_address
@@ -180,25 +181,43 @@ def after_failure(
     return wish.model_copy(update={**changed, "next_at": None if wish.next_at is None else now + pause})
 
 
-def begun_again(wish: DepositWish, *, person: str, now: datetime) -> DepositWish:
+def begun_again(wish: DepositWish, *, extent: Extent, person: str, now: datetime) -> DepositWish:
     """Begin anew with what was given up or taken back there, and now with what waits for its next try.
 
-    What is deposited stays as it is. Only of a version that is public: what was taken back here stays withdrawn.
+    What is deposited stays as it is. Only of a version that is public: what was taken back here stays withdrawn. A
+    withdrawal that is still to come does come unless the files are public again: they may stand there.
+
+    Args:
+        wish: As it is now.
+        extent: How much of the version is public.
+        person: Account name of who asks, or `policy:<project>`.
+        now: When that was asked.
     """
+    if wish.state is DepositState.WITHDRAWING and wish.reason is not None and extent is not Extent.FILES:
+        keeps = extent is Extent.METADATA
+        return (
+            _hastened(wish, now)
+            if wish.keeps_description is keeps
+            else to_withdraw(wish, wish.reason, keeps_description=keeps, now=now)
+        )
     if wish.state in _BEGINS_ANEW:
         state = DepositState.RESERVED if wish.doi is not None else DepositState.WANTED
         fresh: dict[str, object] = {"state": state, "attempts": 0, "asked_by": person, "reason": None, "claim": None}
         fresh["keeps_description"] = False
         return wish.model_copy(update={**fresh, "next_at": now, "changed_at": now})
+    return _hastened(wish, now)
+
+
+def _hastened(wish: DepositWish, now: datetime) -> DepositWish:
     if wish.next_at is not None and wish.claim is None:
         return wish.model_copy(update={"next_at": min(wish.next_at, now)})
     return wish
 
 
-def shown_anew(wish: DepositWish, *, now: datetime) -> DepositWish:
+def shown_anew(wish: DepositWish, *, extent: Extent, now: datetime) -> DepositWish:
     """Let it go there again, now that more of the version is public; who is carrying less of it has no claim now."""
     if wish.state in _BEGINS_ANEW:
-        return begun_again(wish, person=wish.asked_by, now=now)
+        return begun_again(wish, extent=extent, person=wish.asked_by, now=now)
     return wish.model_copy(update={"attempts": 0, "claim": None, "next_at": now, "changed_at": now})
 
 
@@ -209,7 +228,7 @@ def once_public(wish: DepositWish, *, now: datetime) -> DepositWish:
     return wish.model_copy(update={"next_at": now, "attempts": 0, "changed_at": now})
 
 
-def to_withdraw(wish: DepositWish, reason: str, *, keeps_description: bool = False, now: datetime) -> DepositWish:
+def to_withdraw(wish: DepositWish, reason: str, *, keeps_description: bool, now: datetime) -> DepositWish:
     """Want it withdrawn there too, whatever has become of it; the claim of who is depositing it is void.
 
     Args:

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from pydantic import JsonValue
 
+from cisterna.domain.access import Extent
 from cisterna.domain.dataset import Dataset, Version
 from cisterna.domain.deposit import (
     DepositState,
@@ -93,7 +94,7 @@ def request_deposit(
         now = clock.now()
         known = tx.deposits.find(deposit_key(version_id, target=target))
         wish = (
-            begun_again(known, person=person, now=now)
+            begun_again(known, extent=publication.extent, person=person, now=now)
             if known
             else new_wish(version, dataset, target, person=person, next_at=now, now=now)
         )
@@ -107,7 +108,7 @@ def withdraw_deposits(
     *,
     version_id: str | None,
     reason: str,
-    keeps_description: bool = False,
+    keeps_description: bool,
     clock: Clock,
 ) -> None:
     """Want a version, or all of a dataset, withdrawn wherever it went, in the transaction that takes it back here.
@@ -126,12 +127,12 @@ def withdraw_deposits(
             tx.deposits.put(to_withdraw(held, reason, keeps_description=keeps_description, now=clock.now()))
 
 
-def want_deposits_again(tx: Transaction, dataset_id: str, *, version_id: str, clock: Clock) -> None:
+def want_deposits_again(tx: Transaction, dataset_id: str, *, version_id: str, extent: Extent, clock: Clock) -> None:
     """Let a version of which more is public now go again wherever it went, in the transaction that shows it."""
     for one in tx.deposits.of(dataset_id):
         if one.version_id == version_id:
             held = tx.deposits.find(one.key) or one
-            tx.deposits.put(shown_anew(held, now=clock.now()))
+            tx.deposits.put(shown_anew(held, extent=extent, now=clock.now()))
 
 
 def deposits_of(tx: Transaction, version: Version) -> tuple[DepositWish, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated
@@ -90,6 +91,7 @@ class DepositWish(Value):
         problem: Why the last one did, in words without secrets.
         reason: Why it is to be withdrawn there, for the public to read; then that is what is wanted.
         keeps_description: Whether what is to be withdrawn are its files alone: the description stays where that can be.
+        is_own: Whether the DOI there is the version's own: it is reserved before publication, and stands in every form.
         next_at: When the next step is due; None while nothing is: it waits for the publication, or it is at rest.
         claim: Of who is at it, beginning with the name of their home; whoever has another one writes nothing.
     """
@@ -107,6 +109,7 @@ class DepositWish(Value):
     problem: str | None = None
     reason: str | None = None
     keeps_description: bool = False
+    is_own: bool = False
     next_at: Moment | None = None
     claim: str | None = None
     created_at: Moment
@@ -125,6 +128,11 @@ _BEGINS_ANEW = frozenset({DepositState.FAILED, DepositState.WITHDRAWING, Deposit
 def deposit_key(version_id: str, *, target: str) -> str:
     """Name a version at a target: the same always has the same key, by which a target finds it again."""
     return f"{version_id}@{target}"
+
+
+def own_doi(wishes: Iterable[DepositWish]) -> str | None:
+    """Give the DOI that is a version's own, of what is wanted of it; what a repository gives is one beside it."""
+    return next((one.doi for one in wishes if one.is_own and one.doi), None)
 
 
 def claims_of(home: str) -> str:

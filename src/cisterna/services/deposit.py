@@ -180,6 +180,7 @@ def _to_reserve(
         wish = known or new_wish(version, dataset, target, person=person, next_at=None, now=now)
         if wish.state is DepositState.FAILED and wish.deposit is None:
             wish = wish.model_copy(update={"state": DepositState.WANTED, "attempts": 0, "next_at": None})
+        wish = wish.model_copy(update={"is_own": True})
         tx.deposits.put(wish)
         return wish
 

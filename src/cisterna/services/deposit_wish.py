@@ -14,6 +14,7 @@ from cisterna.domain.deposit import (
     begun_again,
     deposit_key,
     once_public,
+    own_doi,
     shown_anew,
     to_withdraw,
 )
@@ -140,9 +141,11 @@ def deposits_of(tx: Transaction, version: Version) -> tuple[DepositWish, ...]:
 
 
 def reserved_doi(tx: Transaction, version: Version, targets: Sequence[str]) -> str | None:
-    """Give the DOI that was reserved for a version: of the targets that its project names, the first that has one."""
-    found = {one.target: one.doi for one in deposits_of(tx, version) if one.deposit is not None}
-    return next((doi for name in targets if (doi := found.get(name))), None)
+    """Give the DOI that is a version's own: reserved at one of the targets that its project names.
+
+    What a repository gave it is no such one, and the draft at a target that is named no longer never leads anywhere.
+    """
+    return own_doi(one for one in deposits_of(tx, version) if one.target in targets)
 
 
 def unreserved(tx: Transaction, version: Version) -> tuple[DepositWish, ...]:

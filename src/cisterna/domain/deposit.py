@@ -91,6 +91,7 @@ class DepositWish(Value):
         problem: Why the last one did, in words without secrets.
         reason: Why it is to be withdrawn there, for the public to read; then that is what is wanted.
         keeps_description: Whether what is to be withdrawn are its files alone: the description stays where that can be.
+        is_erased: Whether what it describes was erased: then nothing of a description may stay there.
         is_own: Whether the DOI there is the version's own: it is reserved before publication, and stands in every form.
         next_at: When the next step is due; None while nothing is: it waits for the publication, or it is at rest.
         claim: Of who is at it, beginning with the name of their home; whoever has another one writes nothing.
@@ -109,6 +110,7 @@ class DepositWish(Value):
     problem: str | None = None
     reason: str | None = None
     keeps_description: bool = False
+    is_erased: bool = False
     is_own: bool = False
     next_at: Moment | None = None
     claim: str | None = None
@@ -217,20 +219,25 @@ def once_public(wish: DepositWish, *, now: datetime) -> DepositWish:
     return wish.model_copy(update={"next_at": now, "attempts": 0, "changed_at": now})
 
 
-def to_withdraw(wish: DepositWish, reason: str, *, keeps_description: bool = False, now: datetime) -> DepositWish:
+def to_withdraw(
+    wish: DepositWish, reason: str, *, keeps_description: bool = False, is_erased: bool = False, now: datetime
+) -> DepositWish:
     """Want it withdrawn there too, whatever has become of it; the claim of who is depositing it is void.
+
+    What is withdrawn already is left alone, but where its description has to go: that is still there.
 
     Args:
         wish: As it is now.
         reason: For the public to read.
         keeps_description: Whether the description is still public here, and so may stay there without its files.
+        is_erased: Whether nothing of the description may stay there either.
         now: When that was said.
     """
-    if wish.state is DepositState.WITHDRAWN:
+    if wish.state is DepositState.WITHDRAWN and (wish.is_erased or not is_erased):
         return wish
     fresh = {"attempts": 0, "problem": None, "claim": None, "next_at": now, "changed_at": now, "reason": reason}
-    fresh["keeps_description"] = keeps_description
-    return wish.model_copy(update={"state": DepositState.WITHDRAWING, **fresh})
+    kept = {"keeps_description": keeps_description, "is_erased": wish.is_erased or is_erased}
+    return wish.model_copy(update={"state": DepositState.WITHDRAWING, **fresh, **kept})
 
 
 def pause_after(failures: int) -> timedelta:

@@ -109,6 +109,7 @@ def withdraw_deposits(
     version_id: str | None,
     reason: str,
     keeps_description: bool = False,
+    is_erased: bool = False,
     clock: Clock,
 ) -> None:
     """Want a version, or all of a dataset, withdrawn wherever it went, in the transaction that takes it back here.
@@ -119,12 +120,14 @@ def withdraw_deposits(
         version_id: None for all.
         reason: For the public to read.
         keeps_description: Whether the description stays public: then it may stay there too, without its files.
+        is_erased: Whether the description may stay nowhere, not even where it is hidden already.
         clock: Dates it.
     """
     for one in tx.deposits.of(dataset_id):
         if version_id is None or one.version_id == version_id:
             held = tx.deposits.find(one.key) or one
-            tx.deposits.put(to_withdraw(held, reason, keeps_description=keeps_description, now=clock.now()))
+            wanted = {"keeps_description": keeps_description, "is_erased": is_erased}
+            tx.deposits.put(to_withdraw(held, reason, **wanted, now=clock.now()))
 
 
 def want_deposits_again(tx: Transaction, dataset_id: str, *, version_id: str, clock: Clock) -> None:

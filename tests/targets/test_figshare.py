@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
@@ -70,6 +71,9 @@ class FigshareStage:
     def made(self, key: str) -> Sequence[str]:
         return [f"{one['id']}.v{version or 1}" for one, version in self._under(key)]
 
+    def told(self, key: str) -> str:
+        return json.dumps(self._under(key), ensure_ascii=False)
+
     def writes(self) -> int:
         return sum(one.method != "GET" and not one.path.endswith("/search") for one in self.server.seen)
 
@@ -98,6 +102,8 @@ WORST = [pytest.param(one, marks=() if one is Fault.LOST else pytest.mark.tortur
 
 class TestFigshare(TargetContract):
     """Every promise, where nobody reviews."""
+
+    forgets = False
 
     @pytest.fixture
     def stage(self, stage: FigshareStage) -> FigshareStage:

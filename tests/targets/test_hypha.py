@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -61,6 +62,9 @@ class HyphaStage:
 
     def made(self, key: str) -> Sequence[str]:
         return list(self._under(key))
+
+    def told(self, key: str) -> str:
+        return json.dumps(self._under(key), ensure_ascii=False, default=str)
 
     def writes(self) -> int:
         return sum(not one.path.endswith(("/read", "/list_files")) for one in self.server.seen)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import subprocess
@@ -116,6 +117,9 @@ class OmeroStage:
         dataset, _, version = key.partition("@")[0].partition(":")
         mark = f"{ark(dataset, naan='12345')}/{version}"
         return [f"{one}" for one, held in self.server.datasets.items() if held["Description"].endswith(mark)]
+
+    def told(self, key: str) -> str:
+        return json.dumps([self.server.datasets[int(one)] for one in self.made(key)], ensure_ascii=False, default=str)
 
     def writes(self) -> int:
         return sum(one.method != "GET" and not one.path.endswith("/login/") for one in self.server.seen)

@@ -88,6 +88,11 @@ class ScicatStage:
         folder = f"/{name}/{version}/files"
         return [pid for pid, one in self.server.datasets.items() if one["sourceFolder"].endswith(folder)]
 
+    def told(self, key: str) -> str:
+        pids = self.made(key)
+        blocks = [one for one in self.server.blocks.values() if one["datasetId"] in pids]
+        return json.dumps([*(self.server.datasets[pid] for pid in pids), *blocks], ensure_ascii=False, default=str)
+
     def writes(self) -> int:
         asks = ("/login", "/isValid")
         return sum(one.method != "GET" and not one.path.endswith(asks) for one in self.server.seen)

@@ -76,6 +76,10 @@ class _Artifact(BaseModel):
         except ValidationError:
             return None
 
+    def says(self, manifest: Manifest) -> bool:
+        """Tell whether it says just that; what the service adds says nothing of ours."""
+        return {name: value for name, value in self.manifest.items() if value} == manifest
+
     @property
     def staged_paths(self) -> set[str]:
         """Files that are part of what is staged, also those whose bytes never came."""
@@ -147,8 +151,9 @@ class HyphaTarget:
                 self._refuse_to_believe(request)
             return self._told(request, DepositState.WITHDRAWN)
         held = list(self._below(request))
-        if held or found.is_staged or found.mark is None or found.mark.state != "withdrawn":
-            self._stage(request, _tombstone(request, reason))
+        tombstone = _tombstone(request, reason)
+        if held or found.is_staged or not found.says(tombstone):
+            self._stage(request, tombstone)
             for path in held:
                 self._remove(request, path)
             found = self._commit(request)

@@ -21,6 +21,7 @@ from cisterna.domain.deposit import (
     after_success,
     claims_of,
     deposit_key,
+    own_doi,
 )
 from cisterna.domain.errors import (
     CisternaError,
@@ -180,6 +181,7 @@ def _to_reserve(
         wish = known or new_wish(version, dataset, target, person=person, next_at=None, now=now)
         if wish.state is DepositState.FAILED and wish.deposit is None:
             wish = wish.model_copy(update={"state": DepositState.WANTED, "attempts": 0, "next_at": None})
+        wish = wish.model_copy(update={"is_own": True})
         tx.deposits.put(wish)
         return wish
 
@@ -197,7 +199,7 @@ def _act(wish: DepositWish, target: Target, site: DepositSite) -> Deposit | None
     if wish.keeps_description and target.narrows and (kept := _narrowed(wish, record, target, site)):
         return kept
     if wish.reason is not None:
-        request = _request(wish, _tombstone(wish, record), site)
+        request = _request(wish, _tombstone(wish, record, site), site)
         gone = target.withdraw(request, known=wish.deposit, reason=wish.reason)
         return gone if gone is None else _require_state(gone, DepositState.WITHDRAWN, target)
     if record is None or record.tombstone is not None:
@@ -286,17 +288,22 @@ def _request(wish: DepositWish, record: PublicRecord, site: DepositSite) -> Depo
     )
 
 
-def _tombstone(wish: DepositWish, record: PublicRecord | None) -> PublicRecord:
-    """Give what the portal shows of what was withdrawn; where that is gone too, its name and the reason."""
-    if record is not None and record.tombstone is not None:
+def _tombstone(wish: DepositWish, record: PublicRecord | None, site: DepositSite) -> PublicRecord:
+    """Give what the portal shows of what was withdrawn; where that is gone too, or all is to go, a name and why."""
+    if record is not None and record.tombstone is not None and not wish.is_erased:
         return record
+    if record is None:
+        with site.catalogue.begin() as tx:
+            doi = own_doi(one for one in tx.deposits.of(wish.dataset_id) if one.version_id == wish.version_id)
+    else:
+        doi = record.doi
     return PublicRecord(
         pid=wish.pid,
         dataset_id=wish.dataset_id,
         version=wish.version,
         title=wish.pid,
         metadata={},
-        doi=record.doi if record else wish.doi,
+        doi=doi,
         published_at=record.published_at if record else wish.created_at,
         withdrawn_at=wish.changed_at,
         tombstone=wish.reason,

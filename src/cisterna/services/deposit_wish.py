@@ -15,6 +15,7 @@ from cisterna.domain.deposit import (
     begun_again,
     deposit_key,
     once_public,
+    own_doi,
     shown_anew,
     to_withdraw,
 )
@@ -109,6 +110,7 @@ def withdraw_deposits(
     version_id: str | None,
     reason: str,
     keeps_description: bool,
+    is_erased: bool = False,
     clock: Clock,
 ) -> None:
     """Want a version, or all of a dataset, withdrawn wherever it went, in the transaction that takes it back here.
@@ -119,12 +121,14 @@ def withdraw_deposits(
         version_id: None for all.
         reason: For the public to read.
         keeps_description: Whether the description stays public: then it may stay there too, without its files.
+        is_erased: Whether the description may stay nowhere, not even where it is hidden already.
         clock: Dates it.
     """
     for one in tx.deposits.of(dataset_id):
         if version_id is None or one.version_id == version_id:
             held = tx.deposits.find(one.key) or one
-            tx.deposits.put(to_withdraw(held, reason, keeps_description=keeps_description, now=clock.now()))
+            wanted = {"keeps_description": keeps_description, "is_erased": is_erased}
+            tx.deposits.put(to_withdraw(held, reason, **wanted, now=clock.now()))
 
 
 def want_deposits_again(tx: Transaction, dataset_id: str, *, version_id: str, extent: Extent, clock: Clock) -> None:
@@ -141,9 +145,11 @@ def deposits_of(tx: Transaction, version: Version) -> tuple[DepositWish, ...]:
 
 
 def reserved_doi(tx: Transaction, version: Version, targets: Sequence[str]) -> str | None:
-    """Give the DOI that was reserved for a version: of the targets that its project names, the first that has one."""
-    found = {one.target: one.doi for one in deposits_of(tx, version) if one.deposit is not None}
-    return next((doi for name in targets if (doi := found.get(name))), None)
+    """Give the DOI that is a version's own: reserved at one of the targets that its project names.
+
+    What a repository gave it is no such one, and the draft at a target that is named no longer never leads anywhere.
+    """
+    return own_doi(one for one in deposits_of(tx, version) if one.target in targets)
 
 
 def unreserved(tx: Transaction, version: Version) -> tuple[DepositWish, ...]:

@@ -121,6 +121,12 @@ class MemoryTarget:
         """Give whatever is there under a key."""
         return [one.outside_id for one in self._under(key)]
 
+    def told(self, key: str) -> str:
+        """Give what is said under a key."""
+        return " ".join(
+            f"{one.record.model_dump_json() if one.record else ''} {one.reason}" for one in self._under(key)
+        )
+
     def writes(self) -> int:
         """Count the writes."""
         return self._writes

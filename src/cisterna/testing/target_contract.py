@@ -17,6 +17,7 @@ import pytest
 from cisterna.domain.access import Extent
 from cisterna.domain.credit import Creator
 from cisterna.domain.deposit import Deposit, DepositState, deposit_key
+from cisterna.domain.erasure import PUBLIC_WORDS
 from cisterna.domain.errors import CisternaError, TargetRefused, TargetUnavailable
 from cisterna.domain.identifier import ark, dataset_id
 from cisterna.domain.project import Access, HumanData
@@ -35,6 +36,13 @@ REASON = "The plate was mixed up."
 QUICK = frozenset({Fault.ERROR_BODY, Fault.LOST, Fault.THROTTLED})
 FAULTS = [pytest.param(fault, marks=() if fault in QUICK else pytest.mark.torture) for fault in Fault]
 """Every fault at every request takes long; what is left to `make torture` ends as one of the quick ones does."""
+ERASED_AFTER = [
+    pytest.param((), id="deposited"),
+    pytest.param(("withdrawn",), id="withdrawn"),
+    pytest.param(("narrowed",), id="narrowed"),
+]
+DESCRIPTIVE = ("Nuclei", "nuclei", "Holm", "Ada", "Björn", "0000-0002-1825-0097", "Seen with", "CC-BY", "mixed up")
+"""What a description of ours holds, and the reason for a withdrawal."""
 MOST_REQUESTS = 60
 """More than any target makes for one small deposit."""
 
@@ -72,6 +80,10 @@ class Stage(Protocol):
 
     def made(self, key: str) -> Sequence[str]:
         """Give the ids of all that was ever made there under a key and is not thrown away, drafts too."""
+        ...
+
+    def told(self, key: str) -> str:
+        """Give all that is said there under a key, whoever may see it, as text without escapes."""
         ...
 
     def writes(self) -> int:
@@ -192,8 +204,21 @@ def tombstone_of(request: DepositRequest) -> DepositRequest:
     return request.model_copy(update={"record": record})
 
 
+def erased_of(request: DepositRequest) -> DepositRequest:
+    """Make the request of what was erased: its record tells nothing but the identifiers."""
+    bare = {"title": request.pid, "metadata": {}, "tombstone": PUBLIC_WORDS}
+    gone = tombstone_of(request)
+    return gone.model_copy(update={"record": gone.record.model_copy(update=bare)})
+
+
 class TargetContract:
-    """Tests of `ports.target.Target`. Provide a fixture `stage`, new for each test."""
+    """Tests of `ports.target.Target`. Provide a fixture `stage`, new for each test.
+
+    Attributes:
+        forgets: Whether it lets a description be taken back that was public; else it says whom to ask.
+    """
+
+    forgets = True
 
     def test_a_deposit_stands_once_however_often_it_is_asked_for(self, stage: Stage) -> None:
         """With what is known of it, and without."""
@@ -276,6 +301,54 @@ class TargetContract:
             assert (one.state, one.outside_id, one.doi) == (DepositState.DEPOSITED, first.outside_id, first.doi)
         assert stage.standing(request.key) == stage.made(request.key) == [first.outside_id]
 
+    @pytest.mark.parametrize("before", ERASED_AFTER)
+    def test_of_what_was_erased_no_description_stays_whatever_became_of_it_before(
+        self, stage: Stage, before: tuple[str, ...]
+    ) -> None:
+        """Neither a title, a name nor the reason of an earlier withdrawal."""
+        request = deposit_request(stage.target.name)
+        known = _brought(stage, request, before)
+
+        done = stage.target.withdraw(erased_of(request), known=known, reason=PUBLIC_WORDS)
+        again = stage.target.withdraw(erased_of(request), known=done, reason=PUBLIC_WORDS)
+
+        assert done is not None
+        assert again is not None
+        assert (done.state, again.state) == (DepositState.WITHDRAWN, DepositState.WITHDRAWN)
+        assert again.remark == done.remark
+        self._require_forgotten(stage, request, done)
+
+    def test_an_erasure_that_is_cut_off_anywhere_leaves_no_description_once_it_is_asked_for_again(
+        self, stage: Stage
+    ) -> None:
+        """Of what stands, and of what was withdrawn before."""
+        known: dict[str, Deposit | None] = {}
+
+        def prepared() -> Iterator[DepositRequest]:
+            for number in range(MOST_REQUESTS):
+                request = deposit_request(stage.target.name, name=f"plate {number}")
+                known[request.key] = _brought(stage, request, ("withdrawn",) if number % 2 else ())
+                yield request
+
+        def erase(request: DepositRequest) -> None:
+            known[request.key] = stage.target.withdraw(
+                erased_of(request), known=known[request.key], reason=PUBLIC_WORDS
+            )
+
+        for request in _struck(stage, Fault.LOST, prepared(), erase):
+            erase(request)
+            done = known[request.key]
+            assert done is not None
+            self._require_forgotten(stage, request, done)
+
+    def _require_forgotten(self, stage: Stage, request: DepositRequest, done: Deposit) -> None:
+        told = stage.told(request.key)
+        kept = [one for one in DESCRIPTIVE if one in told]
+        if self.forgets:
+            assert kept == []
+        else:
+            assert not kept or done.remark
+
     def test_a_second_version_stands_beside_the_first(self, stage: Stage) -> None:
         """Each under its own key."""
         first = deposit_request(stage.target.name)
@@ -349,6 +422,17 @@ class TargetContract:
 
         assert report.is_usable, report.words
         assert stage.writes() == before
+
+
+def _brought(stage: Stage, request: DepositRequest, steps: tuple[str, ...]) -> Deposit | None:
+    """Deposit a version, and take these steps with it."""
+    known: Deposit | None = stage.target.deposit(request, known=None, files=FILES)
+    for step in steps:
+        if step == "narrowed" and stage.target.narrows:
+            known = stage.target.deposit(narrowed_of(request), known=known, files=FILES)
+        elif step == "withdrawn":
+            known = stage.target.withdraw(tombstone_of(request), known=known, reason=REASON)
+    return known
 
 
 def _struck(stage: Stage, fault: Fault, requests: Iterator[R], call: Callable[[R], object]) -> Iterator[R]:

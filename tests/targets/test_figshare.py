@@ -3,82 +3,31 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 
 import pytest
 from pydantic import ValidationError
 
-from cisterna.adapters.target_figshare import FigshareTarget
-from cisterna.adapters.target_http import Credential, TargetHttp
+from cisterna.adapters.target_http import TargetHttp
 from cisterna.adapters.target_setting import Carries, Figshare
 from cisterna.domain.deposit import DepositState
 from cisterna.domain.errors import ChecksumMismatch, ReviewPending, TargetRefused, TargetUnavailable
 from cisterna.ports.publisher import PublicFile
 from cisterna.testing.clock import SettableClock
-from cisterna.testing.fault_proxy import Effect, FaultProxy, Rule
-from cisterna.testing.figshare_stand_in import FigshareStandIn
-from cisterna.testing.outside_server import Fault, OutsideServer, said, strike
+from cisterna.testing.fault_proxy import Effect, Rule
+from cisterna.testing.outside_server import Fault, said
 from cisterna.testing.target_contract import (
     BODIES,
     FILES,
     REASON,
-    SITE,
     MemoryBytes,
     Stage,
     TargetContract,
     deposit_request,
     tombstone_of,
 )
-
-TOKEN = "fs-0123456789abcdef"
-
-
-class FigshareStage:
-    secret = TOKEN
-    faults = frozenset(Fault)
-
-    def __init__(
-        self, stack: ExitStack, *, reviews: bool = False, lets_unpublish: bool = True, **setting: object
-    ) -> None:
-        self.server = stack.enter_context(FigshareStandIn(token=TOKEN, reviews=reviews, lets_unpublish=lets_unpublish))
-        self.trap = stack.enter_context(OutsideServer())
-        self.proxy = stack.enter_context(FaultProxy(self.server.url))
-        self.server.address = self.proxy.url
-        named = {"name": "figshare", "url": f"{self.proxy.url}/v2", "token": TOKEN, "categories": (7,), **setting}
-        made = Figshare.model_validate(named)
-        clock = SettableClock()
-        credential = Credential("token", made.token)
-        http = TargetHttp(made.url, target="figshare", credential=credential, clock=clock, domain=made.upload_domain)
-        stack.callback(http.close)
-        self.target = FigshareTarget(http, made, clock=clock)
-
-    def strike(self, fault: Fault, *, skip: int) -> Rule:
-        return strike(self.proxy, fault, skip=skip, elsewhere=self.trap.url)
-
-    def break_at(self, end: str, *, method: str = "POST") -> None:
-        """Let the next request to a place fail."""
-        rule = strike(self.proxy, Fault.BROKEN, skip=0, elsewhere="")
-        rule.when = lambda asked: asked.path.endswith(end) and asked.method == method
-
-    def heal(self) -> None:
-        self.proxy.heal()
-
-    def standing(self, key: str) -> Sequence[str]:
-        return [f"{one['id']}.v{version}" for one, version in self._under(key) if version is not None]
-
-    def made(self, key: str) -> Sequence[str]:
-        return [f"{one['id']}.v{version or 1}" for one, version in self._under(key)]
-
-    def writes(self) -> int:
-        return sum(one.method != "GET" and not one.path.endswith("/search") for one in self.server.seen)
-
-    def strayed(self) -> Sequence[object]:
-        return self.trap.seen
-
-    def _under(self, key: str) -> list[tuple[dict[str, object], int | None]]:
-        dataset, _, version = key.partition("@")[0].partition(":")
-        return list(self.server.of(f"{SITE}/ark:/12345/{dataset.removeprefix('ds-')}/{version}"))
+from tests.targets.figshare_stage import TOKEN, FigshareStage
 
 
 @pytest.fixture
@@ -341,18 +290,6 @@ def test_a_publication_that_was_taken_and_is_not_shown_yet_is_not_made_again(sta
 
     assert stage.target.deposit(request, known=None, files=FILES).outside_id == f"{number}.v1"
     assert list(shown) == [1]
-
-
-def test_what_the_search_does_not_find_yet_is_found_among_the_newest(stage: FigshareStage) -> None:
-    request = deposit_request("figshare")
-    stage.server.finds_new = False
-    stage.break_at("/publish")
-    with pytest.raises(TargetUnavailable):
-        stage.target.deposit(request, known=None, files=FILES)
-
-    stage.target.deposit(request, known=None, files=FILES)
-
-    assert len(stage.server.articles) == 1
 
 
 def test_an_article_whose_relations_the_reviewers_changed_is_known_by_its_description(stack: ExitStack) -> None:

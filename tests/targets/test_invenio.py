@@ -5,22 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 import pytest
 from pydantic import SecretStr, ValidationError
 
 from cisterna.adapters.target_http import ANSWER_LIMIT_BYTES, Credential, TargetHttp
-from cisterna.adapters.target_invenio import InvenioTarget
 from cisterna.adapters.target_setting import Carries, Invenio
 from cisterna.domain.access import Extent
 from cisterna.domain.deposit import DepositState
 from cisterna.domain.errors import ChecksumMismatch, TargetRefused, TargetUnavailable
 from cisterna.ports.publisher import PublicFile
 from cisterna.testing.clock import SettableClock
-from cisterna.testing.fault_proxy import Effect, FaultProxy, Rule
-from cisterna.testing.invenio_server import InvenioServer
+from cisterna.testing.fault_proxy import Effect, Rule
 from cisterna.testing.outside_server import FLOOD_BYTES, PASSING, Fault, OutsideServer, said, strike
 from cisterna.testing.target_contract import (
     BODIES,
@@ -32,47 +30,7 @@ from cisterna.testing.target_contract import (
     narrowed_of,
     tombstone_of,
 )
-
-TOKEN = "zn-0123456789abcdef"
-
-
-class InvenioStage:
-    secret = TOKEN
-    faults = frozenset(Fault)
-
-    def __init__(self, stack: ExitStack, *, restricts_records: bool = True, **setting: object) -> None:
-        self.server = stack.enter_context(InvenioServer(token=TOKEN, restricts_records=restricts_records))
-        self.trap = stack.enter_context(OutsideServer())
-        self.proxy = stack.enter_context(FaultProxy(self.server.url))
-        named = {"name": "zenodo", "title": "Zenodo", "url": self.proxy.url, "token": TOKEN, **setting}
-        made = Invenio.model_validate(named)
-        clock = SettableClock()
-        http = TargetHttp(made.url, target="zenodo", credential=Credential("Bearer", made.token), clock=clock)
-        stack.callback(http.close)
-        self.target = InvenioTarget(http, made, clock=clock)
-
-    def strike(self, fault: Fault, *, skip: int) -> Rule:
-        return strike(self.proxy, fault, skip=skip, elsewhere=self.trap.url)
-
-    def heal(self) -> None:
-        self.proxy.heal()
-
-    def standing(self, key: str) -> Sequence[str]:
-        every = self._under(key)
-        return [one["id"] for one in every if one["is_published"] and one["access"]["record"] == "public"]
-
-    def made(self, key: str) -> Sequence[str]:
-        return [one["id"] for one in self._under(key)]
-
-    def writes(self) -> int:
-        return sum(one.method != "GET" for one in self.server.seen)
-
-    def strayed(self) -> Sequence[object]:
-        return self.trap.seen
-
-    def _under(self, key: str) -> Sequence[dict[str, object]]:
-        dataset, _, version = key.partition("@")[0].partition(":")
-        return list(self.server.of(f"ark:/12345/{dataset.removeprefix('ds-')}", version))
+from tests.targets.invenio_stage import TOKEN, InvenioStage
 
 
 @pytest.fixture

@@ -202,3 +202,21 @@ def test_what_comes_back_from_the_review_of_a_later_version_is_for_a_person(stac
 
     with pytest.raises(TargetRefused, match="came back from its review"):
         stage.target.deposit(second, known=None, files=FILES)
+
+
+def test_what_was_reviewed_and_withdrawn_is_submitted_anew(stack: ExitStack) -> None:
+    """Its review is over, also where the repository tells of it no more than when it began."""
+    stage = FigshareStage(stack, reviews=True)
+    request = deposit_request("figshare")
+    with pytest.raises(ReviewPending):
+        stage.target.deposit(request, known=None, files=FILES)
+    (number,) = stage.server.articles
+    stage.server.approve(number)
+    known = stage.target.deposit(request, known=None, files=FILES)
+    gone = stage.target.withdraw(tombstone_of(request), known=known, reason=REASON)
+    stage.server.change(number, curation_status="", timeline={"submission": "2026-11-29"})
+
+    with pytest.raises(ReviewPending):
+        stage.target.deposit(request, known=gone, files=FILES)
+
+    assert stage.server.articles[number]["status"] == "in review"

@@ -270,7 +270,8 @@ class FigshareTarget:
 
     def _hide(self, standing: _Standing, every: list[_Standing], request: DepositRequest, reason: str) -> str | None:
         """Have a whole article hidden, and say why where that cannot be."""
-        withdrawn = {one.outside_id for one in request.earlier if one.state is DepositState.WITHDRAWN}
+        versions = (*request.earlier, *request.later)
+        withdrawn = {one.outside_id for one in versions if one.state is DepositState.WITHDRAWN}
         number = standing.article.id
         others = [one.number for one in every if one != standing and one.outside_id not in withdrawn]
         if others:
@@ -285,6 +286,7 @@ class FigshareTarget:
         answer = self._http.ask("POST", place, document=told, accepted=(204, 403, 404))
         if answer.status == 204:
             return None
+        self._http.ask("GET", "account")  # a token that is taken no more is refused with the same status
         return f"{self.title} lets this account hide nothing; ask its administrators to unpublish article {number}"
 
     def _told(self, standing: _Standing) -> Deposit:

@@ -89,7 +89,7 @@ class Article(BaseModel):
         if self.curation_status in {"approved", "rejected"}:
             return self.curation_status == "rejected"
         submitted = (self.timeline.submission or "")[:10]
-        return bool(submitted) and all(submitted >= (one.published_date or "")[:10] for one in shown)
+        return bool(submitted) and all(submitted >= (one.published_date or "")[:10] for one in (self, *shown))
 
 
 def version_number(label: str) -> int:
@@ -138,7 +138,7 @@ class FigshareArticles:
             TargetRefused: What is known to be ours does not say so any more, or several say so.
             TargetUnavailable: There are more than can be opened in one go; the next one goes on from here.
         """
-        for deposit in (known, *request.earlier):
+        for deposit in (known, *request.earlier, *request.later):
             number = deposit.outside_id.partition(".")[0] if deposit else ""
             article = self._open(int(number)) if number.isdecimal() else None
             if article is not None and article.names(request.address):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 
 from cisterna.adapters.target_http import Credential, TargetHttp
-from cisterna.adapters.target_invenio import InvenioTarget
+from cisterna.adapters.target_invenio import InvenioTarget, answer_bytes
 from cisterna.adapters.target_setting import Invenio
 from cisterna.testing.clock import SettableClock
 from cisterna.testing.fault_proxy import FaultProxy, Rule
@@ -27,7 +27,8 @@ class InvenioStage:
         named = {"name": "zenodo", "title": "Zenodo", "url": self.proxy.url, "token": TOKEN, **setting}
         made = Invenio.model_validate(named)
         clock = SettableClock()
-        http = TargetHttp(made.url, target="zenodo", credential=Credential("Bearer", made.token), clock=clock)
+        credential, most = Credential("Bearer", made.token), answer_bytes(made)
+        http = TargetHttp(made.url, target="zenodo", credential=credential, clock=clock, answer_bytes=most)
         stack.callback(http.close)
         self._made = lambda: InvenioTarget(http, made, clock=clock)
         self.target = self._made()

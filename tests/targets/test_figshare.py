@@ -15,7 +15,7 @@ from cisterna.domain.deposit import DepositState
 from cisterna.domain.errors import ChecksumMismatch, ReviewPending, TargetRefused, TargetUnavailable
 from cisterna.ports.publisher import PublicFile
 from cisterna.testing.clock import SettableClock
-from cisterna.testing.fault_proxy import Effect, Rule
+from cisterna.testing.fault_proxy import Effect, Request, Rule
 from cisterna.testing.outside_server import Fault, said
 from cisterna.testing.target_contract import (
     BODIES,
@@ -465,3 +465,61 @@ def test_a_token_is_never_repeated(stack: ExitStack, caplog: pytest.LogCaptureFi
 def test_a_token_goes_to_no_address_that_others_could_read() -> None:
     with pytest.raises(ValidationError, match="has to begin with https"):
         Figshare.model_validate({"name": "figshare", "url": "http://api.figshare.com/v2", "token": TOKEN})
+
+
+def test_versions_that_are_all_withdrawn_are_hidden_in_whichever_order(stage: FigshareStage) -> None:
+    """As `v10` comes before `v2` when a whole dataset is erased."""
+    first = deposit_request("figshare")
+    one = stage.target.deposit(first, known=None, files=FILES)
+    second = deposit_request("figshare", number=2, earlier=(one,))
+    two = stage.target.deposit(second, known=None, files=FILES)
+    two = stage.target.withdraw(tombstone_of(second), known=two, reason=REASON) or two
+    assert stage.standing(second.key) == [two.outside_id]
+
+    done = stage.target.withdraw(tombstone_of(first).model_copy(update={"later": (two,)}), known=one, reason=REASON)
+
+    assert done is not None
+    assert done.remark is None
+    assert stage.standing(first.key) == stage.standing(second.key) == []
+
+
+def test_a_token_that_is_revoked_is_never_taken_for_an_account_that_may_hide_nothing(stage: FigshareStage) -> None:
+    """Both are told by the same status, and what was to be hidden would stay to be seen for ever."""
+    request = deposit_request("figshare")
+    known = stage.target.deposit(request, known=None, files=FILES)
+    revoked = said(403, {"message": "Invalid OAuth token", "code": "OAuthInvalidToken"})
+    begun: list[object] = []
+
+    def is_over(asked: Request) -> bool:
+        begun.extend([asked] if asked.path.endswith("/unpublish") else [])
+        return bool(begun)
+
+    stage.proxy.add(Rule(Effect.ANSWER, times=9, when=is_over, answer=lambda _: revoked))
+
+    with pytest.raises(TargetRefused, match="does not accept the credential"):
+        stage.target.withdraw(tombstone_of(request), known=known, reason=REASON)
+
+    assert stage.standing(request.key) == [known.outside_id]
+
+
+def test_a_file_that_is_not_taken_is_named(stage: FigshareStage) -> None:
+    refusal = said(400, {"message": "Invalid file name"})
+    is_second = Rule(Effect.ANSWER, skip=1, when=_announces, answer=lambda _: refusal)
+    stage.proxy.add(is_second)
+
+    with pytest.raises(TargetRefused, match=r"data/0/A1 0\.tiff.*: figshare says 400: Invalid file name"):
+        stage.target.deposit(deposit_request("figshare"), known=None, files=FILES)
+
+
+def test_an_empty_file_goes_there_too(stage: FigshareStage) -> None:
+    bodies = {**BODIES, "data/empty.csv": b""}
+
+    done = stage.target.deposit(deposit_request("figshare", bodies=bodies), known=None, files=MemoryBytes(bodies))
+
+    (article,) = stage.server.articles.values()
+    assert done.outside_id == f"{article['id']}.v1"
+    assert [one["size"] for one in article["files"] if one["name"] == "data__empty.csv"] == [0]
+
+
+def _announces(asked: Request) -> bool:
+    return asked.method == "POST" and asked.path.endswith("/files")

@@ -336,3 +336,37 @@ def test_what_has_only_its_description_public_waits_for_its_files(stage: Invenio
         stage.target.deposit(request.model_copy(update={"record": record}), known=None, files=FILES)
 
     assert stage.writes() == 0
+
+
+def test_a_file_that_is_not_taken_is_named(stage: InvenioStage) -> None:
+    refusal = said(400, {"message": "Invalid file name"})
+    announces = lambda asked: asked.method == "POST" and asked.path.endswith("/files")  # noqa: E731
+    stage.proxy.add(Rule(Effect.ANSWER, skip=1, when=announces, answer=lambda _: refusal))
+
+    with pytest.raises(TargetRefused, match=r"data/0/A1 0\.tiff.*: zenodo says 400: Invalid file name"):
+        stage.target.deposit(deposit_request("zenodo"), known=None, files=FILES)
+
+
+def test_an_empty_file_goes_there_too(stage: InvenioStage) -> None:
+    bodies = {**BODIES, "data/empty.csv": b""}
+
+    done = stage.target.deposit(deposit_request("zenodo", bodies=bodies), known=None, files=MemoryBytes(bodies))
+
+    assert stage.server.bodies[done.outside_id] == bodies
+
+
+def test_a_draft_of_as_many_files_as_the_settings_allow_is_gone_on_with(stack: ExitStack) -> None:
+    """InvenioRDM tells about a kilobyte of each file, and all of them in one answer."""
+    stage = InvenioStage(stack, files_most=10_000)
+    request = deposit_request("zenodo")
+    rule = strike(stage.proxy, Fault.BROKEN, skip=0, elsewhere="")
+    rule.when = lambda asked: asked.path.endswith("/publish")
+    with pytest.raises(TargetUnavailable):
+        stage.target.deposit(request, known=None, files=FILES)
+    (draft,) = stage.server.drafts.values()
+    for entry in draft["entries"].values():
+        entry["links"] = {"self": "x" * 5_000 * 1_000}
+
+    done = stage.target.deposit(request, known=None, files=FILES)
+
+    assert stage.standing(request.key) == [done.outside_id]

@@ -14,8 +14,8 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, Field, JsonValue, StringConstraints, TypeAdapter, ValidationError
 
-from cisterna.adapters.target_http import TargetHttp
-from cisterna.adapters.target_known import require_no_second, says_no_more
+from cisterna.adapters.target_http import ANSWER_LIMIT_BYTES, TargetHttp
+from cisterna.adapters.target_known import naming, require_no_second, says_no_more
 from cisterna.adapters.target_setting import Carries, Invenio
 from cisterna.domain.access import Extent
 from cisterna.domain.deposit import Deposit, DepositState, Doi
@@ -30,6 +30,8 @@ _FORM = "invenio"
 _ACCEPT = "application/vnd.inveniordm.v1+json"
 """Zenodo answers plain JSON in words of its own past."""
 _FOUND_MOST = 100
+_FILE_BYTES = 4096
+"""What it tells of one file at most, and it tells of all files of a record at once."""
 _DOI = TypeAdapter(Doi)
 _HIDDEN: dict[str, JsonValue] = {"record": "restricted", "files": "restricted"}
 _FILES_HIDDEN: dict[str, JsonValue] = {"record": "public", "files": "restricted"}
@@ -76,6 +78,11 @@ class _File(BaseModel):
 
 class _Files(BaseModel):
     entries: list[_File]
+
+
+def answer_bytes(setting: Invenio) -> int:
+    """Say what an answer of a repository may have."""
+    return max(ANSWER_LIMIT_BYTES, _FILE_BYTES * setting.files_most)
 
 
 class InvenioTarget:
@@ -257,19 +264,22 @@ class InvenioTarget:
         present = {one.key: one for one in self._http.read(_Files, self._http.ask("GET", base)).entries}
         kept = set()
         for file in self._going(wanted, record, files):
-            place = f"{base}/{quote(file.path, safe='/')}"
             kept.add(file.path)
-            held = present.get(file.path)
-            if held is not None and held.status == "completed":
-                if held.size == file.size_bytes and held.checksum == _md5_of(file, files):
-                    continue
-                self._http.ask("DELETE", place, accepted=(204, 404))
-                held = None
-            if held is None:
-                self._http.ask("POST", base, document=[{"key": file.path}], accepted=(201,))
-            self._send(place, file, files)
+            with naming(file.path):
+                self._bring_one(base, file, present.get(file.path), files)
         for key in present.keys() - kept:
             self._http.ask("DELETE", f"{base}/{quote(key, safe='/')}", accepted=(204, 404))
+
+    def _bring_one(self, base: str, file: PublicFile, held: _File | None, files: PublicBytes) -> None:
+        place = f"{base}/{quote(file.path, safe='/')}"
+        if held is not None and held.status == "completed":
+            if held.size == file.size_bytes and held.checksum == _md5_of(file, files):
+                return
+            self._http.ask("DELETE", place, accepted=(204, 404))
+            held = None
+        if held is None:
+            self._http.ask("POST", base, document=[{"key": file.path}], accepted=(201,))
+        self._send(place, file, files)
 
     def _going(self, wanted: list[PublicFile], record: PublicRecord, files: PublicBytes) -> Iterator[PublicFile]:
         return files.files(record) if self._setting.carries is Carries.ALL else iter(wanted)

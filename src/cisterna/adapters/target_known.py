@@ -1,6 +1,9 @@
-"""What is known to stand at a repository stays what it is: nothing takes its place, and no second one is made."""
+"""What repositories have in common: nothing takes the place of what is known to stand, and refusals name their file."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from cisterna.domain.deposit import Deposit
 from cisterna.domain.errors import TargetRefused
@@ -39,3 +42,16 @@ def require_no_second(known: Deposit | None, request: ReserveRequest, *, doi: st
         "ask its administrators to bring it back. Nothing is put in its place: that would be a second DOI"
     )
     raise TargetRefused(msg, target=known.target)
+
+
+@contextmanager
+def naming(path: str) -> Iterator[None]:
+    """Say of which file it is that a repository refuses something.
+
+    Raises:
+        TargetRefused: As it was, with the file's path before it.
+    """
+    try:
+        yield
+    except TargetRefused as refusal:
+        raise TargetRefused(f"{path} does not go there: {refusal}", **refusal.facts) from refusal

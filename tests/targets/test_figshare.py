@@ -523,3 +523,22 @@ def test_an_empty_file_goes_there_too(stage: FigshareStage) -> None:
 
 def _announces(asked: Request) -> bool:
     return asked.method == "POST" and asked.path.endswith("/files")
+
+
+def test_what_is_withdrawn_before_it_is_shown_is_hidden_once_it_is(stage: FigshareStage) -> None:
+    """Its publication was taken: it would be shown for ever."""
+    request = deposit_request("figshare")
+    known = stage.target.deposit(request, known=None, files=FILES)
+    ((number, shown),) = stage.server.public.items()
+    stage.server.public[number] = {}
+
+    with pytest.raises(ReviewPending):
+        stage.target.withdraw(tombstone_of(request), known=known, reason=REASON)
+    stage.server.public[number] = shown
+    done = stage.target.withdraw(tombstone_of(request), known=known, reason=REASON)
+    again = stage.target.withdraw(tombstone_of(request), known=done, reason=REASON)
+
+    assert done is not None
+    assert again is not None
+    assert again.state is DepositState.WITHDRAWN
+    assert stage.standing(request.key) == []

@@ -126,6 +126,8 @@ class FigshareTarget:
             return self._gone(standing.outside_id, standing.article.doi, remark)
         if request.version not in article.names(request.address):
             return None
+        if article.status == "public":  # its publication was taken, and it is shown any moment
+            raise self._pending(article.id)
         outside_id = known.outside_id if known else str(article.id)
         if not every and article.published_date is None:
             self._http.ask("DELETE", f"account/articles/{article.id}", accepted=(204, 404))

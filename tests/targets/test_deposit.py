@@ -469,6 +469,35 @@ def test_a_second_version_is_told_what_stands_of_the_first(site: Site, clock: Se
     assert seen == [[], ["memory-1"]]
 
 
+def test_a_withdrawal_is_told_what_became_of_later_versions(site: Site, clock: SettableClock) -> None:
+    """A place that hides all versions together or none has to know which of them are to be seen no more."""
+    seen: list[Any] = []
+
+    class Watching(MemoryTarget):
+        def withdraw(self, request: Any, *, known: Any, reason: str) -> Any:
+            seen.append([(one.outside_id, one.state) for one in request.later])
+            return super().withdraw(request, known=known, reason=reason)
+
+    watching = Watching(clock)
+    opt_in(site, "memory")
+    first = site.decide(site.lay_version("plate-7"))
+    publish(site, first)
+    carry_next(watching, site=deposits_on(site))
+    with site.catalogue.begin() as tx:
+        kept = tx.deposits.of(first.dataset_id)[0]
+        assert kept.deposit is not None
+        gone = kept.deposit.model_copy(update={"outside_id": "memory-2", "state": DepositState.WITHDRAWN})
+        later = {"key": f"{first.dataset_id}:v2@memory", "deposit": gone, "created_at": clock.advance(1.0)}
+        elsewhere = {"key": f"{first.dataset_id}:v2@other", "target": "other", "created_at": clock.advance(1.0)}
+        tx.deposits.put(kept.model_copy(update={**later, "state": DepositState.WITHDRAWN}))
+        tx.deposits.put(kept.model_copy(update=elsewhere))
+        tx.deposits.put(to_withdraw(kept, "It was mixed up.", now=clock.now()))
+
+    carry_next(watching, site=deposits_on(site))
+
+    assert seen == [[("memory-2", DepositState.WITHDRAWN)]]
+
+
 def test_what_the_settings_do_not_name_is_not_taken_for_a_target_without_a_doi(
     site: Site, target: MemoryTarget
 ) -> None:

@@ -2,87 +2,32 @@
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 
 import pytest
 from pydantic import ValidationError
 
-from cisterna.adapters.target_figshare import FigshareTarget
-from cisterna.adapters.target_http import Credential, TargetHttp
+from cisterna.adapters.target_http import TargetHttp
 from cisterna.adapters.target_setting import Carries, Figshare
 from cisterna.domain.deposit import DepositState
 from cisterna.domain.errors import ChecksumMismatch, ReviewPending, TargetRefused, TargetUnavailable
 from cisterna.ports.publisher import PublicFile
 from cisterna.testing.clock import SettableClock
-from cisterna.testing.fault_proxy import Effect, FaultProxy, Rule
-from cisterna.testing.figshare_stand_in import FigshareStandIn
-from cisterna.testing.outside_server import Fault, OutsideServer, said, strike
+from cisterna.testing.fault_proxy import Effect, Request, Rule
+from cisterna.testing.outside_server import Fault, said
 from cisterna.testing.target_contract import (
     BODIES,
     FILES,
     REASON,
-    SITE,
     MemoryBytes,
     Stage,
     TargetContract,
     deposit_request,
     tombstone_of,
 )
-
-TOKEN = "fs-0123456789abcdef"
-
-
-class FigshareStage:
-    secret = TOKEN
-    faults = frozenset(Fault)
-
-    def __init__(
-        self, stack: ExitStack, *, reviews: bool = False, lets_unpublish: bool = True, **setting: object
-    ) -> None:
-        self.server = stack.enter_context(FigshareStandIn(token=TOKEN, reviews=reviews, lets_unpublish=lets_unpublish))
-        self.trap = stack.enter_context(OutsideServer())
-        self.proxy = stack.enter_context(FaultProxy(self.server.url))
-        self.server.address = self.proxy.url
-        named = {"name": "figshare", "url": f"{self.proxy.url}/v2", "token": TOKEN, "categories": (7,), **setting}
-        made = Figshare.model_validate(named)
-        clock = SettableClock()
-        credential = Credential("token", made.token)
-        http = TargetHttp(made.url, target="figshare", credential=credential, clock=clock, domain=made.upload_domain)
-        stack.callback(http.close)
-        self.target = FigshareTarget(http, made, clock=clock)
-
-    def strike(self, fault: Fault, *, skip: int) -> Rule:
-        return strike(self.proxy, fault, skip=skip, elsewhere=self.trap.url)
-
-    def break_at(self, end: str, *, method: str = "POST") -> None:
-        """Let the next request to a place fail."""
-        rule = strike(self.proxy, Fault.BROKEN, skip=0, elsewhere="")
-        rule.when = lambda asked: asked.path.endswith(end) and asked.method == method
-
-    def heal(self) -> None:
-        self.proxy.heal()
-
-    def standing(self, key: str) -> Sequence[str]:
-        return [f"{one['id']}.v{version}" for one, version in self._under(key) if version is not None]
-
-    def made(self, key: str) -> Sequence[str]:
-        return [f"{one['id']}.v{version or 1}" for one, version in self._under(key)]
-
-    def told(self, key: str) -> str:
-        return json.dumps(self._under(key), ensure_ascii=False)
-
-    def writes(self) -> int:
-        return sum(one.method != "GET" and not one.path.endswith("/search") for one in self.server.seen)
-
-    def strayed(self) -> Sequence[object]:
-        return self.trap.seen
-
-    def _under(self, key: str) -> list[tuple[dict[str, object], int | None]]:
-        dataset, _, version = key.partition("@")[0].partition(":")
-        return list(self.server.of(f"{SITE}/ark:/12345/{dataset.removeprefix('ds-')}/{version}"))
+from tests.targets.figshare_stage import TOKEN, FigshareStage
 
 
 @pytest.fixture
@@ -349,18 +294,6 @@ def test_a_publication_that_was_taken_and_is_not_shown_yet_is_not_made_again(sta
     assert list(shown) == [1]
 
 
-def test_what_the_search_does_not_find_yet_is_found_among_the_newest(stage: FigshareStage) -> None:
-    request = deposit_request("figshare")
-    stage.server.finds_new = False
-    stage.break_at("/publish")
-    with pytest.raises(TargetUnavailable):
-        stage.target.deposit(request, known=None, files=FILES)
-
-    stage.target.deposit(request, known=None, files=FILES)
-
-    assert len(stage.server.articles) == 1
-
-
 def test_an_article_whose_relations_the_reviewers_changed_is_known_by_its_description(stack: ExitStack) -> None:
     stage = FigshareStage(stack, reviews=True)
     request = deposit_request("figshare")
@@ -534,3 +467,80 @@ def test_a_token_is_never_repeated(stack: ExitStack, caplog: pytest.LogCaptureFi
 def test_a_token_goes_to_no_address_that_others_could_read() -> None:
     with pytest.raises(ValidationError, match="has to begin with https"):
         Figshare.model_validate({"name": "figshare", "url": "http://api.figshare.com/v2", "token": TOKEN})
+
+
+def test_versions_that_are_all_withdrawn_are_hidden_in_whichever_order(stage: FigshareStage) -> None:
+    """As `v10` comes before `v2` when a whole dataset is erased."""
+    first = deposit_request("figshare")
+    one = stage.target.deposit(first, known=None, files=FILES)
+    second = deposit_request("figshare", number=2, earlier=(one,))
+    two = stage.target.deposit(second, known=None, files=FILES)
+    two = stage.target.withdraw(tombstone_of(second), known=two, reason=REASON) or two
+    assert stage.standing(second.key) == [two.outside_id]
+
+    done = stage.target.withdraw(tombstone_of(first).model_copy(update={"later": (two,)}), known=one, reason=REASON)
+
+    assert done is not None
+    assert done.remark is None
+    assert stage.standing(first.key) == stage.standing(second.key) == []
+
+
+def test_a_token_that_is_revoked_is_never_taken_for_an_account_that_may_hide_nothing(stage: FigshareStage) -> None:
+    """Both are told by the same status, and what was to be hidden would stay to be seen for ever."""
+    request = deposit_request("figshare")
+    known = stage.target.deposit(request, known=None, files=FILES)
+    revoked = said(403, {"message": "Invalid OAuth token", "code": "OAuthInvalidToken"})
+    begun: list[object] = []
+
+    def is_over(asked: Request) -> bool:
+        begun.extend([asked] if asked.path.endswith("/unpublish") else [])
+        return bool(begun)
+
+    stage.proxy.add(Rule(Effect.ANSWER, times=9, when=is_over, answer=lambda _: revoked))
+
+    with pytest.raises(TargetRefused, match="does not accept the credential"):
+        stage.target.withdraw(tombstone_of(request), known=known, reason=REASON)
+
+    assert stage.standing(request.key) == [known.outside_id]
+
+
+def test_a_file_that_is_not_taken_is_named(stage: FigshareStage) -> None:
+    refusal = said(400, {"message": "Invalid file name"})
+    is_second = Rule(Effect.ANSWER, skip=1, when=_announces, answer=lambda _: refusal)
+    stage.proxy.add(is_second)
+
+    with pytest.raises(TargetRefused, match=r"data/0/A1 0\.tiff.*: figshare says 400: Invalid file name"):
+        stage.target.deposit(deposit_request("figshare"), known=None, files=FILES)
+
+
+def test_an_empty_file_goes_there_too(stage: FigshareStage) -> None:
+    bodies = {**BODIES, "data/empty.csv": b""}
+
+    done = stage.target.deposit(deposit_request("figshare", bodies=bodies), known=None, files=MemoryBytes(bodies))
+
+    (article,) = stage.server.articles.values()
+    assert done.outside_id == f"{article['id']}.v1"
+    assert [one["size"] for one in article["files"] if one["name"] == "data__empty.csv"] == [0]
+
+
+def _announces(asked: Request) -> bool:
+    return asked.method == "POST" and asked.path.endswith("/files")
+
+
+def test_what_is_withdrawn_before_it_is_shown_is_hidden_once_it_is(stage: FigshareStage) -> None:
+    """Its publication was taken: it would be shown for ever."""
+    request = deposit_request("figshare")
+    known = stage.target.deposit(request, known=None, files=FILES)
+    ((number, shown),) = stage.server.public.items()
+    stage.server.public[number] = {}
+
+    with pytest.raises(ReviewPending):
+        stage.target.withdraw(tombstone_of(request), known=known, reason=REASON)
+    stage.server.public[number] = shown
+    done = stage.target.withdraw(tombstone_of(request), known=known, reason=REASON)
+    again = stage.target.withdraw(tombstone_of(request), known=done, reason=REASON)
+
+    assert done is not None
+    assert again is not None
+    assert again.state is DepositState.WITHDRAWN
+    assert stage.standing(request.key) == []

@@ -5,14 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 import pytest
 from pydantic import SecretStr, ValidationError
 
 from cisterna.adapters.target_http import ANSWER_LIMIT_BYTES, Credential, TargetHttp
-from cisterna.adapters.target_invenio import InvenioTarget
 from cisterna.adapters.target_setting import Carries, Invenio
 from cisterna.domain.access import Extent
 from cisterna.domain.deposit import DepositState
@@ -20,8 +19,7 @@ from cisterna.domain.erasure import PUBLIC_WORDS
 from cisterna.domain.errors import ChecksumMismatch, TargetRefused, TargetUnavailable
 from cisterna.ports.publisher import PublicFile
 from cisterna.testing.clock import SettableClock
-from cisterna.testing.fault_proxy import Effect, FaultProxy, Rule
-from cisterna.testing.invenio_server import InvenioServer
+from cisterna.testing.fault_proxy import Effect, Rule
 from cisterna.testing.outside_server import FLOOD_BYTES, PASSING, Fault, OutsideServer, said, strike
 from cisterna.testing.target_contract import (
     BODIES,
@@ -35,50 +33,7 @@ from cisterna.testing.target_contract import (
     narrowed_of,
     tombstone_of,
 )
-
-TOKEN = "zn-0123456789abcdef"
-
-
-class InvenioStage:
-    secret = TOKEN
-    faults = frozenset(Fault)
-
-    def __init__(self, stack: ExitStack, *, restricts_records: bool = True, **setting: object) -> None:
-        self.server = stack.enter_context(InvenioServer(token=TOKEN, restricts_records=restricts_records))
-        self.trap = stack.enter_context(OutsideServer())
-        self.proxy = stack.enter_context(FaultProxy(self.server.url))
-        named = {"name": "zenodo", "title": "Zenodo", "url": self.proxy.url, "token": TOKEN, **setting}
-        made = Invenio.model_validate(named)
-        clock = SettableClock()
-        http = TargetHttp(made.url, target="zenodo", credential=Credential("Bearer", made.token), clock=clock)
-        stack.callback(http.close)
-        self.target = InvenioTarget(http, made, clock=clock)
-
-    def strike(self, fault: Fault, *, skip: int) -> Rule:
-        return strike(self.proxy, fault, skip=skip, elsewhere=self.trap.url)
-
-    def heal(self) -> None:
-        self.proxy.heal()
-
-    def standing(self, key: str) -> Sequence[str]:
-        every = self._under(key)
-        return [one["id"] for one in every if one["is_published"] and one["access"]["record"] == "public"]
-
-    def made(self, key: str) -> Sequence[str]:
-        return [one["id"] for one in self._under(key)]
-
-    def told(self, key: str) -> str:
-        return json.dumps(self._under(key), ensure_ascii=False)
-
-    def writes(self) -> int:
-        return sum(one.method != "GET" for one in self.server.seen)
-
-    def strayed(self) -> Sequence[object]:
-        return self.trap.seen
-
-    def _under(self, key: str) -> Sequence[dict[str, object]]:
-        dataset, _, version = key.partition("@")[0].partition(":")
-        return list(self.server.of(f"ark:/12345/{dataset.removeprefix('ds-')}", version))
+from tests.targets.invenio_stage import TOKEN, InvenioStage
 
 
 @pytest.fixture
@@ -417,3 +372,37 @@ def test_what_has_only_its_description_public_waits_for_its_files(stage: Invenio
         stage.target.deposit(request.model_copy(update={"record": record}), known=None, files=FILES)
 
     assert stage.writes() == 0
+
+
+def test_a_file_that_is_not_taken_is_named(stage: InvenioStage) -> None:
+    refusal = said(400, {"message": "Invalid file name"})
+    announces = lambda asked: asked.method == "POST" and asked.path.endswith("/files")  # noqa: E731
+    stage.proxy.add(Rule(Effect.ANSWER, skip=1, when=announces, answer=lambda _: refusal))
+
+    with pytest.raises(TargetRefused, match=r"data/0/A1 0\.tiff.*: zenodo says 400: Invalid file name"):
+        stage.target.deposit(deposit_request("zenodo"), known=None, files=FILES)
+
+
+def test_an_empty_file_goes_there_too(stage: InvenioStage) -> None:
+    bodies = {**BODIES, "data/empty.csv": b""}
+
+    done = stage.target.deposit(deposit_request("zenodo", bodies=bodies), known=None, files=MemoryBytes(bodies))
+
+    assert stage.server.bodies[done.outside_id] == bodies
+
+
+def test_a_draft_of_as_many_files_as_the_settings_allow_is_gone_on_with(stack: ExitStack) -> None:
+    """InvenioRDM tells about a kilobyte of each file, and all of them in one answer."""
+    stage = InvenioStage(stack, files_most=10_000)
+    request = deposit_request("zenodo")
+    rule = strike(stage.proxy, Fault.BROKEN, skip=0, elsewhere="")
+    rule.when = lambda asked: asked.path.endswith("/publish")
+    with pytest.raises(TargetUnavailable):
+        stage.target.deposit(request, known=None, files=FILES)
+    (draft,) = stage.server.drafts.values()
+    for entry in draft["entries"].values():
+        entry["links"] = {"self": "x" * 5_000 * 1_000}
+
+    done = stage.target.deposit(request, known=None, files=FILES)
+
+    assert stage.standing(request.key) == [done.outside_id]

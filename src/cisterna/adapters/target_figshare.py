@@ -1,21 +1,21 @@
 """A repository that runs on Figshare as a target: private article, files or a link to ours, publication, review.
 
-An article of ours is known there by the address of the version that it names first among what it is related to. All
-versions of a dataset are versions of one article. What the public sees is read where the public reads it, since the
-account's own view shows the draft of the next version.
+All versions of a dataset are versions of one article. What the public sees is read where the public reads it, since
+the account's own view shows the draft of the next version.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from html import unescape
 from typing import NamedTuple
 
 from pydantic import BaseModel, Field, JsonValue, TypeAdapter, ValidationError
 
+from cisterna.adapters.target_figshare_articles import Article, FigshareArticles, version_number
 from cisterna.adapters.target_figshare_files import FigshareFiles
 from cisterna.adapters.target_http import TargetHttp
+from cisterna.adapters.target_known import require_no_second
 from cisterna.adapters.target_setting import Carries, Figshare
 from cisterna.domain.deposit import Deposit, DepositState, Doi, OutsideAddress
 from cisterna.domain.errors import ReviewPending, TargetRefused
@@ -28,53 +28,9 @@ from cisterna.ports.publisher import PublicFile, PublicRecord
 from cisterna.ports.target import DepositRequest, PublicBytes, ReserveRequest, TargetReport
 
 _LOOK_AGAIN_SECONDS = 3600
-_FOUND_MOST = 100
-_TITLE_COMPARED = 900
 _REASON_LEAST, _REASON_MOST = 5, 500
-_LABEL = re.compile(r"v([0-9]{1,9})")
 _ARTICLE = re.compile(r"/articles/([0-9]{1,18})/?$")
 _DOI, _ADDRESS = TypeAdapter(Doi), TypeAdapter(OutsideAddress)
-
-
-class _Material(BaseModel):
-    identifier: str | None = None
-
-
-class _Timeline(BaseModel):
-    submission: str | None = None
-    """When it went into review, if it did."""
-
-
-class _Article(BaseModel):
-    """An article, or a version of it that is public, as far as we read it."""
-
-    id: int = Field(ge=1)
-    description: str | None = None
-    doi: str | None = None
-    status: str | None = None
-    published_date: str | None = None
-    url_public_html: str | None = None
-    related_materials: list[_Material] = Field(default_factory=list)
-    references: list[str] = Field(default_factory=list)
-    timeline: _Timeline = _Timeline()
-
-    def names(self, address: str) -> set[str]:
-        """Give the labels of the versions of ours that it says it is; reviewers may have changed one place."""
-        begins = f"{address}/"
-        named = [*(one.identifier or "" for one in self.related_materials), *self.references]
-        labels = {one.removeprefix(begins) for one in named if one.startswith(begins)}
-        found = {label for label in labels if _LABEL.fullmatch(label)}
-        told = re.findall(rf"{re.escape(begins)}(v[0-9]{{1,9}})\b", unescape(self.description or ""))
-        return found or set(told[-1:])  # it is the last that our description says
-
-    @property
-    def is_in_review(self) -> bool:
-        return "review" in (self.status or "").lower()
-
-
-class _Listed(BaseModel):
-    id: int = Field(ge=1)
-    title: str = ""
 
 
 class _Made(BaseModel):
@@ -100,7 +56,7 @@ class _Standing(NamedTuple):
     """A version that the public sees."""
 
     number: int
-    article: _Article
+    article: Article
 
     @property
     def outside_id(self) -> str:
@@ -125,6 +81,7 @@ class FigshareTarget:
         self._http = http
         self._setting = setting
         self._clock = clock
+        self._articles = FigshareArticles(http, target=setting.name, title=setting.shown, clock=clock)
         self._files = FigshareFiles(http, target=setting.name, title=setting.shown)
 
     def reserve(self, request: ReserveRequest) -> None:
@@ -138,13 +95,15 @@ class FigshareTarget:
             ReviewPending: The people there have it, or it is not shown yet.
         """
         wanted = self._wanted(request.record)
-        article = self._find(request, known)
+        article = self._articles.find(request, known)
         if article is not None:
             every = self._public(article.id)
             standing = self._of_version(every, request)
             if standing is not None:
                 return self._told(standing)
             self._require_turn(article, every, request)
+        else:
+            require_no_second(known, request, doi=None, title=self.title)
         document = self._document(request, has_files=wanted is not None)
         number = self._draft(article, document)
         if wanted is not None:
@@ -157,7 +116,7 @@ class FigshareTarget:
         Raises:
             ReviewPending: The people there have it, and might still make it public.
         """
-        article = self._find(request, known)
+        article = self._articles.find(request, known)
         if article is None:
             return None
         every = self._public(article.id)
@@ -167,6 +126,8 @@ class FigshareTarget:
             return self._gone(standing.outside_id, standing.article.doi, remark, self._kept(article, request))
         if request.version not in article.names(request.address):
             return None
+        if article.status == "public":  # its publication was taken, and it is shown any moment
+            raise self._pending(article.id)
         outside_id = known.outside_id if known else str(article.id)
         if not every and article.published_date is None:
             self._http.ask("DELETE", f"account/articles/{article.id}", accepted=(204, 404))
@@ -245,42 +206,6 @@ class FigshareTarget:
         )
         raise TargetRefused(msg, target=self.name)
 
-    def _find(self, request: DepositRequest, known: Deposit | None) -> _Article | None:
-        """Find the dataset's article by what is known, by the ARK in its description, then among the newest.
-
-        The search does not find what is new at once, and a second article would be for ever.
-
-        Raises:
-            TargetRefused: What is known to be ours does not say so any more.
-        """
-        seen: set[int] = set()
-        for number in self._candidates(request, known):
-            if number in seen:
-                continue
-            seen.add(number)
-            answer = self._http.ask("GET", f"account/articles/{number}", accepted=(200, 404))
-            if answer.status == 200:
-                article = self._http.read(_Article, answer)
-                if article.names(request.address):
-                    return article
-                if known is not None and known.outside_id.partition(".")[0] == f"{number}":
-                    msg = f"article {number} at {self.title} says no more that it is {request.pid}; look there"
-                    raise TargetRefused(msg, target=self.name)
-        return None
-
-    def _candidates(self, request: DepositRequest, known: Deposit | None) -> Iterator[int]:
-        for deposit in (known, *request.earlier):
-            number = deposit.outside_id.partition(".")[0] if deposit else ""
-            if number.isdecimal():
-                yield int(number)
-        listed = TypeAdapter(list[_Listed])
-        words: JsonValue = {"search_for": request.pid.rpartition("/")[2], "page_size": _FOUND_MOST}
-        found = self._http.ask("POST", "account/articles/search", document=words)
-        yield from (one.id for one in self._http.read(listed, found))
-        newest = self._http.ask("GET", "account/articles", query={"page": "1", "page_size": f"{_FOUND_MOST}"})
-        title = on_one_line(request.record.title)[:_TITLE_COMPARED]
-        yield from (one.id for one in self._http.read(listed, newest) if one.title.startswith(title))
-
     def _public(self, number: int) -> list[_Standing]:
         """Give the versions of an article that the public sees, newest first."""
         place = f"articles/{number}/versions"
@@ -292,19 +217,21 @@ class FigshareTarget:
         for one in sorted({one.version for one in listed}, reverse=True):
             held = self._http.ask("GET", f"{place}/{one}", accepted=(200, 404))
             if held.status == 200:
-                every.append(_Standing(one, self._http.read(_Article, held)))
+                every.append(_Standing(one, self._http.read(Article, held)))
         return every
 
     @staticmethod
     def _of_version(every: list[_Standing], request: DepositRequest) -> _Standing | None:
         return next((one for one in every if request.version in one.article.names(request.address)), None)
 
-    def _require_turn(self, article: _Article, every: list[_Standing], request: DepositRequest) -> None:
+    def _require_turn(self, article: Article, every: list[_Standing], request: DepositRequest) -> None:
         """Leave alone what others are at, and what would bury a newer version."""
         if article.is_in_review:
             raise self._pending(article.id)
         if any(
-            _number(label) > _number(request.version) for one in every for label in one.article.names(request.address)
+            version_number(label) > version_number(request.version)
+            for one in every
+            for label in one.article.names(request.address)
         ):
             msg = f"{self.title} shows a newer version than {request.version} of {request.pid}, which would be buried"
             raise TargetRefused(msg, target=self.name)
@@ -312,14 +239,14 @@ class FigshareTarget:
             return
         if article.status == "public":  # its publication was taken, and a second one would make a second version
             raise self._pending(article.id)
-        if article.timeline.submission:
+        if article.came_back([one.article for one in every]):
             msg = (
                 f"article {article.id} came back from its review at {self.title}; mend it as the reviewers say and "
                 "submit it there, then ask for it here again"
             )
             raise TargetRefused(msg, target=self.name)
 
-    def _draft(self, article: _Article | None, document: dict[str, JsonValue]) -> int:
+    def _draft(self, article: Article | None, document: dict[str, JsonValue]) -> int:
         if article is not None:
             if document["is_metadata_record"]:
                 self._files.clear(article.id)
@@ -346,7 +273,8 @@ class FigshareTarget:
 
     def _hide(self, standing: _Standing, every: list[_Standing], request: DepositRequest, reason: str) -> str | None:
         """Have a whole article hidden, and say why where that cannot be."""
-        withdrawn = {one.outside_id for one in request.earlier if one.state is DepositState.WITHDRAWN}
+        versions = (*request.earlier, *request.later)
+        withdrawn = {one.outside_id for one in versions if one.state is DepositState.WITHDRAWN}
         number = standing.article.id
         others = [one.number for one in every if one != standing and one.outside_id not in withdrawn]
         if others:
@@ -361,6 +289,7 @@ class FigshareTarget:
         answer = self._http.ask("POST", place, document=told, accepted=(204, 403, 404))
         if answer.status == 204:
             return None
+        self._http.ask("GET", "account")  # a token that is taken no more is refused with the same status
         return f"{self.title} lets this account hide nothing; ask its administrators to unpublish article {number}"
 
     def _told(self, standing: _Standing) -> Deposit:
@@ -374,7 +303,7 @@ class FigshareTarget:
             told_at=self._clock.now(),
         )
 
-    def _kept(self, article: _Article, request: DepositRequest) -> str | None:
+    def _kept(self, article: Article, request: DepositRequest) -> str | None:
         """Say what stays of a description that is to be gone: nothing of what was public can be changed or deleted."""
         if not request.record.is_bare:
             return None
@@ -399,8 +328,3 @@ class FigshareTarget:
             what = "a DOI" if kind is _DOI else "an address"
             msg = f"{self.title} says of article {article} {what} that is none; look there"
             raise TargetRefused(msg, target=self.name) from None
-
-
-def _number(label: str) -> int:
-    found = _LABEL.fullmatch(label)
-    return int(found[1]) if found else 0

@@ -14,6 +14,7 @@ from typing import Literal
 from pydantic import BaseModel, Field, JsonValue, TypeAdapter
 
 from cisterna.adapters.target_http import TargetHttp
+from cisterna.adapters.target_known import naming
 from cisterna.domain.errors import ChecksumMismatch, TargetRefused, TargetUnavailable
 from cisterna.domain.text import cut_line
 from cisterna.ports.publisher import PublicFile
@@ -96,7 +97,8 @@ class FigshareFiles:
             if name in kept:
                 msg = f"{kept[name][1].path} and {file.path} would both be {name} at {self._title}; rename one"
                 raise TargetRefused(msg, target=self._target)
-            kept[name] = (self._held(article, file, present, files), file)
+            with naming(file.path):
+                kept[name] = (self._held(article, file, present, files), file)
         self._delete(article, {one.id for one in present} - {number for number, _ in kept.values()})
         self._require_whole(article, kept)
 

@@ -23,7 +23,7 @@ from cisterna.domain.text import cut_line, shorten
 from cisterna.ports.clock import Clock
 
 ANSWER_LIMIT_BYTES = 4 * 1024 * 1024
-"""What an answer may have; a record with a thousand files has a tenth of it."""
+"""What an answer may have, unless a place is known to tell more."""
 LONGEST_WAIT = timedelta(days=1)
 """What is believed of a wish to be left alone."""
 
@@ -84,6 +84,7 @@ class TargetHttp:
         domain: Whose hosts it may send us to beside its own, by https alone.
         secrets: What its requests tell elsewhere than in their header, such as a password that is sent once.
         client: That another one has and closes; unset: one of its own.
+        answer_bytes: What an answer may have.
     """
 
     def __init__(
@@ -97,6 +98,7 @@ class TargetHttp:
         domain: str | None = None,
         secrets: Sequence[SecretStr] = (),
         client: httpx.Client | None = None,
+        answer_bytes: int = ANSWER_LIMIT_BYTES,
     ) -> None:
         self._base_url = base_url.rstrip("/")
         self._target = target
@@ -106,6 +108,7 @@ class TargetHttp:
         self._clock = clock
         self._media_type = media_type
         self._domain = domain
+        self._answer_bytes = answer_bytes
         self._headers: dict[str, str] = {}
         if credential is not None:
             self._headers["authorization"] = f"{credential.scheme} {credential.secret.get_secret_value()}"
@@ -131,6 +134,7 @@ class TargetHttp:
             domain=self._domain,
             secrets=self._told,
             client=self._client,
+            answer_bytes=self._answer_bytes,
         )
 
     def ask(
@@ -231,8 +235,8 @@ class TargetHttp:
             body += chunk
             if self._clock.monotonic() - begun > _WHOLE_SECONDS:
                 raise TargetUnavailable(f"{self._target} did not come to the end of its answer", target=self._target)
-            if len(body) > ANSWER_LIMIT_BYTES:
-                msg = f"{self._target} answered with more than {ANSWER_LIMIT_BYTES:,} bytes; look at its address"
+            if len(body) > self._answer_bytes:
+                msg = f"{self._target} answered with more than {self._answer_bytes:,} bytes; look at its address"
                 raise TargetRefused(msg, target=self._target)
         return TargetAnswer(response.status_code, dict(response.headers), bytes(body))
 

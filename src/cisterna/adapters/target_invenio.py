@@ -14,7 +14,8 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, Field, JsonValue, StringConstraints, TypeAdapter, ValidationError
 
-from cisterna.adapters.target_http import TargetHttp
+from cisterna.adapters.target_http import ANSWER_LIMIT_BYTES, TargetHttp
+from cisterna.adapters.target_known import naming, require_no_second, says_no_more
 from cisterna.adapters.target_setting import Carries, Invenio
 from cisterna.domain.access import Extent
 from cisterna.domain.deposit import Deposit, DepositState, Doi
@@ -30,6 +31,8 @@ _FORM = "invenio"
 _ACCEPT = "application/vnd.inveniordm.v1+json"
 """Zenodo answers plain JSON in words of its own past."""
 _FOUND_MOST = 100
+_FILE_BYTES = 4096
+"""What it tells of one file at most, and it tells of all files of a record at once."""
 _DOI = TypeAdapter(Doi)
 _HIDDEN: dict[str, JsonValue] = {"record": "restricted", "files": "restricted"}
 _FILES_HIDDEN: dict[str, JsonValue] = {"record": "public", "files": "restricted"}
@@ -85,6 +88,11 @@ class _Files(BaseModel):
     entries: list[_File]
 
 
+def answer_bytes(setting: Invenio) -> int:
+    """Say what an answer of a repository may have."""
+    return max(ANSWER_LIMIT_BYTES, _FILE_BYTES * setting.files_most)
+
+
 class InvenioTarget:
     """Implements `ports.target.Target`.
 
@@ -103,6 +111,7 @@ class InvenioTarget:
         self._http = http
         self._setting = setting
         self._clock = clock
+        self._begun: dict[str, str] = {}  # ids of drafts, by the keys of deposits that are not done
 
     def reserve(self, request: ReserveRequest) -> None:
         """It gives its DOI with the publication."""
@@ -111,6 +120,8 @@ class InvenioTarget:
     def deposit(self, request: DepositRequest, *, known: Deposit | None, files: PublicBytes) -> Deposit:
         """Find what stands, or begin a draft; bring its files there, and publish it."""
         found = self._find(request, known)
+        if found is None:
+            require_no_second(known, request, doi=request.doi, title=self.title)
         if found is None or not found.is_published:
             wanted = self._wanted(request.record)
             has_files = bool(wanted or (self._setting.carries is Carries.ALL and request.record.file_count))
@@ -121,6 +132,7 @@ class InvenioTarget:
             found = self._publish(draft.id)
         else:
             found = self._shown(found, request.record)
+        self._begun.pop(request.key, None)
         return self._told(found, DepositState.DEPOSITED)
 
     def withdraw(self, request: DepositRequest, *, known: Deposit | None, reason: str) -> Deposit | None:
@@ -195,15 +207,28 @@ class InvenioTarget:
         return document | {"files": {"enabled": has_files}}
 
     def _find(self, request: ReserveRequest, known: Deposit | None) -> _Record | None:
-        """Find ours by what is known, then by our identifier among all that is ours there."""
-        if known is not None:
-            found = self._get(f"api/records/{quote(known.outside_id)}")
-            found = found or self._get(f"api/records/{quote(known.outside_id)}/draft")
+        """Find ours by what is known, then by our identifier among all that is ours there.
+
+        The search may be late. So what it finds is read where it is kept, and what was begun is remembered.
+
+        Raises:
+            TargetRefused: What is known to be ours does not say so any more.
+        """
+        for identity in (known.outside_id if known else None, self._begun.get(request.key)):
+            found = self._read(identity) if identity else None
             if found is not None and found.is_of(request.pid, request.version):
                 return found
+            if found is not None and known is not None and found.id == known.outside_id:
+                raise says_no_more(f"record {found.id}", request, target=self.name, title=self.title)
         hits = self._search(f'metadata.identifiers.identifier:"{request.pid}"')
-        ours = [one for one in hits if one.is_of(request.pid, request.version)]
+        read = [self._read(one.id) for one in hits if one.is_of(request.pid, request.version)]
+        ours = [one for one in read if one is not None and one.is_of(request.pid, request.version)]
         return next((one for one in ours if one.is_published), ours[0] if ours else None)
+
+    def _read(self, identity: str) -> _Record | None:
+        """Read a record; one that is not public yet as the draft that it is."""
+        place = f"api/records/{quote(identity)}"
+        return self._get(place) or self._get(f"{place}/draft")
 
     def _get(self, place: str) -> _Record | None:
         answer = self._http.ask("GET", place, accept=_ACCEPT, accepted=(200, 404, 410))
@@ -222,6 +247,7 @@ class InvenioTarget:
         else:
             answer = self._http.ask("PUT", f"api/records/{found.id}/draft", document=document, accept=_ACCEPT)
         draft = self._http.read(_Record, answer)
+        self._begun[request.key] = draft.id
         if draft.errors:
             self._refuse(draft)
         return draft
@@ -251,19 +277,22 @@ class InvenioTarget:
         present = {one.key: one for one in self._http.read(_Files, self._http.ask("GET", base)).entries}
         kept = set()
         for file in self._going(wanted, record, files):
-            place = f"{base}/{quote(file.path, safe='/')}"
             kept.add(file.path)
-            held = present.get(file.path)
-            if held is not None and held.status == "completed":
-                if held.size == file.size_bytes and held.checksum == _md5_of(file, files):
-                    continue
-                self._http.ask("DELETE", place, accepted=(204, 404))
-                held = None
-            if held is None:
-                self._http.ask("POST", base, document=[{"key": file.path}], accepted=(201,))
-            self._send(place, file, files)
+            with naming(file.path):
+                self._bring_one(base, file, present.get(file.path), files)
         for key in present.keys() - kept:
             self._http.ask("DELETE", f"{base}/{quote(key, safe='/')}", accepted=(204, 404))
+
+    def _bring_one(self, base: str, file: PublicFile, held: _File | None, files: PublicBytes) -> None:
+        place = f"{base}/{quote(file.path, safe='/')}"
+        if held is not None and held.status == "completed":
+            if held.size == file.size_bytes and held.checksum == _md5_of(file, files):
+                return
+            self._http.ask("DELETE", place, accepted=(204, 404))
+            held = None
+        if held is None:
+            self._http.ask("POST", base, document=[{"key": file.path}], accepted=(201,))
+        self._send(place, file, files)
 
     def _going(self, wanted: list[PublicFile], record: PublicRecord, files: PublicBytes) -> Iterator[PublicFile]:
         return files.files(record) if self._setting.carries is Carries.ALL else iter(wanted)

@@ -77,9 +77,10 @@ def _require_own_buckets(settings: Settings) -> None:
 
 def _invenio(one: Invenio, *, stack: contextlib.ExitStack, clock: Clock) -> Target:
     from cisterna.adapters.target_http import Credential, TargetHttp
-    from cisterna.adapters.target_invenio import InvenioTarget
+    from cisterna.adapters.target_invenio import InvenioTarget, answer_bytes
 
-    http = TargetHttp(one.url, target=one.name, credential=Credential("Bearer", one.token), clock=clock)
+    credential, most = Credential("Bearer", one.token), answer_bytes(one)
+    http = TargetHttp(one.url, target=one.name, credential=credential, clock=clock, answer_bytes=most)
     stack.callback(http.close)
     return InvenioTarget(http, one, clock=clock)
 

@@ -18,6 +18,8 @@ from cisterna.metadata.record import MetadataRecord
 
 Document = dict[str, JsonValue]
 
+SAME = ("IsIdenticalTo", "IsMetadataFor")
+"""What an article of ours is to the version whose page it names: all of it, or what leads to it."""
 TITLE_MOST, DESCRIPTION_MOST = 1000, 20_000
 _SHORTEST_TITLE = 3
 _KEYWORDS_MOST, _KEYWORD_MOST = 100, 100
@@ -175,7 +177,7 @@ def _author(creator: Creator) -> JsonValue:
 def _related(described: Described, address: str, *, has_all_files: bool) -> list[JsonValue]:
     """Name this version first, then what the record relates it to, in the words that Figshare has for it."""
     record = described.record
-    same = "IsIdenticalTo" if has_all_files else "IsMetadataFor"
+    same = SAME[0] if has_all_files else SAME[1]
     own = version_address(address, record.version)
     materials: list[JsonValue] = [_material(own, "URL", same, title=record.name, is_shown=True)]
     materials.append(_material(record.pid, "ARK", same))

@@ -53,12 +53,14 @@ class DepositRequest(ReserveRequest):
     Attributes:
         record: All that may go out, its forms by media type among it. Of what was withdrawn the tombstone.
         doi: Its DOI, where a target has reserved one: it stands in the record's forms.
-        earlier: What stands at this target of the dataset's earlier versions, newest first.
+        earlier: What stands at this target of the dataset's earlier versions, newest first; what stood there, too.
+        later: The same of versions that went there after this one, newest first.
     """
 
     record: PublicRecord
     doi: Doi | None = None
     earlier: tuple[Deposit, ...] = ()
+    later: tuple[Deposit, ...] = ()
 
 
 class PublicBytes(Protocol):

@@ -271,12 +271,8 @@ class _Beat:
 
 def _request(wish: DepositWish, record: PublicRecord, site: DepositSite) -> DepositRequest:
     with site.catalogue.begin() as tx:
-        others = tx.deposits.of(wish.dataset_id)
-    earlier = [
-        one.deposit
-        for one in reversed(others)
-        if one.target == wish.target and one.created_at < wish.created_at and one.deposit is not None
-    ]
+        others = [one for one in reversed(tx.deposits.of(wish.dataset_id)) if one.target == wish.target]
+    stood = [(one.created_at < wish.created_at, one.deposit) for one in others if one.deposit and one.key != wish.key]
     return DepositRequest(
         key=wish.key,
         pid=wish.pid,
@@ -284,7 +280,8 @@ def _request(wish: DepositWish, record: PublicRecord, site: DepositSite) -> Depo
         address=f"{site.base_url.rstrip('/')}/{wish.pid}",
         record=record,
         doi=record.doi,
-        earlier=tuple(earlier),
+        earlier=tuple(deposit for is_earlier, deposit in stood if is_earlier),
+        later=tuple(deposit for is_earlier, deposit in stood if not is_earlier),
     )
 
 

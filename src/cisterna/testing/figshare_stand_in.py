@@ -1,7 +1,7 @@
 """A stand-in for a repository that runs on Figshare: it keeps articles, files, uploads, versions and reviews, by the
 documented interface.
 
-What it does not do: collections, projects, embargoes, authors with accounts, and quotas.
+What it does not do: searches, collections, projects, embargoes, authors with accounts, and quotas.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 import copy
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from cisterna.testing.fault_proxy import Answer
@@ -44,7 +45,30 @@ _PLACE = re.compile(r"/account/articles/(?P<id>[0-9]+)(?P<rest>/.*)?")
 _FILE = re.compile(r"/files/(?P<id>[0-9]+)")
 _PUBLIC = re.compile(r"/articles/(?P<id>[0-9]+)/versions(?:/(?P<version>[0-9]+))?")
 _UPLOAD = re.compile(r"/upload/(?P<token>[0-9]+)(?:/(?P<part>[0-9]+))?")
-_SHORTEST_SEARCH = 4
+_BEGAN = datetime(2026, 11, 30, 10, tzinfo=UTC)
+_PAGE_MOST, _PAGES_MOST = 1000, 5000
+_FILES_TOLD = 10
+"""Files that an article itself tells; the list of its files has them all."""
+_LISTED = (
+    "id",
+    "title",
+    "doi",
+    "timeline",
+    "created_date",
+    "modified_date",
+    "published_date",
+    "url_public_html",
+)
+_ALIKE = {
+    "handle": "",
+    "url_public_api": "",
+    "thumb": "",
+    "defined_type": 3,
+    "defined_type_name": "dataset",
+    "resource_doi": "",
+    "resource_title": "",
+}
+"""What a list tells of every article of ours alike."""
 
 
 class FigshareStandIn(OutsideServer):
@@ -57,8 +81,8 @@ class FigshareStandIn(OutsideServer):
 
     Attributes:
         address: By which it tells clients where things are, such as that of a proxy before it.
-        finds_new: Whether its search finds what was just made.
         computes: Whether it computes checksums at once.
+        page_most: Entries that a page of a list has at most, whatever is asked for.
     """
 
     def __init__(self, *, token: str, reviews: bool = False, lets_unpublish: bool = True) -> None:
@@ -67,12 +91,13 @@ class FigshareStandIn(OutsideServer):
         self._reviews = reviews
         self._lets_unpublish = lets_unpublish
         self.address = self.url
-        self.finds_new = True
         self.computes = True
+        self.page_most = _PAGE_MOST
         self.articles: dict[int, dict[str, Any]] = {}
         self.public: dict[int, dict[int, dict[str, Any]]] = {}
         self.bodies: dict[int, dict[int, bytes]] = {}
         self._files = 0
+        self._changes = 0
 
     def answer(self, asked: Asked) -> Answer:
         """Do what is asked."""
@@ -88,9 +113,8 @@ class FigshareStandIn(OutsideServer):
         acts: dict[tuple[str, str], Callable[[], Answer]] = {
             ("GET", "/account"): lambda: said(200, {"id": 1, "maximum_file_size": 10**10}),
             ("GET", "/account/licenses"): lambda: said(200, list(LICENCES)),
-            ("GET", "/account/articles"): lambda: said(200, [_listed(one) for one in self._newest()]),
+            ("GET", "/account/articles"): lambda: self._page(asked, [self._listed(one) for one in self._newest()]),
             ("POST", "/account/articles"): lambda: self._make(asked),
-            ("POST", "/account/articles/search"): lambda: self._search(asked),
         }
         act = acts.get((asked.method, place))
         if act is not None:
@@ -107,38 +131,62 @@ class FigshareStandIn(OutsideServer):
             if shown or _is_of(article, address):
                 yield article, (shown[-1] if shown else None)
 
+    def write(self, **fields: Any) -> int:
+        """Let a person of the account begin an article by hand, and give its number."""
+        return self._begin({"title": "Something else", "description": "", "related_materials": [], **fields})
+
+    def change(self, number: int, **fields: Any) -> None:
+        """Let a person change an article by hand, as those who review may."""
+        self.articles[number] |= {**fields, "modified_date": self._moment()}
+
     def approve(self, number: int) -> None:
         """Let its people make an article public that waits for them."""
+        self.articles[number]["curation_status"] = "approved"
         self._show(self.articles[number])
 
     def turn_down(self, number: int) -> None:
         """Let its people give an article back."""
-        self.articles[number]["status"] = "draft"
+        self.change(number, status="draft", curation_status="rejected")
 
     def _newest(self) -> list[dict[str, Any]]:
         return list(reversed(self.articles.values()))
 
-    def _search(self, asked: Asked) -> Answer:
-        words = asked.json["search_for"]
-        if len(words) < _SHORTEST_SEARCH:
-            return said(400, {"message": "search_for has to have 4 characters"})
-        found = [
-            one
-            for one in self._newest()
-            if words in re.findall(r"\w+", f"{one['title']} {one['description']} {' '.join(one['keywords'])}")
-        ]
-        return said(200, [_listed(one) for one in found if self.finds_new])
+    def _listed(self, article: dict[str, Any]) -> dict[str, Any]:
+        """Give what a list tells of an article, which is neither its description nor what it is related to."""
+        place = f"{self.address}/v2/account/articles/{article['id']}"
+        told = {name: article[name] for name in _LISTED}
+        return {**told, **_ALIKE, "url": place, "url_private_api": place, "url_private_html": place}
+
+    def _page(self, asked: Asked, every: Sequence[dict[str, Any]]) -> Answer:
+        """Give one page of a list, of ten entries unless more are asked for."""
+        size, page = int(asked.query.get("page_size", "10")), int(asked.query.get("page", "1"))
+        if not (1 <= size <= _PAGE_MOST and 1 <= page <= _PAGES_MOST):
+            return said(400, {"message": "page or page_size is out of range"})
+        size = min(size, self.page_most)
+        return said(200, list(every[(page - 1) * size : page * size]))
 
     def _make(self, asked: Asked) -> Answer:
-        number = 20_000_000 + len(self.bodies)
         fault = _fault(asked.json)
         if fault:
             return said(422, {"message": fault})
+        number = self._begin(asked.json)
+        place = f"{self.address}/v2/account/articles/{number}"
+        return said(201, {"entity_id": number, "location": place, "warnings": []})
+
+    def _moment(self) -> str:
+        self._changes += 1
+        return (_BEGAN + timedelta(seconds=self._changes)).isoformat()
+
+    def _begin(self, document: dict[str, Any]) -> int:
+        number = 20_000_000 + len(self.bodies)
         self.bodies[number], self.public[number] = {}, {}
         self.articles[number] = {
             "id": number,
             "doi": "",
             "status": "draft",
+            "curation_status": "",
+            "created_date": self._moment(),
+            "modified_date": None,
             "published_date": None,
             "url_public_html": None,
             "timeline": {"submission": None},
@@ -149,22 +197,20 @@ class FigshareStandIn(OutsideServer):
             "references": [],
             "related_materials": [],
         }
-        self._take(self.articles[number], asked.json)
-        place = f"{self.address}/v2/account/articles/{number}"
-        return said(201, {"entity_id": number, "location": place, "warnings": []})
+        self._take(self.articles[number], document)
+        return number
 
-    @staticmethod
-    def _take(article: dict[str, Any], document: dict[str, Any]) -> None:
+    def _take(self, article: dict[str, Any], document: dict[str, Any]) -> None:
         submitted = article["timeline"]["submission"]
-        article.update(copy.deepcopy(document), status="draft")
+        article.update(copy.deepcopy(document), status="draft", modified_date=self._moment())
         article["timeline"] = {**article["timeline"], "submission": submitted}
 
     def _on_article(self, asked: Asked, article: dict[str, Any], rest: str) -> Answer:
         acts: dict[tuple[str, str], Callable[[], Answer]] = {
-            ("GET", ""): lambda: said(200, article),
+            ("GET", ""): lambda: said(200, {**article, "files": article["files"][:_FILES_TOLD]}),
             ("PUT", ""): lambda: self._change(asked, article),
             ("DELETE", ""): lambda: self._throw_away(article),
-            ("GET", "/files"): lambda: said(200, article["files"]),
+            ("GET", "/files"): lambda: self._page(asked, article["files"]),
             ("POST", "/files"): lambda: self._announce(asked, article),
             ("POST", "/publish"): lambda: self._publish(article),
             ("POST", "/unpublish"): lambda: self._unpublish(asked, article),
@@ -273,7 +319,7 @@ class FigshareStandIn(OutsideServer):
         if article["status"] == "in review":
             return said(403, {"message": "The item is under review"})
         if self._reviews:
-            article["status"] = "in review"
+            article |= {"status": "in review", "curation_status": "pending"}
             article["timeline"]["submission"] = "2026-11-30"
         else:
             self._show(article)
@@ -285,6 +331,7 @@ class FigshareStandIn(OutsideServer):
         article |= {
             "status": "public",
             "published_date": "2026-11-30T10:00:00Z",
+            "modified_date": self._moment(),
             "doi": f"10.6084/m9.figshare.{number}.v{version}",
             "url_public_html": f"https://repository.example.org/articles/dataset/x/{number}/{version}",
         }
@@ -320,10 +367,6 @@ def _fault(document: dict[str, Any]) -> str | None:
     if any(set(one) - _MATERIAL for one in document["related_materials"]):
         return "related_materials have unknown fields"
     return None
-
-
-def _listed(article: dict[str, Any]) -> dict[str, Any]:
-    return {name: article[name] for name in ("id", "title", "doi", "published_date", "url_public_html")}
 
 
 def _is_of(article: dict[str, Any], address: str) -> bool:

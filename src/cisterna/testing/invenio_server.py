@@ -1,6 +1,6 @@
 """A stand-in for a repository that runs InvenioRDM: it keeps drafts, files and records by the documented interface.
 
-What it does not do: vocabularies, communities, reviews, and the delay after which a search finds what is new.
+What it does not do: vocabularies, communities and reviews.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ class InvenioServer(OutsideServer):
         self.drafts: dict[str, dict[str, Any]] = {}
         self.records: dict[str, dict[str, Any]] = {}
         self.bodies: dict[str, dict[str, bytes]] = {}
+        self._indexed: dict[str, dict[str, Any]] | None = None
 
     def answer(self, asked: Asked) -> Answer:
         """Do what is asked."""
@@ -58,6 +59,14 @@ class InvenioServer(OutsideServer):
             if pid in named and one["metadata"].get("version") == version:
                 yield one
 
+    def stop_indexing(self) -> None:
+        """Let its search go on finding what there is now, as it is now, and nothing of what comes."""
+        self._indexed = copy.deepcopy({**self.drafts, **self.records})
+
+    def remove(self, identity: str) -> None:
+        """Let its people delete a record."""
+        del self.records[identity]
+
     def _on_record(self, asked: Asked, identity: str, rest: str) -> Answer:
         acts: dict[tuple[str, str], Callable[[], Answer]] = {
             ("GET", ""): lambda: _held(self.records, identity),
@@ -78,7 +87,7 @@ class InvenioServer(OutsideServer):
 
     def _search(self, asked: Asked) -> Answer:
         wanted = _QUERY.fullmatch(asked.query.get("q", ""))
-        every = {**self.drafts, **self.records}.values()
+        every = (self._indexed if self._indexed is not None else {**self.drafts, **self.records}).values()
         hits = [
             one
             for one in every

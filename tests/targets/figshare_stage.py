@@ -1,0 +1,73 @@
+"""A target at Figshare and the stand-in that it speaks to, through a proxy that breaks what a test wants broken."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from contextlib import ExitStack
+
+from cisterna.adapters.target_figshare import FigshareTarget
+from cisterna.adapters.target_http import Credential, TargetHttp
+from cisterna.adapters.target_setting import Figshare
+from cisterna.testing.clock import SettableClock
+from cisterna.testing.fault_proxy import FaultProxy, Rule
+from cisterna.testing.figshare_stand_in import FigshareStandIn
+from cisterna.testing.outside_server import Fault, OutsideServer, strike
+from cisterna.testing.target_contract import SITE
+
+TOKEN = "fs-0123456789abcdef"
+
+
+class FigshareStage:
+    secret = TOKEN
+    faults = frozenset(Fault)
+
+    def __init__(
+        self, stack: ExitStack, *, reviews: bool = False, lets_unpublish: bool = True, **setting: object
+    ) -> None:
+        self.server = stack.enter_context(FigshareStandIn(token=TOKEN, reviews=reviews, lets_unpublish=lets_unpublish))
+        self.trap = stack.enter_context(OutsideServer())
+        self.proxy = stack.enter_context(FaultProxy(self.server.url))
+        self.server.address = self.proxy.url
+        named = {"name": "figshare", "url": f"{self.proxy.url}/v2", "token": TOKEN, "categories": (7,), **setting}
+        made = Figshare.model_validate(named)
+        self.clock = clock = SettableClock()
+        credential = Credential("token", made.token)
+        http = TargetHttp(made.url, target="figshare", credential=credential, clock=clock, domain=made.upload_domain)
+        stack.callback(http.close)
+        self.target = FigshareTarget(http, made, clock=clock)
+
+    def strike(self, fault: Fault, *, skip: int) -> Rule:
+        return strike(self.proxy, fault, skip=skip, elsewhere=self.trap.url)
+
+    def break_at(self, end: str, *, method: str = "POST") -> None:
+        """Let the next request to a place fail."""
+        rule = strike(self.proxy, Fault.BROKEN, skip=0, elsewhere="")
+        rule.when = lambda asked: asked.path.endswith(end) and asked.method == method
+
+    def heal(self) -> None:
+        self.proxy.heal()
+
+    def standing(self, key: str) -> Sequence[str]:
+        return [f"{one['id']}.v{version}" for one, version in self._under(key) if version is not None]
+
+    def made(self, key: str) -> Sequence[str]:
+        return [f"{one['id']}.v{version or 1}" for one, version in self._under(key)]
+
+    def told(self, key: str) -> str:
+        return json.dumps(self._under(key), ensure_ascii=False)
+
+    def writes(self) -> int:
+        return sum(one.method != "GET" for one in self.server.seen)
+
+    def opened(self) -> list[int]:
+        """Give the numbers of the articles of the account that were opened, in turn."""
+        paths = [one.path.removeprefix("/v2/account/articles/") for one in self.server.seen if one.method == "GET"]
+        return [int(path) for path in paths if path.isdecimal()]
+
+    def strayed(self) -> Sequence[object]:
+        return self.trap.seen
+
+    def _under(self, key: str) -> list[tuple[dict[str, object], int | None]]:
+        dataset, _, version = key.partition("@")[0].partition(":")
+        return list(self.server.of(f"{SITE}/ark:/12345/{dataset.removeprefix('ds-')}/{version}"))

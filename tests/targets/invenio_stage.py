@@ -1,0 +1,65 @@
+"""A target at InvenioRDM and the stand-in that it speaks to, through a proxy that breaks what a test wants broken."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from contextlib import ExitStack
+
+from cisterna.adapters.target_http import Credential, TargetHttp
+from cisterna.adapters.target_invenio import InvenioTarget, answer_bytes
+from cisterna.adapters.target_setting import Invenio
+from cisterna.testing.clock import SettableClock
+from cisterna.testing.fault_proxy import FaultProxy, Rule
+from cisterna.testing.invenio_server import InvenioServer
+from cisterna.testing.outside_server import Fault, OutsideServer, strike
+
+TOKEN = "zn-0123456789abcdef"
+
+
+class InvenioStage:
+    secret = TOKEN
+    faults = frozenset(Fault)
+
+    def __init__(self, stack: ExitStack, *, restricts_records: bool = True, **setting: object) -> None:
+        self.server = stack.enter_context(InvenioServer(token=TOKEN, restricts_records=restricts_records))
+        self.trap = stack.enter_context(OutsideServer())
+        self.proxy = stack.enter_context(FaultProxy(self.server.url))
+        named = {"name": "zenodo", "title": "Zenodo", "url": self.proxy.url, "token": TOKEN, **setting}
+        made = Invenio.model_validate(named)
+        clock = SettableClock()
+        credential, most = Credential("Bearer", made.token), answer_bytes(made)
+        http = TargetHttp(made.url, target="zenodo", credential=credential, clock=clock, answer_bytes=most)
+        stack.callback(http.close)
+        self._made = lambda: InvenioTarget(http, made, clock=clock)
+        self.target = self._made()
+
+    def restarted(self) -> InvenioTarget:
+        """Give the target as another process would have it, which knows of nothing."""
+        return self._made()
+
+    def strike(self, fault: Fault, *, skip: int) -> Rule:
+        return strike(self.proxy, fault, skip=skip, elsewhere=self.trap.url)
+
+    def heal(self) -> None:
+        self.proxy.heal()
+
+    def standing(self, key: str) -> Sequence[str]:
+        every = self._under(key)
+        return [one["id"] for one in every if one["is_published"] and one["access"]["record"] == "public"]
+
+    def made(self, key: str) -> Sequence[str]:
+        return [one["id"] for one in self._under(key)]
+
+    def told(self, key: str) -> str:
+        return json.dumps(self._under(key), ensure_ascii=False)
+
+    def writes(self) -> int:
+        return sum(one.method != "GET" for one in self.server.seen)
+
+    def strayed(self) -> Sequence[object]:
+        return self.trap.seen
+
+    def _under(self, key: str) -> Sequence[dict[str, object]]:
+        dataset, _, version = key.partition("@")[0].partition(":")
+        return list(self.server.of(f"ark:/12345/{dataset.removeprefix('ds-')}", version))

@@ -491,7 +491,7 @@ def test_a_withdrawal_is_told_what_became_of_later_versions(site: Site, clock: S
         elsewhere = {"key": f"{first.dataset_id}:v2@other", "target": "other", "created_at": clock.advance(1.0)}
         tx.deposits.put(kept.model_copy(update={**later, "state": DepositState.WITHDRAWN}))
         tx.deposits.put(kept.model_copy(update=elsewhere))
-        tx.deposits.put(to_withdraw(kept, "It was mixed up.", now=clock.now()))
+        tx.deposits.put(to_withdraw(kept, "It was mixed up.", keeps_description=False, now=clock.now()))
 
     carry_next(watching, site=deposits_on(site))
 

@@ -102,7 +102,13 @@ def test_a_place_that_comes_before_the_portal_is_bare_is_told_nothing_either(sit
     carry(site, target)
     with site.catalogue.begin() as tx:
         withdraw_deposits(
-            tx, version.dataset_id, version_id=None, reason=PUBLIC_WORDS, is_erased=True, clock=site.clock
+            tx,
+            version.dataset_id,
+            version_id=None,
+            reason=PUBLIC_WORDS,
+            keeps_description=False,
+            is_erased=True,
+            clock=site.clock,
         )
 
     done = carry(site, target)
@@ -130,14 +136,17 @@ def test_a_kill_while_it_is_taken_back_is_made_good(site: Site, target: MemoryTa
 
 
 def test_what_was_taken_back_once_after_an_erasure_is_not_asked_for_again() -> None:
-    erased = to_withdraw(make_wish(), PUBLIC_WORDS, is_erased=True, now=START)
+    erased = to_withdraw(make_wish(), PUBLIC_WORDS, keeps_description=False, is_erased=True, now=START)
     done = erased.model_copy(update={"state": DepositState.WITHDRAWN, "next_at": None})
 
-    assert to_withdraw(done, PUBLIC_WORDS, is_erased=True, now=START) == done
-    assert to_withdraw(done, "another", now=START) == done
+    assert to_withdraw(done, PUBLIC_WORDS, keeps_description=False, is_erased=True, now=START) == done
+    assert to_withdraw(done, "another", keeps_description=False, now=START) == done
     hidden = done.model_copy(update={"is_erased": False})
-    assert to_withdraw(hidden, "another", now=START) == hidden
-    assert to_withdraw(hidden, PUBLIC_WORDS, is_erased=True, now=START).state is DepositState.WITHDRAWING
+    assert to_withdraw(hidden, "another", keeps_description=False, now=START) == hidden
+    assert (
+        to_withdraw(hidden, PUBLIC_WORDS, keeps_description=False, is_erased=True, now=START).state
+        is DepositState.WITHDRAWING
+    )
 
 
 def test_a_withdrawal_after_the_portal_has_forgotten_names_the_version_s_own_doi_alone(

@@ -1,8 +1,9 @@
-"""What becomes of what stands outside when access narrows and widens, and of answers that come too late."""
+"""What becomes of what stands outside when access narrows and widens, when two are at it, and of late answers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
@@ -16,7 +17,7 @@ from cisterna.domain.deposit import DepositState
 from cisterna.domain.errors import Conflict, PublicationRefused, TargetRefused
 from cisterna.domain.project import Access
 from cisterna.services.access_round import AccessSite, level_access
-from cisterna.services.deposit import carry_next
+from cisterna.services.deposit import CLAIMED, carry_next
 from cisterna.testing.clock import SettableClock
 from cisterna.testing.memory_target import MemoryTarget
 from cisterna.testing.outside_server import Fault
@@ -243,3 +244,33 @@ def test_a_reservation_that_is_answered_late_takes_back_nothing_that_stands(site
 
     assert wish(site, version).state is DepositState.DEPOSITED
     assert public_record(site, version).doi_leads_here
+
+
+def test_versions_of_one_dataset_go_to_a_target_one_after_the_other(site: Site, clock: SettableClock) -> None:
+    """Several homes may carry at once: a place that keeps versions together would get each as something of its own."""
+    first, second = site.lay_published("plate-7"), site.lay_published("plate-8")
+    for version in (first, second):
+        ask(site, version)
+    now = clock.now()
+    with site.catalogue.begin() as tx:
+        kept = tx.deposits.of(first.dataset_id)[0]
+        for number in range(2, 6):
+            tx.deposits.put(kept.model_copy(update={"key": f"{first.dataset_id}:v{number}@memory"}))
+
+    def claim(home: str) -> str | None:
+        with site.catalogue.begin() as tx:
+            taken = tx.deposits.claim("memory", now=now, until=now + CLAIMED, claim=f"{home}/1")
+        return taken.dataset_id if taken else None
+
+    with ThreadPoolExecutor(3) as pool:
+        with site.catalogue.begin() as tx:
+            mine = tx.deposits.claim("memory", now=now, until=now + CLAIMED, claim="here/1")
+            others = [pool.submit(claim, home) for home in ("there", "elsewhere")]
+            wait(others, timeout=0.5)  # nobody chooses before it is known what this one has chosen
+        claimed = {one.result() for one in others}
+
+    assert mine is not None
+    assert claimed | {mine.dataset_id} == {first.dataset_id, second.dataset_id, None}
+    later = now + CLAIMED
+    with site.catalogue.begin() as tx:  # whoever had it is gone
+        assert tx.deposits.claim("memory", now=later, until=later + CLAIMED, claim="other/1") is not None

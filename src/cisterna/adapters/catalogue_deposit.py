@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import exists, select
+from sqlalchemy import text as sql_text
 from sqlalchemy.dialects.postgresql import insert
 
 from cisterna.adapters.catalogue_connection import Statements, body_of
@@ -15,6 +16,9 @@ from cisterna.domain.deposit import DepositState, DepositWish, claims_of
 from cisterna.domain.errors import LeaseLost
 
 _BODY = select(deposits.c.body)
+_OTHERS = deposits.alias("others")
+_TURN = sql_text("SELECT pg_advisory_xact_lock(hashtextextended('cisterna.deposits ' || :target, 0))")
+"""Two that choose at the same time would both see that nobody has the dataset yet."""
 
 
 class SqlDeposits:
@@ -47,8 +51,15 @@ class SqlDeposits:
         return self._all(_BODY.where(deposits.c.dataset_id == dataset_id).order_by(*_OLDEST_FIRST))
 
     def claim(self, target: str, *, now: datetime, until: datetime, claim: str) -> DepositWish | None:
-        """Take one that is due; a row that somebody else is taking is passed over."""
-        due = _BODY.where(deposits.c.target == target, deposits.c.next_at <= now)
+        """Take one that is due; a row that somebody else is taking, or has the dataset of, is passed over."""
+        self._sql.run(_TURN, {"target": target})
+        is_carried = exists().where(
+            _OTHERS.c.dataset_id == deposits.c.dataset_id,
+            _OTHERS.c.target == target,
+            _OTHERS.c.next_at > now,
+            _OTHERS.c.body["claim"].astext.is_not(None),
+        )
+        due = _BODY.where(deposits.c.target == target, deposits.c.next_at <= now, ~is_carried)
         found = self._first(due.order_by(deposits.c.next_at, deposits.c.key).limit(1).with_for_update(skip_locked=True))
         if found is None:
             return None

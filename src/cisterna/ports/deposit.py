@@ -27,7 +27,8 @@ class Deposits(Protocol):
     def claim(self, target: str, *, now: datetime, until: datetime, claim: str) -> DepositWish | None:
         """Take the one that is due longest at a target; until then nobody else takes it. None when none is due.
 
-        Rows that others are taking are skipped, never waited for.
+        Nor does anybody take another version of the same dataset at the same target: a place that keeps versions
+        together would have none yet to put the second beside. Rows that others are at are skipped, never waited for.
         """
         ...
 

@@ -82,6 +82,8 @@ class TestBia(TargetContract):
 class TestBiaInARealBucket(TargetContract):
     """The same, but for faults, in a bucket of SeaweedFS."""
 
+    struck_by = "TestBia"
+
     @pytest.fixture
     def stage(self, monkeypatch: pytest.MonkeyPatch, new_store: Callable[..., S3Store]) -> BiaStage:
         monkeypatch.setattr("cisterna.adapters.target_bia._LEAST_TITLE", 5)

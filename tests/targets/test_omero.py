@@ -148,6 +148,8 @@ def by_url(stack: ExitStack, tmp_path: Path) -> OmeroStage:
 class TestOmero(TargetContract):
     """Every promise, while nothing breaks."""
 
+    struck_by = "TestOmeroWhateverBreaks"
+
     @pytest.fixture
     def stage(self, stage: OmeroStage) -> OmeroStage:
         stage.faults = frozenset()

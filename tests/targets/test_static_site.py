@@ -97,6 +97,8 @@ class TestStaticSite(TargetContract):
 class TestStaticSiteInARealBucket(TargetContract):
     """The same, but for faults, in a bucket of SeaweedFS."""
 
+    struck_by = "TestStaticSite"
+
     @pytest.fixture
     def stage(self, new_store: Callable[..., S3Store]) -> StaticStage:
         stage = StaticStage(BucketPlace(new_store(), prefix="site/"))

@@ -91,15 +91,18 @@ def answer_file(
         "cache-control": "public, max-age=300, must-revalidate" if door else "private, no-cache",
         "repr-digest": repr_digest(file.sha512),
     }
-    if validators.are_known(request):
-        return Response(status_code=304, headers=headers)
+    short = validators.judged(request, headers)
+    if short is not None:
+        return short
     asked = (
         request.headers.get("range") if request.headers.get("if-range", validators.etag) == validators.etag else None
     )
     try:
         span = parse_range(asked, file.size_bytes)
     except UnsatisfiableRange:
-        return Response(status_code=416, headers=headers | {"content-range": f"bytes */{file.size_bytes}"})
+        # A cache that kept it would give it to whoever asks for the whole: no header tells them apart.
+        refused = {"content-range": f"bytes */{file.size_bytes}", "cache-control": "no-store"}
+        return Response(status_code=416, headers=headers | refused)
     status = 200
     if span is not None:
         status = 206

@@ -23,6 +23,7 @@ from cisterna.services.delivery import ADDRESS
 from cisterna.services.delivery_use import OpenDelivery, acknowledge_delivery, note_use, open_delivery
 from cisterna.services.tar_stream import Member, tar_stream
 from cisterna.web.byte_range import answer_file
+from cisterna.web.conditional import head_of_stream
 from cisterna.web.counted import CountedResponse
 from cisterna.web.dataset_content import Content
 from cisterna.web.parts import WebParts
@@ -196,9 +197,7 @@ def _stream(
         "content-security-policy": FILE_POLICY,
     }
     if request.method == "HEAD":
-        head = Response(headers=headers, media_type=media_type)
-        del head.headers["content-length"]  # what is made as it is sent has no size to tell beforehand, and not 0
-        return head
+        return head_of_stream(headers, media_type=media_type)
     return CountedResponse(StreamingResponse(chunks, headers=headers, media_type=media_type), sent)
 
 

@@ -31,8 +31,8 @@ from cisterna.web.wording import say
 router = APIRouter(include_in_schema=False, route_class=ShelfRoute)
 
 _LINES_AT_ONCE = 10_000
-_SHORTLY = {"cache-control": "public, max-age=60", "vary": "accept"}
-_LONGER = {"cache-control": "public, max-age=300", "content-security-policy": FILE_POLICY}
+_SHORTLY = {"cache-control": "public, max-age=60, must-revalidate", "vary": "accept"}
+_LONGER = {"cache-control": "public, max-age=300, must-revalidate", "content-security-policy": FILE_POLICY}
 
 Naan = Annotated[str, Path(pattern=r"^[0-9]{5}$")]
 Name = Annotated[str, Path(pattern=r"^[0-9a-z]{1,64}$")]

@@ -105,6 +105,8 @@ class Gatekeeper:
                 headers = MutableHeaders(scope=message)
                 for name, value in self._headers.items():
                     headers.setdefault(name, value)
+                if "etag" not in headers:  # what says neither how long it is good nor what it is, no cache guesses at
+                    headers.setdefault("cache-control", "no-store")
             await send(message)
 
         return with_headers

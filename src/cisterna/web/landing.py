@@ -240,7 +240,13 @@ def _send(request: Request, parts: WebParts, pid: str, label: str | None, path: 
     of = signposts(record, _address(parts, pid, label))
     links = {"link": link_header([*of.of_file(file), *of.to_linksets()])}
     return answer_file(
-        request, file, store=parts.store, door=parts.shelf_door, modified=record.published_at, more=links
+        request,
+        file,
+        store=parts.store,
+        door=parts.shelf_door,
+        caching=_LONGER["cache-control"],
+        modified=record.published_at,
+        more=links,
     )
 
 

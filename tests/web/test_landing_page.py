@@ -292,3 +292,38 @@ def test_a_creator_of_the_first_schema_with_wrong_digits_in_a_ror_is_still_cited
     )
 
     assert [(one.name, one.ror) for one in creators_of(record)] == [("Ada Holm", None)]
+
+
+@pytest.mark.parametrize("rest", ["", "/v1", "/linkset", "/v1/files/data/0/A1_0_0_BF.tiff"])
+@pytest.mark.parametrize("query", ["", "?format=linkset-json&page=2"])
+def test_the_form_of_an_ark_without_a_slash_leads_to_the_same_place_below_it(
+    site: Site, visit: Visit, rest: str, query: str
+) -> None:
+    pid = site.dataset(site.lay_published("plate-7")).pid
+    address = f"/{pid.replace('ark:/', 'ark:')}{rest}{query}"
+
+    answer = visit().get(address)
+
+    assert (answer.status_code, answer.headers["location"]) == (301, f"/{pid}{rest}{query}")
+
+
+@pytest.mark.parametrize("rest", ["/..%2f..%2fsign-in", "/v1/%0d%0aset-cookie:%20a=b", "/%2f%2fevil.example", "/é"])
+def test_the_form_of_an_ark_without_a_slash_leads_nowhere_else(visit: Visit, rest: str) -> None:
+    answer = visit().get(f"/ark:99999/abc{rest}")
+
+    assert answer.headers.get("location", "/ark:/99999/abc/").startswith("/ark:/99999/abc/")
+    assert answer.status_code in {301, 404}
+    assert "set-cookie" not in answer.headers
+
+
+def test_wishes_in_several_headers_are_read_as_one(site: Site, visit: Visit) -> None:
+    pid = site.dataset(site.lay_published("plate-7")).pid
+    client, several = visit().client, [("accept", "text/html;q=0.1"), ("accept", "application/x-bibtex")]
+
+    page = client.get(f"/{pid}", headers=several)
+    links = client.get(f"/{pid}/linkset", headers=[("accept", "text/html"), ("accept", "application/linkset+json")])
+    known = client.get(f"/{pid}", headers=[*several, ("if-none-match", '"x"'), ("if-none-match", page.headers["etag"])])
+
+    assert page.headers["content-type"] == "application/x-bibtex"
+    assert links.headers["content-type"] == "application/linkset+json"
+    assert known.status_code == 304

@@ -30,7 +30,7 @@ class Validators:
 
     def are_known(self, request: Request) -> bool:
         """Tell whether the asker of a GET or HEAD has it; where entity tags are named, they alone decide."""
-        tags = request.headers.get("if-none-match")
+        tags = header_of(request, "if-none-match")
         if tags is not None:
             return tags.strip() == "*" or self.etag in {one.strip().removeprefix("W/") for one in tags.split(",")}
         since = _read_date(request.headers.get("if-modified-since"))
@@ -41,7 +41,7 @@ class Validators:
 
         A program that fetches a file in parts at once asks so, and would else put parts of two states together.
         """
-        tags = request.headers.get("if-match")
+        tags = header_of(request, "if-match")
         if tags is not None:
             return tags.strip() != "*" and self.etag not in {one.strip() for one in tags.split(",")}
         since = _read_date(request.headers.get("if-unmodified-since"))
@@ -111,6 +111,12 @@ def head_of_stream(headers: Mapping[str, str], *, media_type: str) -> Response:
     head = Response(headers=dict(headers), media_type=media_type)
     del head.headers["content-length"]
     return head
+
+
+def header_of(request: Request, name: str) -> str | None:
+    """Give a header that lists something, also where it comes in several lines; None where it does not come."""
+    lines = request.headers.getlist(name)
+    return ", ".join(lines) if lines else None
 
 
 def repr_digest(sha512: str) -> str:

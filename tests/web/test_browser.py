@@ -213,6 +213,13 @@ def fill(site: Site) -> dict[str, str]:
     }
 
 
+_UNHEADED = """[...document.querySelectorAll("table.stacked td")]
+    .filter(cell => cell.checkVisibility() && !cell.querySelector("button, .button"))
+    .filter(cell => !/[a-z]/i.test(getComputedStyle(cell, "::before").content.replace("none", "")))
+    .map(cell => cell.outerHTML.slice(0, 160))"""
+"""Cells that say their value where the heads of columns are out of sight, and not what it is of."""
+
+
 def sign_in(page: Page, site: Site, name: str) -> None:
     page.goto(f"{site.base_url}/sign-in")
     page.get_by_label("Account name").fill(name)
@@ -261,6 +268,8 @@ def test_no_page_has_a_serious_barrier_a_blocked_resource_or_a_sideways_scroll(
             for one in found
             if one["impact"] in {"serious", "critical"}
         ]
+        if name in {"deliveries", "end-of-life"} and width == 390:
+            faults += [(name, "no heading", cell) for cell in page.evaluate(_UNHEADED)]
         if page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"):
             faults.append((name, "scrolls sideways", ""))
 

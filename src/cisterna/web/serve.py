@@ -10,6 +10,7 @@ from cisterna.bootstrap import Parts, open_parts
 from cisterna.bootstrap.deliveries import delivery_rules
 from cisterna.settings import WEB_PORT, load_settings
 from cisterna.web.app import create_app
+from cisterna.web.connection import Connection
 from cisterna.web.parts import WebParts
 
 
@@ -26,6 +27,8 @@ def serve() -> None:
             access_log=False,  # the addresses of deliveries hold secrets
             server_header=False,
             timeout_graceful_shutdown=2,
+            http=Connection,
+            ws="none",
             limit_concurrency=200,
         )
 

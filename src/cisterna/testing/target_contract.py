@@ -15,6 +15,7 @@ from typing import ClassVar, Protocol, TypeVar
 import pytest
 
 from cisterna.domain.deposit import Deposit, DepositState
+from cisterna.domain.erasure import PUBLIC_WORDS
 from cisterna.domain.errors import (
     ChecksumMismatch,
     CisternaError,

@@ -64,11 +64,12 @@ def test_accepting_what_is_quarantined_says_what_that_means(
 ) -> None:
     act = ["review", "accept", version.version_id, "--reason", "The dark wells are blanks.", "--home", str(home)]
 
-    assert run(act) == 0
+    assert run([*act, "--inside"]) == 0
 
     said = " ".join(capsys.readouterr().out.split())
-    assert f"{version.version_id} is accepted although quarantined" in said
-    assert "its owner may publish it" in said
+    assert f"{version.version_id} is accepted although quarantined, for use inside alone" in said
+    assert "the project's model may run on it now" in said
+    assert "nothing is published on this word" in said
 
 
 def test_discarding_is_rehearsed_done_once_and_refused_the_second_time(

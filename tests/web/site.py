@@ -22,7 +22,6 @@ from cisterna.domain.account import Account, Grant, Role
 from cisterna.domain.acquisition import Acquisition, AcquisitionState
 from cisterna.domain.ahead import Ahead
 from cisterna.domain.alert import Alert
-from cisterna.domain.checklist import Answer
 from cisterna.domain.credit import Creator
 from cisterna.domain.dataset import ORDER, Dataset, Relation, Stage, Version
 from cisterna.domain.digest import sha512_of
@@ -46,7 +45,6 @@ from cisterna.metadata.record import Dates, ImagingFacts, InstrumentFacts, Metad
 from cisterna.ports.erasure import Content, Eraser, Onlooker
 from cisterna.ports.object_store import ObjectStore
 from cisterna.services.alert import raise_alert
-from cisterna.services.approve import Answers
 from cisterna.services.checklist_judge import JUDGEMENTS, ReviewDesk
 from cisterna.services.consent import counts, record_consent
 from cisterna.services.data_manifest import MANIFEST_PATH, dump_manifest
@@ -183,16 +181,6 @@ class Site:
     def desk(self) -> ReviewDesk:
         """Where versions are held against the review checklist."""
         return review_desk(self.parts)
-
-    def answers(self, version: Version) -> Answers:
-        """Answer every point of the checklist: what is asked is so, and what is not met does not matter."""
-        judged = self.desk.judge(version)
-        given = [
-            Answer(point=one.point.id, ticked=True, remark="Known, and no matter." if one.met is False else None)
-            for one in judged.points
-            if not one.met
-        ]
-        return Answers(given, judged.seen)
 
     def onlooker_of(self, name: str) -> Onlooker:
         """Open a store for looking."""

@@ -21,6 +21,7 @@ from cisterna.ports.roster import Group
 from cisterna.services.approve import UNANSWERED, Answers, decide_by_checklist
 from cisterna.services.discard import discard_version
 from cisterna.services.overview import Choice, list_overviews, overview_of
+from cisterna.services.review import decide
 
 app = typer.Typer(no_args_is_help=True, help="The review queue, and decisions on it.")
 
@@ -68,18 +69,14 @@ def _decide(
             "catalogue": catalogue_for(parts.catalogue, dry_run=dry_run),
             "clock": parts.clock,
         }
-        if act is Act.DISCARD:
+        if act is Act.ACCEPT:
+            decide_by_checklist(
+                row.version_id, act, **facts, answers=answers, inside_only=inside, desk=review_desk(parts)
+            )
+        elif act is Act.DISCARD:
             discard_version(row.version_id, **facts, publisher=None if dry_run else parts.publisher)
         else:
-            decide_by_checklist(
-                row.version_id,
-                act,
-                **facts,
-                assignee=to,
-                answers=answers,
-                inside_only=inside,
-                desk=review_desk(parts),
-            )
+            decide(row.version_id, act, **facts, assignee=to)
         return overview_of(row.version_id, catalogue=parts.catalogue, bucket=bucket).model_dump(mode="json")
 
 

@@ -32,7 +32,7 @@ install: .stamps/$(INSTALL)  ## set up .venv from the hashed lock, with the fron
 	@$(BIN)/python -m compileall -qq src flows  # eight processes start at once, and some environments have Python keep nothing
 	@rm -f .stamps/wheel && touch $@
 
-.stamps/wheel: .stamps/frontend pyproject.toml $(shell git ls-files src flows expectations deployments models vocabularies 2>/dev/null)
+.stamps/wheel: .stamps/frontend pyproject.toml $(shell git ls-files src flows checklists expectations deployments models vocabularies 2>/dev/null)
 	@rm -rf dist && $(BIN)/python -m build --wheel --no-isolation --outdir dist . >/dev/null
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall dist/*.whl >&2
 	@rm -f .stamps/editable && touch $@

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from cisterna.domain.checklist import Checklist
 from cisterna.domain.control_chart import BaselineRule
 from cisterna.domain.dataset import Version
 from cisterna.domain.delivery import DeliveryRules
@@ -69,6 +70,7 @@ class WebParts:
         baselines: Gives the rules of a data type's suite that ask what was usual, for charts.
         suites: Where suites are tried.
         sheets: Reads plate maps and sample sheets.
+        checklist: What stewards look at before a version may become public.
         vocabulary: Where terms are looked up.
         upload_limit_bytes: Largest body of a request.
         senders: Who may send hints, by name.
@@ -96,6 +98,7 @@ class WebParts:
     vocabulary: Vocabulary
     end_of_life: CatalogueEndOfLife
     sheets: SheetReader
+    checklist: Checklist
     site_name: str = "Cisterna"
     contact: str = "cisterna@localhost.invalid"
     release_copies: int = 2

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 import uvicorn
 
 from cisterna.bootstrap import Parts, open_parts
+from cisterna.bootstrap.checklist import checklist_of
 from cisterna.bootstrap.deliveries import delivery_rules
 from cisterna.settings import WEB_PORT, load_settings
 from cisterna.web.app import create_app
@@ -53,6 +54,7 @@ def _web_parts(parts: Parts) -> WebParts:
         survey=parts.survey_site,
         end_of_life=parts.end_of_life,
         sheets=parts.sheets.reader,
+        checklist=checklist_of(parts.home),
         senders=parts.senders,
         site_name=parts.settings.web.site_name,
         contact=parts.settings.web.contact or _with_domain(parts.settings.mail.sender),

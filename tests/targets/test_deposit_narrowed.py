@@ -215,3 +215,38 @@ def test_what_was_hidden_outside_is_found_there_again_once_its_description_may_b
     assert public_record(site, version).extent is Extent.METADATA
     assert wish(site, version).state is DepositState.DEPOSITED
     assert minter.shelf[wish(site, version).key].bodies == {}
+
+
+def test_what_a_place_could_not_hide_is_not_taken_for_the_description_that_goes_there(
+    site: Site, clock: SettableClock
+) -> None:
+    """A repository whose administrators alone hide things goes on showing the files; its people have to be told."""
+
+    class Stubborn(MemoryTarget):
+        def withdraw(self, request: Any, *, known: Any, reason: str) -> Any:
+            if self.standing(request.key) and not administrators:
+                gone = {"state": DepositState.WITHDRAWN, "remark": "ask its administrators to hide it"}
+                return known.model_copy(update=gone)
+            return super().withdraw(request, known=known, reason=reason)
+
+    administrators: list[str] = []
+    target = Stubborn(clock, narrows=False)
+    version = stand(site, target)
+    close(site)
+    carry_next(target, site=deposits_on(site))
+    describe(site)
+    come_to_rest(site, target)
+    ask(site, version)
+    come_to_rest(site, target)
+
+    ended = wish(site, version)
+    assert target.shelf[ended.key].bodies
+    assert ended.state is DepositState.WITHDRAWN
+    assert ended.deposit is not None
+    assert ended.deposit.remark == "ask its administrators to hide it"
+    administrators.append("somebody")
+    ask(site, version)
+    come_to_rest(site, target)
+    ask(site, version)
+    come_to_rest(site, target)
+    assert (wish(site, version).state, target.shelf[ended.key].bodies) == (DepositState.DEPOSITED, {})

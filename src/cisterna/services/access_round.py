@@ -22,15 +22,12 @@ from cisterna.ports.clock import Clock
 from cisterna.ports.object_store import ObjectStore
 from cisterna.ports.publisher import PublicRecord, Publisher
 from cisterna.ports.quality import TableFile
-from cisterna.services.deposit_wish import want_deposits_again, withdraw_deposits
+from cisterna.services.deposit_wish import RESTRICTED_AGAIN, want_deposits_again, withdraw_deposits
 from cisterna.services.disclosure import access_now
 from cisterna.services.public_entry import entry_of
 from cisterna.services.public_record import Written, names_files, public_record, standing, what_is_said
 from cisterna.services.publish import ended_embargo, tell_publication
 from cisterna.services.work_request import request_work
-
-RESTRICTED_AGAIN = "Access to it is restricted at present."
-"""For the public to read, in the place of what was there: it tells nothing of what is not public."""
 
 _AT_ONCE = 500
 _LOOKS_AT_ONCE = 100

@@ -27,6 +27,9 @@ from cisterna.services.person import require_account, visible_version
 from cisterna.services.public_record import standing
 from cisterna.services.transition import announce
 
+RESTRICTED_AGAIN = "Access to it is restricted at present."
+"""For the public to read, in the place of what was there: it tells nothing of what is not public."""
+
 
 def new_wish(
     version: Version, dataset: Dataset, target: str, *, person: str, next_at: datetime | None, now: datetime

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from prefect import flow
 
+from cisterna.bootstrap.erasure import erasure_site
 from cisterna.domain.erasure import Erasure
 from cisterna.domain.errors import InvalidInput
 from cisterna.services.erase import execute_erasure
@@ -26,7 +27,7 @@ def erase(work_id: str) -> str:
 @step
 def erase_everywhere(erasure_id: str, person: str) -> Erasure:
     """Record, then delete. A second run passes over what is gone and finds an ended erasure as it is."""
-    return execute_erasure(erasure_id, person=person, lease=held.current().lease, site=parts().erasure_site())
+    return execute_erasure(erasure_id, person=person, lease=held.current().lease, site=erasure_site(parts()))
 
 
 def _erase(mine: Held) -> str:

@@ -21,7 +21,7 @@ from cisterna.bootstrap.home import Endpoints, Home
 from cisterna.bootstrap.lineage_sink import lineage_sink
 from cisterna.bootstrap.profile_plug import InstalledProfiles, installed_profiles
 from cisterna.bootstrap.sheets import Sheets, sheets_of
-from cisterna.bootstrap.stores import PUBLIC, Keys, Stores
+from cisterna.bootstrap.stores import Stores
 from cisterna.bootstrap.suites import suite_folders
 from cisterna.bootstrap.vocabulary import vocabulary_of
 from cisterna.bootstrap.zones import Zones
@@ -34,7 +34,6 @@ from cisterna.domain.stored_copy import ARCHIVE
 from cisterna.ports.booking import BookingTables
 from cisterna.ports.catalogue import Catalogue
 from cisterna.ports.clock import Clock
-from cisterna.ports.erasure import Eraser, Onlooker
 from cisterna.ports.hold import SourceHold
 from cisterna.ports.inference import InferenceRunner
 from cisterna.ports.object_store import ObjectStore
@@ -50,11 +49,10 @@ from cisterna.ports.view import ViewWriter
 from cisterna.ports.vocabulary import Vocabulary
 from cisterna.services.alarm import Alarm
 from cisterna.services.deposit import DepositSite
-from cisterna.services.erase_plan import ErasureSite, SurveySite
 from cisterna.services.release_facts import ReleaseSite
 from cisterna.services.retention import CatalogueEndOfLife
 from cisterna.services.verify_copy import ArchivedDigests
-from cisterna.settings import LineageTransport, Settings
+from cisterna.settings import Settings
 
 if TYPE_CHECKING:
     from cisterna.adapters.gx_gate import GxGate
@@ -420,60 +418,6 @@ class Parts:
             ),
             ask_seconds=self.settings.holds.ask_seconds,
         )
-
-    def erasure_site(self, *, keys: Mapping[str, Keys] | None = None) -> ErasureSite:
-        """Give what erasures stand on.
-
-        Args:
-            keys: Of those who may delete versions, by store; a store that is not named is opened with its own.
-        """
-        given = keys or {}
-        erasers: dict[str, Eraser] = {}
-
-        def eraser_of(name: str) -> Eraser:
-            if name not in erasers:
-                erasers[name] = self.stores.eraser(name, clock=self.clock, keys=given.get(name))
-            return erasers[name]
-
-        return ErasureSite(
-            catalogue=self.catalogue,
-            store=self.archive_store,
-            copies=self.copy_stores,
-            onlooker_of=eraser_of,
-            eraser_of=eraser_of,
-            public=self.publisher,
-            public_store=PUBLIC,
-            clock=self.clock,
-            lineage=(self._lineage_place,),
-            end_of_life=self.end_of_life,
-        )
-
-    @cached_property
-    def survey_site(self) -> SurveySite:
-        """What deciding on an erasure stands on, for the web process: it opens nothing that deletes."""
-        onlookers: dict[str, Onlooker] = {}
-
-        def onlooker_of(name: str) -> Onlooker:
-            if name not in onlookers:
-                onlookers[name] = self.stores.onlooker(name, clock=self.clock)
-            return onlookers[name]
-
-        return SurveySite(
-            catalogue=self.catalogue,
-            store=self.archive_store,
-            copies=self.stores.copies,
-            onlooker_of=onlooker_of,
-            public=self.publisher,
-            public_store=PUBLIC,
-            clock=self.clock,
-            lineage=(self._lineage_place,),
-            end_of_life=self.end_of_life,
-        )
-
-    @property
-    def _lineage_place(self) -> str:
-        lineage = self.settings.lineage
-        return str(lineage.url) if lineage.transport is LineageTransport.HTTP else str(self.home.lineage)
 
     @cached_property
     def archived_digests(self) -> ArchivedDigests:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from cisterna.bootstrap.erasure import erasure_site
 from cisterna.bootstrap.stores import Keys
 from cisterna.cli.answer import AsJson, ExitCode, answer, human_bytes, lines
 from cisterna.cli.config import HomeOption
@@ -55,7 +56,7 @@ def erase(
     if any(one is not None for one in given.values()):
         order = read_order(kind=RemovalKind.ERASURE, **{name: one or "" for name, one in given.items()})
     with opened(home) as parts:
-        person, site = local_person(parts), parts.erasure_site(keys=keys)
+        person, site = local_person(parts), erasure_site(parts, keys=keys)
         if not execute:
             _answer_plan(plan_erasure(identifier, person=person, site=site), as_json=as_json)
             return
@@ -76,7 +77,7 @@ def dispose(
     """Delete a dataset whose end of life has come by a retention rule; only lists without --execute."""
     keys = _keys(store, keys_from_env=keys_from_env)
     with opened(home) as parts:
-        person, site = local_person(parts), parts.erasure_site(keys=keys)
+        person, site = local_person(parts), erasure_site(parts, keys=keys)
         if not execute:
             plan = plan_erasure(identifier, person=person, site=site, kind=RemovalKind.RETENTION)
             _answer_plan(plan, as_json=as_json)

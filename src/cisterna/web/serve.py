@@ -9,6 +9,7 @@ import uvicorn
 from cisterna.bootstrap import Parts, open_parts
 from cisterna.bootstrap.checklist import checklist_of
 from cisterna.bootstrap.deliveries import delivery_rules
+from cisterna.bootstrap.erasure import survey_site
 from cisterna.settings import WEB_PORT, load_settings
 from cisterna.web.app import create_app
 from cisterna.web.connection import Connection
@@ -51,7 +52,7 @@ def _web_parts(parts: Parts) -> WebParts:
         suites=parts.suite_desk,
         vocabulary=parts.vocabulary,
         archived=parts.archived_digests,
-        survey=parts.survey_site,
+        survey=survey_site(parts),
         end_of_life=parts.end_of_life,
         sheets=parts.sheets.reader,
         checklist=checklist_of(parts.home),

@@ -10,9 +10,9 @@ from sqlalchemy import bindparam, delete, func, select, update
 from sqlalchemy import text as sql_text
 from sqlalchemy.dialects.postgresql import ARRAY, TEXT, insert
 
+from cisterna.adapters.catalogue_adoption_tables import adoption_folders, adoption_walks, adoptions
 from cisterna.adapters.catalogue_connection import Statements, body_of
 from cisterna.adapters.catalogue_find import SqlFinds, key_of_path
-from cisterna.adapters.catalogue_tables import adoption_folders, adoption_walks, adoptions
 from cisterna.domain.acquisition import Acquisition
 from cisterna.domain.adoption import Adoption, Walk
 from cisterna.domain.errors import AlreadyExists, Conflict, NotFound

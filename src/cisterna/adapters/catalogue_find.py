@@ -13,8 +13,8 @@ from sqlalchemy import RowMapping
 from sqlalchemy import text as sql_text
 from sqlalchemy.dialects.postgresql import insert
 
+from cisterna.adapters.catalogue_adoption_tables import adoption_finds
 from cisterna.adapters.catalogue_connection import Statements
-from cisterna.adapters.catalogue_tables import adoption_finds
 from cisterna.domain.adoption import (
     WAITS,
     Archiving,

@@ -40,23 +40,24 @@ metadata = MetaData(
 )
 
 
-def _moment(name: str, *, nullable: bool = False) -> Column[object]:
+def moment_column(name: str, *, nullable: bool = False) -> Column[object]:
+    """A moment, in UTC as all are."""
     return Column(name, TIMESTAMP(timezone=True), nullable=nullable)
 
 
-def _body(name: str = "body") -> Column[str]:
+def body_column(name: str = "body") -> Column[str]:
     """JSON as it was written: `jsonb` would turn 1e16 into an integer and break every digest over it."""
     return Column(name, JSON, nullable=False)
 
 
-instruments = Table("instruments", metadata, Column("name", Text, primary_key=True), _body())
+instruments = Table("instruments", metadata, Column("name", Text, primary_key=True), body_column())
 
 projects = Table(
     "projects",
     metadata,
     Column("slug", Text, primary_key=True),
     Column("record", Integer, nullable=False),
-    _body(),
+    body_column(),
 )
 
 bindings = Table(
@@ -79,11 +80,11 @@ acquisitions = Table(
     Column("project", Text, ForeignKey("projects.slug")),
     Column("state", Text, nullable=False),
     Column("held", Boolean, nullable=False),
-    _moment("first_seen"),
+    moment_column("first_seen"),
     # Deferrable: a dataset names its acquisition and an acquisition its dataset, and a rebuild writes both anew.
     Column("dataset_id", Text, ForeignKey("datasets.dataset_id", use_alter=True, deferrable=True)),
     Column("record", Integer, nullable=False),
-    _body(),
+    body_column(),
     UniqueConstraint("instrument", "folder"),
     CheckConstraint(
         "state IN ('writing', 'complete', 'aborted', 'partial', 'stalled', 'unavailable')", name="state_is_known"
@@ -109,8 +110,8 @@ datasets = Table(
     Column("project", Text, ForeignKey("projects.slug")),
     Column("acquisition_id", Text, ForeignKey("acquisitions.acquisition_id")),
     Column("relations", JSONB, nullable=False),
-    _moment("created_at"),
-    _body(),
+    moment_column("created_at"),
+    body_column(),
 )
 Index("ix_datasets_created_at", datasets.c.created_at.desc())
 Index("ix_datasets_project", datasets.c.project, datasets.c.created_at.desc())
@@ -131,9 +132,9 @@ versions = Table(
     Column("number", Integer, nullable=False),
     Column("revision", Integer, nullable=False),
     Column("stage", Text, nullable=False),
-    _moment("stage_at"),
+    moment_column("stage_at"),
     Column("record", Integer, nullable=False),
-    _body(),
+    body_column(),
     Column("verdict", Text, Computed(VERDICT, persisted=True)),
     UniqueConstraint("dataset_id", "number", "revision"),
     CheckConstraint("number >= 1 AND revision >= 0", name="is_numbered"),
@@ -153,7 +154,7 @@ findings = Table(
     Column("version_id", Text, ForeignKey("versions.version_id", ondelete="CASCADE"), primary_key=True),
     Column("position", Integer, primary_key=True),
     Column("outcome", Text, nullable=False),
-    _body(),
+    body_column(),
 )
 
 
@@ -164,9 +165,9 @@ def _evidence(name: str, key: str, moment: str, *more: Column[str]) -> Table:
         metadata,
         Column(key, Text, primary_key=True),
         Column("version_id", Text, ForeignKey("versions.version_id"), nullable=False),
-        _moment(moment),
+        moment_column(moment),
         *more,
-        _body(),
+        body_column(),
     )
     Index(f"ix_{name}_version_id", table.c.version_id, table.c[moment])
     return table
@@ -196,9 +197,9 @@ copies = Table(
     Column("dataset_id", Text, ForeignKey("datasets.dataset_id"), primary_key=True),
     Column("store", Text, primary_key=True),
     Column("fixity", Text),
-    _moment("checked_at", nullable=True),
-    _moment("next_at"),
-    _body(),
+    moment_column("checked_at", nullable=True),
+    moment_column("next_at"),
+    body_column(),
     CheckConstraint("fixity IN ('ok', 'damaged', 'could-not-check')", name="fixity_is_known"),
 )
 Index("ix_copies_due", copies.c.store, copies.c.checked_at)
@@ -213,12 +214,12 @@ works = Table(
     Column("key", Text, nullable=False, unique=True),
     Column("kind", Text, nullable=False),
     Column("subject", Text, nullable=False),
-    _body("parameters"),
+    body_column("parameters"),
     Column("fairness", Text, ForeignKey("lanes.fairness"), nullable=False),
     Column("state", Text, nullable=False),
     Column("attempts", Integer, nullable=False),
-    _moment("not_before"),
-    _moment("created_at"),
+    moment_column("not_before"),
+    moment_column("created_at"),
     Column("outcome", Text),
     CheckConstraint("state IN ('ready', 'leased', 'done', 'failed')", name="state_is_known"),
 )
@@ -241,8 +242,8 @@ attempts = Table(
     Column("fairness", Text, nullable=False),
     Column("begun", BigInteger, Identity(always=True), nullable=False),
     Column("owner", Text, nullable=False),
-    _moment("started_at"),
-    _moment("expires_at"),
+    moment_column("started_at"),
+    moment_column("expires_at"),
     Column("flow_run_id", Text),
     Column("ended", Text),
     Column("progress", JSON),
@@ -266,9 +267,9 @@ events = Table(
     Column("sequence", BigInteger, Identity(always=True), nullable=False, unique=True),
     Column("name", Text, nullable=False),
     Column("subject", Text, nullable=False),
-    _moment("occurred_at"),
+    moment_column("occurred_at"),
     Column("restricted", Boolean, nullable=False),
-    _body("data"),
+    body_column("data"),
 )
 Index("ix_events_subject", events.c.subject, events.c.sequence)
 
@@ -279,7 +280,7 @@ deliveries = Table(
     Column("sequence", BigInteger, ForeignKey("events.sequence"), primary_key=True),
     Column("subject", Text, nullable=False),
     Column("attempts", Integer, nullable=False, server_default="0"),
-    _moment("not_before", nullable=True),
+    moment_column("not_before", nullable=True),
     Column("reason", Text),
 )
 Index("ix_deliveries_subject", deliveries.c.sink, deliveries.c.subject, deliveries.c.sequence)
@@ -290,9 +291,9 @@ holds = Table(
     Column("hold_id", Text, primary_key=True),
     Column("scope", Text, nullable=False),
     Column("target", Text, nullable=False),
-    _moment("placed_at"),
-    _moment("lifted_at", nullable=True),
-    _body(),
+    moment_column("placed_at"),
+    moment_column("lifted_at", nullable=True),
+    body_column(),
     CheckConstraint("scope IN ('acquisition', 'dataset', 'project')", name="scope_is_known"),
 )
 Index("ix_holds_standing", holds.c.scope, holds.c.target, postgresql_where=text("lifted_at IS NULL"))
@@ -304,10 +305,10 @@ releases = Table(
     Column("acquisition_id", Text, ForeignKey("acquisitions.acquisition_id"), nullable=False),
     Column("version_id", Text, ForeignKey("versions.version_id"), nullable=False),
     Column("state", Text, nullable=False),
-    _moment("announced_at"),
-    _moment("due_at"),
+    moment_column("announced_at"),
+    moment_column("due_at"),
     Column("record", Integer, nullable=False),
-    _body(),
+    body_column(),
     CheckConstraint("state IN ('announced', 'begun', 'done', 'refused', 'cancelled')", name="state_is_known"),
 )
 Index(
@@ -325,9 +326,9 @@ retention_rules = Table(
     Column("project", Text),
     Column("instrument", Text),
     Column("data_type", Text),
-    _moment("set_at"),
-    _moment("ended_at", nullable=True),
-    _body(),
+    moment_column("set_at"),
+    moment_column("ended_at", nullable=True),
+    body_column(),
 )
 Index(
     "uq_retention_rules_one_stands",
@@ -343,7 +344,7 @@ protections = Table(
     metadata,
     Column("dataset_id", Text, ForeignKey("datasets.dataset_id"), primary_key=True),
     Column("store", Text, primary_key=True),
-    _body(),
+    body_column(),
 )
 
 erasures = Table(
@@ -352,9 +353,9 @@ erasures = Table(
     Column("erasure_id", Text, primary_key=True),
     Column("state", Text, nullable=False),
     Column("dataset_ids", JSONB, nullable=False),
-    _moment("announced_at"),
+    moment_column("announced_at"),
     Column("record", Integer, nullable=False),
-    _body(),
+    body_column(),
     CheckConstraint("state IN ('announced', 'begun', 'incomplete', 'done')", name="state_is_known"),
 )
 Index(
@@ -370,11 +371,11 @@ sightings = Table(
     Column("acquisition_id", Text, ForeignKey("acquisitions.acquisition_id"), primary_key=True),
     Column("number", Integer, primary_key=True),
     Column("shadow_id", Text, nullable=False),
-    _body(),
+    body_column(),
 )
 Index("ix_sightings_shadow_id", sightings.c.shadow_id)
 
-accounts = Table("accounts", metadata, Column("name", Text, primary_key=True), _body())
+accounts = Table("accounts", metadata, Column("name", Text, primary_key=True), body_column())
 
 sessions = Table(
     "sessions",
@@ -382,8 +383,8 @@ sessions = Table(
     Column("secret_sha256", Text, primary_key=True),
     Column("account", Text, ForeignKey("accounts.name"), nullable=False),
     Column("csrf", Text, nullable=False),
-    _moment("created_at"),
-    _moment("expires_at"),
+    moment_column("created_at"),
+    moment_column("expires_at"),
 )
 Index("ix_sessions_account", sessions.c.account)
 Index("ix_sessions_expires_at", sessions.c.expires_at)
@@ -395,9 +396,9 @@ api_tokens = Table(
     Column("secret_sha256", Text, nullable=False, unique=True),
     Column("account", Text, ForeignKey("accounts.name"), nullable=False),
     Column("label", Text, nullable=False),
-    _moment("created_at"),
-    _moment("expires_at", nullable=True),
-    _moment("revoked_at", nullable=True),
+    moment_column("created_at"),
+    moment_column("expires_at", nullable=True),
+    moment_column("revoked_at", nullable=True),
 )
 Index("ix_api_tokens_account", api_tokens.c.account, api_tokens.c.created_at.desc())
 
@@ -405,8 +406,8 @@ setup_links = Table(
     "setup_links",
     metadata,
     Column("secret_sha256", Text, primary_key=True),
-    _moment("created_at"),
-    _moment("used_at", nullable=True),
+    moment_column("created_at"),
+    moment_column("used_at", nullable=True),
 )
 
 sign_in_failures = Table(
@@ -414,7 +415,7 @@ sign_in_failures = Table(
     metadata,
     Column("bucket", Text, primary_key=True),
     Column("failures", Integer, nullable=False),
-    _moment("last_at"),
+    moment_column("last_at"),
 )
 Index("ix_sign_in_failures_last_at", sign_in_failures.c.last_at)
 
@@ -423,7 +424,7 @@ nonces = Table(
     metadata,
     Column("sender", Text, primary_key=True),
     Column("nonce", Text, primary_key=True),
-    _moment("until"),
+    moment_column("until"),
 )
 Index("ix_nonces_until", nonces.c.until)
 
@@ -434,9 +435,9 @@ alerts = Table(
     Column("acquisition_id", Text, ForeignKey("acquisitions.acquisition_id"), nullable=False),
     Column("instrument", Text, nullable=False),
     Column("kind", Text, nullable=False),
-    _moment("raised_at"),
-    _moment("closed_at", nullable=True),
-    _body(),
+    moment_column("raised_at"),
+    moment_column("closed_at", nullable=True),
+    body_column(),
 )
 Index(
     "uq_alerts_one_open",
@@ -460,7 +461,7 @@ baselines = Table(
     "baselines",
     metadata,
     Column("acquisition_id", Text, ForeignKey("acquisitions.acquisition_id"), primary_key=True),
-    _body(),
+    body_column(),
 )
 
 metric_samples = Table(
@@ -473,8 +474,8 @@ metric_samples = Table(
     Column("instrument", Text, nullable=False),
     Column("data_type", Text, nullable=False),
     Column("verdict", Text, nullable=False),
-    _moment("at"),
-    _body("channels"),
+    moment_column("at"),
+    body_column("channels"),
 )
 Index("ix_metric_samples_newest", metric_samples.c.instrument, metric_samples.c.data_type, metric_samples.c.at.desc())
 Index("ix_metric_samples_dataset_id", metric_samples.c.dataset_id, metric_samples.c.number, metric_samples.c.revision)
@@ -493,7 +494,7 @@ segments = Table(
     metadata,
     Column("number", BigInteger, primary_key=True),
     Column("digest", Text, nullable=False),
-    _moment("written_at"),
+    moment_column("written_at"),
 )
 
 recoveries = Table(
@@ -501,7 +502,7 @@ recoveries = Table(
     metadata,
     Column("object_root", Text, primary_key=True),
     Column("state", Text, nullable=False),
-    _body(),
+    body_column(),
 )
 
 aheads = Table(
@@ -509,7 +510,7 @@ aheads = Table(
     metadata,
     Column("acquisition_id", Text, ForeignKey("acquisitions.acquisition_id"), primary_key=True),
     Column("object_root", Text, nullable=False, unique=True),
-    _body(),
+    body_column(),
 )
 
 ahead_batches = Table(
@@ -519,80 +520,12 @@ ahead_batches = Table(
     Column("number", Integer, primary_key=True),
     Column("content_path", Text, nullable=False),
     Column("sha512", Text, nullable=False),
-    _body("seen"),
+    body_column("seen"),
 )
 
 writings = Table(
     "writings",
     metadata,
     Column("acquisition_id", Text, ForeignKey("acquisitions.acquisition_id"), primary_key=True),
-    _body(),
+    body_column(),
 )
-
-
-def _adoption(*, is_key: bool) -> Column[str]:
-    return Column("adoption", Text, ForeignKey("adoptions.name"), primary_key=is_key, nullable=False)
-
-
-adoptions = Table(
-    "adoptions",
-    metadata,
-    Column("name", Text, primary_key=True),
-    Column("record", Integer, nullable=False),
-    _body(),
-)
-
-adoption_walks = Table(
-    "adoption_walks",
-    metadata,
-    _adoption(is_key=True),
-    Column("record", Integer, nullable=False),
-    _body(),
-)
-
-# A path may be longer than an index holds, so folders are known by a digest of it.
-adoption_folders = Table(
-    "adoption_folders",
-    metadata,
-    _adoption(is_key=True),
-    Column("key", Text, primary_key=True),
-    Column("position", BigInteger, Identity(always=True), nullable=False),
-    Column("path", Text, nullable=False),
-    Column("run", Text),
-    Column("run_key", Text),
-    Column("staged_by", Text),
-)
-Index(
-    "ix_adoption_folders_next",
-    adoption_folders.c.adoption,
-    adoption_folders.c.position,
-    postgresql_where=text("staged_by IS NULL"),
-)
-Index("ix_adoption_folders_run", adoption_folders.c.adoption, adoption_folders.c.run_key)
-Index(
-    "ix_adoption_folders_staged",
-    adoption_folders.c.adoption,
-    adoption_folders.c.staged_by,
-    postgresql_where=text("staged_by IS NOT NULL"),
-)
-
-adoption_finds = Table(
-    "adoption_finds",
-    metadata,
-    _adoption(is_key=True),
-    Column("key", Text, primary_key=True),
-    Column("path", Text, nullable=False),
-    Column("kind", Text, nullable=False),
-    Column("sure", Integer, nullable=False),
-    Column("round", Integer, nullable=False),
-    Column("folder", Text, nullable=False),
-    Column("file_count", BigInteger, nullable=False),
-    Column("total_bytes", BigInteger, nullable=False),
-    Column("newest_ns", BigInteger, nullable=False),
-    Column("acquisition_id", Text),
-    Column("held", Text),
-    _moment("look_at", nullable=True),
-    _body(),
-)
-Index("ix_adoption_finds_folder", adoption_finds.c.adoption, adoption_finds.c.folder)
-Index("ix_adoption_finds_acquisition_id", adoption_finds.c.acquisition_id)

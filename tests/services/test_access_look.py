@@ -7,11 +7,13 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from sqlalchemy import text as sql_text
 from sqlalchemy.event import listens_for, remove
 
 from cisterna.adapters.catalogue_sql import SqlCatalogue
 from cisterna.domain.access import Extent
-from cisterna.domain.project import Access
+from cisterna.domain.dataset import Version
+from cisterna.domain.project import Access, HumanData
 from cisterna.services.access_round import AccessSite, LevelledAccess, level_access
 from cisterna.services.transition import make_event
 from cisterna.testing.clock import SettableClock
@@ -181,3 +183,67 @@ def test_whether_an_event_may_leave_the_house_is_asked_at_once(site: Site) -> No
         told = make_event(tx, "version.stage", derived.version_id, project="atlas", clock=site.clock, data={})
 
     assert (told.restricted, len(asked)) == (False, 1)
+
+
+def spoil(site: Site, version: Version, statement: str) -> None:
+    """Let a row be what no program of ours writes."""
+    with site.catalogue._engine.begin() as connection:
+        connection.execute(sql_text(statement), {"dataset": version.dataset_id, "version": version.version_id})
+
+
+@pytest.mark.parametrize("after", [LAST, None], ids=["marked", "walked"])
+def test_one_that_cannot_be_read_keeps_no_other_waiting_and_is_told(site: Site, after: str | None) -> None:
+    versions = [site.lay_published(f"plate-{number}", title=SECRET) for number in range(3)]
+    set_project(site, access=Access.RESTRICTED)
+    if after is None:
+        forget_marks(site)
+    spoil(site, versions[1], """UPDATE datasets SET relations = '[{"kind": "?"}]' WHERE dataset_id = :dataset""")
+    if after is None:
+        forget_marks(site)
+
+    found = look(site, after=after)
+
+    assert set(found.changed) == {versions[0].version_id, versions[2].version_id}
+    assert [one for one, _ in found.failed] == [versions[1].version_id]
+    spoil(site, versions[1], "UPDATE datasets SET relations = '[]' WHERE dataset_id = :dataset")
+    site.clock.advance(60)
+    assert look(site, after=after).changed == (versions[1].version_id,)
+    assert SECRET not in in_bucket(site)
+
+
+def test_an_agreed_version_that_cannot_be_read_keeps_nothing_public_that_has_to_go(site: Site) -> None:
+    first, second = lay_embargoed(site, "plate-1"), lay_embargoed(site, "plate-2")
+    version = site.lay_published("plate-3")
+    until_end(site)
+    set_project(site, human_data=HumanData.YES)
+    broken = """jsonb_set(body::jsonb, '{number}', '"first"')::json"""
+    spoil(site, first, f"UPDATE versions SET body = {broken} WHERE version_id = :version")  # noqa: S608 - our own words
+
+    found = look(site, after=LAST)
+
+    assert found.changed == (version.version_id,)
+    assert [one for one, _ in found.failed] == [first.version_id]
+    set_project(site, human_data=HumanData.NO)
+    assert look(site, after=LAST).requested == (second.version_id,)
+
+
+def test_a_walk_ends_in_time_and_the_next_round_goes_on_with_it(site: Site) -> None:
+    for number in range(4):
+        site.lay_published(f"plate-{number}")
+    set_project(site, access=Access.RESTRICTED)
+    forget_marks(site)
+
+    class Slow(SettableClock):
+        def monotonic(self) -> float:
+            self.advance(15)
+            return super().monotonic()
+
+    slow = Slow(site.clock.now())
+    parts = (site.store, site.portal, site.tables, slow, site.base_url)
+    begun = level_access(AccessSite(site.catalogue, *parts))
+    site.clock.advance(slow.now() - site.clock.now())
+    forget_marks(site)
+
+    assert 0 < len(begun.changed) < 4
+    assert begun.after is not None
+    assert len(look(site, after=begun.after).changed) == 4 - len(begun.changed)

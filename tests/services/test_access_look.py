@@ -247,3 +247,36 @@ def test_a_walk_ends_in_time_and_the_next_round_goes_on_with_it(site: Site) -> N
     assert 0 < len(begun.changed) < 4
     assert begun.after is not None
     assert len(look(site, after=begun.after).changed) == 4 - len(begun.changed)
+
+
+def test_what_a_killed_round_left_in_the_bucket_goes_before_what_may_come(site: Site) -> None:
+    add_project(site, "second")
+    left, opened = (
+        site.lay_published("plate-1", title=SECRET),
+        site.decide(site.lay_version("plate-2", project="second")),
+    )
+    site.publish(opened)
+    for project in ("atlas", "second"):
+        set_project(site, project, access=Access.CLOSED)
+    look(site, after=LAST)
+    set_project(site, access=Access.OPEN)
+    site.public.fail_on("put", after=True, error=KeyboardInterrupt())  # type: ignore[attr-defined]
+    with pytest.raises(KeyboardInterrupt):
+        look(site, after=LAST)
+    assert (SECRET in in_bucket(site), extent(site, left)) == (True, Extent.NOTHING)
+
+    set_project(site, access=Access.RESTRICTED, shows=True)
+    site.clock.advance(1)
+    look_at_marks(site)
+    set_project(site, "second", access=Access.OPEN)
+
+    assert look(site, after=LAST).changed == (left.version_id, opened.version_id)
+    assert shown(site, left).files == ()
+
+
+def look_at_marks(site: Site) -> None:
+    """Let what is marked so far be due before what is marked afterwards."""
+    with site.catalogue.begin() as tx:
+        while tx.access.spread(now=site.clock.now()):
+            pass
+    site.clock.advance(1)

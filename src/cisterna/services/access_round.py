@@ -115,6 +115,7 @@ def _walk(site: AccessSite, changed: list[str], failed: dict[str, str], *, after
 class _Judged(NamedTuple):
     """A publication that stands, and what may be public of it."""
 
+    pid: str
     shown: Extent
     access: AccessNow
 
@@ -160,12 +161,21 @@ def _looked(
         return again
     if judged is None:
         return None
-    if judged.may_wait and not look.waits:
+    if judged.may_wait and not look.waits and not _was_killed_showing(look.version_id, judged, site):
         return look._replace(waits=True)
     if not judged.is_shown_whole and not _show(look.version_id, site, changed, failed):
         return again
     day = judged.access.changes_on
     return None if day is None else look._replace(due_at=datetime(day.year, day.month, day.day, tzinfo=UTC), waits=True)
+
+
+def _was_killed_showing(version_id: str, judged: _Judged, site: AccessSite) -> bool:
+    """Tell whether the bucket shows more than may be shown now, which the catalogue was to say next."""
+    try:
+        record = site.publisher.find(judged.pid, version=version_id.partition(":")[2])
+    except CisternaError:
+        return True  # it is tried at once, and told
+    return record is not None and not record.extent.is_within(judged.access.extent)
 
 
 def _show(version_id: str, site: AccessSite, changed: list[str], failed: dict[str, str]) -> bool:
@@ -198,7 +208,9 @@ def _judge_at_once(version_ids: Sequence[str], site: AccessSite) -> dict[str, _J
         dataset, *sources = said[version_id.partition(":")[0]]
         version = next((one for one in dataset.versions if one.version_id == version_id), None)
         if version is not None and publication.withdrawn_at is None:
-            judged[version_id] = _Judged(publication.extent, access_of(version, dataset, sources, day=day))
+            judged[version_id] = _Judged(
+                publication.pid, publication.extent, access_of(version, dataset, sources, day=day)
+            )
     return judged
 
 

@@ -235,23 +235,11 @@ def show_what_may_be_shown(version_id: str, *, site: AccessSite) -> Publication 
             now = _state(tx, version_id, site)
             if now is None or now.access != found.access:
                 return None  # it changed meanwhile: the next round sees how
-            tx.public_index.withdraw(now.dataset.pid, now.version.label, clock=site.clock)
-            if not now.publication.extent.is_within(now.access.extent):
-                _say(tx, now, now.access.extent, site)
-                withdraw_deposits(  # so does what was carried outside
-                    tx,
-                    now.dataset.dataset_id,
-                    version_id=version_id,
-                    reason=RESTRICTED_AGAIN,
-                    keeps_description=now.access.extent is Extent.METADATA,
-                    clock=site.clock,
-                )
+            _narrow(tx, now, now.access.extent, site)
     try:
         record, lacking = _written(found, site)
     except PublicationRefused:
-        shown = site.publisher.find(found.dataset.pid, version=found.version.label)
-        if shown is not None and not shown.extent.is_within(found.access.extent):
-            site.publisher.withdraw(_nothing(found, shown, site))  # what cannot be shown in part is not left as a whole
+        _hide(found, site)
         raise
     with site.catalogue.begin() as tx:
         tx.datasets.lock(found.dataset.dataset_id)
@@ -303,6 +291,36 @@ def _is_level(found: _State, site: AccessSite) -> bool:
     said = (record.metadata.get("access"), record.metadata.get("embargo_until"))
     is_same = said == (found.access.access.value, until) and not names_files(record.metadata)
     return record.extent is Extent.NOTHING or is_same
+
+
+def _narrow(tx: Transaction, found: _State, extent: Extent, site: AccessSite) -> None:
+    """Say that no more than this is public, and want no more of it outside."""
+    tx.public_index.withdraw(found.dataset.pid, found.version.label, clock=site.clock)
+    if not found.publication.extent.is_within(extent):
+        _say(tx, found, extent, site)
+        withdraw_deposits(
+            tx,
+            found.dataset.dataset_id,
+            version_id=found.version.version_id,
+            reason=RESTRICTED_AGAIN,
+            keeps_description=extent is Extent.METADATA,
+            clock=site.clock,
+        )
+
+
+def _hide(found: _State, site: AccessSite) -> None:
+    """Leave what cannot be shown in part not as a whole: nothing is public of it, here or outside, until it can."""
+    with site.catalogue.begin() as tx:
+        tx.datasets.lock(found.dataset.dataset_id)
+        now = _state(tx, found.version.version_id, site)
+        shown = site.publisher.find(found.dataset.pid, version=found.version.label)
+        if now is None or shown is None or now.access != found.access:
+            return
+        if not shown.extent.is_within(now.access.extent):
+            site.publisher.withdraw(_nothing(now, shown, site))
+            _narrow(tx, now, Extent.NOTHING, site)
+        elif shown.extent is Extent.NOTHING:  # a kill came before the catalogue said so
+            _narrow(tx, now, Extent.NOTHING, site)
 
 
 def _say(

@@ -12,11 +12,13 @@ from sqlalchemy.event import listens_for, remove
 
 from cisterna.adapters.catalogue_sql import SqlCatalogue
 from cisterna.domain.access import Extent
-from cisterna.domain.dataset import Version
+from cisterna.domain.acquisition import AcquisitionState
+from cisterna.domain.dataset import Dataset, Relation, Version
 from cisterna.domain.project import Access, HumanData
 from cisterna.services.access_round import AccessSite, LevelledAccess, level_access
 from cisterna.services.transition import make_event
 from cisterna.testing.clock import SettableClock
+from cisterna.testing.factory import make_dataset, make_version
 from tests.services.test_access_round import (
     SECRET,
     extent,
@@ -280,3 +282,52 @@ def look_at_marks(site: Site) -> None:
         while tx.access.spread(now=site.clock.now()):
             pass
     site.clock.advance(1)
+
+
+def test_what_was_made_from_a_dataset_that_goes_goes_by_the_next_round(site: Site) -> None:
+    version, source = publish_beside(site)
+
+    with site.catalogue._engine.begin() as connection:
+        connection.execute(sql_text("DELETE FROM datasets WHERE dataset_id = :it"), {"it": source.dataset_id})
+
+    assert look(site, after=LAST).changed == (version.version_id,)
+    assert extent(site, version) is Extent.NOTHING
+
+
+def test_the_first_version_of_a_source_is_heard_before_it_is_described(site: Site) -> None:
+    version, source = publish_beside(site)
+
+    with site.catalogue.begin() as tx:
+        tx.datasets.add_version(make_version(source))
+
+    assert look(site, after=LAST).changed == (version.version_id,)
+    assert extent(site, version) is Extent.NOTHING
+
+
+def test_a_version_that_is_saved_and_says_nothing_new_of_access_leaves_no_mark(site: Site) -> None:
+    version = site.lay_published("plate-7")
+    forget_marks(site)
+
+    with site.catalogue.begin() as tx:
+        said = {**(version.metadata or {}), "description": "Seen with another lamp."}
+        tx.datasets.save_version(site.now(version).model_copy(update={"metadata": said}))
+        tx.datasets.save_version(tx.datasets.get_version(version.version_id).model_copy(update={"reason": "Looked."}))
+
+    with site.catalogue.begin() as tx:
+        assert tx.access.spread(now=site.clock.now()) == 0
+
+
+def publish_beside(site: Site) -> tuple[Version, Dataset]:
+    """Publish a version that hangs on a dataset of a closed project which has no version as yet."""
+    version = site.lay_published("plate-7")
+    add_project(site, "second")
+    set_project(site, "second", access=Access.CLOSED)
+    run = site.lay_acquisition("plate-8", project="second", state=AcquisitionState.COMPLETE)
+    source = make_dataset("plate-8", acquisition=run).model_copy(update={"project": "second"})
+    relation = Relation(kind="IsVersionOf", dataset_id=source.dataset_id, version="v1")
+    with site.catalogue.begin() as tx:
+        tx.datasets.add(source)
+        tx.datasets.save(site.dataset(version).model_copy(update={"relations": (relation,)}))
+    look(site, after=LAST)
+    assert extent(site, version) is Extent.FILES
+    return version, source

@@ -17,7 +17,7 @@ from cisterna.services.drop_ahead import collect_ahead
 from cisterna.services.probe_left import collect_probes
 from cisterna.services.protect import protect_all
 from cisterna.services.public_index import level_public_index
-from cisterna.services.publish_left import end_left_publications
+from cisterna.services.publish_left import LeftEnd, end_left_publications
 from cisterna.services.recovery_round import (
     RoundMemory,
     collect_copy_uploads,
@@ -145,7 +145,8 @@ class Rounds:
         for left in end_left_publications(
             found.unrecorded, catalogue=parts.catalogue, publisher=parts.publisher, clock=parts.clock
         ):
-            _log.warning("publication.left", version_id=left.version_id, end=left.end.value)
+            if left.end is not LeftEnd.STANDS:  # those were told by name above
+                _log.warning("publication.left", version_id=left.version_id, end=left.end.value)
 
     def complete_forms(self) -> None:
         """Write what the descriptions of published versions lack, as often as the index is looked at."""

@@ -14,6 +14,7 @@ from cisterna.domain.dataset import Version
 from cisterna.domain.deposit import DepositState
 from cisterna.domain.errors import TargetRefused
 from cisterna.domain.project import Access
+from cisterna.domain.publication import Publication
 from cisterna.services.deposit import carry_next
 from cisterna.testing.clock import SettableClock
 from cisterna.testing.memory_target import MemoryTarget
@@ -250,3 +251,37 @@ def test_what_a_place_could_not_hide_is_not_taken_for_the_description_that_goes_
     ask(site, version)
     come_to_rest(site, target)
     assert (wish(site, version).state, target.shelf[ended.key].bodies) == (DepositState.DEPOSITED, {})
+
+
+def test_what_could_not_be_described_for_a_while_stands_outside_again_once_it_can(
+    site: Site, clock: SettableClock
+) -> None:
+    target = MemoryTarget(clock)
+    version = stand(site, target)
+    said = site.now(version).metadata
+    set_access(site, Access.RESTRICTED, shows=True)
+    rewrite(site, version, None)
+    with pytest.raises(AssertionError, match="no description"):
+        look(site)
+    assert (public_record(site, version).extent, publication(site, version).extent) == (Extent.NOTHING, Extent.NOTHING)
+    while carry_next(target, site=deposits_on(site)):
+        pass
+    assert wish(site, version).state is DepositState.WITHDRAWN
+
+    rewrite(site, version, said)
+    clock.advance(timedelta(minutes=1))
+    come_to_rest(site, target)
+
+    assert public_record(site, version).extent is Extent.METADATA
+    shelved = target.shelf[wish(site, version).key]
+    assert (wish(site, version).state, shelved.bodies) == (DepositState.DEPOSITED, {})
+
+
+def rewrite(site: Site, version: Version, metadata: dict[str, Any] | None) -> None:
+    with site.catalogue.begin() as tx:
+        tx.datasets.save_version(tx.datasets.get_version(version.version_id).model_copy(update={"metadata": metadata}))
+
+
+def publication(site: Site, version: Version) -> Publication:
+    with site.catalogue.begin() as tx:
+        return tx.datasets.publications(version.version_id)[-1]

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, TEXT, insert
 
 from cisterna.adapters import catalogue_tables as tables
 from cisterna.adapters.catalogue_connection import Statements, body_of
-from cisterna.domain.dataset import Stage, Version
+from cisterna.domain.dataset import Stage
 from cisterna.domain.finding import Finding
 from cisterna.domain.publication import Publication
 from cisterna.domain.receipt import CopyReceipt
@@ -118,21 +118,21 @@ class SqlEvidence:
         found = self._sql.run(_LACKING, {"limit": limit}).scalars()
         return [Publication.model_validate_json(body) for body in found]
 
-    def standing_publications(self, *, after: str | None = None, limit: int | None = None) -> Sequence[Publication]:
+    def standing_publications(self, *, after: str | None = None, limit: int | None = None) -> Sequence[tuple[str, str]]:
         """By id."""
         table = tables.publications
-        wanted = select(table.c.body).where(table.c.body.op("->>")("withdrawn_at").is_(None))
+        wanted = select(table.c.publication_id, table.c.version_id)
+        wanted = wanted.where(table.c.body.op("->>")("withdrawn_at").is_(None))
         if after is not None:
             wanted = wanted.where(table.c.publication_id > after)
-        found = self._sql.run(wanted.order_by(table.c.publication_id).limit(limit)).scalars()
-        return [Publication.model_validate_json(body) for body in found]
+        found = self._sql.run(wanted.order_by(table.c.publication_id).limit(limit))
+        return [(row.publication_id, row.version_id) for row in found]
 
-    def agreed_versions(self) -> Sequence[Version]:
+    def agreed_versions(self) -> Sequence[str]:
         """By id."""
         given = exists().where(
             tables.decisions.c.version_id == tables.versions.c.version_id,
             tables.decisions.c.body.op("->>")("act") == Act.CONSENT.value,
         )
-        wanted = select(tables.versions.c.body).where(tables.versions.c.stage == Stage.ACCEPTED.value, given)
-        found = self._sql.run(wanted.order_by(tables.versions.c.version_id)).scalars()
-        return [Version.model_validate_json(body) for body in found]
+        wanted = select(tables.versions.c.version_id).where(tables.versions.c.stage == Stage.ACCEPTED.value, given)
+        return self._sql.run(wanted.order_by(tables.versions.c.version_id)).scalars().all()

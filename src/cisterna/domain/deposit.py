@@ -96,6 +96,7 @@ class DepositWish(Value):
         is_own: Whether the DOI there is the version's own: it is reserved before publication, and stands in every form.
         next_at: When the next step is due; None while nothing is: it waits for the publication, or it is at rest.
         claim: Of who is at it, beginning with the name of their home; whoever has another one writes nothing.
+        once_more: Whether it is to be done again after who is at it: somebody without a claim may have written there.
     """
 
     key: str
@@ -115,6 +116,7 @@ class DepositWish(Value):
     is_own: bool = False
     next_at: Moment | None = None
     claim: str | None = None
+    once_more: bool = False
     created_at: Moment
     changed_at: Moment
 
@@ -158,7 +160,17 @@ def after_success(wish: DepositWish, deposit: Deposit | None, *, now: datetime) 
         state = DepositState.WITHDRAWING
     changed: dict[str, object] = {"state": state, "attempts": 0, "problem": None, "claim": None, "changed_at": now}
     changed["next_at"] = None if state in _RESTS or wish.next_at is None else now
-    return wish.model_copy(update={**changed, "deposit": deposit or wish.deposit})
+    return wish.model_copy(update={**changed, "deposit": deposit or wish.deposit, "once_more": False})
+
+
+def overtaken(wish: DepositWish, *, now: datetime) -> DepositWish:
+    """Want what was done there last done again: somebody whose claim was lost may have written after it was done."""
+    if wish.claim is not None:
+        return wish.model_copy(update={"once_more": True})  # never take the claim: two would do so in turns for ever
+    if wish.next_at is not None or wish.state not in {DepositState.DEPOSITED, DepositState.WITHDRAWN}:
+        return wish
+    state = DepositState.WITHDRAWING if wish.state is DepositState.WITHDRAWN else wish.state
+    return wish.model_copy(update={"state": state, "next_at": now, "changed_at": now})
 
 
 def after_failure(
@@ -185,6 +197,7 @@ def after_failure(
     attempts = wish.attempts + 1 if counts else wish.attempts
     gives_up = wish.reason is None and (not may_help or attempts >= TARGET_ATTEMPTS)
     changed: dict[str, object] = {"attempts": attempts, "problem": problem, "claim": None, "changed_at": now}
+    changed["once_more"] = False  # what failed is done again anyway
     if gives_up:
         return wish.model_copy(update={**changed, "state": DepositState.FAILED, "next_at": None})
     pause = max(pause_after(attempts), wait or timedelta()) if may_help else _LONGEST_PAUSE
@@ -255,8 +268,8 @@ def to_withdraw(
     if wish.state is DepositState.WITHDRAWN and (wish.is_erased or not is_erased):
         return wish
     fresh = {"attempts": 0, "problem": None, "claim": None, "next_at": now, "changed_at": now, "reason": reason}
-    kept = {"keeps_description": keeps_description, "is_erased": wish.is_erased or is_erased}
-    return wish.model_copy(update={"state": DepositState.WITHDRAWING, **fresh, **kept})
+    fresh |= {"keeps_description": keeps_description, "is_erased": wish.is_erased or is_erased, "once_more": False}
+    return wish.model_copy(update={"state": DepositState.WITHDRAWING, **fresh})
 
 
 def pause_after(failures: int) -> timedelta:

@@ -237,12 +237,12 @@ class Datasets(Protocol):
         """Give some of those that stand and lack a form, others each time."""
         ...
 
-    def standing_publications(self, *, after: str | None = None, limit: int | None = None) -> Sequence[Publication]:
-        """Give what is not withdrawn, by id."""
+    def standing_publications(self, *, after: str | None = None, limit: int | None = None) -> Sequence[tuple[str, str]]:
+        """Name what is not withdrawn, by id: each publication and its version."""
         ...
 
-    def agreed_versions(self) -> Sequence[Version]:
-        """Give the accepted versions to which somebody once agreed, by id: not whether that stands."""
+    def agreed_versions(self) -> Sequence[str]:
+        """Name the accepted versions to which somebody once agreed, by id: not whether that stands."""
         ...
 
 

@@ -15,19 +15,20 @@ from cisterna.domain.base import Value
 from cisterna.domain.dataset import Dataset, Version
 from cisterna.domain.errors import CisternaError, PublicationRefused
 from cisterna.domain.publication import Publication
-from cisterna.domain.work import WorkKind
 from cisterna.ports.access import AccessLook
 from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.ports.clock import Clock
 from cisterna.ports.object_store import ObjectStore
 from cisterna.ports.publisher import PublicRecord, Publisher
 from cisterna.ports.quality import TableFile
+from cisterna.services.apart import read_apart
+from cisterna.services.attempt import error_words
 from cisterna.services.deposit_wish import RESTRICTED_AGAIN, want_deposits_again, withdraw_deposits
 from cisterna.services.disclosure import access_now
+from cisterna.services.embargo_end import request_ended
 from cisterna.services.public_entry import entry_of
 from cisterna.services.public_record import Written, names_files, public_record, standing, what_is_said
-from cisterna.services.publish import ended_embargo, tell_publication
-from cisterna.services.work_request import request_work
+from cisterna.services.publish import tell_publication
 
 _AT_ONCE = 500
 _LOOKS_AT_ONCE = 100
@@ -82,24 +83,39 @@ def level_access(site: AccessSite, *, after: str | None = None, most: int = 2_00
     Raises:
         CatalogueUnavailable: It did not answer; look again later.
     """
-    requested = _request_ended(site)
-    changed, failed = _look_at_changed(site)
-    with site.catalogue.begin() as tx:
-        walked = tx.datasets.standing_publications(after=after, limit=most)
-    for start in range(0, len(walked), _AT_ONCE):
-        versions = [one.version_id for one in walked[start : start + _AT_ONCE]]
-        for version_id, judged in _judge(versions, site).items():
-            if judged is not None and not judged.is_shown_whole and version_id not in failed:
-                _show(version_id, site, changed, failed)
-    last = walked[-1].publication_id if len(walked) == most else None
+    changed: list[str] = []
+    failed: dict[str, str] = {}
+    requested = request_ended(catalogue=site.catalogue, clock=site.clock, failed=failed)
+    _look_at_changed(site, changed, failed)
+    last = _walk(site, changed, failed, after=after, most=most)
     return LevelledAccess(
         requested=tuple(requested), changed=tuple(dict.fromkeys(changed)), failed=tuple(failed.items()), after=last
     )
 
 
+def _walk(site: AccessSite, changed: list[str], failed: dict[str, str], *, after: str | None, most: int) -> str | None:
+    """Look at what stands, as far as there is time; name the last that was looked at, or None at the end of all."""
+    until = site.clock.monotonic() + _ROUND_SECONDS
+    with site.catalogue.begin() as tx:
+        walked = tx.datasets.standing_publications(after=after, limit=most)
+    for start in range(0, len(walked), _AT_ONCE):
+        some = walked[start : start + _AT_ONCE]
+        judged = _judge([version_id for _, version_id in some], site, failed)
+        for publication_id, version_id in some:
+            one = judged.get(version_id)
+            if one is not None and not one.is_shown_whole and version_id not in failed:
+                _show(version_id, site, changed, failed)
+                if site.clock.monotonic() >= until:
+                    return publication_id
+        if site.clock.monotonic() >= until:
+            return some[-1][0]
+    return walked[-1][0] if len(walked) == most else None
+
+
 class _Judged(NamedTuple):
     """A publication that stands, and what may be public of it."""
 
+    pid: str
     shown: Extent
     access: AccessNow
 
@@ -114,10 +130,8 @@ class _Judged(NamedTuple):
         return self.shown is not self.access.extent and self.shown.is_within(self.access.extent)
 
 
-def _look_at_changed(site: AccessSite) -> tuple[list[str], dict[str, str]]:
+def _look_at_changed(site: AccessSite, changed: list[str], failed: dict[str, str]) -> None:
     """Carry out the looks that are due, as many as there is time for; the next round goes on with what is left."""
-    changed: list[str] = []
-    failed: dict[str, str] = {}
     until = site.clock.monotonic() + _ROUND_SECONDS
     while site.clock.monotonic() < until:
         with site.catalogue.begin() as tx:
@@ -128,7 +142,7 @@ def _look_at_changed(site: AccessSite) -> tuple[list[str], dict[str, str]]:
             looks = tx.access.due(now=site.clock.now(), limit=_LOOKS_AT_ONCE)
         if not looks:
             break
-        judged = _judge([one.version_id for one in looks], site)
+        judged = _judge([one.version_id for one in looks], site, failed)
         done = []
         for look in looks:
             if site.clock.monotonic() >= until:
@@ -136,22 +150,32 @@ def _look_at_changed(site: AccessSite) -> tuple[list[str], dict[str, str]]:
             done.append((look, _looked(look, judged.get(look.version_id), site, changed, failed)))
         with site.catalogue.begin() as tx:
             tx.access.settle(done)
-    return changed, failed
 
 
 def _looked(
     look: AccessLook, judged: _Judged | None, site: AccessSite, changed: list[str], failed: dict[str, str]
 ) -> AccessLook | None:
     """Bring one right, and say when it is to be looked at again; None when no day is known."""
+    again = look._replace(due_at=site.clock.now() + _AGAIN)
+    if look.version_id in failed:  # it cannot be read, or left a mark before it failed
+        return again
     if judged is None:
         return None
-    if judged.may_wait and not look.waits:
+    if judged.may_wait and not look.waits and not _was_killed_showing(look.version_id, judged, site):
         return look._replace(waits=True)
-    has_failed = look.version_id in failed  # and left a mark before it did
-    if has_failed or (not judged.is_shown_whole and not _show(look.version_id, site, changed, failed)):
-        return look._replace(due_at=site.clock.now() + _AGAIN)
+    if not judged.is_shown_whole and not _show(look.version_id, site, changed, failed):
+        return again
     day = judged.access.changes_on
     return None if day is None else look._replace(due_at=datetime(day.year, day.month, day.day, tzinfo=UTC), waits=True)
+
+
+def _was_killed_showing(version_id: str, judged: _Judged, site: AccessSite) -> bool:
+    """Tell whether the bucket shows more than may be shown now, which the catalogue was to say next."""
+    try:
+        record = site.publisher.find(judged.pid, version=version_id.partition(":")[2])
+    except CisternaError:
+        return True  # it is tried at once, and told
+    return record is not None and not record.extent.is_within(judged.access.extent)
 
 
 def _show(version_id: str, site: AccessSite, changed: list[str], failed: dict[str, str]) -> bool:
@@ -162,11 +186,18 @@ def _show(version_id: str, site: AccessSite, changed: list[str], failed: dict[st
     except CisternaError as refusal:
         failed[version_id] = f"{refusal.code}: {refusal}"
         return False
+    except Exception as error:  # noqa: BLE001 - a defect in one must not leave another public that has to go
+        failed[version_id] = error_words(error)
+        return False
     return True
 
 
-def _judge(version_ids: Sequence[str], site: AccessSite) -> dict[str, _Judged | None]:
+def _judge(version_ids: Sequence[str], site: AccessSite, failed: dict[str, str]) -> dict[str, _Judged | None]:
     """Say of many publications at once what stands and what may; None of what stands no longer."""
+    return read_apart(version_ids, lambda some: _judge_at_once(some, site), failed)
+
+
+def _judge_at_once(version_ids: Sequence[str], site: AccessSite) -> dict[str, _Judged | None]:
     day = site.clock.now().date()
     judged: dict[str, _Judged | None] = dict.fromkeys(version_ids)
     with site.catalogue.begin() as tx:
@@ -177,7 +208,9 @@ def _judge(version_ids: Sequence[str], site: AccessSite) -> dict[str, _Judged | 
         dataset, *sources = said[version_id.partition(":")[0]]
         version = next((one for one in dataset.versions if one.version_id == version_id), None)
         if version is not None and publication.withdrawn_at is None:
-            judged[version_id] = _Judged(publication.extent, access_of(version, dataset, sources, day=day))
+            judged[version_id] = _Judged(
+                publication.pid, publication.extent, access_of(version, dataset, sources, day=day)
+            )
     return judged
 
 
@@ -202,23 +235,11 @@ def show_what_may_be_shown(version_id: str, *, site: AccessSite) -> Publication 
             now = _state(tx, version_id, site)
             if now is None or now.access != found.access:
                 return None  # it changed meanwhile: the next round sees how
-            tx.public_index.withdraw(now.dataset.pid, now.version.label, clock=site.clock)
-            if not now.publication.extent.is_within(now.access.extent):
-                _say(tx, now, now.access.extent, site)
-                withdraw_deposits(  # so does what was carried outside
-                    tx,
-                    now.dataset.dataset_id,
-                    version_id=version_id,
-                    reason=RESTRICTED_AGAIN,
-                    keeps_description=now.access.extent is Extent.METADATA,
-                    clock=site.clock,
-                )
+            _narrow(tx, now, now.access.extent, site)
     try:
         record, lacking = _written(found, site)
     except PublicationRefused:
-        shown = site.publisher.find(found.dataset.pid, version=found.version.label)
-        if shown is not None and not shown.extent.is_within(found.access.extent):
-            site.publisher.withdraw(_nothing(found, shown, site))  # what cannot be shown in part is not left as a whole
+        _hide(found, site)
         raise
     with site.catalogue.begin() as tx:
         tx.datasets.lock(found.dataset.dataset_id)
@@ -272,6 +293,36 @@ def _is_level(found: _State, site: AccessSite) -> bool:
     return record.extent is Extent.NOTHING or is_same
 
 
+def _narrow(tx: Transaction, found: _State, extent: Extent, site: AccessSite) -> None:
+    """Say that no more than this is public, and want no more of it outside."""
+    tx.public_index.withdraw(found.dataset.pid, found.version.label, clock=site.clock)
+    if not found.publication.extent.is_within(extent):
+        _say(tx, found, extent, site)
+        withdraw_deposits(
+            tx,
+            found.dataset.dataset_id,
+            version_id=found.version.version_id,
+            reason=RESTRICTED_AGAIN,
+            keeps_description=extent is Extent.METADATA,
+            clock=site.clock,
+        )
+
+
+def _hide(found: _State, site: AccessSite) -> None:
+    """Leave what cannot be shown in part not as a whole: nothing is public of it, here or outside, until it can."""
+    with site.catalogue.begin() as tx:
+        tx.datasets.lock(found.dataset.dataset_id)
+        now = _state(tx, found.version.version_id, site)
+        shown = site.publisher.find(found.dataset.pid, version=found.version.label)
+        if now is None or shown is None or now.access != found.access:
+            return
+        if not shown.extent.is_within(now.access.extent):
+            site.publisher.withdraw(_nothing(now, shown, site))
+            _narrow(tx, now, Extent.NOTHING, site)
+        elif shown.extent is Extent.NOTHING:  # a kill came before the catalogue said so
+            _narrow(tx, now, Extent.NOTHING, site)
+
+
 def _say(
     tx: Transaction, found: _State, extent: Extent, site: AccessSite, *, lacking: dict[str, str] | None = None
 ) -> Publication:
@@ -321,25 +372,3 @@ def _written(found: _State, site: AccessSite) -> Written:
     is_narrower = record.extent is not Extent.FILES
     kept = {"doi_leads_here": shown.doi_leads_here, "elsewhere": () if is_narrower else shown.elsewhere}
     return Written(record.model_copy(update=kept), lacking)
-
-
-def _request_ended(site: AccessSite) -> list[str]:
-    """Ask for the publication of what somebody agreed to before its embargo ended; the same end asks once."""
-    requested = []
-    with site.catalogue.begin() as tx:
-        agreed = tx.datasets.agreed_versions()
-        said = tx.access.said([one.dataset_id for one in agreed])
-    for version in agreed:
-        dataset_said, *sources = said[version.dataset_id]
-        its = next((one for one in dataset_said.versions if one.version_id == version.version_id), None)
-        if its is None or access_of(its, dataset_said, sources, day=site.clock.now().date()).ended is None:
-            continue
-        with site.catalogue.begin() as tx:
-            dataset = tx.datasets.get(version.dataset_id)
-            ended = ended_embargo(tx, version, dataset, clock=site.clock)
-            key = f"publish:{version.version_id}:embargo:{ended}"
-            if ended is None or any(work.key == key for work in tx.inbox.list(subject=version.version_id)):
-                continue
-            request_work(tx, WorkKind.PUBLISH, version.version_id, key=key, clock=site.clock)
-            requested.append(version.version_id)
-    return requested

@@ -21,7 +21,9 @@ from cisterna.domain.deposit import (
     after_success,
     claims_of,
     deposit_key,
+    overtaken,
     own_doi,
+    to_withdraw,
 )
 from cisterna.domain.errors import (
     CisternaError,
@@ -92,7 +94,7 @@ def carry_next(target: Target, *, site: DepositSite) -> DepositWish | None:
     try:
         return _done(wish, _act(wish, target, site), target, site)
     except LeaseLost:
-        return wish  # it was withdrawn meanwhile, or another one is at it
+        return _lost(wish, site)
     except CisternaError as error:
         return _failed(wish, error, site)
     except Exception as error:  # noqa: BLE001 - a defect of one target must not keep back what waits behind
@@ -328,14 +330,34 @@ def _done(wish: DepositWish, deposit: Deposit | None, target: Target, site: Depo
         if current.claim != wish.claim:
             if deposit is not None and current.deposit is None:  # withdrawn meanwhile: that shall find what stands
                 current = current.model_copy(update={"deposit": deposit})
-                tx.deposits.put(current)
-            return current
+            return _overtaken(tx, current, site)
         saved = after_success(current, deposit, now=site.clock.now())
+        if current.once_more:
+            return _overtaken(tx, saved, site)
         tx.deposits.put(saved)
         if saved.state in _TOLD:
             tell_deposit(tx, _TOLD[saved.state], saved, clock=site.clock)
         if saved.state is DepositState.DEPOSITED:
             _show_elsewhere(tx, saved, target, site)
+    return saved
+
+
+def _lost(wish: DepositWish, site: DepositSite) -> DepositWish:
+    with site.catalogue.begin() as tx:
+        tx.datasets.lock(wish.dataset_id)
+        return _overtaken(tx, tx.deposits.find(wish.key) or wish, site)
+
+
+def _overtaken(tx: Transaction, current: DepositWish, site: DepositSite) -> DepositWish:
+    """Say that what another has done meanwhile is to be done again: ours may have come after it, and undone it."""
+    now = site.clock.now()
+    publication = standing(tx.datasets.publications(current.version_id))
+    is_described = publication is not None and publication.extent is Extent.METADATA
+    if is_described and current.claim is None and current.state is DepositState.DEPOSITED:  # by now it may have files
+        saved = to_withdraw(current, RESTRICTED_AGAIN, keeps_description=True, now=now)
+    else:
+        saved = overtaken(current, now=now)
+    tx.deposits.put(saved)
     return saved
 
 
@@ -364,7 +386,7 @@ def _failed(wish: DepositWish, error: Exception, site: DepositSite) -> DepositWi
         tx.datasets.lock(wish.dataset_id)
         current = tx.deposits.find(wish.key) or wish
         if current.claim != wish.claim:
-            return current
+            return _overtaken(tx, current, site)
         saved = after_failure(
             current,
             error_words(error),

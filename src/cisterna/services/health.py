@@ -29,8 +29,10 @@ from cisterna.ports.bucket import BucketAdmin, BucketPlan, Stranger
 from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.ports.clock import Clock
 from cisterna.ports.object_store import ObjectStore
+from cisterna.ports.publisher import PublicShelf
 from cisterna.ports.source import LandingZone
 from cisterna.services.provision import Outcome, Provision, provision_bucket
+from cisterna.services.public_index import unrecorded_pages
 
 CLOCK_WARNING = timedelta(minutes=1)
 CLOCK_LIMIT = timedelta(minutes=15)
@@ -236,6 +238,25 @@ def look_at_publications(catalogue: Catalogue) -> Diagnosis:
         message=f"{len(rest)} versions were to become public and are not, first {first.subject}: {first.outcome}",
         fix="mend the cause, then `cisterna publish ID`; a page that a killed attempt left is carried on with once by "
         "itself, and taken back when that fails too",
+    )
+
+
+def look_at_pages(catalogue: Catalogue, shelf: PublicShelf) -> Diagnosis:
+    """Find pages that are public and that the catalogue does not know: an older one was restored, or one was left."""
+    try:
+        found = unrecorded_pages(catalogue=catalogue, shelf=shelf)
+    except CisternaError as error:
+        fix = "see that the public bucket answers, then look again"
+        return Diagnosis(part="public pages", condition=Condition.COULD_NOT_CHECK, message=str(error), fix=fix)
+    if not found:
+        return Diagnosis(part="public pages", condition=Condition.OK, message="the catalogue knows every one")
+    return Diagnosis(
+        part="public pages",
+        condition=Condition.WARNING,
+        message=f"{len(found)} stand of which this catalogue does not know that they were published, first {found[0]}; "
+        "they are in no search, and stay as they are while access allows it",
+        fix="if an older catalogue was restored: `cisterna publish ID` makes the page known again, and after that "
+        "`cisterna withdraw ID` takes it back",
     )
 
 

@@ -62,6 +62,28 @@ def level_public_index(*, catalogue: Catalogue, shelf: PublicShelf, clock: Clock
     return again.model_copy(update={"changed": found.changed + again.changed})
 
 
+def unrecorded_pages(*, catalogue: Catalogue, shelf: PublicShelf) -> Sequence[str]:
+    """Name the versions whose pages stand and of which the catalogue does not know that they are published.
+
+    Raises:
+        StoreUnavailable: The bucket could not be read to its end.
+    """
+    found: list[str] = []
+    after = None
+    for run in _runs(shelf.marks()):
+        known = _known(catalogue, after=after, upto=run[-1].pid)
+        other = [one for one in run if known.get((one.pid, one.version), _UNKNOWN).mark != one.mark]
+        records = [record for one in other if (record := shelf.find(one.pid, version=one.version)) is not None]
+        with catalogue.begin() as tx:
+            found += [
+                f"{one.dataset_id}:{one.version}"
+                for one in records
+                if one.tombstone is None and not _is_recorded(tx, one.dataset_id, one.version)
+            ]
+        after = run[-1].pid
+    return found
+
+
 def _look(*, catalogue: Catalogue, shelf: PublicShelf, clock: Clock, base_url: str) -> Levelled:
     records, changed, after = 0, 0, None
     unrecorded: list[str] = []

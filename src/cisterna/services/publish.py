@@ -160,7 +160,8 @@ def publish_version(
     with catalogue.begin() as tx:
         doi = reserved_doi(tx, version, targeted)
     found = publisher.find(dataset.pid, version=version.label)
-    published_at = found.published_at if found else clock.now()
+    is_public = found is not None and found.tombstone is None  # else it is made public for the first time
+    published_at = found.published_at if found and is_public else clock.now()
     record, lacking = public_record(
         said, store=store, tables=tables, base_url=base_url, published_at=published_at, doi=doi
     )

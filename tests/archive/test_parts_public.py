@@ -54,7 +54,11 @@ class Public:
         version = archived_again(self.facility)
         lease = self.facility.lease(version.version_id)
         return settle_version(
-            version.version_id, lease=lease, catalogue=self.facility.catalogue, clock=self.facility.clock
+            version.version_id,
+            lease=lease,
+            desk=self.site.desk,
+            catalogue=self.facility.catalogue,
+            clock=self.facility.clock,
         )
 
     def publish(self, version: Version) -> str:

@@ -131,7 +131,8 @@ class Told:
         with self.catalogue.begin() as tx:
             gone = made.model_copy(update={"withdrawn_at": clock.advance(1), "withdrawn_reason": "a mistake"})
             tx.datasets.put_publication(gone)
-            withdraw_deposits(tx, dataset.dataset_id, version_id=version, reason="a mistake", clock=clock)
+            said = {"version_id": version, "reason": "a mistake", "keeps_description": False}
+            withdraw_deposits(tx, dataset.dataset_id, **said, clock=clock)
             advance(tx, tx.datasets.get_version(version), Stage.WITHDRAWN, clock=clock)
             announce(tx, "publication.withdrawn", version, project="cells", clock=clock, data=data)
 

@@ -227,6 +227,9 @@ def test_a_number_is_no_identifier_of_a_device(text: str) -> None:
         ("http://www.ebi.ac.uk/efo/EFO_0001187", "EFO:0001187"),
         ("cellosaurus:CVCL_0042", "cellosaurus:CVCL_0042"),
         (" UO:0000017 ", "UO:0000017"),
+        ("https://identifiers.org/go/GO:0005634", "GO:0005634"),
+        ("chebi:CHEBI:15377", "CHEBI:15377"),
+        ("hgnc:HGNC:1100", "hgnc:1100"),
     ],
 )
 def test_a_term_is_spelled_one_way(text: str, expected: str) -> None:

@@ -158,3 +158,35 @@ def test_what_was_kept_before_anybody_looked_at_names_is_read_as_it_can_be_shown
 
     assert [one.line for one in read_project(json.dumps(kept)).defaults.creators] == ["Eve kcirt"]
     assert [one.line for one in read_record(of_version_1(creators=creators)).creators] == ["Eve kcirt"]
+
+
+def test_a_stored_text_of_nothing_but_blanks_leaves_the_record_readable() -> None:
+    record = read_record({**a_record().model_dump(mode="json"), "keywords": ["cells", " " * 300]})
+
+    assert record.keywords == ("cells",)
+    assert len(record.problems) == 1
+
+
+@pytest.mark.parametrize("stored", [{"label": "mouse", "curie": "not a term"}, {"label": ""}, 7])
+def test_a_stored_sample_that_is_not_taken_any_more_leaves_the_others(stored: object) -> None:
+    samples = {"organisms": [stored, {"label": "man"}], "stains": [{"label": "DAPI"}], "wells": 96}
+
+    record = read_record({**a_record().model_dump(mode="json"), "samples": samples})
+
+    assert record.samples is not None
+    assert [one.line for one in (*record.samples.organisms, *record.samples.stains)] == ["man", "DAPI"]
+    assert record.samples.wells == 96
+    assert [one.startswith("samples.organisms '") for one in record.problems] == [True]
+
+
+def test_an_end_of_an_embargo_that_cannot_be_read_keeps_the_data_back_whatever_else_is_said() -> None:
+    record = read_record({**a_record().model_dump(mode="json"), "access": "open", "embargo_until": "0000-00-00"})
+
+    assert (record.access, record.embargo_until) == (Access.EMBARGOED, None)
+
+
+def test_a_record_of_a_later_version_says_what_to_do() -> None:
+    later = {**a_record().model_dump(mode="json"), "schema_version": 9}
+
+    with pytest.raises(InvalidInput, match=r"of a later version .* use that one, or describe it anew"):
+        read_record(later)

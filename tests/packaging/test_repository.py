@@ -16,7 +16,7 @@ _REGISTRY = re.compile(
     re.MULTILINE,
 )
 _MACHINE = re.compile(r"(?<![\w.])/(?:work|root|home/\w+|Users/\w+)/[\w.]")
-_LOCKS = {"requirements.lock", "validators-crate.lock", "validators-ocfl.lock"}
+_LOCKS = {"requirements.lock", "servers-hypha.lock", "validators-crate.lock", "validators-ocfl.lock"}
 _LONG = {*_LOCKS, "package-lock.json", "openapi.json", "settings.schema.json", "cli.md"}
 """Written by programs."""
 _PICTURES = {".png", ".jpg", ".npy", ".onnx", ".ico", ".woff2"}

@@ -22,7 +22,8 @@ import cisterna, flows, flows.ingest, flows.dispatcher, flows.worker
 from cisterna.adapters.model_package import read_package
 from cisterna.adapters.shared_data import shared_folder
 
-shared = {name: shared_folder(name) for name in ("expectations", "deployments", "infra", "models", "vocabularies")}
+names = ("checklists", "expectations", "deployments", "infra", "models", "vocabularies")
+shared = {name: shared_folder(name) for name in names}
 read_package(shared["models"] / "nuclei-unet", name="nuclei-unet")
 print(json.dumps({
     "flows": flows.__file__,
@@ -79,7 +80,7 @@ def test_the_wheel_holds_everything_that_runs_and_nothing_that_tests(wheel: Path
         assert tracked
         assert {str(path.relative_to(CHECKOUT / "src")) for path in tracked} <= found
     data = {name.partition(".data/data/")[2] for name in found if ".data/data/" in name}
-    for folder in ("expectations", "deployments", "infra", "models", "vocabularies"):
+    for folder in ("checklists", "expectations", "deployments", "infra", "models", "vocabularies"):
         kept = {
             f"share/cisterna/{path.relative_to(CHECKOUT)}" for path in (CHECKOUT / folder).rglob("*") if path.is_file()
         }

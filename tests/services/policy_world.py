@@ -32,6 +32,7 @@ from cisterna.services.attempt import complete_attempt, fail_attempt, start_atte
 from cisterna.services.consent import revoke_consent
 from cisterna.services.data_manifest import MANIFEST_PATH, dump_manifest
 from cisterna.services.deposit import DepositSite, carry_next
+from cisterna.services.deposit_wish import request_deposit
 from cisterna.services.lineage import Place
 from cisterna.services.public_record import PREVIEWS
 from cisterna.services.publish import publish_version, request_publication
@@ -46,7 +47,9 @@ from cisterna.testing.factory import (
     make_sha512,
     make_version,
 )
+from cisterna.testing.memory_store import READS
 from cisterna.testing.memory_target import MemoryTarget
+from cisterna.testing.outside_server import Fault
 from flows.doorbell import as_prefect
 from tests.services.policy_words import described_in_words
 from tests.web.site import Site
@@ -112,7 +115,9 @@ class World:
 
     def __post_init__(self) -> None:
         self.site.settle_people()
-        self.target = MemoryTarget(self.clock, name="outside", reserves=True)
+        outside = MemoryTarget(self.clock, name="outside", reserves=True)
+        lasting = MemoryTarget(self.clock, name="lasting", narrows=False)
+        self.targets = {one.name: one for one in (outside, lasting)}
 
     @property
     def catalogue(self) -> SqlCatalogue:
@@ -139,7 +144,9 @@ class World:
         publish = self.chance.choice([PublishPolicy.PASSED, PublishPolicy.CONSENT, *PublishPolicy])
         made = make_project(slug, title=f"Project {slug}", owner="ada")
         with self.catalogue.begin() as tx:
-            policy = Policy(publish=publish, targets=self.chance.choice([(), (self.target.name,)]))
+            policy = Policy(
+                publish=publish, targets=self.chance.choice([(), ("outside",), ("lasting",), ("outside", "lasting")])
+            )
             tx.projects.add(self._with_word(made.model_copy(update={"policy": policy}), word))
         self.projects[slug] = word
         return slug
@@ -150,8 +157,8 @@ class World:
         policy = project.policy.model_copy(update={"show_metadata": word.shows})
         return project.model_copy(update={"defaults": defaults, "policy": policy})
 
-    def change_project(self, slug: str) -> None:
-        word = self.any_word(shows=self.chance.random() < 0.5, is_project=True)
+    def change_project(self, slug: str, word: Word | None = None) -> None:
+        word = word or self.any_word(shows=self.chance.random() < 0.5, is_project=True)
         with self.catalogue.begin() as tx:
             tx.projects.save(self._with_word(tx.projects.get(slug), word))
         self.projects[slug] = word
@@ -287,6 +294,11 @@ class World:
                 "revise",
                 "time",
                 "project",
+                "narrow",
+                "ask",
+                "look",
+                "carry",
+                "kill",
             ]
         )
         try:
@@ -321,7 +333,10 @@ class World:
 
     def _is_shown(self, one: Laid) -> bool:
         with self.catalogue.begin() as tx:
-            return any(made.is_shown for made in tx.datasets.publications(one.version.version_id))
+            if any(made.is_shown for made in tx.datasets.publications(one.version.version_id)):
+                return True
+        page = self.site.portal.find(self.site.dataset(one.version).pid, version=one.version.label)
+        return page is not None and page.tombstone is None  # who was to say so was killed
 
     def _revise(self, one: Laid) -> None:
         if len(one.words) > 1:
@@ -353,6 +368,11 @@ class World:
     def _project(self, one: Laid) -> None:
         self.change_project(one.project)
 
+    def _narrow(self, one: Laid) -> None:
+        """Let no more than the description be seen, where its own words let it, and bring that to pass here."""
+        self.change_project(one.project, Word(Access.RESTRICTED, None, HumanData.NO, shows=True))
+        self._look()
+
     def _publish(self, one: Laid) -> None:
         """Do what a worker does that nobody asked, as a stale request would have it."""
         self._make_public(one.version.version_id, lease=None)
@@ -367,22 +387,81 @@ class World:
             tables=self.site.tables,
             clock=self.clock,
             base_url=self.site.base_url,
-            targets={self.target.name: self.target},
+            targets=self.targets,
         )
         for one in self.laid:
             one.published |= one.version.version_id == version
 
-    def settle(self) -> None:
-        """Let the rounds look, and workers do what was asked for, until there is nothing to do."""
-        site = AccessSite(
+    def _ask(self, one: Laid) -> None:
+        """Ask for it to go somewhere, or to go there again."""
+        request_deposit(
+            one.version.version_id,
+            self.chance.choice(list(self.targets)),
+            targets=self.targets,
+            person="ada",
+            catalogue=self.catalogue,
+            clock=self.clock,
+        )
+
+    def _look(self, one: Laid | None = None) -> None:
+        """Let a round look; nobody carries anything outside yet."""
+        del one
+        level_access(
+            AccessSite(
+                catalogue=self.catalogue,
+                store=self.site.store,
+                publisher=self.site.portal,
+                tables=self.site.tables,
+                clock=self.clock,
+                base_url=self.site.base_url,
+            )
+        )
+
+    def _carry(self, one: Laid | None = None) -> None:
+        """Bring what is due to the places outside, and take back from there what has to go."""
+        del one
+        site = DepositSite(
             catalogue=self.catalogue,
             store=self.site.store,
-            publisher=self.site.portal,
             tables=self.site.tables,
+            publisher=self.site.portal,
             clock=self.clock,
             base_url=self.site.base_url,
+            home="here",
         )
-        level_access(site)
+        for target in self.targets.values():
+            while done := carry_next(target, site=site):
+                self.told[f"deposit {done.state} at {target.name}"] += 1
+
+    def _kill(self, one: Laid) -> None:
+        """Let who carries out a change be killed at a random place, or get no answer; then it begins anew."""
+        self.change_project(one.project)
+        after, skip, error = self.chance.random() < 0.5, self.chance.choice([0, 0, 1]), KeyboardInterrupt()
+        bucket, archive = self.site.public, self.site.store
+        target = self.chance.choice(list(self.targets.values()))
+        is_carrying = self.chance.random() < 0.5
+        if is_carrying:
+            self._look()
+            silent = self.chance.choice([None, error])
+            target.strike(Fault.LOST if after else Fault.UNREACHED, skip=skip, error=silent)  # type: ignore[arg-type]
+        elif self.chance.random() < 0.5:
+            bucket.fail_on("put", nth=skip + 1, after=after, error=error)  # type: ignore[attr-defined]
+        else:
+            archive.fail_on(READS, nth=skip + 1, error=error)  # type: ignore[attr-defined]
+        try:
+            (self._carry if is_carrying else self._look)()
+        except KeyboardInterrupt:
+            self.told["killed while carrying" if is_carrying else "killed in a round"] += 1
+        finally:
+            for store in (bucket, archive):
+                store.heal()  # type: ignore[attr-defined]
+            target.heal()
+            with self.catalogue.begin() as tx:
+                tx.deposits.let_go("here", now=self.clock.now())
+
+    def settle(self) -> None:
+        """Let the rounds look, and workers do what was asked for, until there is nothing to do."""
+        self._look()
         common: dict[str, Any] = {"catalogue": self.catalogue, "clock": self.clock, "place": PLACE}
         while begun := start_attempt(
             **common, owner="w", lease=timedelta(minutes=5), attempts_max=3, kinds=[WorkKind.PUBLISH]
@@ -393,23 +472,18 @@ class World:
                 fail_attempt(begun, refusal, **common, attempts_max=3)
             else:
                 complete_attempt(begun, outcome="public", **common)
-        level_access(site)
+        self._look()
         self._carry()
-        level_access(site)
+        self._look()
+        while self._has_to_wait():
+            self.clock.advance(timedelta(hours=6))
+            self._look()
+            self._carry()
 
-    def _carry(self) -> None:
-        """Bring what is due to the place outside, and take back from there what has to go."""
-        site = DepositSite(
-            catalogue=self.catalogue,
-            store=self.site.store,
-            tables=self.site.tables,
-            publisher=self.site.portal,
-            clock=self.clock,
-            base_url=self.site.base_url,
-            home="here",
-        )
-        while done := carry_next(self.target, site=site):
-            self.told[f"deposit {done.state}"] += 1
+    def _has_to_wait(self) -> bool:
+        """Tell whether something failed at a place outside and is tried again later."""
+        with self.catalogue.begin() as tx:
+            return any(one.next_at is not None for one in tx.deposits.list())
 
     # --- what goes out ---
 

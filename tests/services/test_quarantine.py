@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from threading import Barrier
@@ -35,7 +36,7 @@ from cisterna.services.reprocess import request_reprocess
 from cisterna.services.review import open_acts, settle_version
 from cisterna.testing.bright_runner import BrightRunner, make_card
 from cisterna.testing.clock import SettableClock
-from cisterna.testing.factory import make_receipt, make_sha512, make_work
+from cisterna.testing.factory import make_checklist, make_receipt, make_sha512, make_work
 from tests.archive.facility import RUN, Facility
 from tests.web.site import Site
 
@@ -87,7 +88,10 @@ def lease(site: Site, version: Version) -> Attempt:
 
 
 def settle(site: Site, version: Version) -> Version:
-    return settle_version(version.version_id, lease=lease(site, version), catalogue=site.catalogue, clock=site.clock)
+    desk = replace(site.desk, checklist=make_checklist())
+    return settle_version(
+        version.version_id, lease=lease(site, version), desk=desk, catalogue=site.catalogue, clock=site.clock
+    )
 
 
 def infer(site: Site, version: Version, runner: BrightRunner) -> Version:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from cisterna.adapters.catalogue_sql import SqlCatalogue
+from cisterna.adapters.table_parquet import ParquetTables
 from cisterna.domain.account import Grant, Role
 from cisterna.domain.dataset import Relation, Stage, Version
 from cisterna.domain.errors import DecisionRefused, Forbidden, InvalidInput, LeaseLost, NotFound
@@ -18,18 +19,22 @@ from cisterna.domain.finding import Verdict
 from cisterna.domain.project import HumanData, Policy, PublishPolicy, ViewFormat
 from cisterna.domain.review import CONSENTING, Act, Decision
 from cisterna.domain.work import Attempt, WorkKind
+from cisterna.services.checklist_judge import ReviewDesk
 from cisterna.services.review import decide, settle_version
 from cisterna.testing.clock import SettableClock
 from cisterna.testing.factory import (
     make_account,
     make_acquisition,
+    make_checklist,
     make_dataset,
     make_instrument,
+    make_point,
     make_project,
     make_sha512,
     make_version,
     make_work,
 )
+from cisterna.testing.memory_store import MemoryStore
 
 EVIDENCE = make_sha512("evidence")
 FROM_SOURCE = Relation(kind="IsDerivedFrom", dataset_id=make_dataset("source").dataset_id, version="v1")
@@ -41,6 +46,13 @@ class Site:
 
     def __init__(self, catalogue: SqlCatalogue, clock: SettableClock) -> None:
         self.catalogue, self.clock = catalogue, clock
+        self.desk = ReviewDesk(
+            checklist=make_checklist(make_point()),
+            catalogue=catalogue,
+            store=MemoryStore(name="archive", bucket="cisterna-archive"),
+            tables=ParquetTables(),
+            base_url="http://testserver",
+        )
 
     def lay(
         self,
@@ -86,7 +98,9 @@ class Site:
 
     def settle(self, version: Version) -> Version:
         lease = self.lease(version)
-        return settle_version(version.version_id, lease=lease, catalogue=self.catalogue, clock=self.clock)
+        return settle_version(
+            version.version_id, lease=lease, desk=self.desk, catalogue=self.catalogue, clock=self.clock
+        )
 
     def decide(
         self,
@@ -237,7 +251,7 @@ def test_without_the_lease_nothing_is_settled(site: Site) -> None:
         tx.inbox.finish(lease, outcome="done by somebody else")
 
     with pytest.raises(LeaseLost):
-        settle_version(version.version_id, lease=lease, catalogue=site.catalogue, clock=site.clock)
+        settle_version(version.version_id, lease=lease, desk=site.desk, catalogue=site.catalogue, clock=site.clock)
 
     with site.catalogue.begin() as tx:
         assert tx.datasets.get_version(version.version_id).stage is Stage.VERIFIED

@@ -336,7 +336,7 @@ def test_an_aborted_run_is_archived_as_such_where_the_policy_says_so_and_never_p
     }
     assert digests(folder).items() <= data.items()
     assert stack.ok("check", row["dataset_id"])["fixity"] == "ok"
-    accepted = stack.run("review", "accept", row["version_id"], "--reason", "what is there is good")
+    accepted = stack.run("review", "accept", row["version_id"], "--reason", "what is there is good", "--inside")
     assert accepted.code == 0, accepted.out
     refused = stack.run("publish", row["version_id"])
     assert (refused.code, refused.document["error"]) == (1, "publication-refused")
@@ -394,9 +394,9 @@ def test_a_steward_decides_with_a_reason_once(stack: RunningStack, study: str, z
     assert version in {one["version_id"] for one in stack.ok("review", "list")}
     wordless = stack.run("review", "accept", version, "--reason", "  ")
     stale = stack.run("review", "accept", version, "--reason", "fine", "--evidence", "0" * 128)
-    dry = stack.run("review", "accept", version, "--reason", "fine", "--dry-run")
+    dry = stack.run("review", "accept", version, "--reason", "fine", "--inside", "--dry-run")
     still = stack.ok("show", version)
-    accepted = stack.run("review", "accept", version, "--reason", "out of focus on purpose")
+    accepted = stack.run("review", "accept", version, "--reason", "out of focus on purpose", "--inside")
     late = stack.run("review", "reject", version, "--reason", "too late")
 
     assert [wordless.code, stale.code, dry.code, accepted.code, late.code] == [1, 1, 0, 0, 1]

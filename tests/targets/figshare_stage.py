@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from contextlib import ExitStack
 
@@ -61,6 +62,9 @@ class FigshareStage:
 
     def made(self, key: str) -> Sequence[str]:
         return [f"{one['id']}.v{version or 1}" for one, version in self._under(key)]
+
+    def told(self, key: str) -> str:
+        return json.dumps(self._under(key), ensure_ascii=False)
 
     def writes(self) -> int:
         return sum(one.method != "GET" for one in self.server.seen)

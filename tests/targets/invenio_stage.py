@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from contextlib import ExitStack
 
@@ -49,6 +50,9 @@ class InvenioStage:
 
     def made(self, key: str) -> Sequence[str]:
         return [one["id"] for one in self._under(key)]
+
+    def told(self, key: str) -> str:
+        return json.dumps(self._under(key), ensure_ascii=False)
 
     def writes(self) -> int:
         return sum(one.method != "GET" for one in self.server.seen)

@@ -46,6 +46,12 @@ class BiaStage:
     def made(self, key: str) -> Sequence[str]:
         return [_folder(key)] if list(self.place.below(_folder(key))) else []
 
+    def told(self, key: str) -> str:
+        """Give everything: pages of the whole site name versions too."""
+        del key
+        bodies = {path: self.place.read(path) or b"" for path in self.place.below("")}
+        return "".join(f"{path} {body.decode(errors='replace')}" for path, body in bodies.items())
+
     def writes(self) -> int:
         return sum(self.store.calls[name] for name in ("put", "delete", "begin_upload"))
 
@@ -75,6 +81,8 @@ class TestBia(TargetContract):
 @pytest.mark.torture
 class TestBiaInARealBucket(TargetContract):
     """The same, but for faults, in a bucket of SeaweedFS."""
+
+    struck_by = "TestBia"
 
     @pytest.fixture
     def stage(self, monkeypatch: pytest.MonkeyPatch, new_store: Callable[..., S3Store]) -> BiaStage:

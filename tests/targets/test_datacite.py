@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
@@ -30,6 +31,8 @@ from cisterna.testing.target_contract import (
     SITE,
     TargetContract,
     deposit_request,
+    erased_of,
+    narrowed_of,
     reserve_request,
     tombstone_of,
 )
@@ -86,6 +89,9 @@ class DataCiteStage:
 
     def made(self, key: str) -> Sequence[str]:
         return [one.doi for one in self._under(key)]
+
+    def told(self, key: str) -> str:
+        return json.dumps([one.attributes for one in self._under(key)], ensure_ascii=False)
 
     def writes(self) -> int:
         return sum(one.method != "GET" for one in self.service.seen)
@@ -208,6 +214,17 @@ def test_a_version_names_the_one_that_was_public_before_it(stage: DataCiteStage)
     assert related(kept) == {"IsVersionOf": request.pid, "IsNewVersionOf": doi()}
 
 
+def test_a_doi_that_an_older_version_gets_afterwards_does_not_make_it_the_newer_one(stage: DataCiteStage) -> None:
+    """Version 1 was public without a DOI when version 2 got one."""
+    newer = [stage.target.deposit(deposit_request(NAME, number=number), known=None, files=FILES) for number in (10, 2)]
+    request = deposit_request(NAME, number=3, earlier=tuple(newer))
+
+    stage.target.deposit(request, known=None, files=FILES)
+
+    kept = stage.service.dois[doi(version="v3")]
+    assert related(kept) == {"IsVersionOf": request.pid, "IsNewVersionOf": doi(version="v2")}
+
+
 def test_a_hidden_doi_is_not_found_and_still_leads_to_the_tombstone(stage: DataCiteStage) -> None:
     request = deposit_request(NAME)
     known = stage.target.deposit(request, known=None, files=FILES)
@@ -220,6 +237,117 @@ def test_a_hidden_doi_is_not_found_and_still_leads_to_the_tombstone(stage: DataC
     assert hidden is not None
     assert hidden.address is None
     assert "DELETE" not in {one.method for one in stage.service.seen}
+
+
+def changes(stage: DataCiteStage) -> list[dict[str, Any]]:
+    return [one.json["data"]["attributes"] for one in stage.service.seen if one.method == "PUT"]
+
+
+@pytest.mark.parametrize("before", ["findable", "hidden", "narrowed", "draft"])
+def test_an_erased_version_is_told_as_its_tombstone_tells_it_in_one_change_and_no_second_one(
+    stage: DataCiteStage, before: str
+) -> None:
+    request = deposit_request(NAME, doi=doi())
+    known: Deposit | None = stage.target.reserve(request)
+    if before != "draft":
+        known = stage.target.deposit(request, known=known, files=FILES)
+    if before == "narrowed":
+        known = stage.target.deposit(narrowed_of(request), known=known, files=FILES)
+    if before == "hidden":
+        known = stage.target.withdraw(tombstone_of(request), known=known, reason=REASON)
+    stage.service.seen.clear()
+
+    erased = [stage.target.withdraw(erased_of(request), known=one, reason=REASON) for one in (known, None)]
+
+    kept = stage.service.dois[doi()]
+    assert [one and one.state for one in erased] == [DepositState.WITHDRAWN] * 2
+    assert kept.state == "registered"
+    assert len(changes(stage)) == 1
+    said = {name: value for name, value in kept.attributes.items() if value}
+    assert said.pop("url") == f"{SITE}/{request.pid}/v1"
+    assert said.pop("schemaVersion", None) in {None, "http://datacite.org/schema/kernel-4"}
+    assert said == {
+        "creators": [{"name": ":unav"}],
+        "titles": [{"title": request.pid}],
+        "publisher": {"name": ":unav"},
+        "publicationYear": 2026,
+        "types": {"resourceTypeGeneral": "Dataset"},
+        "version": "v1",
+        "identifiers": [{"identifier": f"{request.pid}/v1", "identifierType": "ARK"}],
+    }
+
+
+def test_whoever_erases_is_told_that_the_service_keeps_a_record_of_what_it_told(stage: DataCiteStage) -> None:
+    request = deposit_request(NAME)
+    known = stage.target.deposit(request, known=None, files=FILES)
+
+    hidden = stage.target.withdraw(tombstone_of(request), known=known, reason=REASON)
+    erased = stage.target.withdraw(erased_of(request), known=hidden, reason=REASON)
+
+    assert hidden is not None
+    assert hidden.remark is None
+    assert erased is not None
+    assert "ask its support to remove that" in str(erased.remark)
+
+
+def test_an_ordinary_withdrawal_leaves_the_description_where_nobody_else_sees_it(stage: DataCiteStage) -> None:
+    request = deposit_request(NAME)
+    known = stage.target.deposit(request, known=None, files=FILES)
+    said = dict(stage.service.dois[doi()].attributes)
+    stage.service.seen.clear()
+
+    for one in (known, None):
+        stage.target.withdraw(tombstone_of(request), known=one, reason=REASON)
+
+    assert changes(stage) == [{"event": "hide"}]
+    assert stage.service.dois[doi()].attributes == said
+
+
+def test_what_goes_on_being_told_after_an_erasure_is_not_taken_for_gone(stage: DataCiteStage) -> None:
+    request = deposit_request(NAME)
+    stage.target.deposit(request, known=None, files=FILES)
+    stage.proxy.tamper = lambda _, said: (said[0], said[1], said[2].replace(b'"subjects": []', b'"subjects":[1]'))
+
+    with pytest.raises(TargetRefused, match="goes on telling subjects") as refusal:
+        stage.target.withdraw(erased_of(request), known=None, reason=REASON)
+
+    assert refusal.value.facts["fields"] == ["subjects"]
+
+
+def test_what_stood_hidden_is_described_as_a_whole_again_when_it_is_public_again(stage: DataCiteStage) -> None:
+    """Nothing of it was public for a while: its tombstone was bare."""
+    request = deposit_request(NAME)
+    known: Deposit | None = stage.target.deposit(request, known=None, files=FILES)
+    said = dict(stage.service.dois[doi()].attributes)
+    known = stage.target.withdraw(erased_of(request), known=known, reason=REASON)
+
+    stage.target.deposit(request, known=known, files=FILES)
+
+    kept = stage.service.dois[doi()]
+    assert (kept.attributes, kept.state) == (said, "findable")
+
+
+def test_a_description_that_became_narrower_leaves_nothing_of_the_files(stage: DataCiteStage) -> None:
+    """The service keeps what a change does not name."""
+    request = deposit_request(NAME)
+    known = stage.target.deposit(request, known=None, files=FILES)
+    assert stage.service.dois[doi()].attributes["formats"]
+
+    stage.target.deposit(narrowed_of(request), known=known, files=FILES)
+
+    assert stage.service.dois[doi()].attributes["formats"] == []
+
+
+def test_every_attribute_that_the_interface_takes_is_named_in_every_description(stage: DataCiteStage) -> None:
+    request = deposit_request(NAME)
+    metadata = interface()["components"]["schemas"]["DoiPropertiesMetadata"]["properties"]
+    all_of_it = {name for name, said in metadata.items() if not said.get("readOnly")}
+
+    stage.target.deposit(request, known=None, files=FILES)
+    stage.target.withdraw(erased_of(request), known=None, reason=REASON)
+
+    sent = [set(one.json["data"]["attributes"]) for one in stage.service.seen if one.method in {"POST", "PUT"}]
+    assert [all_of_it - one for one in sent] == [set(), set()]
 
 
 def test_a_draft_that_stood_on_a_page_leads_to_the_tombstone_after_all(stage: DataCiteStage) -> None:

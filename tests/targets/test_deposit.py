@@ -278,7 +278,7 @@ def test_what_is_refused_waits_for_a_person_and_goes_on_when_asked(site: Site, t
 
 
 def test_what_never_answers_is_given_up_after_a_bounded_number_of_tries_and_a_withdrawal_never() -> None:
-    wanted = [make_wish(), to_withdraw(make_wish(), "The plate was mixed up.", now=START)]
+    wanted = [make_wish(), to_withdraw(make_wish(), "The plate was mixed up.", keeps_description=False, now=START)]
     states: list[list[DepositState]] = [[], []]
     for _ in range(TARGET_ATTEMPTS):
         wanted = [after_failure(one, "no answer", may_help=True, now=START) for one in wanted]
@@ -491,7 +491,7 @@ def test_a_withdrawal_is_told_what_became_of_later_versions(site: Site, clock: S
         elsewhere = {"key": f"{first.dataset_id}:v2@other", "target": "other", "created_at": clock.advance(1.0)}
         tx.deposits.put(kept.model_copy(update={**later, "state": DepositState.WITHDRAWN}))
         tx.deposits.put(kept.model_copy(update=elsewhere))
-        tx.deposits.put(to_withdraw(kept, "It was mixed up.", now=clock.now()))
+        tx.deposits.put(to_withdraw(kept, "It was mixed up.", keeps_description=False, now=clock.now()))
 
     carry_next(watching, site=deposits_on(site))
 

@@ -25,6 +25,7 @@ from cisterna.testing.target_contract import (
     Stage,
     TargetContract,
     deposit_request,
+    narrowed_of,
     tombstone_of,
 )
 from tests.targets.figshare_stage import TOKEN, FigshareStage
@@ -48,6 +49,8 @@ WORST = [pytest.param(one, marks=() if one is Fault.LOST else pytest.mark.tortur
 class TestFigshare(TargetContract):
     """Every promise, where nobody reviews."""
 
+    forgets = False
+
     @pytest.fixture
     def stage(self, stage: FigshareStage) -> FigshareStage:
         return stage
@@ -59,6 +62,18 @@ class TestFigshare(TargetContract):
     @pytest.mark.parametrize("fault", WORST)
     def test_whatever_breaks_where_the_same_withdrawal_again_hides_it(self, stage: Stage, fault: Fault) -> None:
         super().test_whatever_breaks_where_the_same_withdrawal_again_hides_it(stage, fault)
+
+    def test_what_went_out_as_a_description_gets_its_files_once_they_are_public(self, stage: FigshareStage) -> None:
+        """Not here: an article that was published as a record of metadata alone stays one, and leads to the files."""
+        request = deposit_request("figshare")
+        first = stage.target.deposit(narrowed_of(request), known=None, files=FILES)
+
+        done = stage.target.deposit(request, known=first, files=FILES)
+
+        (article,) = stage.server.articles.values()
+        assert done.outside_id == first.outside_id
+        assert article["is_metadata_record"] is True
+        assert article["metadata_reason"] == f"The data are held at {request.address}"
 
 
 def test_files_and_description_are_there_as_they_are_here(stage: FigshareStage) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -62,6 +63,9 @@ class HyphaStage:
     def made(self, key: str) -> Sequence[str]:
         return list(self._under(key))
 
+    def told(self, key: str) -> str:
+        return json.dumps(self._under(key), ensure_ascii=False, default=str)
+
     def writes(self) -> int:
         return sum(not one.path.endswith(("/read", "/list_files")) for one in self.server.seen)
 
@@ -86,6 +90,8 @@ def stage(stack: ExitStack) -> HyphaStage:
 
 class TestHypha(TargetContract):
     """Every promise, while nothing breaks."""
+
+    struck_by = "TestHyphaWhateverBreaks"
 
     @pytest.fixture
     def stage(self, stage: HyphaStage) -> HyphaStage:
@@ -183,8 +189,47 @@ def test_a_withdrawal_leaves_a_tombstone_without_files(stage: HyphaStage) -> Non
     assert artifact["manifest"]["description"] == f"Withdrawn: {REASON}"
     assert "schema_org" not in artifact["manifest"]
     assert stage.server.bodies[done.outside_id] == {}
-    with pytest.raises(TargetRefused, match="was withdrawn"):
-        stage.target.deposit(request, known=done, files=FILES)
+
+
+def test_what_was_withdrawn_is_whole_again_once_it_is_public_again(stage: HyphaStage) -> None:
+    request = deposit_request("hypha")
+    done = stage.target.deposit(request, known=None, files=FILES)
+    gone = stage.target.withdraw(tombstone_of(request), known=done, reason=REASON)
+
+    again = stage.target.deposit(request, known=gone, files=FILES)
+
+    artifact = stage.server.artifacts[again.outside_id]
+    assert again.outside_id == done.outside_id
+    assert artifact["manifest"]["name"] == "Nuclei of plate"
+    assert artifact["versions"] == [{"version": "v1"}]
+    assert stage.server.bodies[done.outside_id] == dict(BODIES)
+
+
+def test_a_draft_that_somebody_committed_is_not_taken_for_the_version(stage: HyphaStage) -> None:
+    request = deposit_request("hypha")
+    rule = stage.strike(Fault.BROKEN, skip=0)
+    rule.when = lambda asked: asked.path.endswith("/put_file")
+    with pytest.raises(TargetUnavailable):
+        stage.target.deposit(request, known=None, files=FILES)
+    (draft,) = stage.server.artifacts.values()
+    draft |= {"versions": [{"version": "v0"}], "staging": None}
+
+    done = stage.target.deposit(request, known=None, files=FILES)
+
+    assert stage.server.artifacts[done.outside_id]["manifest"]["name"] == "Nuclei of plate"
+    assert stage.server.bodies[done.outside_id] == dict(BODIES)
+
+
+def test_what_has_versions_of_somebody_else_is_not_deleted_to_stand_anew(stage: HyphaStage) -> None:
+    request = deposit_request("hypha")
+    done = stage.target.deposit(request, known=None, files=FILES)
+    gone = stage.target.withdraw(tombstone_of(request), known=done, reason=REASON)
+    stage.server.artifacts[done.outside_id]["versions"].append({"version": "mine"})
+
+    with pytest.raises(TargetRefused, match="further versions"):
+        stage.target.deposit(request, known=gone, files=FILES)
+
+    assert done.outside_id in stage.server.artifacts
 
 
 def test_an_artifact_of_somebody_else_is_left_alone(stage: HyphaStage) -> None:

@@ -1,7 +1,6 @@
 """The artifact manager of a real Hypha server, whose files lie in a real SeaweedFS, as a target.
 
-`CISTERNA_HYPHA_PY` names the Python of an environment made by `pip install 'hypha[s3]' 'sqlmodel<0.0.35' boto3
-'botocore>=1.43.115,<1.43.118'`. It takes ten minutes on two cores that others use as well.
+`make torture-hypha` makes the environment that it takes, and runs it; `CISTERNA_HYPHA_PY` names its Python.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ from cisterna.adapters.target_http import ANSWER_LIMIT_BYTES, Credential, Target
 from cisterna.adapters.target_setting import Carries, Invenio
 from cisterna.domain.access import Extent
 from cisterna.domain.deposit import DepositState
+from cisterna.domain.erasure import PUBLIC_WORDS
 from cisterna.domain.errors import ChecksumMismatch, TargetRefused, TargetUnavailable
 from cisterna.ports.publisher import PublicFile
 from cisterna.testing.clock import SettableClock
@@ -22,11 +23,13 @@ from cisterna.testing.fault_proxy import Effect, Rule
 from cisterna.testing.outside_server import FLOOD_BYTES, PASSING, Fault, OutsideServer, said, strike
 from cisterna.testing.target_contract import (
     BODIES,
+    DESCRIPTIVE,
     FILES,
     REASON,
     MemoryBytes,
     TargetContract,
     deposit_request,
+    erased_of,
     narrowed_of,
     tombstone_of,
 )
@@ -67,6 +70,39 @@ def test_when_only_the_description_stays_public_the_files_are_hidden_there_and_t
     assert (access["record"], access["files"]) == ("public", "restricted")
     assert narrowed.doi == whole.doi == first.doi
     assert stage.server.records[first.outside_id]["access"]["files"] == "public"
+
+
+@pytest.mark.parametrize("restricts_records", [True, False], ids=["InvenioRDM", "Zenodo"])
+def test_what_was_narrowed_and_is_withdrawn_shows_no_description_where_one_can_be_hidden(
+    stack: ExitStack, *, restricts_records: bool
+) -> None:
+    stage = InvenioStage(stack, restricts_records=restricts_records)
+    request = deposit_request("zenodo")
+    first = stage.target.deposit(request, known=None, files=FILES)
+    narrowed = stage.target.deposit(narrowed_of(request), known=first, files=FILES)
+
+    done = stage.target.withdraw(tombstone_of(request), known=narrowed, reason=REASON)
+
+    assert done is not None
+    record = stage.server.records[first.outside_id]
+    assert record["access"]["record"] == ("restricted" if restricts_records else "public")
+    assert record["access"]["files"] == "restricted"
+    assert (done.remark is None) == restricts_records
+
+
+def test_what_was_erased_shows_a_record_that_tells_nothing_where_none_can_be_hidden(stack: ExitStack) -> None:
+    """Zenodo hides no record; the DOI and the identifier by which it is found stay."""
+    stage = InvenioStage(stack, restricts_records=False)
+    request = deposit_request("zenodo")
+    first = stage.target.deposit(request, known=None, files=FILES)
+    hidden = stage.target.withdraw(tombstone_of(request), known=first, reason=REASON)
+
+    done = stage.target.withdraw(erased_of(request), known=hidden, reason=PUBLIC_WORDS)
+
+    assert done is not None
+    assert "goes on showing a record without its description" in str(done.remark)
+    assert (done.outside_id, done.doi) == (first.outside_id, first.doi)
+    assert not [one for one in DESCRIPTIVE if one in stage.told(request.key)]
 
 
 def test_files_and_description_are_there_as_they_are_here(stage: InvenioStage) -> None:

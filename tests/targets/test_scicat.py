@@ -53,7 +53,13 @@ class ScicatStage:
     faults = frozenset(Fault)
 
     def __init__(
-        self, stack: ExitStack, *, may_give_pids: bool = True, may_delete: bool = True, **setting: object
+        self,
+        stack: ExitStack,
+        *,
+        may_give_pids: bool = True,
+        may_delete: bool = True,
+        says_expired: bool = False,
+        **setting: object,
     ) -> None:
         self.server = stack.enter_context(
             ScicatStandIn(
@@ -62,6 +68,7 @@ class ScicatStage:
                 groups=("imaging",),
                 may_give_pids=may_give_pids,
                 may_delete=may_delete,
+                says_expired=says_expired,
             )
         )
         self.trap = stack.enter_context(OutsideServer())
@@ -87,6 +94,11 @@ class ScicatStage:
         name, _, version = key.partition("@")[0].removeprefix("ds-").partition(":")
         folder = f"/{name}/{version}/files"
         return [pid for pid, one in self.server.datasets.items() if one["sourceFolder"].endswith(folder)]
+
+    def told(self, key: str) -> str:
+        pids = self.made(key)
+        blocks = [one for one in self.server.blocks.values() if one["datasetId"] in pids]
+        return json.dumps([*(self.server.datasets[pid] for pid in pids), *blocks], ensure_ascii=False, default=str)
 
     def writes(self) -> int:
         asks = ("/login", "/isValid")
@@ -445,6 +457,21 @@ def test_a_backend_without_version_4_is_not_taken_for_one_without_the_dataset(st
 
     with pytest.raises(TargetRefused, match="newer backend"):
         stage.target.withdraw(tombstone_of(deposit_request("scicat")), known=None, reason=REASON)
+
+
+def test_a_backend_without_lists_of_version_4_is_known_before_anything_is_begun(stage: ScicatStage) -> None:
+    missing = said(404, {"statusCode": 404, "message": "Cannot GET /api/v4/origdatablocks", "error": "Not Found"})
+    rule = Rule(Effect.ANSWER, times=2, answer=lambda _: missing)
+    rule.when = lambda asked: "origdatablocks" in asked.path
+    stage.proxy.add(rule)
+
+    report = stage.target.test()
+    with pytest.raises(TargetRefused, match=r"from 4\.20 on"):
+        stage.target.deposit(deposit_request("scicat"), known=None, files=FILES)
+
+    assert not report.is_usable
+    assert "newer backend" in report.words
+    assert stage.server.datasets == {}
 
 
 @pytest.mark.parametrize(

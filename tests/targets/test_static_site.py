@@ -58,6 +58,12 @@ class StaticStage:
     def made(self, key: str) -> Sequence[str]:
         return [one.folder for one in self._shelf().rows if one.folder == _folder(key)]
 
+    def told(self, key: str) -> str:
+        """Give everything: pages of the whole site name versions too."""
+        del key
+        bodies = {path: self.place.read(path) or b"" for path in self.place.below("")}
+        return "".join(f"{path} {body.decode(errors='replace')}" for path, body in bodies.items())
+
     def writes(self) -> int:
         return sum(self.store.calls[name] for name in ("put", "delete", "begin_upload"))
 
@@ -90,6 +96,8 @@ class TestStaticSite(TargetContract):
 @pytest.mark.torture
 class TestStaticSiteInARealBucket(TargetContract):
     """The same, but for faults, in a bucket of SeaweedFS."""
+
+    struck_by = "TestStaticSite"
 
     @pytest.fixture
     def stage(self, new_store: Callable[..., S3Store]) -> StaticStage:

@@ -73,6 +73,34 @@ def test_what_has_the_words_comes_before_what_is_spelled_nearly_so(vocabulary: V
     assert found[:2] == ["NCBITaxon:10090", "EDAM:topic_3338"]
 
 
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    {
+        "\N{MICRO SIGN}M": "UO:0000064",
+        "\N{GREEK SMALL LETTER MU}g": "UO:0000023",
+        "E.coli": "NCBITaxon:562",
+        "e.  coli": "NCBITaxon:562",
+        "(STED)": "FBbi:00000334",
+        "human (Homo sapiens)": "NCBITaxon:9606",
+        "mouse, house": "NCBITaxon:10090",
+    }.items(),
+)
+def test_signs_that_people_write_for_letters_and_between_words_lead_to_what_was_meant(
+    vocabulary: Vocabularies, typed: str, meant: str
+) -> None:
+    assert meant in [one.curie for one in vocabulary.search(typed)][:2]
+
+
+@pytest.mark.parametrize("curie", ["EFO:9606", "EDAM:9606", "UO:human"])
+def test_a_term_of_a_wrong_vocabulary_is_answered_with_the_one_that_has_its_words(
+    vocabulary: Vocabularies, curie: str
+) -> None:
+    judgement = vocabulary.judge(curie, "Homo sapiens")
+
+    assert judgement.standing.is_wrong
+    assert [one.curie for one in judgement.suggestions][:1] == ["NCBITaxon:9606"]
+
+
 def test_nothing_is_guessed_for_words_that_are_like_none(vocabulary: Vocabularies) -> None:
     assert [list(vocabulary.search(words)) for words in ("qqqqqqqq", "zzz", "x" * 5000, "!!!!", "\ud800" * 50)] == [
         []

@@ -9,9 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cisterna.adapters import term_obo
+from cisterna.adapters.term_index import TermIndex, write_index
 from cisterna.adapters.term_obo import OboFile
 from cisterna.domain.errors import HostileInput, InvalidInput
-from cisterna.ports.vocabulary import Term
+from cisterna.ports.vocabulary import SourceFacts, Term
 
 HEAD = "format-version: 1.4\ndata-version: releases/2026-05-08\nontology: farm\n"
 
@@ -36,9 +37,28 @@ def test_a_term_is_read_with_its_synonyms_and_what_has_become_of_others(tmp_path
 
     assert terms(tmp_path, body) == [
         Term(curie="FARM:1", label="barn owl", synonyms=("Tyto alba", "screech")),
-        Term(curie="FARM:7", label="barn owl", obsolete=True, replaced_by=("FARM:1",)),
         Term(curie="FARM:2", label="old owl", obsolete=True, replaced_by=("FARM:1", "FARM:3")),
+        Term(curie="FARM:7", label="barn owl", obsolete=True, replaced_by=("FARM:1",)),
     ]
+
+
+def test_a_term_without_a_name_is_a_term_all_the_same(tmp_path: Path) -> None:
+    body = "\n[Term]\nid: FARM:1\nis_a: FARM:2\n\n[Term]\nid: FARM:3\nis_obsolete: true\nreplaced_by: FARM:1\n"
+
+    assert terms(tmp_path, body) == [
+        Term(curie="FARM:1", label="FARM:1"),
+        Term(curie="FARM:3", label="FARM:3", obsolete=True, replaced_by=("FARM:1",)),
+    ]
+
+
+def test_what_is_told_of_a_term_itself_comes_before_what_another_says_has_become_of_it(tmp_path: Path) -> None:
+    body = "\n[Term]\nid: FARM:1\nname: owl\nalt_id: FARM:2\n\n[Term]\nid: FARM:2\nname: duck\n"
+    write_index(tmp_path / "terms.sqlite", SourceFacts(name="farm"), an_obo(tmp_path, body).terms())
+
+    found = TermIndex(tmp_path / "terms.sqlite").find("FARM:2")
+
+    assert found is not None
+    assert (found.label, found.obsolete) == ("duck", False)
 
 
 def test_a_file_that_says_it_is_whole_has_all_of_the_vocabulary_that_its_header_names(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from cisterna.adapters.catalogue_sql import SqlCatalogue
 from cisterna.services.api_token import issue_token
 from cisterna.testing.clock import SettableClock
 from cisterna.web.app import create_app
+from cisterna.web.connection import Connection
 from tests.web.application import app_on
 from tests.web.client import Browser
 from tests.web.site import Site
@@ -36,7 +37,9 @@ def served(catalogue: SqlCatalogue, clock: SettableClock) -> Iterator[Site]:
     made = Site(catalogue, clock, base_url=f"http://127.0.0.1:{listener.getsockname()[1]}")
     made.settle_people()
     server = uvicorn.Server(
-        uvicorn.Config(create_app(made.parts), log_level="warning", timeout_graceful_shutdown=1, ws="none")
+        uvicorn.Config(
+            create_app(made.parts), http=Connection, log_level="warning", timeout_graceful_shutdown=1, ws="none"
+        )
     )
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()

@@ -6,15 +6,18 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from PIL import Image, ImageDraw, ImageFilter
 
 from cisterna.adapters.catalogue_sql import SqlCatalogue
+from cisterna.adapters.checklist_file import read_checklist
 from cisterna.adapters.passwords import Argon2Passwords
 from cisterna.adapters.portal import Portal
 from cisterna.adapters.sheet_file import SheetFiles
 from cisterna.adapters.table_parquet import ParquetTables
+from cisterna.bootstrap.checklist import shipped_checklist
 from cisterna.domain.account import Account, Grant, Role
 from cisterna.domain.acquisition import Acquisition, AcquisitionState
 from cisterna.domain.ahead import Ahead
@@ -42,6 +45,7 @@ from cisterna.metadata.record import Dates, ImagingFacts, InstrumentFacts, Metad
 from cisterna.ports.erasure import Content, Eraser, Onlooker
 from cisterna.ports.object_store import ObjectStore
 from cisterna.services.alert import raise_alert
+from cisterna.services.checklist_judge import JUDGEMENTS, ReviewDesk
 from cisterna.services.consent import counts, record_consent
 from cisterna.services.data_manifest import MANIFEST_PATH, dump_manifest
 from cisterna.services.discard import discard_version
@@ -70,8 +74,10 @@ from cisterna.testing.factory import (
 )
 from cisterna.testing.memory_store import MemoryStore
 from cisterna.testing.memory_vocabulary import small_vocabulary
+from cisterna.web.checklist_view import review_desk
 from cisterna.web.parts import WebParts
 
+OUR_CHECKLIST = read_checklist(own=Path("/nowhere"), shipped=shipped_checklist(), judgements=JUDGEMENTS)
 PASSWORD = "correct horse battery"
 BASE_URL = "http://testserver"
 _SETTLED = {Stage.ACCEPTED, Stage.REJECTED, Stage.PUBLISHED, Stage.WITHDRAWN}
@@ -168,7 +174,13 @@ class Site:
             ),
             end_of_life=self.end_of_life,
             sheets=SheetFiles(),
+            checklist=OUR_CHECKLIST,
         )
+
+    @property
+    def desk(self) -> ReviewDesk:
+        """Where versions are held against the review checklist."""
+        return review_desk(self.parts)
 
     def onlooker_of(self, name: str) -> Onlooker:
         """Open a store for looking."""
@@ -513,7 +525,7 @@ class Site:
         ours = {
             MANIFEST_PATH: dump_manifest(manifest, tables=self.tables),
             PREVIEWS: self.tables.dump({"path": images, "png": thumbnails}),
-            "README.md": b"# A dataset\n",
+            "README.md": f"# A dataset\n\n{dataset.pid}\n".encode(),
             "ro-crate-metadata.json": b'{"@context": "https://w3id.org/ro/crate/1.2/context", "@graph": []}',
             "metadata/datacite.json": b'{"schemaVersion": "http://datacite.org/schema/kernel-4"}',
             **quality,

@@ -56,7 +56,7 @@ def test_a_token_that_is_not_good_is_refused(visit: Visit, header: str) -> None:
 
 def test_a_session_may_read_and_changes_only_with_the_secret_of_its_pages(site: Site, visit: Visit) -> None:
     version, browser = site.lay_version("plate-7"), visit("sten")
-    body = {"act": "accept", "reason": "fine", "evidence_digest": version.evidence_digest}
+    body = {"act": "accept", "reason": "fine", "evidence_digest": version.evidence_digest, "inside_only": True}
     path = f"/api/v1/versions/{version.version_id}/decisions"
 
     assert browser.get("/api/v1/datasets").status_code == 200

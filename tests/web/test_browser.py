@@ -30,6 +30,7 @@ from tests.adopt.share import NAME
 from tests.shadow.bench import Bench, live_through
 from tests.web.full_description import EVERYTHING
 from tests.web.quality_files import curve_table, plate_metrics, quality_files
+from tests.web.reviewing import accept
 from tests.web.site import PASSWORD, Site, draw_cells
 from tests.web.test_adoption_page import lay_share
 from tests.web.test_delivered_page import deliver
@@ -168,7 +169,7 @@ def fill(site: Site) -> dict[str, str]:
     words = "The cover was on: no cell is in it, and the plate is gone."
     site.discard(covered, reason=words)
     lay_drift(site, "squid-1")
-    given = site.decide(site.lay_version("plate-14", title="Plate 14, for its sender"))
+    given = accept(site, site.lay_version("plate-14", title="Plate 14, for its sender"))
     _, delivered = deliver(site, given)
     held = site.lay_acquisition("plate-10", state=AcquisitionState.ABORTED, held="The operator aborted the run.")
     return {
@@ -178,6 +179,7 @@ def fill(site: Site) -> dict[str, str]:
         "alerts": "/alerts",
         "alerted": f"/acquisitions/{running.acquisition_id}",
         "acquisition": f"/acquisitions/{held.acquisition_id}",
+        "reviewed": f"/datasets/{given.dataset_id}",
         "deliveries": f"/datasets/{given.dataset_id}/deliveries?version=v1",
         "delivered": delivered,
         "usage": "/usage",
@@ -211,6 +213,13 @@ def fill(site: Site) -> dict[str, str]:
         "problem": "/nothing-here",
         "sign-in": "/sign-in",
     }
+
+
+_UNHEADED = """[...document.querySelectorAll("table.stacked td")]
+    .filter(cell => cell.checkVisibility() && !cell.querySelector("button, .button"))
+    .filter(cell => !/[a-z]/i.test(getComputedStyle(cell, "::before").content.replace("none", "")))
+    .map(cell => cell.outerHTML.slice(0, 160))"""
+"""Cells that say their value where the heads of columns are out of sight, and not what it is of."""
 
 
 def sign_in(page: Page, site: Site, name: str) -> None:
@@ -261,6 +270,8 @@ def test_no_page_has_a_serious_barrier_a_blocked_resource_or_a_sideways_scroll(
             for one in found
             if one["impact"] in {"serious", "critical"}
         ]
+        if name in {"deliveries", "end-of-life"} and width == 390:
+            faults += [(name, "no heading", cell) for cell in page.evaluate(_UNHEADED)]
         if page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"):
             faults.append((name, "scrolls sideways", ""))
 
@@ -307,6 +318,13 @@ def test_a_steward_judges_from_the_queue_with_and_without_scripts(chromium: Brow
 
     page.get_by_role("link", name=re.compile("Review Plate 07")).click()
     page.get_by_label("Reason").first.fill("Looked at every image.")
+    page.get_by_role("button", name="Accept").click()
+    expect(page.get_by_text("cannot be accepted by the review checklist yet")).to_be_visible()
+    expect(page.get_by_label("Reason").first).to_have_value("Looked at every image.")
+    for tick in page.locator("#checklist").get_by_role("checkbox").all():
+        tick.check()
+    for because in page.get_by_label("Overruled because").all():
+        because.fill("It is a test.")
     page.get_by_role("button", name="Accept").click()
 
     expect(page.get_by_text("Your decision is recorded.")).to_be_visible()

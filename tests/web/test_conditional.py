@@ -118,3 +118,88 @@ def test_a_page_changes_with_a_withdrawal_and_its_date_too(site: Site, visit: Vi
         address, if_none_match=before.headers["etag"], if_modified_since=before.headers["last-modified"]
     )
     assert after.status_code == 410
+
+
+MATCHED = [
+    pytest.param({"if_match": '"abc"'}, False, id="the-tag"),
+    pytest.param({"if_match": '"x", "abc"'}, False, id="one-of-several"),
+    pytest.param({"if_match": "*"}, False, id="any"),
+    pytest.param({"if_match": '"x"'}, True, id="another"),
+    pytest.param({"if_match": 'W/"abc"'}, True, id="weakly-is-not-the-same-bytes"),
+    pytest.param({"if_unmodified_since": "Mon, 30 Nov 2026 12:00:00 GMT"}, False, id="the-same-second"),
+    pytest.param({"if_unmodified_since": "Mon, 30 Nov 2026 11:59:59 GMT"}, True, id="changed-since"),
+    pytest.param({"if_unmodified_since": "yesterday"}, False, id="no-date"),
+    pytest.param(
+        {"if_match": '"abc"', "if_unmodified_since": "Mon, 30 Nov 2026 11:59:59 GMT"}, False, id="the-tag-decides"
+    ),
+]
+
+
+@pytest.mark.parametrize(("headers", "changed"), MATCHED)
+def test_who_goes_on_with_what_it_has_is_told_when_it_changed(headers: dict[str, str], changed: bool) -> None:
+    assert THERE.have_changed(asking(**headers)) == changed
+
+
+@pytest.mark.parametrize("rest", ["", "?format=json-ld", "/linkset", "/v1/manifest-sha512.txt", f"/files/{FILE}"])
+def test_a_program_that_fetches_in_parts_gets_no_part_of_another_state(site: Site, visit: Visit, rest: str) -> None:
+    address = f"/{site.dataset(site.lay_published('plate-7')).pid}{rest}"
+    browser = visit()
+    tag = browser.get(address).headers["etag"]
+
+    same = browser.get(address, if_match=tag, range="bytes=0-9")
+    other = browser.get(address, if_match='"of-the-version-before"', range="bytes=0-9")
+
+    assert same.status_code in {200, 206}
+    assert (other.status_code, other.content) == (412, b"")
+    assert (other.headers["etag"], other.headers["cache-control"]) == (tag, "no-store")
+
+
+def test_a_range_that_there_is_not_spoils_nothing_for_who_comes_next(site: Site, visit: Visit) -> None:
+    address = f"/{site.dataset(site.lay_published('plate-7')).pid}/files/{FILE}"
+
+    refused = visit().get(address, range="bytes=99999999-")
+
+    assert (refused.status_code, refused.headers["cache-control"]) == (416, "no-store")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "{pid}",
+        "{pid}?format=json-ld",
+        "{pid}?format=none",
+        "{pid}/linkset",
+        "{pid}/v1/manifest-sha512.txt",
+        "{pid}/v1/preview/" + FILE,
+        "{pid}/files/" + FILE,
+        "browse",
+        "browse/statistics",
+        "browse/statistics.csv",
+        "browse/newest.atom",
+        "sitemap.xml",
+        "api/v1/public/datasets",
+        "api/v1/public/statistics",
+    ],
+)
+def test_no_cache_shows_what_is_public_beyond_its_time_even_when_nobody_answers_it(
+    site: Site, visit: Visit, path: str
+) -> None:
+    version = site.lay_published("plate-7")
+    address = "/" + path.format(pid=site.dataset(version).pid)
+    standing = visit().get(address)
+    site.withdraw(version)
+    withdrawn = visit().get(address)
+
+    for answer in (standing, withdrawn):
+        said = {one.strip() for one in answer.headers["cache-control"].split(",")}
+        assert {"public", "must-revalidate"} <= said or said == {"no-store"}
+
+
+@pytest.mark.parametrize(
+    "path", ["/healthz", "/readyz", "/metrics", "/ark:/99999/none", "/api/v1/datasets", "/oai", "/none"]
+)
+@pytest.mark.parametrize("accept", ["application/json", "text/html"])
+def test_what_does_not_say_that_it_may_be_kept_is_kept_by_nobody(visit: Visit, path: str, accept: str) -> None:
+    answer = visit().get(path, accept=accept)
+
+    assert answer.headers["cache-control"] in {"no-store", "no-cache"}

@@ -10,6 +10,7 @@ import pytest
 from fastapi.responses import Response, StreamingResponse
 
 from cisterna.web.counted import CountedResponse
+from cisterna.web.public_door import Door
 
 
 def send_all(answer: Response, *, method: str = "GET", hangs_up_after: int | None = None) -> list[int]:
@@ -32,7 +33,7 @@ def send_all(answer: Response, *, method: str = "GET", hangs_up_after: int | Non
                 hung_up.set()
                 await asyncio.sleep(0)
 
-        await CountedResponse(answer, told.append)(scope, receive, send)
+        await CountedResponse(answer, told.append, door=Door("deliveries", threads=1, inside=1))(scope, receive, send)
 
     asyncio.run(carry())
     return told
@@ -71,7 +72,9 @@ def test_what_breaks_is_counted_up_to_there_and_stays_broken() -> None:
             return
 
         scope = {"type": "http", "method": "GET", "asgi": {"spec_version": "2.3"}}
-        await CountedResponse(StreamingResponse(broken()), told.append)(scope, receive, send)
+        await CountedResponse(StreamingResponse(broken()), told.append, door=Door("deliveries", threads=1, inside=1))(
+            scope, receive, send
+        )
 
     with pytest.raises(BaseException, match=r"store is gone|unhandled errors"):
         asyncio.run(carry())

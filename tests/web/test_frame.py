@@ -57,6 +57,13 @@ def test_a_body_beyond_the_limit_is_refused_whether_or_not_it_says_so(visit: Vis
     assert unsaid.status_code in {403, 413}
 
 
+@pytest.mark.parametrize("length", ["-1", "+1", "1e3", "\u00b2", "0x10", "9" * 5000])
+def test_a_length_that_is_none_is_refused(visit: Visit, length: str) -> None:
+    answer = visit().client.get("/browse", headers=[(b"content-length", length.encode("latin-1"))])
+
+    assert answer.status_code == 413
+
+
 def every_error() -> list[type[CisternaError]]:
     return [one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, CisternaError)]
 

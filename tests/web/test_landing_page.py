@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
 from collections.abc import Callable
 from html import unescape
+from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from cisterna.domain.access import Extent
+from cisterna.domain.dataset import Version
 from cisterna.domain.project import Access
+from cisterna.metadata.croissant import CROISSANT
 from cisterna.metadata.forms import FORMS, Form
 from cisterna.metadata.record import MetadataRecord
 from cisterna.ports.publisher import PublicRecord
@@ -29,6 +36,19 @@ Visit = Callable[..., Browser]
 
 def words_of(page: str) -> str:
     return unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", page.partition("<main")[2])))
+
+
+def records_code(page: str) -> str:
+    found = re.search(r'<textarea[^>]* id="records"[^>]*>([^<]*)</textarea>', page)
+    return unescape(found[1]) if found else ""
+
+
+def replace_record(site: Site, version: Version, **changes: Any) -> PublicRecord:
+    record = site.portal.find(site.dataset(version).pid)
+    assert record is not None
+    changed = record.model_copy(update=changes)
+    site.portal.publish(changed)
+    return changed
 
 
 def test_a_page_tells_everything_that_is_public_of_a_dataset(site: Site, visit: Visit) -> None:
@@ -137,6 +157,67 @@ def test_what_a_later_version_wrote_is_shown_as_far_as_it_is_understood(site: Si
     assert "data/0/A1_0_0_BF.tiff" in page.text
 
 
+def test_a_page_gives_to_copy_how_its_files_are_loaded_as_records(site: Site, visit: Visit) -> None:
+    pid = site.dataset(site.lay_published("plate-7")).pid
+    browser = visit()
+
+    code = records_code(browser.get(f"/{pid}").text)
+    address = code.removeprefix('mlcroissant.Dataset("').removesuffix('")')
+    answer = browser.get(address, accept="*/*", user_agent="python-requests/2.32.5")
+
+    assert address == f"{site.base_url}/{pid}/v1?format=croissant"
+    assert answer.json()["conformsTo"] == CROISSANT
+    assert answer.json()["recordSet"][0]["@id"] == "files"
+
+
+def test_a_program_that_names_no_wish_gets_the_page_whoever_it_is(site: Site, visit: Visit) -> None:
+    pid = site.dataset(site.lay_published("plate-7")).pid
+
+    answers = [
+        visit().get(f"/{pid}", accept="*/*", user_agent=name)
+        for name in ("python-requests/2.32.5", "curl/8.5.0", "F-UJI")
+    ]
+
+    assert {one.headers["content-type"] for one in answers} == {"text/html; charset=utf-8"}
+    assert {one.headers["vary"] for one in answers} == {"accept"}
+    assert len({one.headers["etag"] for one in answers}) == 1
+
+
+def test_what_has_no_public_files_offers_no_records(site: Site, visit: Visit) -> None:
+    found = replace_record(site, site.lay_published("plate-7"), files=(), lists=(), extent=Extent.METADATA)
+
+    assert records_code(visit().get(f"/{found.pid}").text) == ""
+
+
+def test_mlcroissant_loads_the_files_of_a_served_page_by_what_the_page_gives_to_copy(
+    served: Site, tmp_path: Path
+) -> None:
+    python = os.environ.get("CISTERNA_MLCROISSANT")
+    if not python:
+        pytest.skip("CISTERNA_MLCROISSANT names no Python that has mlcroissant")
+    version = served.lay_published("plate-7", files=("a b.txt", "c.csv"))
+    page = httpx.get(f"{served.base_url}/{served.dataset(version).pid}").text
+    script = f"""
+import json, sys, mlcroissant
+rows = list({records_code(page)}.records("files"))
+json.dump([[row["files/path"], row["files/bytes"], row["files/sha512"]] for row in rows], sys.stdout)
+"""
+
+    done = subprocess.run(
+        [python, "-c", script],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=55,
+        env={**os.environ, "CROISSANT_CACHE": str(tmp_path)},
+    )
+
+    assert done.returncode == 0, done.stderr
+    record = served.portal.find(served.dataset(version).pid)
+    assert record is not None
+    assert json.loads(done.stdout) == [[one.path, one.size_bytes, one.sha512] for one in record.files]
+
+
 def test_programs_that_keep_references_find_what_they_take(site: Site, visit: Visit) -> None:
     pid = site.dataset(site.lay_published("plate-7")).pid
     browser = visit()
@@ -211,3 +292,38 @@ def test_a_creator_of_the_first_schema_with_wrong_digits_in_a_ror_is_still_cited
     )
 
     assert [(one.name, one.ror) for one in creators_of(record)] == [("Ada Holm", None)]
+
+
+@pytest.mark.parametrize("rest", ["", "/v1", "/linkset", "/v1/files/data/0/A1_0_0_BF.tiff"])
+@pytest.mark.parametrize("query", ["", "?format=linkset-json&page=2"])
+def test_the_form_of_an_ark_without_a_slash_leads_to_the_same_place_below_it(
+    site: Site, visit: Visit, rest: str, query: str
+) -> None:
+    pid = site.dataset(site.lay_published("plate-7")).pid
+    address = f"/{pid.replace('ark:/', 'ark:')}{rest}{query}"
+
+    answer = visit().get(address)
+
+    assert (answer.status_code, answer.headers["location"]) == (301, f"/{pid}{rest}{query}")
+
+
+@pytest.mark.parametrize("rest", ["/..%2f..%2fsign-in", "/v1/%0d%0aset-cookie:%20a=b", "/%2f%2fevil.example", "/é"])
+def test_the_form_of_an_ark_without_a_slash_leads_nowhere_else(visit: Visit, rest: str) -> None:
+    answer = visit().get(f"/ark:99999/abc{rest}")
+
+    assert answer.headers.get("location", "/ark:/99999/abc/").startswith("/ark:/99999/abc/")
+    assert answer.status_code in {301, 404}
+    assert "set-cookie" not in answer.headers
+
+
+def test_wishes_in_several_headers_are_read_as_one(site: Site, visit: Visit) -> None:
+    pid = site.dataset(site.lay_published("plate-7")).pid
+    client, several = visit().client, [("accept", "text/html;q=0.1"), ("accept", "application/x-bibtex")]
+
+    page = client.get(f"/{pid}", headers=several)
+    links = client.get(f"/{pid}/linkset", headers=[("accept", "text/html"), ("accept", "application/linkset+json")])
+    known = client.get(f"/{pid}", headers=[*several, ("if-none-match", '"x"'), ("if-none-match", page.headers["etag"])])
+
+    assert page.headers["content-type"] == "application/x-bibtex"
+    assert links.headers["content-type"] == "application/linkset+json"
+    assert known.status_code == 304

@@ -25,7 +25,9 @@ from starlette.types import Message
 
 from cisterna.adapters.catalogue_connection import PUBLIC_USAGE
 from cisterna.adapters.catalogue_sql import SqlCatalogue
+from cisterna.domain.delivery import DeliveryRules
 from cisterna.ports.publisher import PublicRecord
+from cisterna.services.delivery import deliver_version
 from cisterna.testing.clock import SettableClock
 from cisterna.testing.memory_store import MemoryStore
 from cisterna.testing.public_index_contract import entry, put
@@ -171,6 +173,46 @@ def test_who_works_here_is_answered_while_files_for_the_public_come_slowly(
     assert whole == {len(f"bytes of notes.txt in {site.dataset(version).title}\n") * 50}
 
 
+@pytest.mark.parametrize("rest", ["/files/data/notes.txt", "/all.tar"])
+def test_who_works_here_is_answered_while_what_was_delivered_comes_slowly(
+    site: Stalled, monkeypatch: pytest.MonkeyPatch, rest: str
+) -> None:
+    version = site.decide(site.lay_version("plate-7", files=("notes.txt",)))
+    _, path = deliver_version(
+        version.version_id,
+        to="guest@example.org",
+        person="ada",
+        rules=DeliveryRules(),
+        with_link=True,
+        catalogue=site.catalogue,
+        clock=site.clock,
+        passwords=site.passwords,
+    )
+    store = site.store
+    assert isinstance(store, MemoryStore)
+    stream = store.stream
+
+    def stalled(key: str, **span: Any) -> Iterator[bytes]:
+        whole = b"".join(stream(key, **span))
+        yield whole[:100]
+        assert site.goes.wait(20)
+        yield whole[100:]
+
+    monkeypatch.setattr(store, "stream", stalled)
+    door = Door("deliveries", threads=3, inside=FLOOD, wait_seconds=5)
+    app = create_app(dataclasses.replace(site.parts, delivered_door=door))
+    site.goes.clear()
+
+    async def meanwhile(staff: httpx.AsyncClient) -> None:
+        await anyio.sleep(0.5)  # until all that find a thread wait in it
+        await work(staff)
+        site.goes.set()
+
+    answers = ask_at_once(app, [f"{path}{rest}"] * FLOOD, meanwhile)
+
+    assert statuses(answers) == {200: FLOOD}
+
+
 def test_who_works_here_is_answered_while_searches_take_long_and_the_public_is_told_to_come_back(
     site: Stalled, dsn: str
 ) -> None:
@@ -253,6 +295,28 @@ def test_an_answer_that_is_large_may_take_as_long_as_its_size_needs() -> None:
     anyio.run(sent)
 
     assert taken == [20 * SLOWEST_BYTES_PER_SECOND]
+
+
+def test_an_answer_that_is_large_is_given_away_in_pieces_as_they_are_taken() -> None:
+    door, taken = Door("pages", threads=1, inside=1), list[Message]()
+    body = bytes(range(256)) * 5000
+
+    async def take(message: Message) -> None:
+        taken.append(message)
+
+    async def sent() -> None:
+        send = door.in_time(take)
+        await send({"type": "http.response.start", "status": 200})
+        await send({"type": "http.response.body", "body": body, "more_body": True})
+        await send({"type": "http.response.body", "body": body})
+
+    anyio.run(sent)
+
+    start, *pieces = taken
+    assert start == {"type": "http.response.start", "status": 200}
+    assert b"".join(one["body"] for one in pieces) == body + body
+    assert max(len(one["body"]) for one in pieces) == 256 * 1024
+    assert [one["more_body"] for one in pieces] == [True] * (len(pieces) - 1) + [False]
 
 
 def test_a_harvester_is_told_to_come_back_as_its_protocol_says(site: Stalled, dsn: str) -> None:

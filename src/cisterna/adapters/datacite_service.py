@@ -49,12 +49,14 @@ class DoiRecord(NamedTuple):
         doi: In small letters, as DOIs are compared.
         url: Where it leads to, or will.
         repository: Whose it is, in small letters; None where the service does not say.
+        said: All other attributes, as the service tells them.
     """
 
     doi: str
     state: DoiState
     url: str | None
     repository: str | None
+    said: Mapping[str, JsonValue]
 
 
 class DoiTaken(TargetRefused):
@@ -78,6 +80,9 @@ class _Relationships(_Part):
 
 
 class _Attributes(_Part):
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    __pydantic_extra__: dict[str, JsonValue] = Field(init=False)
     doi: str = Field(min_length=1, max_length=2048)
     state: DoiState
     url: str | None = None
@@ -176,7 +181,10 @@ class DataCiteService:
             msg = f"DataCite was asked for {doi} and answers with '{_shown(named)}'; nothing of that is believed"
             raise TargetRefused(msg, doi=doi)
         owner = found.relationships.client.data
-        return DoiRecord(named, found.attributes.state, found.attributes.url, owner.id.lower() if owner else None)
+        repository = owner.id.lower() if owner else None
+        return DoiRecord(
+            named, found.attributes.state, found.attributes.url, repository, found.attributes.model_extra or {}
+        )
 
     def _refusal(self, answer: TargetAnswer, doi: str) -> TargetRefused:
         """Say which fields it does not take, in its own words."""

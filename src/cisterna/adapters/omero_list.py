@@ -1,7 +1,8 @@
-"""The list of images that people import on OMERO's machine: OMERO.web lets nobody import from outside.
+"""The lists that people work on at OMERO's machine: OMERO's JSON API lets nobody import or delete images.
 
-A list is a folder with one command for all, `import.sh`, that may be run again. Whoever runs it has logged in with
-OMERO's own command line before. What a list names comes from file names of instruments, so every word in it is quoted.
+A list is a folder with one command for all, `import.sh` or `remove.sh`, that may be run again. Whoever runs it has
+logged in with OMERO's own command line before. What is to be imported is named by file names of instruments, so every
+word of them is quoted; what is to be deleted is named by its number alone.
 """
 
 from __future__ import annotations
@@ -9,75 +10,39 @@ from __future__ import annotations
 import csv
 import io
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
-from typing import NamedTuple
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 
+from cisterna.adapters.omero_image import ListedImage, name_in_omero
 from cisterna.adapters.target_place import Place
-from cisterna.metadata.listing import DATA_FOLDER, uri_path
-from cisterna.metadata.omero import NAME_MOST
+from cisterna.metadata.listing import uri_path
 
 _BULK, _TABLE, _IMPORT, _REMOVE = "bulk.yml", "images.tsv", "import.sh", "remove.sh"
-_FILES = frozenset({".czi", ".dv", ".ims", ".lif", ".lsm", ".nd2", ".tif", ".tiff"})
-"""Image files that OMERO's importer takes one by one."""
+_AT_ONCE = 500
+"""Images that one command deletes, unless one file has more: OMERO does it in one transaction."""
+_HEAD = """\
+#!/bin/sh
+set -eu
+umask 022
+cd -- "$(dirname -- "$0")"
+failed=
+"""
+_ALONE = """\
+(: >> {done}) 2>/dev/null || {{ echo "what is imported is noted in $PWD: nothing may be written there" >&2; exit 1; }}
+exec 9>> {done}
+if command -v flock > /dev/null && ! flock -n 9; then echo "this list is being worked on already" >&2; exit 1; fi
+"""
+_MOUNTED = """\
+[ -d {base} ] || {{ printf '%s\\n' {told} >&2; exit 1; }}
+"""
 _SHOW = """\
 show() {{
-    grep -qxF -- "$2" {done} 2>/dev/null && return
-    omero zarr import "$1" --target Dataset:{dataset} --name="$2" || {{ failed=yes; return; }}
-    printf '%s\\n' "$2" >> {done}
+    [ "$(grep -cxF -- "$2" {done})" -le "$3" ] || return 0
+    omero zarr import "$1" --target Dataset:{dataset} --name="$2" 9>&- || {{ failed=yes; return 0; }}
+    printf '%s\\n' "$2" >&9
 }}
 """
-
-
-class ListedImage(NamedTuple):
-    """An image that is to be seen in OMERO.
-
-    Attributes:
-        name: Its path in the version, which is what OMERO calls it.
-        is_zarr: Whether it is a group of OME-Zarr, and else a file.
-    """
-
-    name: str
-    is_zarr: bool
-
-
-def images_among(paths: Iterable[str], *, with_files: bool) -> list[ListedImage]:
-    """Find the images of a version by the paths of its files.
-
-    Args:
-        paths: All of them.
-        with_files: Whether image files count beside OME-Zarr.
-    """
-    groups, arrays, files = set(), set(), []
-    for path in paths:
-        folder, _, name = path.rpartition("/")
-        if not path.startswith(DATA_FOLDER):
-            continue
-        if ".zarr/" in path:
-            if name == "zarr.json":
-                groups.add(folder)
-            elif name == ".zarray":
-                arrays.add(folder)
-        elif with_files and Path(name).suffix.lower() in _FILES:
-            files.append(ListedImage(path, is_zarr=False))
-    arrays |= groups - {above for one in groups for above in _above(one)}
-    found = sorted({folder for one in arrays for folder, _, level in [one.rpartition("/")] if level == "0"})
-    shown = [ListedImage(one, is_zarr=True) for one in found if "/labels/" not in one and ".zarr" in one]
-    return [*shown, *files]
-
-
-def has_name_for_omero(image: ListedImage) -> bool:
-    """Tell whether OMERO can call it by its path, and a list name it in a line."""
-    return len(image.name) <= NAME_MOST and image.name.isprintable()
-
-
-def missing_from(images: Sequence[ListedImage], present: Iterable[str]) -> list[ListedImage]:
-    """Give those that OMERO does not show; of a file with several images it shows each with more after its name."""
-    shown = set()
-    for name in present:
-        shown.add(name)
-        shown |= {name[:place] for place in range(len(name)) if name.startswith(" [", place)}
-    return [one for one in images if one.name not in shown]
+_TAIL = '[ -z "$failed" ]\n'
 
 
 class OmeroLists:
@@ -94,46 +59,95 @@ class OmeroLists:
         """Say where they are, once that has answered."""
         return self._place.look()
 
-    def write(self, folder: str, images: Sequence[ListedImage], *, dataset: int, base: str) -> None:
+    def noted(self, folder: str, *, dataset: int) -> Mapping[str, int]:
+        """Say how often each name was imported into a dataset by the list; ask before OMERO is asked what it shows."""
+        body = self._place.read(f"{folder}/{_done(dataset)}") or b""
+        return Counter(body.decode("utf-8", "replace").split("\n"))
+
+    def write(
+        self, folder: str, images: Sequence[ListedImage], *, dataset: int, base: str, noted: Mapping[str, int]
+    ) -> None:
         """List what is to be imported; it takes the place of what was listed before.
 
         Args:
-            folder: Of the version.
+            folder: Of the version, which is also its label.
             images: What OMERO does not show yet.
             dataset: Number of the dataset in OMERO.
             base: Address or folder below which the paths are.
+            noted: What was noted before OMERO was asked: of what it does not show, that is gone again.
         """
-        zarr = [one.name for one in images if one.is_zarr]
-        files = [one.name for one in images if not one.is_zarr]
-        for name in (_REMOVE, _BULK, _TABLE):
-            self._place.remove(f"{folder}/{name}")
+        zarr = [one.path for one in images if one.is_zarr]
+        files = [one.path for one in images if not one.is_zarr]
         if files:
-            self._put(folder, _TABLE, _table(files, base))
+            self._put(folder, _TABLE, _table(files, base, label=folder))
             self._put(folder, _BULK, _bulk(dataset))
-        self._put(folder, _IMPORT, _script(zarr, base=base, dataset=dataset, has_files=bool(files)))
+        lines = [_HEAD, _mounted(base), _ALONE.format(done=_done(dataset))]
+        if zarr:
+            lines.append(_SHOW.format(done=_done(dataset), dataset=dataset))
+            lines.extend(_shows(zarr, base, label=folder, noted=noted))
+        if files:
+            lines.append(f"omero import --bulk {_BULK} 9>&- || failed=yes\n")
+        self._put(folder, _IMPORT, "".join((*lines, _TAIL)))
+        for name in (_REMOVE, *(() if files else (_BULK, _TABLE))):
+            self._place.remove(f"{folder}/{name}")
 
-    def write_removal(self, folder: str, *, dataset: int) -> None:
-        """List what is to be deleted: all images of the dataset, which stays and tells of them until they are gone."""
-        self._put(folder, _REMOVE, f"#!/bin/sh\nset -eu\nomero delete Dataset/Image:{dataset}\n")
+    def write_removal(self, folder: str, images: Mapping[str, Sequence[int]]) -> None:
+        """List what is to be deleted: these images and nothing else.
+
+        Args:
+            folder: Of the version.
+            images: Numbers by the path of their file; OMERO deletes all images of a file or none.
+        """
+        commands = (
+            f"omero delete --force Image:{','.join(str(one) for one in numbers)} || failed=yes\n"
+            for numbers in _batches(images)
+        )
+        self._put(folder, _REMOVE, "".join((_HEAD, *commands, _TAIL)))
+
+    def remove_import(self, folder: str) -> None:
+        """Remove the list of what is to be imported, and what its command noted."""
+        self._remove(folder, but=_REMOVE)
 
     def remove(self, folder: str) -> None:
-        """Remove all lists of a version, and what their commands noted beside them."""
+        """Remove all lists of a version."""
+        self._remove(folder)
+
+    def _remove(self, folder: str, *, but: str | None = None) -> None:
         for path in list(self._place.below(f"{folder}/")):
-            self._place.remove(path)
+            if path != f"{folder}/{but}":
+                self._place.remove(path)
 
     def _put(self, folder: str, name: str, text: str) -> None:
         self._place.write(f"{folder}/{name}", text.encode(), media_type="text/plain; charset=utf-8")
 
 
-def _above(path: str) -> Iterator[str]:
-    while path := path.rpartition("/")[0]:
-        yield path
+def _done(dataset: int) -> str:
+    return f"done-{dataset}.txt"
 
 
-def _table(names: Sequence[str], base: str) -> str:
+def _is_address(base: str) -> bool:
+    return base.startswith(("http://", "https://"))
+
+
+def _mounted(base: str) -> str:
+    if _is_address(base):
+        return ""
+    told = f"{base} is not here: restore the version there, or mount it"
+    return _MOUNTED.format(base=shlex.quote(base), told=shlex.quote(told))
+
+
+def _shows(paths: Sequence[str], base: str, *, label: str, noted: Mapping[str, int]) -> Iterator[str]:
+    """Write a line for each image: where it is, its name, and how often that was imported and is gone again."""
+    for path in paths:
+        place = f"{base}/{uri_path(path) if _is_address(base) else path}"
+        name = name_in_omero(path, label=label)
+        yield f"show {shlex.quote(place)} {shlex.quote(name)} {noted.get(name, 0)}\n"
+
+
+def _table(paths: Sequence[str], base: str, *, label: str) -> str:
     text = io.StringIO()
     writer = csv.writer(text, delimiter="\t", lineterminator="\n")
-    writer.writerows((name, f"{base}/{name}") for name in names)
+    writer.writerows((name_in_omero(path, label=label), f"{base}/{path}") for path in paths)
     return text.getvalue()
 
 
@@ -142,15 +156,12 @@ def _bulk(dataset: int) -> str:
     return "\n".join(("---", *told, 'exclude: "clientpath"', "continue: true", ""))
 
 
-def _script(names: Sequence[str], *, base: str, dataset: int, has_files: bool) -> str:
-    """Write the command: it goes on past what fails, notes what it has imported and passes over that the next time."""
-    lines = ["#!/bin/sh", "set -eu", 'cd "$(dirname "$0")"', "failed="]
-    if names:
-        lines.append(_SHOW.format(done=f"done-{dataset}.txt", dataset=dataset))
-        is_address = base.startswith(("http://", "https://"))
-        for name in names:
-            place = f"{base}/{uri_path(name) if is_address else name}"
-            lines.append(f"show {shlex.quote(place)} {shlex.quote(name)}")
-    if has_files:
-        lines.append(f"omero import --bulk {_BULK} || failed=yes")
-    return "\n".join((*lines, '[ -z "$failed" ]', ""))
+def _batches(images: Mapping[str, Sequence[int]]) -> Iterator[Sequence[int]]:
+    batch: list[int] = []
+    for numbers in images.values():
+        if batch and len(batch) + len(numbers) > _AT_ONCE:
+            yield batch
+            batch = []
+        batch.extend(numbers)
+    if batch:
+        yield batch

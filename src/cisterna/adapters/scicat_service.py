@@ -19,10 +19,11 @@ from cisterna.ports.clock import Clock
 BLOCKS_MOST = 10_000
 """Lists of files that are looked for in one dataset."""
 _DATASETS, _BLOCKS = "api/v4/datasets", "api/v4/origdatablocks"
-_BLOCK_FIELDS: JsonValue = ["_id", "size", "isPublished"]
+_BLOCK_FIELDS: JsonValue = ["_id", "size", "isPublished", "accessGroups"]
 _PIDS_AT_ONCE = 50
 """What fits into an address."""
 _LONGEST_SESSION_SECONDS = 600.0
+_REFUSED = frozenset({401, 403})
 Document = dict[str, JsonValue]
 
 
@@ -49,6 +50,7 @@ class ScicatBlock(BaseModel):
     id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,100}$")] = Field(alias="_id")
     size: int
     is_published: bool = Field(False, alias="isPublished")
+    access_groups: tuple[str, ...] = Field((), alias="accessGroups")
 
 
 class _Login(BaseModel):
@@ -121,8 +123,8 @@ class ScicatSession:
         self._service = service
         self._clock = clock
         self._target = target
-        self._http, seconds = service.new_token()
-        self._until = clock.monotonic() + seconds
+        self._http, self._until = self._begin()
+        self._is_doubted = False
 
     def find(self, pid: str) -> ScicatDataset | None:
         """Read a dataset, whether the public sees it or not.
@@ -134,8 +136,7 @@ class ScicatSession:
         if answer.status == 200:
             return self._dataset(answer, pid)
         if self._http.read(_Missing, answer).message.startswith("Cannot "):  # the address is not there
-            msg = f"{self._target} has no version 4 of SciCat's interface; it takes a newer backend"
-            raise TargetRefused(msg, target=self._target)
+            raise self._too_old()
         return None
 
     def known(self, pids: Sequence[str]) -> frozenset[str]:
@@ -169,7 +170,9 @@ class ScicatSession:
     def blocks(self, pid: str, *, path: str | None = None) -> list[ScicatBlock]:
         """Give the lists of files of a dataset, or only those that name a path."""
         where: Document = {"datasetId": pid} if path is None else {"datasetId": pid, "dataFileList.path": path}
-        answer = self._ask("GET", _BLOCKS, query=_filter(where, _BLOCK_FIELDS, BLOCKS_MOST))
+        answer = self._ask("GET", _BLOCKS, query=_filter(where, _BLOCK_FIELDS, BLOCKS_MOST), accepted=(200, 404))
+        if answer.status == 404:
+            raise self._too_old()
         found = self._http.read(TypeAdapter(list[ScicatBlock]), answer)
         if len(found) >= BLOCKS_MOST:
             msg = f"{self._target} has more lists of files for {pid} than were ever sent; have them looked at there"
@@ -180,16 +183,23 @@ class ScicatSession:
         """Add a list of files."""
         return self._http.read(ScicatBlock, self._ask("POST", _BLOCKS, document=document, accepted=(201,)))
 
-    def set_block_seen(self, block: str, *, is_published: bool) -> None:
-        """Show a list of files, or hide it."""
-        answer = self._ask("PATCH", _of(_BLOCKS, block), document={"isPublished": is_published})
-        if self._http.read(ScicatBlock, answer).is_published is not is_published:
-            msg = f"{self._target} was to change who sees the list of files {block}, and did not; look there"
-            raise TargetRefused(msg, target=self._target)
+    def show_block(self, block: str) -> None:
+        """Let anybody see a list of files."""
+        self._change_block(block, {"isPublished": True})
+
+    def hide_block(self, block: str) -> None:
+        """Let nobody see a list of files but the group that owns it: its groups are its own, and not its dataset's."""
+        self._change_block(block, {"isPublished": False, "accessGroups": []})
 
     def remove_block(self, block: str) -> bool:
         """Remove a list of files; False when the account may not. Whether it is gone is seen by looking."""
         return self._ask("DELETE", _of(_BLOCKS, block), accepted=(200, 204, 403, 404)).status != 403
+
+    def _change_block(self, block: str, document: Document) -> None:
+        changed = self._http.read(ScicatBlock, self._ask("PATCH", _of(_BLOCKS, block), document=document))
+        if changed.is_published is not document["isPublished"] or (not changed.is_published and changed.access_groups):
+            msg = f"{self._target} was to change who sees the list of files {block}, and did not; look there"
+            raise TargetRefused(msg, target=self._target)
 
     def _dataset(self, answer: TargetAnswer, pid: str) -> ScicatDataset:
         found = self._http.read(ScicatDataset, answer)
@@ -197,6 +207,10 @@ class ScicatSession:
             msg = f"{self._target} was asked for {pid} and answers with another dataset; look there"
             raise TargetRefused(msg, target=self._target)
         return found
+
+    def _too_old(self) -> TargetRefused:
+        msg = f"{self._target} has not all of version 4 of SciCat's interface; it takes a newer backend, from 4.20 on"
+        return TargetRefused(msg, target=self._target)
 
     def _ask(
         self,
@@ -208,9 +222,21 @@ class ScicatSession:
         accepted: Sequence[int] = (200,),
     ) -> TargetAnswer:
         if self._clock.monotonic() >= self._until:
-            self._http, seconds = self._service.new_token()
-            self._until = self._clock.monotonic() + seconds
+            self._http, self._until = self._begin()
+            self._is_doubted = False
+        known = accepted if self._is_doubted else (*accepted, *_REFUSED)
+        answer = self._http.ask(method, place, document=document, query=query, accepted=known)
+        if answer.status not in _REFUSED or self._is_doubted:
+            return answer
+        # A right is missing, or the token is over: by 403 a backend says both. A new token tells, once a session.
+        self._http, self._until = self._begin()
+        self._is_doubted = True
         return self._http.ask(method, place, document=document, query=query, accepted=accepted)
+
+    def _begin(self) -> tuple[TargetHttp, float]:
+        """Get a token; give who speaks with it, and until when."""
+        http, seconds = self._service.new_token()
+        return http, self._clock.monotonic() + seconds
 
 
 def _of(kind: str, name: str) -> str:

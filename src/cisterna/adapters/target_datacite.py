@@ -6,6 +6,8 @@ same one. What stands under that name and is not ours is never written to. A DOI
 
 from __future__ import annotations
 
+import re
+import sys
 from urllib.parse import urlsplit
 
 from pydantic import JsonValue
@@ -16,11 +18,9 @@ from cisterna.domain.doi import DoiPrefix, doi_of
 from cisterna.domain.errors import TargetRefused
 from cisterna.domain.identifier import version_ark
 from cisterna.domain.text import cut_line
-from cisterna.metadata.datacite import UNAVAILABLE
-from cisterna.metadata.datacite_rest import rest_attributes
+from cisterna.metadata.datacite_rest import bare_attributes, cited_attributes, further_attributes, rest_attributes
 from cisterna.metadata.public_described import described_from
 from cisterna.ports.clock import Clock
-from cisterna.ports.publisher import PublicRecord
 from cisterna.ports.target import DepositRequest, PublicBytes, ReserveRequest, TargetReport
 
 _STATES = {
@@ -28,6 +28,12 @@ _STATES = {
     DoiState.REGISTERED: DepositState.RESERVED,
     DoiState.FINDABLE: DepositState.DEPOSITED,
 }
+
+_LABEL = re.compile(r"v([0-9]{1,9})(?:\.([0-9]{1,9}))?")
+_HISTORY = (
+    "DataCite tells what it told of this DOI before in its record of changes (`/dois/.../activities`); ask its support "
+    "to remove that"
+)
 
 
 class DataCiteTarget:
@@ -91,9 +97,10 @@ class DataCiteTarget:
 
         A draft stood on a page that was public, where somebody may have copied it. It is registered, so that it leads
         to the tombstone too, with what that says. One beside which the page had another DOI was never seen, and stays.
+        The description is kept by the service, which shows it to nobody else; not where the tombstone is bare.
 
         Raises:
-            TargetRefused: What is known to stand is not to be found.
+            TargetRefused: What is known to stand is not to be found, or the service goes on telling what it told.
         """
         del reason
         ours = self._named(request)
@@ -106,16 +113,16 @@ class DataCiteTarget:
                 msg = f"DataCite has no {doi}, which was findable; see that the repository in the settings is the same"
                 raise TargetRefused(msg, doi=doi)
             return None
-        match found.state:
-            case DoiState.DRAFT:
-                said = {**_cited(request.record), "url": _page(request), "event": DoiEvent.REGISTER.value}
-                found = self._service.change(doi, said)
-            case DoiState.FINDABLE:
-                found = self._service.change(doi, {"event": DoiEvent.HIDE.value})
-            case DoiState.REGISTERED:
-                pass
+        was_told = found.state is not DoiState.DRAFT
+        changes = _tombstone(request, found)
+        if changes:
+            found = self._service.change(doi, changes)
         _require(found, DoiState.REGISTERED, url=None)
-        return self._deposit(found, DepositState.WITHDRAWN)
+        if not request.record.is_bare:
+            return self._deposit(found, DepositState.WITHDRAWN)
+        _require_bare(found, request)
+        gone = self._deposit(found, DepositState.WITHDRAWN)
+        return gone.model_copy(update={"remark": _HISTORY if was_told else None})
 
     def test(self) -> TargetReport:
         """Ask whether the repository may make DOIs of the prefix, which only who has its password is told."""
@@ -211,11 +218,30 @@ def _shown(text: str) -> str:
 def _attributes(request: DepositRequest, doi: str) -> dict[str, JsonValue]:
     """Say what the public record says, and which version was public before; a draft was not, and may never be."""
     attributes = rest_attributes(described_from(request.record, address=_page(request), doi=doi))
-    before = next((one.doi for one in request.earlier if one.doi and one.state is not DepositState.RESERVED), None)
+    before = _before(request)
     related = attributes.get("relatedIdentifiers")
     if before and isinstance(related, list):
         attributes["relatedIdentifiers"] = [*related, _is_new_version_of(before)]
     return attributes
+
+
+def _before(request: DepositRequest) -> str | None:
+    """Name the DOI of the version before this one; an older version may have got its own later than a newer one."""
+    name = request.pid.rpartition("/")[2]
+    ours = _order(request.version)
+    named = {
+        order: one.doi
+        for one in request.earlier
+        if one.doi and one.state is not DepositState.RESERVED
+        if (order := _order(_suffix(one.doi).removeprefix(f"{name}."))) < ours
+    }
+    return named[max(named)] if named else None
+
+
+def _order(label: str) -> tuple[int, int]:
+    """Give what versions are ordered by; what is none comes after all of them."""
+    found = _LABEL.fullmatch(label)
+    return (int(found[1]), int(found[2] or 0)) if found else (sys.maxsize, 0)
 
 
 def _is_new_version_of(doi: str) -> JsonValue:
@@ -227,20 +253,32 @@ def _is_new_version_of(doi: str) -> JsonValue:
     }
 
 
-def _cited(record: PublicRecord) -> dict[str, JsonValue]:
-    """Say of a tombstone what the schema demands: how it was cited."""
-    said = record.metadata
-    creators = said.get("creators")
-    people = [one for one in creators if isinstance(one, dict)] if isinstance(creators, list) else []
-    names: list[JsonValue] = [{"name": one["name"]} for one in people if one.get("name")]
-    return {
-        "creators": names or [{"name": UNAVAILABLE}],
-        "titles": [{"title": record.title}],
-        "publisher": {"name": said.get("publisher") or UNAVAILABLE},
-        "publicationYear": record.published_at.year,
-        "types": {"resourceTypeGeneral": "Dataset"},
-        "version": record.version,
-    }
+def _tombstone(request: DepositRequest, found: DoiRecord) -> dict[str, JsonValue]:
+    """Say what is to be changed of a DOI of which nothing is public any more; empty when it is as it should be."""
+    record = request.record
+    changes: dict[str, JsonValue] = {}
+    if record.is_bare and further_attributes(found.said, bare_attributes(record)):
+        changes = bare_attributes(record)
+    elif found.state is DoiState.DRAFT:
+        changes = cited_attributes(record)
+    match found.state:
+        case DoiState.DRAFT:
+            changes |= {"url": _page(request), "event": DoiEvent.REGISTER.value}
+        case DoiState.FINDABLE:
+            changes |= {"event": DoiEvent.HIDE.value}
+        case DoiState.REGISTERED:
+            pass
+    return changes
+
+
+def _require_bare(done: DoiRecord, request: DepositRequest) -> None:
+    further = further_attributes(done.said, bare_attributes(request.record))
+    if further:
+        msg = (
+            f"DataCite was asked to say nothing more of {done.doi}, and goes on telling {', '.join(further)}; "
+            "have it removed there"
+        )
+        raise TargetRefused(msg, doi=done.doi, fields=further)
 
 
 def _require(done: DoiRecord, state: DoiState, *, url: str | None) -> None:

@@ -123,7 +123,7 @@ class FigshareTarget:
         standing = self._of_version(every, request)
         if standing is not None:
             remark = self._hide(standing, every, request, reason)
-            return self._gone(standing.outside_id, standing.article.doi, remark)
+            return self._gone(standing.outside_id, standing.article.doi, remark, self._kept(article, request))
         if request.version not in article.names(request.address):
             return None
         if article.status == "public":  # its publication was taken, and it is shown any moment
@@ -135,7 +135,8 @@ class FigshareTarget:
         if article.is_in_review:  # it may yet become public
             raise self._pending(article.id)
         begun = f"article {article.id} at {self.title} still has it as changes that nobody sees; discard them there"
-        return self._gone(outside_id, known.doi if known else None, begun if every else None)
+        doi = known.doi if known else None
+        return self._gone(outside_id, doi, begun if every else None, self._kept(article, request))
 
     def test(self) -> TargetReport:
         """Look at the account, which takes a token that is good."""
@@ -302,14 +303,20 @@ class FigshareTarget:
             told_at=self._clock.now(),
         )
 
-    def _gone(self, outside_id: str, doi: str | None, remark: str | None) -> Deposit:
+    def _kept(self, article: Article, request: DepositRequest) -> str | None:
+        """Say what stays of a description that is to be gone: nothing of what was public can be changed or deleted."""
+        if not request.record.is_bare:
+            return None
+        return f"{self.title} keeps what was said of article {article.id}; ask its administrators to delete it"
+
+    def _gone(self, outside_id: str, doi: str | None, *remarks: str | None) -> Deposit:
         return Deposit(
             target=self.name,
             outside_id=outside_id,
             doi=self._believed(_DOI, doi, outside_id),
             state=DepositState.WITHDRAWN,
             told_at=self._clock.now(),
-            remark=remark,
+            remark="; ".join(one for one in remarks if one) or None,
         )
 
     def _believed(self, kind: TypeAdapter[str], said: str | None, article: int | str) -> str | None:

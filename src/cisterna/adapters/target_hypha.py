@@ -76,6 +76,10 @@ class _Artifact(BaseModel):
         except ValidationError:
             return None
 
+    def says(self, manifest: Manifest) -> bool:
+        """Tell whether it says just that; what the service adds says nothing of ours."""
+        return {name: value for name, value in self.manifest.items() if value} == manifest
+
     @property
     def staged_paths(self) -> set[str]:
         """Files that are part of what is staged, also those whose bytes never came."""
@@ -119,13 +123,20 @@ class HyphaTarget:
         del request
 
     def deposit(self, request: DepositRequest, *, known: Deposit | None, files: PublicBytes) -> Deposit:
-        """Find what stands, or begin a draft; bring its files there, and commit it."""
+        """Find what stands, or begin a draft; bring its files there, and commit it.
+
+        What was withdrawn, or lacks files that are public by now, is deleted and begun anew: files that are brought to
+        what is committed already are to be seen one by one.
+        """
         del known  # the alias finds it
         wanted = self._wanted(request.record, files)
         found = self._find(request)
         if found is not None and found.is_committed:
-            self._require_standing(found)
-            return self._told(request, DepositState.DEPOSITED)
+            if self._stands(request, found, wanted):
+                return self._told(request, DepositState.DEPOSITED)
+            self._require_alone(request, found)
+            self._delete(request)
+            found = None
         draft = found or self._begin(request)
         self._bring(request, draft, wanted, files)
         described = described_from(request.record, address=request.address, doi=request.doi)
@@ -142,13 +153,12 @@ class HyphaTarget:
         if found is None:
             return self._told(request, DepositState.WITHDRAWN) if known else None
         if not found.is_committed:
-            self._call("delete", artifact_id=self._id(request), delete_files=True)
-            if self._find(request) is not None:
-                self._refuse_to_believe(request)
+            self._delete(request)
             return self._told(request, DepositState.WITHDRAWN)
         held = list(self._below(request))
-        if held or found.is_staged or found.mark is None or found.mark.state != "withdrawn":
-            self._stage(request, _tombstone(request, reason))
+        tombstone = _tombstone(request, reason)
+        if held or found.is_staged or not found.says(tombstone):
+            self._stage(request, tombstone)
             for path in held:
                 self._remove(request, path)
             found = self._commit(request)
@@ -357,10 +367,23 @@ class HyphaTarget:
         named: JsonValue = {name: value for name, value in sent.items() if value is not None}
         return self._http.ask("POST", _function(function), document=named)
 
-    def _require_standing(self, found: _Artifact) -> None:
-        if found.mark is None or found.mark.state == "withdrawn":
-            msg = f"{found.alias} was withdrawn at {self.title}, and is not brought back; look there"
+    def _stands(self, request: DepositRequest, found: _Artifact, wanted: list[PublicFile]) -> bool:
+        is_public = found.mark is not None and found.mark.state == "public"
+        return is_public and {one.path for one in wanted} <= set(self._below(request))
+
+    def _require_alone(self, request: DepositRequest, found: _Artifact) -> None:
+        """Refuse to delete what somebody else has made of it."""
+        if len(found.versions or ()) > 1:
+            msg = (
+                f"{self._id(request)} is to stand anew at {self.title}, and somebody gave it further versions; those "
+                "have to be deleted there"
+            )
             raise TargetRefused(msg, target=self.name)
+
+    def _delete(self, request: ReserveRequest) -> None:
+        self._call("delete", artifact_id=self._id(request), delete_files=True)
+        if self._find(request) is not None:
+            self._refuse_to_believe(request)
 
     def _alias(self, request: ReserveRequest) -> str:
         alias = request.key.partition("@")[0].replace(":", "-")

@@ -22,6 +22,7 @@ from cisterna.domain.deposit import Deposit, DepositState, Doi
 from cisterna.domain.errors import ChecksumMismatch, TargetRefused
 from cisterna.domain.text import cut_line
 from cisterna.metadata.forms import form_of
+from cisterna.metadata.invenio import invenio_tombstone
 from cisterna.ports.clock import Clock
 from cisterna.ports.publisher import PublicFile, PublicRecord
 from cisterna.ports.target import DepositRequest, PublicBytes, ReserveRequest, TargetReport
@@ -59,6 +60,13 @@ class _Record(BaseModel):
         listed = identifiers if isinstance(identifiers, list) else []
         named = [one.get("identifier") for one in listed if isinstance(one, dict)]
         return pid in named and self.metadata.get("version") == version
+
+    def says(self, metadata: dict[str, JsonValue]) -> bool:
+        """Tell whether it says what is wanted and no more, but for what the repository makes of it."""
+        told = {name for name, one in self.metadata.items() if one}
+        compared = ("title", "publisher", "version")
+        is_same = all(self.metadata.get(name) == metadata[name] for name in compared)
+        return told <= metadata.keys() and is_same and _names(self.metadata) == _names(metadata)
 
 
 class _Hits(BaseModel):
@@ -136,11 +144,16 @@ class InvenioTarget:
         if not found.is_published:
             self._http.ask("DELETE", f"api/records/{found.id}/draft", accepted=(204, 404))
             return self._told(found, DepositState.WITHDRAWN)
-        if found.access.record == "public" and not self._is_hidden_as_far_as_can_be(found):
-            found = self._hide(found)
+        wanted = invenio_tombstone(request.record) if request.record.is_bare else None
+        # Files alone are restricted of what was narrowed, and of what Zenodo has hidden as far as it hides anything.
+        was_shown = known is not None and known.state is not DepositState.WITHDRAWN
+        is_hidden = found.access.record == "restricted" or (found.access.files == "restricted" and not was_shown)
+        if not is_hidden or (wanted is not None and not found.says(wanted)):
+            found = self._hide(found, wanted)
         remark = None
         if found.access.record == "public":
-            remark = f"{self.title} goes on showing its description; ask its administrators to delete the record"
+            what = "a record without its description" if wanted is not None else "its description"
+            remark = f"{self.title} goes on showing {what}; ask its administrators to delete the record"
         return self._told(found, DepositState.WITHDRAWN, remark=remark)
 
     def test(self) -> TargetReport:
@@ -311,14 +324,13 @@ class InvenioTarget:
             raise TargetRefused(msg, target=self.name)
         return record
 
-    @staticmethod
-    def _is_hidden_as_far_as_can_be(found: _Record) -> bool:
-        return found.access.files == "restricted"
-
-    def _hide(self, found: _Record) -> _Record:
-        hidden = self._with_access(found, _HIDDEN, _FILES_HIDDEN)  # Zenodo keeps every description public
+    def _hide(self, found: _Record, wanted: dict[str, JsonValue] | None) -> _Record:
+        hidden = self._with_access(found, _HIDDEN, _FILES_HIDDEN, metadata=wanted)  # Zenodo hides no description
         if hidden.access.files != "restricted":
             msg = f"{self.title} goes on showing the files of {hidden.id}; ask its administrators to delete the record"
+            raise TargetRefused(msg, target=self.name)
+        if wanted is not None and not hidden.says(wanted):
+            msg = f"{self.title} goes on telling what was said of {hidden.id}; ask its administrators to delete it"
             raise TargetRefused(msg, target=self.name)
         return hidden
 
@@ -374,6 +386,15 @@ class InvenioTarget:
             told_at=self._clock.now(),
             remark=remark,
         )
+
+
+def _names(metadata: dict[str, JsonValue]) -> list[JsonValue]:
+    match metadata.get("creators"):
+        case list(creators):
+            people = [one.get("person_or_org") for one in creators if isinstance(one, dict)]
+            return [one.get("name") for one in people if isinstance(one, dict)]
+        case _:
+            return []
 
 
 def _md5_of(file: PublicFile, files: PublicBytes) -> str:

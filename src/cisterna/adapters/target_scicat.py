@@ -1,14 +1,15 @@
 """A SciCat catalogue as a target: a dataset of its own for each version, which leads to the files here.
 
 Its PID follows from ours, and the catalogue has no two datasets of one PID; so whatever is lost or comes late, there is
-one. It is registered unseen, gets its lists of files, and becomes public by one change at the end. The lists show what
-the landing page here shows already.
+one. It is registered unseen, gets its lists of files, and becomes public by one change at the end. A list is public by
+itself there: so each is added unseen as well, and shown once all are there. They show what the landing page here shows
+already.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Sequence
 from datetime import datetime
 from urllib.parse import quote
 
@@ -26,8 +27,8 @@ from cisterna.ports.clock import Clock
 from cisterna.ports.publisher import PublicFile, PublicRecord
 from cisterna.ports.target import DepositRequest, PublicBytes, ReserveRequest, TargetReport
 
-BLOCK_FILES, BLOCK_BYTES = 1000, 2_000_000
-"""What one list has: MongoDB keeps documents of 16 MB, and a backend takes requests of as much."""
+BLOCK_FILES, BLOCK_BYTES = 1000, 900_000
+"""What one list has: a backend takes requests of 16 MB, and a proxy before it often no more than one."""
 
 
 class ScicatTarget:
@@ -62,8 +63,9 @@ class ScicatTarget:
         document = self._document(described, session, folder=_folder(request))
         if self._setting.carries is Carries.ALL and request.record.file_count:  # what it would count itself
             document |= {"size": request.record.total_bytes, "numberOfFiles": request.record.file_count}
-        found = self._require_ours(session.find(pid) or self._register(session, pid, described, document), request)
-        has_changed = self._bring(session, pid, wanted, _file_moment(described))
+        found, before = session.find(pid), session.blocks(pid)
+        found = self._require_ours(found or self._register(session, pid, described, document), request)
+        has_changed = self._bring(session, pid, wanted, _file_moment(described), before=before)
         if has_changed or not found.is_published or not found.says(document):
             shown = session.change(pid, {**document, "isPublished": True})
             if not shown.is_published:
@@ -76,28 +78,12 @@ class ScicatTarget:
         session = self._service.sign_in()
         pid = known.outside_id if known else self._pid(request.pid, request.version)
         found = session.find(pid)
-        if found is None:
-            return self._told(pid, DepositState.WITHDRAWN) if known else None
-        self._require_ours(found, request)
-        tombstone = scicat_tombstone(request.record.title, reason)
-        if found.is_published or not found.says(tombstone):
-            found = session.change(pid, {**tombstone, "isPublished": False})
-        if found.is_published or not found.says(tombstone):
-            msg = f"{self.title} goes on showing {pid}; have it hidden there"
-            raise TargetRefused(msg, target=self.name)
-        remark = None
-        for block in session.blocks(pid):
-            if not session.remove_block(block.id):
-                remark = (
-                    f"{self.title} keeps the list of files of {pid}, for its own group to see; who may delete there "
-                    "has to remove it"
-                )
-                if block.is_published:
-                    session.set_block_seen(block.id, is_published=False)
-        if remark is None and session.blocks(pid):
-            msg = f"{self.title} was to remove the lists of files of {pid}, and has some still; look there"
-            raise TargetRefused(msg, target=self.name)
-        return self._told(pid, DepositState.WITHDRAWN, remark=remark)
+        if found is not None:
+            self._hide(session, self._require_ours(found, request), scicat_tombstone(request.record.title, reason))
+        blocks = session.blocks(pid)  # they outlive a dataset that somebody deletes there
+        if known is None and found is None and not blocks:
+            return None
+        return self._told(pid, DepositState.WITHDRAWN, remark=self._remove_lists(session, pid, blocks))
 
     def test(self) -> TargetReport:
         """Ask it whether it would take a dataset with a PID of ours, which writes nothing."""
@@ -115,6 +101,7 @@ class ScicatTarget:
             session = self._service.sign_in()
             try:
                 is_taken = session.may_create(f"{self._setting.pid_prefix}/cisterna", document)
+                session.blocks(f"{self._setting.pid_prefix}/cisterna")
             except TargetRefused as refusal:
                 raise self._of_permission(refusal) from refusal
         except TargetRefused as refusal:
@@ -172,7 +159,8 @@ class ScicatTarget:
         if published:
             lifecycle["publishedOn"] = moment_text(published)
         said = {name: value for name, value in document.items() if value not in ("", [], {})}
-        new: Document = {**said, "type": scicat_type(described), "isPublished": False, "datasetlifecycle": lifecycle}
+        unseen: Document = {"isPublished": False, "accessGroups": []}  # lists take the groups of their dataset
+        new: Document = {**said, **unseen, "type": scicat_type(described), "datasetlifecycle": lifecycle}
         try:
             made = session.create(pid, new)
         except TargetRefused as refusal:
@@ -194,30 +182,57 @@ class ScicatTarget:
         )
         return TargetRefused(msg, **refusal.facts)
 
+    def _hide(self, session: ScicatSession, found: ScicatDataset, tombstone: Document) -> None:
+        if found.is_published or not found.says(tombstone):
+            found = session.change(found.pid, {**tombstone, "isPublished": False})
+        if found.is_published or not found.says(tombstone):
+            msg = f"{self.title} goes on showing {found.pid}; have it hidden there"
+            raise TargetRefused(msg, target=self.name)
+
+    def _remove_lists(self, session: ScicatSession, pid: str, blocks: Iterable[ScicatBlock]) -> str | None:
+        """Remove lists of files, or hide those that the account may not remove; say so of these."""
+        remark = None
+        for block in blocks:
+            if not session.remove_block(block.id):
+                remark = (
+                    f"{self.title} keeps the list of files of {pid}, for its own group to see; who may delete there "
+                    "has to remove it"
+                )
+                if block.is_published or block.access_groups:
+                    session.hide_block(block.id)
+        if remark is None and session.blocks(pid):
+            msg = f"{self.title} was to remove the lists of files of {pid}, and has some still; look there"
+            raise TargetRefused(msg, target=self.name)
+        return remark
+
     def _require_ours(self, found: ScicatDataset, request: ReserveRequest) -> ScicatDataset:
         if f"/{request.pid}/{request.version}/" not in f"{found.source_folder}/":
             msg = f"{found.pid} at {self.title} is none of ours; look what it is, or set another pid_prefix"
             raise TargetRefused(msg, target=self.name)
         return found
 
-    def _bring(self, session: ScicatSession, pid: str, wanted: Iterable[PublicFile], made_at: datetime) -> bool:
+    def _bring(
+        self,
+        session: ScicatSession,
+        pid: str,
+        wanted: Iterable[PublicFile],
+        made_at: datetime,
+        *,
+        before: Sequence[ScicatBlock],
+    ) -> bool:
         """Have it hold the lists of these files and no others; say whether anything had to be done."""
-        before = session.blocks(pid)
-        kept: set[str] = set()
-        has_changed = False
+        kept: dict[str, ScicatBlock] = {}
         for part in _parts(wanted, made_at):
             size = sum(one.size_bytes for one, _ in part)
             block = self._find_block(session, pid, part, size, taken=kept) if before else None
-            if block is None:
-                block = session.add_block(_block(pid, part, size))
-                has_changed = True
-            elif not block.is_published:
-                session.set_block_seen(block.id, is_published=True)
-                has_changed = True
-            kept.add(block.id)
-        if not has_changed and {one.id for one in before} == kept:
+            block = block or session.add_block(_block(pid, part, size))
+            kept[block.id] = block
+        unseen = [one.id for one in kept.values() if not one.is_published]
+        if not unseen and {one.id for one in before} == kept.keys():
             return False
-        self._remove_others(session, pid, kept)
+        self._remove_others(session, pid, kept.keys())
+        for one in unseen:
+            session.show_block(one)
         return True
 
     def _find_block(
@@ -227,19 +242,19 @@ class ScicatTarget:
         part: Sequence[tuple[PublicFile, JsonValue]],
         size: int,
         *,
-        taken: set[str],
+        taken: Container[str],
     ) -> ScicatBlock | None:
         """Find the list of these files by the shortest path in it: the address that asks for it is bounded."""
         path = min((one.path for one, _ in part), key=lambda path: (len(path.encode()), path))
         found = session.blocks(pid, path=path)
         return next((one for one in found if one.size == size and one.id not in taken), None)
 
-    def _remove_others(self, session: ScicatSession, pid: str, kept: set[str]) -> None:
+    def _remove_others(self, session: ScicatSession, pid: str, kept: Collection[str]) -> None:
         for block in session.blocks(pid):
             if block.id not in kept:
                 session.remove_block(block.id)
         left = {one.id for one in session.blocks(pid)}
-        if left != kept:
+        if left != set(kept):
             msg = (
                 f"{self.title} has lists of files for {pid} that are not to be seen there, or lacks some; they have to "
                 "be removed first, by an account in one of the DELETE_GROUPS of its backend"
@@ -294,4 +309,4 @@ def _parts(files: Iterable[PublicFile], made_at: datetime) -> Iterator[list[tupl
 
 def _block(pid: str, part: Sequence[tuple[PublicFile, JsonValue]], size: int) -> Document:
     entries: list[JsonValue] = [entry for _, entry in part]
-    return {"datasetId": pid, "size": size, "chkAlg": "sha512", "dataFileList": entries, "isPublished": True}
+    return {"datasetId": pid, "size": size, "chkAlg": "sha512", "dataFileList": entries, "isPublished": False}

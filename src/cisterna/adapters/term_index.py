@@ -15,7 +15,7 @@ from cisterna.domain.errors import NotReady
 from cisterna.metadata.spelling import folded, is_comparable, one_mistake
 from cisterna.ports.vocabulary import SourceFacts, Term
 
-FORMAT = 4
+FORMAT = 5
 """Of the tables; another one is built anew."""
 _SCHEMA = """
 CREATE TABLE facts (body TEXT NOT NULL);

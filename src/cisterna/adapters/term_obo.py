@@ -47,10 +47,16 @@ class OboFile:
         )
 
     def terms(self) -> Iterator[Term]:
-        """Give the terms, and for each identifier that was merged into one, what it has become."""
+        """Give the terms, and after them for each identifier that was merged into one, what it has become.
+
+        Last, since of two terms of one identifier the first counts, and what a file tells of a term itself is surer.
+        """
+        merged: list[Term] = []
         for frame in self._frames():
-            if type(frame).__name__ == "TermFrame":
-                yield from self._read(frame)
+            if type(frame).__name__ == "TermFrame" and (found := self._read(frame)):
+                yield found[0]
+                merged += found[1:]
+        yield from merged
 
     def _header(self) -> tuple[str | None, str | None, bool]:
         told: dict[str, str] = {}
@@ -89,16 +95,18 @@ class OboFile:
             why = f"cannot be read ({cut_line(str(fault)) or type(fault).__name__})"
         return InvalidInput(f"the vocabulary {self._path} {why}; mend it or take it away", path=str(self._path))
 
-    def _read(self, frame: Any) -> Iterator[Term]:
+    def _read(self, frame: Any) -> list[Term]:
+        """Read a term, and what was merged into it; one may have no name, and its identifier stands for it then."""
         identifier = self._spelled(str(frame.id))
-        label, obsolete = None, False
+        labels: list[str | None] = []
+        obsolete = False
         synonyms: list[str | None] = []
         replaced: list[str | None] = []
         merged: list[str | None] = []
         for clause in frame:
             match clause.raw_tag():
                 case "name":
-                    label = label or cut_line(clause.name)
+                    labels.append(cut_line(clause.name))
                 case "synonym" if clause.synonym.scope in {"EXACT", "RELATED"} and len(synonyms) < _MOST_SYNONYMS:
                     synonyms.append(cut_line(clause.synonym.desc))
                 case "is_obsolete":
@@ -107,17 +115,17 @@ class OboFile:
                     replaced.append(self._spelled(clause.raw_value()))
                 case "alt_id":
                     merged.append(self._spelled(clause.raw_value()))
+        label = next(filter(None, labels), None) if labels else identifier
         if identifier is None or label is None:
-            return
-        yield Term(
+            return []
+        told = Term(
             curie=identifier,
             label=label,
             synonyms=tuple(dict.fromkeys(filter(None, synonyms))),
             obsolete=obsolete,
             replaced_by=tuple(filter(None, replaced)),
         )
-        for other in filter(None, merged):
-            yield Term(curie=other, label=label, obsolete=True, replaced_by=(identifier,))
+        return [told, *(_merged(other, told) for other in filter(None, merged))]
 
     def _spelled(self, identifier: str) -> str | None:
         """Spell an identifier as a CURIE; one without a prefix is of the vocabulary that the header names."""
@@ -128,3 +136,7 @@ class OboFile:
             return curie(text)
         except ValueError:
             return None
+
+
+def _merged(identifier: str, into: Term) -> Term:
+    return Term(curie=identifier, label=into.label, obsolete=True, replaced_by=(into.curie,))

@@ -9,6 +9,7 @@ from functools import partial
 import httpx
 
 from cisterna.bootstrap import Home, Parts, open_parts
+from cisterna.bootstrap.checklist import checklist_of
 from cisterna.bootstrap.meter import missing_readers
 from cisterna.cli.answer import AsJson, ExitCode, answer, table
 from cisterna.cli.config import HomeOption
@@ -48,6 +49,9 @@ def _look(settings: Settings) -> Iterator[Diagnosis]:
     yield _disk(settings)
     with open_parts(settings) as parts:
         yield from health.look_at_profiles(parts.installed_profiles.faults)
+        yield diagnose(
+            "review checklist", partial(_checklist, parts.home), fix="mend that file, or take it away for ours to hold"
+        )
         stack = diagnose("stack", lambda: _running(parts), fix=f"start it: `cisterna up --home {settings.home}`")
         yield stack
         if stack.condition is Condition.FAILED:
@@ -103,6 +107,11 @@ def _look_at_copy(parts: Parts, store: ObjectStore) -> str:
     told = health.look_at_store(store)
     require_distinct(parts.archive_store, store, clock=parts.clock)
     return f"{told}, and is another one than the archive"
+
+
+def _checklist(home: Home) -> str:
+    held = checklist_of(home)
+    return f"{held.id} {held.version}, {len(held.points)} points"
 
 
 def _running(parts: Parts) -> str:

@@ -8,14 +8,17 @@ from typing import Annotated, Any
 
 import typer
 
+from cisterna.bootstrap.checklist import review_desk
 from cisterna.cli.answer import AsJson, DryRun, Reason, answer, lines, table
 from cisterna.cli.config import HomeOption
 from cisterna.cli.opened import local_person, opened
 from cisterna.cli.rehearsal import catalogue_for
+from cisterna.cli.review_checklist import Inside, Overrule, Remark, Seen, Tick, checklist, given_answers
 from cisterna.domain.errors import InvalidInput
 from cisterna.domain.quarantine import KEPT_BACK
 from cisterna.domain.review import Act
 from cisterna.ports.roster import Group
+from cisterna.services.approve import UNANSWERED, Answers, decide_by_checklist
 from cisterna.services.discard import discard_version
 from cisterna.services.overview import Choice, list_overviews, overview_of
 from cisterna.services.review import decide
@@ -42,7 +45,16 @@ def list_(*, home: HomeOption = None, as_json: AsJson = False) -> None:
 
 
 def _decide(
-    act: Act, identifier: str, *, reason: str, evidence: str | None, to: str | None, dry_run: bool, home: Path | None
+    act: Act,
+    identifier: str,
+    *,
+    reason: str,
+    evidence: str | None,
+    to: str | None = None,
+    answers: Answers = UNANSWERED,
+    inside: bool = False,
+    dry_run: bool,
+    home: Path | None,
 ) -> dict[str, object]:
     with opened(home) as parts:
         bucket = parts.archive_store.bucket
@@ -57,19 +69,25 @@ def _decide(
             "catalogue": catalogue_for(parts.catalogue, dry_run=dry_run),
             "clock": parts.clock,
         }
-        if act is Act.DISCARD:
+        if act is Act.ACCEPT:
+            decide_by_checklist(
+                row.version_id, act, **facts, answers=answers, inside_only=inside, desk=review_desk(parts)
+            )
+        elif act is Act.DISCARD:
             discard_version(row.version_id, **facts, publisher=None if dry_run else parts.publisher)
         else:
             decide(row.version_id, act, **facts, assignee=to)
         return overview_of(row.version_id, catalogue=parts.catalogue, bucket=bucket).model_dump(mode="json")
 
 
-def _although(act: Act, document: Mapping[str, object]) -> str:
-    """Say what an acceptance means for what the gate kept back."""
-    if act is not Act.ACCEPT or document["verdict"] not in KEPT_BACK:
-        return ""
-    verdict = document["verdict"] or "not judged"
-    return f" although {verdict}; the project's model may run on it now, and its owner may publish it"
+def _although(document: Mapping[str, object], *, inside: bool) -> str:
+    """Say what an acceptance means, for what the gate kept back above all."""
+    kept_back = document["verdict"] in KEPT_BACK
+    verdict = f" although {document['verdict'] or 'not judged'}" if kept_back else ""
+    model = "; the project's model may run on it now" if kept_back else ""
+    if inside:
+        return f"{verdict}, for use inside alone{model}, and nothing is published on this word"
+    return f"{verdict}{model}, and its owner may publish it" if kept_back else ""
 
 
 def _command(act: Act, text: str) -> Callable[..., None]:
@@ -82,25 +100,59 @@ def _command(act: Act, text: str) -> Callable[..., None]:
         home: HomeOption = None,
         as_json: AsJson = False,
     ) -> None:
-        document = _decide(act, identifier, reason=reason, evidence=evidence, to=None, dry_run=dry_run, home=home)
+        document = _decide(act, identifier, reason=reason, evidence=evidence, dry_run=dry_run, home=home)
         would = f"would {act.value} {document['version_id']}, now {document['stage']}"
-        text = would if dry_run else f"{document['version_id']} is {document['stage']}{_although(act, document)}"
+        text = would if dry_run else f"{document['version_id']} is {document['stage']}"
         answer(document, as_json=as_json, show=lines(text))
 
     command.__doc__ = text
     return command
 
 
-_ACCEPT = """Accept a version; you may not accept what you submitted yourself.
-
-Of what is quarantined or not assessed, say why the findings do not matter: models may then run on it.
-"""
 _DISCARD = """Give the data of a version up, for good; what is public is withdrawn, with your reason for all to read.
 
 Nothing is made of them or published any more, and nothing opens the review again. The bytes stay archived until
 retention lets them go. To reject is the milder act: it can be taken back.
 """
-app.command("accept")(_command(Act.ACCEPT, _ACCEPT))
+app.command()(checklist)
+
+
+@app.command()
+def accept(
+    identifier: Identifier,
+    *,
+    reason: Reason,
+    tick: Tick = None,
+    overrule: Overrule = None,
+    remark: Remark = None,
+    seen: Seen = None,
+    inside: Inside = False,
+    evidence: Evidence = None,
+    dry_run: DryRun = False,
+    home: HomeOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Accept a version by the review checklist, or for use inside alone; not what you submitted yourself.
+
+    `cisterna review checklist ID` shows the points. Of what is quarantined or not assessed, say why the findings do not
+    matter: models may then run on it.
+    """
+    answers = given_answers(tick=tick, overrule=overrule, remark=remark, seen=seen)
+    document = _decide(
+        Act.ACCEPT,
+        identifier,
+        reason=reason,
+        evidence=evidence,
+        answers=answers,
+        inside=inside,
+        dry_run=dry_run,
+        home=home,
+    )
+    would = f"would accept {document['version_id']}, now {document['stage']}"
+    text = would if dry_run else f"{document['version_id']} is {document['stage']}{_although(document, inside=inside)}"
+    answer(document, as_json=as_json, show=lines(text))
+
+
 app.command("reject")(_command(Act.REJECT, "Reject a version; its bytes stay archived and it is never published."))
 app.command("discard")(_command(Act.DISCARD, _DISCARD))
 app.command("request-changes")(_command(Act.REQUEST_CHANGES, "Ask for changes; the version stays in review."))

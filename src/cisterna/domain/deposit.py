@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, model_validator
 
+from cisterna.domain.access import Extent
 from cisterna.domain.base import Moment, Value
 from cisterna.domain.identifier import Ark, DatasetId, Slug
 from cisterna.domain.outside_identifier import Scheme, outside_identifier, web_address
@@ -90,6 +92,8 @@ class DepositWish(Value):
         problem: Why the last one did, in words without secrets.
         reason: Why it is to be withdrawn there, for the public to read; then that is what is wanted.
         keeps_description: Whether what is to be withdrawn are its files alone: the description stays where that can be.
+        is_erased: Whether what it describes was erased: then nothing of a description may stay there.
+        is_own: Whether the DOI there is the version's own: it is reserved before publication, and stands in every form.
         next_at: When the next step is due; None while nothing is: it waits for the publication, or it is at rest.
         claim: Of who is at it, beginning with the name of their home; whoever has another one writes nothing.
     """
@@ -107,6 +111,8 @@ class DepositWish(Value):
     problem: str | None = None
     reason: str | None = None
     keeps_description: bool = False
+    is_erased: bool = False
+    is_own: bool = False
     next_at: Moment | None = None
     claim: str | None = None
     created_at: Moment
@@ -125,6 +131,11 @@ _BEGINS_ANEW = frozenset({DepositState.FAILED, DepositState.WITHDRAWING, Deposit
 def deposit_key(version_id: str, *, target: str) -> str:
     """Name a version at a target: the same always has the same key, by which a target finds it again."""
     return f"{version_id}@{target}"
+
+
+def own_doi(wishes: Iterable[DepositWish]) -> str | None:
+    """Give the DOI that is a version's own, of what is wanted of it; what a repository gives is one beside it."""
+    return next((one.doi for one in wishes if one.is_own and one.doi), None)
 
 
 def claims_of(home: str) -> str:
@@ -180,25 +191,43 @@ def after_failure(
     return wish.model_copy(update={**changed, "next_at": None if wish.next_at is None else now + pause})
 
 
-def begun_again(wish: DepositWish, *, person: str, now: datetime) -> DepositWish:
+def begun_again(wish: DepositWish, *, extent: Extent, person: str, now: datetime) -> DepositWish:
     """Begin anew with what was given up or taken back there, and now with what waits for its next try.
 
-    What is deposited stays as it is. Only of a version that is public: what was taken back here stays withdrawn.
+    What is deposited stays as it is. Only of a version that is public: what was taken back here stays withdrawn. A
+    withdrawal that is still to come does come unless the files are public again: they may stand there.
+
+    Args:
+        wish: As it is now.
+        extent: How much of the version is public.
+        person: Account name of who asks, or `policy:<project>`.
+        now: When that was asked.
     """
+    if wish.state is DepositState.WITHDRAWING and wish.reason is not None and extent is not Extent.FILES:
+        keeps = extent is Extent.METADATA
+        return (
+            _hastened(wish, now)
+            if wish.keeps_description is keeps
+            else to_withdraw(wish, wish.reason, keeps_description=keeps, now=now)
+        )
     if wish.state in _BEGINS_ANEW:
         state = DepositState.RESERVED if wish.doi is not None else DepositState.WANTED
         fresh: dict[str, object] = {"state": state, "attempts": 0, "asked_by": person, "reason": None, "claim": None}
         fresh["keeps_description"] = False
         return wish.model_copy(update={**fresh, "next_at": now, "changed_at": now})
+    return _hastened(wish, now)
+
+
+def _hastened(wish: DepositWish, now: datetime) -> DepositWish:
     if wish.next_at is not None and wish.claim is None:
         return wish.model_copy(update={"next_at": min(wish.next_at, now)})
     return wish
 
 
-def shown_anew(wish: DepositWish, *, now: datetime) -> DepositWish:
+def shown_anew(wish: DepositWish, *, extent: Extent, now: datetime) -> DepositWish:
     """Let it go there again, now that more of the version is public; who is carrying less of it has no claim now."""
     if wish.state in _BEGINS_ANEW:
-        return begun_again(wish, person=wish.asked_by, now=now)
+        return begun_again(wish, extent=extent, person=wish.asked_by, now=now)
     return wish.model_copy(update={"attempts": 0, "claim": None, "next_at": now, "changed_at": now})
 
 
@@ -209,20 +238,25 @@ def once_public(wish: DepositWish, *, now: datetime) -> DepositWish:
     return wish.model_copy(update={"next_at": now, "attempts": 0, "changed_at": now})
 
 
-def to_withdraw(wish: DepositWish, reason: str, *, keeps_description: bool = False, now: datetime) -> DepositWish:
+def to_withdraw(
+    wish: DepositWish, reason: str, *, keeps_description: bool, is_erased: bool = False, now: datetime
+) -> DepositWish:
     """Want it withdrawn there too, whatever has become of it; the claim of who is depositing it is void.
+
+    What is withdrawn already is left alone, but where its description has to go: that is still there.
 
     Args:
         wish: As it is now.
         reason: For the public to read.
         keeps_description: Whether the description is still public here, and so may stay there without its files.
+        is_erased: Whether nothing of the description may stay there either.
         now: When that was said.
     """
-    if wish.state is DepositState.WITHDRAWN:
+    if wish.state is DepositState.WITHDRAWN and (wish.is_erased or not is_erased):
         return wish
     fresh = {"attempts": 0, "problem": None, "claim": None, "next_at": now, "changed_at": now, "reason": reason}
-    fresh["keeps_description"] = keeps_description
-    return wish.model_copy(update={"state": DepositState.WITHDRAWING, **fresh})
+    kept = {"keeps_description": keeps_description, "is_erased": wish.is_erased or is_erased}
+    return wish.model_copy(update={"state": DepositState.WITHDRAWING, **fresh, **kept})
 
 
 def pause_after(failures: int) -> timedelta:

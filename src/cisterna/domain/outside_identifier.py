@@ -159,6 +159,8 @@ def device_pid(text: str) -> str:
 def curie(text: str) -> str:
     """Return a term as `PREFIX:identifier`; the addresses that terms are known by are read too.
 
+    Some registries write the prefix into each identifier as well, `go:GO:0005634`: it stands there once.
+
     Raises:
         ValueError: It has not the form of a term.
     """
@@ -167,7 +169,7 @@ def curie(text: str) -> str:
         if found := pattern.fullmatch(written):
             written = form.format(*found.groups())
             break
-    found = re.fullmatch(r"([A-Za-z][A-Za-z0-9._-]{0,31}):([A-Za-z0-9][!#-;=?-\[\]_a-z~]{0,199})", written)
+    found = re.fullmatch(r"([A-Za-z][A-Za-z0-9._-]{0,31}):(?:(?i:\1):)*([A-Za-z0-9][!#-;=?-\[\]_a-z~]{0,199})", written)
     if not found or found[2].startswith("//"):
         msg = f"'{text[:_SHOWN]}' is not a term; write it as PREFIX:identifier, such as NCBITaxon:9606"
         raise ValueError(msg)

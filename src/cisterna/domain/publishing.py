@@ -16,7 +16,7 @@ from cisterna.domain.part import Part
 from cisterna.domain.project import Access, HumanData, Project, PublishPolicy
 from cisterna.domain.quarantine import is_accepted
 from cisterna.domain.receipt import CopyReceipt
-from cisterna.domain.review import POLICY_PREFIX, Decision
+from cisterna.domain.review import POLICY_PREFIX, Decision, inside_word
 
 
 class Bar(Value):
@@ -137,6 +137,17 @@ def _about_word(version: Version, decisions: Sequence[Decision], *, is_given_up:
     elif not is_accepted(version, decisions):
         remedy = "a steward has to accept this version with the evidence it has now"
         yield Bar(condition="nobody who may has accepted it as it is", remedy=remedy)
+    elif (word := inside_word(decisions)) is not None:
+        yield _inside_alone(word)
+
+
+def _inside_alone(word: Decision) -> Bar:
+    lacks = [f"{one.text} ({one.lack})" for one in word.checklist.open] if word.checklist else []
+    points = f"; open: {'; '.join(lacks)[:1000]}" if lacks else ""
+    return Bar(
+        condition=f"{word.person} accepted it for use inside alone, without the review checklist{points}",
+        remedy="a steward can open the review again (request changes) and accept it by the checklist",
+    )
 
 
 def _in_shadow(instrument: str) -> Bar:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from cisterna.domain.base import Moment, Value
+from cisterna.domain.checklist import AnsweredList
 from cisterna.domain.digest import Sha512
 
 POLICY_PREFIX = "policy:"
@@ -40,6 +41,8 @@ class Decision(Value):
         person: Account name, or `policy:<project>` when a rule accepted, or agreed, automatically.
         evidence_digest: Of the evidence shown to that person.
         assignee: For `assign`, the account name it went to.
+        checklist: How the points of the review checklist stood, where they were asked; never public.
+        inside_only: Of an `accept`: for use inside alone, so that nothing is published on this word.
     """
 
     decision_id: str
@@ -49,6 +52,8 @@ class Decision(Value):
     reason: str = Field(min_length=1, max_length=10_000)
     evidence_digest: Sha512
     assignee: str | None = None
+    checklist: AnsweredList | None = None
+    inside_only: bool = False
     decided_at: Moment
 
 
@@ -61,6 +66,16 @@ def last_word(decisions: Sequence[Decision]) -> Decision | None:
         decisions: On one version, oldest first.
     """
     return next((one for one in reversed(decisions) if one.act not in {Act.ASSIGN, *CONSENTING}), None)
+
+
+def inside_word(decisions: Sequence[Decision]) -> Decision | None:
+    """Return the last word where it accepts for use inside alone, or None.
+
+    Args:
+        decisions: On one version, oldest first.
+    """
+    word = last_word(decisions)
+    return word if word is not None and word.act is Act.ACCEPT and word.inside_only else None
 
 
 def standing_consent(decisions: Sequence[Decision], *, evidence_digest: str | None) -> Decision | None:

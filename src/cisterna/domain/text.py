@@ -62,7 +62,7 @@ def shorten(text: str, length: int) -> str:
     """Return a text, or its beginning up to the end of a word with an ellipsis."""
     if len(text) <= length:
         return text
-    return f"{text[: length - 1].rsplit(None, 1)[0]}\N{HORIZONTAL ELLIPSIS}"
+    return f"{(text[: length - 1].rsplit(None, 1) or [''])[0]}\N{HORIZONTAL ELLIPSIS}"
 
 
 def _clean(text: str, *, limit: int, lines: bool) -> str:

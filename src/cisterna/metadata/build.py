@@ -16,6 +16,7 @@ from cisterna.metadata.record import (
     CheckResult,
     Dates,
     Given,
+    LeftOut,
     MetadataRecord,
     ModelFacts,
     Origin,
@@ -53,6 +54,7 @@ def build_record(
     findings: Sequence[Finding] = (),
     problems: Sequence[str] = (),
     vocabulary: Vocabulary | None = None,
+    left_out: Sequence[LeftOut] = (),
 ) -> MetadataRecord:
     """Build the record of a measured version.
 
@@ -82,6 +84,7 @@ def build_record(
         findings: Of the gate; together with the version's verdict.
         problems: What could not be read, in words.
         vocabulary: Judges terms; None judges none.
+        left_out: What stewards said before, is not taken any more, and was not said anew.
 
     Raises:
         IllegalTransition: The version has not been measured.
@@ -98,6 +101,7 @@ def build_record(
         sources=sources,
         problems=told,
         vocabulary=vocabulary,
+        left_out=left_out,
     )
     values = {
         **said.citation(dataset, described),
@@ -125,6 +129,7 @@ def build_record(
         total_bytes=version.total_bytes,
         origins=origins,
         problems=tuple(cut_prose(problem) or "a problem without words" for problem in told),
+        left_out=said.left_out,
         notes=tuple(filter(None, map(cut_prose, said.notes))),
         **values,
     )
@@ -141,6 +146,20 @@ def steward_said(record: MetadataRecord) -> Given:
     if references := tuple(one for one in record.references if kinds.get(one.kind.value) == "references"):
         said["references"] = references
     return Given(**said)
+
+
+def steward_left_out(record: MetadataRecord, *, newer: Given | None) -> tuple[LeftOut, ...]:
+    """Take out of a record what a steward said and is not taken any more, but for what a newer statement says anew."""
+    said = newer or Given()
+
+    def is_said_anew(field: str) -> bool:
+        name, _, kind = field.partition(".")
+        value = getattr(said, name)
+        return bool(getattr(value, kind)) if kind and value is not None else value is not None
+
+    ended = {"embargo_until"} if said.access is not None else set()
+    of_stewards = [one for one in record.left_out if one.origin is Origin.STEWARD and one.field not in ended]
+    return tuple(one for one in of_stewards if not is_said_anew(one.field))
 
 
 def joined(newer: Given | None, older: Given | None) -> Given | None:

@@ -19,6 +19,7 @@ from cisterna.metadata.described import Described
 from cisterna.metadata.language_code import three_letters
 from cisterna.metadata.licence import licence_url
 from cisterna.metadata.record import MetadataRecord
+from cisterna.ports.publisher import PublicRecord
 
 Document = dict[str, JsonValue]
 
@@ -58,6 +59,19 @@ def invenio_record(described: Described) -> Document:
     if described.doi:
         document["pids"] = {"doi": {"identifier": described.doi, "provider": "external"}}
     return document
+
+
+def invenio_tombstone(record: PublicRecord) -> Document:
+    """Say of a tombstone that tells nothing what a record of InvenioRDM has to say; by its identifier it is found."""
+    return {
+        "resource_type": {"id": "dataset"},
+        "title": record.title,
+        "creators": [_nobody()],
+        "publication_date": record.published_at.date().isoformat(),
+        "publisher": UNAVAILABLE,
+        "version": record.version,
+        "identifiers": [{"scheme": "ark", "identifier": record.pid}],
+    }
 
 
 def _optional(described: Described) -> Document:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Annotated, Literal
 
@@ -207,6 +207,20 @@ class Dates(Value):
     described: Moment
 
 
+class LeftOut(Value):
+    """What was said once and is not taken any more.
+
+    Attributes:
+        field: That it was said of, such as `licence` or `samples.organisms`.
+        problem: What it was, in words.
+        origin: Who said it; None where that is not known.
+    """
+
+    field: Line
+    problem: Prose
+    origin: Origin | None = None
+
+
 class MetadataRecord(Value):
     """A described version.
 
@@ -218,6 +232,8 @@ class MetadataRecord(Value):
         software: That made it, of a derived dataset; earlier records do not tell.
         origins: Who said each value, by field name; a field without one is empty.
         problems: What was said and could not be used, in words.
+        left_out: What was said once and is not taken any more; each is among the problems too. What a steward said is
+            carried on until one says the field anew: in its place nobody else's word may count in silence.
         notes: What is worth knowing of what was said and bars nothing, such as a term that nobody here could check.
     """
 
@@ -257,6 +273,7 @@ class MetadataRecord(Value):
     total_bytes: int = Field(ge=0)
     origins: dict[str, Origin] = Field(default_factory=dict)
     problems: tuple[Prose, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
     notes: tuple[Prose, ...] = ()
 
     @model_validator(mode="after")
@@ -301,12 +318,14 @@ _MENDABLE = frozenset(
         "contributors",
         "funding",
         "references",
+        *(f"samples.{kind}" for kind in SAMPLE_KINDS),
     }
 )
 """Fields that a stored record is read without where what stands there is not taken any more.
 
 Without them it shows no more than it did: an embargo without its end goes on until somebody says when it ends.
 """
+_SCHEMA_VERSION = 2
 _SHOWN = 200
 
 
@@ -323,52 +342,88 @@ def read_record(document: Mapping[str, JsonValue]) -> MetadataRecord:
     version = document.get("schema_version")
     said = dict(document)
     if version == 1:
-        said |= {"schema_version": 2, "creators": checked_creators(document.get("creators"))}
+        said |= {"schema_version": _SCHEMA_VERSION, "creators": checked_creators(document.get("creators"))}
     try:
         return MetadataRecord.model_validate(said)
     except ValidationError as error:
         try:
             return MetadataRecord.model_validate(_mended(said, error))
         except ValidationError as fault:
-            place = ".".join(map(str, fault.errors(include_input=False)[0]["loc"]))
-            at = place[:100] or "fields"
-            msg = f"the metadata record (schema version {version}) cannot be read: its {at} is amiss"
-            raise InvalidInput(msg) from fault
+            raise InvalidInput(_unreadable(version, fault)) from fault
 
 
 def untaken(document: Mapping[str, JsonValue]) -> tuple[str, ...]:
-    """Say what of a stored record is left out when it is read; nothing of the kind becomes public.
-
-    Raises:
-        InvalidInput: It is no record, or of a later version.
-    """
+    """Say what of a stored record is left out when it is read; nothing of the kind becomes public."""
     stored = document.get("problems", [])
-    return read_record(document).problems[len(stored) if isinstance(stored, list) else 0 :]
+    try:
+        return read_record(document).problems[len(stored) if isinstance(stored, list) else 0 :]
+    except InvalidInput as refusal:
+        return (str(refusal),)
+
+
+def _unreadable(version: object, fault: ValidationError) -> str:
+    place = ".".join(map(str, fault.errors(include_input=False)[0]["loc"]))
+    why = f"its {place[:100] or 'fields'} is amiss"
+    how = "describe it anew (`cisterna reprocess VERSION --from described`)"
+    if isinstance(version, int) and version > _SCHEMA_VERSION:
+        why, how = "it is of a later version of Cisterna", f"use that one, or {how}"
+    return f"the metadata record (schema version {str(version)[:20]}) cannot be read: {why}; {how}"
 
 
 def _mended(document: Mapping[str, JsonValue], error: ValidationError) -> dict[str, JsonValue]:
     """Leave out what may be, and say what it was; of a list the items that are at fault alone."""
+    mended = dict(document)
+    left_out: list[dict[str, JsonValue]] = []
+    for field, items in _faults(error).items():
+        name, _, kind = field.partition(".")
+        holder: dict[str, JsonValue] = mended
+        if kind and isinstance(samples := mended[name], dict):
+            holder = mended[name] = dict(samples)
+        told = _taken_out(holder, kind or name, items)
+        words = [one if isinstance(one, str) else json.dumps(one, ensure_ascii=False) for one in told]
+        for one in words:
+            problem = f"{field} '{shorten(one, _SHOWN)}' was stored and is not taken any more; say another"
+            left_out.append({"field": field, "problem": problem, "origin": _origin_of(field, document)})
+        if field == "embargo_until" and document.get("access") == Access.OPEN:
+            mended["access"] = Access.EMBARGOED  # somebody kept the data back, until a day that nobody knows
+    mended["left_out"] = _after(document.get("left_out"), left_out)
+    mended["problems"] = _after(document.get("problems"), [one["problem"] for one in left_out])
+    return mended
+
+
+def _after(stored: JsonValue, more: Iterable[JsonValue]) -> list[JsonValue]:
+    return [*(stored if isinstance(stored, list) else ()), *more]
+
+
+def _faults(error: ValidationError) -> dict[str, set[int | None]]:
+    """Give the places of faults by the fields that may be left out: of items of a list their number, else None."""
     faults: dict[str, set[int | None]] = {}
     for fault in error.errors(include_url=False, include_input=False, include_context=False):
-        name, item, *_ = (*fault["loc"], None, None)
-        if name in _MENDABLE:
-            faults.setdefault(str(name), set()).add(item if isinstance(item, int) else None)
-    mended = dict(document)
-    problems: list[JsonValue] = []
-    for name, items in faults.items():
-        value = document[name]
-        if isinstance(value, list) and None not in items:
-            told = [one for place, one in enumerate(value) if place in items]
-            mended[name] = [one for place, one in enumerate(value) if place not in items]
-        else:
-            told = [value]
-            mended.pop(name)
-        words = [one if isinstance(one, str) else json.dumps(one, ensure_ascii=False) for one in told]
-        why = "was stored and is not taken any more; say another"
-        problems += [f"{name} '{shorten(one, _SHOWN)}' {why}" for one in words]
-    stored = document.get("problems", [])
-    mended["problems"] = [*stored, *problems] if isinstance(stored, list) else problems
-    return mended
+        depth = 2 if fault["loc"][:1] == ("samples",) else 1
+        field = ".".join(map(str, fault["loc"][:depth]))
+        if field in _MENDABLE:
+            item = next(iter(fault["loc"][depth:]), None)
+            faults.setdefault(field, set()).add(item if isinstance(item, int) else None)
+    return faults
+
+
+def _origin_of(field: str, document: Mapping[str, JsonValue]) -> JsonValue:
+    """Tell who said a field; of one whose kinds have origins of their own, a steward if any of them was one's."""
+    origins = document.get("origins")
+    said = (
+        [who for name, who in origins.items() if f"{name}.".startswith(f"{field}.")]
+        if isinstance(origins, dict)
+        else []
+    )
+    return next((one for one in said if one == Origin.STEWARD), next(iter(said), None))
+
+
+def _taken_out(holder: dict[str, JsonValue], name: str, items: set[int | None]) -> list[JsonValue]:
+    value = holder[name]
+    if not isinstance(value, list) or None in items:
+        return [holder.pop(name)]
+    holder[name] = [one for place, one in enumerate(value) if place not in items]
+    return [one for place, one in enumerate(value) if place in items]
 
 
 def missing(record: MetadataRecord) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from cisterna.metadata.record import (
     Given,
     ImagingFacts,
     InstrumentFacts,
+    LeftOut,
     MetadataRecord,
     Origin,
     SampleFacts,
@@ -35,6 +36,7 @@ H = TypeVar("H")
 Offer = tuple[Origin, Any]
 
 _STRICTNESS = list(Access)
+_OF_SOURCE = "of what it was made from, "
 _MOST = {"funding": 200, "subjects": 1000, "references": 500}
 """How many a record takes, of what several sources may pass on."""
 
@@ -52,6 +54,7 @@ class Said:
         sources: Sequence[MetadataRecord | None],
         problems: list[str],
         vocabulary: Vocabulary | None = None,
+        left_out: Sequence[LeftOut] = (),
     ) -> None:
         self.steward, self.given = steward or Given(), given or Given()
         self.sheet = sheet
@@ -59,6 +62,8 @@ class Said:
         self.sources = sources
         self.source = next((source for source in sources if source is not None), None)
         self.problems = problems
+        self.left_out = tuple(dict.fromkeys((*left_out, *self._left_out_of_sources())))
+        self.problems += [one.problem for one in self.left_out]
         self.notes: list[str] = []
         self.origins: dict[str, Origin] = {}
         self._desk = TermDesk(vocabulary, problems=problems, notes=self.notes) if vocabulary else None
@@ -120,14 +125,15 @@ class Said:
         """
         steward, file, project = self._word("licence")
         several = sorted({source.licence for source in self.sources if source and source.licence})
-        if len(several) > 1 and not (self.steward.licence or self.given.licence):
+        offers: tuple[Offer, ...] = (steward, file, self._of_source("licence"), project)
+        if self._lacks("licence"):
+            offers = (steward,)
+        elif len(several) > 1 and not (self.steward.licence or self.given.licence):
             self.problems.append(
                 f"licence from source is not used: what it was made from is under {' and '.join(several)};"
                 " a steward has to say under which licence that allows what was made of it"
             )
-            offers: tuple[Offer, ...] = (steward, file)
-        else:
-            offers = (steward, file, self._of_source("licence"), project)
+            offers = (steward, file)
         licence = self.first("licence", *offers, clean=licence_in_force)
         access = self.access()
         if self.steward.embargo_until is not None and access is not Access.EMBARGOED:
@@ -153,7 +159,8 @@ class Said:
         offers = (
             [(Origin.PROJECT, self.project.defaults.access)] if self.project else [(Origin.CISTERNA, Access.CLOSED)]
         )
-        offers += [(Origin.STEWARD, Access.EMBARGOED)] if self.steward.embargo_until else []
+        is_kept_back = self.steward.embargo_until is not None or self._lacks("embargo_until")
+        offers += [(Origin.STEWARD, Access.EMBARGOED)] if is_kept_back else []
         offers += [(Origin.FILE, asked)] if (asked := _asked_by_file(self.given)) else []
         offers += [(Origin.SOURCE, source.access if source else Access.CLOSED) for source in self.sources]
         self.origins["access"], access = max(offers, key=lambda offer: _STRICTNESS.index(offer[1]))
@@ -164,6 +171,8 @@ class Said:
         if self.steward.embargo_until is not None:
             self.origins["embargo_until"] = Origin.STEWARD
             return self.steward.embargo_until
+        if self._lacks("embargo_until"):
+            return None  # a steward named an end that nobody can read: another's may be earlier
         embargoed = [source for source in self.sources if source and source.access is Access.EMBARGOED]
         asked = [(Origin.SOURCE, source.embargo_until) for source in embargoed]
         if self.project and self.project.defaults.access is Access.EMBARGOED:
@@ -222,6 +231,18 @@ class Said:
         if facts is not None:
             self.origins["imaging"] = Origin.PROFILE
         return facts
+
+    def _lacks(self, name: str) -> bool:
+        """Tell whether a steward or a source had a word on a field that is not taken any more."""
+        return any(one.field == name for one in self.left_out)
+
+    def _left_out_of_sources(self) -> Iterator[LeftOut]:
+        """Give the licences of sources that are not taken any more: a project's usual one may allow more."""
+        for source in self.sources:
+            for one in source.left_out if source and not self.steward.licence else ():
+                if one.field == "licence":
+                    told = _OF_SOURCE + one.problem.removeprefix(_OF_SOURCE)
+                    yield LeftOut(field=one.field, problem=told, origin=Origin.SOURCE)
 
     def _word(self, name: str) -> Iterator[Offer]:
         """Give what people say of a field, in the order of their rank."""

@@ -111,6 +111,8 @@ def scicat_tombstone(title: str, reason: str) -> Document:
         "comment": "",
         "validationStatus": "",
         "principalInvestigators": [],
+        "creationLocation": "",
+        "instrumentIds": [],
         "dataFormat": "",
         "inputDatasets": [],
         "usedSoftware": [],

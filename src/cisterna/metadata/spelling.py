@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import string
 import unicodedata
 from collections.abc import Iterable
@@ -17,10 +18,18 @@ _FOR_WORDS = 0.9
 _TYPED = string.ascii_lowercase + string.digits + "-"
 
 
+_ABBREVIATED = re.compile(r"(?<=\b[^\W\d_]\.)(?=[^\W\d_]{2})")
+"""After the point of a single letter before a word, as in `E.coli`."""
+
+
 def folded(text: str) -> str:
-    """Give a name as names are compared: without case, accents and doubled blanks, underscores as blanks."""
-    plain = unicodedata.normalize("NFKD", text.replace("_", " ")).casefold()
-    return " ".join("".join(one for one in plain if not unicodedata.combining(one)).split())
+    """Give a name as names are compared: without case, accents and doubled blanks, underscores as blanks.
+
+    The sign for a millionth is a letter u, as vocabularies of units write it.
+    """
+    plain = unicodedata.normalize("NFKD", text.replace("_", " ")).casefold().replace("\N{GREEK SMALL LETTER MU}", "u")
+    bare = "".join(one for one in plain if not unicodedata.combining(one))
+    return " ".join(_ABBREVIATED.sub(" ", bare).split())
 
 
 def one_mistake(text: str) -> set[str]:

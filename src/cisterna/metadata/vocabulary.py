@@ -105,6 +105,8 @@ class Vocabularies:
     def _with_suggestions(self, judgement: Judgement, label: str) -> Judgement:
         prefix = None if judgement.standing is Standing.NO_PREFIX else _prefix(judgement.curie)
         near = self.search(label, prefix=prefix, limit=SUGGESTED)
+        if not near and prefix is not None:  # the words may be of another vocabulary than the prefix
+            near = self.search(label, limit=SUGGESTED)
         return judgement.model_copy(update={"suggestions": tuple(term for term in near if not term.obsolete)})
 
 

@@ -107,6 +107,11 @@ class PublicRecord(Value):
     tombstone: str | None = None
 
     @property
+    def is_bare(self) -> bool:
+        """Whether it tells nothing of what it names but its identifiers."""
+        return not self.metadata and self.title == self.pid
+
+    @property
     def file_count(self) -> int:
         """How many files are public, wherever they are named."""
         return len(self.files) + sum(one.file_count for one in self.lists)

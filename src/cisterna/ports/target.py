@@ -141,6 +141,9 @@ class Target(Protocol):
     def withdraw(self, request: DepositRequest, *, known: Deposit | None, reason: str) -> Deposit | None:
         """Hide it, and return it as `withdrawn`; what cannot be hidden says so in its `remark`.
 
+        Of what has a bare tombstone no description stays there either, also where it was hidden before; what has to
+        stay is in the `remark`.
+
         Args:
             request: Its record is the tombstone.
             known: What is known to stand; with None it is looked for under the key.

@@ -22,15 +22,12 @@ from cisterna.ports.clock import Clock
 from cisterna.ports.object_store import ObjectStore
 from cisterna.ports.publisher import PublicRecord, Publisher
 from cisterna.ports.quality import TableFile
-from cisterna.services.deposit_wish import want_deposits_again, withdraw_deposits
+from cisterna.services.deposit_wish import RESTRICTED_AGAIN, want_deposits_again, withdraw_deposits
 from cisterna.services.disclosure import access_now
 from cisterna.services.public_entry import entry_of
 from cisterna.services.public_record import Written, names_files, public_record, standing, what_is_said
 from cisterna.services.publish import ended_embargo, tell_publication
 from cisterna.services.work_request import request_work
-
-RESTRICTED_AGAIN = "Access to it is restricted at present."
-"""For the public to read, in the place of what was there: it tells nothing of what is not public."""
 
 _AT_ONCE = 500
 _LOOKS_AT_ONCE = 100
@@ -187,8 +184,9 @@ def _judge(version_ids: Sequence[str], site: AccessSite) -> dict[str, _Judged | 
 def show_what_may_be_shown(version_id: str, *, site: AccessSite) -> Publication | None:
     """Bring one publication to what access allows now; None when it is so already, or nothing stands.
 
-    To show less, the catalogue says so first, then the record is replaced; to show more it is the other way round. A
-    kill in between is seen by the next run: what is not public in full is held against its record in the bucket.
+    To show less, the catalogue says so first, then the record is replaced; to show more it is the other way round. What
+    is wanted of places outside is said in the same transaction. A kill in between is seen by the next run: what is not
+    public in full is held against its record in the bucket.
 
     Raises:
         ChecksumMismatch, ObjectInvalid, ObjectNotFound: The archived object is not what it was.
@@ -204,10 +202,10 @@ def show_what_may_be_shown(version_id: str, *, site: AccessSite) -> Publication 
             now = _state(tx, version_id, site)
             if now is None or now.access != found.access:
                 return None  # it changed meanwhile: the next round sees how
-            _say(tx, now, now.access.extent, site)
             tx.public_index.withdraw(now.dataset.pid, now.version.label, clock=site.clock)
-            if not now.publication.extent.is_within(now.access.extent):  # so does what was carried outside
-                withdraw_deposits(
+            if not now.publication.extent.is_within(now.access.extent):
+                _say(tx, now, now.access.extent, site)
+                withdraw_deposits(  # so does what was carried outside
                     tx,
                     now.dataset.dataset_id,
                     version_id=version_id,
@@ -233,7 +231,9 @@ def show_what_may_be_shown(version_id: str, *, site: AccessSite) -> Publication 
             site.publisher.publish(record)
         changed = _say(tx, again, record.extent, site, lacking=lacking)
         if not record.extent.is_within(again.publication.extent):
-            want_deposits_again(tx, again.dataset.dataset_id, version_id=version_id, clock=site.clock)
+            want_deposits_again(
+                tx, again.dataset.dataset_id, version_id=version_id, extent=record.extent, clock=site.clock
+            )
         tx.public_index.put([entry_of(record, base_url=site.base_url)], clock=site.clock)  # last: others wait from here
     return changed
 

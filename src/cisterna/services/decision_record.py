@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import JsonValue
+
 from cisterna.domain.dataset import Version
 from cisterna.domain.errors import InvalidInput
 from cisterna.domain.review import Decision
@@ -22,7 +24,7 @@ def require_reason(reason: str, version_id: str) -> str:
 def record_decision(
     tx: Transaction, decision: Decision, version: Version, *, project: str | None, clock: Clock
 ) -> None:
-    """Put a decision on record, and tell it."""
+    """Put a decision on record, and tell it; of the checklist only which one it was, since events go to many places."""
     tx.datasets.add_decision(decision)
     announce(
         tx,
@@ -30,6 +32,15 @@ def record_decision(
         decision.version_id,
         project=project,
         clock=clock,
-        data=decision.model_dump(mode="json"),
+        data=_told(decision),
         restricted=version.is_restricted,
     )
+
+
+def _told(decision: Decision) -> dict[str, JsonValue]:
+    data: dict[str, JsonValue] = decision.model_dump(mode="json", exclude={"checklist", "inside_only"})
+    if decision.inside_only:
+        data["inside_only"] = True
+    if decision.checklist is not None:
+        data["checklist"] = decision.checklist.model_dump(mode="json", include={"id", "version", "digest"})
+    return data

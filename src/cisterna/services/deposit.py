@@ -21,6 +21,7 @@ from cisterna.domain.deposit import (
     after_success,
     claims_of,
     deposit_key,
+    own_doi,
 )
 from cisterna.domain.errors import (
     CisternaError,
@@ -39,7 +40,7 @@ from cisterna.ports.publisher import Elsewhere, PublicRecord, Publisher
 from cisterna.ports.quality import TableFile
 from cisterna.ports.target import DepositRequest, ReserveRequest, Target
 from cisterna.services.attempt import error_words, is_retryable
-from cisterna.services.deposit_wish import new_wish, tell_deposit
+from cisterna.services.deposit_wish import RESTRICTED_AGAIN, new_wish, tell_deposit
 from cisterna.services.disclosure import access_now
 from cisterna.services.public_bytes import ArchivedBytes
 from cisterna.services.public_entry import entry_of
@@ -180,6 +181,7 @@ def _to_reserve(
         wish = known or new_wish(version, dataset, target, person=person, next_at=None, now=now)
         if wish.state is DepositState.FAILED and wish.deposit is None:
             wish = wish.model_copy(update={"state": DepositState.WANTED, "attempts": 0, "next_at": None})
+        wish = wish.model_copy(update={"is_own": True})
         tx.deposits.put(wish)
         return wish
 
@@ -197,13 +199,27 @@ def _act(wish: DepositWish, target: Target, site: DepositSite) -> Deposit | None
     if wish.keeps_description and target.narrows and (kept := _narrowed(wish, record, target, site)):
         return kept
     if wish.reason is not None:
-        request = _request(wish, _tombstone(wish, record), site)
-        gone = target.withdraw(request, known=wish.deposit, reason=wish.reason)
-        return gone if gone is None else _require_state(gone, DepositState.WITHDRAWN, target)
+        return _withdrawn(wish, record, wish.reason, target, site)
     if record is None or record.tombstone is not None:
         msg = f"{wish.version_id} is not public here, and only what is goes to {target.title}; publish it first"
         raise PublicationRefused(msg, version_id=wish.version_id)
+    if record.extent is not Extent.FILES and not target.narrows and _is_shown_still(wish):
+        return _withdrawn(wish, record, RESTRICTED_AGAIN, target, site)
     return _deposited(wish, record, target, site)
+
+
+def _is_shown_still(wish: DepositWish) -> bool:
+    """Tell whether the target said that it could not hide what it was to withdraw: that may have files."""
+    there = wish.deposit
+    return there is not None and there.state is DepositState.WITHDRAWN and there.remark is not None
+
+
+def _withdrawn(
+    wish: DepositWish, record: PublicRecord | None, reason: str, target: Target, site: DepositSite
+) -> Deposit | None:
+    request = _request(wish, _tombstone(wish, record, reason, site), site)
+    gone = target.withdraw(request, known=wish.deposit, reason=reason)
+    return gone if gone is None else _require_state(gone, DepositState.WITHDRAWN, target)
 
 
 def _deposited(wish: DepositWish, record: PublicRecord, target: Target, site: DepositSite) -> Deposit:
@@ -283,20 +299,25 @@ def _request(wish: DepositWish, record: PublicRecord, site: DepositSite) -> Depo
     )
 
 
-def _tombstone(wish: DepositWish, record: PublicRecord | None) -> PublicRecord:
-    """Give what the portal shows of what was withdrawn; where that is gone too, its name and the reason."""
-    if record is not None and record.tombstone is not None:
+def _tombstone(wish: DepositWish, record: PublicRecord | None, reason: str, site: DepositSite) -> PublicRecord:
+    """Give what the portal shows of what was withdrawn; where that is gone too, or all is to go, a name and why."""
+    if record is not None and record.tombstone is not None and not wish.is_erased:
         return record
+    if record is None:
+        with site.catalogue.begin() as tx:
+            doi = own_doi(one for one in tx.deposits.of(wish.dataset_id) if one.version_id == wish.version_id)
+    else:
+        doi = record.doi
     return PublicRecord(
         pid=wish.pid,
         dataset_id=wish.dataset_id,
         version=wish.version,
         title=wish.pid,
         metadata={},
-        doi=record.doi if record else wish.doi,
+        doi=doi,
         published_at=record.published_at if record else wish.created_at,
         withdrawn_at=wish.changed_at,
-        tombstone=wish.reason,
+        tombstone=reason,
     )
 
 

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from pydantic import JsonValue
 
+from cisterna.domain.access import Extent
 from cisterna.domain.dataset import Dataset, Version
 from cisterna.domain.deposit import (
     DepositState,
@@ -14,6 +15,7 @@ from cisterna.domain.deposit import (
     begun_again,
     deposit_key,
     once_public,
+    own_doi,
     shown_anew,
     to_withdraw,
 )
@@ -24,6 +26,9 @@ from cisterna.ports.clock import Clock
 from cisterna.services.person import require_account, visible_version
 from cisterna.services.public_record import standing
 from cisterna.services.transition import announce
+
+RESTRICTED_AGAIN = "Access to it is restricted at present."
+"""For the public to read, in the place of what was there: it tells nothing of what is not public."""
 
 
 def new_wish(
@@ -93,7 +98,7 @@ def request_deposit(
         now = clock.now()
         known = tx.deposits.find(deposit_key(version_id, target=target))
         wish = (
-            begun_again(known, person=person, now=now)
+            begun_again(known, extent=publication.extent, person=person, now=now)
             if known
             else new_wish(version, dataset, target, person=person, next_at=now, now=now)
         )
@@ -107,7 +112,8 @@ def withdraw_deposits(
     *,
     version_id: str | None,
     reason: str,
-    keeps_description: bool = False,
+    keeps_description: bool,
+    is_erased: bool = False,
     clock: Clock,
 ) -> None:
     """Want a version, or all of a dataset, withdrawn wherever it went, in the transaction that takes it back here.
@@ -118,20 +124,22 @@ def withdraw_deposits(
         version_id: None for all.
         reason: For the public to read.
         keeps_description: Whether the description stays public: then it may stay there too, without its files.
+        is_erased: Whether the description may stay nowhere, not even where it is hidden already.
         clock: Dates it.
     """
     for one in tx.deposits.of(dataset_id):
         if version_id is None or one.version_id == version_id:
             held = tx.deposits.find(one.key) or one
-            tx.deposits.put(to_withdraw(held, reason, keeps_description=keeps_description, now=clock.now()))
+            wanted = {"keeps_description": keeps_description, "is_erased": is_erased}
+            tx.deposits.put(to_withdraw(held, reason, **wanted, now=clock.now()))
 
 
-def want_deposits_again(tx: Transaction, dataset_id: str, *, version_id: str, clock: Clock) -> None:
+def want_deposits_again(tx: Transaction, dataset_id: str, *, version_id: str, extent: Extent, clock: Clock) -> None:
     """Let a version of which more is public now go again wherever it went, in the transaction that shows it."""
     for one in tx.deposits.of(dataset_id):
         if one.version_id == version_id:
             held = tx.deposits.find(one.key) or one
-            tx.deposits.put(shown_anew(held, now=clock.now()))
+            tx.deposits.put(shown_anew(held, extent=extent, now=clock.now()))
 
 
 def deposits_of(tx: Transaction, version: Version) -> tuple[DepositWish, ...]:
@@ -140,9 +148,11 @@ def deposits_of(tx: Transaction, version: Version) -> tuple[DepositWish, ...]:
 
 
 def reserved_doi(tx: Transaction, version: Version, targets: Sequence[str]) -> str | None:
-    """Give the DOI that was reserved for a version: of the targets that its project names, the first that has one."""
-    found = {one.target: one.doi for one in deposits_of(tx, version) if one.deposit is not None}
-    return next((doi for name in targets if (doi := found.get(name))), None)
+    """Give the DOI that is a version's own: reserved at one of the targets that its project names.
+
+    What a repository gave it is no such one, and the draft at a target that is named no longer never leads anywhere.
+    """
+    return own_doi(one for one in deposits_of(tx, version) if one.target in targets)
 
 
 def unreserved(tx: Transaction, version: Version) -> tuple[DepositWish, ...]:

@@ -17,17 +17,18 @@ from cisterna.domain.finding import Finding
 from cisterna.domain.instrument import Instrument
 from cisterna.domain.manifest import Manifest
 from cisterna.domain.part import Part
-from cisterna.domain.project import Project
+from cisterna.domain.project import Access, HumanData, Project
 from cisterna.domain.text import cut_line, cut_prose
 from cisterna.domain.work import Attempt
 from cisterna.metadata import crate, given, readme
-from cisterna.metadata.build import build_record, joined, steward_said
+from cisterna.metadata.build import build_record, joined, steward_left_out, steward_said
 from cisterna.metadata.datacite import datacite_document
 from cisterna.metadata.datacite_xml import datacite_xml
 from cisterna.metadata.described import Described
 from cisterna.metadata.listing import DATA_FOLDER, ListedFile
 from cisterna.metadata.record import (
     Given,
+    LeftOut,
     MetadataRecord,
     ModelFacts,
     Related,
@@ -69,7 +70,7 @@ class _Known:
     acquisition: Acquisition | None
     related: tuple[Related, ...]
     sources: tuple[MetadataRecord | None, ...]
-    before: MetadataRecord | None
+    before: Version | None
     others: tuple[Version, ...]
     parts: tuple[tuple[Part, Version, Dataset], ...]
 
@@ -206,7 +207,7 @@ def _known(tx: Transaction, version_id: str) -> _Known:
         acquisition=acquisition,
         related=tuple(related),
         sources=tuple(sources),
-        before=next((record for one in reversed(earlier) if (record := _record_of(one)) is not None), None),
+        before=next((one for one in reversed(earlier) if one.metadata is not None), None),
         parts=tuple(
             (one, tx.datasets.get_version(one.version_id), tx.datasets.get(one.dataset_id)) for one in version.parts
         ),
@@ -254,9 +255,7 @@ def _record(
     acquired = known.dataset.acquisition_id is not None
     images = [file.path for file in look.listing.files if profile and profile.is_image(file.path)]
     said, faults = _given(look) if acquired else (None, [])
-    own = steward_said(known.before) if known.before else None
-    present = _record_of(known.version)
-    steward = joined(edits, joined(steward_said(present) if present else None, own))
+    steward, left_out, unread = _stewards_word(known, edits)
     return build_record(
         known.dataset,
         known.version,
@@ -275,9 +274,35 @@ def _record(
         related=known.related,
         sources=known.sources,
         findings=known.findings,
-        problems=[*faults, *problems],
+        problems=[*unread, *faults, *problems],
         vocabulary=vocabulary,
+        left_out=left_out,
     )
+
+
+def _stewards_word(known: _Known, edits: Given | None) -> tuple[Given | None, tuple[LeftOut, ...], list[str]]:
+    """Gather what stewards say: now, of this version, and of the one before it.
+
+    A record that cannot be read may have closed the data: so it counts until a steward says otherwise.
+
+    Returns:
+        Their statement, what of it is not taken any more, and which records could not be read, in words.
+    """
+    steward, unread = edits, list[str]()
+    left_out: list[LeftOut] = []
+    for version in filter(None, (known.version, known.before)):
+        if version.metadata is None:
+            continue
+        record = _record_of(version)
+        if record is not None:
+            left_out += steward_left_out(record, newer=steward)
+            steward = joined(steward, steward_said(record))
+            continue
+        if edits is None or edits.access is None or edits.human_data is None:
+            told = f"what stewards said of {version.label} cannot be read, and may have closed the data"
+            unread.append(f"{told}: say access and human_data anew, and what else they had said")
+        steward = joined(steward, Given(access=Access.CLOSED, human_data=HumanData.UNANSWERED))
+    return steward, tuple(left_out), unread
 
 
 def _given(look: ArchivedLook | PartsLook) -> tuple[Given | None, list[str]]:
@@ -310,8 +335,9 @@ def _software(known: _Known) -> SoftwareFacts | None:
     """Name the program that made derived data: this one, unless these are the bytes that an earlier one made."""
     if known.dataset.acquisition_id or known.dataset.part_of:
         return None
-    if known.before and known.before.manifest_digest == known.version.manifest_digest:
-        return known.before.software
+    before = _record_of(known.before) if known.before else None
+    if before and before.manifest_digest == known.version.manifest_digest:
+        return before.software
     return SoftwareFacts(name="cisterna", version=version_of("cisterna"))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from cisterna.domain.access import AccessNow, SaidOfVersion, access_of
 from cisterna.domain.dataset import Dataset, Stage, Version
+from cisterna.domain.errors import InvalidInput
 from cisterna.domain.project import Project
 from cisterna.metadata.record import read_record
 from cisterna.ports.catalogue import Transaction
@@ -63,7 +64,11 @@ def misnamed_relations(tx: Transaction, version: Version) -> Sequence[str]:
     """
     if version.metadata is None:
         return []
-    told = [one for one in read_record(version.metadata).relations if one.kind not in HELD and one.title]
+    try:
+        relations = read_record(version.metadata).relations
+    except InvalidInput:
+        return []  # what cannot be read is a bar of its own, and becomes public in no way
+    told = [one for one in relations if one.kind not in HELD and one.title]
     return [one.pid for one in told if one.title not in _public_titles(tx, one.pid)]
 
 

@@ -129,7 +129,15 @@ def _begin(erasure: Erasure, *, lease: Attempt | None, site: ErasureSite) -> Era
         tx.erasures.halt_work(names, datasets=begun.dataset_ids, outcome="erased")
         tx.erasures.purge(begun)
         for name in begun.dataset_ids:
-            withdraw_deposits(tx, name, version_id=None, reason=PUBLIC_WORDS, clock=site.clock)
+            withdraw_deposits(
+                tx,
+                name,
+                version_id=None,
+                reason=PUBLIC_WORDS,
+                keeps_description=False,
+                is_erased=True,
+                clock=site.clock,
+            )
         for one in datasets:
             tx.datasets.save(_without_content(one))
         if begun.acquisition_id is not None:

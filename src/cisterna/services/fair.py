@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from cisterna.domain.dataset import Dataset, Version
 from cisterna.domain.errors import CisternaError, InvalidInput
@@ -44,25 +45,42 @@ def score_version(
     Raises:
         InvalidInput: It is not described yet, or by a schema that is not known here.
     """
+    subject = described_subject(version, catalogue=catalogue, base_url=base_url)
+    with catalogue.begin() as tx:
+        dataset, parts = tx.datasets.get(version.dataset_id), held_parts(tx, version)
+    described = Described(subject.record, base_url=subject.address, doi=subject.doi)
+    subject = replace(
+        subject,
+        file_bytes=_file_bytes(version, dataset, parts, store=store, tables=tables),
+        forms={form.name: _written(form, described) for form in FORMS},
+    )
+    return fair_score(subject)
+
+
+def described_subject(version: Version, *, catalogue: Catalogue, base_url: str) -> FairSubject:
+    """Give what the description of a version says to the criteria, without its files and forms.
+
+    Args:
+        version: A described version.
+        catalogue: Knows its dataset.
+        base_url: Address of the site.
+
+    Raises:
+        InvalidInput: It is not described yet, or by a schema that is not known here.
+    """
     if version.metadata is None:
         msg = f"{version.version_id} is {version.stage.value} and not described yet, so there is nothing to score"
         raise InvalidInput(msg, version_id=version.version_id)
     record = read_record(version.metadata)
     with catalogue.begin() as tx:
-        dataset, parts = tx.datasets.get(version.dataset_id), held_parts(tx, version)
+        dataset = tx.datasets.get(version.dataset_id)
         acquired = tx.acquisitions.find(dataset.acquisition_id) if dataset.acquisition_id else None
-    address = f"{base_url.rstrip('/')}/{record.pid}"
-    doi = doi_of(version, catalogue=catalogue)
-    described = Described(record, base_url=address, doi=doi)
-    subject = FairSubject(
+    return FairSubject(
         record,
-        address,
-        doi=doi,
+        f"{base_url.rstrip('/')}/{record.pid}",
+        doi=doi_of(version, catalogue=catalogue),
         folder=acquired.folder.rpartition("/")[2] if acquired else None,
-        file_bytes=_file_bytes(version, dataset, parts, store=store, tables=tables),
-        forms={form.name: _written(form, described) for form in FORMS},
     )
-    return fair_score(subject)
 
 
 def doi_of(version: Version, *, catalogue: Catalogue) -> str | None:

@@ -279,7 +279,9 @@ def take_back(
     saved = advance(tx, version, Stage.WITHDRAWN, clock=clock, decided_by=person, decision=words)
     withdrawn = publication.model_copy(update={"withdrawn_at": now, "withdrawn_reason": words})
     tx.datasets.put_publication(withdrawn)
-    withdraw_deposits(tx, dataset.dataset_id, version_id=version.version_id, reason=words, clock=clock)
+    withdraw_deposits(
+        tx, dataset.dataset_id, version_id=version.version_id, reason=words, keeps_description=False, clock=clock
+    )
     tell_publication(tx, "publication.withdrawn", withdrawn, saved, dataset, clock=clock)
     if publisher is not None:
         found = publisher.find(dataset.pid, version=version.label)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cisterna.domain.access import Extent
+from cisterna.domain.access import AccessNow, Extent
 from cisterna.domain.account import Role
+from cisterna.domain.checklist import AnsweredList, answer_by_policy, words_of_open
 from cisterna.domain.dataset import Dataset, Stage, Version
 from cisterna.domain.errors import Conflict, DecisionRefused, InvalidInput
 from cisterna.domain.finding import Verdict
@@ -16,6 +17,7 @@ from cisterna.domain.review import CONSENTING, POLICY_PREFIX, Act, Decision, las
 from cisterna.domain.work import Attempt, WorkKind
 from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.ports.clock import Clock
+from cisterna.services.checklist_judge import ReviewDesk
 from cisterna.services.consent import is_taken_back, record_consent
 from cisterna.services.decision_record import record_decision, require_reason
 from cisterna.services.disclosure import access_now
@@ -38,8 +40,12 @@ OPEN_FOR: dict[Act, frozenset[Stage]] = {
 _BECOMES = {Act.ACCEPT: Stage.ACCEPTED, Act.REJECT: Stage.REJECTED}
 
 
-def settle_version(version_id: str, *, lease: Attempt, catalogue: Catalogue, clock: Clock) -> Version:
+def settle_version(version_id: str, *, lease: Attempt, desk: ReviewDesk, catalogue: Catalogue, clock: Clock) -> Version:
     """Accept a verified version by its project's policy, or lay it before a steward.
+
+    What the review checklist judges has to be met for that; for what only a person can tick the policy answers, and the
+    decision says so. What is not met goes to a steward where the policy would publish it, and otherwise is accepted for
+    use inside alone.
 
     A second run finds the version past `verified` and returns it unchanged: stage, decision and requested work were
     written together.
@@ -47,9 +53,14 @@ def settle_version(version_id: str, *, lease: Attempt, catalogue: Catalogue, clo
     Args:
         version_id: A version that is `verified`, or beyond.
         lease: Of the attempt that does this.
+        desk: Judges by the review checklist.
         catalogue: Where it is recorded.
         clock: Dates it.
+
+    Raises:
+        StoreUnavailable: What is judged could not be read; nothing was settled.
     """
+    answered = _answered_by_policy(version_id, desk=desk, catalogue=catalogue)
     with catalogue.begin() as tx:
         tx.inbox.require_lease(lease)
         version = tx.datasets.get_version(version_id)
@@ -59,11 +70,35 @@ def settle_version(version_id: str, *, lease: Attempt, catalogue: Catalogue, clo
         project = tx.projects.get(dataset.project) if dataset.project else None
         refusal = _why_not_automatic(tx, version, dataset, project)
         if refusal is None and project is not None:
-            settled = _accept_by_policy(tx, version, project, clock=clock)
+            refusal = _what_the_list_lacks(tx, version, project, answered, clock=clock)
+        if refusal is None and project is not None and answered is not None:
+            settled = _accept_by_policy(tx, version, project, answered, clock=clock)
         else:
             settled = advance(tx, version, Stage.IN_REVIEW, clock=clock, review=refusal)
         _request_derived(tx, settled, dataset, project, clock=clock)
         return settled
+
+
+def _answered_by_policy(version_id: str, *, desk: ReviewDesk, catalogue: Catalogue) -> AnsweredList | None:
+    """Judge, outside of any transaction, what a policy may accept; None of what it may not accept anyway."""
+    with catalogue.begin() as tx:
+        version = tx.datasets.get_version(version_id)
+        dataset = tx.datasets.get(version.dataset_id)
+        project = tx.projects.get(dataset.project) if dataset.project else None
+        if version.stage is not Stage.VERIFIED or _why_not_automatic(tx, version, dataset, project) is not None:
+            return None
+    return answer_by_policy(desk.judge(version), project=dataset.project or "")
+
+
+def _what_the_list_lacks(
+    tx: Transaction, version: Version, project: Project, answered: AnsweredList | None, *, clock: Clock
+) -> str | None:
+    """Say why a steward has to look although everything else is well, or None."""
+    if answered is None:
+        return "what the project's policy accepts changed at this moment"
+    if not answered.open or _publishable_by_policy(tx, version, project, clock=clock) is None:
+        return None
+    return f"the review checklist: {words_of_open(answered)}"
 
 
 def _why_not_automatic(tx: Transaction, version: Version, dataset: Dataset, project: Project | None) -> str | None:
@@ -111,7 +146,9 @@ def _was_objected(tx: Transaction, version: Version) -> bool:
     return False
 
 
-def _accept_by_policy(tx: Transaction, version: Version, project: Project, *, clock: Clock) -> Version:
+def _accept_by_policy(
+    tx: Transaction, version: Version, project: Project, answered: AnsweredList, *, clock: Clock
+) -> Version:
     if version.evidence_digest is None:  # asked before, and told to the type checker here
         raise DecisionRefused("nothing was shown to decide on", version_id=version.version_id)
     decision = Decision(
@@ -121,6 +158,8 @@ def _accept_by_policy(tx: Transaction, version: Version, project: Project, *, cl
         person=f"{POLICY_PREFIX}{project.slug}",
         reason=f"Passed every check and its metadata are complete; project {project.slug} accepts that.",
         evidence_digest=version.evidence_digest,
+        checklist=answered,
+        inside_only=bool(answered.open),
         decided_at=clock.now(),
     )
     saved = advance(tx, version, Stage.ACCEPTED, clock=clock, decided_by=decision.person)
@@ -137,6 +176,8 @@ def decide(
     reason: str,
     evidence_digest: str,
     assignee: str | None = None,
+    checklist: AnsweredList | None = None,
+    inside_only: bool = False,
     catalogue: Catalogue,
     clock: Clock,
 ) -> Version:
@@ -145,6 +186,8 @@ def decide(
     Of two who decide at once one is told that the other was first. Asking for changes of what was accepted or rejected
     opens the review again; what is published has to be withdrawn instead.
 
+    Pages, API and command line come here by `services/approve.py`, which asks for the review checklist.
+
     Args:
         version_id: The version.
         act: What is decided.
@@ -152,6 +195,8 @@ def decide(
         reason: In words, never empty.
         evidence_digest: Of the evidence that was shown to the person.
         assignee: For `assign`, the steward it goes to.
+        checklist: How the points of the review checklist stood.
+        inside_only: Whether it is accepted for use inside alone.
         catalogue: Where it is recorded.
         clock: Dates it.
 
@@ -181,6 +226,8 @@ def decide(
                 reason=words,
                 evidence_digest=evidence_digest,
                 assignee=assignee if act is Act.ASSIGN else None,
+                checklist=checklist,
+                inside_only=inside_only and act is Act.ACCEPT,
                 decided_at=clock.now(),
             )
             return _apply(tx, version, dataset, decision, clock=clock)
@@ -291,13 +338,10 @@ def _request_publication(
     What is under an embargo with an end is agreed to now: a round asks for it when that day has come. To what nobody
     knows an end of the policy agrees only when it is accepted anew.
     """
-    if project.policy.publish is not PublishPolicy.PASSED or version.verdict is not Verdict.PASSED:
+    now = _publishable_by_policy(tx, version, project, clock=clock)
+    if now is None or because.inside_only or is_taken_back(tx, version):
         return
     dataset = tx.datasets.get(version.dataset_id)
-    now = access_now(tx, version, dataset, clock=clock)
-    waits = now.human_data is HumanData.NO and now.embargo_until is not None
-    if (now.extent is Extent.NOTHING and not waits) or is_taken_back(tx, version):
-        return
     person, until = f"{POLICY_PREFIX}{project.slug}", f" from {now.embargo_until} on" if now.embargo_until else ""
     reason = f"Passed and accepted; project {project.slug} makes that public{until}."
     record_consent(tx, version, project, person=person, reason=reason, clock=clock)
@@ -306,3 +350,12 @@ def _request_publication(
     # a review that was opened again and ended in another yes is another request
     key = f"publish:{version.version_id}:{because.decision_id}"
     request_work(tx, WorkKind.PUBLISH, version.version_id, key=key, clock=clock)
+
+
+def _publishable_by_policy(tx: Transaction, version: Version, project: Project, *, clock: Clock) -> AccessNow | None:
+    """Give the access of what the policy makes public by itself, now or when an embargo has ended; None of the rest."""
+    if project.policy.publish is not PublishPolicy.PASSED or version.verdict is not Verdict.PASSED:
+        return None
+    now = access_now(tx, version, tx.datasets.get(version.dataset_id), clock=clock)
+    waits = now.human_data is HumanData.NO and now.embargo_until is not None
+    return now if now.extent is not Extent.NOTHING or waits else None

@@ -13,6 +13,7 @@ from cisterna.domain.account import Account, Grant, Role
 from cisterna.domain.acquisition import Acquisition
 from cisterna.domain.adoption import Adoption, Assignment
 from cisterna.domain.alert import Alert, AlertKind, Place, Severity
+from cisterna.domain.checklist import Checklist, Point
 from cisterna.domain.credit import Creator
 from cisterna.domain.dataset import Dataset, Version
 from cisterna.domain.dataset import version_id as name_version
@@ -195,6 +196,21 @@ def make_decision(version: Version, act: Act = Act.ACCEPT, *, person: str = "ste
         "decided_at": START,
     }
     return Decision(**{**made, **fields})
+
+
+def make_point(name: str = "looked", **fields: Any) -> Point:
+    """Make a point of a review checklist that a person answers."""
+    return Point(**{"id": name, "part": "Files", "text": f"It is so: {name}", **fields})
+
+
+def make_checklist(*points: Point, **fields: Any) -> Checklist:
+    """Make a short review checklist: one point is judged, one a person answers, one advises."""
+    made = points or (
+        make_point("complete", judge="complete", part="Description"),
+        make_point("looked"),
+        make_point("keywords", judge="keywords", field="keywords", required=False),
+    )
+    return Checklist(**{"id": "short", "version": "1", "title": "A short list", "points": made, **fields})
 
 
 def make_publication(version: Version, target: str = "portal", **fields: Any) -> Publication:

@@ -48,7 +48,7 @@ class MemoryTarget:
         clock: Dates what it says.
         name: Of the target.
         reserves: Whether it gives DOIs before publication.
-        narrows: Whether what stands there can lose its files.
+        narrows: Whether what stands there can lose its files; where not, what stands is left alone.
     """
 
     secret = "sesame-1234567890"  # noqa: S105 - what nobody may be told
@@ -79,6 +79,8 @@ class MemoryTarget:
     def deposit(self, request: DepositRequest, *, known: Deposit | None, files: PublicBytes) -> Deposit:
         """Make a draft, take the files, and show it."""
         del known
+        if not self.narrows and self.standing(request.key):
+            return self._told(self.shelf[request.key])
         found = self._write(lambda: self._shelve(request.key))
         wanted = list(files.files(request.record))
         for path in found.bodies.keys() - {one.path for one in wanted}:
@@ -118,6 +120,12 @@ class MemoryTarget:
     def made(self, key: str) -> Sequence[str]:
         """Give whatever is there under a key."""
         return [one.outside_id for one in self._under(key)]
+
+    def told(self, key: str) -> str:
+        """Give what is said under a key."""
+        return " ".join(
+            f"{one.record.model_dump_json() if one.record else ''} {one.reason}" for one in self._under(key)
+        )
 
     def writes(self) -> int:
         """Count the writes."""

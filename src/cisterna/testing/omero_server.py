@@ -1,8 +1,9 @@
-"""A stand-in for an OMERO as OMERO.web shows it to programs: sessions, datasets, lists of images, places in projects.
+"""A stand-in for an OMERO as OMERO.web shows it to programs: sessions, datasets, images, places in projects.
 
-It answers as the documentation of OMERO's JSON API says, and refuses what that refuses: a write without the token
-against forgery, an image to be made or deleted. What it does not do: owners other than its one account, permissions,
-plates. Who runs its machine is `OmeroOperator`, who works on what is listed.
+It answers as the documentation and the source of OMERO.web say, also where that is unkind: whoever is in a group sees
+what is in it and nothing else, images are in as many datasets as people like, lists are in no order among equal names,
+a dataset that is replaced by the JSON API leaves its projects, and a link that could not be made is called a success.
+What it does not do: permissions within a group, plates. Who runs its machine is `OmeroOperator`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import csv
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from http.cookies import SimpleCookie
 from pathlib import Path
 from typing import Any
@@ -20,12 +21,16 @@ from cisterna.testing.fault_proxy import Answer
 from cisterna.testing.outside_server import Asked, OutsideServer, said
 
 USER, GROUP = 7, 5
+OTHER_USER, OTHER_GROUP = 8, 6
 _PLACE = re.compile(r"/api/v0/m/(datasets|projects|images)/(?:([0-9]+)/)?(?:(images|projects)/)?")
+_SAVE = re.compile(r"/webclient/action/save(name|description)/dataset/([0-9]+)/")
+_DELETE = re.compile(r"^omero delete --force Image:([0-9,]+) ", re.MULTILINE)
 _TYPE = "http://www.openmicroscopy.org/Schemas/OME/2016-06#"
+_PAGE = [("Content-Type", "text/html")]
 
 
 class OmeroStandIn(OutsideServer):
-    """One OMERO with one account.
+    """One OMERO.
 
     Args:
         username: Of the account.
@@ -33,19 +38,25 @@ class OmeroStandIn(OutsideServer):
 
     Attributes:
         datasets: By number.
-        images: Names of the images of each dataset.
+        images: By number.
+        places: Which dataset holds which image.
         projects: The datasets in each.
+        project_groups: The group of each project.
+        groups: Those that the account is in; the first is its own.
         page_most: How many things it lists at once.
     """
 
     def __init__(self, *, username: str, password: str) -> None:
         super().__init__()
         self._account = (username, password)
-        self._sessions: set[str] = set()
+        self._sessions: dict[str, int] = {}
         self._numbers = 0
         self.datasets: dict[int, dict[str, Any]] = {}
-        self.images: dict[int, list[str]] = {}
+        self.images: dict[int, dict[str, Any]] = {}
+        self.places: set[tuple[int, int]] = set()
         self.projects: dict[int, set[int]] = {3: set()}
+        self.project_groups: dict[int, int] = {3: GROUP}
+        self.groups = [GROUP, 1]
         self.page_most = 500
 
     def answer(self, asked: Asked) -> Answer:
@@ -55,46 +66,91 @@ class OmeroStandIn(OutsideServer):
             return self._token()
         token = cookies.get("csrftoken")
         if asked.method != "GET" and (token is None or asked.headers.get("x-csrftoken") != token):
-            return 403, [("Content-Type", "text/html")], b"<html><h1>CSRF Error</h1></html>"
+            return 403, _PAGE, b"<html><h1>CSRF Error</h1></html>"
         if asked.path == "/api/v0/login/":
             return self._log_in(asked)
-        if cookies.get("sessionid") not in self._sessions:
-            return said(403, {"message": "Not logged in"})
-        return self._inside(asked)
+        session = cookies.get("sessionid", "")
+        if session in self._sessions:
+            return self._inside(asked, session)
+        if asked.path.startswith("/webclient/"):
+            return 302, [("Location", "/webclient/login/")], b""
+        return said(403, {"message": "Not logged in"})
 
-    def _inside(self, asked: Asked) -> Answer:
+    def add_dataset(self, name: str, description: str, *, owner: int = USER, group: int = GROUP) -> int:
+        """Make a dataset."""
+        self._numbers += 1
+        details = {"owner": {"@id": owner}, "group": {"@id": group}}
+        made = {"@id": self._numbers, "Name": name, "Description": description, "omero:details": details}
+        self.datasets[self._numbers] = made
+        return self._numbers
+
+    def import_image(self, dataset: int, name: str, *, owner: int = USER, fileset: int | None = None) -> int:
+        """Show an image in a dataset, as only its own machine can; images of one file are of one fileset."""
+        self._numbers += 1
+        details = {"owner": {"@id": owner}, "group": self.datasets[dataset]["omero:details"]["group"]}
+        made = {"@id": self._numbers, "Name": name, "omero:details": details, "fileset": fileset or -self._numbers}
+        self.images[self._numbers] = made
+        self.places.add((dataset, self._numbers))
+        return self._numbers
+
+    def delete_images(self, numbers: Iterable[int]) -> bool:
+        """Delete images, wherever they are, as only its own machine can; a fileset goes whole or not at all."""
+        gone = set(numbers)
+        filesets = {self.images[one]["fileset"] for one in gone if one in self.images}
+        if any(one["fileset"] in filesets and number not in gone for number, one in self.images.items()):
+            return False
+        self.images = {number: one for number, one in self.images.items() if number not in gone}
+        self.places = {(dataset, image) for dataset, image in self.places if image not in gone}
+        return True
+
+    def names_in(self, dataset: int) -> list[str]:
+        """Give the names of the images of a dataset, in order."""
+        return sorted(self.images[image]["Name"] for where, image in self.places if where == dataset)
+
+    def _inside(self, asked: Asked, session: str) -> Answer:
+        if asked.path.startswith("/webclient/"):
+            return self._on_pages(asked, session)
         if asked.path == "/api/v0/m/save/":
             return self._save(asked)
-        if asked.path == "/webclient/api/links/":
-            for project, children in asked.json["project"].items():
-                self.projects[int(project)] |= set(children["dataset"])
-            return said(200, {"success": True})
         place = _PLACE.fullmatch(asked.path)
         if place is None:
             return said(404, {"message": "not found"})
         kind, number, below = place.groups()
         if number is None or below is not None:
-            return self._page(asked, self._listed(asked, number, below))
+            return self._page(asked, self._listed(asked, kind, number, below))
         return self._on(asked, kind, int(number))
 
-    def _listed(self, asked: Asked, number: str | None, below: str | None) -> Sequence[dict[str, Any]]:
-        if number is None:
-            ours = asked.query.get("owner") == f"{USER}"
-            found = [one for one in self.datasets.values() if ours and one["group"] == asked.query.get("group")]
-            return sorted(found, key=lambda one: str(one["Name"]).lower())
-        if below == "images":
-            names = self.images.get(int(number), [])
-            return [{"@id": place + 1, "Name": name} for place, name in enumerate(names)]
-        held = [one for one, datasets in self.projects.items() if int(number) in datasets]
-        return [{"@id": one, "Name": "A project"} for one in held]
+    def _on_pages(self, asked: Asked, session: str) -> Answer:
+        """Do what its own pages ask for."""
+        if asked.path == "/webclient/active_group/":
+            if int(asked.query["active_group"]) in self.groups:
+                self._sessions[session] = int(asked.query["active_group"])
+            return 302, [("Location", "/webclient/")], b""
+        if (field := _SAVE.fullmatch(asked.path)) is not None:
+            return self._save_field(asked, field[1].title(), int(field[2]), group=self._sessions[session])
+        return self._link(asked.json) if asked.path == "/webclient/api/links/" else said(404, {"message": "not found"})
 
-    def import_image(self, dataset: int, name: str) -> None:
-        """Show an image in a dataset, as only its own machine can."""
-        self.images[dataset].append(name)
+    def _sees(self, one: dict[str, Any]) -> bool:
+        return one["omero:details"]["group"]["@id"] in self.groups
 
-    def delete_images(self, dataset: int) -> None:
-        """Delete all images of a dataset, as only its own machine can."""
-        self.images[dataset] = []
+    def _listed(self, asked: Asked, kind: str, number: str | None, below: str | None) -> Sequence[dict[str, Any]]:
+        held: dict[int, dict[str, Any]] = {"datasets": self.datasets, "images": self.images}.get(
+            below or kind, self._projects()
+        )
+        of: dict[str | None, Callable[[int], bool]] = {
+            None: lambda _: True,
+            "images": lambda one: (int(number or 0), one) in self.places,
+            "projects": lambda one: int(number or 0) in self.projects[one],
+        }
+        found = [one for key, one in held.items() if self._sees(one) and of[below](key)]
+        for name in ("owner", "group"):
+            if asked.query.get(name, "-1") != "-1":
+                found = [one for one in found if f"{one['omero:details'][name]['@id']}" == asked.query[name]]
+        return found
+
+    def _projects(self) -> dict[int, dict[str, Any]]:
+        details = {one: {"owner": {"@id": USER}, "group": {"@id": group}} for one, group in self.project_groups.items()}
+        return {one: {"@id": one, "Name": "A project", "omero:details": details[one]} for one in self.projects}
 
     def _token(self) -> Answer:
         status, headers, body = said(200, {"data": f"token{len(self.seen)}"})
@@ -105,8 +161,8 @@ class OmeroStandIn(OutsideServer):
         if (form.get("username"), form.get("password")) != self._account or form.get("server") != "1":
             return said(403, {"message": "Connection not available, please check your user name and password."})
         session = f"session{len(self.seen)}"
-        self._sessions.add(session)
-        context = {"userId": USER, "groupId": GROUP, "memberOfGroups": [GROUP, 1], "sessionUuid": session}
+        self._sessions[session] = self.groups[0]
+        context = {"userId": USER, "groupId": self.groups[0], "memberOfGroups": self.groups, "sessionUuid": session}
         status, headers, body = said(200, {"success": True, "eventContext": {**context, "isAdmin": False}})
         return status, [*headers, ("Set-Cookie", f"sessionid={session}; HttpOnly; Path=/")], body
 
@@ -116,34 +172,64 @@ class OmeroStandIn(OutsideServer):
             return said(405, {"message": "Creation of it not supported"})
         if "group" not in asked.query:
             return said(400, {"message": "Specify Group in omero:details or query parameters ?group=:id"})
-        if asked.method == "PUT":
-            if sent["@id"] not in self.datasets:
-                return said(500, {"message": "ValidationException", "stacktrace": "Traceback ..."})
-            self.datasets[sent["@id"]] |= {name: sent[name] for name in ("Name", "Description")}
-            return said(200, {"data": self.datasets[sent["@id"]]})
+        if int(asked.query["group"]) not in self.groups:
+            return said(403, {"message": "SecurityViolation"})
+        return self._replace(sent) if asked.method == "PUT" else self._make(sent, group=int(asked.query["group"]))
+
+    def _replace(self, sent: Any) -> Answer:
+        if sent["@id"] not in self.datasets:
+            return said(500, {"message": "ValidationException", "stacktrace": "Traceback ..."})
+        for held in self.projects.values():  # what is sent says that it is in none
+            held.discard(sent["@id"])
+        self.datasets[sent["@id"]] |= {name: sent[name] for name in ("Name", "Description")}
+        return said(200, {"data": self.datasets[sent["@id"]]})
+
+    def _make(self, sent: Any, *, group: int) -> Answer:
         if "@id" in sent or len(sent["Name"]) > 255:
             return said(400, {"message": "Object has '@id' attribute. Use PUT to update objects"})
-        self._numbers += 1
-        self.datasets[self._numbers] = {**sent, "@id": self._numbers, "group": asked.query["group"]}
-        self.images[self._numbers] = []
-        return said(201, {"data": self.datasets[self._numbers]})
+        return said(201, {"data": self.datasets[self.add_dataset(sent["Name"], sent["Description"], group=group)]})
+
+    def _save_field(self, asked: Asked, field: str, number: int, *, group: int) -> Answer:
+        """Change one field as its pages do: within the group that is looked at, and without white ends."""
+        dataset = self.datasets.get(number)
+        if dataset is None or dataset["omero:details"]["group"]["@id"] != group:
+            return 500, _PAGE, b"<html>We are sorry, but that Dataset does not exist</html>"
+        sent = parse_qs(asked.body.decode()).get(field.lower(), [""])[0].strip()
+        if field == "Name" and not sent:
+            return said(200, {"bad": "true", "errs": {"name": "This field is required."}})
+        dataset[field] = sent
+        return said(200, {"bad": "false"})
+
+    def _link(self, sent: Any) -> Answer:
+        """Put datasets into projects; a link between groups fails, and nobody is told."""
+        for project, children in sent["project"].items():
+            if int(project) not in self.projects:
+                return said(404, {"error": f"Object of type Project and ID {project} not found"})
+            for one in children["dataset"]:
+                if self.datasets[one]["omero:details"]["group"]["@id"] == self.project_groups[int(project)]:
+                    self.projects[int(project)].add(one)
+        return said(200, {"success": True})
 
     def _on(self, asked: Asked, kind: str, number: int) -> Answer:
-        known = self.datasets if kind == "datasets" else {one: {"@id": one} for one in self.projects}
-        if number not in known:
+        known = self.datasets if kind == "datasets" else self._projects()
+        if number not in known or not self._sees(known[number]):
             return said(404, {"message": f"{kind} {number} not found"})
         if asked.method == "GET":
             return said(200, {"data": known[number]})
         if asked.method != "DELETE" or kind != "datasets":
             return said(405, {"message": f"Delete of {kind} not supported"})
-        self.images.pop(number)  # they are left without a dataset
+        self.places = {(dataset, image) for dataset, image in self.places if dataset != number}  # images stay
+        for held in self.projects.values():
+            held.discard(number)
         return said(200, {"data": self.datasets.pop(number)})
 
     def _page(self, asked: Asked, found: Sequence[dict[str, Any]]) -> Answer:
         offset = int(asked.query.get("offset", 0))
         limit = min(int(asked.query.get("limit", 200)), self.page_most)
+        turned = -1 if offset else 1  # it orders by the name alone, and each page is asked of the database anew
+        ordered = sorted(found, key=lambda one: (str(one["Name"]).lower(), turned * int(one["@id"])))
         meta = {"totalCount": len(found), "limit": limit, "offset": offset, "maxLimit": self.page_most}
-        return said(200, {"data": found[offset : offset + limit], "meta": meta})
+        return said(200, {"data": ordered[offset : offset + limit], "meta": meta})
 
 
 class OmeroOperator:
@@ -163,10 +249,8 @@ class OmeroOperator:
         for script in sorted(self._lists.glob("*/import.sh")):
             self._import(script)
         for script in sorted(self._lists.glob("*/remove.sh")):
-            for dataset in re.findall(
-                r"^omero delete Dataset/Image:([0-9]+)$", script.read_text("utf-8"), re.MULTILINE
-            ):
-                self._omero.delete_images(int(dataset))
+            for numbers in _DELETE.findall(script.read_text("utf-8")):
+                self._omero.delete_images(int(one) for one in numbers.split(","))
 
     def _import(self, script: Path) -> None:
         text = script.read_text("utf-8")
@@ -182,5 +266,5 @@ class OmeroOperator:
                     self._show(int(dataset[1]) if dataset else 0, name)
 
     def _show(self, dataset: int, name: str) -> None:
-        if name not in self._omero.images.get(dataset, [name]):
+        if dataset in self._omero.datasets and name not in self._omero.names_in(dataset):
             self._omero.import_image(dataset, name)

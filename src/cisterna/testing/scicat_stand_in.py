@@ -1,8 +1,10 @@
 """A stand-in for a SciCat backend: it keeps datasets and lists of files, and takes what the real one's checks take.
 
 Made after the source of version 4 of its interface: fields that it does not know are refused, a PID is there once, who
-may give one and who may delete is a matter of groups, a list of files changes the sizes of its dataset, and facts with
-a unit get values in SI units. What it does not do: history, search, and lists that are not of one dataset.
+sees, changes and deletes is a matter of groups, a list of files has the groups that its dataset had when it was added
+and is public or not by itself, it changes the sizes of its dataset and outlives it, a change that tells no sizes makes
+them 0, and facts with a unit get values in SI units. What it does not do: history, search, and lists that are not of
+one dataset.
 """
 
 from __future__ import annotations
@@ -66,6 +68,7 @@ NEEDED = ("ownerGroup", "contactEmail", "sourceFolder", "creationTime", "dataset
 BLOCK_CHANGEABLE = _OWNED | {"size": "whole", "chkAlg": "filled", "dataFileList": "files", "isPublished": "flag"}
 BLOCK = BLOCK_CHANGEABLE | {"datasetId": "text"}
 FILE = {"path": "text", "size": "number", "time": "moment", "chk": "text", "uid": "text", "gid": "text"}
+_SIZES = ("size", "packedSize", "numberOfFiles")
 _FILTERS = {"where", "fields", "limits", "limit", "skip", "$in"}
 
 
@@ -78,6 +81,7 @@ class ScicatStandIn(OutsideServer):
         groups: That the account is in.
         may_give_pids: Whether one of them is named by CREATE_DATASET_WITH_PID_GROUPS.
         may_delete: Whether one of them is named by DELETE_GROUPS.
+        says_expired: Whether it says of a token that it is over, as from 5.0 on; before, it takes who asks for nobody.
     """
 
     def __init__(
@@ -88,12 +92,14 @@ class ScicatStandIn(OutsideServer):
         groups: tuple[str, ...],
         may_give_pids: bool = True,
         may_delete: bool = True,
+        says_expired: bool = False,
     ) -> None:
         super().__init__()
         self._account = {"username": username, "password": password}
         self._groups = groups
         self._may_give_pids = may_give_pids
         self.may_delete = may_delete
+        self._says_expired = says_expired
         self.tokens: list[str] = []
         self.datasets: dict[str, dict[str, Any]] = {}
         self.blocks: dict[str, dict[str, Any]] = {}
@@ -106,7 +112,7 @@ class ScicatStandIn(OutsideServer):
         if (version, place) == ("v3", "auth/login"):
             return self._sign_in(asked)
         if asked.headers.get("authorization", "").removeprefix("Bearer ") not in self.tokens:
-            return _refused(403, "Forbidden resource")
+            return _refused(401, "SESSION_EXPIRED") if self._says_expired else _refused(403, "Forbidden resource")
         kind, _, name = place.partition("/")
         if version != "v4" or kind not in {"datasets", "origdatablocks"}:
             return _refused(404, f"Cannot {asked.method} {asked.path}")
@@ -117,6 +123,10 @@ class ScicatStandIn(OutsideServer):
         """Give the files that a dataset names, list by list."""
         lists = [one for one in self.blocks.values() if one["datasetId"] == pid]
         return [file for one in lists for file in one["dataFileList"]]
+
+    def public_files(self) -> list[str]:
+        """Give the paths that anybody may read without an account, in lists whose dataset nobody has to see."""
+        return [file["path"] for one in self.blocks.values() if one.get("isPublished") for file in one["dataFileList"]]
 
     def _sign_in(self, asked: Asked) -> Answer:
         if asked.json != self._account:
@@ -135,6 +145,8 @@ class ScicatStandIn(OutsideServer):
                 return self._listed(asked, self.datasets, DATASET)
         if name not in self.datasets:
             return _refused(404, "dataset: null not found")
+        if not self._may_see(self.datasets[name]):
+            return _refused(403, "Unauthorized access")
         return self._on_dataset(asked, self.datasets[name])
 
     def _on_dataset(self, asked: Asked, dataset: dict[str, Any]) -> Answer:
@@ -143,8 +155,11 @@ class ScicatStandIn(OutsideServer):
                 return _refused(400, faults)
             if dataset["ownerGroup"] not in self._groups:
                 return _refused(403, "Unauthorized access")
-            dataset |= _kept(asked.json)
+            dataset |= dict.fromkeys(_SIZES, 0) | _kept(asked.json)
         return said(200, dataset)
+
+    def _may_see(self, one: Mapping[str, Any]) -> bool:
+        return bool(one.get("isPublished")) or bool({one["ownerGroup"], *one["accessGroups"]} & {*self._groups})
 
     def _may_create(self, sent: Mapping[str, Any]) -> Answer | None:
         allowed = sent.get("ownerGroup") in self._groups and (self._may_give_pids or not sent.get("pid"))
@@ -173,22 +188,34 @@ class ScicatStandIn(OutsideServer):
             return _refused(403, "Forbidden resource")
         if name not in self.blocks:
             return _refused(404, f"OrigDatablock: {name} not found")
-        block = self.blocks[name]
+        return self._on_block(asked, self.blocks[name])
+
+    def _on_block(self, asked: Asked, block: dict[str, Any]) -> Answer:
+        pid = block["datasetId"]
         if asked.method == "PATCH":
+            if refusal := self._may_change_blocks(pid):
+                return refusal
             if faults := _faults(asked.json, BLOCK_CHANGEABLE, ()):
                 return _refused(400, faults)
             block |= asked.json
         if asked.method == "DELETE":
-            del self.blocks[name]
-        self._count(block["datasetId"])
+            del self.blocks[block["_id"]]
+        if pid not in self.datasets:  # said once the list is gone
+            return _refused(404, f"Dataset #{pid} not found")
+        self._count(pid)
         return said(200, block)
+
+    def _may_change_blocks(self, pid: str) -> Answer | None:
+        if pid not in self.datasets:
+            return _refused(404, f"Dataset: {pid} not found for attaching an origdatablock")
+        return None if self.datasets[pid]["ownerGroup"] in self._groups else _refused(403, "Unauthorized access")
 
     def _add_block(self, sent: dict[str, Any]) -> Answer:
         if faults := _faults(sent, BLOCK, ("size", "dataFileList", "datasetId")):
             return _refused(400, faults)
-        dataset = self.datasets.get(sent["datasetId"])
-        if dataset is None:
-            return _refused(404, f"Dataset: {sent['datasetId']} not found for attaching an origdatablock")
+        if refusal := self._may_change_blocks(sent["datasetId"]):
+            return refusal
+        dataset = self.datasets[sent["datasetId"]]
         name = f"0000-{len(self.blocks)}-{len(self.seen)}"
         owned = {"ownerGroup": dataset["ownerGroup"], "accessGroups": dataset["accessGroups"]}
         self.blocks[name] = {"_id": name, **sent, **owned}
@@ -205,7 +232,8 @@ class ScicatStandIn(OutsideServer):
         for part in (part for key in _keys(wanted) for part in key.split(".")):
             if part not in known and part not in FILE and part not in _FILTERS:
                 return _refused(400, f"Property {part} should not exist in the filter object")
-        found = [one for one in kept.values() if all(_fits(one, *term) for term in wanted.get("where", {}).items())]
+        terms = wanted.get("where", {}).items()
+        found = [one for one in kept.values() if self._may_see(one) and all(_fits(one, *term) for term in terms)]
         some = found[: wanted.get("limits", {}).get("limit", 10)]
         fields = ["_id", *wanted.get("fields", [])]
         return said(200, [{name: one[name] for name in fields if name in one} for one in some])

@@ -5,36 +5,67 @@ Faults strike each request of a call in turn; whatever was broken where, the sam
 
 from __future__ import annotations
 
-import hashlib
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import lru_cache
-from itertools import count
-from typing import Protocol, TypeVar
+from itertools import chain, count
+from typing import ClassVar, Protocol, TypeVar
 
 import pytest
 
-from cisterna.domain.access import Extent
-from cisterna.domain.credit import Creator
-from cisterna.domain.deposit import Deposit, DepositState, deposit_key
-from cisterna.domain.errors import CisternaError, TargetRefused, TargetUnavailable
-from cisterna.domain.identifier import ark, dataset_id
-from cisterna.domain.project import Access, HumanData
-from cisterna.metadata.forms import FORMS
-from cisterna.metadata.listing import media_type
-from cisterna.metadata.public_described import described_from
-from cisterna.metadata.record import Dates, MetadataRecord
-from cisterna.ports.publisher import PublicFile, PublicRecord
+from cisterna.domain.deposit import Deposit, DepositState
+from cisterna.domain.erasure import PUBLIC_WORDS
+from cisterna.domain.errors import (
+    ChecksumMismatch,
+    CisternaError,
+    StoreUnavailable,
+    TargetRefused,
+    TargetUnavailable,
+)
+from cisterna.ports.publisher import PublicFile
 from cisterna.ports.target import DepositRequest, ReserveRequest, Target
-from cisterna.testing.clock import START
 from cisterna.testing.outside_server import PASSING, RETRY_SECONDS, Fault
+from cisterna.testing.target_request import (
+    BODIES,
+    FILES,
+    REASON,
+    SITE,
+    MemoryBytes,
+    deposit_request,
+    erased_of,
+    narrowed_of,
+    reserve_request,
+    tombstone_of,
+)
+
+__all__ = [
+    "BODIES",
+    "FILES",
+    "REASON",
+    "SITE",
+    "MemoryBytes",
+    "Stage",
+    "Struck",
+    "TargetContract",
+    "deposit_request",
+    "erased_of",
+    "narrowed_of",
+    "reserve_request",
+    "tombstone_of",
+]
 
 R = TypeVar("R", bound=ReserveRequest)
-SITE = "https://data.example.org"
-REASON = "The plate was mixed up."
 QUICK = frozenset({Fault.ERROR_BODY, Fault.LOST, Fault.THROTTLED})
 FAULTS = [pytest.param(fault, marks=() if fault in QUICK else pytest.mark.torture) for fault in Fault]
 """Every fault at every request takes long; what is left to `make torture` ends as one of the quick ones does."""
+ERASED_AFTER = [
+    pytest.param((), id="deposited"),
+    pytest.param(("withdrawn",), id="withdrawn"),
+    pytest.param(("narrowed",), id="narrowed"),
+]
+DESCRIPTIVE = ("Nuclei", "nuclei", "Holm", "Ada", "Björn", "0000-0002-1825-0097", "Seen with", "CC-BY", "mixed up")
+"""What a description of ours holds, and the reason for a withdrawal."""
 MOST_REQUESTS = 60
 """More than any target makes for one small deposit."""
 
@@ -74,6 +105,10 @@ class Stage(Protocol):
         """Give the ids of all that was ever made there under a key and is not thrown away, drafts too."""
         ...
 
+    def told(self, key: str) -> str:
+        """Give all that is said there under a key, whoever may see it, as text without escapes."""
+        ...
+
     def writes(self) -> int:
         """Count the requests so far that were to change something."""
         ...
@@ -83,117 +118,53 @@ class Stage(Protocol):
         ...
 
 
-class MemoryBytes:
-    """Implements `ports.target.PublicBytes` over bodies by path."""
+class CountedBytes(MemoryBytes):
+    """Files that know which of them were read."""
 
-    def __init__(self, bodies: Mapping[str, bytes]) -> None:
-        self._bodies = bodies
-
-    def files(self, record: PublicRecord) -> Iterator[PublicFile]:
-        """Give those that the record names."""
-        return iter(record.files)
+    def __init__(self, bodies: Mapping[str, bytes], *, ends_with: Exception | None = None) -> None:
+        super().__init__(bodies)
+        self.opened: set[str] = set()
+        self._ends_with = ends_with
 
     @contextmanager
     def open(self, file: PublicFile) -> Iterator[Iterator[bytes]]:
-        """Give a body in small chunks."""
-        body = self._bodies[file.path]
-        yield (body[start : start + 7] for start in range(0, len(body), 7))
+        """Give a body, and after its last chunk raise what it ends with."""
+        self.opened.add(file.path)
+        with super().open(file) as chunks:
+            yield chain(chunks, self._end())
+
+    def _end(self) -> Iterator[bytes]:
+        if self._ends_with is not None:
+            raise self._ends_with
+        yield from ()
 
 
-BODIES: Mapping[str, bytes] = {
-    "README.md": b"# Nuclei\n",
-    "data/0/A1 0.tiff": b"II*\x00 pixels",
-}
-FILES = MemoryBytes(BODIES)
-
-
-def reserve_request(target: str, *, name: str = "plate", number: int = 1) -> ReserveRequest:
-    """Make what a target is told before publication."""
-    dataset = dataset_id(origin=name)
-    return ReserveRequest(
-        key=deposit_key(f"{dataset}:v{number}", target=target),
-        pid=ark(dataset, naan="12345"),
-        version=f"v{number}",
-        address=f"{SITE}/{ark(dataset, naan='12345')}",
-    )
-
-
-def deposit_request(
-    target: str,
-    *,
-    name: str = "plate",
-    number: int = 1,
-    doi: str | None = None,
-    bodies: Mapping[str, bytes] = BODIES,
-    earlier: tuple[Deposit, ...] = (),
-) -> DepositRequest:
-    """Make a public version with all its forms, which names a few files."""
-    return _made(target, name, number, doi, tuple(bodies.items())).model_copy(update={"earlier": earlier})
-
-
-@lru_cache(maxsize=256)  # writing fourteen forms takes longer than what is tested with them
-def _made(
-    target: str, name: str, number: int, doi: str | None, bodies: tuple[tuple[str, bytes], ...]
-) -> DepositRequest:
-    before = reserve_request(target, name=name, number=number)
-    files = tuple(_file(path, body) for path, body in bodies)
-    data = [one for one in files if one.path.startswith("data/")]
-    metadata = MetadataRecord(
-        pid=before.pid,
-        dataset_id=dataset_id(origin=name),
-        version=before.version,
-        data_type="microscopy",
-        title=f"Nuclei of {name}",
-        description="Seen with a lamp.\nTwice.",
-        creators=(Creator(name="Holm, Ada", orcid="0000-0002-1825-0097"), Creator(name="Björn Ek")),
-        publisher="National Imaging Facility",
-        publication_year=2026,
-        licence="CC-BY-4.0",
-        access=Access.OPEN,
-        human_data=HumanData.NO,
-        keywords=("nuclei",),
-        dates=Dates(described=START),
-        manifest_digest=hashlib.sha512(name.encode()).hexdigest(),
-        file_count=len(data),
-        total_bytes=sum(one.size_bytes for one in data),
-    )
-    bare = PublicRecord(
-        pid=before.pid,
-        dataset_id=metadata.dataset_id,
-        version=before.version,
-        title=metadata.name,
-        metadata=metadata.model_dump(mode="json"),
-        files=files,
-        doi=doi,
-        published_at=START,
-    )
-    described = described_from(bare, address=before.address)
-    documents = {form.media_type: form.write(described).decode() for form in FORMS}
-    record = bare.model_copy(update={"documents": documents})
-    return DepositRequest(**before.model_dump(), record=record, doi=doi)
-
-
-def narrowed_of(request: DepositRequest) -> DepositRequest:
-    """Make the request of a version of which the description alone is public by now."""
-    said = {**request.record.metadata, "access": Access.RESTRICTED.value}
-    bare = request.record.model_copy(
-        update={"files": (), "documents": {}, "extent": Extent.METADATA, "metadata": said, "doi": request.doi}
-    )
-    described = described_from(bare, address=request.address)
-    forms = {form.media_type: form.write(described).decode() for form in FORMS if not form.is_of_files}
-    return request.model_copy(update={"record": bare.model_copy(update={"documents": forms})})
-
-
-def tombstone_of(request: DepositRequest) -> DepositRequest:
-    """Make the request of a withdrawal: the record is the tombstone that the portal shows."""
-    gone = {"files": (), "documents": {}, "withdrawn_at": START, "tombstone": REASON}
-    kept = {name: request.record.metadata[name] for name in ("title", "creators", "publisher", "publication_year")}
-    record = request.record.model_copy(update={**gone, "metadata": kept})
-    return request.model_copy(update={"record": record})
+SPOILED = [
+    pytest.param(ChecksumMismatch("it is not what was archived", path="README.md"), id="not-what-was-archived"),
+    pytest.param(StoreUnavailable("the archive does not answer", key="README.md"), id="not-to-be-read"),
+]
 
 
 class TargetContract:
-    """Tests of `ports.target.Target`. Provide a fixture `stage`, new for each test."""
+    """Tests of `ports.target.Target`. Provide a fixture `stage`, new for each test.
+
+    Attributes:
+        forgets: Whether it lets a description be taken back that was public; else it says whom to ask.
+        struck_by: Where nothing breaks: the class of the same file whose stage breaks the same target.
+    """
+
+    forgets = True
+    struck_by: ClassVar[str | None] = None
+
+    def test_something_breaks_here_or_in_the_class_that_is_named(self, stage: Stage) -> None:
+        """What strikes nothing keeps every promise."""
+        if stage.faults:
+            assert self.struck_by is None
+            return
+        other = getattr(sys.modules[type(self).__module__], self.struck_by or "", None)
+        assert other, "nothing breaks here: name the class that strikes this target in `struck_by`"
+        assert issubclass(other, TargetContract)
+        assert other.struck_by is None
 
     def test_a_deposit_stands_once_however_often_it_is_asked_for(self, stage: Stage) -> None:
         """With what is known of it, and without."""
@@ -261,6 +232,62 @@ class TargetContract:
         assert nothing is None or nothing.state is DepositState.WITHDRAWN
         assert stage.standing(unknown.key) == []
 
+    def test_what_was_withdrawn_stands_again_once_it_is_public_again(self, stage: Stage) -> None:
+        """Access was closed for a while: there is no second one."""
+        request = deposit_request(stage.target.name)
+        first = stage.target.deposit(request, known=None, files=FILES)
+        gone = stage.target.withdraw(tombstone_of(request), known=first, reason=REASON)
+
+        done = stage.target.deposit(request, known=gone, files=FILES)
+
+        assert done.state is DepositState.DEPOSITED
+        assert stage.standing(request.key) == stage.made(request.key) == [done.outside_id]
+
+    def test_what_went_out_as_a_description_gets_its_files_once_they_are_public(self, stage: Stage) -> None:
+        """One that cannot get them later waits for them."""
+        request, other = (deposit_request(stage.target.name, name=name) for name in ("plate", "other"))
+        once, later = CountedBytes(BODIES), CountedBytes(BODIES)
+        stage.target.deposit(other, known=None, files=once)
+        try:
+            first = stage.target.deposit(narrowed_of(request), known=None, files=FILES)
+        except TargetRefused as refusal:
+            if "by itself once" not in str(refusal):
+                raise
+            first = None
+
+        done = stage.target.deposit(request, known=first, files=later)
+
+        assert later.opened == once.opened
+        assert done.state is DepositState.DEPOSITED
+        assert stage.standing(request.key) == stage.made(request.key) == [done.outside_id]
+
+    @pytest.mark.parametrize("error", SPOILED)
+    def test_of_files_that_cannot_be_read_whole_nothing_is_to_be_seen(self, stage: Stage, error: Exception) -> None:
+        """What was sent may not be what was archived; the same call again brings it whole."""
+        request = deposit_request(stage.target.name)
+        files = CountedBytes(BODIES, ends_with=error)
+        try:
+            stage.target.deposit(request, known=None, files=files)
+        except (ChecksumMismatch, StoreUnavailable):
+            assert stage.standing(request.key) == []
+        else:
+            assert not files.opened, "it was shown all the same"
+
+        done = stage.target.deposit(request, known=None, files=FILES)
+
+        assert stage.standing(request.key) == stage.made(request.key) == [done.outside_id]
+
+    def test_several_versions_at_once_do_not_meet(self, stage: Stage) -> None:
+        """Each thread has a key of its own."""
+        requests = [deposit_request(stage.target.name, name=f"plate {number}") for number in range(4)]
+
+        with ThreadPoolExecutor(len(requests)) as threads:
+            done = list(threads.map(lambda one: stage.target.deposit(one, known=None, files=FILES), requests))
+
+        assert len({one.outside_id for one in done}) == len(requests)
+        for request, one in zip(requests, done, strict=True):
+            assert stage.standing(request.key) == stage.made(request.key) == [one.outside_id]
+
     def test_what_narrows_stands_as_it_did_and_is_whole_again_under_the_same_identifier(self, stage: Stage) -> None:
         """A target that cannot says so: it is withdrawn there."""
         request = deposit_request(stage.target.name)
@@ -275,6 +302,54 @@ class TargetContract:
         for one in (*narrowed, whole):
             assert (one.state, one.outside_id, one.doi) == (DepositState.DEPOSITED, first.outside_id, first.doi)
         assert stage.standing(request.key) == stage.made(request.key) == [first.outside_id]
+
+    @pytest.mark.parametrize("before", ERASED_AFTER)
+    def test_of_what_was_erased_no_description_stays_whatever_became_of_it_before(
+        self, stage: Stage, before: tuple[str, ...]
+    ) -> None:
+        """Neither a title, a name nor the reason of an earlier withdrawal."""
+        request = deposit_request(stage.target.name)
+        known = _brought(stage, request, before)
+
+        done = stage.target.withdraw(erased_of(request), known=known, reason=PUBLIC_WORDS)
+        again = stage.target.withdraw(erased_of(request), known=done, reason=PUBLIC_WORDS)
+
+        assert done is not None
+        assert again is not None
+        assert (done.state, again.state) == (DepositState.WITHDRAWN, DepositState.WITHDRAWN)
+        assert again.remark == done.remark
+        self._require_forgotten(stage, request, done)
+
+    def test_an_erasure_that_is_cut_off_anywhere_leaves_no_description_once_it_is_asked_for_again(
+        self, stage: Stage
+    ) -> None:
+        """Of what stands, and of what was withdrawn before."""
+        known: dict[str, Deposit | None] = {}
+
+        def prepared() -> Iterator[DepositRequest]:
+            for number in range(MOST_REQUESTS):
+                request = deposit_request(stage.target.name, name=f"plate {number}")
+                known[request.key] = _brought(stage, request, ("withdrawn",) if number % 2 else ())
+                yield request
+
+        def erase(request: DepositRequest) -> None:
+            known[request.key] = stage.target.withdraw(
+                erased_of(request), known=known[request.key], reason=PUBLIC_WORDS
+            )
+
+        for request in _struck(stage, Fault.LOST, prepared(), erase):
+            erase(request)
+            done = known[request.key]
+            assert done is not None
+            self._require_forgotten(stage, request, done)
+
+    def _require_forgotten(self, stage: Stage, request: DepositRequest, done: Deposit) -> None:
+        told = stage.told(request.key)
+        kept = [one for one in DESCRIPTIVE if one in told]
+        if self.forgets:
+            assert kept == []
+        else:
+            assert not kept or done.remark
 
     def test_a_second_version_stands_beside_the_first(self, stage: Stage) -> None:
         """Each under its own key."""
@@ -350,6 +425,33 @@ class TargetContract:
         assert report.is_usable, report.words
         assert stage.writes() == before
 
+    @pytest.mark.parametrize("fault", FAULTS)
+    def test_a_look_at_what_breaks_says_so_in_plain_words(self, stage: Stage, fault: Fault) -> None:
+        """`cisterna target test` is what people ask first."""
+        if fault not in stage.faults:
+            pytest.skip(f"nothing is {fault.value} here; another stage of this target breaks it")
+        struck = stage.strike(fault, skip=0)
+
+        try:
+            report = stage.target.test()
+        except TargetUnavailable as refusal:
+            _require_plain(refusal, fault, stage)
+        else:
+            assert fault not in PASSING or not struck.fired, "waiting may help"
+            assert not report.is_usable or not struck.fired
+            assert stage.secret not in str(report)
+
+
+def _brought(stage: Stage, request: DepositRequest, steps: tuple[str, ...]) -> Deposit | None:
+    """Deposit a version, and take these steps with it."""
+    known: Deposit | None = stage.target.deposit(request, known=None, files=FILES)
+    for step in steps:
+        if step == "narrowed" and stage.target.narrows:
+            known = stage.target.deposit(narrowed_of(request), known=known, files=FILES)
+        elif step == "withdrawn":
+            known = stage.target.withdraw(tombstone_of(request), known=known, reason=REASON)
+    return known
+
 
 def _struck(stage: Stage, fault: Fault, requests: Iterator[R], call: Callable[[R], object]) -> Iterator[R]:
     """Break the first request of a call, then the second of another, until a call has no more; give what was called."""
@@ -380,13 +482,3 @@ def _require_plain(refusal: CisternaError, fault: Fault, stage: Stage) -> None:
     assert "<" not in str(refusal), "it repeats a page"
     if fault in PASSING:
         assert isinstance(refusal, TargetUnavailable), f"waiting may help: {refusal}"
-
-
-def _file(path: str, body: bytes) -> PublicFile:
-    return PublicFile(
-        path=path,
-        size_bytes=len(body),
-        sha512=hashlib.sha512(body).hexdigest(),
-        media_type=media_type(path),
-        content_key=f"object/v1/content/{path}",
-    )

@@ -18,6 +18,7 @@ from cisterna.domain.publication import Publication
 from cisterna.domain.review import Act, Decision
 from cisterna.domain.work import Work, WorkKind
 from cisterna.ports.roster import Group
+from cisterna.services.approve import Answers
 from cisterna.services.consent import revoke_consent
 from cisterna.services.detail import Detail, detail_of
 from cisterna.services.erase_decision import standing_of
@@ -27,6 +28,7 @@ from cisterna.services.project import list_projects
 from cisterna.services.project_edit import add_project
 from cisterna.services.publish import request_publication, withdraw_version
 from cisterna.services.reprocess import Reprocessing, request_reprocess
+from cisterna.web.checklist_api import ChecklistBody
 from cisterna.web.decision import take_decision
 from cisterna.web.parts import WebParts
 from cisterna.web.signed import ApiPerson, Parts
@@ -48,12 +50,17 @@ class Me(BaseModel):
 
 
 class DecisionBody(_Body):
-    """A decision. `evidence_digest` is the one that `show` gave: it tells what was looked at."""
+    """A decision. `evidence_digest` is the one that `show` gave: it tells what was looked at.
+
+    To accept, `checklist` answers the points of the review checklist, or `inside_only` accepts for use inside alone.
+    """
 
     act: Act
     reason: str = Field(min_length=1, max_length=10_000)
     evidence_digest: str = Field(max_length=128)
     assignee: str | None = Field(None, max_length=100)
+    checklist: ChecklistBody = ChecklistBody()
+    inside_only: bool = False
 
 
 class AcceptedChangeBody(_Body):
@@ -169,6 +176,8 @@ def decide_on(parts: Parts, person: ApiPerson, version_id: str, body: DecisionBo
         reason=body.reason,
         evidence_digest=body.evidence_digest,
         assignee=body.assignee,
+        answers=Answers(body.checklist.answers, body.checklist.seen),
+        inside_only=body.inside_only,
     )
 
 
@@ -251,7 +260,12 @@ def create_project(parts: Parts, person: ApiPerson, body: ProjectBody) -> Projec
     """Add a project, as an operator."""
     project = Project.model_validate({**dict(body), "created_at": parts.clock.now()})
     return add_project(
-        project, person=person.account.name, catalogue=parts.catalogue, clock=parts.clock, vocabulary=parts.vocabulary
+        project,
+        person=person.account.name,
+        catalogue=parts.catalogue,
+        clock=parts.clock,
+        offered=parts.offered,
+        vocabulary=parts.vocabulary,
     )
 
 

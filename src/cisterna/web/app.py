@@ -18,6 +18,7 @@ from cisterna.web import (
     api,
     browse,
     browse_api,
+    checklist_api,
     dashboard,
     dataset_file,
     dataset_page,
@@ -120,6 +121,7 @@ def create_app(parts: WebParts) -> FastAPI:
         quality_report_api,
         vocabulary_api,
         score_api,
+        checklist_api,
         removal_api,  # before the rest of the API, whose dataset may be named by an ARK and takes whole paths
         api,
         hint_api,

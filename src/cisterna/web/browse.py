@@ -23,7 +23,7 @@ router = APIRouter(include_in_schema=False, route_class=IndexRoute)
 
 ON_A_PAGE = 20
 _METHODS = ["GET", "HEAD"]
-_HEADERS = {"cache-control": "public, max-age=60"}
+_HEADERS = {"cache-control": "public, max-age=60, must-revalidate"}
 _CREATORS_SHOWN = 4
 _SUMMED = (Facet.YEAR, Facet.DATA_TYPE, Facet.INSTRUMENT, Facet.AFFILIATION, Facet.LICENCE)
 

@@ -20,7 +20,7 @@ from cisterna.web.signed import Parts
 router = APIRouter(prefix="/api/v1/public", tags=["public"], route_class=IndexRoute)
 
 _HEADERS = {
-    "cache-control": "public, max-age=60",
+    "cache-control": "public, max-age=60, must-revalidate",
     "access-control-allow-origin": "*",
     "cross-origin-resource-policy": "cross-origin",
 }

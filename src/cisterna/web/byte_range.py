@@ -63,6 +63,7 @@ def answer_file(
     *,
     store: ObjectStore,
     door: Door | None = None,
+    caching: str = "private, no-cache",
     modified: datetime | None = None,
     more: Mapping[str, str] = _NONE,
 ) -> Response:
@@ -75,7 +76,8 @@ def answer_file(
         request: A GET or HEAD.
         file: What is served; its key must come from a record and never from the request.
         store: That holds the bytes.
-        door: By which the public gets it, and caches may keep it; None for who is signed in.
+        door: By which somebody gets it who did not sign in; None for who did.
+        caching: What caches may do with it.
         modified: Since when it is there, where that may be told.
         more: Headers that it has beside its own.
     """
@@ -88,18 +90,21 @@ def answer_file(
         "content-type": file.media_type,
         "content-disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}",
         "content-security-policy": FILE_POLICY,
-        "cache-control": "public, max-age=300, must-revalidate" if door else "private, no-cache",
+        "cache-control": caching,
         "repr-digest": repr_digest(file.sha512),
     }
-    if validators.are_known(request):
-        return Response(status_code=304, headers=headers)
+    short = validators.judged(request, headers)
+    if short is not None:
+        return short
     asked = (
         request.headers.get("range") if request.headers.get("if-range", validators.etag) == validators.etag else None
     )
     try:
         span = parse_range(asked, file.size_bytes)
     except UnsatisfiableRange:
-        return Response(status_code=416, headers=headers | {"content-range": f"bytes */{file.size_bytes}"})
+        # A cache that kept it would give it to whoever asks for the whole: no header tells them apart.
+        refused = {"content-range": f"bytes */{file.size_bytes}", "cache-control": "no-store"}
+        return Response(status_code=416, headers=headers | refused)
     status = 200
     if span is not None:
         status = 206

@@ -30,11 +30,28 @@ class Validators:
 
     def are_known(self, request: Request) -> bool:
         """Tell whether the asker of a GET or HEAD has it; where entity tags are named, they alone decide."""
-        tags = request.headers.get("if-none-match")
+        tags = header_of(request, "if-none-match")
         if tags is not None:
             return tags.strip() == "*" or self.etag in {one.strip().removeprefix("W/") for one in tags.split(",")}
         since = _read_date(request.headers.get("if-modified-since"))
         return since is not None and self.modified is not None and self.modified.replace(microsecond=0) <= since
+
+    def have_changed(self, request: Request) -> bool:
+        """Tell whether the asker goes on with another state than this one; where entity tags are named, they decide.
+
+        A program that fetches a file in parts at once asks so, and would else put parts of two states together.
+        """
+        tags = header_of(request, "if-match")
+        if tags is not None:
+            return tags.strip() != "*" and self.etag not in {one.strip() for one in tags.split(",")}
+        since = _read_date(request.headers.get("if-unmodified-since"))
+        return since is not None and self.modified is not None and self.modified.replace(microsecond=0) > since
+
+    def judged(self, request: Request, headers: Mapping[str, str]) -> Response | None:
+        """Answer without a body where the asker has it already, or has something else; None where it is to be sent."""
+        if self.have_changed(request):
+            return Response(status_code=412, headers={**self.headers(), "cache-control": "no-store"})
+        return Response(status_code=304, headers=dict(headers)) if self.are_known(request) else None
 
     def headers(self) -> dict[str, str]:
         """Write them."""
@@ -59,8 +76,9 @@ def answer_body(
     sha512 = sha512_of(body)
     validators = Validators(etag=f'"{sha512[:32]}"', modified=modified)
     told = {**headers, **validators.headers()}
-    if validators.are_known(request):
-        return Response(status_code=304, headers=told)
+    short = validators.judged(request, told)
+    if short is not None:
+        return short
     told["repr-digest"] = repr_digest(sha512)
     return Response(body, headers=told, media_type=media_type)
 
@@ -79,12 +97,26 @@ def answer_stream(
     The first chunk is made before the answer begins: what cannot be read is an error, and no short document.
     """
     told = {**headers, **validators.headers()}
-    if validators.are_known(request):
-        return Response(status_code=304, headers=told)
+    short = validators.judged(request, told)
+    if short is not None:
+        return short
     if request.method == "HEAD":
-        return Response(headers=told | {"content-type": media_type})
+        return head_of_stream(told, media_type=media_type)
     first = next(chunks, b"")
     return StreamingResponse(door.send(chain((first,), chunks)), headers=told, media_type=media_type)
+
+
+def head_of_stream(headers: Mapping[str, str], *, media_type: str) -> Response:
+    """Answer a HEAD for what is made as it is sent: it has no size to tell beforehand, and its size is not 0."""
+    head = Response(headers=dict(headers), media_type=media_type)
+    del head.headers["content-length"]
+    return head
+
+
+def header_of(request: Request, name: str) -> str | None:
+    """Give a header that lists something, also where it comes in several lines; None where it does not come."""
+    lines = request.headers.getlist(name)
+    return ", ".join(lines) if lines else None
 
 
 def repr_digest(sha512: str) -> str:

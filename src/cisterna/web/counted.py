@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from fastapi import Response
-from starlette.concurrency import run_in_threadpool
 from starlette.types import Message, Receive, Scope, Send
+
+from cisterna.web.public_door import Door
 
 
 class CountedResponse(Response):
@@ -17,12 +19,14 @@ class CountedResponse(Response):
     Args:
         answer: What is sent.
         sent: Told how many bytes of content went out of an answer that gives content; called in a thread.
+        door: Whose threads.
     """
 
-    def __init__(self, answer: Response, sent: Callable[[int], None]) -> None:
+    def __init__(self, answer: Response, sent: Callable[[int], None], *, door: Door) -> None:
         super().__init__()
         self._answer = answer
         self._sent = sent
+        self._door = door
         self.status_code = answer.status_code
         self.raw_headers = answer.raw_headers
 
@@ -40,4 +44,4 @@ class CountedResponse(Response):
             await self._answer(scope, receive, counting)
         finally:
             if scope["method"] == "GET" and status in {200, 206}:
-                await run_in_threadpool(self._sent, total)
+                await self._door.finish(partial(self._sent, total))

@@ -15,7 +15,7 @@ from pydantic import JsonValue
 from cisterna.domain.account import Account, Role
 from cisterna.domain.dataset import Stage, Version
 from cisterna.domain.delivery import may_deliver
-from cisterna.domain.errors import CisternaError, InvalidInput, NotFound
+from cisterna.domain.errors import CisternaError, DecisionRefused, InvalidInput, NotFound
 from cisterna.domain.event import Event
 from cisterna.domain.finding import Finding, Outcome
 from cisterna.domain.fixity import Fixity
@@ -32,9 +32,11 @@ from cisterna.services.public_record import standing
 from cisterna.services.publish import bars_to_publication, request_publication, withdraw_version
 from cisterna.services.reprocess import request_reprocess
 from cisterna.web.alert_page import alert_context
+from cisterna.web.checklist_view import Refused, answers_of, checklist_context
 from cisterna.web.decision import quarantine_context, take_decision
 from cisterna.web.metadata_rows import metadata_rows
 from cisterna.web.parts import WebParts
+from cisterna.web.problem import STATUS
 from cisterna.web.release_page import release_context
 from cisterna.web.removal_page import removal_context
 from cisterna.web.samples_view import samples_context
@@ -106,36 +108,52 @@ def show_dataset(
     *, request: Request, parts: Parts, person: Person, dataset_id: str, version: str | None = None, flash: str = ""
 ) -> Response:
     """Show the newest version, or the one named."""
+    return _dataset_page(request, parts, person.account, dataset_id, version=version, flash=flash)
+
+
+def _dataset_page(
+    request: Request,
+    parts: WebParts,
+    account: Account,
+    dataset_id: str,
+    *,
+    version: str | None,
+    flash: str = "",
+    refused: Refused | None = None,
+    status: int = 200,
+) -> Response:
     wanted = f"{dataset_id}:{version}" if version else dataset_id
-    found = detail_of(
-        wanted, catalogue=parts.catalogue, bucket=parts.store.bucket, account=person.account, clock=parts.clock
-    )
+    found = detail_of(wanted, catalogue=parts.catalogue, bucket=parts.store.bucket, account=account, clock=parts.clock)
     if found.dataset_id is None or not dataset_id.startswith("ds-"):
         raise NotFound(say("problem.404.detail"))
     newest = found.versions[0].label if found.versions else None
     shown = shown_score(parts, None if found.erased else found.shown)
+    fields = metadata_rows(found.shown, wanted=shown.wanted)
+    may = _what_may(parts, found, account)
     context = {
         "d": found,
         "here": f"/datasets/{dataset_id}" + (f"?{urlencode({'version': version})}" if version else ""),
         "flash": flash if flash in _FLASHES else "",
         "is_old": found.version is not None and found.version != newest,
         "failed": [work for work in found.work if work.state is WorkState.FAILED],
-        "fields": metadata_rows(found.shown, wanted=shown.wanted),
+        "fields": fields,
         "score": shown.score,
         "remedies": shown.remedies,
         "history": history(found.history),
         **samples_context(parts, found),
         **_images(parts, found),
         **_files(parts, found),
-        **_what_may(parts, found, person.account),
-        **removal_context(parts, found, found.erasure, person.account),
+        **may,
+        **checklist_context(parts, found, account, may=may, fields={one.name for one in fields}, refused=refused),
+        **removal_context(parts, found, found.erasure, account),
     }
-    return page(request, "dataset.html", context)
+    return page(request, "dataset.html", context, status=status)
 
 
 @router.post("/datasets/{dataset_id}/decision")
 def decide_on(
     *,
+    request: Request,
     parts: Parts,
     person: FormPerson,
     dataset_id: str,
@@ -145,14 +163,35 @@ def decide_on(
     evidence_digest: Annotated[str, Form(max_length=128)],
     assignee: Annotated[str | None, Form(max_length=100)] = None,
     confirm: Annotated[str, Form(max_length=1000)] = "",
+    seen: Annotated[str | None, Form(max_length=128)] = None,
+    tick: Annotated[list[str] | None, Form()] = None,
+    point: Annotated[list[str] | None, Form()] = None,
+    remark: Annotated[list[str] | None, Form()] = None,
+    inside_only: Annotated[bool, Form()] = False,
 ) -> Response:
-    """Record a decision; the one that is for good asks for the dataset's name."""
+    """Record a decision; the one that is for good asks for the dataset's name. What is refused keeps what was typed."""
     require_own_version(dataset_id, version_id)
     if act is Act.DISCARD:
         _require_name(parts, person.account, dataset_id, confirm)
-    take_decision(
-        parts, person.account, version_id, act, reason=reason, evidence_digest=evidence_digest, assignee=assignee
-    )
+    answers = answers_of(ticks=tick or (), points=point or (), remarks=remark or (), seen=seen)
+    try:
+        take_decision(
+            parts,
+            person.account,
+            version_id,
+            act,
+            reason=reason,
+            evidence_digest=evidence_digest,
+            assignee=assignee,
+            answers=answers,
+            inside_only=inside_only,
+        )
+    except (DecisionRefused, InvalidInput) as error:
+        if act is Act.DISCARD:
+            raise
+        refused = Refused(str(error), reason, answers, inside_only)
+        label, status = version_id.partition(":")[2], STATUS[error.code]
+        return _dataset_page(request, parts, person.account, dataset_id, version=label, refused=refused, status=status)
     return _back(dataset_id, version_id, "decided")
 
 

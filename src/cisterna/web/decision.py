@@ -10,11 +10,13 @@ from cisterna.domain.dataset import Version
 from cisterna.domain.permission import may_reprocess
 from cisterna.domain.quarantine import KEPT_BACK, is_quarantined
 from cisterna.domain.review import Act, Decision, last_word
+from cisterna.services.approve import UNANSWERED, Answers, decide_by_checklist
 from cisterna.services.detail import Detail
 from cisterna.services.discard import discard_version
 from cisterna.services.overview import Overview
 from cisterna.services.person import stewards_of
-from cisterna.services.review import decide, open_acts
+from cisterna.services.review import open_acts
+from cisterna.web.checklist_view import review_desk
 from cisterna.web.parts import WebParts
 
 
@@ -43,8 +45,10 @@ def take_decision(
     reason: str,
     evidence_digest: str,
     assignee: str | None,
+    answers: Answers = UNANSWERED,
+    inside_only: bool = False,
 ) -> Version:
-    """Record what a person decided, with whatever follows from it."""
+    """Record what a person decided and answered on the checklist, with whatever follows from it."""
     if act is Act.DISCARD:
         return discard_version(
             version_id,
@@ -55,13 +59,16 @@ def take_decision(
             publisher=parts.publisher,
             clock=parts.clock,
         )
-    return decide(
+    return decide_by_checklist(
         version_id,
         act,
         person=account.name,
         reason=reason,
         evidence_digest=evidence_digest,
         assignee=assignee if act is Act.ASSIGN else None,
+        answers=answers,
+        inside_only=inside_only,
+        desk=review_desk(parts),
         catalogue=parts.catalogue,
         clock=parts.clock,
     )

@@ -23,9 +23,11 @@ from cisterna.services.delivery import ADDRESS
 from cisterna.services.delivery_use import OpenDelivery, acknowledge_delivery, note_use, open_delivery
 from cisterna.services.tar_stream import Member, tar_stream
 from cisterna.web.byte_range import answer_file
+from cisterna.web.conditional import head_of_stream
 from cisterna.web.counted import CountedResponse
 from cisterna.web.dataset_content import Content
 from cisterna.web.parts import WebParts
+from cisterna.web.public_door import Door
 from cisterna.web.public_route import DeliveredRoute
 from cisterna.web.security import FILE_POLICY
 from cisterna.web.signed import FORM_COOKIE, Guest, Parts, keep_cookie
@@ -135,8 +137,9 @@ def acknowledge(parts: Parts, _own: Guest, secret: Secret) -> Response:
 def send_list(request: Request, parts: Parts, secret: Secret) -> Response:
     """Send the digest of every file, as `sha512sum -c` takes it."""
     shelf = _shelf(parts, secret)
+    lines = map(_digest_lines, shelf.runs())
     return _stream(
-        request, map(_digest_lines, shelf.runs()), "text/plain; charset=utf-8", LIST, partial(shelf.note, "")
+        request, lines, "text/plain; charset=utf-8", LIST, partial(shelf.note, ""), door=parts.delivered_door
     )
 
 
@@ -150,7 +153,9 @@ def send_aria2(request: Request, parts: Parts, secret: Secret) -> Response:
         for run in shelf.runs()
         for file in run
     )
-    return _stream(request, lines, "text/plain; charset=utf-8", ARIA2, partial(shelf.note, ""))
+    return _stream(
+        request, lines, "text/plain; charset=utf-8", ARIA2, partial(shelf.note, ""), door=parts.delivered_door
+    )
 
 
 @router.api_route(ADDRESS + "{secret}/" + TAR, methods=_METHODS)
@@ -158,8 +163,9 @@ def send_all(request: Request, parts: Parts, secret: Secret) -> Response:
     """Send every file, and the list of digests before them, as one tar archive that is made as it is sent."""
     shelf = _shelf(parts, secret)
     size = sum(len(_digest_lines(run)) for run in shelf.runs())
-    members = _members(shelf, list_bytes=size)
-    return _stream(request, tar_stream(members), "application/x-tar", f"{shelf.folder}.tar", partial(shelf.note, TAR))
+    chunks = tar_stream(_members(shelf, list_bytes=size))
+    name, sent = f"{shelf.folder}.tar", partial(shelf.note, TAR)
+    return _stream(request, chunks, "application/x-tar", name, sent, door=parts.delivered_door)
 
 
 @router.api_route(ADDRESS + "{secret}/files/{path:path}", methods=_METHODS)
@@ -169,9 +175,10 @@ def send_file(request: Request, parts: Parts, secret: Secret, path: str) -> Resp
     file = parts.find_file(shelf.content, path)
     if file is None:
         raise NotFound(say("problem.404.detail"))
-    answer = answer_file(request, file, store=parts.store, more=_UNTOLD)
-    answer.headers["cache-control"] = _UNTOLD["cache-control"]
-    return CountedResponse(answer, partial(shelf.note, file.path))
+    answer = answer_file(
+        request, file, store=parts.store, door=parts.delivered_door, caching=_UNTOLD["cache-control"], more=_UNTOLD
+    )
+    return CountedResponse(answer, partial(shelf.note, file.path), door=parts.delivered_door)
 
 
 def _shelf(parts: WebParts, secret: str) -> _Shelf:
@@ -188,7 +195,13 @@ def _members(shelf: _Shelf, *, list_bytes: int) -> Iterator[Member]:
 
 
 def _stream(
-    request: Request, chunks: Iterator[bytes], media_type: str, name: str, sent: Callable[[int], None]
+    request: Request,
+    chunks: Iterator[bytes],
+    media_type: str,
+    name: str,
+    sent: Callable[[int], None],
+    *,
+    door: Door,
 ) -> Response:
     headers = {
         **_UNTOLD,
@@ -196,10 +209,9 @@ def _stream(
         "content-security-policy": FILE_POLICY,
     }
     if request.method == "HEAD":
-        head = Response(headers=headers, media_type=media_type)
-        del head.headers["content-length"]  # what is made as it is sent has no size to tell beforehand, and not 0
-        return head
-    return CountedResponse(StreamingResponse(chunks, headers=headers, media_type=media_type), sent)
+        return head_of_stream(headers, media_type=media_type)
+    answer = StreamingResponse(door.send(chunks), headers=headers, media_type=media_type)
+    return CountedResponse(answer, sent, door=door)
 
 
 def _digest_lines(run: Sequence[PublicFile]) -> bytes:

@@ -24,7 +24,7 @@ ADDRESSES_MOST = 50_000
 """In one file of a site map, as its protocol says."""
 _NEWEST = 50
 _METHODS = ["GET", "HEAD"]
-_HEADERS = {"cache-control": "public, max-age=300"}
+_HEADERS = {"cache-control": "public, max-age=300, must-revalidate"}
 _XML = '<?xml version="1.0" encoding="UTF-8"?>\n'
 _MAP = "http://www.sitemaps.org/schemas/sitemap/0.9"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Annotated, NamedTuple
+from urllib.parse import quote
 
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
@@ -16,7 +17,7 @@ from cisterna.metadata.listing import ListedFile
 from cisterna.metadata.readme import checksum_lines
 from cisterna.ports.publisher import PublicFile, PublicRecord, PublicVersion
 from cisterna.web.byte_range import answer_file
-from cisterna.web.conditional import Validators, answer_body, answer_stream
+from cisterna.web.conditional import Validators, answer_body, answer_stream, header_of
 from cisterna.web.landing_page import page_context, page_of, tombstone_context
 from cisterna.web.parts import WebParts
 from cisterna.web.public_forms import PAGE, choose_form, choose_linkset, doi_address, offered_forms, signposts
@@ -31,8 +32,8 @@ from cisterna.web.wording import say
 router = APIRouter(include_in_schema=False, route_class=ShelfRoute)
 
 _LINES_AT_ONCE = 10_000
-_SHORTLY = {"cache-control": "public, max-age=60", "vary": "accept"}
-_LONGER = {"cache-control": "public, max-age=300", "content-security-policy": FILE_POLICY}
+_SHORTLY = {"cache-control": "public, max-age=60, must-revalidate", "vary": "accept"}
+_LONGER = {"cache-control": "public, max-age=300, must-revalidate", "content-security-policy": FILE_POLICY}
 
 Naan = Annotated[str, Path(pattern=r"^[0-9]{5}$")]
 Name = Annotated[str, Path(pattern=r"^[0-9a-z]{1,64}$")]
@@ -52,9 +53,12 @@ class Wanted(NamedTuple):
 
 
 @router.api_route("/ark:{naan}/{name}", methods=_METHODS)
-async def show_other_form(naan: Naan, name: Name) -> Response:
-    """Lead the newer form of an ARK, without the slash, to the one we use."""
-    return RedirectResponse(f"/ark:/{naan}/{name}", 301)
+@router.api_route("/ark:{naan}/{name}/{rest:path}", methods=_METHODS)
+async def show_other_form(request: Request, naan: Naan, name: Name, rest: str = "") -> Response:
+    """Lead the newer form of an ARK, without the slash, to the one we use, with what is asked for below it."""
+    below = f"/{quote(rest)}" if rest else ""
+    query = f"?{request.url.query}" if request.url.query else ""
+    return RedirectResponse(f"/ark:/{naan}/{name}{below}{query}", 301)
 
 
 @router.api_route("/ark:/{naan}/{name}", methods=_METHODS)
@@ -171,7 +175,7 @@ def _answer(request: Request, parts: WebParts, pid: str, label: str | None, want
     if record.tombstone is not None:
         return _tombstone(request, parts, record, label)
     address, offered = _address(parts, pid, label), offered_forms(record)
-    form = choose_form(wanted.form, request.headers.get("accept"), offered)
+    form = choose_form(wanted.form, header_of(request, "accept"), offered)
     match form:
         case None:
             return _nothing_fits(
@@ -216,7 +220,7 @@ def _links(request: Request, parts: WebParts, pid: str, label: str | None, name:
     if record.tombstone is not None:
         return _tombstone(request, parts, record, label)
     address = _address(parts, pid, label)
-    media_type = choose_linkset(name, request.headers.get("accept"))
+    media_type = choose_linkset(name, header_of(request, "accept"))
     if media_type is None:
         return _nothing_fits(f"{address}/linkset", LINKSETS, name)
     of, runs = signposts(record, address), partial(_runs, parts, record)
@@ -240,7 +244,13 @@ def _send(request: Request, parts: WebParts, pid: str, label: str | None, path: 
     of = signposts(record, _address(parts, pid, label))
     links = {"link": link_header([*of.of_file(file), *of.to_linksets()])}
     return answer_file(
-        request, file, store=parts.store, door=parts.shelf_door, modified=record.published_at, more=links
+        request,
+        file,
+        store=parts.store,
+        door=parts.shelf_door,
+        caching=_LONGER["cache-control"],
+        modified=record.published_at,
+        more=links,
     )
 
 

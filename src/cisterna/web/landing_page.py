@@ -21,6 +21,7 @@ from cisterna.web.wording import say
 _FILES_SHOWN = 1000
 _PREVIEWS_SHOWN = 48
 _JSON_LD = "application/ld+json"
+_CROISSANT = "croissant"
 _CITATIONS = ("bibtex", "ris", "csl")
 """Forms that a program which keeps references takes."""
 
@@ -73,6 +74,7 @@ def page_context(
         "previews": pictures,
         "json_ld": _json_ld(record),
         "exports": _offers(record, base, names=_CITATIONS),
+        "records": _records(record, f"{parts.base_url.rstrip('/')}{base}"),
         "formats": _offers(record, base),
     }
 
@@ -163,6 +165,17 @@ def _offers(record: PublicRecord, base: str, *, names: Iterable[str] | None = No
         for form in offered_forms(record)
         if wanted is None or form.name in wanted
     ]
+
+
+def _records(record: PublicRecord, address: str) -> str | None:
+    """Write how the files are loaded as records, to be copied; what has no files has none.
+
+    mlcroissant asks for anything (`*/*`) and takes nothing but JSON. So does every other program that names no wish,
+    and most of those want the page: only an address of its own can tell that it is Croissant that is wanted.
+    """
+    if not record.file_count or all(form.name != _CROISSANT for form in offered_forms(record)):
+        return None
+    return f'mlcroissant.Dataset("{address}?format={_CROISSANT}")'
 
 
 def _json_ld(record: PublicRecord) -> str | None:

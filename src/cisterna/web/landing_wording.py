@@ -45,6 +45,8 @@ LANDING: dict[str, str] = {
     "landing.related": "Related datasets",
     "landing.versions": "Versions",
     "landing.formats": "This description for machines",
+    "landing.records": "Load it as records",
+    "landing.records.words": "In Python, with mlcroissant; the address of this page alone gives the page.",
     "landing.no_form": "This is not there in a form that was asked for. What there is, is in the list.",
     "problem.406.title": "Not in that form",
     "relation.IsDerivedFrom": "derived from",

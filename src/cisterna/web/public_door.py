@@ -18,6 +18,7 @@ from cisterna.web.wording import say
 _LOG = logging.getLogger(__name__)
 _TOLD_SECONDS = 60.0
 _GRACE_SECONDS = 30.0
+_PIECE_BYTES = 256 * 1024
 SLOWEST_BYTES_PER_SECOND = 4096
 """Who takes less keeps a place from others; an old modem takes more."""
 
@@ -69,16 +70,18 @@ class Door:
     def in_time(self, send: Send) -> Send:
         """Send each piece of an answer in a time that grows with it, so that nobody holds a place by taking nothing.
 
-        What is sent comes back at once until the connection holds enough that was not taken. Raises `TakenTooSlowly`.
+        What is sent comes back at once until the connection holds enough that was not taken, and of what is large a
+        piece is sent after the other, so that no connection holds all of it. Raises `TakenTooSlowly`.
         """
 
         async def sent(message: Message) -> None:
-            seconds = self._grace_seconds + len(message.get("body", b"")) / SLOWEST_BYTES_PER_SECOND
-            with move_on_after(seconds):
-                await send(message)
-                return
-            _LOG.info("an answer from %s was broken off: it was taken too slowly", self._name)
-            raise TakenTooSlowly
+            for piece in _pieces(message):
+                seconds = self._grace_seconds + len(piece.get("body", b"")) / SLOWEST_BYTES_PER_SECOND
+                with move_on_after(seconds) as scope:
+                    await send(piece)
+                if scope.cancelled_caught:
+                    _LOG.info("an answer from %s was broken off: it was taken too slowly", self._name)
+                    raise TakenTooSlowly
 
         return sent
 
@@ -90,13 +93,14 @@ class Door:
 
     async def send(self, chunks: Iterator[bytes]) -> AsyncIterator[bytes]:
         """Give what is sent, each chunk read in a thread of this door; what has begun waits as long as it must."""
-        while True:
-            turn = object()
-            await self._turns.acquire_on_behalf_of(turn)
-            chunk = await self._run(turn, partial(next, chunks, None))
-            if chunk is None:
-                return
+        while (chunk := await self.finish(partial(next, chunks, None))) is not None:
             yield chunk
+
+    async def finish(self, work: Callable[[], Any]) -> Any:
+        """Run what belongs to an answer that has begun: it waits for its turn as long as it must."""
+        turn = object()
+        await self._turns.acquire_on_behalf_of(turn)
+        return await self._run(turn, work)
 
     async def _take(self, turn: object) -> None:
         """Take a turn that is free whatever the clock says: only who has to wait for others is turned away.
@@ -132,3 +136,14 @@ class Door:
             _LOG.warning("%d requests to %s were turned away: too many at once", self._refused, self._name)
             self._told_at, self._refused = now, 0
         return Overloaded(say("problem.overloaded"), part=self._name)
+
+
+def _pieces(message: Message) -> Iterator[Message]:
+    body = message.get("body", b"")
+    if len(body) <= _PIECE_BYTES:
+        yield message
+        return
+    for start in range(0, len(body), _PIECE_BYTES):
+        is_last = start + _PIECE_BYTES >= len(body)
+        more = not is_last or message.get("more_body", False)
+        yield {**message, "body": body[start : start + _PIECE_BYTES], "more_body": more}

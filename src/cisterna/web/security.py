@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, MutableMapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -30,6 +31,7 @@ _HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), microphone=(), geolocation=(), payment=()",
 }
+_LENGTH = re.compile(r"[0-9]{1,18}")
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -71,7 +73,7 @@ class Gatekeeper:
         if host_name(headers.get("host", "")) not in self._hosts:
             return 400, say("refused.host")
         length = headers.get("content-length", "0")
-        if not length.isdigit() or int(length) > self._limit:
+        if _LENGTH.fullmatch(length) is None or int(length) > self._limit:
             return 413, say("refused.size", limit=f"{self._limit:,}")
         if scope["method"] not in _SAFE_METHODS and not self._is_own_page(headers):
             return 403, say("refused.origin")
@@ -105,6 +107,8 @@ class Gatekeeper:
                 headers = MutableHeaders(scope=message)
                 for name, value in self._headers.items():
                     headers.setdefault(name, value)
+                if "etag" not in headers:  # what says neither how long it is good nor what it is, no cache guesses at
+                    headers.setdefault("cache-control", "no-store")
             await send(message)
 
         return with_headers

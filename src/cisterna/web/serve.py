@@ -7,9 +7,11 @@ from urllib.parse import urlsplit
 import uvicorn
 
 from cisterna.bootstrap import Parts, open_parts
+from cisterna.bootstrap.checklist import checklist_of
 from cisterna.bootstrap.deliveries import delivery_rules
 from cisterna.settings import WEB_PORT, load_settings
 from cisterna.web.app import create_app
+from cisterna.web.connection import Connection
 from cisterna.web.parts import WebParts
 
 
@@ -26,6 +28,8 @@ def serve() -> None:
             access_log=False,  # the addresses of deliveries hold secrets
             server_header=False,
             timeout_graceful_shutdown=2,
+            http=Connection,
+            ws="none",
             limit_concurrency=200,
         )
 
@@ -50,12 +54,14 @@ def _web_parts(parts: Parts) -> WebParts:
         survey=parts.survey_site,
         end_of_life=parts.end_of_life,
         sheets=parts.sheets.reader,
+        checklist=checklist_of(parts.home),
         senders=parts.senders,
         site_name=parts.settings.web.site_name,
         contact=parts.settings.web.contact or _with_domain(parts.settings.mail.sender),
         release_copies=parts.settings.release.copies,
         delivery_rules=delivery_rules(parts.settings),
         targets=parts.settings.targets.names,
+        stores=parts.store_names,
     )
 
 

@@ -7,6 +7,7 @@ from cisterna.web.access_wording import ACCESS
 from cisterna.web.adoption_wording import ADOPTION
 from cisterna.web.alert_wording import ALERT
 from cisterna.web.browse_wording import BROWSE
+from cisterna.web.checklist_wording import CHECKLIST
 from cisterna.web.delivery_wording import DELIVERY
 from cisterna.web.deposit_wording import DEPOSIT
 from cisterna.web.description_wording import DESCRIPTION
@@ -466,6 +467,7 @@ TEXT: dict[str, str] = {
     **ALERT,
     **DELIVERY,
     **BROWSE,
+    **CHECKLIST,
     **DEPOSIT,
     **DESCRIPTION,
     **ADOPTION,

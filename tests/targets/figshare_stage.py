@@ -13,17 +13,16 @@ from cisterna.domain.deposit import Deposit
 from cisterna.domain.errors import ReviewPending
 from cisterna.ports.target import DepositRequest
 from cisterna.testing.clock import SettableClock
-from cisterna.testing.fault_proxy import FaultProxy, Rule
 from cisterna.testing.figshare_stand_in import FigshareStandIn
-from cisterna.testing.outside_server import Fault, OutsideServer, strike
+from cisterna.testing.outside_server import Fault, strike
 from cisterna.testing.target_contract import FILES, SITE
+from tests.targets.proxied_stage import ProxiedStage
 
 TOKEN = "fs-0123456789abcdef"
 
 
-class FigshareStage:
+class FigshareStage(ProxiedStage):
     secret = TOKEN
-    faults = frozenset(Fault)
 
     def __init__(
         self,
@@ -35,8 +34,7 @@ class FigshareStage:
         **setting: object,
     ) -> None:
         self.server = stack.enter_context(stand_in(token=TOKEN, reviews=reviews, lets_unpublish=lets_unpublish))
-        self.trap = stack.enter_context(OutsideServer())
-        self.proxy = stack.enter_context(FaultProxy(self.server.url))
+        self.stand_before(self.server, stack)
         self.server.address = self.proxy.url
         named = {"name": "figshare", "url": f"{self.proxy.url}/v2", "token": TOKEN, "categories": (7,), **setting}
         made = Figshare.model_validate(named)
@@ -46,16 +44,10 @@ class FigshareStage:
         stack.callback(http.close)
         self.target = FigshareTarget(http, made, clock=clock)
 
-    def strike(self, fault: Fault, *, skip: int) -> Rule:
-        return strike(self.proxy, fault, skip=skip, elsewhere=self.trap.url)
-
     def break_at(self, end: str, *, method: str = "POST") -> None:
         """Let the next request to a place fail."""
         rule = strike(self.proxy, Fault.BROKEN, skip=0, elsewhere="")
         rule.when = lambda asked: asked.path.endswith(end) and asked.method == method
-
-    def heal(self) -> None:
-        self.proxy.heal()
 
     def standing(self, key: str) -> Sequence[str]:
         return [f"{one['id']}.v{version}" for one, version in self._under(key) if version is not None]
@@ -82,9 +74,6 @@ class FigshareStage:
         """Give the numbers of the articles of the account that were opened, in turn."""
         paths = [one.path.removeprefix("/v2/account/articles/") for one in self.server.seen if one.method == "GET"]
         return [int(path) for path in paths if path.isdecimal()]
-
-    def strayed(self) -> Sequence[object]:
-        return self.trap.seen
 
     def _under(self, key: str) -> list[tuple[dict[str, object], int | None]]:
         dataset, _, version = key.partition("@")[0].partition(":")

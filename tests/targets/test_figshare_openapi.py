@@ -46,12 +46,6 @@ class Recording(FigshareStandIn):
         return answer
 
 
-@pytest.fixture
-def stack() -> Iterator[ExitStack]:
-    with ExitStack() as opened:
-        yield opened
-
-
 @pytest.mark.parametrize("reviews", [False, True], ids=["at once", "after a review"])
 def test_every_request_and_answer_is_as_the_interface_is_described(stack: ExitStack, reviews: bool) -> None:
     interface()

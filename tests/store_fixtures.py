@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -31,13 +32,22 @@ def new_seaweedfs(folder: Path) -> EmbeddedSeaweedFS:
     return EmbeddedSeaweedFS(folder / "store", log=folder / "store.log", port=spare_ports(1)[0])
 
 
+@contextmanager
+def running_seaweedfs(folder: Path) -> Iterator[EmbeddedSeaweedFS]:
+    """Run one in a folder of its own."""
+    server = new_seaweedfs(folder)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
 @pytest.fixture(scope="session")
 def seaweedfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedSeaweedFS]:
     """Give the session's running SeaweedFS."""
-    server = new_seaweedfs(tmp_path_factory.mktemp("seaweedfs"))
-    server.start()
-    yield server
-    server.stop()
+    with running_seaweedfs(tmp_path_factory.mktemp("seaweedfs")) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

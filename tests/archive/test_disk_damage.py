@@ -23,7 +23,7 @@ from cisterna.services.distinct_store import require_distinct
 from tests.archive.disk import flip_a_bit
 from tests.archive.facility import Facility
 from tests.archive.vault import Vault
-from tests.store_fixtures import SHORT, new_seaweedfs
+from tests.store_fixtures import SHORT, new_seaweedfs, running_seaweedfs
 
 _numbers = itertools.count(1)
 IMPATIENT = Patience(answer_seconds=3.0, connect_seconds=0.5, attempts=2, pause_seconds=0.02)
@@ -32,10 +32,8 @@ IMPATIENT = Patience(answer_seconds=3.0, connect_seconds=0.5, attempts=2, pause_
 @pytest.fixture(scope="module")
 def mirror(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedSeaweedFS]:
     """Give a second server, with disks and keys of its own."""
-    server = new_seaweedfs(tmp_path_factory.mktemp("mirror"))
-    server.start()
-    yield server
-    server.stop()
+    with running_seaweedfs(tmp_path_factory.mktemp("mirror")) as server:
+        yield server
 
 
 @pytest.fixture

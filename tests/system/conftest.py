@@ -8,7 +8,7 @@ from contextlib import ExitStack
 import pytest
 
 from cisterna.adapters.embedded_seaweedfs import EmbeddedSeaweedFS
-from tests.store_fixtures import new_seaweedfs
+from tests.store_fixtures import running_seaweedfs
 from tests.system.provisioned import DEFAULT_PORTS, Provisioned, provision, stack_with_copy, taken
 from tests.system.running import RunningStack, short_folder
 
@@ -61,10 +61,8 @@ def stack() -> Iterator[RunningStack]:
 @pytest.fixture(scope="session")
 def mirror(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedSeaweedFS]:
     """Give a second server, which a test may kill."""
-    server = new_seaweedfs(tmp_path_factory.mktemp("mirror"))
-    server.start()
-    yield server
-    server.stop()
+    with running_seaweedfs(tmp_path_factory.mktemp("mirror")) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

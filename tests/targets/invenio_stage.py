@@ -10,21 +10,18 @@ from cisterna.adapters.target_http import Credential, TargetHttp
 from cisterna.adapters.target_invenio import InvenioTarget, answer_bytes
 from cisterna.adapters.target_setting import Invenio
 from cisterna.testing.clock import SettableClock
-from cisterna.testing.fault_proxy import FaultProxy, Rule
 from cisterna.testing.invenio_server import InvenioServer
-from cisterna.testing.outside_server import Fault, OutsideServer, strike
+from tests.targets.proxied_stage import ProxiedStage
 
 TOKEN = "zn-0123456789abcdef"
 
 
-class InvenioStage:
+class InvenioStage(ProxiedStage):
     secret = TOKEN
-    faults = frozenset(Fault)
 
     def __init__(self, stack: ExitStack, *, restricts_records: bool = True, **setting: object) -> None:
         self.server = stack.enter_context(InvenioServer(token=TOKEN, restricts_records=restricts_records))
-        self.trap = stack.enter_context(OutsideServer())
-        self.proxy = stack.enter_context(FaultProxy(self.server.url))
+        self.stand_before(self.server, stack)
         named = {"name": "zenodo", "title": "Zenodo", "url": self.proxy.url, "token": TOKEN, **setting}
         made = Invenio.model_validate(named)
         clock = SettableClock()
@@ -38,12 +35,6 @@ class InvenioStage:
         """Give the target as another process would have it, which knows of nothing."""
         return self._made()
 
-    def strike(self, fault: Fault, *, skip: int) -> Rule:
-        return strike(self.proxy, fault, skip=skip, elsewhere=self.trap.url)
-
-    def heal(self) -> None:
-        self.proxy.heal()
-
     def standing(self, key: str) -> Sequence[str]:
         every = self._under(key)
         return [one["id"] for one in every if one["is_published"] and one["access"]["record"] == "public"]
@@ -56,9 +47,6 @@ class InvenioStage:
 
     def writes(self) -> int:
         return sum(one.method != "GET" for one in self.server.seen)
-
-    def strayed(self) -> Sequence[object]:
-        return self.trap.seen
 
     def _under(self, key: str) -> Sequence[dict[str, object]]:
         dataset, _, version = key.partition("@")[0].partition(":")

@@ -18,9 +18,8 @@ from cisterna.domain.errors import ReviewPending
 from cisterna.domain.identifier import ark
 from cisterna.ports.target import DepositRequest, PublicBytes, ReserveRequest, TargetReport
 from cisterna.testing.clock import SettableClock
-from cisterna.testing.fault_proxy import FaultProxy, Rule
 from cisterna.testing.omero_server import OmeroOperator, OmeroStandIn
-from cisterna.testing.outside_server import Fault, OutsideServer, strike
+from tests.targets.proxied_stage import ProxiedStage
 
 PASSWORD = "correct horse & staple"
 ZARR: Mapping[str, bytes] = dict.fromkeys(
@@ -79,14 +78,12 @@ class AskedAgain:
         return self._target.test()
 
 
-class OmeroStage:
+class OmeroStage(ProxiedStage):
     secret = PASSWORD
-    faults = frozenset(Fault)
 
     def __init__(self, stack: ExitStack, lists: Path, **setting: object) -> None:
         self.server = stack.enter_context(OmeroStandIn(username="cisterna", password=PASSWORD))
-        self.trap = stack.enter_context(OutsideServer())
-        self.proxy = stack.enter_context(FaultProxy(self.server.url))
+        self.stand_before(self.server, stack)
         self.lists = lists
         self.operator = OmeroOperator(self.server, lists)
         named = {"name": "omero", "title": "OMERO", "url": self.proxy.url, "username": "cisterna", "project": 3}
@@ -102,12 +99,6 @@ class OmeroStage:
         place = OmeroLists(FolderPlace(self.lists, target="omero"))
         return OmeroTarget(partial(omero_http, made, clock=clock), place, made, clock=clock)
 
-    def strike(self, fault: Fault, *, skip: int) -> Rule:
-        return strike(self.proxy, fault, skip=skip, elsewhere=self.trap.url)
-
-    def heal(self) -> None:
-        self.proxy.heal()
-
     def standing(self, key: str) -> Sequence[str]:
         return [one for one in self.made(key) if not self.server.datasets[int(one)]["Name"].startswith("Withdrawn")]
 
@@ -121,6 +112,3 @@ class OmeroStage:
 
     def writes(self) -> int:
         return sum(one.method != "GET" and not one.path.endswith("/login/") for one in self.server.seen)
-
-    def strayed(self) -> Sequence[object]:
-        return self.trap.seen

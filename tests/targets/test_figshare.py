@@ -32,12 +32,6 @@ from tests.targets.figshare_stage import TOKEN, FigshareStage
 
 
 @pytest.fixture
-def stack() -> Iterator[ExitStack]:
-    with ExitStack() as opened:
-        yield opened
-
-
-@pytest.fixture
 def stage(stack: ExitStack) -> FigshareStage:
     return FigshareStage(stack)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
@@ -12,12 +11,6 @@ from cisterna.ports.target import DepositRequest
 from cisterna.testing.fault_proxy import Effect, Request, Rule
 from cisterna.testing.target_contract import FILES, REASON, deposit_request, tombstone_of
 from tests.targets.figshare_stage import FigshareStage
-
-
-@pytest.fixture
-def stack() -> Iterator[ExitStack]:
-    with ExitStack() as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Any
 
@@ -18,7 +18,7 @@ from cisterna.domain.errors import ChecksumMismatch, TargetRefused, TargetUnavai
 from cisterna.testing.clock import SettableClock
 from cisterna.testing.fault_proxy import Effect, FaultProxy, Rule
 from cisterna.testing.hypha_server import HyphaStandIn
-from cisterna.testing.outside_server import Fault, OutsideServer, said, strike
+from cisterna.testing.outside_server import Fault, said
 from cisterna.testing.target_contract import (
     BODIES,
     FILES,
@@ -28,18 +28,17 @@ from cisterna.testing.target_contract import (
     deposit_request,
     tombstone_of,
 )
+from tests.targets.proxied_stage import ProxiedStage
 
 TOKEN = "hy-fedcba9876543210"
 
 
-class HyphaStage:
+class HyphaStage(ProxiedStage):
     secret = TOKEN
-    faults = frozenset(Fault)
 
     def __init__(self, stack: ExitStack, **setting: object) -> None:
         self.server = stack.enter_context(HyphaStandIn(token=TOKEN, collection="imaging/public-data"))
-        self.trap = stack.enter_context(OutsideServer())
-        self.proxy = stack.enter_context(FaultProxy(self.server.url))
+        self.stand_before(self.server, stack)
         self.server.store_url = self.proxy.url
         named = {"name": "hypha", "title": "Hypha", "url": self.proxy.url, "token": TOKEN, **setting}
         made = Hypha.model_validate({"workspace": "imaging", "collection": "public-data", **named})
@@ -49,12 +48,6 @@ class HyphaStage:
         stack.callback(http.close)
         stack.callback(store.close)
         self.target = HyphaTarget(http, store, made, clock=clock)
-
-    def strike(self, fault: Fault, *, skip: int) -> Rule:
-        return strike(self.proxy, fault, skip=skip, elsewhere=self.trap.url)
-
-    def heal(self) -> None:
-        self.proxy.heal()
 
     def standing(self, key: str) -> Sequence[str]:
         found = self._under(key)
@@ -69,18 +62,9 @@ class HyphaStage:
     def writes(self) -> int:
         return sum(not one.path.endswith(("/read", "/list_files")) for one in self.server.seen)
 
-    def strayed(self) -> Sequence[object]:
-        return self.trap.seen
-
     def _under(self, key: str) -> dict[str, dict[str, Any]]:
         alias = key.partition("@")[0].replace(":", "-")
         return {name: one for name, one in self.server.artifacts.items() if one["alias"] == alias}
-
-
-@pytest.fixture
-def stack() -> Iterator[ExitStack]:
-    with ExitStack() as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -37,12 +37,6 @@ from tests.targets.invenio_stage import TOKEN, InvenioStage
 
 
 @pytest.fixture
-def stack() -> Iterator[ExitStack]:
-    with ExitStack() as opened:
-        yield opened
-
-
-@pytest.fixture
 def stage(stack: ExitStack) -> InvenioStage:
     return InvenioStage(stack)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import subprocess
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import quote_plus
@@ -34,12 +33,6 @@ from cisterna.testing.target_contract import (
     tombstone_of,
 )
 from tests.targets.omero_stage import PASSWORD, SHOWN, ZARR, OmeroStage, called
-
-
-@pytest.fixture
-def stack() -> Iterator[ExitStack]:
-    with ExitStack() as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -16,12 +15,6 @@ from cisterna.testing.omero_server import GROUP, OTHER_GROUP, OTHER_USER
 from cisterna.testing.outside_server import Fault, said
 from cisterna.testing.target_contract import FILES, REASON, MemoryBytes, deposit_request, tombstone_of
 from tests.targets.omero_stage import ZARR, OmeroStage, called, label
-
-
-@pytest.fixture
-def stack() -> Iterator[ExitStack]:
-    with ExitStack() as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
 
@@ -21,8 +21,8 @@ from cisterna.domain.errors import TargetRefused, TargetUnavailable
 from cisterna.metadata.record import Dates, ImagingFacts, InstrumentFacts, MetadataRecord, Related, SoftwareFacts
 from cisterna.ports.target import DepositRequest
 from cisterna.testing.clock import START, SettableClock
-from cisterna.testing.fault_proxy import Effect, FaultProxy, Rule
-from cisterna.testing.outside_server import Fault, OutsideServer, said, strike
+from cisterna.testing.fault_proxy import Effect, Rule
+from cisterna.testing.outside_server import Fault, said
 from cisterna.testing.scicat_stand_in import ScicatStandIn
 from cisterna.testing.target_contract import (
     BODIES,
@@ -34,6 +34,7 @@ from cisterna.testing.target_contract import (
     narrowed_of,
     tombstone_of,
 )
+from tests.targets.proxied_stage import ProxiedStage
 
 PASSWORD = "sc-fedcba9876543210"
 SAID = {
@@ -48,9 +49,8 @@ SAID = {
 }
 
 
-class ScicatStage:
+class ScicatStage(ProxiedStage):
     secret = PASSWORD
-    faults = frozenset(Fault)
 
     def __init__(
         self,
@@ -71,8 +71,7 @@ class ScicatStage:
                 says_expired=says_expired,
             )
         )
-        self.trap = stack.enter_context(OutsideServer())
-        self.proxy = stack.enter_context(FaultProxy(self.server.url))
+        self.stand_before(self.server, stack)
         made = SciCat.model_validate({**SAID, "url": self.proxy.url, **setting})
         self.clock = SettableClock()
         service = ScicatService(
@@ -80,12 +79,6 @@ class ScicatStage:
         )
         stack.callback(service.close)
         self.target = ScicatTarget(service, made, clock=self.clock)
-
-    def strike(self, fault: Fault, *, skip: int) -> Rule:
-        return strike(self.proxy, fault, skip=skip, elsewhere=self.trap.url)
-
-    def heal(self) -> None:
-        self.proxy.heal()
 
     def standing(self, key: str) -> Sequence[str]:
         return [pid for pid in self.made(key) if self.server.datasets[pid]["isPublished"]]
@@ -104,18 +97,9 @@ class ScicatStage:
         asks = ("/login", "/isValid")
         return sum(one.method != "GET" and not one.path.endswith(asks) for one in self.server.seen)
 
-    def strayed(self) -> Sequence[object]:
-        return self.trap.seen
-
     def only(self) -> dict[str, Any]:
         (dataset,) = self.server.datasets.values()
         return dataset
-
-
-@pytest.fixture
-def stack() -> Iterator[ExitStack]:
-    with ExitStack() as opened:
-        yield opened
 
 
 @pytest.fixture

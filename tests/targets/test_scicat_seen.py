@@ -18,12 +18,6 @@ from tests.targets.test_scicat import ScicatStage, described_as
 
 
 @pytest.fixture
-def stack() -> Iterator[ExitStack]:
-    with ExitStack() as opened:
-        yield opened
-
-
-@pytest.fixture
 def stage(stack: ExitStack) -> ScicatStage:
     return ScicatStage(stack)
 

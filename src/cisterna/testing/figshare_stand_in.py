@@ -14,14 +14,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from cisterna.testing.fault_proxy import Answer
+from cisterna.testing.figshare_told import LICENCES, account, listed, private_file, whole
 from cisterna.testing.outside_server import Asked, OutsideServer, said
 
 PART_BYTES = 8
 """Size of the parts in which it takes files."""
-LICENCES = (
-    {"value": 1, "name": "CC BY 4.0", "url": "https://creativecommons.org/licenses/by/4.0/"},
-    {"value": 2, "name": "CC0", "url": "https://creativecommons.org/publicdomain/zero/1.0/"},
-)
 _FIELDS = frozenset(
     {
         "title",
@@ -47,28 +44,6 @@ _PUBLIC = re.compile(r"/articles/(?P<id>[0-9]+)/versions(?:/(?P<version>[0-9]+))
 _UPLOAD = re.compile(r"/upload/(?P<token>[0-9]+)(?:/(?P<part>[0-9]+))?")
 _BEGAN = datetime(2026, 11, 30, 10, tzinfo=UTC)
 _PAGE_MOST, _PAGES_MOST = 1000, 5000
-_FILES_TOLD = 10
-"""Files that an article itself tells; the list of its files has them all."""
-_LISTED = (
-    "id",
-    "title",
-    "doi",
-    "timeline",
-    "created_date",
-    "modified_date",
-    "published_date",
-    "url_public_html",
-)
-_ALIKE = {
-    "handle": "",
-    "url_public_api": "",
-    "thumb": "",
-    "defined_type": 3,
-    "defined_type_name": "dataset",
-    "resource_doi": "",
-    "resource_title": "",
-}
-"""What a list tells of every article of ours alike."""
 
 
 class FigshareStandIn(OutsideServer):
@@ -111,9 +86,11 @@ class FigshareStandIn(OutsideServer):
         if asked.headers.get("authorization") != f"token {self._token}":
             return said(403, {"message": "Invalid OAuth token", "code": "OAuthInvalidToken"})
         acts: dict[tuple[str, str], Callable[[], Answer]] = {
-            ("GET", "/account"): lambda: said(200, {"id": 1, "maximum_file_size": 10**10}),
+            ("GET", "/account"): lambda: said(200, account()),
             ("GET", "/account/licenses"): lambda: said(200, list(LICENCES)),
-            ("GET", "/account/articles"): lambda: self._page(asked, [self._listed(one) for one in self._newest()]),
+            ("GET", "/account/articles"): lambda: self._page(
+                asked, [listed(one, place=self._place(one["id"])) for one in reversed(self.articles.values())]
+            ),
             ("POST", "/account/articles"): lambda: self._make(asked),
         }
         act = acts.get((asked.method, place))
@@ -148,14 +125,8 @@ class FigshareStandIn(OutsideServer):
         """Let its people give an article back."""
         self.change(number, status="draft", curation_status="rejected")
 
-    def _newest(self) -> list[dict[str, Any]]:
-        return list(reversed(self.articles.values()))
-
-    def _listed(self, article: dict[str, Any]) -> dict[str, Any]:
-        """Give what a list tells of an article, which is neither its description nor what it is related to."""
-        place = f"{self.address}/v2/account/articles/{article['id']}"
-        told = {name: article[name] for name in _LISTED}
-        return {**told, **_ALIKE, "url": place, "url_private_api": place, "url_private_html": place}
+    def _place(self, number: int) -> str:
+        return f"{self.address}/v2/account/articles/{number}"
 
     def _page(self, asked: Asked, every: Sequence[dict[str, Any]]) -> Answer:
         """Give one page of a list, of ten entries unless more are asked for."""
@@ -170,8 +141,7 @@ class FigshareStandIn(OutsideServer):
         if fault:
             return said(422, {"message": fault})
         number = self._begin(asked.json)
-        place = f"{self.address}/v2/account/articles/{number}"
-        return said(201, {"entity_id": number, "location": place, "warnings": []})
+        return said(201, {"entity_id": number, "location": self._place(number), "warnings": []})
 
     def _moment(self) -> str:
         self._changes += 1
@@ -207,10 +177,10 @@ class FigshareStandIn(OutsideServer):
 
     def _on_article(self, asked: Asked, article: dict[str, Any], rest: str) -> Answer:
         acts: dict[tuple[str, str], Callable[[], Answer]] = {
-            ("GET", ""): lambda: said(200, {**article, "files": article["files"][:_FILES_TOLD]}),
+            ("GET", ""): lambda: said(200, self._private(article)),
             ("PUT", ""): lambda: self._change(asked, article),
             ("DELETE", ""): lambda: self._throw_away(article),
-            ("GET", "/files"): lambda: self._page(asked, article["files"]),
+            ("GET", "/files"): lambda: self._page(asked, [private_file(one) for one in article["files"]]),
             ("POST", "/files"): lambda: self._announce(asked, article),
             ("POST", "/publish"): lambda: self._publish(article),
             ("POST", "/unpublish"): lambda: self._unpublish(asked, article),
@@ -221,6 +191,11 @@ class FigshareStandIn(OutsideServer):
         file = _FILE.fullmatch(rest)
         held = [one for one in article["files"] if file and one["id"] == int(file["id"])]
         return self._file(asked, article, held[0]) if held else _missing()
+
+    def _private(self, article: dict[str, Any]) -> dict[str, Any]:
+        number = article["id"]
+        told = whole(article, place=self._place(number), version=max(self.public[number], default=0))
+        return {**told, "account_id": 1, "curation_status": article["curation_status"]}
 
     def _change(self, asked: Asked, article: dict[str, Any]) -> Answer:
         fault = _fault(asked.json)
@@ -265,11 +240,11 @@ class FigshareStandIn(OutsideServer):
             }
         )
         self.bodies[article["id"]][self._files] = bytes(told["size"])
-        return said(201, {"location": f"{self.address}/v2/account/articles/{article['id']}/files/{self._files}"})
+        return said(201, {"location": f"{self._place(article['id'])}/files/{self._files}"})
 
     def _file(self, asked: Asked, article: dict[str, Any], file: dict[str, Any]) -> Answer:
         if asked.method == "GET":
-            return said(200, file)
+            return said(200, private_file(file))
         if asked.method == "DELETE":
             article["files"].remove(file)
             return 204, [], b""
@@ -353,7 +328,7 @@ class FigshareStandIn(OutsideServer):
         if not every or (version and int(version) not in every):
             return _missing()
         if version:
-            return said(200, every[int(version)])
+            return said(200, whole(every[int(version)], place=self._place(number), version=int(version)))
         place = f"{self.address}/v2/articles/{number}/versions"
         return said(200, [{"version": one, "url": f"{place}/{one}"} for one in every])
 

@@ -116,7 +116,7 @@ class OmeroStage:
         return [f"{one}" for one, held in self.server.datasets.items() if held["Description"].endswith(mark)]
 
     def writes(self) -> int:
-        return sum(one.method != "GET" and not one.path.endswith("/login/") for one in self.server.seen)
+        return sum(one.method != "GET" and not one.path.endswith(("/login/", "/logout/")) for one in self.server.seen)
 
     def strayed(self) -> Sequence[object]:
         return self.trap.seen

@@ -197,3 +197,19 @@ def test_nothing_is_imported_where_the_files_are_not_mounted(machine: Machine, t
     assert f"{base} is not here" in refused.stderr
     assert done.returncode == 0
     assert [words[:2] for words in machine.called()] == [["zarr", "import"], ["import", "--bulk"]]
+
+
+def test_only_lists_are_removed_from_a_folder_of_lists(machine: Machine) -> None:
+    machine.write(["data/a.ome.zarr/0", "data/b.tif"], base=str(machine.folder))
+    machine.lists.write_removal(LABEL, {"data/a.ome.zarr/0": [1]})
+    machine.run("import.sh")
+    folder = machine.folder / LABEL
+    (folder / ".x.part").touch()
+    for theirs in ("import.log", "data/a.tif", "data/import.sh"):
+        (folder / theirs).parent.mkdir(exist_ok=True)
+        (folder / theirs).touch()
+
+    machine.lists.remove(LABEL)
+
+    left = {one.relative_to(folder).as_posix() for one in folder.rglob("*") if one.is_file()}
+    assert left == {"import.log", "data/a.tif", "data/import.sh"}

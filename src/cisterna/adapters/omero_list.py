@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +19,7 @@ from cisterna.adapters.target_place import Place
 from cisterna.metadata.listing import uri_path
 
 _BULK, _TABLE, _IMPORT, _REMOVE = "bulk.yml", "images.tsv", "import.sh", "remove.sh"
+_OURS = re.compile(r"bulk\.yml|images\.tsv|(?:import|remove)\.sh|done-[0-9]+\.txt|\.[^/]*\.part")
 _AT_ONCE = 500
 """Images that one command deletes, unless one file has more: OMERO does it in one transaction."""
 _HEAD = """\
@@ -114,7 +116,8 @@ class OmeroLists:
 
     def _remove(self, folder: str, *, but: str | None = None) -> None:
         for path in list(self._place.below(f"{folder}/")):
-            if path != f"{folder}/{but}":
+            name = path.removeprefix(f"{folder}/")
+            if name != but and _OURS.fullmatch(name):  # people may keep what the commands said beside them
                 self._place.remove(path)
 
     def _put(self, folder: str, name: str, text: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
@@ -27,7 +28,8 @@ def open_targets(settings: Settings, *, stack: contextlib.ExitStack, clock: Cloc
         clock: Dates what they say.
 
     Raises:
-        SettingsInvalid: One is a bucket of Cisterna's own, or would be led to an address of this machine's.
+        SettingsInvalid: One is a bucket of Cisterna's own, has its lists where another has them, or would be led to an
+            address of this machine's.
     """
     return {one.name: one for one in _targets(settings, stack=stack, clock=clock)}
 
@@ -35,6 +37,7 @@ def open_targets(settings: Settings, *, stack: contextlib.ExitStack, clock: Cloc
 def _targets(settings: Settings, *, stack: contextlib.ExitStack, clock: Clock) -> Iterator[Target]:
     named = settings.targets
     _require_own_buckets(settings)
+    _require_own_lists(settings)
     for site in named.static:
         from cisterna.adapters.target_static import StaticSiteTarget
 
@@ -73,6 +76,16 @@ def _require_own_buckets(settings: Settings) -> None:
         if ((one.endpoint or "").rstrip("/"), one.bucket) in ours:
             msg = f"the target '{one.name}' names the bucket {one.bucket}, which is Cisterna's own; give it another"
             raise SettingsInvalid(msg, target=one.name)
+
+
+def _require_own_lists(settings: Settings) -> None:
+    """Refuse one folder for the lists of two targets: a version has the same name in both."""
+    seen: set[Path] = set()
+    for one in settings.targets.omero:
+        if one.lists in seen:
+            msg = f"the target '{one.name}' names the folder {one.lists}, which another has for its lists"
+            raise SettingsInvalid(f"{msg}; give it another", target=one.name)
+        seen |= {one.lists} if one.lists is not None else set()
 
 
 def _invenio(one: Invenio, *, stack: contextlib.ExitStack, clock: Clock) -> Target:

@@ -450,5 +450,5 @@ def test_two_targets_with_one_folder_of_lists_are_refused(tmp_path: Path) -> Non
     told = "".join(f'[[targets.omero]]\nname = "{name}"\n{one}' for name in ("first", "second"))
     (tmp_path / "cisterna.toml").write_text(f"{site}{told}", "utf-8")
 
-    with ExitStack() as stack, pytest.raises(SettingsInvalid, match="'second' names the folder /srv"):
+    with ExitStack() as stack, pytest.raises(SettingsInvalid, match="'second' writes where another target does"):
         open_targets(load_settings(home=tmp_path, environ={}), stack=stack, clock=SettableClock())

@@ -100,10 +100,7 @@ class OmeroLists:
             folder: Of the version.
             images: Numbers by the path of their file; OMERO deletes all images of a file or none.
         """
-        commands = (
-            f"omero delete --force Image:{','.join(str(one) for one in numbers)} || failed=yes\n"
-            for numbers in _batches(images)
-        )
+        commands = (f"omero delete --force {' '.join(_words(numbers))} || failed=yes\n" for numbers in _batches(images))
         self._put(folder, _REMOVE, "".join((_HEAD, *commands, _TAIL)))
 
     def remove_import(self, folder: str) -> None:
@@ -157,6 +154,12 @@ def _table(paths: Sequence[str], base: str, *, label: str) -> str:
 def _bulk(dataset: int) -> str:
     told = (f'path: "{_TABLE}"', "columns:", "- name", "- path", f'target: "Dataset:id:{dataset}"', 'transfer: "ln_s"')
     return "\n".join(("---", *told, 'exclude: "clientpath"', "continue: true", ""))
+
+
+def _words(numbers: Sequence[int]) -> Iterator[str]:
+    """Name images in words of bounded length, all of which OMERO deletes at once."""
+    for start in range(0, len(numbers), _AT_ONCE):
+        yield f"Image:{','.join(str(one) for one in numbers[start : start + _AT_ONCE])}"
 
 
 def _batches(images: Mapping[str, Sequence[int]]) -> Iterator[Sequence[int]]:

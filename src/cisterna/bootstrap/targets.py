@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
@@ -28,7 +27,7 @@ def open_targets(settings: Settings, *, stack: contextlib.ExitStack, clock: Cloc
         clock: Dates what they say.
 
     Raises:
-        SettingsInvalid: One is a bucket of Cisterna's own, has its lists where another has them, or would be led to an
+        SettingsInvalid: One is a bucket of Cisterna's own, writes where another does, or would be led to an
             address of this machine's.
     """
     return {one.name: one for one in _targets(settings, stack=stack, clock=clock)}
@@ -37,7 +36,7 @@ def open_targets(settings: Settings, *, stack: contextlib.ExitStack, clock: Cloc
 def _targets(settings: Settings, *, stack: contextlib.ExitStack, clock: Clock) -> Iterator[Target]:
     named = settings.targets
     _require_own_buckets(settings)
-    _require_own_lists(settings)
+    _require_own_places(settings)
     for site in named.static:
         from cisterna.adapters.target_static import StaticSiteTarget
 
@@ -78,14 +77,20 @@ def _require_own_buckets(settings: Settings) -> None:
             raise SettingsInvalid(msg, target=one.name)
 
 
-def _require_own_lists(settings: Settings) -> None:
-    """Refuse one folder for the lists of two targets: a version has the same name in both."""
-    seen: set[Path] = set()
-    for one in settings.targets.omero:
-        if one.lists in seen:
-            msg = f"the target '{one.name}' names the folder {one.lists}, which another has for its lists"
-            raise SettingsInvalid(f"{msg}; give it another", target=one.name)
-        seen |= {one.lists} if one.lists is not None else set()
+def _require_own_places(settings: Settings) -> None:
+    """Refuse one place for two targets: each removes what it does not know below the name of a version."""
+    named = settings.targets
+    places: list[tuple[str, tuple[object, ...]]] = [
+        (one.name, (one.folder, (one.endpoint or "").rstrip("/"), one.bucket, one.prefix))
+        for one in (*named.static, *named.bia)
+    ]
+    places += [(one.name, (one.lists, "", None, "")) for one in named.omero if one.lists is not None]
+    seen: set[tuple[object, ...]] = set()
+    for name, place in places:
+        if place in seen:
+            msg = f"the target '{name}' writes where another target does; give it a folder or a prefix of its own"
+            raise SettingsInvalid(msg, target=name)
+        seen.add(place)
 
 
 def _invenio(one: Invenio, *, stack: contextlib.ExitStack, clock: Clock) -> Target:

@@ -24,7 +24,7 @@ USER, GROUP = 7, 5
 OTHER_USER, OTHER_GROUP = 8, 6
 _PLACE = re.compile(r"/api/v0/m/(datasets|projects|images)/(?:([0-9]+)/)?(?:(images|projects)/)?")
 _SAVE = re.compile(r"/webclient/action/save(name|description)/dataset/([0-9]+)/")
-_DELETE = re.compile(r"^omero delete --force Image:([0-9,]+) ", re.MULTILINE)
+_DELETE = re.compile(r"^omero delete --force ((?:Image:[0-9,]+ )+)", re.MULTILINE)
 _TYPE = "http://www.openmicroscopy.org/Schemas/OME/2016-06#"
 _PAGE = [("Content-Type", "text/html")]
 
@@ -253,8 +253,8 @@ class OmeroOperator:
         for script in sorted(self._lists.glob("*/import.sh")):
             self._import(script)
         for script in sorted(self._lists.glob("*/remove.sh")):
-            for numbers in _DELETE.findall(script.read_text("utf-8")):
-                self._omero.delete_images(int(one) for one in numbers.split(","))
+            for words in _DELETE.findall(script.read_text("utf-8")):
+                self._omero.delete_images(int(one) for one in re.findall("[0-9]+", words))
 
     def _import(self, script: Path) -> None:
         text = script.read_text("utf-8")

@@ -86,7 +86,7 @@ def test_pages_are_not_written_into_a_bucket_of_our_own(tmp_path: Path, bucket: 
     "place",
     [
         'folder = "/srv/packages"\n',
-        'endpoint = "https://s3.e.org"\nbucket = "b"\nprefix = "x/"\naccess_key_id = "k"\nsecret_access_key = "s-key"\n',
+        'endpoint = "https://s3.e.org"\nbucket = "b"\naccess_key_id = "k"\nsecret_access_key = "secret-key"\n',
     ],
 )
 def test_two_targets_do_not_write_into_one_place(tmp_path: Path, place: str) -> None:

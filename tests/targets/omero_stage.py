@@ -111,4 +111,4 @@ class OmeroStage(ProxiedStage):
         return json.dumps([self.server.datasets[int(one)] for one in self.made(key)], ensure_ascii=False, default=str)
 
     def writes(self) -> int:
-        return sum(one.method != "GET" and not one.path.endswith("/login/") for one in self.server.seen)
+        return sum(one.method != "GET" and not one.path.endswith(("/login/", "/logout/")) for one in self.server.seen)

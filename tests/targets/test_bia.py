@@ -147,3 +147,56 @@ def test_what_has_only_its_description_public_waits_for_its_files(tmp_path: Path
         stage.target.deposit(request.model_copy(update={"record": record}), known=None, files=FILES)
 
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_package_says_what_the_record_says_by_now_and_its_files_are_not_brought_again(tmp_path: Path) -> None:
+    stage = BiaStage(FolderPlace(tmp_path, target="bia"))
+    done = stage.target.deposit(request_for(), known=None, files=FILES)
+    changed = made("bia", name="a plate with many nuclei", doi="10.1234/abc")
+
+    again = stage.target.deposit(changed, known=done, files=MemoryBytes({}))
+
+    assert again.outside_id == done.outside_id
+    assert "https://doi.org/10.1234/abc" in (tmp_path / done.outside_id / SUBMISSION).read_text()
+
+
+def test_a_version_without_a_data_file_is_no_package(tmp_path: Path) -> None:
+    stage = BiaStage(FolderPlace(tmp_path, target="bia"))
+    request = made("bia", name="a plate with many nuclei", bodies={"README.md": b"#"})
+
+    with pytest.raises(TargetRefused, match="no data file"):
+        stage.target.deposit(request, known=None, files=FILES)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["a\tb.tif", "a\nb.tif", "a\rb.tif", "a\u2028b.tif"])
+def test_a_name_that_breaks_a_line_of_the_file_list_is_refused_before_anything_is_begun(
+    tmp_path: Path, name: str
+) -> None:
+    stage = BiaStage(FolderPlace(tmp_path, target="bia"))
+    request = made("bia", name="a plate with many nuclei")
+    files = tuple(one.model_copy(update={"path": f"data/{name}"}) for one in request.record.files[:1])
+    record = request.record.model_copy(update={"files": files})
+
+    with pytest.raises(TargetRefused, match="no place in a file list"):
+        stage.target.deposit(request.model_copy(update={"record": record}), known=None, files=FILES)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_people_put_into_a_package_is_not_taken_from_them(tmp_path: Path) -> None:
+    stage = BiaStage(FolderPlace(tmp_path, target="bia"))
+    done = stage.target.deposit(request_for(), known=None, files=FILES)
+    folder = tmp_path / done.outside_id
+    (folder / "accession.txt").write_text("S-BIAD0")
+    (folder / ".left.part").touch()
+    (folder / WHOLE).unlink()
+
+    again = stage.target.deposit(request_for(), known=done, files=FILES)
+    gone = stage.target.withdraw(request_for(), known=again, reason="The plate was mixed up.")
+
+    assert gone is not None
+    assert gone.remark is not None
+    assert "1 files that others put there stay" in gone.remark
+    assert [one.name for one in folder.rglob("*") if one.is_file()] == ["accession.txt"]

@@ -198,6 +198,7 @@ def test_images_are_found_by_what_ome_zarr_writes() -> None:
         *ZARR,
         "data/view.ome.zarr/OME/zarr.json",
         "data/view.ome.zarr/A/1/0/labels/cells/0/zarr.json",
+        "data/labels/run.ome.zarr/0/zarr.json",
         "data/old.zarr/.zattrs",
         "data/old.zarr/0/.zarray",
         "data/old.zarr/0/0/0/0/0/0",
@@ -206,7 +207,11 @@ def test_images_are_found_by_what_ome_zarr_writes() -> None:
         "data/a.tiff",
     ]
 
-    assert [one.path for one in images_among(paths, with_files=False)] == ["data/old.zarr", *SHOWN]
+    assert [one.path for one in images_among(paths, with_files=False)] == [
+        "data/labels/run.ome.zarr",
+        "data/old.zarr",
+        *SHOWN,
+    ]
     assert images_among(paths, with_files=True)[-1] == ("data/a.tiff", False)
 
 
@@ -361,6 +366,29 @@ def test_neither_password_nor_session_is_told_to_anybody(stage: OmeroStage, capl
         assert "sessionid=session" not in told
 
 
+def test_a_session_is_told_to_nobody_when_the_answer_that_gives_it_is_broken(stage: OmeroStage) -> None:
+    body = b'{"success": true, "eventContext": {"userId": 7, "sessionUuid": "0b30ee4a-c0b2-4b0f-9c61-f48b31bcad8c", '
+    broken = (200, [("Content-Type", "application/json")], body)
+    stage.proxy.add(Rule(Effect.ANSWER, answer=lambda _: broken, when=lambda asked: asked.path.endswith("/login/")))
+
+    with pytest.raises(TargetRefused, match="cannot be believed") as refusal:
+        stage.plain.deposit(deposit_request("omero"), known=None, files=FILES)
+
+    assert "0b30ee4a" not in f"{refusal.value} {refusal.value.facts}"
+
+
+def test_every_session_is_ended_and_what_was_done_in_it_stands_when_that_fails(stage: OmeroStage) -> None:
+    request = deposit_request("omero")
+    stage.target.deposit(request, known=None, files=FILES)
+    ended = dict(stage.server.sessions)
+    stage.proxy.add(Rule(Effect.RESET, when=lambda asked: asked.path.endswith("/logout/")))
+
+    again = stage.plain.deposit(request, known=None, files=FILES)
+
+    assert ended == {}
+    assert again.state is DepositState.DEPOSITED
+
+
 def test_a_look_names_what_is_missing(stack: ExitStack, tmp_path: Path) -> None:
     fine = OmeroStage(stack, tmp_path).target.test()
     refused = OmeroStage(stack, tmp_path, password="another password").target.test()
@@ -381,6 +409,7 @@ def test_a_look_names_what_is_missing(stack: ExitStack, tmp_path: Path) -> None:
         ({"lists": None}, "absolute folder `lists`"),
         ({"lists": "relative"}, "absolute folder `lists`"),
         ({"images": "in-place"}, "absolute `folder`"),
+        ({"images": "in-place", "folder": "/srv/lists"}, "another `folder` than"),
         ({"password": "short"}, "at least 8"),
     ],
 )
@@ -408,3 +437,13 @@ def test_images_by_address_need_an_address_for_others(tmp_path: Path) -> None:
 
     assert isinstance(targets["omero"], OmeroTarget)
     assert PASSWORD not in repr(with_one)
+
+
+def test_two_targets_with_one_folder_of_lists_are_refused(tmp_path: Path) -> None:
+    one = f'url = "https://o.example.org"\nusername = "c"\npassword = "{PASSWORD}"\nlists = "/srv"\n'
+    site = '[web]\npublic_url = "https://data.example.org"\n'
+    told = "".join(f'[[targets.omero]]\nname = "{name}"\n{one}' for name in ("first", "second"))
+    (tmp_path / "cisterna.toml").write_text(f"{site}{told}", "utf-8")
+
+    with ExitStack() as stack, pytest.raises(SettingsInvalid, match="'second' writes where another target does"):
+        open_targets(load_settings(home=tmp_path, environ={}), stack=stack, clock=SettableClock())

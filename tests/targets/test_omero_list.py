@@ -197,3 +197,31 @@ def test_nothing_is_imported_where_the_files_are_not_mounted(machine: Machine, t
     assert f"{base} is not here" in refused.stderr
     assert done.returncode == 0
     assert [words[:2] for words in machine.called()] == [["zarr", "import"], ["import", "--bulk"]]
+
+
+def test_only_lists_are_removed_from_a_folder_of_lists(machine: Machine) -> None:
+    machine.write(["data/a.ome.zarr/0", "data/b.tif"], base=str(machine.folder))
+    machine.lists.write_removal(LABEL, {"data/a.ome.zarr/0": [1]})
+    machine.run("import.sh")
+    folder = machine.folder / LABEL
+    (folder / ".x.part").touch()
+    for theirs in ("import.log", "data/a.tif", "data/import.sh"):
+        (folder / theirs).parent.mkdir(exist_ok=True)
+        (folder / theirs).touch()
+
+    machine.lists.remove(LABEL)
+
+    left = {one.relative_to(folder).as_posix() for one in folder.rglob("*") if one.is_file()}
+    assert left == {"import.log", "data/a.tif", "data/import.sh"}
+
+
+def test_a_file_with_more_images_than_one_word_of_a_command_holds_is_deleted_whole(machine: Machine) -> None:
+    machine.lists.write_removal(LABEL, {"data/a.lif": range(10_001, 40_001)})
+
+    removed = machine.run("remove.sh")
+
+    (words,) = machine.called()
+    assert removed.returncode == 0
+    assert [int(one) for word in words[2:] for one in word.removeprefix("Image:").split(",")] == list(
+        range(10_001, 40_001)
+    )

@@ -80,3 +80,19 @@ def test_pages_are_not_written_into_a_bucket_of_our_own(tmp_path: Path, bucket: 
 
     with contextlib.ExitStack() as stack, pytest.raises(SettingsInvalid, match=f"bucket {bucket}, which is Cisterna"):
         open_targets(settings, stack=stack, clock=SettableClock())
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        'folder = "/srv/packages"\n',
+        'endpoint = "https://s3.e.org"\nbucket = "b"\naccess_key_id = "k"\nsecret_access_key = "secret-key"\n',
+    ],
+)
+def test_two_targets_do_not_write_into_one_place(tmp_path: Path, place: str) -> None:
+    site = f'[[targets.static]]\nname = "mirror"\nurl = "https://m.example.org"\n{place}'
+    (tmp_path / "cisterna.toml").write_text(f'{site}[[targets.bia]]\nname = "bia"\n{place}', "utf-8")
+    settings = load_settings(home=tmp_path, environ={})
+
+    with contextlib.ExitStack() as stack, pytest.raises(SettingsInvalid, match="'bia' writes where another target"):
+        open_targets(settings, stack=stack, clock=SettableClock())

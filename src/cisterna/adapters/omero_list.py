@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +19,7 @@ from cisterna.adapters.target_place import Place
 from cisterna.metadata.listing import uri_path
 
 _BULK, _TABLE, _IMPORT, _REMOVE = "bulk.yml", "images.tsv", "import.sh", "remove.sh"
+_OURS = re.compile(r"bulk\.yml|images\.tsv|(?:import|remove)\.sh|done-[0-9]+\.txt|\.[^/]*\.part")
 _AT_ONCE = 500
 """Images that one command deletes, unless one file has more: OMERO does it in one transaction."""
 _HEAD = """\
@@ -98,10 +100,7 @@ class OmeroLists:
             folder: Of the version.
             images: Numbers by the path of their file; OMERO deletes all images of a file or none.
         """
-        commands = (
-            f"omero delete --force Image:{','.join(str(one) for one in numbers)} || failed=yes\n"
-            for numbers in _batches(images)
-        )
+        commands = (f"omero delete --force {' '.join(_words(numbers))} || failed=yes\n" for numbers in _batches(images))
         self._put(folder, _REMOVE, "".join((_HEAD, *commands, _TAIL)))
 
     def remove_import(self, folder: str) -> None:
@@ -114,7 +113,8 @@ class OmeroLists:
 
     def _remove(self, folder: str, *, but: str | None = None) -> None:
         for path in list(self._place.below(f"{folder}/")):
-            if path != f"{folder}/{but}":
+            name = path.removeprefix(f"{folder}/")
+            if name != but and _OURS.fullmatch(name):  # people may keep what the commands said beside them
                 self._place.remove(path)
 
     def _put(self, folder: str, name: str, text: str) -> None:
@@ -154,6 +154,12 @@ def _table(paths: Sequence[str], base: str, *, label: str) -> str:
 def _bulk(dataset: int) -> str:
     told = (f'path: "{_TABLE}"', "columns:", "- name", "- path", f'target: "Dataset:id:{dataset}"', 'transfer: "ln_s"')
     return "\n".join(("---", *told, 'exclude: "clientpath"', "continue: true", ""))
+
+
+def _words(numbers: Sequence[int]) -> Iterator[str]:
+    """Name images in words of bounded length, all of which OMERO deletes at once."""
+    for start in range(0, len(numbers), _AT_ONCE):
+        yield f"Image:{','.join(str(one) for one in numbers[start : start + _AT_ONCE])}"
 
 
 def _batches(images: Mapping[str, Sequence[int]]) -> Iterator[Sequence[int]]:

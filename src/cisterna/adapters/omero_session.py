@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Annotated, Any, Generic, Literal, TypeVar
 from urllib.parse import quote_plus, urlencode
 
@@ -202,6 +203,11 @@ class OmeroSession:
             msg = f"{self._name} does not take dataset {dataset} into project {project}; is that of the same group?"
             raise TargetRefused(msg, target=self._name)
 
+    def end(self) -> None:
+        """Log out; a session that cannot be ended ends by itself."""
+        with suppress(TargetRefused, TargetUnavailable):
+            self._ask("POST", "webclient/logout/", accepted=(200, 302))
+
     def _log_in(self, setting: Omero) -> Account:
         self._take_token()
         password = setting.password.get_secret_value()
@@ -213,7 +219,7 @@ class OmeroSession:
                 raise
             msg = f"OMERO.web of {self._name} answers, and the OMERO behind it does not; it is tried again"
             raise TargetUnavailable(msg, target=self._name) from refusal
-        return self._http.read(_LoggedIn, answer).account
+        return self._http.read(_LoggedIn, answer, is_secret=True).account
 
     def _take_token(self) -> None:
         token = self._http.read(_Token, self._ask("GET", f"{_API}/token/")).data

@@ -65,20 +65,12 @@ class BiaTarget:
             raise TargetRefused(msg, target=self.name)
         submission = self._submission(request.record)
         self._require_fit(submission, request.record)
+        body = json.dumps(submission, ensure_ascii=False, indent=1).encode() + b"\n"
         if self._place.size_of(f"{folder}{WHOLE}") is None:
-            lines = ["Files\tBytes\tSHA-512\tMedia type\n"]
-            wanted = {f"{folder}{name}" for name in (SUBMISSION, FILE_LIST)}
-            for file in files.files(request.record):
-                if file.path.startswith(_DATA):
-                    self._bring(f"{folder}{file.path}", file, files)
-                    wanted.add(f"{folder}{file.path}")
-                    lines.append(f"{file.path}\t{file.size_bytes}\t{file.sha512}\t{file.media_type}\n")
-            self._place.carry(f"{folder}{FILE_LIST}", (line.encode() for line in lines))
-            body = json.dumps(submission, ensure_ascii=False, indent=1).encode() + b"\n"
+            self._require_list(files, request)
+            self._pack(request, body, files)
+        elif self._place.read(f"{folder}{SUBMISSION}") != body:  # the files of a version stay as they are
             self._place.write(f"{folder}{SUBMISSION}", body, media_type="application/json")
-            self._require_whole(folder, wanted)
-            said = json.dumps({"pid": request.pid, "version": request.version, "files": len(lines) - 1}).encode()
-            self._place.write(f"{folder}{WHOLE}", said, media_type="application/json")
         return self._told(folder, DepositState.DEPOSITED)
 
     def withdraw(self, request: DepositRequest, *, known: Deposit | None, reason: str) -> Deposit | None:
@@ -86,11 +78,14 @@ class BiaTarget:
         del reason
         folder = _folder(request)
         found = list(self._place.below(folder))
-        if not found and known is None:
+        ours = [path for path in found if _is_ours(path.removeprefix(folder))]
+        if not ours and known is None:
             return None
-        for path in sorted(found, key=lambda one: not one.endswith(f"/{WHOLE}")):  # it is whole no longer from then on
+        for path in sorted(ours, key=lambda one: not one.endswith(f"/{WHOLE}")):  # it is whole no longer from then on
             self._place.remove(path)
         remark = "the package is removed; if it was submitted to the archive already, ask there for its withdrawal"
+        if len(found) > len(ours):
+            remark = f"{remark}. {len(found) - len(ours):,} files that others put there stay"
         return self._told(folder, DepositState.WITHDRAWN, remark=remark)
 
     def test(self) -> TargetReport:
@@ -100,6 +95,37 @@ class BiaTarget:
         except TargetRefused as refusal:
             return TargetReport(is_usable=False, words=cut_line(str(refusal)) or self.name)
         return TargetReport(is_usable=True, words=f"{words}; packages are uploaded to the archive by hand")
+
+    def _require_list(self, files: PublicBytes, request: DepositRequest) -> None:
+        """See that the data can be listed, one file in a line; nothing was begun. Raises `TargetRefused`."""
+        count = 0
+        for file in files.files(request.record):
+            if not file.path.startswith(_DATA):
+                continue
+            count += 1
+            if not file.path.isprintable():
+                shown = cut_line(file.path[:100]) or "?"
+                msg = f"{shown} has no place in a file list: there are characters in it that nobody sees"
+                raise TargetRefused(msg, target=self.name)
+        if not count:
+            msg = f"{request.pid} {request.version} has no data file, and a package is made for those"
+            raise TargetRefused(msg, target=self.name)
+
+    def _pack(self, request: DepositRequest, submission: bytes, files: PublicBytes) -> None:
+        """Bring every file and what lists them, and say last that the package is whole."""
+        folder = _folder(request)
+        lines = ["Files\tBytes\tSHA-512\tMedia type\n"]
+        wanted = {f"{folder}{name}" for name in (SUBMISSION, FILE_LIST)}
+        for file in files.files(request.record):
+            if file.path.startswith(_DATA):
+                self._bring(f"{folder}{file.path}", file, files)
+                wanted.add(f"{folder}{file.path}")
+                lines.append(f"{file.path}\t{file.size_bytes}\t{file.sha512}\t{file.media_type}\n")
+        self._place.carry(f"{folder}{FILE_LIST}", (line.encode() for line in lines))
+        self._place.write(f"{folder}{SUBMISSION}", submission, media_type="application/json")
+        self._require_whole(folder, wanted)
+        said = json.dumps({"pid": request.pid, "version": request.version, "files": len(lines) - 1}).encode()
+        self._place.write(f"{folder}{WHOLE}", said, media_type="application/json")
 
     def _submission(self, record: PublicRecord) -> Document:
         form = form_of("pagetab")
@@ -155,7 +181,8 @@ class BiaTarget:
     def _require_whole(self, folder: str, wanted: set[str]) -> None:
         found = set(self._place.below(folder))
         for path in found - wanted:
-            self._place.remove(path)
+            if _is_ours(path.removeprefix(folder)):  # what people put beside it is theirs
+                self._place.remove(path)
         if wanted - found:
             msg = f"the package {folder} lacks {min(wanted - found)}; it is written again"
             raise ChecksumMismatch(msg, path=min(wanted - found))
@@ -166,6 +193,16 @@ class BiaTarget:
 
 def _folder(request: DepositRequest) -> str:
     return f"{request.pid.removeprefix('ark:/')}/{request.version}/"
+
+
+def _is_ours(path: str) -> bool:
+    return path in {SUBMISSION, FILE_LIST, WHOLE} or path.startswith(_DATA) or _is_left(path)
+
+
+def _is_left(path: str) -> bool:
+    """Tell whether a kill left it half written."""
+    name = path.rpartition("/")[2]
+    return name.startswith(".") and name.endswith(".part")
 
 
 def _components(submission: Document) -> Iterator[Document]:

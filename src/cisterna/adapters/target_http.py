@@ -193,8 +193,13 @@ class TargetHttp:
             return answer
         raise self._refusal(answer)
 
-    def read(self, model: type[M] | TypeAdapter[M], answer: TargetAnswer) -> M:
+    def read(self, model: type[M] | TypeAdapter[M], answer: TargetAnswer, *, is_secret: bool = False) -> M:
         """Believe an answer, if it is JSON and has what the model wants; what the model does not know is passed over.
+
+        Args:
+            model: What is wanted.
+            answer: What came.
+            is_secret: Whether a secret may be in it that is not known yet, so that nothing of it is told.
 
         Raises:
             TargetRefused: It is a page, or an error, or something else.
@@ -210,9 +215,9 @@ class TargetHttp:
         except ValidationError as error:
             first = error.errors(include_input=False, include_context=False, include_url=False)[0]
             place = ".".join(str(part)[:40] for part in first["loc"]) or "the whole"
-            said = self._said(answer.body)
-            msg = f"{self._target} answered what cannot be believed: {place}: {first['msg'][:100]}; it said: {said}"
-            raise TargetRefused(msg, target=self._target) from None
+            msg = f"{self._target} answered what cannot be believed: {place}: {first['msg'][:100]}"
+            said = "" if is_secret else f"; it said: {self._said(answer.body)}"
+            raise TargetRefused(f"{msg}{said}", target=self._target) from None
 
     def _address(self, place: str) -> str:
         if not place.startswith(("http://", "https://")):

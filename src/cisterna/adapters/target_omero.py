@@ -154,7 +154,11 @@ class OmeroTarget:
     @contextmanager
     def _session(self) -> Iterator[OmeroSession]:
         with closing(self._connect()) as http:
-            yield OmeroSession(http, self._setting)
+            omero = OmeroSession(http, self._setting)
+            try:
+                yield omero
+            finally:
+                omero.end()
 
     def _wanted(self, request: DepositRequest, files: PublicBytes) -> list[ListedImage]:
         """Give the images that are to be seen there.

@@ -203,6 +203,9 @@ class Omero(TargetSetting):
         if self.images is OmeroImages.IN_PLACE and (self.folder is None or not self.folder.is_absolute()):
             msg = f"the target '{self.name}' needs an absolute `folder`, in which OMERO's machine sees the files"
             raise ValueError(msg)
+        if self.folder is not None and self.folder == self.lists:
+            msg = f"the target '{self.name}' needs another `folder` than `lists`: lists are removed, and files are not"
+            raise ValueError(msg)
         return self
 
 

@@ -27,7 +27,8 @@ def open_targets(settings: Settings, *, stack: contextlib.ExitStack, clock: Cloc
         clock: Dates what they say.
 
     Raises:
-        SettingsInvalid: One is a bucket of Cisterna's own, or would be led to an address of this machine's.
+        SettingsInvalid: One is a bucket of Cisterna's own, writes where another does, or would be led to an
+            address of this machine's.
     """
     return {one.name: one for one in _targets(settings, stack=stack, clock=clock)}
 
@@ -35,6 +36,7 @@ def open_targets(settings: Settings, *, stack: contextlib.ExitStack, clock: Cloc
 def _targets(settings: Settings, *, stack: contextlib.ExitStack, clock: Clock) -> Iterator[Target]:
     named = settings.targets
     _require_own_buckets(settings)
+    _require_own_places(settings)
     for site in named.static:
         from cisterna.adapters.target_static import StaticSiteTarget
 
@@ -73,6 +75,22 @@ def _require_own_buckets(settings: Settings) -> None:
         if ((one.endpoint or "").rstrip("/"), one.bucket) in ours:
             msg = f"the target '{one.name}' names the bucket {one.bucket}, which is Cisterna's own; give it another"
             raise SettingsInvalid(msg, target=one.name)
+
+
+def _require_own_places(settings: Settings) -> None:
+    """Refuse one place for two targets: each removes what it does not know below the name of a version."""
+    named = settings.targets
+    places: list[tuple[str, tuple[object, ...]]] = [
+        (one.name, (one.folder, (one.endpoint or "").rstrip("/"), one.bucket, one.prefix))
+        for one in (*named.static, *named.bia)
+    ]
+    places += [(one.name, (one.lists, "", None, "")) for one in named.omero if one.lists is not None]
+    seen: set[tuple[object, ...]] = set()
+    for name, place in places:
+        if place in seen:
+            msg = f"the target '{name}' writes where another target does; give it a folder or a prefix of its own"
+            raise SettingsInvalid(msg, target=name)
+        seen.add(place)
 
 
 def _invenio(one: Invenio, *, stack: contextlib.ExitStack, clock: Clock) -> Target:

@@ -24,7 +24,7 @@ USER, GROUP = 7, 5
 OTHER_USER, OTHER_GROUP = 8, 6
 _PLACE = re.compile(r"/api/v0/m/(datasets|projects|images)/(?:([0-9]+)/)?(?:(images|projects)/)?")
 _SAVE = re.compile(r"/webclient/action/save(name|description)/dataset/([0-9]+)/")
-_DELETE = re.compile(r"^omero delete --force Image:([0-9,]+) ", re.MULTILINE)
+_DELETE = re.compile(r"^omero delete --force ((?:Image:[0-9,]+ )+)", re.MULTILINE)
 _TYPE = "http://www.openmicroscopy.org/Schemas/OME/2016-06#"
 _PAGE = [("Content-Type", "text/html")]
 
@@ -42,6 +42,7 @@ class OmeroStandIn(OutsideServer):
         places: Which dataset holds which image.
         projects: The datasets in each.
         project_groups: The group of each project.
+        sessions: Those that were not ended, and the group that each looks at.
         groups: Those that the account is in; the first is its own.
         page_most: How many things it lists at once.
     """
@@ -49,7 +50,7 @@ class OmeroStandIn(OutsideServer):
     def __init__(self, *, username: str, password: str) -> None:
         super().__init__()
         self._account = (username, password)
-        self._sessions: dict[str, int] = {}
+        self.sessions: dict[str, int] = {}
         self._numbers = 0
         self.datasets: dict[int, dict[str, Any]] = {}
         self.images: dict[int, dict[str, Any]] = {}
@@ -70,7 +71,7 @@ class OmeroStandIn(OutsideServer):
         if asked.path == "/api/v0/login/":
             return self._log_in(asked)
         session = cookies.get("sessionid", "")
-        if session in self._sessions:
+        if session in self.sessions:
             return self._inside(asked, session)
         if asked.path.startswith("/webclient/"):
             return 302, [("Location", "/webclient/login/")], b""
@@ -124,10 +125,13 @@ class OmeroStandIn(OutsideServer):
         """Do what its own pages ask for."""
         if asked.path == "/webclient/active_group/":
             if int(asked.query["active_group"]) in self.groups:
-                self._sessions[session] = int(asked.query["active_group"])
+                self.sessions[session] = int(asked.query["active_group"])
             return 302, [("Location", "/webclient/")], b""
+        if asked.path == "/webclient/logout/" and asked.method == "POST":
+            del self.sessions[session]
+            return 302, [("Location", "/webclient/login/")], b""
         if (field := _SAVE.fullmatch(asked.path)) is not None:
-            return self._save_field(asked, field[1].title(), int(field[2]), group=self._sessions[session])
+            return self._save_field(asked, field[1].title(), int(field[2]), group=self.sessions[session])
         return self._link(asked.json) if asked.path == "/webclient/api/links/" else said(404, {"message": "not found"})
 
     def _sees(self, one: dict[str, Any]) -> bool:
@@ -161,7 +165,7 @@ class OmeroStandIn(OutsideServer):
         if (form.get("username"), form.get("password")) != self._account or form.get("server") != "1":
             return said(403, {"message": "Connection not available, please check your user name and password."})
         session = f"session{len(self.seen)}"
-        self._sessions[session] = self.groups[0]
+        self.sessions[session] = self.groups[0]
         context = {"userId": USER, "groupId": self.groups[0], "memberOfGroups": self.groups, "sessionUuid": session}
         status, headers, body = said(200, {"success": True, "eventContext": {**context, "isAdmin": False}})
         return status, [*headers, ("Set-Cookie", f"sessionid={session}; HttpOnly; Path=/")], body
@@ -249,8 +253,8 @@ class OmeroOperator:
         for script in sorted(self._lists.glob("*/import.sh")):
             self._import(script)
         for script in sorted(self._lists.glob("*/remove.sh")):
-            for numbers in _DELETE.findall(script.read_text("utf-8")):
-                self._omero.delete_images(int(one) for one in numbers.split(","))
+            for words in _DELETE.findall(script.read_text("utf-8")):
+                self._omero.delete_images(int(one) for one in re.findall("[0-9]+", words))
 
     def _import(self, script: Path) -> None:
         text = script.read_text("utf-8")

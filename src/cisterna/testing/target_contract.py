@@ -127,8 +127,11 @@ class CountedBytes(MemoryBytes):
 
 SPOILED = [
     pytest.param(ChecksumMismatch("it is not what was archived", path="README.md"), id="not-what-was-archived"),
-    pytest.param(StoreUnavailable("the archive does not answer", key="README.md"), id="not-to-be-read"),
+    pytest.param(
+        StoreUnavailable("the archive does not answer", key="README.md"), id="not-to-be-read", marks=pytest.mark.torture
+    ),
 ]
+LOOKED = [pytest.param(fault, marks=() if fault is Fault.ERROR_BODY else pytest.mark.torture) for fault in Fault]
 
 
 class TargetContract:
@@ -361,7 +364,7 @@ class TargetContract:
         assert report.is_usable, report.words
         assert stage.writes() == before
 
-    @pytest.mark.parametrize("fault", FAULTS)
+    @pytest.mark.parametrize("fault", LOOKED)
     def test_a_look_at_what_breaks_says_so_in_plain_words(self, stage: Stage, fault: Fault) -> None:
         """`cisterna target test` is what people ask first."""
         if fault not in stage.faults:

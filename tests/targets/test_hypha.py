@@ -26,6 +26,7 @@ from cisterna.testing.target_contract import (
     MemoryBytes,
     TargetContract,
     deposit_request,
+    narrowed_of,
     tombstone_of,
 )
 from tests.targets.proxied_stage import ProxiedStage
@@ -187,6 +188,16 @@ def test_what_was_withdrawn_is_whole_again_once_it_is_public_again(stage: HyphaS
     assert artifact["manifest"]["name"] == "Nuclei of plate"
     assert artifact["versions"] == [{"version": "v1"}]
     assert stage.server.bodies[done.outside_id] == dict(BODIES)
+
+
+def test_no_file_stays_beside_a_description_that_is_to_stand_alone(stage: HyphaStage) -> None:
+    request = deposit_request("hypha")
+    done = stage.target.deposit(request, known=None, files=FILES)
+
+    stage.target.deposit(narrowed_of(request), known=done, files=FILES)
+
+    assert stage.server.bodies[done.outside_id] == {}
+    assert stage.standing(request.key) == [done.outside_id]
 
 
 def test_a_draft_that_somebody_committed_is_not_taken_for_the_version(stage: HyphaStage) -> None:

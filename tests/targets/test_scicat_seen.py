@@ -171,3 +171,18 @@ def test_a_list_of_long_paths_passes_a_proxy_that_takes_a_megabyte(stage: Scicat
 
     assert len(stage.server.public_files()) == len(many)
     assert max(len(one.body) for one in stage.server.seen) < 1024 * 1024
+
+
+def test_hostile_names_arrive_as_they_are_and_are_found_again(
+    stage: ScicatStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(target_scicat, "BLOCK_FILES", 1)
+    names = ['data/"}, "$where": {"', "data/$ne", "data/å #?%2F&+.txt", "data/a.b.0.path", "data/\\"]
+    request = deposit_request("scicat", bodies=dict.fromkeys(names, b"x"))
+    done = stage.target.deposit(request, known=None, files=MemoryBytes(BODIES))
+    before = stage.writes()
+
+    stage.target.deposit(request, known=done, files=MemoryBytes(BODIES))
+
+    assert stage.server.public_files() == names
+    assert stage.writes() == before

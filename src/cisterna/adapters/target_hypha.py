@@ -125,8 +125,8 @@ class HyphaTarget:
     def deposit(self, request: DepositRequest, *, known: Deposit | None, files: PublicBytes) -> Deposit:
         """Find what stands, or begin a draft; bring its files there, and commit it.
 
-        What was withdrawn, or lacks files that are public by now, is deleted and begun anew: files that are brought to
-        what is committed already are to be seen one by one.
+        What was withdrawn, or has other files than are public by now, is deleted and begun anew: files that are brought
+        to what is committed already are to be seen one by one.
         """
         del known  # the alias finds it
         wanted = self._wanted(request.record, files)
@@ -369,7 +369,7 @@ class HyphaTarget:
 
     def _stands(self, request: DepositRequest, found: _Artifact, wanted: list[PublicFile]) -> bool:
         is_public = found.mark is not None and found.mark.state == "public"
-        return is_public and {one.path for one in wanted} <= set(self._below(request))
+        return is_public and {one.path for one in wanted} == set(self._below(request))
 
     def _require_alone(self, request: DepositRequest, found: _Artifact) -> None:
         """Refuse to delete what somebody else has made of it."""

@@ -124,8 +124,9 @@ class Target(Protocol):
     def deposit(self, request: DepositRequest, *, known: Deposit | None, files: PublicBytes) -> Deposit:
         """Make it stand there as the record says, and return it as `deposited`.
 
-        What stands already as it should is left alone; what was begun is brought to its end. A target that narrows
-        shows afterwards the files of this record and no others.
+        What stands already as it should is left alone; what was begun is brought to its end; what was withdrawn stands
+        again. A target that narrows shows afterwards the files of this record and no others. One that took the
+        description alone gets the files once they are public, or refuses the description and waits for them.
 
         Args:
             request: What to deposit.

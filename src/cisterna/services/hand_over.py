@@ -110,8 +110,8 @@ def _other_than(proof: HandOver, files: Iterator[tuple[str, str]]) -> list[str]:
 def _not_any_more(proof: HandOver, other: list[str]) -> ChecksumMismatch:
     msg = (
         f"the copy in {proof.folder} was whole on {proof.read_back_at:%Y-%m-%d %H:%M} UTC and is not any more: "
-        f"{len(other)} of its files are gone or changed, such as {other[0]}; to have it made anew, move away what is in "
-        "the folder and ask again"
+        f"{len(other)} of its files are gone or changed, such as {other[0]}; to have it made anew, move away what is "
+        "in the folder and ask again"
     )
     return ChecksumMismatch(msg, folder=proof.folder, paths=other[:_MISSING_SHOWN])
 

@@ -302,7 +302,7 @@ _LANDING = (
 OTHER_DOORS = "\n".join(
     [
         "## Other addresses\n",
-        "These are not in the OpenAPI document, and none needs a token of a person. Landing pages show only what is",
+        "These are not in the OpenAPI document, and but for `/metrics` none needs a token of a person. Landing pages show only what is",
         "public.\n",
         "| address | what it gives |",
         "| --- | --- |",
@@ -315,7 +315,9 @@ OTHER_DOORS = "\n".join(
         "| `GET /ark:/NAAN/NAME/vN/preview/PATH` | a thumbnail |",
         "| `GET /healthz` | 200 while the web process answers |",
         "| `GET /readyz` | 200 while catalogue and archive answer, else 503 with the part that does not |",
-        "| `GET /metrics` | counts for Prometheus: acquisitions, versions, work, events, bytes, recoveries, hints |",
+        "| `GET /metrics` | counts for Prometheus: acquisitions, versions, work, events, bytes, recoveries, hints. They "
+        "count what is restricted as well, so they are told to programs on the machine itself and, with an API token "
+        "(`Authorization: Bearer`), to operators and administrators; else 401 |",
         "",
     ]
 )

@@ -315,7 +315,7 @@ OTHER_DOORS = "\n".join(
         "| `GET /ark:/NAAN/NAME/vN/preview/PATH` | a thumbnail |",
         "| `GET /healthz` | 200 while the web process answers |",
         "| `GET /readyz` | 200 while catalogue and archive answer, else 503 with the part that does not |",
-        "| `GET /metrics` | counts for Prometheus, of restricted data too, told on the machine itself and to operators |",
+        "| `GET /metrics` | counts for Prometheus, told on the machine itself and to operators (API token) |",
         "",
     ]
 )

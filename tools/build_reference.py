@@ -302,8 +302,8 @@ _LANDING = (
 OTHER_DOORS = "\n".join(
     [
         "## Other addresses\n",
-        "These are not in the OpenAPI document, and none needs a token of a person. Landing pages show only what is",
-        "public.\n",
+        "These are not in the OpenAPI document, and but for `/metrics` none needs a token of a person. Landing pages",
+        "show only what is public.\n",
         "| address | what it gives |",
         "| --- | --- |",
         "| `POST /hooks/s3` | events of an object store as hints: [Send events](../how-to/send-events.md) |",
@@ -315,7 +315,7 @@ OTHER_DOORS = "\n".join(
         "| `GET /ark:/NAAN/NAME/vN/preview/PATH` | a thumbnail |",
         "| `GET /healthz` | 200 while the web process answers |",
         "| `GET /readyz` | 200 while catalogue and archive answer, else 503 with the part that does not |",
-        "| `GET /metrics` | counts for Prometheus: acquisitions, versions, work, events, bytes, recoveries, hints |",
+        "| `GET /metrics` | counts for Prometheus, told on the machine itself and to operators (API token) |",
         "",
     ]
 )

@@ -15,14 +15,18 @@ from cisterna.adapters.catalogue_sql import SqlCatalogue
 from cisterna.adapters.free_port import spare_ports
 from cisterna.adapters.mail_server import MailServer
 from cisterna.adapters.sink_delivery_mail import DeliveryMailSink
+from cisterna.domain.alert_message import MessageKind
 from cisterna.domain.dataset import Stage, Version
 from cisterna.domain.delivery import Delivery, DeliveryRules
 from cisterna.domain.errors import SinkUnavailable
 from cisterna.domain.event import Event
 from cisterna.domain.finding import Verdict
 from cisterna.domain.project import Access, HumanData
+from cisterna.services.alert_message import alert_message
 from cisterna.services.delivery import deliver_version, revoke_delivery
+from cisterna.services.delivery_mail import MOST_REFUSALS
 from cisterna.services.delivery_use import open_delivery
+from cisterna.services.health import Condition, look_at_deliveries
 from cisterna.services.send_events import send_due
 from cisterna.testing.clock import SettableClock
 from cisterna.testing.factory import keep_version, make_account, make_receipt, make_sha512
@@ -243,3 +247,110 @@ def test_nobody_is_written_to_of_what_ended_or_what_needs_no_mail(
     sink(server.port, catalogue, clock).send(made_event(catalogue, version))
 
     assert kept.mails == []
+
+
+def try_often(port: int, catalogue: SqlCatalogue, clock: SettableClock, *, times: int = MOST_REFUSALS) -> None:
+    """Drain as a dispatcher does, after every pause."""
+    for _ in range(times):
+        send_due(sink(port, catalogue, clock), catalogue=catalogue, clock=clock)
+        clock.advance(timedelta(minutes=10))
+
+
+def told(catalogue: SqlCatalogue, version: Version) -> list[Event]:
+    with catalogue.begin() as tx:
+        return [one for one in tx.outbox.history([version.version_id]) if one.name == "delivery.unmailed"]
+
+
+def test_a_recipient_that_is_refused_for_good_is_told_once_and_keeps_no_mail_of_others_back(
+    server: Controller, kept: Kept, catalogue: SqlCatalogue, clock: SettableClock, version: Version
+) -> None:
+    delivery = deliver(catalogue, clock, version, to="gone@example.org")
+    kept.refuses = "550 no such user <gone@example.org>"
+    try_often(server.port, catalogue, clock)
+    kept.refuses = None
+    deliver(catalogue, clock, version, to="vera")
+
+    send_due(sink(server.port, catalogue, clock), catalogue=catalogue, clock=clock)
+    send_due(sink(server.port, catalogue, clock), catalogue=catalogue, clock=clock)
+
+    assert [mail["To"] for mail in kept.mails] == ["vera@example.org"]
+    (event,) = told(catalogue, version)
+    assert event.data["by"] == "ada"
+    assert "no such user" in str(event.data["problem"])
+    assert "@" not in str(event.data["problem"])
+    assert keys(catalogue) == 1
+    message = alert_message(event, catalogue=catalogue, base_url="https://c.example.org")
+    assert message is not None
+    assert message.kind is MessageKind.DELIVERY_UNMAILED
+    assert delivery.delivery_id in message.body
+    assert "gone@example.org" not in message.body
+    assert message.address == f"https://c.example.org/datasets/{version.dataset_id}/deliveries?version=v1"
+    found = look_at_deliveries(catalogue, clock=clock)
+    assert found.condition is Condition.WARNING
+    assert delivery.delivery_id in found.message
+    assert "no such user" in found.message
+
+
+@pytest.mark.parametrize("refusal", ["450 try again later", "421 too busy"])
+def test_a_server_that_wants_to_be_asked_later_is_asked_later_however_often(
+    refusal: str, *, server: Controller, kept: Kept, catalogue: SqlCatalogue, clock: SettableClock, version: Version
+) -> None:
+    delivery = deliver(catalogue, clock, version)
+    kept.refuses = refusal
+    try_often(server.port, catalogue, clock, times=3 * MOST_REFUSALS)
+    kept.refuses = None
+
+    send_due(sink(server.port, catalogue, clock), catalogue=catalogue, clock=clock)
+
+    assert len(kept.mails) == 1
+    assert told(catalogue, version) == []
+    with catalogue.begin() as tx:
+        assert tx.deliveries.get(delivery.delivery_id).mailed_at == clock.now()
+
+
+def test_a_mail_that_was_given_up_is_sent_when_it_is_asked_for_again(
+    server: Controller, kept: Kept, catalogue: SqlCatalogue, clock: SettableClock, version: Version
+) -> None:
+    first = deliver(catalogue, clock, version)
+    kept.refuses = "550 no such user"
+    try_often(server.port, catalogue, clock)
+    (event,) = told(catalogue, version)
+    kept.refuses = None
+
+    again = deliver(catalogue, clock, version)
+    send_due(sink(server.port, catalogue, clock), catalogue=catalogue, clock=clock)
+
+    assert again.delivery_id == first.delivery_id
+    assert [mail["To"] for mail in kept.mails] == ["guest@example.org"]
+    assert alert_message(event, catalogue=catalogue, base_url="https://c.example.org") is None
+    assert look_at_deliveries(catalogue, clock=clock).condition is Condition.OK
+
+
+def test_a_delivery_that_expired_before_its_mail_was_taken_is_told(
+    catalogue: SqlCatalogue, clock: SettableClock, version: Version
+) -> None:
+    deliver(catalogue, clock, version)
+    nowhere = spare_ports(1)[0]
+    try_often(nowhere, catalogue, clock, times=2)
+    clock.advance(timedelta(days=14))
+
+    try_often(nowhere, catalogue, clock, times=2)
+
+    (event,) = told(catalogue, version)
+    assert "expired" in str(event.data["problem"])
+    with catalogue.begin() as tx:
+        assert [one for one in tx.outbox.refusals() if one.sink == DeliveryMailSink.name] == []
+
+
+def test_a_delivery_that_was_revoked_before_its_mail_was_taken_is_nobody_s_worry(
+    catalogue: SqlCatalogue, clock: SettableClock, version: Version
+) -> None:
+    delivery = deliver(catalogue, clock, version)
+    nowhere = spare_ports(1)[0]
+    try_often(nowhere, catalogue, clock, times=2)
+    revoke_delivery(delivery.delivery_id, person="ada", catalogue=catalogue, clock=clock)
+    clock.advance(timedelta(days=14))
+
+    try_often(nowhere, catalogue, clock, times=2)
+
+    assert told(catalogue, version) == []

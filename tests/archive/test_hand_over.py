@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from datetime import timedelta
 from pathlib import Path
@@ -204,3 +205,93 @@ def test_the_receipt_and_the_recipient_s_word_lie_in_the_object_s_log(
         "delivery.acknowledged",
         "delivery.handed-over",
     ]
+
+
+def spoil(folder: Path, how: str) -> None:
+    """Do to a copy what recipients and disks do."""
+    match how:
+        case "changed":
+            (folder / "data" / "acquisition.yaml").write_bytes(b"plan: gone\n")
+        case "cut":
+            file = folder / "data" / "acquisition.yaml"
+            file.write_bytes(file.read_bytes()[:-1])
+        case "gone":
+            (folder / "data" / "acquisition.yaml").unlink()
+        case "link":
+            file = folder / "data" / "acquisition.yaml"
+            file.rename(folder.parent / "elsewhere")
+            file.symlink_to(folder.parent / "elsewhere")
+        case "list":
+            (folder / LIST).write_text("nothing\n")
+        case _:
+            pytest.fail(how)
+
+
+@pytest.mark.parametrize("how", ["changed", "cut", "gone", "link", "list"])
+def test_asked_again_a_copy_that_is_not_what_was_handed_over_is_named_and_left_alone(
+    facility: Facility, archived: str, tmp_path: Path, how: str
+) -> None:
+    folder = tmp_path / "out"
+    delivery, _ = deliver(facility, archived, folder)
+    done = carry_out(facility, delivery)
+    spoil(folder, how)
+    before = {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+    with pytest.raises(ChecksumMismatch) as found:
+        carry_out(facility, delivery)
+
+    assert found.value.facts["paths"] == [LIST if how == "list" else "data/acquisition.yaml"]
+    assert f"{done.handed_over.read_back_at:%Y-%m-%d}" in str(found.value)  # type: ignore[union-attr]
+    assert {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()} == before
+    with facility.catalogue.begin() as tx:
+        assert tx.deliveries.get(delivery.delivery_id) == done
+
+
+def test_asked_again_a_copy_that_is_gone_is_made_anew_and_proven_anew(
+    facility: Facility, archived: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "out"
+    delivery, _ = deliver(facility, archived, folder)
+    first = carry_out(facility, delivery)
+    shutil.rmtree(folder)
+    facility.clock.advance(timedelta(hours=1))
+    memory(facility).fail_on("stream", error=StoreUnavailable("away"), nth=4)
+    with pytest.raises(StoreUnavailable):
+        carry_out(facility, delivery)
+    memory(facility).heal()
+
+    again = carry_out(facility, delivery)
+
+    assert again.handed_over is not None
+    assert first.handed_over is not None
+    assert again.handed_over.read_back_at == first.handed_over.read_back_at + timedelta(hours=1)
+    assert again.handed_over.list_sha512 == first.handed_over.list_sha512
+    assert {path: (folder / "data" / path).read_bytes() for path in RUN} == RUN
+    with facility.catalogue.begin() as tx:
+        told = [one for one in tx.outbox.history([archived]) if one.name == "delivery.handed-over"]
+    assert len(told) == 2
+
+
+def test_asked_again_a_whole_copy_is_read_again_and_nothing_is_told_twice(
+    facility: Facility, archived: str, tmp_path: Path
+) -> None:
+    delivery, _ = deliver(facility, archived, tmp_path / "out")
+    done = carry_out(facility, delivery)
+    facility.clock.advance(timedelta(hours=1))
+
+    assert carry_out(facility, delivery) == done
+    with facility.catalogue.begin() as tx:
+        told = [one for one in tx.outbox.history([archived]) if one.name == "delivery.handed-over"]
+    assert len(told) == 1
+
+
+def test_a_copy_is_not_made_anew_for_what_ended(facility: Facility, archived: str, tmp_path: Path) -> None:
+    delivery, _ = deliver(facility, archived, tmp_path / "out")
+    carry_out(facility, delivery)
+    shutil.rmtree(tmp_path / "out")
+    revoke_delivery(delivery.delivery_id, person="ada", catalogue=facility.catalogue, clock=facility.clock)
+
+    with pytest.raises(DeliveryRefused, match="revoked"):
+        carry_out(facility, delivery)
+
+    assert not (tmp_path / "out").exists()

@@ -21,6 +21,9 @@ from tests.web.application import app_on
 from tests.web.client import Browser
 from tests.web.site import Site
 
+HERE = ("127.0.0.1", 50_000)
+"""Where browsers and programs of tests ask from."""
+
 
 @pytest.fixture
 def site(catalogue: SqlCatalogue, clock: SettableClock) -> Site:
@@ -55,7 +58,9 @@ def visit(site: Site) -> Callable[..., Browser]:
     app = app_on(site.parts)
 
     def opened(name: str | None = None) -> Browser:
-        client = TestClient(app, base_url=site.base_url, follow_redirects=False, raise_server_exceptions=False)
+        client = TestClient(
+            app, base_url=site.base_url, follow_redirects=False, raise_server_exceptions=False, client=HERE
+        )
         browser = Browser(client)
         if name is not None:
             browser.sign_in(name)

@@ -32,7 +32,7 @@ Post = Callable[..., Response]
 @pytest.fixture
 def client(site: Site) -> TestClient:
     app = app_on(dataclasses.replace(site.parts, senders=SENDERS))
-    return TestClient(app, base_url=site.base_url, raise_server_exceptions=False)
+    return TestClient(app, base_url=site.base_url, raise_server_exceptions=False, client=("127.0.0.1", 50_000))
 
 
 @pytest.fixture

@@ -17,6 +17,8 @@ from cisterna.domain.errors import SinkUnavailable
 from cisterna.domain.text import without_mail_addresses
 
 _ANSWER_SECONDS = 20.0
+_FINAL = 500
+"""From this answer on a server wants nobody to try the same again (RFC 5321, section 4.2.1)."""
 _REFUSALS = (
     smtplib.SMTPSenderRefused,
     smtplib.SMTPRecipientsRefused,
@@ -53,7 +55,8 @@ class MailSession:
 
         Raises:
             SinkUnavailable: The server did not take it for everybody; `facts["refused"]` tells that it surely took it
-                for nobody.
+                for nobody, `facts["is_final"]` that it will not take it for them another time either, and
+                `facts["said"]` why.
         """
         try:
             refused = self._connection.send_message(message)
@@ -80,7 +83,19 @@ def mail_session(server: MailServer, *, sink: str) -> Iterator[MailSession]:
 def _not_taken(server: MailServer, error: Exception, *, sink: str) -> SinkUnavailable:
     said = without_mail_addresses(str(error))  # failures are read by more people than whom the mail was for
     msg = f"the mail server {server.host}:{server.port} did not take a mail: {said}; it is kept"
-    return SinkUnavailable(msg, sink=sink, refused=isinstance(error, (*_REFUSALS, MessageError)))
+    refused = isinstance(error, (*_REFUSALS, MessageError))
+    return SinkUnavailable(msg, sink=sink, refused=refused, is_final=_is_final(error), said=said)
+
+
+def _is_final(error: Exception) -> bool:
+    """Tell whether it is about this recipient or this mail, and final; a sender that is refused is our own setting."""
+    match error:
+        case smtplib.SMTPRecipientsRefused():
+            return all(code >= _FINAL for code, _ in error.recipients.values())
+        case smtplib.SMTPDataError():
+            return error.smtp_code >= _FINAL
+        case _:
+            return isinstance(error, smtplib.SMTPNotSupportedError | MessageError)
 
 
 def _connect(server: MailServer) -> smtplib.SMTP:

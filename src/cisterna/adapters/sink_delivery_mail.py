@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from email.message import EmailMessage
 from email.utils import format_datetime
 
@@ -13,6 +14,7 @@ from cisterna.ports.catalogue import Catalogue, Transaction
 from cisterna.ports.clock import Clock
 from cisterna.ports.password import Passwords
 from cisterna.services.delivery import add_key, ended_by, is_open
+from cisterna.services.delivery_mail import note_mailed, note_refused, note_too_late
 
 _MADE, _HANDED_OVER = "delivery.made", "delivery.handed-over"
 
@@ -39,7 +41,14 @@ class DeliveryMailSink:
         self._passwords = passwords
 
     def send(self, event: Event) -> None:
-        """Send the recipient's mail, unless that was done. Raises `SinkUnavailable` when the server takes none."""
+        """Send the recipient's mail, unless that was done or given up.
+
+        A refusal that the server calls final is tried a few times more, and then told instead of tried for ever: what
+        waits behind it about the same version is for other people.
+
+        Raises:
+            SinkUnavailable: The server takes none.
+        """
         if event.name not in {_MADE, _HANDED_OVER} or self._wanted(event) is None:
             return
         with mail_session(self._server, sink=self.name) as session:
@@ -54,17 +63,31 @@ class DeliveryMailSink:
             try:
                 session.send(message)
             except SinkUnavailable as refusal:
-                if refusal.facts.get("refused"):
-                    with self._catalogue.begin() as tx:
-                        tx.deliveries.drop_key(key.secret_sha256)
+                if self._is_given_up(delivery, key.secret_sha256, refusal):
+                    return
                 raise
         with self._catalogue.begin() as tx:
-            now = tx.deliveries.get(delivery.delivery_id)
-            tx.deliveries.put(now.model_copy(update={"mailed_at": self._clock.now()}))
+            note_mailed(tx, delivery.delivery_id, clock=self._clock)
+
+    def _is_given_up(self, delivery: Delivery, secret_sha256: str, refusal: SinkUnavailable) -> bool:
+        with self._catalogue.begin() as tx:
+            if refusal.facts.get("refused"):
+                tx.deliveries.drop_key(secret_sha256)
+            is_final = bool(refusal.facts.get("is_final"))
+            return is_final and note_refused(
+                tx, delivery.delivery_id, problem=str(refusal.facts["said"]), clock=self._clock
+            )
 
     def _wanted(self, event: Event) -> tuple[Delivery, str] | None:
         with self._catalogue.begin() as tx:
-            return self._due(tx, event)
+            found = self._due(tx, event)
+            if found is None:
+                self._note_too_late(tx, event)
+            return found
+
+    def _note_too_late(self, tx: Transaction, event: Event) -> None:
+        with suppress(NotFound):  # erased since
+            note_too_late(tx, tx.deliveries.get(str(event.data.get("delivery_id"))), clock=self._clock)
 
     def _due(self, tx: Transaction, event: Event) -> tuple[Delivery, str] | None:
         """Give the delivery and the mail address, when a mail is to be sent of it now."""
@@ -73,7 +96,8 @@ class DeliveryMailSink:
         except NotFound:
             return None  # erased since
         state = delivery.state(now=self._clock.now())
-        if not delivery.by_mail or delivery.mailed_at is not None or not state.is_good:
+        is_over = delivery.mailed_at is not None or delivery.mail_given_up_at is not None
+        if not delivery.by_mail or is_over or not state.is_good:
             return None  # of a copy that is being made, the recipient is told when it was handed over
         version = tx.datasets.get_version(delivery.version_id)
         dataset = tx.datasets.get(version.dataset_id)

@@ -110,7 +110,7 @@ def list_(
         "expires_at": "until",
         "mailed_at": "mailed",
     }
-    told = {"reason": "because", "copy_to": "copy in", "taken": "taken"}
+    told = {"reason": "because", "mail_problem": "not mailed", "copy_to": "copy in", "taken": "taken"}
     rows = [one.model_dump(mode="json") for one in found]
     answer(
         rows, as_json=as_json, show=table(list(map(_listed, found)), columns, told=told, empty="Nothing is delivered.")

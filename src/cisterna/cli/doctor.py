@@ -79,6 +79,7 @@ def _look_at_parts(parts: Parts) -> Iterator[Diagnosis]:
         yield health.look_at_work(parts.catalogue)
         yield health.look_at_publications(parts.catalogue)
         yield health.look_at_pages(parts.catalogue, parts.publisher)
+        yield health.look_at_deliveries(parts.catalogue, clock=parts.clock)
         yield health.look_at_outbox(parts.catalogue)
         yield from health.look_at_sinks(parts.catalogue)
         yield health.look_at_record(parts.catalogue, clock=parts.clock)

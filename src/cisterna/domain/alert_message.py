@@ -29,6 +29,8 @@ class MessageKind(StrEnum):
     """What was to become public has not, for another reason than that it may not."""
     DEPOSIT_FAILED = "deposit-failed"
     """What is public here was given up at a place outside."""
+    DELIVERY_UNMAILED = "delivery-unmailed"
+    """Somebody was to be told by mail of data that were delivered to them, and will not be."""
 
 
 WANTED = tuple(kind for kind in MessageKind if kind is not MessageKind.REVIEW)

@@ -22,6 +22,7 @@ from cisterna.domain.receipt import CopyReceipt
 
 LONGEST_DAYS = 366
 LONGEST_REASON = 10_000
+LONGEST_PROBLEM = 500
 ALL_OF_MONTH = "*"
 """In place of a path: everything that was taken in a month of which no days are told any more."""
 
@@ -95,6 +96,9 @@ class Delivery(Value):
         lets_guest_in: Whether the project's owner let a guest have data that are not open.
         by_mail: Whether the address goes to the recipient by mail.
         mailed_at: When the mail server took that mail.
+        mail_refusals: How often it refused the recipient or the mail itself, for good.
+        mail_given_up_at: When it was not tried any more.
+        mail_problem: Why, in words without addresses.
         copy_to: Folder that a copy is made in; None where the recipient fetches the data by the address.
         handed_over: Proof of that copy.
         acknowledged_at: When the recipient said that they have checked what they got.
@@ -111,6 +115,9 @@ class Delivery(Value):
     expires_at: Moment
     by_mail: bool = False
     mailed_at: Moment | None = None
+    mail_refusals: int = Field(default=0, ge=0)
+    mail_given_up_at: Moment | None = None
+    mail_problem: str | None = Field(default=None, max_length=LONGEST_PROBLEM)
     revoked_at: Moment | None = None
     revoked_by: Slug | None = None
     copy_to: str | None = Field(default=None, max_length=4096)

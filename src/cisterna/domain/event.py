@@ -38,6 +38,7 @@ EVENT_NAMES = (
     "publication.withdrawn",
     "publication.failed",
     "delivery.made",
+    "delivery.unmailed",
     "delivery.handed-over",
     "delivery.acknowledged",
     "delivery.revoked",

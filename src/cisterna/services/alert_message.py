@@ -199,6 +199,25 @@ def _of_deposit(tx: Transaction, event: Event, base: str) -> AlertMessage | None
     )
 
 
+def _of_delivery(tx: Transaction, event: Event, base: str) -> AlertMessage | None:
+    delivery = tx.deliveries.get(str(event.data.get("delivery_id")))
+    if delivery.mail_given_up_at is None or delivery.revoked_at is not None:
+        return None  # it was asked for again, or ended
+    version = tx.datasets.get_version(delivery.version_id)
+    dataset = tx.datasets.get(version.dataset_id)
+    is_open = _is_open(tx, event, dataset.project, dataset_id=dataset.dataset_id)
+    told = [dataset.title] if is_open else []
+    ids = [f"Version     {version.version_id}", f"Delivery    {delivery.delivery_id}", f"By          {delivery.by}"]
+    return AlertMessage(
+        kind=MessageKind.DELIVERY_UNMAILED,
+        subject="A recipient could not be told of a delivery by mail",
+        lines=_lines([*told, delivery.mail_problem or "", *ids], is_open=is_open),
+        address=f"{base}/datasets/{dataset.dataset_id}/deliveries?version={version.label}",
+        instrument=dataset.instrument,
+        project=dataset.project,
+    )
+
+
 _WRITERS: Mapping[str, Callable[[Transaction, Event, str], AlertMessage | None]] = {
     "version.stage": _of_review,
     "alert.raised": _of_alert,
@@ -209,6 +228,7 @@ _WRITERS: Mapping[str, Callable[[Transaction, Event, str], AlertMessage | None]]
     "release.stopped": _of_release,
     "publication.failed": _of_publication,
     "deposit.failed": _of_deposit,
+    "delivery.unmailed": _of_delivery,
 }
 
 

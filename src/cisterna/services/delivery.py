@@ -327,10 +327,15 @@ def _standing(tx: Transaction, version_id: str, *, to: str, copy_to: str | None,
 
 
 def _asked_again(standing: Delivery, *, by_mail: bool, lets_guest_in: bool, reason: str | None) -> Delivery:
-    """Give a delivery that stands what it lacks: a mail, or the owner's word for data that were closed since."""
+    """Give a delivery that stands what it lacks.
+
+    That is a mail, also in place of one that was given up, or the owner's word for data that were closed since.
+    """
     lacks: dict[str, object] = {}
     if by_mail and not standing.by_mail:
         lacks["by_mail"] = True
+    if by_mail and standing.mail_given_up_at is not None:
+        lacks |= {"mail_refusals": 0, "mail_given_up_at": None, "mail_problem": None}
     if lets_guest_in and not standing.lets_guest_in:
         lacks |= {"lets_guest_in": True, "reason": reason}
     return standing.model_copy(update=lacks)

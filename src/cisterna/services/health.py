@@ -269,6 +269,25 @@ def _is_unpublished(tx: Transaction, given_up: Work) -> bool:
     return version.stage not in {Stage.PUBLISHED, Stage.WITHDRAWN} and works[-1].state is WorkState.FAILED
 
 
+def look_at_deliveries(catalogue: Catalogue, *, clock: Clock) -> Diagnosis:
+    """Find deliveries whose recipients were to be told by mail and will not be."""
+    with catalogue.begin() as tx:
+        projects = frozenset(one.slug for one in tx.projects.list())
+        standing = tx.deliveries.list(projects=projects, good_at=clock.now())
+    untold = [one for one in standing if one.mail_given_up_at is not None]
+    if not untold:
+        return Diagnosis(part="deliveries", condition=Condition.OK, message=f"{len(standing)} stand")
+    first = untold[-1]
+    return Diagnosis(
+        part="deliveries",
+        condition=Condition.WARNING,
+        message=f"of {len(untold)} deliveries the recipients could not be told by mail, first "
+        f"{first.delivery_id} of {first.version_id}: {first.mail_problem}",
+        fix="mend the cause and deliver to the same recipient again, or to another address; "
+        "`--print-link` gives an address to pass on",
+    )
+
+
 def look_at_outbox(catalogue: Catalogue) -> Diagnosis:
     """Find sinks that do not take their events."""
     with catalogue.begin() as tx:

@@ -1,24 +1,32 @@
-"""What operators watch: liveness, readiness and metrics. Counts only; nothing here names data."""
+"""What operators watch: liveness, readiness and metrics. Counts only; nothing here names data.
+
+Counts tell something, too: how many bytes were archived since the last look is the size of what came in, whoever may
+know of that. So metrics are told on the machine itself and to operators.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from ipaddress import ip_address
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from cisterna.domain.acquisition import AcquisitionState
 from cisterna.domain.dataset import Stage
-from cisterna.domain.errors import CisternaError
+from cisterna.domain.errors import CisternaError, Forbidden
 from cisterna.domain.fixity import Fixity
 from cisterna.domain.recovery import ObjectState
 from cisterna.domain.work import WorkState
 from cisterna.ports.roster import Census
 from cisterna.web.public_route import WatchRoute
-from cisterna.web.signed import Parts
+from cisterna.web.signed import Parts, signed_or_token
+from cisterna.web.wording import say
+
+_FOR_OTHERS = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
 
 router = APIRouter(include_in_schema=False, route_class=WatchRoute)
 
@@ -46,8 +54,9 @@ def readiness(parts: Parts) -> Response:
 
 
 @router.get("/metrics")
-def metrics(parts: Parts) -> Response:
+def metrics(request: Request, parts: Parts) -> Response:
     """Count what there is, in Prometheus's text form."""
+    _require_watcher(request, parts)
     registry = CollectorRegistry()
     registry.register(parts.hint_count)
     with parts.catalogue.begin() as tx:
@@ -65,6 +74,30 @@ def metrics(parts: Parts) -> Response:
         for fixity in Fixity:
             found.labels(store, fixity.value).set(one.found.get(fixity, 0))
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+
+def _require_watcher(request: Request, parts: Parts) -> None:
+    """Let in who asks on this machine itself, and operators, by token or session.
+
+    Raises:
+        NotSignedIn: It is somebody else who did not sign in.
+        Forbidden: It is somebody else.
+    """
+    if _is_here(request):
+        return
+    signed = signed_or_token(request, parts, None)
+    if not (signed.is_operator or signed.is_admin):
+        raise Forbidden(say("refused.metrics"))
+
+
+def _is_here(request: Request) -> bool:
+    """Tell whether a program on this machine asks for itself; a proxy says in a header that it asks for others."""
+    if any(name in request.headers for name in _FOR_OTHERS) or request.client is None:
+        return False
+    try:
+        return ip_address(request.client.host).is_loopback
+    except ValueError:
+        return False
 
 
 def _counts(census: Census, undelivered: Mapping[str, int]) -> Iterator[tuple[str, str, str, Mapping[Any, int]]]:

@@ -114,7 +114,9 @@ def answer(request: Request, error: CisternaError) -> Response:
 
 
 def _wants_document(request: Request) -> bool:
-    return request.url.path.startswith(("/api/", "/hooks/")) or "application/json" in request.headers.get("accept", "")
+    return request.url.path.startswith(("/api/", "/hooks/", "/metrics")) or "application/json" in request.headers.get(
+        "accept", ""
+    )
 
 
 def _plain_value(value: object) -> Any:

@@ -522,6 +522,7 @@ TEXT: dict[str, str] = {
     "refused.host": "This site does not answer to that name.",
     "refused.size": "The request is larger than {limit} bytes.",
     "refused.origin": "This request did not come from a page of this site.",
+    "refused.metrics": "Metrics are told to operators, and on this machine.",
     "refused.csrf": "This form is not yours or was open for too long. Go back, reload the page and try again.",
     "problem.retry": "Try again",
     "problem.home": "Go to the overview",

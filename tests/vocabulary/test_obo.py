@@ -88,6 +88,33 @@ def test_an_identifier_without_a_prefix_is_of_the_vocabulary_of_the_file(tmp_pat
     assert [one.curie for one in found] == ["cellosaurus:CVCL_0030"]
 
 
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+@pytest.mark.parametrize("remark", ["! made by hand", "!", "  ! by hand", "!" * 200_000, "! caf\u00e9"])
+def test_lines_of_remarks_may_stand_anywhere_and_the_last_line_may_have_no_end(
+    tmp_path: Path, remark: str, line_end: str
+) -> None:
+    lines = (remark, "", "[Term]", "id: FARM:1", remark, "name: owl", remark, "", remark, "[Term]", "id: FARM:2")
+    body = line_end.join((*lines, "name: duck ! not a goose"))
+
+    found = terms(tmp_path, body, head=HEAD.replace("\n", line_end))
+
+    assert [(one.curie, one.label) for one in found] == [("FARM:1", "owl"), ("FARM:2", "duck")]
+
+
+def test_a_line_at_fault_is_told_by_its_number_whatever_remarks_are_above(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match=r"no OBO in line 9"):
+        terms(tmp_path, "\n[Term]\n! one\n! two\nid: FARM:1\nnome: owl\n")
+
+
+def test_a_file_that_the_parser_dies_of_is_refused_like_any_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(term_obo, "_WithoutRemarks", lambda file: file)
+
+    with pytest.raises(InvalidInput, match=r"farm\.obo holds what its parser dies of; mend it"):
+        terms(tmp_path, "\n[Term]\nid: FARM:1\n! by hand\nname: owl\n")
+
+
 @pytest.mark.parametrize(
     ("body", "why"),
     [
@@ -96,10 +123,11 @@ def test_an_identifier_without_a_prefix_is_of_the_vocabulary_of_the_file(tmp_pat
         ('\n[Term]\nid: FARM:1\nsynonym: "open\n', r"no OBO in line 7"),
         ("\n[Term]\nid: FARM:1\nname: ok\n\n<html>", r"no OBO in line 9"),
         (b"\n[Term]\nid: FARM:1\nname: caf\xe9\n", r"not UTF-8 text"),
+        (b"remark: caf\xe9\n", r"not UTF-8 text"),
         ("\x00\x01\x02", r"no OBO in line 4"),
         ("[" * 10_000, r"no OBO in line 4"),
     ],
-    ids=["no-name", "no-id", "open-quote", "html", "latin-1", "binary", "brackets"],
+    ids=["no-name", "no-id", "open-quote", "html", "latin-1", "latin-1-head", "binary", "brackets"],
 )
 def test_what_is_no_obo_is_refused_with_file_and_line(tmp_path: Path, body: str | bytes, why: str) -> None:
     with pytest.raises(InvalidInput, match=rf"farm\.obo.*{why}") as refused:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from cisterna.domain.errors import HostileInput, InvalidInput
 from cisterna.domain.outside_identifier import curie
@@ -20,6 +21,9 @@ _WHOLE = "whole"
 
 An extract has the vocabulary's name in its header as well: by it every right term that it lacks would be wrong.
 """
+_PANIC = "PanicException"
+"""What fastobo, which is no Python, raises when it fails: beside all of Python's own exceptions, and under no name."""
+_PIECE_BYTES = 64 * 1024
 _RELEASE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]+(?:\.[0-9]+){1,3}")
 
 
@@ -61,36 +65,41 @@ class OboFile:
     def _header(self) -> tuple[str | None, str | None, bool]:
         told: dict[str, str] = {}
         is_whole = False
-        for clause in self._opened().header():
-            told.setdefault(clause.raw_tag(), clause.raw_value())
-            is_whole = is_whole or (clause.raw_tag(), clause.raw_value().strip().casefold()) == ("remark", _WHOLE)
+        with self._opened() as frames:
+            for clause in frames.header():
+                told.setdefault(clause.raw_tag(), clause.raw_value())
+                is_whole = is_whole or (clause.raw_tag(), clause.raw_value().strip().casefold()) == ("remark", _WHOLE)
         release = _RELEASE.search(told.get("data-version", "")) or _RELEASE.search(told.get("date", ""))
         ontology = cut_line(told.get("ontology", ""))
         return ontology, release[0] if release else cut_line(told.get("data-version", "")[:40]), is_whole
 
-    def _opened(self) -> Any:
+    @contextlib.contextmanager
+    def _opened(self) -> Iterator[Any]:
         import fastobo
 
         try:
-            return fastobo.iter(str(self._path), ordered=True)
+            with self._path.open("rb") as file:
+                yield fastobo.iter(_WithoutRemarks(file), ordered=True, threads=1)
         except (SyntaxError, OSError, ValueError) as fault:
+            raise self._refusal(fault) from fault
+        except TypeError as fault:  # fastobo says so of a header that is no text, and why is told as its cause
+            raise self._refusal(fault.__cause__ or fault) from fault
+        except BaseException as fault:
+            if type(fault).__name__ != _PANIC:
+                raise
             raise self._refusal(fault) from fault
 
     def _frames(self) -> Iterator[Any]:
-        frames = self._opened()
-        while True:
-            try:
-                yield next(frames)
-            except StopIteration:
-                return
-            except (SyntaxError, OSError, ValueError) as fault:
-                raise self._refusal(fault) from fault
+        with self._opened() as frames:
+            yield from frames
 
-    def _refusal(self, fault: Exception) -> InvalidInput:
+    def _refusal(self, fault: BaseException) -> InvalidInput:
         if isinstance(fault, SyntaxError):
             why = f"is no OBO in line {fault.lineno}: {cut_line(str(fault.msg)) or 'it cannot be read'}"
         elif "UTF-8" in str(fault):
             why = "is not UTF-8 text; save it as UTF-8"
+        elif type(fault).__name__ == _PANIC:
+            why = "holds what its parser dies of"
         else:
             why = f"cannot be read ({cut_line(str(fault)) or type(fault).__name__})"
         return InvalidInput(f"the vocabulary {self._path} {why}; mend it or take it away", path=str(self._path))
@@ -140,3 +149,35 @@ class OboFile:
 
 def _merged(identifier: str, into: Term) -> Term:
     return Term(curie=identifier, label=into.label, obsolete=True, replaced_by=(into.curie,))
+
+
+class _WithoutRemarks:
+    """Gives the bytes of a file with an empty line for each that is a remark, and an end to its last line.
+
+    Both may be so in OBO, and of both fastobo knows nothing: it dies of a remark between the lines of a term.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._waiting = b""
+        self._is_at_begin = True
+        self._is_remark = False
+
+    def read(self, size: int) -> bytes:
+        """Give up to that many bytes; none at the end."""
+        while len(self._waiting) < size and (piece := self._file.readline(_PIECE_BYTES)):
+            self._waiting += self._kept(piece)
+        if not self._is_at_begin and len(self._waiting) < size:
+            self._waiting += b"\n"
+            self._is_at_begin = True
+        given, self._waiting = self._waiting[:size], self._waiting[size:]
+        return given
+
+    def _kept(self, piece: bytes) -> bytes:
+        """Keep what of a line, or of a piece of a long one, is no remark."""
+        if self._is_at_begin:
+            self._is_remark = piece.lstrip(b" \t").startswith(b"!")
+        self._is_at_begin = piece.endswith(b"\n")
+        if not self._is_remark:
+            return piece
+        return b"\n" if self._is_at_begin else b""

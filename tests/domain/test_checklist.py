@@ -205,3 +205,11 @@ def test_what_was_shown_has_another_digest_when_list_or_judgement_changes() -> N
     assert judged(looked=True).seen == first.seen
     assert judged(looked=False).seen != first.seen
     assert judged(looked=True, other=None).seen != first.seen
+
+
+def test_the_page_for_sites_names_every_judgement_and_its_example_is_a_list() -> None:
+    page = (Path(__file__).parents[2] / "docs/how-to/review-by-the-checklist.md").read_text("utf-8")
+    example = page.partition("```text\n")[2].partition("```")[0]
+
+    assert [name for name in JUDGEMENTS if f"`{name}`" not in page] == []
+    assert [one.id for one in parse(example).points] == ["licence", "score"]

@@ -59,6 +59,7 @@ class Facility:
     clock: SystemClock
     zone: Path
     run_json: Path
+    base_url: str = "http://testserver"
     archive_store: MemoryStore = field(default_factory=MemoryStore)
     room: None = None  # a store in memory lies on no disk
     gate: LimitGate = field(default_factory=lambda: LimitGate({"microscopy": {"images_unreadable": 0.0}}))

@@ -187,6 +187,18 @@ def test_for_use_inside_alone_is_said_beside_the_decision_and_before_the_publica
     assert "accept it by the checklist" in owner
 
 
+def test_what_is_in_quarantine_and_accepted_inside_alone_is_not_said_to_be_publishable(
+    site: Site, visit: Visit
+) -> None:
+    version, browser = site.lay_version("plate-8", verdict=Verdict.QUARANTINED), visit("sten")
+
+    answer = send(browser, version, **form(version, inside_only="yes"))
+
+    page = browser.get(answer.headers["location"]).text
+    assert "by sten, for use inside alone." in page
+    assert "may publish it" not in page
+
+
 @pytest.mark.parametrize("name", ["vera", "rita", "ada"])
 def test_who_is_no_steward_sees_no_form_of_the_list(site: Site, visit: Visit, name: str) -> None:
     version = site.lay_version("plate-7")

@@ -50,7 +50,7 @@ def _look(settings: Settings) -> Iterator[Diagnosis]:
     with open_parts(settings) as parts:
         yield from health.look_at_profiles(parts.installed_profiles.faults)
         yield diagnose(
-            "review checklist", partial(_checklist, parts.home), fix="mend that file, or take it away for ours to hold"
+            "review checklist", partial(_checklist, settings), fix="mend that file, or take it away for ours to hold"
         )
         stack = diagnose("stack", lambda: _running(parts), fix=f"start it: `cisterna up --home {settings.home}`")
         yield stack
@@ -111,8 +111,8 @@ def _look_at_copy(parts: Parts, store: ObjectStore) -> str:
     return f"{told}, and is another one than the archive"
 
 
-def _checklist(home: Home) -> str:
-    held = checklist_of(home)
+def _checklist(settings: Settings) -> str:
+    held = checklist_of(settings)
     return f"{held.id} {held.version}, {len(held.points)} points"
 
 

@@ -104,7 +104,7 @@ def checklist(
 
 def _tell_list(parts: Parts, *, as_json: bool) -> None:
     held = review_desk(parts).checklist
-    own = own_checklist(parts.home)
+    own = own_checklist(parts.settings)
     file = own if own.exists() else shipped_checklist()
     document = {"file": str(file), "own": str(own), "digest": held.digest, **held.model_dump(mode="json")}
     rows = [{**one.model_dump(mode="json"), "needed": one.required} for one in held.points]

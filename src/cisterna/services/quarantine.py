@@ -22,7 +22,7 @@ def require_free(tx: Transaction, version: Version) -> None:
     verdict = version.verdict.value if version.verdict else "missing"
     msg = (
         f"no model runs on {version.version_id}: its verdict is {verdict} and no steward has accepted it as it is; "
-        f"ask one to (`cisterna review accept {version.version_id} --reason TEXT`), or have it judged again "
+        f"ask one to (`cisterna review accept {version.version_id} --reason TEXT --inside`), or have it judged again "
         f"(`cisterna reprocess {version.version_id} --from gated --reason TEXT`)"
     )
     raise Quarantined(msg, version_id=version.version_id, verdict=verdict)

@@ -9,7 +9,7 @@ from cisterna.domain.account import Account, Role
 from cisterna.domain.dataset import Version
 from cisterna.domain.permission import may_reprocess
 from cisterna.domain.quarantine import KEPT_BACK, is_quarantined
-from cisterna.domain.review import Act, Decision, last_word
+from cisterna.domain.review import Act, Decision, inside_word, last_word
 from cisterna.services.approve import UNANSWERED, Answers, decide_by_checklist
 from cisterna.services.detail import Detail
 from cisterna.services.discard import discard_version
@@ -86,6 +86,7 @@ def quarantine_context(found: Detail, *, is_steward: bool) -> dict[str, object]:
         "can_discard": is_steward and Act.DISCARD in acts,
         "discarded": given_up[-1] if given_up else None,
         "is_kept_back": kept_back and not given_up,
+        "is_inside_alone": inside_word(decisions) is not None,
         "accepted_nevertheless": None if kept_back or found.shown is None else _nevertheless(found.shown, decisions),
     }
 

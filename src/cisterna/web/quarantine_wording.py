@@ -9,6 +9,8 @@ QUARANTINE: dict[str, str] = {
     "quarantine.reason": "Reason: why the findings do not matter here, or what is wrong",
     "quarantine.accepted": "Accepted although it is {verdict}, by {person}. The project's model may run on it, and its "
     "owner may publish it; nothing of it is published by itself.",
+    "quarantine.inside": "Accepted although it is {verdict}, by {person}, for use inside alone. The project's model "
+    "may run on it, and nothing of it is published.",
     "act.accept.quarantined": "Accept although quarantined",
     "act.accept.not-assessed": "Accept although not assessed",
     "act.accept.none": "Accept although nothing judged it",

@@ -55,7 +55,7 @@ def _web_parts(parts: Parts) -> WebParts:
         survey=survey_site(parts),
         end_of_life=parts.end_of_life,
         sheets=parts.sheets.reader,
-        checklist=checklist_of(parts.home),
+        checklist=checklist_of(parts.settings),
         senders=parts.senders,
         site_name=parts.settings.web.site_name,
         contact=parts.settings.web.contact or _with_domain(parts.settings.mail.sender),

@@ -13,7 +13,7 @@ from cisterna.adapters.table_parquet import ParquetTables
 from cisterna.domain.ahead import AheadState
 from cisterna.domain.dataset import Stage
 from cisterna.domain.errors import InvalidInput
-from cisterna.domain.identifier import TEST_NAAN
+from cisterna.domain.identifier import TEST_ARKS, Arks
 from cisterna.domain.ocfl import MOST_FILES
 from cisterna.domain.work import Attempt, Claim, Work, WorkKind
 from cisterna.domain.writing import Writing
@@ -91,7 +91,7 @@ class LongBench(Bench):
             digest="sha512",
             most_files=MOST_FILES,
             room=None,
-            naan="99999",
+            arks=TEST_ARKS,
             wait=self.clock.advance,
         )
 
@@ -101,9 +101,9 @@ class LongBench(Bench):
 
         return LandingFolder(str(self.zone))
 
-    def measure(self, lease: Attempt, *, naan: str = TEST_NAAN) -> Stage:
+    def measure(self, lease: Attempt, *, arks: Arks = TEST_ARKS) -> Stage:
         told = {"lease": lease, "zone": self.landing, "profile": Squid(), "catalogue": self.catalogue}
-        version = open_version(self.only().acquisition_id, clock=self.clock, naan=naan, **told)  # type: ignore[arg-type]
+        version = open_version(self.only().acquisition_id, clock=self.clock, arks=arks, **told)  # type: ignore[arg-type]
         measured = measure_version(
             version.version_id,
             store=self.store,
@@ -174,7 +174,7 @@ def test_what_was_read_ahead_under_another_naan_is_read_anew_below_the_pid_that_
     claim = bench.claim(WorkKind.INGEST)
     assert claim is not None
 
-    assert bench.measure(claim.attempt, naan="12345") is Stage.MEASURED
+    assert bench.measure(claim.attempt, arks=Arks("12345")) is Stage.MEASURED
 
     with bench.catalogue.begin() as tx:
         (dataset,) = tx.datasets.list()

@@ -45,7 +45,7 @@ def read_settled(acquisition_id: str) -> str:
         digest=core.settings.archive.digest,
         most_files=MOST_FILES,
         room=core.room,
-        naan=core.settings.identity.naan,
+        arks=core.settings.identity.arks,
         measured=core.alarm,
         gives_way=_others_wait,
     )

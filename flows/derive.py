@@ -33,7 +33,7 @@ def derive(make: Callable[..., Version], source_id: str, *which: str, **further:
         clock=core.clock,
         submitter=str(person) if person else None,
         cause=str(reason) if reason else None,
-        naan=core.settings.identity.naan,
+        arks=core.settings.identity.arks,
         digest=core.settings.archive.digest,
         **further,
     )

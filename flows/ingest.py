@@ -39,7 +39,7 @@ def complete(acquisition_id: str) -> Version:
         profile=core.profile(acquisition.profile),
         catalogue=core.catalogue,
         clock=core.clock,
-        naan=core.settings.identity.naan,
+        arks=core.settings.identity.arks,
     )
 
 

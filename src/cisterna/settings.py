@@ -25,7 +25,7 @@ from cisterna.adapters.sink_apprise import AlertTarget
 from cisterna.adapters.target_setting import BiaPackage, DataCite, Figshare, Hypha, Invenio, Omero, SciCat, StaticSite
 from cisterna.domain.digest import DIGEST_ALGORITHM, DigestAlgorithm
 from cisterna.domain.errors import SettingsInvalid
-from cisterna.domain.identifier import Slug
+from cisterna.domain.identifier import Arks, Naan, Shoulder, Slug
 from cisterna.domain.work import INLINE_ONLY, KEEPING, WorkKind
 
 _PREFIX = "CISTERNA_"
@@ -471,9 +471,13 @@ class Targets(_Section):
 class Identity(_Section):
     """Persistent identifiers."""
 
-    naan: Annotated[str, StringConstraints(pattern=r"^[0-9]{5}$")] = Field(
-        "99999", description="Name Assigning Authority Number for ARKs; 99999 makes test PIDs."
-    )
+    naan: Naan = Field("99999", description="Name Assigning Authority Number for ARKs; 99999 makes test PIDs.")
+    shoulder: Shoulder = Field("", description="Begin of the names of new ARKs, where sites share a NAAN: x5.")
+
+    @property
+    def arks(self) -> Arks:
+        """What makes them."""
+        return Arks(self.naan, self.shoulder)
 
 
 class Settings(BaseSettings):

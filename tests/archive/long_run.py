@@ -11,7 +11,7 @@ from cisterna.domain.acquisition import Acquisition, AcquisitionState
 from cisterna.domain.ahead import Ahead
 from cisterna.domain.dataset import Version
 from cisterna.domain.event import Event
-from cisterna.domain.identifier import acquisition_id
+from cisterna.domain.identifier import TEST_ARKS, acquisition_id
 from cisterna.domain.work import Attempt, WorkKind
 from cisterna.ports.profile import Look, Stretch
 from cisterna.ports.quality import MeterChoice
@@ -120,7 +120,7 @@ class LongRun:
             digest=place.digest,
             most_files=place.most_files,
             room=place.room,
-            naan="99999",
+            arks=TEST_ARKS,
             measured=self.measured,
             gives_way=self.gives_way,
             wait=place.clock.advance,

@@ -109,13 +109,21 @@ def test_what_stands_outside_is_withdrawn_there_too_and_is_named_until_it_is(yar
         dataset, version = tx.datasets.get(doomed.dataset_id), tx.datasets.get_version(doomed.version_id)
         wish = new_wish(version, dataset, "memory", person="rosa", next_at=START, now=START)
         tx.deposits.put(wish.model_copy(update={"problem": SECRET}))
+    derived = yard.derive(doomed)
+    with yard.catalogue.begin() as tx:
+        other = new_wish(derived, tx.datasets.get(derived.dataset_id), "other", person="rosa", next_at=None, now=START)
+        hidden = {"state": DepositState.WITHDRAWN, "reason": f"It is {SECRET}."}
+        tx.deposits.put(other.model_copy(update=hidden))
 
     done = erase(yard, doomed.dataset_id)
 
     assert "what stands at the target memory" in {one.what for one in done.remains}
+    assert "what stands at the target other" in {one.what for one in done.remains}
     with yard.catalogue.begin() as tx:
         (kept,) = tx.deposits.of(doomed.dataset_id)
+        (again,) = tx.deposits.of(derived.dataset_id)
     assert (kept.state, kept.reason, kept.problem) == (DepositState.WITHDRAWING, "The data were erased.", None)
+    assert (again.state, again.reason) == (kept.state, kept.reason), "what was said of it is there, and hidden"
     assert secrets(yard) == []
 
 

@@ -13,6 +13,7 @@ from cisterna.adapters.landing_folder import LandingFolder
 from cisterna.domain.acquisition import Acquisition, AcquisitionState
 from cisterna.domain.dataset import Stage, Version
 from cisterna.domain.errors import LeaseLost, SourceChanged, SourceUnavailable
+from cisterna.domain.identifier import Arks
 from cisterna.domain.work import Attempt
 from cisterna.profiles.squid import Squid
 from cisterna.services.complete import open_version
@@ -112,6 +113,29 @@ def test_the_first_version_of_a_run_is_opened(opening: Opening, catalogue: SqlCa
     assert dataset.pid.startswith("ark:/99999/")
     assert dataset.object_root
     assert [(event.name, event.data["stage"]) for event in told] == [("version.stage", "detected")]
+
+
+@pytest.mark.parametrize("later", [Arks("12345"), Arks("99999", "x5"), Arks("12345", "x5")])
+def test_an_identifier_that_was_given_stays_whatever_the_settings_say_later(
+    opening: Opening, zone: Path, catalogue: SqlCatalogue, clock: SettableClock, later: Arks
+) -> None:
+    dataset = opening().dataset_id
+    with catalogue.begin() as tx:
+        given = tx.datasets.get(dataset)
+        (held,) = tx.inbox.claims_of("worker")
+
+    open_version(
+        given.acquisition_id or "",
+        lease=held.attempt,
+        zone=LandingFolder(str(zone)),
+        profile=Squid(),
+        catalogue=catalogue,
+        clock=clock,
+        arks=later,
+    )
+
+    with catalogue.begin() as tx:
+        assert tx.datasets.get(given.dataset_id).pid == given.pid
 
 
 @pytest.mark.parametrize("stage", [Stage.DETECTED, Stage.MEASURED, Stage.PUBLISHED])

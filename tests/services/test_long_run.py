@@ -10,8 +10,10 @@ import pytest
 
 from cisterna.adapters.catalogue_sql import SqlCatalogue
 from cisterna.adapters.table_parquet import ParquetTables
+from cisterna.domain.ahead import AheadState
 from cisterna.domain.dataset import Stage
 from cisterna.domain.errors import InvalidInput
+from cisterna.domain.identifier import TEST_ARKS, Arks
 from cisterna.domain.ocfl import MOST_FILES
 from cisterna.domain.work import Attempt, Claim, Work, WorkKind
 from cisterna.domain.writing import Writing
@@ -89,7 +91,7 @@ class LongBench(Bench):
             digest="sha512",
             most_files=MOST_FILES,
             room=None,
-            naan="99999",
+            arks=TEST_ARKS,
             wait=self.clock.advance,
         )
 
@@ -99,9 +101,9 @@ class LongBench(Bench):
 
         return LandingFolder(str(self.zone))
 
-    def measure(self, lease: Attempt) -> Stage:
+    def measure(self, lease: Attempt, *, arks: Arks = TEST_ARKS) -> Stage:
         told = {"lease": lease, "zone": self.landing, "profile": Squid(), "catalogue": self.catalogue}
-        version = open_version(self.only().acquisition_id, clock=self.clock, **told)  # type: ignore[arg-type]
+        version = open_version(self.only().acquisition_id, clock=self.clock, arks=arks, **told)  # type: ignore[arg-type]
         measured = measure_version(
             version.version_id,
             store=self.store,
@@ -154,6 +156,35 @@ def test_a_squid_is_read_ahead_field_by_field_and_its_ingest_reads_the_rest(benc
     assert bench.writing() is None
     with bench.catalogue.begin() as tx:
         assert tx.aheads.list() == []
+
+
+def test_what_was_read_ahead_under_another_naan_is_read_anew_below_the_pid_that_the_dataset_gets(
+    bench: LongBench,
+) -> None:
+    steps = bench.begin()
+    bench.until(steps, "0/.done")
+    bench.clock.advance(700.0)
+    bench.sweep()
+    bench.read_ahead()
+    with bench.catalogue.begin() as tx:
+        ahead = tx.aheads.find(bench.only().acquisition_id)
+    assert ahead is not None
+    bench.until(steps, "nothing")
+    bench.sweep(after=60.0)
+    claim = bench.claim(WorkKind.INGEST)
+    assert claim is not None
+
+    assert bench.measure(claim.attempt, arks=Arks("12345")) is Stage.MEASURED
+
+    with bench.catalogue.begin() as tx:
+        (dataset,) = tx.datasets.list()
+        (version,) = tx.datasets.versions(dataset.dataset_id)
+        left = tx.aheads.find(bench.only().acquisition_id)
+    assert dataset.pid.startswith("ark:/12345/")
+    held = sum(one.size_bytes for one in bench.store.list(f"{dataset.object_root}/{version.staging}"))
+    assert held > sum(one.stat().st_size for one in bench.zone.rglob("*.tiff"))
+    assert left is not None, "nobody would remove what lies below the other PID"
+    assert (left.object_root, left.state) == (ahead.object_root, AheadState.DROPPING)
 
 
 def test_a_short_run_is_not_read_ahead(bench: LongBench) -> None:

@@ -9,6 +9,11 @@ import pytest
 from cisterna.domain.dataset import Version
 from cisterna.domain.erasure import ERASED_TITLE, ErasedObject, Erasure, ErasureState, Order
 from cisterna.domain.ocfl import object_root
+from cisterna.services.deposit import carry_next
+from cisterna.services.deposit_wish import request_deposit
+from cisterna.testing.memory_target import MemoryTarget
+from cisterna.web.wording import say
+from tests.targets.test_deposit import deposits_on
 from tests.web.client import Browser
 from tests.web.site import Site
 
@@ -51,6 +56,31 @@ def test_its_page_says_when_by_whom_and_under_which_decision(site: Site, visit: 
         assert vacuous not in shown.text
     assert visit("root").get("/").status_code == 200
     assert visit("otto").get(f"/datasets/{erased.dataset_id}").status_code == 404
+
+
+def test_its_page_says_how_far_it_is_taken_back_outside_and_what_stays_there(site: Site, visit: Visit) -> None:
+    target = MemoryTarget(site.clock)
+    version = site.lay_published("plate-1", title="Patient Zero")
+    request_deposit(
+        version.version_id, "memory", targets={"memory"}, person="sten", catalogue=site.catalogue, clock=site.clock
+    )
+    carry_next(target, site=deposits_on(site))
+    site.lay_erasure(version)
+    page = f"/datasets/{version.dataset_id}"
+
+    before = visit("root").get(page).text
+    done = carry_next(target, site=deposits_on(site))
+    assert done is not None
+    assert done.deposit is not None
+    with site.catalogue.begin() as tx:
+        told = done.deposit.model_copy(update={"remark": "ask its support to remove the rest"})
+        tx.deposits.put(done.model_copy(update={"deposit": told}))
+    after = visit("root").get(page).text
+
+    assert say("deposit.withdrawing") in before
+    assert say("deposit.withdrawn") in after
+    assert "ask its support to remove the rest" in after
+    assert "Patient Zero" not in before + after
 
 
 def test_its_versions_and_files_are_gone_and_programs_are_told_so(site: Site, visit: Visit, erased: Version) -> None:

@@ -116,7 +116,9 @@ def _elsewhere(one: DepositWish) -> str:
     stands = one.deposit
     where = " ".join(filter(None, (stands.doi, stands.address, stands.remark))) if stands else ""
     tried = f", tried again from {_at(one.next_at)}" if one.problem and one.next_at else ""
-    return f"{one.target}  {one.state.value} {where}".rstrip() + (f": {one.problem}{tried}" if one.problem else "")
+    return f"{one.target}  {one.version} {one.state.value} {where}".rstrip() + (
+        f": {one.problem}{tried}" if one.problem else ""
+    )
 
 
 def _told(event: Event) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from pydantic import StringConstraints
 
@@ -16,6 +16,10 @@ Ark = Annotated[str, StringConstraints(pattern=r"^ark:/[0-9]{5}/[0-9a-z]+(/part-
 
 TEST_NAAN = "99999"
 """The Name Assigning Authority Number that the ARK Alliance reserves for tests."""
+
+Naan = Annotated[str, StringConstraints(pattern=r"^[0-9]{5}$")]
+Shoulder = Annotated[str, StringConstraints(pattern=r"^([b-df-hjkmnp-tv-xz]{1,8}[0-9])?$")]
+"""What the names of one of several sites below the same NAAN begin with: letters without vowels, then a digit."""
 
 CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
 """Digits of Crockford's base 32, in lower case: no i, l, o, u."""
@@ -40,9 +44,27 @@ def dataset_id(*, origin: str) -> str:
     return "ds-" + short(uuid.uuid5(_CISTERNA, f"dataset\n{origin}"))
 
 
+class Arks(NamedTuple):
+    """What the persistent identifiers of a site's new datasets begin with; those that are given never change.
+
+    Attributes:
+        shoulder: Of this site, where others make names below the same NAAN; empty: none.
+    """
+
+    naan: str = TEST_NAAN
+    shoulder: str = ""
+
+    def of(self, dataset: str) -> str:
+        """Give a dataset's."""
+        return f"ark:/{self.naan}/{self.shoulder}{dataset.removeprefix('ds-')}"
+
+
+TEST_ARKS = Arks()
+
+
 def ark(dataset: str, *, naan: str = TEST_NAAN) -> str:
-    """Give the dataset's persistent identifier; it never changes."""
-    return f"ark:/{naan}/{dataset.removeprefix('ds-')}"
+    """Give the dataset's persistent identifier at a site without a shoulder."""
+    return Arks(naan).of(dataset)
 
 
 def version_ark(pid: str, version: str) -> str:

@@ -89,7 +89,7 @@ def _told(value: JsonValue) -> JsonValue:
         case {"name": str(name), **others} if not any(others.values()):
             return name
         case dict():
-            said: dict[str, JsonValue] = {
+            said: Document = {
                 name: told for name, one in value.items() if name not in _MADE_THERE and (told := _told(one))
             }
             return said or None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from cisterna.domain.acquisition import INCOMPLETE, Acquisition, AcquisitionState
 from cisterna.domain.dataset import Dataset, Stage, Version, version_id
 from cisterna.domain.errors import SourceChanged, SourceUnavailable
-from cisterna.domain.identifier import TEST_NAAN, ark, dataset_id
+from cisterna.domain.identifier import TEST_ARKS, Arks, dataset_id
 from cisterna.domain.listing import Listing
 from cisterna.domain.ocfl import object_root
 from cisterna.domain.work import Attempt
@@ -29,7 +29,7 @@ def open_version(
     profile: Profile,
     catalogue: Catalogue,
     clock: Clock,
-    naan: str = TEST_NAAN,
+    arks: Arks = TEST_ARKS,
 ) -> Version:
     """Look once more, freeze what is there, and open the version that will hold it.
 
@@ -43,7 +43,7 @@ def open_version(
         profile: Of its instrument; it reads the title.
         catalogue: Where dataset and version are written.
         clock: Dates them.
-        naan: Of the dataset's ARK.
+        arks: Make the dataset's.
 
     Raises:
         SourceChanged: The run is no longer the one that was judged complete. The sweep sees that as well and asks anew.
@@ -60,7 +60,7 @@ def open_version(
         require_not_erased(tx, acquisition_id)
         acquisition = tx.acquisitions.get(acquisition_id)
         _require_the_one_judged(acquisition, listing)
-        dataset = _dataset(tx, acquisition, described, naan=naan, clock=clock)
+        dataset = _dataset(tx, acquisition, described, arks=arks, clock=clock)
         return _version(tx, dataset, acquisition, clock=clock)
 
 
@@ -83,10 +83,10 @@ def _require_the_one_judged(acquisition: Acquisition, listing: Listing) -> None:
         )
 
 
-def _dataset(tx: Transaction, acquisition: Acquisition, described: Described, *, naan: str, clock: Clock) -> Dataset:
+def _dataset(tx: Transaction, acquisition: Acquisition, described: Described, *, arks: Arks, clock: Clock) -> Dataset:
     """Add the run's dataset, or find the one it has; the ids follow from the acquisition's."""
     identity = dataset_id(origin=acquisition.acquisition_id)
-    pid = ark(identity, naan=naan)
+    pid = arks.of(identity)
     dataset = tx.datasets.add(
         Dataset(
             dataset_id=identity,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from cisterna.domain.dataset import Stage, Version
 from cisterna.domain.digest import DIGEST_ALGORITHM, DigestAlgorithm
 from cisterna.domain.errors import CatalogueUnavailable, CisternaError
-from cisterna.domain.identifier import TEST_NAAN
+from cisterna.domain.identifier import TEST_ARKS, Arks
 from cisterna.domain.ocfl import MOST_FILES
 from cisterna.domain.project import ViewFormat
 from cisterna.domain.work import Attempt
@@ -43,7 +43,7 @@ def convert_version(
     clock: Clock,
     submitter: str | None = None,
     cause: str | None = None,
-    naan: str = TEST_NAAN,
+    arks: Arks = TEST_ARKS,
     digest: DigestAlgorithm = DIGEST_ALGORITHM,
     most_files: int = MOST_FILES,
 ) -> Version:
@@ -64,7 +64,7 @@ def convert_version(
         clock: Dates it.
         submitter: Who asked for it; the source's own submitter when the project's policy did.
         cause: Their reason.
-        naan: Of the derived dataset's ARK.
+        arks: Make the derived dataset's.
         digest: What its object is to be made of.
         most_files: That one object takes; a view of more lies in parts.
 
@@ -84,7 +84,7 @@ def convert_version(
         data_type=ViewFormat.OME_ZARR.value,
     )
     version, dataset = open_derived(
-        source, view, asked, lease=lease, catalogue=catalogue, store=store, clock=clock, naan=naan
+        source, view, asked, lease=lease, catalogue=catalogue, store=store, clock=clock, arks=arks
     )
     if version.stage is not Stage.DETECTED:
         return version

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from cisterna.domain.dataset import Dataset, Relation, Stage, Version, version_id
 from cisterna.domain.digest import DIGEST_ALGORITHM, DigestAlgorithm, Sha512, sha256_of, sha512_of
 from cisterna.domain.errors import IllegalTransition, InvalidInput
-from cisterna.domain.identifier import ark, dataset_id
+from cisterna.domain.identifier import Arks, dataset_id
 from cisterna.domain.manifest import FileEntry, Manifest
 from cisterna.domain.ocfl import CONTENT, object_root
 from cisterna.domain.part import Part
@@ -158,7 +158,7 @@ def open_derived(
     catalogue: Catalogue,
     store: ObjectStore,
     clock: Clock,
-    naan: str,
+    arks: Arks,
 ) -> tuple[Version, Dataset]:
     """Find or open the derived version, with a staging folder of this attempt's own.
 
@@ -170,7 +170,7 @@ def open_derived(
     """
     origin = f"{source.version.version_id}\n{derivation.how}"
     identifier = dataset_id(origin=origin)
-    pid = ark(identifier, naan=naan)
+    pid = arks.of(identifier)
     with catalogue.begin() as tx:
         tx.inbox.require_lease(lease)
         require_not_erased(tx, source.dataset.dataset_id)

@@ -36,7 +36,8 @@ class Detail(Overview):
         findings: Gravest first.
         versions: Newest first.
         decisions, receipts, publications: Oldest first.
-        deposits: Places outside to which the version shown goes or went, oldest first.
+        deposits: Places outside to which the version shown goes or went, oldest first; of what was erased every
+            version's.
         history: Every event about it, newest first, but the rounds of reading ahead, of which there are very many.
         related: Rows of what it was derived from and of what was derived from it, as far as the person may see them.
         work: What is to be done or was done about it, newest first, but those rounds.
@@ -110,6 +111,8 @@ def detail_of(
             facts["erasure"] = tx.erasures.of(row.dataset_id)
         if row.version_id is not None:
             facts |= _of_version(tx, row.version_id)
+        elif row.dataset_id is not None:  # erased: what stands outside may be there still
+            facts["deposits"] = tuple(tx.deposits.of(row.dataset_id))
         detail = Detail.model_validate(facts)
         return detail.model_copy(update={"stores_missing": _without_copy(tx, detail)})
 

@@ -266,7 +266,7 @@ def _end(
     with site.catalogue.begin() as tx:
         if lease is not None:
             tx.inbox.require_lease(lease)
-        remains += beyond(tx, tx.datasets.get(erasure.target), site)
+        remains += beyond(tx, tx.datasets.get(erasure.target), erasure.objects, site)
         ended = tx.erasures.save(
             erasure.model_copy(
                 update={

@@ -134,7 +134,7 @@ def plan_erasure(
         objects = erasure.objects if erasure else doomed(tx, target, kind=kind)
         stores = erasure.stores if erasure else stores_of(tx, objects, site)
         found = obstacles(tx, objects, target, kind=kind, site=site)
-        remains = [*beyond(tx, target, site), *recipients(tx, objects)]
+        remains = [*beyond(tx, target, objects, site), *recipients(tx, objects)]
     contents = [look_at(store, one, site) for store in stores for one in objects]
     locks = [(f"{one.dataset_id} in {one.store}", one.content.lock) for one in contents if one.content]
     found = found.model_copy(update={"locks": tuple((where, lock) for where, lock in locks if lock)})
@@ -283,7 +283,7 @@ def look_at(store: str, one: ErasedObject, site: SurveySite) -> StoreContent:
     return StoreContent(store=store, dataset_id=one.dataset_id, content=content)
 
 
-def beyond(tx: Transaction, target: Dataset, site: SurveySite) -> list[Remainder]:
+def beyond(tx: Transaction, target: Dataset, objects: Sequence[ErasedObject], site: SurveySite) -> list[Remainder]:
     """Name what no deletion of ours reaches, each with the reason."""
     told = []
     if target.acquisition_id is not None:
@@ -300,8 +300,9 @@ def beyond(tx: Transaction, target: Dataset, site: SurveySite) -> list[Remainder
     ]
     told += [
         (f"what stands at the target {one.target}", one.doi or one.key, _OUTSIDE)
-        for one in tx.deposits.of(target.dataset_id)
-        if one.state is not DepositState.WITHDRAWN
+        for named in objects
+        for one in tx.deposits.of(named.dataset_id)
+        if not (one.is_erased and one.state is DepositState.WITHDRAWN)
     ]
     told += [
         ("holds and their reasons", "the catalogue", "who held what is never removed")

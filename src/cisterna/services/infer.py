@@ -11,7 +11,7 @@ from itertools import chain, islice
 from cisterna.domain.dataset import Stage, Version
 from cisterna.domain.digest import DIGEST_ALGORITHM, DigestAlgorithm
 from cisterna.domain.errors import CatalogueUnavailable, CisternaError, InferenceFailed, InvalidInput
-from cisterna.domain.identifier import TEST_NAAN
+from cisterna.domain.identifier import TEST_ARKS, Arks
 from cisterna.domain.ocfl import MOST_FILES
 from cisterna.domain.work import Attempt
 from cisterna.ports.catalogue import Catalogue
@@ -59,7 +59,7 @@ def infer_version(
     clock: Clock,
     submitter: str | None = None,
     cause: str | None = None,
-    naan: str = TEST_NAAN,
+    arks: Arks = TEST_ARKS,
     digest: DigestAlgorithm = DIGEST_ALGORITHM,
     most_files: int = MOST_FILES,
 ) -> Version:
@@ -79,7 +79,7 @@ def infer_version(
         clock: Dates it.
         submitter: Who asked for it; the source's own submitter when the project's policy did.
         cause: Their reason.
-        naan: Of the derived dataset's ARK.
+        arks: Make the derived dataset's.
         digest: What its object is to be made of.
         most_files: That one object takes; more labels lie in parts, and so does the file of counts.
 
@@ -105,7 +105,7 @@ def infer_version(
         model=f"{card.name}@{card.version}",
     )
     version, dataset = open_derived(
-        source, labels, asked, lease=lease, catalogue=catalogue, store=store, clock=clock, naan=naan
+        source, labels, asked, lease=lease, catalogue=catalogue, store=store, clock=clock, arks=arks
     )
     if version.stage is not Stage.DETECTED:
         return version

@@ -280,7 +280,9 @@ def name_staging(
         tx.inbox.require_lease(lease)
         if version.staging is not None and version.staging.startswith(folder):
             return tx.datasets.save_version(version.model_copy(update={"staged": {}}))
-        staging = adopt_ahead(tx, origin, folder=folder) or folder + clock.new_id().replace("-", "")
+        root = tx.datasets.get(version.dataset_id).object_root
+        adopted = adopt_ahead(tx, origin, object_root=root, folder=folder)
+        staging = adopted or folder + clock.new_id().replace("-", "")
         return tx.datasets.save_version(version.model_copy(update={"staging": staging, "staged": {}}))
 
 

@@ -19,7 +19,7 @@ from cisterna.domain.acquisition import Acquisition, AcquisitionState
 from cisterna.domain.ahead import Ahead, AheadBatch, AheadState
 from cisterna.domain.digest import DigestAlgorithm, sha512_of
 from cisterna.domain.errors import CisternaError, HostileInput, NotFound, SourceChanged
-from cisterna.domain.identifier import ark, dataset_id
+from cisterna.domain.identifier import Arks, dataset_id
 from cisterna.domain.instrument import Instrument
 from cisterna.domain.listing import Listing, SeenFile
 from cisterna.domain.ocfl import CONTENT, object_root
@@ -71,7 +71,7 @@ class AheadMeans:
     Attributes:
         digest: What a new object is to be made of.
         most_files: Of one object: a run that is planned larger, or has become so, is read at its end, in parts.
-        naan: Of the dataset's ARK.
+        arks: Make the dataset's.
         measured: Told of the images of each batch.
         gives_way: Tells whether something else waits for this worker; asked once a second.
         wait: Sleeps so many seconds.
@@ -89,7 +89,7 @@ class AheadMeans:
     digest: DigestAlgorithm
     most_files: int
     room: Room | None
-    naan: str
+    arks: Arks
     measured: Measured = tell_nobody
     gives_way: Callable[[], bool] = lambda: False
     wait: Callable[[float], object] = time.sleep
@@ -192,7 +192,7 @@ class _Round:
     def _open(self) -> bool:
         """Put the folder on record before the first byte goes there, and look what a round that died left in it."""
         dataset, clock = dataset_id(origin=self.acquisition_id), self.means.clock
-        pid = ark(dataset, naan=self.means.naan)
+        pid = self.means.arks.of(dataset)
         fresh = Ahead(
             acquisition_id=self.acquisition_id,
             pid=pid,

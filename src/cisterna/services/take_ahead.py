@@ -68,16 +68,24 @@ class TakenOver:
     distrusted: list[str] = field(default_factory=list)
 
 
-def adopt_ahead(tx: Transaction, acquisition_id: str | None, *, folder: str) -> str | None:
+def adopt_ahead(tx: Transaction, acquisition_id: str | None, *, object_root: str, folder: str) -> str | None:
     """Give the staging folder of what was read ahead, and let nobody add to it any more; None where there is none.
+
+    What was read ahead into another object, before the site's NAAN became another one, is given up.
 
     Args:
         tx: The folder is named on the version in it.
         acquisition_id: Of the acquisition; None of a part, which has none.
+        object_root: Of the version's object.
         folder: That the version's staging must lie in.
     """
     ahead = tx.aheads.lock(acquisition_id) if acquisition_id else None
-    if ahead is None or ahead.state is AheadState.DROPPING or not ahead.staging.startswith(folder):
+    if ahead is None or ahead.state is AheadState.DROPPING:
+        return None
+    if ahead.object_root != object_root:
+        tx.aheads.save(ahead.model_copy(update={"state": AheadState.DROPPING}))
+        return None
+    if not ahead.staging.startswith(folder):
         return None
     if ahead.state is AheadState.OPEN:
         tx.aheads.save(ahead.model_copy(update={"state": AheadState.TAKEN}))

@@ -2,7 +2,7 @@
 
 It does what the service's own source does where a client can see it: drafts are their repository's alone, an event that
 does not fit the state is passed over without a word, a description has to be whole from `registered` on, and nothing
-that was registered goes away.
+that was registered goes away. What a change does not name stays as it was, and what it names empty is empty.
 """
 
 from __future__ import annotations
@@ -29,6 +29,12 @@ _MOVES = {
     ("registered", "publish"): "findable",
     ("findable", "hide"): "registered",
 }
+_LISTS = (
+    *("creators", "titles", "subjects", "contributors", "dates", "relatedIdentifiers", "relatedItems", "sizes"),
+    *("formats", "rightsList", "descriptions", "geoLocations", "fundingReferences", "identifiers"),
+)
+_FOR_OTHERS = {"schemaOrg": "Dataset", "citeproc": "dataset", "bibtex": "misc", "ris": "DATA"}
+"""What the service makes of the type of a dataset."""
 _WHEN = "2026-11-30T12:00:00.000Z"
 
 
@@ -241,7 +247,24 @@ def _document(kept: KeptDoi) -> dict[str, Any]:
         "created": _WHEN,
         "updated": _WHEN,
     }
+    attributes |= {name: _as_told(attributes.get(name) or []) for name in _LISTS}
     if isinstance(attributes.get("publisher"), dict):  # told by its name, unless more is asked for
         attributes["publisher"] = attributes["publisher"].get("name")
+    if attributes.get("types"):
+        attributes["types"] = {**_FOR_OTHERS, **attributes["types"]}
     client = {"client": {"data": {"id": kept.repository.lower(), "type": "clients"}}}
     return {"data": {"id": kept.doi, "type": "dois", "attributes": attributes, "relationships": client}}
+
+
+def _as_told(listed: list[Any]) -> list[Any]:
+    """Tell people with lists that are always there, and where they work by its name, unless more is asked for."""
+    return [
+        {
+            **one,
+            "affiliation": [place["name"] for place in one.get("affiliation", ())],
+            "nameIdentifiers": one.get("nameIdentifiers", []),
+        }
+        if isinstance(one, dict) and "name" in one
+        else one
+        for one in listed
+    ]

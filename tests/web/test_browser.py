@@ -396,7 +396,7 @@ def test_the_public_reads_cites_and_downloads_without_an_account(chromium: Brows
     page = context.new_page()
     page.goto(f"{site.base_url}/{site.dataset(version).pid}")
 
-    page.get_by_role("button", name="Copy").click()
+    page.get_by_role("region", name="Cite as").get_by_role("button", name="Copy").click()
     expect(page.get_by_role("button", name="Copied")).to_be_visible()
     assert "Ada Holm" in page.evaluate("navigator.clipboard.readText()")
     with page.expect_download() as download:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -331,3 +332,14 @@ def publish_beside(site: Site) -> tuple[Version, Dataset]:
     look(site, after=LAST)
     assert extent(site, version) is Extent.FILES
     return version, source
+
+
+def test_what_has_to_go_goes_although_the_clock_went_back(site: Site) -> None:
+    version = site.lay_published("plate-7")
+    look(site, after=LAST)
+    set_project(site, access=Access.RESTRICTED)
+    with site.catalogue.begin() as tx:
+        while tx.access.spread(now=site.clock.now() + timedelta(hours=1)):  # and that round was killed
+            pass
+
+    assert look(site, after=LAST).changed == (version.version_id,)

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import and_, bindparam, or_, select
 from sqlalchemy import text as sql_text
 from sqlalchemy.dialects.postgresql import ARRAY, BOOLEAN, TEXT, TIMESTAMP
 
@@ -21,6 +21,8 @@ from cisterna.domain.project import Project, read_project
 from cisterna.ports.access import AccessLook
 
 _SPREAD_AT_ONCE = 2_000
+_PUT_OFF_MOST = timedelta(minutes=5)
+"""What has to go is put off for less: where it is due later, the clock went back since."""
 _TIMES = ARRAY(TIMESTAMP(timezone=True))
 
 # One statement however many there are, and only what access hangs on: a description is long, and read for each event.
@@ -133,7 +135,8 @@ class SqlAccessBook:
     def due(self, *, now: datetime, limit: int) -> Sequence[AccessLook]:
         """The latest first: of one dataset the word is carried out before that of a whole project is."""
         look = access_looks.c
-        wanted = select(look.version_id, look.due_at, look.waits).where(look.due_at <= now)
+        is_ahead = and_(~look.waits, look.due_at > now + _PUT_OFF_MOST)
+        wanted = select(look.version_id, look.due_at, look.waits).where(or_(look.due_at <= now, is_ahead))
         wanted = wanted.order_by(look.waits, look.due_at.desc(), look.version_id).limit(limit)
         return [AccessLook(row.version_id, row.due_at, waits=row.waits) for row in self._sql.run(wanted)]
 

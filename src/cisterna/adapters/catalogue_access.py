@@ -52,12 +52,13 @@ _SAID = sql_text(
     """
 ).bindparams(bindparam("asked", type_=ARRAY(TEXT)))
 
-# How many are reached nobody can foresee; OFFSET keeps the planner from reading whole tables for a few of them.
+# How many are reached nobody can foresee; OFFSET keeps the planner from reading whole tables for a few of them. Looks
+# are taken hold of by name: two who did so in two orders would wait for each other.
 _SPREAD = sql_text(
     """
     WITH RECURSIVE taken AS (
         DELETE FROM access_marks
-        WHERE position IN (SELECT position FROM access_marks ORDER BY position LIMIT :limit)
+        WHERE position IN (SELECT position FROM access_marks ORDER BY position LIMIT :limit FOR UPDATE SKIP LOCKED)
         RETURNING project, dataset_id
     ), reached (dataset_id) AS (
         SELECT dataset_id FROM (
@@ -76,12 +77,16 @@ _SPREAD = sql_text(
             WHERE versions.dataset_id = reached.dataset_id AND publications.body ->> 'withdrawn_at' IS NULL
             OFFSET 0
         ) AS public
+        ORDER BY public.version_id
         ON CONFLICT (version_id) DO UPDATE SET due_at = excluded.due_at, waits = false
     )
     SELECT count(*) FROM taken
     """
 )
 
+_HOLD = sql_text(
+    "SELECT version_id FROM access_looks WHERE version_id = ANY(:version_ids) ORDER BY version_id FOR UPDATE"
+).bindparams(bindparam("version_ids", type_=ARRAY(TEXT)))
 _SETTLE = sql_text(
     """
     WITH done AS (
@@ -141,12 +146,14 @@ class SqlAccessBook:
         return [AccessLook(row.version_id, row.due_at, waits=row.waits) for row in self._sql.run(wanted)]
 
     def settle(self, done: Sequence[tuple[AccessLook, AccessLook | None]]) -> None:
-        """Write all by one statement."""
+        """Write all by one statement, once they are held in the order in which everybody takes hold of them."""
         if done:
+            version_ids = [before.version_id for before, _ in done]
+            self._sql.run(_HOLD, {"version_ids": version_ids})
             self._sql.run(
                 _SETTLE,
                 {
-                    "version_ids": [before.version_id for before, _ in done],
+                    "version_ids": version_ids,
                     "before": [before.due_at for before, _ in done],
                     "after": [after.due_at if after else None for _, after in done],
                     "waits": [after.waits if after else False for _, after in done],

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ from cisterna.domain.access import Extent
 from cisterna.domain.acquisition import AcquisitionState
 from cisterna.domain.dataset import Dataset, Relation, Version
 from cisterna.domain.project import Access, HumanData
+from cisterna.ports.access import AccessLook
 from cisterna.services.access_round import AccessSite, LevelledAccess, level_access
 from cisterna.services.transition import make_event
 from cisterna.testing.clock import SettableClock
@@ -331,3 +334,32 @@ def publish_beside(site: Site) -> tuple[Version, Dataset]:
     look(site, after=LAST)
     assert extent(site, version) is Extent.FILES
     return version, source
+
+
+def test_what_has_to_go_goes_although_the_clock_went_back(site: Site) -> None:
+    version = site.lay_published("plate-7")
+    look(site, after=LAST)
+    set_project(site, access=Access.RESTRICTED)
+    with site.catalogue.begin() as tx:
+        while tx.access.spread(now=site.clock.now() + timedelta(hours=1)):  # and that round was killed
+            pass
+
+    assert look(site, after=LAST).changed == (version.version_id,)
+
+
+def test_two_dispatchers_never_wait_for_each_other_in_a_circle(site: Site) -> None:
+    version = site.lay_published("plate-7")
+    now, names = site.clock.now(), [f"{version.dataset_id}:v{number:03}" for number in range(300)]
+    looks = [AccessLook(name, now) for name in names]
+    with site.catalogue._engine.begin() as connection:
+        insert = "INSERT INTO access_looks (version_id, due_at, waits) VALUES (:name, :now, false)"
+        connection.execute(sql_text(insert), [{"name": name, "now": now} for name in names])
+
+    def settle(order: list[AccessLook]) -> None:
+        for _ in range(10):
+            with site.catalogue.begin() as tx:
+                tx.access.settle([(one, one) for one in order])
+
+    with ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(settle, looks), pool.submit(settle, looks[::-1])]:
+            done.result()

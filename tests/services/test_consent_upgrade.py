@@ -8,12 +8,13 @@ import pytest
 from cisterna.adapters.catalogue_sql import SqlCatalogue
 from cisterna.domain.dataset import Stage
 from cisterna.domain.errors import PublicationRefused
+from cisterna.domain.project import Access
 from cisterna.domain.review import POLICY_PREFIX
 from cisterna.ports.public_index import Wanted
 from cisterna.services.public_index import level_public_index
 from cisterna.services.publish import request_publication
 from cisterna.testing.clock import SettableClock
-from tests.services.test_access_round import look
+from tests.services.test_access_round import look, set_project
 from tests.web.site import Site
 
 _SINCE = (
@@ -73,3 +74,20 @@ def test_an_upgrade_hides_nothing_that_is_public_and_publishes_nothing_without_c
 
     assert site.publish(accepted, consent=None).consent == "ada"
     assert not site.publish(published, consent=None).consent.startswith(POLICY_PREFIX)
+
+
+def test_what_was_restricted_before_the_upgrade_goes_by_the_first_round_after_it(
+    catalogue: SqlCatalogue, clock: SettableClock, dsn: str
+) -> None:
+    site = Site(catalogue, clock)
+    site.settle_people()
+    published, other = site.lay_published("plate-7"), site.lay_published("plate-8", project="atlas")
+    with psycopg.connect(dsn.replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute("DROP TABLE access_marks, access_looks CASCADE")
+        connection.execute(f"DROP FUNCTION {', '.join(_FUNCTIONS_SINCE)} CASCADE")
+        connection.execute("UPDATE alembic_version SET version_num = '0020'")
+    set_project(site, access=Access.RESTRICTED)
+
+    catalogue.migrate()
+
+    assert set(look(site, after="ds-zzz").changed) == {published.version_id, other.version_id}

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import and_, bindparam, or_, select
 from sqlalchemy import text as sql_text
 from sqlalchemy.dialects.postgresql import ARRAY, BOOLEAN, TEXT, TIMESTAMP
 
@@ -21,6 +21,8 @@ from cisterna.domain.project import Project, read_project
 from cisterna.ports.access import AccessLook
 
 _SPREAD_AT_ONCE = 2_000
+_PUT_OFF_MOST = timedelta(minutes=5)
+"""What has to go is put off for less: where it is due later, the clock went back since."""
 _TIMES = ARRAY(TIMESTAMP(timezone=True))
 
 # One statement however many there are, and only what access hangs on: a description is long, and read for each event.
@@ -50,12 +52,13 @@ _SAID = sql_text(
     """
 ).bindparams(bindparam("asked", type_=ARRAY(TEXT)))
 
-# How many are reached nobody can foresee; OFFSET keeps the planner from reading whole tables for a few of them.
+# How many are reached nobody can foresee; OFFSET keeps the planner from reading whole tables for a few of them. Looks
+# are taken hold of by name: two who did so in two orders would wait for each other.
 _SPREAD = sql_text(
     """
     WITH RECURSIVE taken AS (
         DELETE FROM access_marks
-        WHERE position IN (SELECT position FROM access_marks ORDER BY position LIMIT :limit)
+        WHERE position IN (SELECT position FROM access_marks ORDER BY position LIMIT :limit FOR UPDATE SKIP LOCKED)
         RETURNING project, dataset_id
     ), reached (dataset_id) AS (
         SELECT dataset_id FROM (
@@ -74,12 +77,16 @@ _SPREAD = sql_text(
             WHERE versions.dataset_id = reached.dataset_id AND publications.body ->> 'withdrawn_at' IS NULL
             OFFSET 0
         ) AS public
+        ORDER BY public.version_id
         ON CONFLICT (version_id) DO UPDATE SET due_at = excluded.due_at, waits = false
     )
     SELECT count(*) FROM taken
     """
 )
 
+_HOLD = sql_text(
+    "SELECT version_id FROM access_looks WHERE version_id = ANY(:version_ids) ORDER BY version_id FOR UPDATE"
+).bindparams(bindparam("version_ids", type_=ARRAY(TEXT)))
 _SETTLE = sql_text(
     """
     WITH done AS (
@@ -133,17 +140,20 @@ class SqlAccessBook:
     def due(self, *, now: datetime, limit: int) -> Sequence[AccessLook]:
         """The latest first: of one dataset the word is carried out before that of a whole project is."""
         look = access_looks.c
-        wanted = select(look.version_id, look.due_at, look.waits).where(look.due_at <= now)
+        is_ahead = and_(~look.waits, look.due_at > now + _PUT_OFF_MOST)
+        wanted = select(look.version_id, look.due_at, look.waits).where(or_(look.due_at <= now, is_ahead))
         wanted = wanted.order_by(look.waits, look.due_at.desc(), look.version_id).limit(limit)
         return [AccessLook(row.version_id, row.due_at, waits=row.waits) for row in self._sql.run(wanted)]
 
     def settle(self, done: Sequence[tuple[AccessLook, AccessLook | None]]) -> None:
-        """Write all by one statement."""
+        """Write all by one statement, once they are held in the order in which everybody takes hold of them."""
         if done:
+            version_ids = [before.version_id for before, _ in done]
+            self._sql.run(_HOLD, {"version_ids": version_ids})
             self._sql.run(
                 _SETTLE,
                 {
-                    "version_ids": [before.version_id for before, _ in done],
+                    "version_ids": version_ids,
                     "before": [before.due_at for before, _ in done],
                     "after": [after.due_at if after else None for _, after in done],
                     "waits": [after.waits if after else False for _, after in done],

@@ -44,7 +44,10 @@ class AccessBook(Protocol):
         ...
 
     def due(self, *, now: datetime, limit: int) -> Sequence[AccessLook]:
-        """Give looks that are due: first where less may have to be shown, and there what was changed last."""
+        """Give looks that are due: first where less may have to be shown, and there what was changed last.
+
+        What must not wait and is due in a while only is given as well: the clock went back since.
+        """
         ...
 
     def settle(self, done: Sequence[tuple[AccessLook, AccessLook | None]]) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from cisterna.adapters.catalogue_sql import SqlCatalogue
+from cisterna.adapters.sink_archive_log import ArchiveLogSink
 from cisterna.domain.checklist import Answer, Checklist
 from cisterna.domain.dataset import Stage, Version
 from cisterna.domain.digest import sha512_of
@@ -30,6 +31,7 @@ from cisterna.domain.work import WorkKind
 from cisterna.metadata.record import Origin
 from cisterna.services.approve import UNANSWERED, Answers, decide_by_checklist, shown_checklist
 from cisterna.services.checklist_judge import ReviewDesk
+from cisterna.services.object_log import log_key
 from cisterna.services.review import settle_version
 from cisterna.testing.clock import SettableClock
 from cisterna.testing.factory import make_checklist, make_point
@@ -252,6 +254,20 @@ def test_a_decision_keeps_list_answers_and_remarks_and_the_event_none_of_them(si
     made = [one.data for one in history if one.name == "decision.made"]
     assert made[0]["checklist"] == {"id": ours.id, "version": ours.version, "digest": ours.digest}
     assert REMARK not in json.dumps([one.model_dump(mode="json") for one in history])
+
+
+def test_the_archive_alone_tells_the_list_and_the_answers(site: Site) -> None:
+    version = site.lay_version("plate-7", said=SAID)
+    accept(site, version, answers_to(site, version))
+    with site.catalogue.begin() as tx:
+        (event,) = [one for one in tx.outbox.history([version.version_id]) if one.name == "decision.made"][:1]
+
+    ArchiveLogSink(store=site.store, catalogue=site.catalogue).send(event)
+
+    body, _ = site.store.get(log_key(site.dataset(version), event))
+    kept = [Decision.model_validate(one) for one in json.loads(body)["decisions"]]
+    assert kept == list(decisions(site, version))
+    assert kept[0].checklist is not None
 
 
 def test_nothing_that_is_public_holds_a_remark(site: Site) -> None:

@@ -30,6 +30,12 @@ SAID = {"origins": {"access": Origin.PROJECT.value}}
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{7*7}}"
 
 
+def seen_on(browser: Browser, version: Version) -> str:
+    found = re.search(r'name="seen" value="([0-9a-f]{64})"', browser.get(f"/datasets/{version.dataset_id}").text)
+    assert found
+    return found[1]
+
+
 def form(version: Version, answers: Answers | None = None, **fields: Any) -> dict[str, Any]:
     given = answers.given if answers else ()
     return {
@@ -82,7 +88,7 @@ def test_every_control_of_the_list_has_a_label_and_belongs_to_the_form_of_the_de
 
     page = visit("sten").get(f"/datasets/{version.dataset_id}").text
 
-    section = page[page.index('<section id="checklist"') : page.index('id="h-files"')]
+    section = page[page.index('<section id="checklist"') : page.index('id="h-related"')]
     controls = re.findall(r"<input (?!type=\"hidden\")[^>]*>", section)
     assert len(controls) > 30
     for control in controls:
@@ -115,6 +121,7 @@ def test_a_steward_answers_the_list_and_it_is_shown_with_the_decision(site: Site
 def test_what_is_open_is_named_and_nothing_that_was_typed_is_lost(site: Site, visit: Visit) -> None:
     version, browser = site.lay_version("plate-7", said=SAID), visit("sten")
     fields = form(version, tick=["title"], point=["title", "funding"], remark=["", HOSTILE], reason=HOSTILE)
+    fields["seen"] = seen_on(browser, version)
 
     answer = send(browser, version, **fields)
 
@@ -158,9 +165,16 @@ def test_a_judgement_that_changed_since_the_page_was_shown_is_told_and_the_ticks
     assert "is not what was shown to you" in answer.text
     assert 'value="title" form="decide-form" aria-describedby="asks-title" checked' in answer.text
     assert site.now(version).stage is Stage.IN_REVIEW
-    again = re.search(r'name="seen" value="([0-9a-f]{64})"', answer.text)
-    assert again
-    assert again[1] != fields["seen"]
+    assert seen_on(browser, version) != fields["seen"]
+
+
+def test_a_page_that_does_not_tell_what_it_showed_accepts_nothing(site: Site, visit: Visit) -> None:
+    version, browser = site.lay_version("plate-7", said=SAID), visit("sten")
+
+    answer = send(browser, version, **form(version, answers_to(site, version), seen=""))
+
+    assert answer.status_code == 409
+    assert "is not what was shown to you" in answer.text
 
 
 def test_what_was_ticked_before_changes_were_asked_for_is_ticked_when_the_same_steward_comes_back(
@@ -168,6 +182,7 @@ def test_what_was_ticked_before_changes_were_asked_for_is_ticked_when_the_same_s
 ) -> None:
     version, browser = site.lay_version("plate-7", said=SAID), visit("sten")
     fields = form(version, act="request-changes", tick=["title"], point=["title"], remark=["well said"])
+    fields["seen"] = seen_on(browser, version)
     assert send(browser, version, **fields).status_code == 303
     ticked = 'value="title" form="decide-form" aria-describedby="asks-title" checked'
 

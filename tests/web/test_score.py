@@ -27,7 +27,7 @@ def test_the_page_names_what_is_missing_and_each_link_leads_to_its_field(site: S
     page = sten.get(f"/datasets/{version.dataset_id}").text
 
     score = score_of(sten, version)
-    section = page[page.index('id="fair-score"') :]
+    section = page[page.index('id="fair-score"') : page.index('id="checklist"')]
     assert f"{score['percent']:g} %" in section.replace("\N{NARROW NO-BREAK SPACE}", " ")
     wanted = {one["field"] for one in score["missing"] if one["field"]}
     assert {"licence", "description", "samples.organisms", "references.paper"} <= wanted

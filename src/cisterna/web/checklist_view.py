@@ -131,7 +131,7 @@ def _shown(judged: JudgedPoint, answer: Answer | None, fields: Collection[str]) 
 
 
 def answers_of(*, ticks: Sequence[str], points: Sequence[str], remarks: Sequence[str], seen: str | None) -> Answers:
-    """Read what the form sent: which points were ticked, and a remark beside each.
+    """Read what the form sent: which points were ticked, and a remark beside each. A page always tells what it showed.
 
     Raises:
         InvalidInput: It is not what the form sends.
@@ -142,4 +142,4 @@ def answers_of(*, ticks: Sequence[str], points: Sequence[str], remarks: Sequence
     named = dict.fromkeys([*ticks, *remarked])
     ticked = set(ticks)
     given = [Answer(point=point, ticked=point in ticked, remark=remarked.get(point)) for point in named]
-    return Answers(given, seen)
+    return Answers(given, seen or "")

@@ -240,6 +240,15 @@ def to_withdraw(
     return wish.model_copy(update={"state": DepositState.WITHDRAWING, **fresh, **kept})
 
 
+def taken_back_again(wish: DepositWish, *, now: datetime) -> DepositWish:
+    """Let what was withdrawn be withdrawn once more: a try that began before came to its end only now, and may have
+    shown it again.
+    """
+    if wish.state is not DepositState.WITHDRAWN or wish.reason is None:
+        return wish
+    return wish.model_copy(update={"state": DepositState.WITHDRAWING, "next_at": now, "changed_at": now})
+
+
 def pause_after(failures: int) -> timedelta:
     """Say how long to wait after so many failures in a row: 1, 2, 4 ... minutes, at most 6 hours."""
     doubled: int = 2 ** max(0, min(failures - 1, 16))

@@ -22,6 +22,7 @@ from cisterna.domain.deposit import (
     claims_of,
     deposit_key,
     own_doi,
+    taken_back_again,
 )
 from cisterna.domain.errors import (
     CisternaError,
@@ -315,16 +316,22 @@ def _done(wish: DepositWish, deposit: Deposit | None, target: Target, site: Depo
         tx.datasets.lock(wish.dataset_id)  # before the row, as whoever publishes or withdraws does
         current = tx.deposits.find(wish.key) or wish
         if current.claim != wish.claim:
-            if deposit is not None and current.deposit is None:  # withdrawn meanwhile: that shall find what stands
-                current = current.model_copy(update={"deposit": deposit})
-                tx.deposits.put(current)
-            return current
+            return _outrun(tx, current, deposit, site)
         saved = after_success(current, deposit, now=site.clock.now())
         tx.deposits.put(saved)
         if saved.state in _TOLD:
             tell_deposit(tx, _TOLD[saved.state], saved, clock=site.clock)
         if saved.state is DepositState.DEPOSITED:
             _show_elsewhere(tx, saved, target, site)
+    return saved
+
+
+def _outrun(tx: Transaction, current: DepositWish, deposit: Deposit | None, site: DepositSite) -> DepositWish:
+    """Keep what a try found whose claim is void: what was withdrawn meanwhile shall find what stands."""
+    known = current.model_copy(update={"deposit": current.deposit or deposit})
+    saved = taken_back_again(known, now=site.clock.now())
+    if saved != current:
+        tx.deposits.put(saved)
     return saved
 
 
@@ -353,7 +360,7 @@ def _failed(wish: DepositWish, error: Exception, site: DepositSite) -> DepositWi
         tx.datasets.lock(wish.dataset_id)
         current = tx.deposits.find(wish.key) or wish
         if current.claim != wish.claim:
-            return current
+            return _outrun(tx, current, None, site)
         saved = after_failure(
             current,
             error_words(error),

@@ -135,6 +135,37 @@ def test_a_kill_while_it_is_taken_back_is_made_good(site: Site, target: MemoryTa
     assert SECRET not in target.told(done.key)
 
 
+@pytest.mark.parametrize("fault", [None, Fault.LOST], ids=["answered", "answer lost"])
+def test_what_comes_there_after_it_was_taken_back_is_taken_back_once_more(
+    site: Site, target: MemoryTarget, fault: Fault | None
+) -> None:
+    """Another home carries the withdrawal while this one is still sending files."""
+    opt_in(site, target.name)
+    version = site.decide(site.lay_version("plate-7", title=f"Nuclei {SECRET}"))
+    publish(site, version, target)
+
+    def erased_meanwhile() -> None:
+        target.during = lambda: None
+        site.lay_erasure(version)
+        done = carry_next(target, site=deposits_on(site, home="there"))
+        assert done is not None
+        assert done.state is DepositState.WITHDRAWN
+        if fault is not None:
+            target.strike(fault)
+
+    target.during = erased_meanwhile
+    carry(site, target)
+    assert SECRET in target.told(wish(site, version).key), "it came after"
+    target.heal()
+
+    done = carry(site, target)
+
+    assert done is not None
+    assert done.state is DepositState.WITHDRAWN
+    assert SECRET not in target.told(done.key)
+    assert carry(site, target) is None
+
+
 def test_what_was_taken_back_once_after_an_erasure_is_not_asked_for_again() -> None:
     erased = to_withdraw(make_wish(), PUBLIC_WORDS, keeps_description=False, is_erased=True, now=START)
     done = erased.model_copy(update={"state": DepositState.WITHDRAWN, "next_at": None})

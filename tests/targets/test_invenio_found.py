@@ -80,3 +80,15 @@ def test_what_was_public_and_is_gone_there_gets_no_second_doi(stage: InvenioStag
         stage.target.deposit(request, known=known, files=FILES)
 
     assert stage.server.records == stage.server.drafts == {}
+
+
+def test_a_draft_that_was_thrown_away_is_begun_anew_whatever_doi_it_was_to_have(stage: InvenioStage) -> None:
+    """A person may have a DOI reserved for a draft there; nobody was ever led by it."""
+    request = lost(stage, end="/files")
+    (draft,) = stage.server.drafts.values()
+    draft["pids"] = {"doi": {"identifier": "10.5072/zenodo.reserved", "provider": "datacite"}}
+    gone = stage.target.withdraw(tombstone_of(request), known=None, reason=REASON)
+
+    done = stage.target.deposit(request, known=gone, files=FILES)
+
+    assert stage.standing(request.key) == [done.outside_id]

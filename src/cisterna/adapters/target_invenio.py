@@ -381,7 +381,7 @@ class InvenioTarget:
             target=self.name,
             outside_id=record.id,
             address=f"{self._setting.url.rstrip('/')}/records/{record.id}",
-            doi=self._doi(record),
+            doi=self._doi(record) if record.is_published else None,  # one that is reserved leads nobody anywhere
             state=state,
             told_at=self._clock.now(),
             remark=remark,

@@ -145,7 +145,7 @@ def home(dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         'workspace = "imaging"\ncollection = "data"\n'
         '[[targets.scicat]]\nname = "scicat"\nurl = "http://127.0.0.1:1"\nusername = "us"\npassword = "sc-0123456789"\n'
         'pid_prefix = "20.1"\nowner = "us"\ncontact_email = "us@example.org"\nowner_group = "g"\nlocation = "/site"\n'
-        f'[[targets.bia]]\nname = "bia"\nfolder = "{tmp_path}/mirror"\n'
+        f'[[targets.bia]]\nname = "bia"\nfolder = "{tmp_path}/packages"\n'
     )
     return tmp_path
 

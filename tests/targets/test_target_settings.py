@@ -89,10 +89,13 @@ def test_pages_are_not_written_into_a_bucket_of_our_own(tmp_path: Path, bucket: 
         'endpoint = "https://s3.e.org"\nbucket = "b"\naccess_key_id = "k"\nsecret_access_key = "secret-key"\n',
     ],
 )
-def test_two_targets_do_not_write_into_one_place(tmp_path: Path, place: str) -> None:
-    site = f'[[targets.static]]\nname = "mirror"\nurl = "https://m.example.org"\n{place}'
-    (tmp_path / "cisterna.toml").write_text(f'{site}[[targets.bia]]\nname = "bia"\n{place}', "utf-8")
+@pytest.mark.parametrize("kinds", [("static", "static"), ("static", "bia"), ("bia", "bia")])
+def test_two_targets_do_not_write_into_one_place(tmp_path: Path, kinds: tuple[str, str], place: str) -> None:
+    more = {"static": f'url = "https://m.example.org"\n{place}', "bia": place}
+    named = zip(kinds, ("first", "second"), strict=True)
+    told = "".join(f'[[targets.{kind}]]\nname = "{name}"\n{more[kind]}' for kind, name in named)
+    (tmp_path / "cisterna.toml").write_text(told, "utf-8")
     settings = load_settings(home=tmp_path, environ={})
 
-    with contextlib.ExitStack() as stack, pytest.raises(SettingsInvalid, match="'bia' writes where another target"):
+    with contextlib.ExitStack() as stack, pytest.raises(SettingsInvalid, match="'second' writes where another target"):
         open_targets(settings, stack=stack, clock=SettableClock())

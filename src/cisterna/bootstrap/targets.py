@@ -78,7 +78,7 @@ def _require_own_buckets(settings: Settings) -> None:
 
 
 def _require_own_places(settings: Settings) -> None:
-    """Refuse one place for two targets: each removes what it does not know below the name of a version."""
+    """Refuse one place for two targets: what the one does not know below the name of a version it removes."""
     named = settings.targets
     places: list[tuple[str, tuple[object, ...]]] = [
         (one.name, (one.folder, (one.endpoint or "").rstrip("/"), one.bucket, one.prefix))

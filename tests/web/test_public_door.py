@@ -25,6 +25,7 @@ from starlette.types import Message
 
 from cisterna.adapters.catalogue_connection import PUBLIC_USAGE
 from cisterna.adapters.catalogue_sql import SqlCatalogue
+from cisterna.adapters.passwords import Argon2Passwords
 from cisterna.domain.delivery import DeliveryRules
 from cisterna.ports.publisher import PublicRecord
 from cisterna.services.delivery import deliver_version
@@ -35,7 +36,7 @@ from cisterna.web import app as web_app
 from cisterna.web import landing, signed
 from cisterna.web.app import create_app
 from cisterna.web.public_door import SLOWEST_BYTES_PER_SECOND, Door, TakenTooSlowly
-from cisterna.web.public_route import DeliveredRoute, IndexRoute, ShelfRoute, WatchRoute
+from cisterna.web.public_route import DeliveredRoute, IndexRoute, ShelfRoute, SignInRoute, WatchRoute
 from tests.web.client import Browser
 from tests.web.site import Site
 
@@ -77,7 +78,11 @@ def held(dsn: str, table: str) -> Iterator[None]:
 
 
 def ask_at_once(
-    app: FastAPI, paths: list[str], meanwhile: Callable[[httpx.AsyncClient], Awaitable[None]]
+    app: FastAPI,
+    paths: list[str],
+    meanwhile: Callable[[httpx.AsyncClient], Awaitable[None]],
+    *,
+    forms: list[dict[str, str]] | None = None,
 ) -> list[httpx.Response]:
     """Ask for all at once, and do something while nobody is answered."""
     browser = Browser(TestClient(app, base_url="http://testserver", follow_redirects=False))
@@ -92,11 +97,12 @@ def ask_at_once(
             anyio.create_task_group() as group,
         ):
 
-            async def ask(path: str) -> None:
-                answers.append(await public.get(path))
+            async def ask(path: str, form: dict[str, str] | None) -> None:
+                answers.append(await (public.get(path) if form is None else public.post(path, data=form)))
 
-            for path in paths:
-                group.start_soon(ask, path)
+            public.cookies.set(signed.FORM_COOKIE, "mine")
+            for path, form in zip(paths, forms or [None] * len(paths), strict=True):
+                group.start_soon(ask, path, form)
             with anyio.fail_after(10):
                 await meanwhile(staff)
 
@@ -211,6 +217,28 @@ def test_who_works_here_is_answered_while_what_was_delivered_comes_slowly(
     answers = ask_at_once(app, [f"{path}{rest}"] * FLOOD, meanwhile)
 
     assert statuses(answers) == {200: FLOOD}
+
+
+def test_who_works_here_is_answered_while_many_try_to_sign_in(site: Stalled) -> None:
+    class Busy(Argon2Passwords):
+        def verify(self, password: str, *, password_hash: str | None) -> bool:
+            assert site.goes.wait(20)
+            return super().verify(password, password_hash=password_hash)
+
+    busy = Busy(time_cost=1, memory_kib=8, lanes=1)
+    app = create_app(dataclasses.replace(site.parts, passwords=busy))
+
+    async def meanwhile(staff: httpx.AsyncClient) -> None:
+        site.goes.clear()
+        await anyio.sleep(0.5)  # until all that find a thread wait in it
+        await work(staff)
+        site.goes.set()
+
+    forms = [{"name": f"nobody-{number}", "password": "wrong password!", "csrf": "mine"} for number in range(FLOOD)]
+    answers = ask_at_once(app, ["/sign-in"] * FLOOD, meanwhile, forms=forms)
+
+    assert set(statuses(answers)) <= {401, 429, 503}
+    assert len(answers) == FLOOD
 
 
 def test_who_works_here_is_answered_while_searches_take_long_and_the_public_is_told_to_come_back(
@@ -353,12 +381,12 @@ def test_whoever_is_not_signed_in_comes_by_a_door(site: Stalled) -> None:
     outside = {
         route.path
         for route in routes
-        if not isinstance(route, IndexRoute | ShelfRoute | DeliveredRoute | WatchRoute)
+        if not isinstance(route, IndexRoute | ShelfRoute | DeliveredRoute | WatchRoute | SignInRoute)
         and not known & set(_needed(route.dependant))
     }
 
-    # What comes in by a secret of its own, and the page on which one signs in.
-    assert outside == {"/sign-in", "/setup/{secret}", "/static/report.css", "/api/v1/events", "/hooks/s3"}
+    # What comes in by a secret of its own.
+    assert outside == {"/static/report.css", "/api/v1/events", "/hooks/s3"}
 
 
 def _needed(dependant: Dependant) -> Iterator[object]:

@@ -11,6 +11,7 @@ from fastapi.responses import RedirectResponse, Response
 from cisterna.domain.errors import AlreadyExists, InvalidInput, NotFound, NotSignedIn, Throttled
 from cisterna.services import sign_in as sessions
 from cisterna.services.setup_link import check_setup_link, use_setup_link
+from cisterna.web.public_route import SignInRoute
 from cisterna.web.signed import (
     FORM_COOKIE,
     SESSION_COOKIE,
@@ -23,6 +24,7 @@ from cisterna.web.view import page
 from cisterna.web.wording import say
 
 router = APIRouter(include_in_schema=False)
+_guests = APIRouter(include_in_schema=False, route_class=SignInRoute)
 
 _LOCAL_PATH = re.compile(r"/(?![/\\])[^\\\x00-\x1f]{0,500}")
 
@@ -32,13 +34,13 @@ def local_path(text: str) -> str:
     return text if _LOCAL_PATH.fullmatch(text) else "/"
 
 
-@router.get("/sign-in")
+@_guests.get("/sign-in")
 def show_sign_in(request: Request, parts: Parts, next: str = "/") -> Response:  # noqa: A002 - its name in addresses
     """Show the form."""
     return _sign_in_page(request, parts, next_path=local_path(next))
 
 
-@router.post("/sign-in")
+@_guests.post("/sign-in")
 def sign_in(
     *,
     request: Request,
@@ -80,7 +82,7 @@ def sign_out(parts: Parts, person: FormPerson) -> Response:
     return response
 
 
-@router.get("/setup/{secret}")
+@_guests.get("/setup/{secret}")
 def show_setup(request: Request, parts: Parts, secret: str) -> Response:
     """Show the form that the first administrator fills in."""
     try:
@@ -90,7 +92,7 @@ def show_setup(request: Request, parts: Parts, secret: str) -> Response:
     return _setup_page(request, parts)
 
 
-@router.post("/setup/{secret}")
+@_guests.post("/setup/{secret}")
 def set_up(
     *,
     request: Request,
@@ -120,6 +122,9 @@ def set_up(
     except (InvalidInput, AlreadyExists) as refusal:
         return _setup_page(request, parts, name=name, full_name=full_name, fault=str(refusal), status=422)
     return sign_in(request=request, parts=parts, _own=None, name=name, password=password)
+
+
+router.include_router(_guests)
 
 
 def _sign_in_page(

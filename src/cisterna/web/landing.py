@@ -32,8 +32,19 @@ from cisterna.web.wording import say
 router = APIRouter(include_in_schema=False, route_class=ShelfRoute)
 
 _LINES_AT_ONCE = 10_000
-_SHORTLY = {"cache-control": "public, max-age=60, must-revalidate", "vary": "accept"}
-_LONGER = {"cache-control": "public, max-age=300, must-revalidate", "content-security-policy": FILE_POLICY}
+_TOLD = "accept-ranges, content-disposition, content-length, content-location, content-range, etag, link, repr-digest"
+_ANYWHERE = {
+    "access-control-allow-origin": "*",
+    "access-control-expose-headers": _TOLD,
+    "cross-origin-resource-policy": "cross-origin",
+}
+"""For programs in pages of other sites, such as viewers: what is here anybody may read, and nothing knows who asks."""
+_SHORTLY = {"cache-control": "public, max-age=60, must-revalidate", "vary": "accept", **_ANYWHERE}
+_LONGER = {
+    "cache-control": "public, max-age=300, must-revalidate",
+    "content-security-policy": FILE_POLICY,
+    **_ANYWHERE,
+}
 
 Naan = Annotated[str, Path(pattern=r"^[0-9]{5}$")]
 Name = Annotated[str, Path(pattern=r"^[0-9a-z]{1,64}$")]
@@ -242,7 +253,7 @@ def _send(request: Request, parts: WebParts, pid: str, label: str | None, path: 
     if file is None:
         raise NotFound(say("problem.404.detail"))
     of = signposts(record, _address(parts, pid, label))
-    links = {"link": link_header([*of.of_file(file), *of.to_linksets()])}
+    more = {**_ANYWHERE, "link": link_header([*of.of_file(file), *of.to_linksets()])}
     return answer_file(
         request,
         file,
@@ -250,7 +261,7 @@ def _send(request: Request, parts: WebParts, pid: str, label: str | None, path: 
         door=parts.shelf_door,
         caching=_LONGER["cache-control"],
         modified=record.published_at,
-        more=links,
+        more=more,
     )
 
 

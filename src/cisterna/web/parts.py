@@ -80,6 +80,8 @@ class WebParts:
         file_lists: Looks files up in the manifests of versions that have many.
         index_door, shelf_door, delivered_door, watch_door: How many who did not sign in come in at once, by what it
             takes to answer them. Together they leave room among the connections that the server takes.
+        sign_in_door: How many passwords are judged at once. All are let in to wait for it: were it some, whoever sends
+            a form slowly would keep everybody from signing in.
         scores: Keeps the FAIR scores that were made last.
     """
 
@@ -118,6 +120,7 @@ class WebParts:
     index_door: Door = field(default_factory=lambda: Door("the index of what is public", threads=4, inside=40))
     shelf_door: Door = field(default_factory=lambda: Door("landing pages", threads=12, inside=80))
     delivered_door: Door = field(default_factory=lambda: Door("deliveries", threads=3, inside=40))
+    sign_in_door: Door = field(default_factory=lambda: Door("signing in", threads=4, wait_seconds=10))
     watch_door: Door = field(default_factory=lambda: Door("what operators watch", threads=2, inside=8))
     scores: ScoreCache = field(default_factory=ScoreCache)
 

@@ -33,7 +33,7 @@ class Door:
     Args:
         name: What lies behind it, for the log.
         threads: How many are answered at the same time.
-        inside: How many are let in: those that are answered, that wait for it, and that are being sent.
+        inside: How many are let in: those that are answered, that wait for it, and that are being sent; None for all.
         wait_seconds: How long one waits to be answered before it is turned away.
         grace_seconds: How long a piece of an answer may take, however short, before whoever asked is too slow.
     """
@@ -43,7 +43,7 @@ class Door:
         name: str,
         *,
         threads: int,
-        inside: int,
+        inside: int | None = None,
         wait_seconds: float = 2.0,
         grace_seconds: float = _GRACE_SECONDS,
     ) -> None:
@@ -59,7 +59,7 @@ class Door:
     @contextmanager
     def let_in(self) -> Iterator[None]:
         """Let a request in until it is answered to its end. Raises `Overloaded` when too many are."""
-        if self._inside >= self._most:
+        if self._most is not None and self._inside >= self._most:
             raise self._refusal()
         self._inside += 1
         try:

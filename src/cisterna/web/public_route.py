@@ -70,6 +70,15 @@ class WatchRoute(_DoorRoute):
         return parts.watch_door
 
 
+class SignInRoute(_DoorRoute):
+    """How people come in: a password is judged for a while, two at once, and others wait for that."""
+
+    @staticmethod
+    def door_of(parts: WebParts) -> Door:
+        """Of signing in."""
+        return parts.sign_in_door
+
+
 def _answered(endpoint: Callable[..., Any], door: Callable[[WebParts], Door]) -> Callable[..., Awaitable[Any]]:
     @wraps(endpoint)
     async def answered(*, parts: WebParts, **given: Any) -> Any:

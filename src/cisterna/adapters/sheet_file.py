@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from cisterna.adapters.sheet_mihcsme import is_mihcsme, read_mihcsme
 from cisterna.adapters.sheet_workbook import read_workbook, require_bearable
@@ -51,7 +52,8 @@ def _read_packed(body: bytes, what: str) -> SampleSheet:
     if isa:
         return read_isa(isa)
     grids = read_workbook(body, what)
-    return read_mihcsme(body, grids, what) if is_mihcsme(grids) else read_grids(grids, what)
+    sheet = read_mihcsme(body, grids, what) if is_mihcsme(grids) else read_grids(grids, what)
+    return replace(sheet, remarks=(*sheet.remarks, *(remark for grid in grids for remark in grid.remarks)))
 
 
 def _isa_within(body: bytes, what: str) -> dict[str, bytes]:

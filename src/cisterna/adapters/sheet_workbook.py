@@ -10,13 +10,15 @@ import io
 import warnings
 import zipfile
 from collections.abc import Iterator, Sequence
-from datetime import date, datetime, time
 from typing import Any
 
+from cisterna.adapters.sheet_cell import ShownCells
+from cisterna.adapters.sheet_merge import filled, has_uncalculated, merged_in
 from cisterna.domain.errors import HostileInput, InvalidInput
 from cisterna.domain.text import cut_line
 from cisterna.metadata.sheet_column import letters_of
 from cisterna.metadata.sheet_grid import MOST_CELLS, MOST_COLUMNS, MOST_ROWS, Grid, bounded
+from cisterna.metadata.sheet_row import is_sheet_error
 
 UNPACKED_LIMIT_BYTES = 32 * 1024 * 1024
 _TAGS_MOST, _TAGS_MOST_BESIDE = 2_500_000, 100_000
@@ -30,7 +32,9 @@ _MEMBERS_MOST, _SHEETS_MOST, _WIDEST = 2_000, 50, 2_000
 _PIECE_BYTES = 64 * 1024
 _PACKINGS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 """Others are unpacked in one go, however much comes out; no spreadsheet writes them."""
-_ERRORS = frozenset({"#NULL!", "#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!"})
+_UNCALCULATED = (
+    "has formulas without the values that they give, which count as empty; open it in a spreadsheet and save it"
+)
 
 
 def read_workbook(body: bytes, what: str) -> list[Grid]:
@@ -123,15 +127,20 @@ def _grids(body: bytes, what: str) -> Iterator[Grid]:
     book = _opened(body, what)
     cells = 0
     try:
+        shown = ShownCells(book)
         for sheet in book.worksheets:
-            where = f"{what}, sheet '{cut_line(sheet.title) or 'a sheet without a name'}'"
+            if sheet.sheet_state != "visible":
+                continue  # who gives the workbook does not see what stands there
+            name = cut_line(sheet.title) or "a sheet without a name"
+            where = f"{what}, sheet '{name}'"
             sheet.reset_dimensions()  # what it claims of its own size may be anything
-            rows = bounded(_texts(sheet.iter_rows(values_only=True), where), where)
+            part = book._archive.read(sheet._worksheet_path)  # noqa: SLF001 - told nowhere else
+            rows = filled(bounded(_texts(sheet.iter_rows(), shown, where), where), merged_in(part, where), where)
             cells += sum(map(len, rows))
             if cells > MOST_CELLS:
                 msg = f"{what} has more than {MOST_CELLS:,} cells in its sheets together"
                 raise HostileInput(f"{msg}; leave out what is not about samples")
-            yield Grid(cut_line(sheet.title) or "a sheet without a name", rows)
+            yield Grid(name, rows, (f"sheet '{name}' {_UNCALCULATED}",) if has_uncalculated(part) else ())
     finally:
         book.close()
 
@@ -160,7 +169,7 @@ def _opened(body: bytes, what: str) -> Any:
     return reader.wb
 
 
-def _texts(rows: Iterator[Sequence[Any]], what: str) -> Iterator[Sequence[str]]:
+def _texts(rows: Iterator[Sequence[Any]], shown: ShownCells, what: str) -> Iterator[Sequence[str]]:
     """Write cells as text, but for the empty rows at the end, which a workbook may have by thousands.
 
     A row that is wider than any is refused even where all of it is empty: mihcsme-py reads it in its full width.
@@ -170,7 +179,7 @@ def _texts(rows: Iterator[Sequence[Any]], what: str) -> Iterator[Sequence[str]]:
         if len(row) > _WIDEST:
             msg = f"{what}, row {number:,}: there are cells up to column {letters_of(len(row))}"
             raise HostileInput(f"{msg}; delete the columns that are empty, or save the sheet as CSV UTF-8")
-        if row.count(None) == len(row):
+        if all(cell.value is None for cell in row):
             empty += 1
             if empty > MOST_ROWS:
                 msg = f"{what} has more than {MOST_ROWS:,} rows, and empty ones from row {number - empty + 1:,} on"
@@ -179,25 +188,20 @@ def _texts(rows: Iterator[Sequence[Any]], what: str) -> Iterator[Sequence[str]]:
         for _ in range(empty):
             yield ()
         empty = 0
-        texts = [_text(cell) for cell in row[: MOST_COLUMNS + 1]]
-        for place, text in enumerate(texts, start=1):
-            if text in _ERRORS:
-                msg = f"{what}, row {number:,}, column {letters_of(place)}: the cell holds an error of the spreadsheet"
-                raise InvalidInput(f"{msg} ({text}); mend its formula")
-        yield texts
+        yield [_text(cell, shown, f"{what}, row {number:,}", place) for place, cell in enumerate(_within(row), start=1)]
 
 
-def _text(cell: object) -> str:
-    match cell:
-        case None:
-            return ""
-        case bool():
-            return "yes" if cell else "no"
-        case float() if cell.is_integer() and abs(cell) < 1e15:
-            return str(int(cell))
-        case datetime() if cell.time() == time():
-            return cell.date().isoformat()
-        case datetime() | date() | time():
-            return cell.isoformat()
-        case _:
-            return str(cell).strip()
+def _within(row: Sequence[Any]) -> Sequence[Any]:
+    """Give one cell more than any sheet has columns, so that it is seen to be too wide."""
+    return row[: MOST_COLUMNS + 1]
+
+
+def _text(cell: Any, shown: ShownCells, row: str, place: int) -> str:
+    try:
+        text = shown.text(cell)
+    except InvalidInput as refusal:
+        raise InvalidInput(f"{row}, column {letters_of(place)}: {refusal}") from refusal
+    if is_sheet_error(text):
+        msg = f"{row}, column {letters_of(place)}: the cell holds an error of the spreadsheet"
+        raise InvalidInput(f"{msg} ({text}); mend its formula")
+    return text

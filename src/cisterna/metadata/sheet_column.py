@@ -118,7 +118,7 @@ def read_header(header: str, place: int) -> Column:
     bare, unit = header, None
     if found := _UNIT.fullmatch(header):
         bare, unit = found[1], found[2]
-    words = _plain(bare)
+    words = _plain(bare) if (together := _small(bare)) not in _BY_NAME else together
     if found := _CHANNEL.fullmatch(words):
         return Column(header, Meaning.STAIN, place, int(found[1]) or 1, channel=header.split(":")[0][:100])
     number = 1
@@ -166,6 +166,9 @@ def letters_of(place: int) -> str:
 
 
 def _plain(header: str) -> str:
-    """Write a header in small words: `CellLine`, `cell_line` and `Cell line` are one."""
-    apart = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", header)
-    return " ".join(re.findall(r"[^\W_]+", apart.casefold()))
+    """Write a header in small words: `CellLine`, `cell_line` and `Cell line` are one; `siRNA` is a word by itself."""
+    return _small(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", header))
+
+
+def _small(header: str) -> str:
+    return " ".join(re.findall(r"[^\W_]+", header.casefold()))

@@ -25,10 +25,12 @@ class Grid(NamedTuple):
 
     Attributes:
         name: Of the sheet; empty where a file has one alone.
+        remarks: What its reader noticed.
     """
 
     name: str
     rows: Sequence[Sequence[str]]
+    remarks: Sequence[str] = ()
 
 
 class Table(NamedTuple):
@@ -82,6 +84,11 @@ def read_grids(grids: Sequence[Grid], what: str) -> SampleSheet:
     if len(maps) > MOST_COLUMNS:
         raise HostileInput(f"{what} has {len(maps):,} maps of plates and at most {MOST_COLUMNS} are read")
     return _read_maps(maps, what)
+
+
+def says_something(grid: Grid) -> bool:
+    """Tell whether there is a table of samples or a map in the shape of a plate."""
+    return find_table(grid) is not None or any(_corners(grid.rows, at) for at in range(len(grid.rows)))
 
 
 def find_table(grid: Grid) -> Table | None:

@@ -15,12 +15,19 @@ from cisterna.domain.text import clean_line
 from cisterna.domain.well import Well, well_at, well_of
 from cisterna.metadata.sheet_column import Column, Meaning, told_apart
 
-_NOTHING = frozenset({"", "-", "--", "\N{EN DASH}", "\N{EM DASH}", "na", "n/a", "nan", "null", "#n/a"})
+_NOTHING = frozenset(
+    {"", "-", "--", "\N{EN DASH}", "\N{EM DASH}", "na", "n/a", "nan", "null", "#n/a", "#saknas!", "#nv"}
+)
 """What people write into a cell that says nothing."""
 _NUMBER = re.compile(r"([+-]?[0-9]+(?:[.,][0-9]+)?(?:[eE][+-]?[0-9]{1,3})?)\s*(.*)")
 _UNIT = re.compile(r"(?![xX] *[0-9^])[^\W\d_].{0,29}|[%\u2030\u00b0].{0,29}|")
 """What may follow a number: `5-10 nM`, `1:1000`, `1 000 nM` and `5 x10^6` are no number and its unit."""
 _THOUSANDS = re.compile(r"[0-9]{1,3},[0-9]{3}")
+_SHEET_ERROR = re.compile(r"#[^\W\d_a-z]{3,15}(?:/0)?[!?]")
+"""In whatever language: `#REF!`, `#DIV/0!`, `#NAME?`, `#NAMN?`."""
+_MONTHS = "jan|feb|mar|apr|may|maj|mai|jun|jul|aug|sep|oct|okt|nov|dec|dez"
+_DATE = re.compile(rf"[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}|[0-9]{{1,2}}-(?:{_MONTHS})(?:-[0-9]{{2,4}})?", re.IGNORECASE)
+"""What a spreadsheet makes of names such as SEPT2 and MARCH1."""
 _REMARKS_MOST, _FAULTS_MOST = 20, 100
 
 
@@ -102,6 +109,9 @@ class RowReader:
     def _clean(self, text: str, column: Column, number: int) -> str | None:
         if text.strip().casefold() in _NOTHING:
             return None
+        if is_sheet_error(text):
+            self._fault(number, column, f"the cell holds an error of the spreadsheet ({text}); mend its formula")
+            return None
         try:
             if text not in self._cleaned:  # a plate says the same few things in many cells
                 self._cleaned[text] = clean_line(text)
@@ -153,6 +163,9 @@ class RowReader:
         return self._subjects[key]
 
     def _read_subject(self, text: str, term: tuple[Column, str] | None, column: Column, number: int) -> Subject:
+        if _DATE.fullmatch(text):
+            made = "is a date, as a spreadsheet makes of names such as SEPT2; if it is none, write the cell as text"
+            self._remark(number, column, f"'{text}' {made}")
         try:
             plain = Subject.model_validate(text)
         except ValidationError:
@@ -206,6 +219,11 @@ class RowReader:
 
     def _in_sheet(self) -> str:
         return f"sheet '{self._sheet}', " if self._sheet else ""
+
+
+def is_sheet_error(text: str) -> bool:
+    """Tell whether a cell holds what a spreadsheet writes where a formula gave no value."""
+    return text.startswith("#") and _SHEET_ERROR.fullmatch(text) is not None and text.casefold() not in _NOTHING
 
 
 def read_quantity(text: str, unit: str | None) -> Quantity:

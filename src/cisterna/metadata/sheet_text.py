@@ -6,11 +6,15 @@ import codecs
 import csv
 import io
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from itertools import islice
 
 from cisterna.domain.errors import HostileInput, InvalidInput
-from cisterna.metadata.sheet_grid import Grid, bounded
+from cisterna.metadata.sheet_grid import Grid, bounded, says_something
 
 _DELIMITERS = (",", ";", "\t")
+_LOOKED_AT = 60
+"""Rows by which it is told what parts the cells."""
 _FIELD_LIMIT = 131_072
 """What Python's reader takes of one cell; a quote that is never closed ends there."""
 
@@ -54,8 +58,21 @@ def _decoded(body: bytes, what: str) -> str:
 
 
 def _delimiter(text: str) -> str:
+    """Take what makes a table or a map of the first rows, else what the first line has most of.
+
+    A title or a header may have more commas in its words than it has columns, and numbers have some of their own.
+    """
     first = next((line for line in text.splitlines() if line.strip()), "")
-    return max(_DELIMITERS, key=first.count)
+    likely = sorted(_DELIMITERS, key=first.count, reverse=True)
+    return next((one for one in likely if says_something(Grid("", _first_rows(text, one)))), likely[0])
+
+
+def _first_rows(text: str, delimiter: str) -> list[Sequence[str]]:
+    rows: list[Sequence[str]] = []
+    with suppress(csv.Error):  # it is told when the whole is read
+        for row in islice(_stripped(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)), _LOOKED_AT):
+            rows.append(row)  # noqa: PERF402 - those before an error count
+    return rows
 
 
 def _reason(error: csv.Error) -> str:

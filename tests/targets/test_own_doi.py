@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import psycopg
 import pytest
 from fastapi.testclient import TestClient
 
 from cisterna.adapters.catalogue_sql import SqlCatalogue
 from cisterna.domain.dataset import Version
-from cisterna.domain.deposit import DepositState
+from cisterna.domain.deposit import Deposit, DepositState
 from cisterna.domain.errors import StoreUnavailable
 from cisterna.metadata.forms import FORMS
 from cisterna.services.deposit import carry_next
-from cisterna.services.deposit_wish import new_wish
+from cisterna.services.deposit_wish import new_wish, reserved_doi
 from cisterna.services.fair import doi_of, score_version
 from cisterna.testing.clock import SettableClock
 from cisterna.testing.memory_target import MemoryTarget
@@ -164,3 +165,24 @@ def test_the_score_names_the_doi_that_is_reserved_also_before_anything_is_public
 
     (judged,) = [one for one in score.criteria if one.key == "identifier"]
     assert judged.why == f"the DOI {OWN}"
+
+
+def test_a_doi_that_was_reserved_before_the_upgrade_is_still_the_versions_own(
+    site: Site, clock: SettableClock, catalogue: SqlCatalogue, dsn: str
+) -> None:
+    version = site.decide(site.lay_version("plate-7"))
+    dataset, now = site.dataset(version), clock.now()
+    with catalogue.begin() as tx:
+        for target, name, doi in (("repository", "71234", "10.5072/fig.71234"), ("minter", OWN, OWN)):
+            wish = new_wish(version, dataset, target, person="ada", next_at=None, now=now)
+            stands = Deposit(target=target, outside_id=name, doi=doi, state=DepositState.RESERVED, told_at=now)
+            tx.deposits.put(wish.model_copy(update={"state": DepositState.RESERVED, "deposit": stands}))
+    with psycopg.connect(dsn.replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute("UPDATE deposits SET body = (body::jsonb - 'is_own')::json")
+        connection.execute("UPDATE alembic_version SET version_num = '0022'")
+
+    catalogue.migrate()
+
+    with catalogue.begin() as tx:
+        assert reserved_doi(tx, version, ["repository", "minter"]) == OWN
+        assert reserved_doi(tx, version, ["repository"]) is None

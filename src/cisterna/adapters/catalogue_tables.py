@@ -27,7 +27,7 @@ from sqlalchemy.dialects.postgresql import JSON, JSONB, TIMESTAMP
 
 from cisterna.adapters.catalogue_reading import NEWEST_BY, OF_RUN, VERDICT
 
-SCHEMA_REVISION = "0022"
+SCHEMA_REVISION = "0023"
 """The newest migration; a database that is there already needs no Alembic at start."""
 
 metadata = MetaData(

@@ -291,6 +291,18 @@ class TargetContract:
         for request, one in zip(requests, done, strict=True):
             assert stage.standing(request.key) == stage.made(request.key) == [one.outside_id]
 
+    def test_what_a_deposit_left_that_broke_anywhere_goes_with_its_withdrawal(self, stage: Stage) -> None:
+        """Nobody was told what stands there, and it may be files."""
+
+        def deposit(request: DepositRequest) -> None:
+            stage.target.deposit(request, known=None, files=FILES)
+
+        requests = (deposit_request(stage.target.name, name=f"plate {number}") for number in range(MOST_REQUESTS))
+        for request in _struck(stage, Fault.LOST, requests, deposit):
+            done = stage.target.withdraw(tombstone_of(request), known=None, reason=REASON)
+            assert done is None or done.state is DepositState.WITHDRAWN
+            assert stage.standing(request.key) == [] or (done and done.remark)
+
     def test_what_narrows_stands_as_it_did_and_is_whole_again_under_the_same_identifier(self, stage: Stage) -> None:
         """A target that cannot says so: it is withdrawn there."""
         request = deposit_request(stage.target.name)

@@ -9,6 +9,7 @@ import pytest
 from cisterna.domain.errors import ReviewPending, TargetRefused, TargetUnavailable
 from cisterna.ports.target import DepositRequest
 from cisterna.testing.fault_proxy import Effect, Request, Rule
+from cisterna.testing.outside_server import said
 from cisterna.testing.target_contract import FILES, REASON, deposit_request, tombstone_of
 from tests.targets.figshare_stage import FigshareStage
 
@@ -213,3 +214,17 @@ def test_what_was_reviewed_and_withdrawn_is_submitted_anew(stack: ExitStack) -> 
         stage.target.deposit(request, known=gone, files=FILES)
 
     assert stage.server.articles[number]["status"] == "in review"
+
+
+def test_an_article_of_others_that_says_little_of_itself_keeps_nothing_back(stage: FigshareStage) -> None:
+    """One of many years ago, or of another kind."""
+    other = stage.server.write()
+    bare = said(200, {"id": other, "title": "Old", "description": None, "related_materials": None, "timeline": None})
+    rule = Rule(Effect.ANSWER, times=9, answer=lambda _: bare)
+    rule.when = lambda asked: asked.path.endswith(f"/account/articles/{other}")
+    stage.proxy.add(rule)
+    request = deposit_request("figshare")
+
+    done = stage.target.deposit(request, known=None, files=FILES)
+
+    assert stage.standing(request.key) == [done.outside_id]

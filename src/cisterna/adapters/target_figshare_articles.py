@@ -53,8 +53,8 @@ class Article(BaseModel):
     curation_status: str | None = None
     published_date: str | None = None
     url_public_html: str | None = None
-    related_materials: list[_Material] = Field(default_factory=list)
-    timeline: _Timeline = _Timeline()
+    related_materials: list[_Material] | None = None
+    timeline: _Timeline | None = None
 
     def names(self, address: str) -> set[str]:
         """Give the labels of the versions of ours that it says it is; reviewers may have changed one place.
@@ -69,7 +69,8 @@ class Article(BaseModel):
         return frozenset(place for place, _ in (*self._related(), *self._told()))
 
     def _related(self) -> list[tuple[str, str]]:
-        named = [(one.identifier or "").rpartition("/") for one in self.related_materials if one.relation in SAME]
+        same = [one for one in self.related_materials or () if one.relation in SAME]
+        named = [(one.identifier or "").rpartition("/") for one in same]
         return [(place, label) for place, _, label in named if _LABEL.fullmatch(label)]
 
     def _told(self) -> list[tuple[str, str]]:
@@ -88,7 +89,8 @@ class Article(BaseModel):
         """
         if self.curation_status in {"approved", "rejected"}:
             return self.curation_status == "rejected"
-        submitted = (self.timeline.submission or "")[:10]
+        submission = self.timeline.submission if self.timeline else None
+        submitted = (submission or "")[:10]
         return bool(submitted) and all(submitted >= (one.published_date or "")[:10] for one in (self, *shown))
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
@@ -18,9 +19,12 @@ from cisterna.domain.errors import (
     TargetRefused,
     TargetUnavailable,
 )
-from cisterna.ports.object_store import ObjectStore
+from cisterna.ports.object_store import Condition, IfAbsent, IfMatch, ObjectStore
 
 _BLOCK_BYTES = 1024 * 1024
+_CHANGES = 20
+"""How often others may come between before it is left for later."""
+_LOCK = ".cisterna-lock"
 
 
 class Place(Protocol):
@@ -36,6 +40,10 @@ class Place(Protocol):
 
     def write(self, path: str, body: bytes, *, media_type: str) -> None:
         """Write a small file whole, over what is there."""
+        ...
+
+    def change(self, path: str, made_of: Callable[[bytes | None], bytes], *, media_type: str) -> None:
+        """Write over a small file what is made of it; when another one writes meanwhile, it is made of that anew."""
         ...
 
     def carry(self, path: str, chunks: Iterator[bytes]) -> None:
@@ -90,6 +98,18 @@ class BucketPlace:
         with self._translated():
             self._store.put(f"{self._prefix}{path}", body, content_type=media_type)
 
+    def change(self, path: str, made_of: Callable[[bytes | None], bytes], *, media_type: str) -> None:
+        """Put an object only over the one that was read."""
+        key = f"{self._prefix}{path}"
+        for _ in range(_CHANGES):
+            with self._translated():
+                body, condition = self._held(key)
+                with suppress(PreconditionFailed):
+                    self._store.put(key, made_of(body), condition=condition, content_type=media_type)
+                    return
+        msg = f"{path} in the bucket of {self._store.name} is changed all the time; it is tried again"
+        raise TargetUnavailable(msg, target=self._store.name)
+
     def carry(self, path: str, chunks: Iterator[bytes]) -> None:
         """Upload it in parts; what does not come to its end is aborted."""
         with self._translated():
@@ -126,6 +146,14 @@ class BucketPlace:
         with self._translated():
             next(iter(self._store.list(self._prefix)), None)
         return f"the bucket {self._store.bucket} answers"
+
+    def _held(self, key: str) -> tuple[bytes | None, Condition]:
+        """Give what lies at a key, and how it is told whether that lies there still."""
+        try:
+            body, found = self._store.get(key)
+        except ObjectNotFound:
+            return None, IfAbsent()
+        return body, IfMatch(etag=found.etag)
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -172,6 +200,18 @@ class FolderPlace:
         """Write it beside, and move it to its place."""
         del media_type  # a web server tells it by the name
         self.carry(path, iter([body]))
+
+    def change(self, path: str, made_of: Callable[[bytes | None], bytes], *, media_type: str) -> None:
+        """Write it while nobody else may: who changes files here holds a lock of the folder."""
+        with self._translated():
+            self._require_folder()
+            lock = os.open(self._folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            with self._translated():
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            self.write(path, made_of(self.read(path)), media_type=media_type)
+        finally:
+            os.close(lock)
 
     def carry(self, path: str, chunks: Iterator[bytes]) -> None:
         """Write it beside, and move it to its place once it is whole and on the disk."""

@@ -1,7 +1,8 @@
 """A site of plain pages as a target: for a web server or a bucket that needs nothing of ours to run.
 
 The list of what it holds is a file of the site itself. It is written after a version's own pages and before the pages
-that lead to it, so that a kill leaves at most a version that nothing leads to yet, and the same call goes on.
+that lead to it, so that a kill leaves at most a version that nothing leads to yet, and the same call goes on. Several
+may write to one site: none writes over what another one added, and whoever ends last leads to what is listed then.
 """
 
 from __future__ import annotations
@@ -116,8 +117,18 @@ class StaticSiteTarget:
         return TargetReport(is_usable=True, words=f"{words}, and holds {held} versions; served at {self._url}")
 
     def _list(self, row: Row) -> None:
-        shelf = self._shelf().with_row(row)
-        self._place.write(SHELF, shelf.model_dump_json().encode(), media_type="application/json")
+        def listed(body: bytes | None) -> bytes:
+            return self._read(body).with_row(row).model_dump_json().encode()
+
+        self._place.change(SHELF, listed, media_type="application/json")
+        newest = self._shelf()
+        shelf = None
+        while newest != shelf:  # another one wrote meanwhile, and these pages would go back behind its own
+            shelf = newest
+            self._lead(shelf, row)
+            newest = self._shelf()
+
+    def _lead(self, shelf: Shelf, row: Row) -> None:
         same = [one for one in shelf.rows if one.pid == row.pid]
         versions = versions_page(same, site=self._site)
         self._place.write(f"{folder_of(row.pid)}index.html", versions, media_type=_HTML)
@@ -128,7 +139,9 @@ class StaticSiteTarget:
         self._place.write("feed.xml", atom, media_type="application/atom+xml")
 
     def _shelf(self) -> Shelf:
-        body = self._place.read(SHELF)
+        return self._read(self._place.read(SHELF))
+
+    def _read(self, body: bytes | None) -> Shelf:
         if body is None:
             return Shelf()
         try:

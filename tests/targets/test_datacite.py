@@ -29,6 +29,7 @@ from cisterna.testing.target_contract import (
     FILES,
     REASON,
     SITE,
+    Stage,
     TargetContract,
     deposit_request,
     erased_of,
@@ -127,6 +128,12 @@ def stage(shared: DataCiteStage) -> Iterator[DataCiteStage]:
 
 class TestDataCite(TargetContract):
     """The kit of the port."""
+
+    def test_an_erasure_that_is_cut_off_anywhere_leaves_no_description_once_it_is_asked_for_again(
+        self, stage: Stage
+    ) -> None:
+        """It costs little here, so it is no torture."""
+        super().test_an_erasure_that_is_cut_off_anywhere_leaves_no_description_once_it_is_asked_for_again(stage)
 
 
 def doi(name: str = "plate", version: str = "v1") -> str:

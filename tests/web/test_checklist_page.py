@@ -19,7 +19,7 @@ from cisterna.metadata.record import Origin
 from cisterna.services.approve import Answers
 from cisterna.testing.factory import make_checklist, make_point
 from cisterna.testing.memory_store import MemoryStore
-from cisterna.web.app import create_app
+from tests.web.application import app_on
 from tests.web.client import Browser
 from tests.web.reviewing import answers_to
 from tests.web.site import BASE_URL, Site
@@ -237,7 +237,7 @@ def test_a_list_of_the_sites_stands_in_place_of_ours_and_its_words_are_text(site
     version = site.lay_version("plate-7", said=SAID)
     own = make_checklist(make_point("odd", text=HOSTILE, part=HOSTILE, help=HOSTILE), title=HOSTILE, source=HOSTILE)
     parts = replace(site.parts, checklist=own)
-    client = TestClient(create_app(parts), base_url=BASE_URL, follow_redirects=False)
+    client = TestClient(app_on(parts), base_url=BASE_URL, follow_redirects=False)
     browser = Browser(client)
     browser.sign_in("sten")
 

@@ -143,9 +143,9 @@ def _about_word(version: Version, decisions: Sequence[Decision], *, is_given_up:
 
 def _inside_alone(word: Decision) -> Bar:
     lacks = [f"{one.text} ({one.lack})" for one in word.checklist.open] if word.checklist else []
-    points = f"; open: {'; '.join(lacks)[:1000]}" if lacks else ""
+    points = f"; of the review checklist is open: {'; '.join(lacks)[:1000]}" if lacks else ""
     return Bar(
-        condition=f"{word.person} accepted it for use inside alone, without the review checklist{points}",
+        condition=f"{word.person} accepted it for use inside alone{points}",
         remedy="a steward can open the review again (request changes) and accept it by the checklist",
     )
 

@@ -186,7 +186,7 @@ def decide(
     Of two who decide at once one is told that the other was first. Asking for changes of what was accepted or rejected
     opens the review again; what is published has to be withdrawn instead.
 
-    Pages, API and command line come here by `services/approve.py`, which asks for the review checklist.
+    Who accepts by page, API or command line comes here by `services/approve.py`, which asks for the checklist.
 
     Args:
         version_id: The version.

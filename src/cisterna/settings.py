@@ -21,9 +21,8 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from cisterna.adapters.sink_apprise import target_fault
+from cisterna.adapters.sink_apprise import AlertTarget
 from cisterna.adapters.target_setting import BiaPackage, DataCite, Figshare, Hypha, Invenio, Omero, SciCat, StaticSite
-from cisterna.domain.alert_message import WANTED, MessageKind
 from cisterna.domain.digest import DIGEST_ALGORITHM, DigestAlgorithm
 from cisterna.domain.errors import SettingsInvalid
 from cisterna.domain.identifier import Slug
@@ -411,26 +410,6 @@ class Deliver(_Section):
 
     days: int = Field(14, ge=1, le=366, description="Days that an address is good when nobody says so.")
     most_days: int = Field(90, ge=1, le=366, description="Days that an address is good at most.")
-
-
-class AlertTarget(_Section):
-    """A room, webhook or mailbox that gets messages, by an address of Apprise's."""
-
-    name: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,31}$")] = Field(
-        description="What `doctor` and the logs call it, which never tell its address."
-    )
-    url: SecretStr = Field(description="Its address, such as slack://..., mailtos://... or jsons://...; a secret.")
-    kinds: tuple[MessageKind, ...] = Field(WANTED, min_length=1, description="What it is told; all but `review`.")
-    projects: tuple[Slug, ...] = Field((), description="Only of data of these projects; empty: of all.")
-    instruments: tuple[Slug, ...] = Field((), description="Only of data of these instruments; empty: of all.")
-
-    @model_validator(mode="after")
-    def _is_usable(self) -> AlertTarget:
-        fault = target_fault(self.url.get_secret_value())
-        if fault is not None:
-            msg = f"the address of the target '{self.name}' cannot be used: {fault}"
-            raise ValueError(msg)
-        return self
 
 
 class Alerts(_Section):

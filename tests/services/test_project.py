@@ -30,7 +30,7 @@ from cisterna.domain.project import (
 from cisterna.ports.profile import Described
 from cisterna.services import project as projects
 from cisterna.services.booking import MOST_BYTES, MOST_ROWS, find_booking
-from cisterna.services.project_edit import add_project, edit_project
+from cisterna.services.project_edit import Offered, add_project, edit_project
 from cisterna.testing.clock import START, SettableClock
 from cisterna.testing.factory import make_account, make_acquisition, make_project
 
@@ -289,8 +289,10 @@ def declare(catalogue: SqlCatalogue, clock: SettableClock, slug: str = "cells", 
     with catalogue.begin() as tx:
         if tx.accounts.find(by.name) is None:
             tx.accounts.add(by)
+    offered = fields.pop("offered", None)
     made = {"slug": slug, "title": "Cells", "owner": "ada", "created_at": clock.now()}
-    return add_project(Project(**{**made, **fields}), person=by.name, catalogue=catalogue, clock=clock)
+    given = Project(**{**made, **fields})
+    return add_project(given, person=by.name, catalogue=catalogue, clock=clock, offered=offered)
 
 
 def test_a_new_project_publishes_nothing_and_leaves_the_human_data_question_open(
@@ -425,3 +427,26 @@ def test_an_embargo_that_is_over_is_refused_and_one_that_ran_out_bars_no_other_c
         edit_project(after.model_copy(update={"defaults": over}), person="ada", catalogue=people, clock=clock)
 
     assert (after.title, after.defaults.embargo_until) == ("Cells of old", ahead.embargo_until)
+
+
+@pytest.mark.parametrize(
+    ("field", "said"), [("model", "nuclej"), ("release_copy", "archives"), ("targets", ("zenodo", "zenodoo"))]
+)
+def test_a_policy_that_names_what_the_site_does_not_have_is_refused_and_one_that_stands_bars_nothing(
+    people: SqlCatalogue, clock: SettableClock, field: str, said: object
+) -> None:
+    """A misspelt target would have been a place that nothing ever goes to, and nobody told."""
+    offered = Offered(models=("nuclei",), targets=("zenodo",), stores=("archive",))
+    wrong, nothing = Policy.model_validate({field: said}), Offered(models=(), targets=(), stores=())
+    with pytest.raises(InvalidInput, match=f"policy.{field}: this site has no .*; it has (nuclei|zenodo|archive)"):
+        declare(people, clock, policy=wrong, offered=offered)
+    declare(people, clock, "good", policy=Policy(model="nuclei", targets=("zenodo",)), offered=offered)
+    made = declare(people, clock, policy=wrong)
+
+    renamed = made.model_copy(update={"title": "Cells of old"})
+    after = edit_project(renamed, person="ada", catalogue=people, clock=clock, offered=nothing)
+    other = after.model_copy(update={"policy": Policy(targets=("omero",))})
+    with pytest.raises(InvalidInput, match="it has none"):
+        edit_project(other, person="ada", catalogue=people, clock=clock, offered=nothing)
+
+    assert (after.title, after.policy) == ("Cells of old", wrong)

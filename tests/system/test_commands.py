@@ -86,7 +86,9 @@ def test_what_does_not_exist_is_said_to_be_unknown(stack: RunningStack, command:
         ("instrument", "add", "squid-dry", "--profile", "squid", "--path", ".", "--set", "nonsense"),
         ("project", "add", "Bad Name!", "--title", "x"),
         ("project", "add", "good", "--title", ""),
-        ("project", "add", "good", "--title", "x", "--model", "no-such"),
+        ("project", "add", "good", "--title", "x", "--model", "no-such", "--owner", "nobody-yet"),
+        ("project", "set", "test", "--target", "no-such"),
+        ("project", "set", "test", "--unset", "colour"),
         ("project", "add", "good", "--title", "x", "--creator", "A, B;1234"),
         ("project", "bind", "no-such", "--path", "/x"),
         ("project", "bind", "test"),
@@ -132,6 +134,7 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(
         ["ingest", str(folder), "--profile", "squid"],
         ["instrument", "add", "squid-dry", "--profile", "squid", "--path", str(tmp_path / "zone")],
         ["project", "add", "dry", "--title", "Dry"],
+        ["project", "set", "test", "--title", "Dry", "--publish", "never", "--unset", "keywords"],
         ["project", "bind", "test", "--path", "/dry"],
         ["restore", identity, "--to", str(tmp_path / "there")],
         ["reprocess", identity, "--reason", "why"],
@@ -172,6 +175,20 @@ def test_a_dry_run_is_refused_as_the_act_would_be(stack: RunningStack, row: dict
         assert (real.code, real.document) == (dry.code, dry.document), arguments
         assert dry.code != 0, arguments
     assert everything(stack) == before
+
+
+def test_a_project_is_changed_with_the_words_that_made_it(stack: RunningStack) -> None:
+    stack.ok("project", "add", "to-be-changed", "--title", "Before", "--accept-passed", "--release-copy", "archive")
+
+    done = stack.ok(
+        *("project", "set", "to-be-changed", "--title", "After", "--no-accept-passed", "--publish", "consent"),
+        *("--keyword", "cells", "--unset", "release_copy"),
+    )
+
+    assert done["changed"] == ["title", "keywords", "accept_passed", "publish", "release_copy"]
+    (kept,) = [one for one in stack.ok("project", "list") if one["slug"] == "to-be-changed"]
+    assert (kept["title"], kept["defaults"]["keywords"], kept["policy"]["publish"]) == ("After", ["cells"], "consent")
+    assert (kept["policy"]["accept_passed"], kept["policy"]["release_copy"]) == (False, None)
 
 
 def test_a_rule_is_taken_away_with_the_words_that_made_it(stack: RunningStack) -> None:

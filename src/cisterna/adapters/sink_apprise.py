@@ -11,14 +11,15 @@ import re
 import threading
 import warnings
 from collections.abc import Iterable
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import SecretStr
+from pydantic import Field, SecretStr, StringConstraints, model_validator
 
 from cisterna.domain.alert_message import WANTED, AlertMessage, MessageKind
 from cisterna.domain.base import Value
 from cisterna.domain.errors import SinkUnavailable
 from cisterna.domain.event import Event
+from cisterna.domain.identifier import Slug
 from cisterna.ports.catalogue import Catalogue
 from cisterna.services.alert_message import alert_message
 
@@ -29,19 +30,23 @@ _LONGEST = 12
 
 
 class AlertTarget(Value):
-    """Where messages go.
+    """A room, webhook or mailbox that gets messages, by an address of Apprise's."""
 
-    Attributes:
-        url: Its address, as Apprise reads it.
-        kinds: What it is told.
-        projects, instruments: Only of these; empty leaves none out.
-    """
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,31}$")] = Field(
+        description="What `doctor` and the logs call it, which never tell its address."
+    )
+    url: SecretStr = Field(description="Its address, such as slack://..., mailtos://... or jsons://...; a secret.")
+    kinds: tuple[MessageKind, ...] = Field(WANTED, min_length=1, description="What it is told; all but `review`.")
+    projects: tuple[Slug, ...] = Field((), description="Only of data of these projects; empty: of all.")
+    instruments: tuple[Slug, ...] = Field((), description="Only of data of these instruments; empty: of all.")
 
-    name: str
-    url: SecretStr
-    kinds: tuple[MessageKind, ...] = WANTED
-    projects: tuple[str, ...] = ()
-    instruments: tuple[str, ...] = ()
+    @model_validator(mode="after")
+    def _is_usable(self) -> AlertTarget:
+        fault = target_fault(self.url.get_secret_value())
+        if fault is not None:
+            msg = f"the address of the target '{self.name}' cannot be used: {fault}"
+            raise ValueError(msg)
+        return self
 
     def wants(self, message: AlertMessage) -> bool:
         """Tell whether a message is for this target."""

@@ -16,12 +16,9 @@ if TYPE_CHECKING:
 
 def alert_sinks(settings: Settings, *, catalogue: Catalogue, base_url: str) -> Sequence[AppriseSink]:
     """Make a sink of each target."""
-    from cisterna.adapters.sink_apprise import AlertTarget, AppriseSink
+    from cisterna.adapters.sink_apprise import AppriseSink
 
-    return [
-        AppriseSink(AlertTarget.model_validate(dict(one)), catalogue=catalogue, base_url=base_url)
-        for one in settings.alerts.targets
-    ]
+    return [AppriseSink(one, catalogue=catalogue, base_url=base_url) for one in settings.alerts.targets]
 
 
 def try_target(name: str, settings: Settings, *, catalogue: Catalogue, base_url: str) -> None:

@@ -13,24 +13,35 @@ from cisterna.bootstrap import Parts
 from cisterna.cli.answer import AsJson, DryRun, answer, lines, table
 from cisterna.cli.config import HomeOption
 from cisterna.cli.opened import local_account, opened
-from cisterna.cli.project_defaults import (
+from cisterna.cli.project_options import (
+    ACCEPT_HELP,
+    ACCESS_HELP,
+    HUMAN_HELP,
+    INCOMPLETE_HELP,
+    PUBLISH_HELP,
+    RELEASE_HELP,
+    SHOW_HELP,
     ContributorOption,
+    ConvertOption,
+    CopyOption,
     CreatorOption,
     EmbargoOption,
     FundingOption,
     KeywordOption,
     LanguageOption,
     LicenceOption,
+    ModelOption,
+    PersonOption,
     PublisherOption,
     PublisherRorOption,
     ReferenceOption,
     SubjectOption,
-    changed_defaults,
-    set_,
+    TargetOption,
 )
+from cisterna.cli.project_set import changed, offered_by, set_
 from cisterna.cli.rehearsal import catalogue_for
 from cisterna.domain.account import Account
-from cisterna.domain.errors import InvalidInput, NotFound
+from cisterna.domain.errors import InvalidInput
 from cisterna.domain.project import (
     Access,
     Binding,
@@ -41,7 +52,6 @@ from cisterna.domain.project import (
     Project,
     PublishPolicy,
     ReleasePolicy,
-    ViewFormat,
 )
 from cisterna.services.account import create_account
 from cisterna.services.project import bind_project, list_projects, unbind_project
@@ -50,20 +60,6 @@ from cisterna.services.project_edit import add_project
 app = typer.Typer(no_args_is_help=True, help="Projects, and how acquisitions find theirs.")
 app.command("set")(set_)
 
-AcceptOption = Annotated[
-    bool, typer.Option("--accept-passed", help="Accept without asking what passed and is completely described.")
-]
-IncompleteOption = Annotated[
-    bool, typer.Option("--archive-incomplete", help="Archive aborted, partial and stalled runs, labelled as such.")
-]
-ReleaseOption = Annotated[
-    ReleasePolicy, typer.Option("--release", help="When the deletion of instruments' copies is announced.")
-]
-CopyOption = Annotated[str | None, typer.Option("--release-copy", help="Store whose one re-read copy suffices for it.")]
-TargetOption = Annotated[
-    list[str] | None,
-    typer.Option("--target", help="Place outside to which every version goes once it is public; repeat."),
-]
 RuleSlug = Annotated[str | None, typer.Argument(help="The project; none with --booking, whose table names them.")]
 RulePath = Annotated[str | None, typer.Option("--path", help="Landing path, or a shell pattern over folders.")]
 RuleField = Annotated[str | None, typer.Option("--field", help="NAME=VALUE of the acquisition's own fields.")]
@@ -80,33 +76,27 @@ def add(
     owner: Annotated[
         str | None, typer.Option("--owner", help="Account of who may consent to publication; else yours.")
     ] = None,
-    person: Annotated[list[str] | None, typer.Option("--person", help="Account that may see its data; repeat.")] = None,
+    person: PersonOption = None,
     creator: CreatorOption = None,
     contributor: ContributorOption = None,
     publisher: PublisherOption = None,
     publisher_ror: PublisherRorOption = None,
     licence: LicenceOption = None,
-    access: Annotated[Access, typer.Option("--access", help="Who may see a published dataset.")] = Access.OPEN,
+    access: Annotated[Access, typer.Option("--access", help=ACCESS_HELP)] = Access.OPEN,
     embargo_until: EmbargoOption = None,
-    human_data: Annotated[
-        HumanData, typer.Option("--human-data", help="Do the data come from identifiable people?")
-    ] = HumanData.UNANSWERED,
+    human_data: Annotated[HumanData, typer.Option("--human-data", help=HUMAN_HELP)] = HumanData.UNANSWERED,
     keyword: KeywordOption = None,
     subject: SubjectOption = None,
     language: LanguageOption = None,
     funding: FundingOption = None,
     reference: ReferenceOption = None,
-    accept_passed: AcceptOption = False,
-    archive_incomplete: IncompleteOption = False,
-    publish: Annotated[
-        PublishPolicy, typer.Option("--publish", help="When accepted data become public.")
-    ] = PublishPolicy.NEVER,
-    show_metadata: Annotated[
-        bool, typer.Option("--show-metadata", help="Show the description of embargoed and restricted data.")
-    ] = False,
-    model: Annotated[str | None, typer.Option("--model", help="Model to run on what passed.")] = None,
-    convert: Annotated[ViewFormat | None, typer.Option("--convert", help="Form to convert what passed to.")] = None,
-    release: ReleaseOption = ReleasePolicy.NEVER,
+    accept_passed: Annotated[bool, typer.Option("--accept-passed", help=ACCEPT_HELP)] = False,
+    archive_incomplete: Annotated[bool, typer.Option("--archive-incomplete", help=INCOMPLETE_HELP)] = False,
+    publish: Annotated[PublishPolicy, typer.Option("--publish", help=PUBLISH_HELP)] = PublishPolicy.NEVER,
+    show_metadata: Annotated[bool, typer.Option("--show-metadata", help=SHOW_HELP)] = False,
+    model: ModelOption = None,
+    convert: ConvertOption = None,
+    release: Annotated[ReleasePolicy, typer.Option("--release", help=RELEASE_HELP)] = ReleasePolicy.NEVER,
     release_copy: CopyOption = None,
     target: TargetOption = None,
     dry_run: DryRun = False,
@@ -115,7 +105,7 @@ def add(
 ) -> None:
     """Declare a project. Accounts that are named and not there yet are made, without a password."""
     try:
-        defaults = changed_defaults(
+        defaults = changed(
             MetadataDefaults(),
             creators=creator,
             contributors=contributor,
@@ -251,21 +241,27 @@ def _rule(path: str | None, field: str | None, booking: Path | None) -> tuple[Bi
 
 def _declare(project: Project, *, by: Account, parts: Parts, dry_run: bool) -> list[str]:
     """Add a project, and the accounts that it names and that are not there; return their names."""
-    if project.policy.model is not None:
-        parts.inference.card(project.policy.model)
-    unknown = [name for name in project.policy.targets if name not in parts.settings.targets.names]
-    if unknown:
-        msg = f"the settings name no target '{unknown[0]}'; `cisterna target list` shows those there are"
-        raise NotFound(msg, target=unknown[0])
     missing = _without_account((project.owner, *project.people), parts=parts)
-    for name in () if dry_run else missing:
-        create_account(name, by=by, catalogue=parts.catalogue, clock=parts.clock, passwords=parts.passwords)
-    # A dry run makes no accounts, so those who have none yet are left out of what is tried.
+    # Tried first, so that accounts are made only for a project that comes to be; those who have none yet are left out.
     people = tuple(one for one in project.people if one not in missing)
-    tried = project.model_copy(update={"owner": by.name, "people": people}) if dry_run else project
-    catalogue = catalogue_for(parts.catalogue, dry_run=dry_run)
-    add_project(tried, person=by.name, catalogue=catalogue, clock=parts.clock, vocabulary=parts.vocabulary)
+    tried = project.model_copy(update={"owner": by.name, "people": people})
+    _add(tried, by=by, parts=parts, dry_run=True)
+    if not dry_run:
+        for name in missing:
+            create_account(name, by=by, catalogue=parts.catalogue, clock=parts.clock, passwords=parts.passwords)
+        _add(project, by=by, parts=parts, dry_run=False)
     return missing
+
+
+def _add(project: Project, *, by: Account, parts: Parts, dry_run: bool) -> None:
+    add_project(
+        project,
+        person=by.name,
+        catalogue=catalogue_for(parts.catalogue, dry_run=dry_run),
+        clock=parts.clock,
+        offered=offered_by(parts),
+        vocabulary=parts.vocabulary,
+    )
 
 
 def _without_account(names: tuple[str, ...], *, parts: Parts) -> list[str]:

@@ -251,7 +251,12 @@ def create_project(parts: Parts, person: ApiPerson, body: ProjectBody) -> Projec
     """Add a project, as an operator."""
     project = Project.model_validate({**dict(body), "created_at": parts.clock.now()})
     return add_project(
-        project, person=person.account.name, catalogue=parts.catalogue, clock=parts.clock, vocabulary=parts.vocabulary
+        project,
+        person=person.account.name,
+        catalogue=parts.catalogue,
+        clock=parts.clock,
+        offered=parts.offered,
+        vocabulary=parts.vocabulary,
     )
 
 

@@ -18,6 +18,7 @@ from cisterna.ports.quality import SuiteDesk, TableFile
 from cisterna.ports.sample_sheet import SheetReader
 from cisterna.ports.vocabulary import Vocabulary
 from cisterna.services.erase_plan import SurveySite
+from cisterna.services.project_edit import Offered
 from cisterna.services.public_files import FileLists
 from cisterna.services.report_trend import Baselines
 from cisterna.services.retention import CatalogueEndOfLife
@@ -61,6 +62,7 @@ class WebParts:
         survey: What erasures are decided on; nothing of it deletes.
         end_of_life: Tells whose time is over, by the retention rules.
         targets: Names of the places outside to which public versions go.
+        stores: Names of the archive and of the stores of copies.
         release_copies: Stores that must hold a file before it counts as safe.
         delivery_rules: How long an address of a delivery is good, and whether it can be mailed.
         models: Names the admitted models, for the form that asks for one.
@@ -99,6 +101,7 @@ class WebParts:
     release_copies: int = 2
     delivery_rules: DeliveryRules = field(default_factory=DeliveryRules)
     targets: Sequence[str] = ()
+    stores: Sequence[str] = ()
     prefect_url: str | None = None
     models: Callable[[], Sequence[str]] = field(default=_no_models)
     baselines: Baselines = field(default=_no_baselines)
@@ -114,6 +117,11 @@ class WebParts:
     delivered_door: Door = field(default_factory=lambda: Door("deliveries", threads=3, inside=40))
     watch_door: Door = field(default_factory=lambda: Door("what operators watch", threads=2, inside=8))
     scores: ScoreCache = field(default_factory=ScoreCache)
+
+    @property
+    def offered(self) -> Offered:
+        """Give what a project's policy can name."""
+        return Offered(models=self.models(), targets=self.targets, stores=self.stores)
 
     def content_of(self, version: Version) -> Content:
         """Return what a version holds; the caller has made sure that the person may see it."""

@@ -137,6 +137,7 @@ def create(request: Request, parts: Parts, person: FormPerson, form: Annotated[P
             person=person.account.name,
             catalogue=parts.catalogue,
             clock=parts.clock,
+            offered=parts.offered,
             vocabulary=parts.vocabulary,
         )
     except (InvalidInput, AlreadyExists) as refusal:
@@ -157,6 +158,7 @@ def change(
             person=person.account.name,
             catalogue=parts.catalogue,
             clock=parts.clock,
+            offered=parts.offered,
             vocabulary=parts.vocabulary,
         )
     except InvalidInput as refusal:

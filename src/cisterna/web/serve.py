@@ -56,6 +56,7 @@ def _web_parts(parts: Parts) -> WebParts:
         release_copies=parts.settings.release.copies,
         delivery_rules=delivery_rules(parts.settings),
         targets=parts.settings.targets.names,
+        stores=parts.store_names,
     )
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from cisterna.cli.project_defaults import changed_defaults
+from cisterna.cli.project_set import changed
 from cisterna.domain.errors import InvalidInput
-from cisterna.domain.project import Access, HumanData, MetadataDefaults
+from cisterna.domain.project import Access, HumanData, MetadataDefaults, Policy, PublishPolicy
 
 TYPED: dict[str, Any] = {
     "creators": ["Carberry, Josiah;0000-0002-1825-0097"],
@@ -29,7 +29,7 @@ TYPED: dict[str, Any] = {
 
 
 def test_every_default_can_be_typed() -> None:
-    defaults = changed_defaults(MetadataDefaults(), **TYPED)
+    defaults = changed(MetadataDefaults(), **TYPED)
 
     assert set(TYPED) == set(MetadataDefaults.model_fields)
     assert [one.line for one in defaults.subjects] == ["Homo sapiens; NCBITaxon:9606"]
@@ -37,15 +37,25 @@ def test_every_default_can_be_typed() -> None:
     assert defaults.embargo_until == date(2027, 6, 30)
 
 
-def test_what_is_not_typed_stays_and_what_is_unset_goes() -> None:
-    present = changed_defaults(MetadataDefaults(), **TYPED)
+def test_a_policy_is_changed_as_it_was_typed_and_goes_back_where_it_is_unset() -> None:
+    present = Policy(publish=PublishPolicy.CONSENT, model="nuclei", targets=("zenodo", "omero"), accept_passed=True)
 
-    after = changed_defaults(present, unset=["embargo_until", "funding"], access=Access.OPEN, keywords=["a", "b"])
+    after = changed(present, unset=["model"], accept_passed=False, targets=["omero"], publish=None)
+
+    assert after == Policy(publish=PublishPolicy.CONSENT, targets=("omero",))
+    with pytest.raises(InvalidInput, match="targets"):
+        changed(present, targets=["omero", "omero"])
+
+
+def test_what_is_not_typed_stays_and_what_is_unset_goes() -> None:
+    present = changed(MetadataDefaults(), **TYPED)
+
+    after = changed(present, unset=["embargo_until", "funding"], access=Access.OPEN, keywords=["a", "b"])
 
     assert after == present.model_copy(
         update={"embargo_until": None, "funding": (), "access": Access.OPEN, "keywords": ("a", "b")}
     )
-    assert changed_defaults(present) == present
+    assert changed(present) == present
 
 
 @pytest.mark.parametrize(
@@ -58,9 +68,8 @@ def test_what_is_not_typed_stays_and_what_is_unset_goes() -> None:
         ((), {"embargo_until": "2027-06-30"}, "embargo_until goes with access: embargoed"),
         ((), {"publisher": ""}, "publisher"),
         (["language"], {"language": "en"}, "--unset language: that is said as well"),
-        (["colour"], {}, "--unset colour: that is none of creators"),
     ],
 )
 def test_what_cannot_be_used_is_told_by_its_field(unset: list[str], typed: dict[str, Any], words: str) -> None:
     with pytest.raises(InvalidInput, match=words):
-        changed_defaults(MetadataDefaults(), unset=unset, **typed)
+        changed(MetadataDefaults(), unset=unset, **typed)

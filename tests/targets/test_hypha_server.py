@@ -1,6 +1,6 @@
 """The artifact manager of a real Hypha server, whose files lie in a real SeaweedFS, as a target.
 
-`make torture-hypha` makes the environment that it takes, and runs it: `CISTERNA_HYPHA_PY` names the Python of that.
+`make torture-hypha` makes the environment that it takes, and runs it; `CISTERNA_HYPHA_PY` names its Python.
 """
 
 from __future__ import annotations

@@ -452,10 +452,12 @@ class TargetContract:
             report = stage.target.test()
         except TargetUnavailable as refusal:
             _require_plain(refusal, fault, stage)
-        else:
-            assert fault not in PASSING or not struck.fired, "waiting may help"
-            assert not report.is_usable or not struck.fired
-            assert stage.secret not in str(report)
+            return
+        if not struck.fired:
+            pytest.skip("a look asks nothing of what breaks here")
+        assert fault not in PASSING, "waiting may help"
+        assert not report.is_usable
+        assert stage.secret not in str(report)
 
 
 def _brought(stage: Stage, request: DepositRequest, steps: tuple[str, ...]) -> Deposit | None:

@@ -272,7 +272,7 @@ def read_pagetab(body: bytes) -> Said:
         title=attributes(document)["Title"]["value"],
         creators=_spaced([attributes(one)["Name"]["value"] for one in authors]),
         licence=_spdx([one["value"] for one in study.get("License", {}).get("valqual", [])]),
-        issued=attributes(document)["ReleaseDate"]["value"],
+        issued=study["Publication date"]["value"],
         total_bytes=total_bytes,
         file_count=file_count,
         digest=study["SHA-512 of the manifest of the data files"]["value"],

@@ -20,7 +20,7 @@ from cisterna.domain.digest import sha256_of, sha512_of
 from cisterna.metadata.croissant import croissant_document
 from cisterna.metadata.described import Described
 from cisterna.metadata.listing import LISTED_LIMIT, ListedFile
-from cisterna.metadata.record import MetadataRecord
+from cisterna.metadata.record import MetadataRecord, Related
 from tests.metadata.described import NOW, a_derived_record, a_full_record, a_record, listed
 from tests.metadata.form_reading import json_ld_graph
 from tests.metadata.strategies import records
@@ -175,3 +175,11 @@ def test_there_is_one_dataset_in_the_graph() -> None:
 
         assert list(graph.subjects(RDF.type, URIRef("https://schema.org/Dataset"))) == [URIRef(BASE)]
         assert len(list(graph.subjects(RDF.type, URIRef(f"{_CR}FileObject")))) == len(FILES)
+
+
+def test_parts_are_works_to_a_reader_that_takes_any_dataset_for_the_one_described() -> None:
+    record = a_record(related=(Related(kind="HasPart", pid="ark:/12345/p1", version="v1", title="Part 1"),))
+
+    document: Any = croissant_document(Described(record))
+
+    assert [(one["@type"], one["@id"]) for one in document["hasPart"]] == [("CreativeWork", "ark:/12345/p1")]

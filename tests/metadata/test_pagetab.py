@@ -1,10 +1,12 @@
 """PageTab keeps to the rules of its specification, and says of images what an archive of images asks for."""
 
+from datetime import date
 from typing import Any
 
 from hypothesis import given, settings
 from jsonschema import Draft202012Validator
 
+from cisterna.domain.project import Access
 from cisterna.metadata.described import Described
 from cisterna.metadata.pagetab import pagetab_document
 from cisterna.metadata.record import MetadataRecord
@@ -155,3 +157,17 @@ def test_what_holds_no_images_goes_to_no_archive_of_images() -> None:
 
     assert "AttachTo" not in attributes(document)
     assert sections(document, "Image acquisition") == []
+
+
+def release_date(**changes: Any) -> str | None:
+    record = a_full_record().model_copy(update={"access": Access.OPEN, "embargo_until": None, **changes})
+    document: Any = pagetab_document(Described(record, base_url=BASE, published_at=NOW))
+    return attributes(document).get("ReleaseDate", {}).get("value")
+
+
+def test_an_archive_that_is_given_a_description_makes_public_nothing_that_is_kept_back() -> None:
+    late = date(2027, 6, 30)
+
+    assert release_date() == NOW.date().isoformat()
+    assert release_date(access=Access.EMBARGOED, embargo_until=late) == "2027-06-30"
+    assert [release_date(access=one) for one in (Access.EMBARGOED, Access.RESTRICTED, Access.CLOSED)] == [None] * 3

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 
 from cisterna.domain.credit import Contributor, ContributorRole, Creator, Funding, Reference, ReferenceKind, Subject
 from cisterna.metadata.described import Described
-from cisterna.metadata.record import Dates, MetadataRecord
+from cisterna.metadata.record import Dates, MetadataRecord, Related
 from cisterna.metadata.schema_org import PROFILE, as_script_text, schema_org_document
 from tests.metadata.described import NOW, a_derived_record, a_description, a_record, listed
 from tests.metadata.strategies import records
@@ -129,3 +129,15 @@ def test_no_text_ends_the_script_element_it_stands_in() -> None:
 
     assert not set("<>&\u2028") & set(text)
     assert json.loads(text)["name"] == "</script><script>alert(1)</script> & <!--"
+
+
+def test_parts_and_the_whole_that_they_are_of_are_named_for_search_engines_too() -> None:
+    parts = tuple(Related(kind="HasPart", pid=f"ark:/12345/p{at}", version="v1", title=f"Part {at}") for at in (1, 2))
+    whole = Related(kind="IsPartOf", pid="ark:/12345/whole", version="v1", title="A plate")
+    record = a_record(related=(*parts, whole))
+
+    document: Any = schema_org_document(Described(record))
+
+    assert [one["@id"] for one in document["hasPart"]] == ["ark:/12345/p1", "ark:/12345/p2"]
+    assert [(one["@type"], one["name"]) for one in document["isPartOf"]] == [("Dataset", "A plate")]
+    assert "isBasedOn" not in document

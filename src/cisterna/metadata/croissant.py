@@ -20,6 +20,7 @@ _OWN_TERMS = (
     *("repeated", "replace", "samplingRate", "separator", "source", "subField", "transform"),
 )
 _IMAGES = {"image/bmp", "image/jpeg", "image/png", "image/tiff"}
+_OTHERS = ("citation", "hasPart", "isBasedOn", "isPartOf")
 _NOT_TAKEN = {"@context", "@type", "dct:conformsTo", "distribution"}
 """Of the schema.org form, what Croissant says in its own way."""
 
@@ -36,7 +37,7 @@ def croissant_document(described: Described) -> Document:
         "@context": _context(described),
         "@type": "sc:Dataset",
         **shared,
-        **{name: _works(shared[name]) for name in ("citation", "isBasedOn") if name in shared},
+        **{name: _works(shared[name]) for name in _OTHERS if name in shared},
         "conformsTo": CROISSANT,
         "version": _semantic(described.record.version),
         "citeAs": bibtex_entry(described).decode(),

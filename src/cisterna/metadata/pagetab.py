@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from pydantic import JsonValue
 
 from cisterna.domain.credit import Creator, Funding, Reference, ReferenceKind, Subject
+from cisterna.domain.project import Access
 from cisterna.metadata.credited import own_ror
 from cisterna.metadata.described import Described
 from cisterna.metadata.fact import imaging_facts, kept_facts, tool_facts
@@ -33,10 +34,17 @@ def pagetab_document(described: Described) -> Document:
     record = described.record
     submission = [
         _attribute("Title", record.name),
-        _attribute("ReleaseDate", described.issued.isoformat()),
+        *_known({"ReleaseDate": _release(described)}),
         *([_attribute("AttachTo", "BioImages")] if record.imaging else []),
     ]
     return {"type": "submission", "attributes": _listed(submission), "section": _study(described)}
+
+
+def _release(described: Described) -> str | None:
+    """Tell from which day on the archive may show what it is given; without one it keeps it to the submitter."""
+    if described.record.access is not Access.OPEN and not described.record.embargo_until:
+        return None
+    return max(described.issued, described.available or described.issued).isoformat()
 
 
 def _study(described: Described) -> Document:
@@ -50,6 +58,7 @@ def _study_attributes(described: Described) -> Iterator[Document]:
     yield _attribute("Title", record.name)
     yield _attribute("Description", record.summary)
     yield _attribute("Persistent identifier", record.pid)
+    yield _attribute("Publication date", described.issued.isoformat())
     yield _attribute("Version", record.version)
     if record.licence:
         yield _attribute("License", record.licence, URL=licence_url(record.licence))

@@ -64,7 +64,9 @@ def schema_org_document(described: Described) -> Document:
         "about": [_term(subject) for subject in subjects if subject.curie],
         "funding": [_grant(one) for one in record.funding],
         "citation": [_cited(one) for one in record.references if one.url],
-        "isBasedOn": _sources(record),
+        "isBasedOn": _named(record, "IsDerivedFrom"),
+        "isPartOf": _named(record, "IsPartOf"),
+        "hasPart": _named(record, "HasPart"),
         "encodingFormat": list[JsonValue](described.formats),
         "distribution": [_distribution(file, described) for file in described.files[:LISTED_LIMIT]]
         if base_url
@@ -169,11 +171,10 @@ def _cited(one: Reference) -> JsonValue:
     }
 
 
-def _sources(record: MetadataRecord) -> list[JsonValue]:
-    sources = [one for one in record.relations if one.kind == "IsDerivedFrom"]
-    return [
-        {"@type": "Dataset", "@id": one.pid, "identifier": one.pid, "name": one.title or one.pid} for one in sources
-    ]
+def _named(record: MetadataRecord, kind: str) -> list[JsonValue]:
+    """Name the datasets of ours that it stands in a relation to."""
+    named = [one for one in record.relations if one.kind == kind]
+    return [{"@type": "Dataset", "@id": one.pid, "identifier": one.pid, "name": one.title or one.pid} for one in named]
 
 
 def _distribution(file: ListedFile, described: Described) -> JsonValue:

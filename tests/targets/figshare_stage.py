@@ -15,7 +15,7 @@ from cisterna.ports.target import DepositRequest
 from cisterna.testing.clock import SettableClock
 from cisterna.testing.figshare_stand_in import FigshareStandIn
 from cisterna.testing.outside_server import Fault, strike
-from cisterna.testing.target_contract import FILES, SITE
+from cisterna.testing.target_request import FILES, SITE
 from tests.targets.proxied_stage import ProxiedStage
 
 TOKEN = "fs-0123456789abcdef"

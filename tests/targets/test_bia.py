@@ -20,8 +20,9 @@ from cisterna.testing.clock import SettableClock
 from cisterna.testing.memory_store import READS, WRITES, MemoryStore
 from cisterna.testing.memory_store import Fault as StoreFault
 from cisterna.testing.outside_server import Fault
-from cisterna.testing.target_contract import BODIES, FILES, MemoryBytes, TargetContract
+from cisterna.testing.target_contract import TargetContract
 from cisterna.testing.target_contract import deposit_request as made
+from cisterna.testing.target_request import BODIES, FILES, MemoryBytes
 
 
 class BiaStage:

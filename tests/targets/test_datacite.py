@@ -25,12 +25,11 @@ from cisterna.testing.clock import SettableClock
 from cisterna.testing.datacite_stand_in import DataCiteStandIn, KeptDoi
 from cisterna.testing.fault_proxy import Effect, FaultProxy, Rule
 from cisterna.testing.outside_server import Fault, OutsideServer, said, strike
-from cisterna.testing.target_contract import (
+from cisterna.testing.target_contract import Stage, TargetContract
+from cisterna.testing.target_request import (
     FILES,
     REASON,
     SITE,
-    Stage,
-    TargetContract,
     deposit_request,
     erased_of,
     narrowed_of,

@@ -17,13 +17,12 @@ from cisterna.ports.publisher import PublicFile
 from cisterna.testing.clock import SettableClock
 from cisterna.testing.fault_proxy import Effect, Request, Rule
 from cisterna.testing.outside_server import Fault, said
-from cisterna.testing.target_contract import (
+from cisterna.testing.target_contract import Stage, TargetContract
+from cisterna.testing.target_request import (
     BODIES,
     FILES,
     REASON,
     MemoryBytes,
-    Stage,
-    TargetContract,
     deposit_request,
     narrowed_of,
     tombstone_of,

@@ -10,7 +10,7 @@ from cisterna.domain.errors import ReviewPending, TargetRefused, TargetUnavailab
 from cisterna.ports.target import DepositRequest
 from cisterna.testing.fault_proxy import Effect, Request, Rule
 from cisterna.testing.outside_server import said
-from cisterna.testing.target_contract import FILES, REASON, deposit_request, tombstone_of
+from cisterna.testing.target_request import FILES, REASON, deposit_request, tombstone_of
 from tests.targets.figshare_stage import FigshareStage
 
 

@@ -19,7 +19,7 @@ from cisterna.domain.errors import TargetUnavailable
 from cisterna.testing.fault_proxy import Answer
 from cisterna.testing.figshare_stand_in import FigshareStandIn
 from cisterna.testing.outside_server import Asked, said
-from cisterna.testing.target_contract import FILES, REASON, deposit_request, tombstone_of
+from cisterna.testing.target_request import FILES, REASON, deposit_request, tombstone_of
 from tests.metadata.rocrate import specs
 from tests.targets.figshare_stage import FigshareStage
 

@@ -19,12 +19,12 @@ from cisterna.testing.clock import SettableClock
 from cisterna.testing.fault_proxy import Effect, FaultProxy, Rule
 from cisterna.testing.hypha_server import HyphaStandIn
 from cisterna.testing.outside_server import Fault, said
-from cisterna.testing.target_contract import (
+from cisterna.testing.target_contract import TargetContract
+from cisterna.testing.target_request import (
     BODIES,
     FILES,
     REASON,
     MemoryBytes,
-    TargetContract,
     deposit_request,
     narrowed_of,
     tombstone_of,

@@ -29,15 +29,8 @@ from cisterna.domain.errors import TargetUnavailable
 from cisterna.testing.clock import SettableClock
 from cisterna.testing.fault_proxy import FaultProxy, Rule
 from cisterna.testing.outside_server import Fault, OutsideServer, strike
-from cisterna.testing.target_contract import (
-    BODIES,
-    FILES,
-    REASON,
-    MemoryBytes,
-    TargetContract,
-    deposit_request,
-    tombstone_of,
-)
+from cisterna.testing.target_contract import TargetContract
+from cisterna.testing.target_request import BODIES, FILES, REASON, MemoryBytes, deposit_request, tombstone_of
 
 pytestmark = [pytest.mark.torture, pytest.mark.timeout(600)]
 

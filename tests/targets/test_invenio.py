@@ -21,13 +21,12 @@ from cisterna.ports.publisher import PublicFile
 from cisterna.testing.clock import SettableClock
 from cisterna.testing.fault_proxy import Effect, Rule
 from cisterna.testing.outside_server import FLOOD_BYTES, PASSING, Fault, OutsideServer, said, strike
-from cisterna.testing.target_contract import (
+from cisterna.testing.target_contract import DESCRIPTIVE, TargetContract
+from cisterna.testing.target_request import (
     BODIES,
-    DESCRIPTIVE,
     FILES,
     REASON,
     MemoryBytes,
-    TargetContract,
     deposit_request,
     erased_of,
     narrowed_of,

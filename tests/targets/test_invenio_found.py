@@ -9,7 +9,7 @@ import pytest
 from cisterna.domain.errors import TargetRefused, TargetUnavailable
 from cisterna.ports.target import DepositRequest
 from cisterna.testing.fault_proxy import Effect, Rule
-from cisterna.testing.target_contract import FILES, REASON, deposit_request, tombstone_of
+from cisterna.testing.target_request import FILES, REASON, deposit_request, tombstone_of
 from tests.targets.invenio_stage import InvenioStage
 
 

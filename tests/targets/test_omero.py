@@ -24,14 +24,8 @@ from cisterna.testing.clock import SettableClock
 from cisterna.testing.fault_proxy import Effect, Request, Rule
 from cisterna.testing.omero_server import GROUP
 from cisterna.testing.outside_server import Fault, said
-from cisterna.testing.target_contract import (
-    FILES,
-    REASON,
-    MemoryBytes,
-    TargetContract,
-    deposit_request,
-    tombstone_of,
-)
+from cisterna.testing.target_contract import TargetContract
+from cisterna.testing.target_request import FILES, REASON, MemoryBytes, deposit_request, tombstone_of
 from tests.targets.omero_stage import PASSWORD, SHOWN, ZARR, OmeroStage, called
 
 

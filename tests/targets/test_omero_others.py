@@ -13,7 +13,7 @@ from cisterna.ports.target import DepositRequest
 from cisterna.testing.fault_proxy import Effect, Rule
 from cisterna.testing.omero_server import GROUP, OTHER_GROUP, OTHER_USER
 from cisterna.testing.outside_server import Fault, said
-from cisterna.testing.target_contract import FILES, REASON, MemoryBytes, deposit_request, tombstone_of
+from cisterna.testing.target_request import FILES, REASON, MemoryBytes, deposit_request, tombstone_of
 from tests.targets.omero_stage import ZARR, OmeroStage, called, label
 
 

@@ -24,12 +24,12 @@ from cisterna.testing.clock import START, SettableClock
 from cisterna.testing.fault_proxy import Effect, Rule
 from cisterna.testing.outside_server import Fault, said
 from cisterna.testing.scicat_stand_in import ScicatStandIn
-from cisterna.testing.target_contract import (
+from cisterna.testing.target_contract import TargetContract
+from cisterna.testing.target_request import (
     BODIES,
     FILES,
     REASON,
     MemoryBytes,
-    TargetContract,
     deposit_request,
     narrowed_of,
     tombstone_of,

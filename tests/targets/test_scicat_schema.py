@@ -19,7 +19,7 @@ from cisterna.metadata.record import ImagingFacts, InstrumentFacts, MetadataReco
 from cisterna.ports.target import DepositRequest
 from cisterna.testing import scicat_stand_in
 from cisterna.testing.outside_server import Asked
-from cisterna.testing.target_contract import FILES, REASON, deposit_request, tombstone_of
+from cisterna.testing.target_request import FILES, REASON, deposit_request, tombstone_of
 from tests.targets.test_scicat import ScicatStage, described_as
 
 MODELS: Mapping[tuple[str, str], type[BaseModel]] = {

@@ -13,7 +13,7 @@ from cisterna.domain.errors import StoreUnavailable, TargetRefused
 from cisterna.metadata.record import InstrumentFacts
 from cisterna.ports.publisher import PublicFile, PublicRecord
 from cisterna.testing.fault_proxy import Effect, Rule
-from cisterna.testing.target_contract import BODIES, FILES, REASON, MemoryBytes, deposit_request, tombstone_of
+from cisterna.testing.target_request import BODIES, FILES, REASON, MemoryBytes, deposit_request, tombstone_of
 from tests.targets.test_scicat import ScicatStage, described_as
 
 

@@ -20,15 +20,8 @@ from cisterna.testing.clock import START, SettableClock
 from cisterna.testing.memory_store import READS, WRITES, MemoryStore
 from cisterna.testing.memory_store import Fault as StoreFault
 from cisterna.testing.outside_server import Fault
-from cisterna.testing.target_contract import (
-    FILES,
-    REASON,
-    SITE,
-    TargetContract,
-    deposit_request,
-    narrowed_of,
-    tombstone_of,
-)
+from cisterna.testing.target_contract import TargetContract
+from cisterna.testing.target_request import FILES, REASON, SITE, deposit_request, narrowed_of, tombstone_of
 
 URL = "https://mirror.example.org/site"
 HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(1)> & \u00e5'

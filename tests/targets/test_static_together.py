@@ -12,7 +12,7 @@ from cisterna.adapters.target_place import BucketPlace, FolderPlace
 from cisterna.adapters.target_static import SHELF
 from cisterna.ports.object_store import Condition, StoredObject
 from cisterna.testing.memory_store import MemoryStore
-from cisterna.testing.target_contract import FILES, REASON, deposit_request, tombstone_of
+from cisterna.testing.target_request import FILES, REASON, deposit_request, tombstone_of
 from tests.targets.test_static_site import StaticStage
 
 

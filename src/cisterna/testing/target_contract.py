@@ -30,7 +30,6 @@ from cisterna.testing.target_request import (
     BODIES,
     FILES,
     REASON,
-    SITE,
     MemoryBytes,
     deposit_request,
     erased_of,
@@ -38,22 +37,6 @@ from cisterna.testing.target_request import (
     reserve_request,
     tombstone_of,
 )
-
-__all__ = [
-    "BODIES",
-    "FILES",
-    "REASON",
-    "SITE",
-    "MemoryBytes",
-    "Stage",
-    "Struck",
-    "TargetContract",
-    "deposit_request",
-    "erased_of",
-    "narrowed_of",
-    "reserve_request",
-    "tombstone_of",
-]
 
 R = TypeVar("R", bound=ReserveRequest)
 QUICK = frozenset({Fault.ERROR_BODY, Fault.LOST, Fault.THROTTLED})

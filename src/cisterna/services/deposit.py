@@ -345,7 +345,8 @@ def _done(wish: DepositWish, deposit: Deposit | None, target: Target, site: Depo
 def _lost(wish: DepositWish, site: DepositSite) -> DepositWish:
     with site.catalogue.begin() as tx:
         tx.datasets.lock(wish.dataset_id)
-        return _overtaken(tx, tx.deposits.find(wish.key) or wish, site)
+        current = tx.deposits.find(wish.key)
+        return wish if current is None else _overtaken(tx, current, site)
 
 
 def _overtaken(tx: Transaction, current: DepositWish, site: DepositSite) -> DepositWish:

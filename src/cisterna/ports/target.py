@@ -54,11 +54,13 @@ class DepositRequest(ReserveRequest):
         record: All that may go out, its forms by media type among it. Of what was withdrawn the tombstone.
         doi: Its DOI, where a target has reserved one: it stands in the record's forms.
         earlier: What stands at this target of the dataset's earlier versions, newest first.
+        was_public: Whether anything of it was ever to be seen here; of what was not something may be reserved.
     """
 
     record: PublicRecord
     doi: Doi | None = None
     earlier: tuple[Deposit, ...] = ()
+    was_public: bool = True
 
 
 class PublicBytes(Protocol):

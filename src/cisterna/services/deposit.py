@@ -201,6 +201,7 @@ def _act(wish: DepositWish, target: Target, site: DepositSite) -> Deposit | None
         return kept
     if wish.reason is not None:
         request = _request(wish, _tombstone(wish, record, site), site)
+        request = request.model_copy(update={"was_public": record is not None})
         gone = target.withdraw(request, known=wish.deposit, reason=wish.reason)
         return gone if gone is None else _require_state(gone, DepositState.WITHDRAWN, target)
     if record is None or record.tombstone is not None:

@@ -111,7 +111,9 @@ class DataCiteTarget:
         doi = self._doi(request, known)
         found = self._found(doi, request)
         if found is None:
-            if known is not None and known.state is not DepositState.RESERVED and request.was_public:
+            was_registered = known is not None and known.state is not DepositState.RESERVED
+            is_left = not request.was_public and known is not None and known.state is DepositState.WITHDRAWN
+            if was_registered and not is_left:
                 msg = (
                     f"DataCite shows no {doi}, which was registered and so is there; see that the repository in the "
                     "settings is the same"

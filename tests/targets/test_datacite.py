@@ -309,6 +309,21 @@ def test_an_ordinary_withdrawal_leaves_the_description_where_nobody_else_sees_it
     assert stage.service.dois[doi()].attributes == said
 
 
+@pytest.mark.parametrize("before", [(), ("withdrawn",)], ids=["findable", "hidden"])
+def test_an_account_that_is_not_shown_what_stands_does_not_take_it_for_gone(
+    stage: DataCiteStage, before: tuple[str, ...]
+) -> None:
+    """The settings name another repository by now: what is hidden is shown to its own alone."""
+    request = deposit_request(NAME)
+    known: Deposit | None = stage.target.deposit(request, known=None, files=FILES)
+    if before:
+        known = stage.target.withdraw(tombstone_of(request), known=known, reason=REASON)
+    stage.service.dois.clear()
+
+    with pytest.raises(TargetRefused, match="see that the repository in the settings"):
+        stage.target.withdraw(erased_of(request), known=known, reason=REASON)
+
+
 def test_what_goes_on_being_told_after_an_erasure_is_not_taken_for_gone(stage: DataCiteStage) -> None:
     request = deposit_request(NAME)
     stage.target.deposit(request, known=None, files=FILES)

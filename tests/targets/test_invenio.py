@@ -98,6 +98,22 @@ def test_what_was_erased_shows_a_record_that_tells_nothing_where_none_can_be_hid
     assert not [one for one in DESCRIPTIVE if one in stage.told(request.key)]
 
 
+def test_what_was_closed_is_described_again_where_no_record_can_be_hidden(stack: ExitStack) -> None:
+    """Its description alone is public again: who may see what has not changed at Zenodo, and what it says has."""
+    stage = InvenioStage(stack, restricts_records=False)
+    request = deposit_request("zenodo")
+    first = stage.target.deposit(request, known=None, files=FILES)
+    closed = stage.target.withdraw(erased_of(request), known=first, reason=REASON)
+
+    again = stage.target.deposit(narrowed_of(request), known=closed, files=FILES)
+
+    assert again.outside_id == first.outside_id
+    record = stage.server.records[first.outside_id]
+    assert record["access"] == {"record": "public", "files": "restricted"}
+    assert record["metadata"]["title"] == "Nuclei of plate"
+    assert record["metadata"]["description"]
+
+
 def test_files_and_description_are_there_as_they_are_here(stage: InvenioStage) -> None:
     request = deposit_request("zenodo")
 

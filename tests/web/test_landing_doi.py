@@ -11,7 +11,7 @@ from cisterna.adapters.datacite_service import DataCiteService
 from cisterna.adapters.target_datacite import DataCiteTarget
 from cisterna.domain.dataset import Stage, Version
 from cisterna.domain.deposit import DepositState
-from cisterna.domain.errors import IdentifierPending
+from cisterna.domain.errors import IdentifierPending, StoreUnavailable
 from cisterna.services.deposit import carry_next
 from cisterna.services.publish import publish_version
 from cisterna.testing.datacite_stand_in import DataCiteStandIn
@@ -56,6 +56,26 @@ def publish(site: Site, version: Version, target: DataCiteTarget) -> None:
         base_url=site.base_url,
         targets={target.name: target},
     )
+
+
+def test_a_draft_of_what_was_never_public_is_registered_by_no_erasure(
+    site: Site, service: DataCiteStandIn, target: DataCiteTarget
+) -> None:
+    """A DOI that is registered is there for ever, and no page of this one ever was."""
+    opt_in(site, "doi")
+    version = site.decide(site.lay_version("plate-7", title="Plate 7"))
+    site.public.fail_on("put")  # type: ignore[attr-defined]
+    with pytest.raises(StoreUnavailable):
+        publish(site, version, target)
+    (kept,) = service.dois.values()
+    site.lay_erasure(version)
+
+    done = carry_next(target, site=deposits_on(site))
+
+    assert done is not None
+    assert done.deposit is not None
+    assert (done.state, kept.states) == (DepositState.WITHDRAWN, ["draft"])
+    assert "may be deleted there" in str(done.deposit.remark)
 
 
 def test_a_doi_is_a_draft_before_its_page_is_public_findable_while_it_is_and_hidden_afterwards(

@@ -30,6 +30,7 @@ _STATES = {
 }
 
 _LABEL = re.compile(r"v([0-9]{1,9})(?:\.([0-9]{1,9}))?")
+_LEFT = "its draft tells nothing and is seen by nobody else; it may be deleted there"
 _HISTORY = (
     "DataCite tells what it told of this DOI before in its record of changes (`/dois/.../activities`); ask its support "
     "to remove that"
@@ -96,8 +97,9 @@ class DataCiteTarget:
         """Hide the DOI. It goes on leading to the page, which is the tombstone; that has the reason.
 
         A draft stood on a page that was public, where somebody may have copied it. It is registered, so that it leads
-        to the tombstone too, with what that says. One beside which the page had another DOI was never seen, and stays.
-        The description is kept by the service, which shows it to nobody else; not where the tombstone is bare.
+        to the tombstone too, with what that says. One beside which the page had another DOI was never seen, and stays,
+        and so does that of what never was public. The description is kept by the service, which shows it to nobody
+        else; not where the tombstone is bare.
 
         Raises:
             TargetRefused: What is known to stand is not to be found, or the service goes on telling what it told.
@@ -109,10 +111,17 @@ class DataCiteTarget:
         doi = self._doi(request, known)
         found = self._found(doi, request)
         if found is None:
-            if known is not None and known.state is DepositState.DEPOSITED:
-                msg = f"DataCite has no {doi}, which was findable; see that the repository in the settings is the same"
+            was_registered = known is not None and known.state is not DepositState.RESERVED
+            is_left = not request.was_public and known is not None and known.state is DepositState.WITHDRAWN
+            if was_registered and not is_left:
+                msg = (
+                    f"DataCite shows no {doi}, which was registered and so is there; see that the repository in the "
+                    "settings is the same"
+                )
                 raise TargetRefused(msg, doi=doi)
             return None
+        if found.state is DoiState.DRAFT and not request.was_public:
+            return self._deposit(found, DepositState.WITHDRAWN, remark=_LEFT)
         was_told = found.state is not DoiState.DRAFT
         changes = _tombstone(request, found)
         if changes:
@@ -121,8 +130,7 @@ class DataCiteTarget:
         if not request.record.is_bare:
             return self._deposit(found, DepositState.WITHDRAWN)
         _require_bare(found, request)
-        gone = self._deposit(found, DepositState.WITHDRAWN)
-        return gone.model_copy(update={"remark": _HISTORY if was_told else None})
+        return self._deposit(found, DepositState.WITHDRAWN, remark=_HISTORY if was_told else None)
 
     def test(self) -> TargetReport:
         """Ask whether the repository may make DOIs of the prefix, which only who has its password is told."""
@@ -183,7 +191,7 @@ class DataCiteTarget:
             raise TargetRefused(msg, doi=doi)
         return found
 
-    def _deposit(self, found: DoiRecord, state: DepositState) -> Deposit:
+    def _deposit(self, found: DoiRecord, state: DepositState, *, remark: str | None = None) -> Deposit:
         return Deposit(
             target=self.name,
             outside_id=found.doi,
@@ -191,6 +199,7 @@ class DataCiteTarget:
             doi=found.doi,
             state=state,
             told_at=self._clock.now(),
+            remark=remark,
         )
 
 

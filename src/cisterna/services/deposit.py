@@ -220,6 +220,7 @@ def _withdrawn(
     wish: DepositWish, record: PublicRecord | None, reason: str, target: Target, site: DepositSite
 ) -> Deposit | None:
     request = _request(wish, _tombstone(wish, record, reason, site), site)
+    request = request.model_copy(update={"was_public": record is not None})
     gone = target.withdraw(request, known=wish.deposit, reason=reason)
     return gone if gone is None else _require_state(gone, DepositState.WITHDRAWN, target)
 

@@ -10,13 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from cisterna.adapters.s3_access import S3Access
+from cisterna.adapters.s3_obstore import S3Store
 from cisterna.bootstrap.deliveries import copy_bucket
 from cisterna.domain.delivery import Delivery, DeliveryRules, DeliveryState
 from cisterna.domain.digest import sha512_of
 from cisterna.domain.errors import AlreadyExists, ChecksumMismatch, InvalidInput
 from cisterna.services import copy_bucket as bucket_copy
-from cisterna.services.copy_bucket import MARKER, read_address
-from cisterna.services.copy_place import LIST
+from cisterna.services.copy_bucket import MARKER, BucketCopy, read_address
+from cisterna.services.copy_place import LIST, CopiedFile
 from cisterna.services.delivery import deliver_version
 from cisterna.services.hand_over import hand_over
 from cisterna.settings import load_settings
@@ -247,3 +249,25 @@ def test_credentials_are_those_of_the_settings_and_no_bucket_of_ours_takes_a_cop
 def test_two_buckets_of_one_name_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with pytest.raises(Exception, match="name of its own"):
         named(monkeypatch, tmp_path, "vera-data", "vera-data")
+
+
+@pytest.mark.torture  # starts an object store
+def test_a_real_bucket_takes_a_copy_with_files_of_several_parts(s3_endpoint: S3Access) -> None:
+    bucket = S3Store(s3_endpoint, bucket="vera-data", name="vera's")
+    bucket.create_bucket()
+    archived, files = MemoryStore(name="archive", bucket="archive"), []
+    for path, body in {"data/large.bin": b"0123456789abcdef" * 1_250_000, "data/none": b"", "a b/ö.txt": b"x"}.items():
+        archived.put(sha512_of(body), body)
+        files.append(CopiedFile(path, sha512_of(body), sha512_of(body)))
+    place = BucketCopy(bucket, f"{PREFIX}/", archive=archived, of="v1")
+    left = bucket.begin_upload(f"{PREFIX}/data/large.bin")
+    left.write(bytes(9_000_000))
+    left.leave()
+
+    place.make(files)
+    found = place.read_back(files)
+    again = place.digest("data/large.bin")
+    bucket.close()
+
+    assert (found.files, found.bytes_read) == (3, 20_000_001)
+    assert again == files[0].sha512

@@ -21,6 +21,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from cisterna.adapters.deliver_setting import DeliverBuckets
 from cisterna.adapters.sink_apprise import AlertTarget
 from cisterna.adapters.target_setting import BiaPackage, DataCite, Figshare, Hypha, Invenio, Omero, SciCat, StaticSite
 from cisterna.domain.digest import DIGEST_ALGORITHM, DigestAlgorithm
@@ -410,6 +411,7 @@ class Deliver(_Section):
 
     days: int = Field(14, ge=1, le=366, description="Days that an address is good when nobody says so.")
     most_days: int = Field(90, ge=1, le=366, description="Days that an address is good at most.")
+    buckets: DeliverBuckets = Field((), description="Buckets that copies may go to, as `[[deliver.buckets]]`.")
 
 
 class Alerts(_Section):

@@ -20,9 +20,10 @@ from cisterna.domain.errors import (
     NotFound,
     StoreUnavailable,
 )
+from cisterna.services.copy_place import LIST, require_folder
 from cisterna.services.delivery import deliver_version, revoke_delivery
 from cisterna.services.delivery_use import acknowledge_delivery, open_delivery
-from cisterna.services.hand_over import LIST, hand_over, require_folder
+from cisterna.services.hand_over import hand_over
 from cisterna.testing.factory import make_account
 from cisterna.testing.memory_store import MemoryStore
 from tests.archive.facility import RUN, Facility

@@ -144,6 +144,18 @@ def test_between_two_requests_nobody_is_kept_by_half_of_the_second(served: Serve
         trickle(slow, b"G")
 
 
+def test_who_asks_for_another_protocol_is_answered_by_this_one_and_fills_no_log(
+    served: Served, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("WARNING", logger="uvicorn.error")
+    wish = {"connection": "Upgrade, HTTP2-Settings", "upgrade": "h2c", "http2-settings": "AAMAAABk"}
+
+    answer = httpx.get(served.url, headers=wish)
+
+    assert answer.text == "short"
+    assert caplog.records == []
+
+
 def test_who_waits_for_us_may_wait_as_long_as_we_need(served: Served) -> None:
     assert httpx.get(f"{served.url}/late").text == "short"
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from cisterna.bootstrap import Parts
-from cisterna.bootstrap.deliveries import delivery_rules
+from cisterna.bootstrap.deliveries import copy_bucket, delivery_rules
 from cisterna.cli.answer import AsJson, DryRun, answer, human_bytes, lines, table
 from cisterna.cli.config import HomeOption
 from cisterna.cli.dataset import archived_row
@@ -16,6 +16,7 @@ from cisterna.cli.opened import local_account, local_person, opened
 from cisterna.cli.rehearsal import catalogue_for
 from cisterna.domain.delivery import ALL_OF_MONTH, Delivery, DeliveryUse
 from cisterna.domain.errors import InvalidInput
+from cisterna.ports.object_store import ObjectStore
 from cisterna.services.delivery import DeliveryRow, deliver_version, list_deliveries, revoke_delivery
 
 app = typer.Typer(
@@ -47,8 +48,12 @@ def deliver(
         bool, typer.Option("--print-link", help="Show the address, this once, instead of mailing it.")
     ] = False,
     copy_to: Annotated[
-        Path | None,
-        typer.Option("--copy-to", metavar="DIR", help="Make a copy in this folder first, read back and proven."),
+        str | None,
+        typer.Option(
+            "--copy-to",
+            metavar="PLACE",
+            help="Make a copy in this folder, or at s3://BUCKET/PREFIX, first, read back and proven.",
+        ),
     ] = None,
     dry_run: DryRun = False,
     home: HomeOption = None,
@@ -59,7 +64,7 @@ def deliver(
         raise InvalidInput("--copy-to takes one ID and one --to; a copy is somebody's own")
     with opened(home) as parts:
         versions = [_version(one, parts) for one in identifiers]
-        folder = None if copy_to is None else _folder(copy_to)
+        folder = None if copy_to is None else _place(copy_to)
         told = [
             _one(
                 version,
@@ -148,6 +153,32 @@ def _one(
     copy_to: str | None,
     dry_run: bool,
 ) -> tuple[dict[str, Any], Delivery]:
+    with copy_bucket(copy_to, parts.settings) as bucket:  # refused before anything is delivered
+        return _delivered(
+            version_id,
+            parts,
+            bucket,
+            to=to,
+            days=days,
+            reason=reason,
+            with_link=with_link,
+            copy_to=copy_to,
+            dry_run=dry_run,
+        )
+
+
+def _delivered(
+    version_id: str,
+    parts: Parts,
+    bucket: ObjectStore | None,
+    *,
+    to: str,
+    days: int | None,
+    reason: str | None,
+    with_link: bool,
+    copy_to: str | None,
+    dry_run: bool,
+) -> tuple[dict[str, Any], Delivery]:
     delivery, path = deliver_version(
         version_id,
         to=to,
@@ -170,6 +201,7 @@ def _one(
             store=parts.archive_store,
             tables=parts.tables,
             clock=parts.clock,
+            bucket=bucket,
         )
     address = f"{parts.base_url}{path}" if path and not dry_run else None
     state = delivery.state(now=parts.clock.now())
@@ -211,8 +243,12 @@ def _version(identifier: str, parts: Parts) -> str:
     return row.version_id
 
 
-def _folder(given: Path) -> str:
-    from cisterna.services.hand_over import require_folder
+def _place(given: str) -> str:
+    """Read where a copy goes: an absolute folder, or a place in a bucket, written without a slash at its end."""
+    from cisterna.services.copy_bucket import read_address
+    from cisterna.services.copy_place import require_folder
 
-    text = str(given)
-    return str(require_folder(text if "://" in text or ":/" in text else str(given.absolute())))
+    if given.startswith("s3://"):
+        bucket, prefix = read_address(given)
+        return f"s3://{bucket}/{prefix.removesuffix('/')}"
+    return str(require_folder(given if "://" in given else str(Path(given).absolute())))

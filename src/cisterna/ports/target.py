@@ -55,7 +55,6 @@ class DepositRequest(ReserveRequest):
         doi: Its DOI, where a target has reserved one: it stands in the record's forms.
         earlier: What stands at this target of the dataset's earlier versions, newest first; what stood there, too.
         later: The same of versions that went there after this one, newest first.
-        earlier: What stands at this target of the dataset's earlier versions, newest first.
         was_public: Whether anything of it was ever to be seen here; of what was not something may be reserved.
     """
 

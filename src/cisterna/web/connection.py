@@ -54,6 +54,9 @@ class Connection(H11Protocol):
         self._received += len(data)
         super().data_received(data)
 
+    def _unsupported_upgrade_warning(self) -> None:
+        """Say nothing: many clients ask for another protocol, and are content with this one."""
+
     def _make_room(self) -> None:
         if self.limit_concurrency is None or len(self.connections) + 1 < self.limit_concurrency:
             return

@@ -11,7 +11,7 @@ from openpyxl import Workbook
 from openpyxl.chart import BarChart
 
 from cisterna.domain.errors import HostileInput
-from tests.adapters.test_sheet_file import ROWS, changed, read, workbook
+from tests.adapters.test_sheet_file import ROWS, changed, packed, read, workbook
 
 MANY = 650_000
 SHEET, STYLES = "xl/worksheets/sheet1.xml", "xl/styles.xml"
@@ -68,3 +68,30 @@ def test_a_sheet_that_is_a_chart_is_refused_before_what_it_draws_is_read() -> No
 
     with pytest.raises(HostileInput, match="a sheet that is a chart; delete it"):
         read(kept.getvalue())
+
+
+@pytest.mark.parametrize("declared", ["UTF-7", "utf-7", "UNICODE-1-1-UTF-7", "IBM037", "HZ-GB-2312", "x" * 90_000])
+@pytest.mark.parametrize("code", ["utf-8", "utf-16"])
+def test_tags_cannot_be_hidden_from_the_count_by_another_encoding(declared: str, code: str) -> None:
+    body = workbook(Layout=[["Well"], ["A1"]])
+    with zipfile.ZipFile(io.BytesIO(body)) as archive:
+        members = {one: archive.read(one) for one in archive.namelist()}
+    styles = members["xl/styles.xml"].decode().rpartition("?>")[2].replace("</cellXfs>", "<xf/>" * 1_000 + "</cellXfs>")
+    hidden = styles.replace("<", "+ADw-") if "7" in declared else styles.replace("<", "L")
+
+    with pytest.raises(HostileInput, match="encoding that no spreadsheet writes"):
+        read(
+            packed(**{**members, "xl/styles.xml": f'<?xml version="1.0" encoding="{declared}"?>{hidden}'.encode(code)})
+        )
+
+
+def test_the_encodings_of_spreadsheets_are_read() -> None:
+    body = workbook(Layout=[["Well", "Compound"], ["A1", "X"]])
+    part = "xl/worksheets/sheet1.xml"
+    with zipfile.ZipFile(io.BytesIO(body)) as archive:
+        members = {one: archive.read(one) for one in archive.namelist()}
+    bare = members[part].decode().rpartition("?>")[2]
+
+    for declared, code in (("UTF-8", "utf-8"), ("utf-8", "utf-8-sig"), ("UTF-16", "utf-16"), ("US-ASCII", "ascii")):
+        written = f'<?xml version="1.0" encoding="{declared}" standalone="yes"?>{bare}'.encode(code)
+        assert [one.place for one in read(packed(**{**members, part: written})).samples] == ["A1"]

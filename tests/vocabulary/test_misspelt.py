@@ -116,6 +116,20 @@ def test_a_mistake_is_found_among_tens_of_thousands_that_begin_alike(tmp_path: P
     assert [one.curie for one in found] == ["X:mouse"]
 
 
+def test_a_search_of_many_words_finds_what_has_each_of_them(tmp_path: Path) -> None:
+    crowd = [Term(curie=f"X:{at}", label=f"uncultured soil bacterium clone {at} of strain a") for at in range(3000)]
+    one = Term(curie="X:one", label="strain a of uncultured soil bacterium", synonyms=("clone nine thousand",))
+    write_index(tmp_path / "terms.sqlite", SourceFacts(name="crowd"), [*crowd, one])
+    index = TermIndex(tmp_path / "terms.sqlite")
+
+    def found(words: str) -> list[str]:
+        return [term.curie for term in index.search(words, prefix=None, limit=3)]
+
+    assert found("thousand nine clone bacterium soil uncultured a strain") == ["X:one"]
+    assert found("thousand nine clonne bacteriun soil uncultured a strain") == ["X:one"]
+    assert found("uncultured bacterium clone 77 strain a")[:1] == ["X:77"]
+
+
 @settings(max_examples=50, deadline=None)
 @given(st.text("mouse", min_size=4, max_size=8), st.data())
 def test_every_single_slip_is_one_mistake_and_may_be_taken_back(word: str, data: st.DataObject) -> None:

@@ -7,6 +7,7 @@ read, and rows and columns are taken up to a bound whatever it says of its own s
 from __future__ import annotations
 
 import io
+import re
 import warnings
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -29,6 +30,10 @@ kept a process busy for more than a minute.
 """
 _BESIDE = ("xl/styles.xml", "docprops/", "[content_types].xml")
 _MEMBERS_MOST, _SHEETS_MOST, _WIDEST = 2_000, 50, 2_000
+_ENCODING = re.compile(rb"""\bencoding\s*=\s*["']([^"']*)""")
+_ENCODINGS = frozenset({b"utf-8", b"utf-16", b"us-ascii", b"ascii"})
+_EBCDIC = b"\x4c\x6f\xa7\x94"
+"""How XML begins that is in no relative of ASCII."""
 _PIECE_BYTES = 64 * 1024
 _PACKINGS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 """Others are unpacked in one go, however much comes out; no spreadsheet writes them."""
@@ -116,11 +121,26 @@ def _tags_within(packed: zipfile.ZipFile, member: zipfile.ZipInfo, what: str) ->
     member.file_size += 1  # else zipfile stops at the claim
     with packed.open(member) as content:
         while found <= claimed and (piece := content.read(_PIECE_BYTES)):
+            if not found:
+                _require_plain(piece, what)
             found += len(piece)
             tags += piece.count(b"<")
     if found > claimed:
         raise HostileInput(f"{what} holds more than the {claimed:,} bytes that a part of it claims; save it anew")
     return tags
+
+
+def _require_plain(begin: bytes, what: str) -> None:
+    """Refuse XML in an encoding in which a tag may begin otherwise than it is counted, as in UTF-7.
+
+    Workbooks are in UTF-8 or UTF-16 (ECMA-376), in which no other character has the byte of `<` in ASCII's place.
+    """
+    text = begin.replace(b"\0", b"").lstrip(b"\xef\xbb\xbf\xfe\xff \t\r\n")
+    declared, end, _ = text.partition(b"?>")
+    found = _ENCODING.search(declared)
+    is_strange = found is not None and found[1].lower() not in _ENCODINGS
+    if text.startswith(_EBCDIC) or (text.startswith(b"<?xml") and (not end or is_strange)):
+        raise HostileInput(f"{what} has a part in an encoding that no spreadsheet writes; save it anew, as XLSX or CSV")
 
 
 def _grids(body: bytes, what: str) -> Iterator[Grid]:

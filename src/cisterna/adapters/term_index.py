@@ -7,7 +7,7 @@ import json
 import re
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from difflib import SequenceMatcher, get_close_matches
 from pathlib import Path
 
@@ -37,9 +37,18 @@ _COMPARED = 300
 _LONG, _BEGIN = 8, 5
 """Letters of a word in which two mistakes are forgiven, and of its begin, which may have one of them."""
 _NEAR_WORDS = 30
+_SHOWN = 200
+"""Terms that are looked at for one search, each way it is looked for."""
 _ASKED = 500
 """Values of one question; an older SQLite takes no thousand."""
 _ONE_OF = "SELECT word FROM spellings WHERE word IN ({})"
+_RAREST = 3
+"""Words of a search that are looked for together; a term's names are held against the others afterwards.
+
+A word that half of a million names have costs as much as all the rest, and eight of them would cost it eight times.
+"""
+_COUNTED, _GATHERED = 20_000, 1_000
+_HOW_MANY = "SELECT count(*) FROM (SELECT 1 FROM words WHERE word >= ? AND word < ? LIMIT ?)"
 _BEGUN = "SELECT term FROM words WHERE word >= ? AND word < ?"
 _FEW_BEGUN = "SELECT * FROM (SELECT term FROM words WHERE word >= ? AND word < ? LIMIT 200)"
 _BEGUN_OR_ONE_OF = """SELECT * FROM (
@@ -129,31 +138,37 @@ class TermIndex:
         yield self.named(wanted, prefix=prefix)
         begun = "SELECT DISTINCT term FROM names WHERE name >= ? AND name < ? LIMIT 200"
         yield _shortest(self._terms(begun, *_range(wanted), prefix=prefix))
-        parts = wanted.split()[:8]
-        all_words = " INTERSECT ".join([_BEGUN] * len(parts)) + " LIMIT 200"
-        yield _shortest(self._terms(all_words, *(end for part in parts for end in _range(part)), prefix=prefix))
-        yield self._misspelt(wanted, parts, prefix)
+        parts = tuple(dict.fromkeys(wanted.split()[:8]))
+        counted = {part: self._count(part) for part in parts}
+        yield _shortest(self._having(dict.fromkeys(parts, ()), counted, prefix)) if all(counted.values()) else ()
+        yield self._misspelt(wanted, counted, prefix)
 
-    def _misspelt(self, wanted: str, parts: Sequence[str], prefix: str | None) -> Sequence[Term]:
+    def _misspelt(self, wanted: str, counted: Mapping[str, int], prefix: str | None) -> Sequence[Term]:
         """Give the terms of a name that is nearly so, and then those that have each word, or one that is nearly it."""
-        by_words = self._having_nearly(parts, prefix)
+        parts = list(counted)
+        near = {part: self._near(part) if is_comparable(part) else () for part in parts}
+        can_be = any(near.values()) and all(counted[part] or near[part] for part in parts)
+        by_words = self._having(near, counted, prefix) if can_be else ()
         begins = sorted({part[:3] for part in parts if is_comparable(part)})
         query = " UNION ".join([_FEW_BEGUN] * len(begins))
         by_begin = self._terms(query, *(end for begin in begins for end in _range(begin)), prefix=prefix)
         return [*_nearly_called(wanted, [*by_words, *by_begin]), *_shortest(by_words)]
 
-    def _having_nearly(self, parts: Sequence[str], prefix: str | None) -> Sequence[Term]:
-        found: list[str] = []
-        values: list[str] = []
-        mistaken = False
-        for part in parts:
-            near = self._near(part) if is_comparable(part) else []
-            mistaken = mistaken or bool(near)
-            any_of = ", ".join("?" * len(near))
-            found.append(_BEGUN_OR_ONE_OF.format(any_of))
-            values += [*_range(part), *near]
-        query = " INTERSECT ".join(found) + " LIMIT 200"
-        return self._terms(query, *values, prefix=prefix) if mistaken else ()
+    def _having(
+        self, wanted: Mapping[str, Sequence[str]], counted: Mapping[str, int], prefix: str | None
+    ) -> Sequence[Term]:
+        """Give terms that have each of some words, or one that is nearly it, as far as any are wanted."""
+        rarest = sorted(wanted, key=lambda part: counted[part])[:_RAREST]
+        query = " INTERSECT ".join(_BEGUN_OR_ONE_OF.format(", ".join("?" * len(wanted[part]))) for part in rarest)
+        values = [value for part in rarest for value in (*_range(part), *wanted[part])]
+        found = self._terms(f"{query} LIMIT {_GATHERED if len(wanted) > _RAREST else _SHOWN}", *values, prefix=prefix)
+        others = [(part, frozenset(wanted[part])) for part in wanted if part not in rarest]
+        return [term for term in found if all(_has_word(term, part, near) for part, near in others)][:_SHOWN]
+
+    def _count(self, part: str) -> int:
+        """Count the words that begin so, up to where it makes no difference any more."""
+        ((count,),) = self._ask(_HOW_MANY, *_range(part), _COUNTED)
+        return int(count)
 
     def _near(self, word: str) -> Sequence[str]:
         """Give the words that differ by one mistake; to a long one also those with one in its begin and more after."""
@@ -198,6 +213,13 @@ class TermIndex:
 def _range(begin: str) -> tuple[str, str]:
     """Give the bounds of all texts that begin so; a single letter is a word of its own, or it would be half of all."""
     return begin, begin + ("\U0010ffff" if len(begin) > 1 else "\0")
+
+
+def _has_word(term: Term, begin: str, near: Collection[str]) -> bool:
+    words = {word for name in (term.label, *term.synonyms) for word in folded(name)[:_LONGEST].split()}
+    return any(word.startswith(begin) if len(begin) > 1 else word == begin for word in words) or not words.isdisjoint(
+        near
+    )
 
 
 def _nearly_called(wanted: str, terms: Sequence[Term]) -> Sequence[Term]:

@@ -101,7 +101,7 @@ class DataCiteStage:
 
     def _under(self, key: str) -> Iterator[KeptDoi]:
         version = key.removeprefix("ds-").removesuffix(f"@{NAME}").replace(":", ".")
-        return (one for one in self.service.dois.values() if version in one.doi)
+        return (one for one in self.service.dois.values() if one.doi.endswith(version))
 
 
 def a_target(

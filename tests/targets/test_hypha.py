@@ -64,7 +64,7 @@ class HyphaStage(ProxiedStage):
         return sum(not one.path.endswith(("/read", "/list_files")) for one in self.server.seen)
 
     def _under(self, key: str) -> dict[str, dict[str, Any]]:
-        alias = key.partition("@")[0].replace(":", "-")
+        alias = key.partition("@")[0].replace(":", "-").replace(".", "-")
         return {name: one for name, one in self.server.artifacts.items() if one["alias"] == alias}
 
 

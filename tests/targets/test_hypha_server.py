@@ -161,7 +161,7 @@ class RealStage:
         return self.trap.seen
 
     def _under(self, key: str) -> Sequence[dict[str, Any]]:
-        alias = key.partition("@")[0].replace(":", "-")
+        alias = key.partition("@")[0].replace(":", "-").replace(".", "-")
         return [one for one in self.server.artifacts() if one["alias"] == alias]
 
 

@@ -6,7 +6,6 @@ same one. What stands under that name and is not ours is never written to. A DOI
 
 from __future__ import annotations
 
-import re
 import sys
 from urllib.parse import urlsplit
 
@@ -15,8 +14,9 @@ from pydantic import JsonValue
 from cisterna.adapters.datacite_service import DataCiteService, DoiEvent, DoiRecord, DoiState, DoiTaken
 from cisterna.domain.deposit import Deposit, DepositState
 from cisterna.domain.doi import DoiPrefix, doi_of
-from cisterna.domain.errors import TargetRefused
+from cisterna.domain.errors import InvalidInput, TargetRefused
 from cisterna.domain.identifier import version_ark
+from cisterna.domain.public_entry import place_of
 from cisterna.domain.text import cut_line
 from cisterna.metadata.datacite_rest import bare_attributes, cited_attributes, further_attributes, rest_attributes
 from cisterna.metadata.public_described import described_from
@@ -29,7 +29,6 @@ _STATES = {
     DoiState.FINDABLE: DepositState.DEPOSITED,
 }
 
-_LABEL = re.compile(r"v([0-9]{1,9})(?:\.([0-9]{1,9}))?")
 _LEFT = "its draft tells nothing and is seen by nobody else; it may be deleted there"
 _HISTORY = (
     "DataCite tells what it told of this DOI before in its record of changes (`/dois/.../activities`); ask its support "
@@ -249,8 +248,10 @@ def _before(request: DepositRequest) -> str | None:
 
 def _order(label: str) -> tuple[int, int]:
     """Give what versions are ordered by; what is none comes after all of them."""
-    found = _LABEL.fullmatch(label)
-    return (int(found[1]), int(found[2] or 0)) if found else (sys.maxsize, 0)
+    try:
+        return place_of(label)
+    except InvalidInput:
+        return sys.maxsize, 0
 
 
 def _is_new_version_of(doi: str) -> JsonValue:

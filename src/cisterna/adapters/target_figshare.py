@@ -12,13 +12,14 @@ from typing import NamedTuple
 
 from pydantic import BaseModel, Field, JsonValue, TypeAdapter, ValidationError
 
-from cisterna.adapters.target_figshare_articles import Article, FigshareArticles, version_number
+from cisterna.adapters.target_figshare_articles import Article, FigshareArticles
 from cisterna.adapters.target_figshare_files import FigshareFiles
 from cisterna.adapters.target_http import TargetHttp
 from cisterna.adapters.target_known import require_no_second
 from cisterna.adapters.target_setting import Carries, Figshare
 from cisterna.domain.deposit import Deposit, DepositState, Doi, OutsideAddress
 from cisterna.domain.errors import ReviewPending, TargetRefused
+from cisterna.domain.public_entry import place_of
 from cisterna.domain.text import cut_line, shorten
 from cisterna.metadata.described import on_one_line
 from cisterna.metadata.figshare import figshare_article, is_licence
@@ -229,9 +230,7 @@ class FigshareTarget:
         if article.is_in_review:
             raise self._pending(article.id)
         if any(
-            version_number(label) > version_number(request.version)
-            for one in every
-            for label in one.article.names(request.address)
+            place_of(label) > place_of(request.version) for one in every for label in one.article.names(request.address)
         ):
             msg = f"{self.title} shows a newer version than {request.version} of {request.pid}, which would be buried"
             raise TargetRefused(msg, target=self.name)

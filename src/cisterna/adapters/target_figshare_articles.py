@@ -28,8 +28,9 @@ _PAGE = 500
 _PAGES_MOST = 200
 _LOOKING_SECONDS = 600.0
 """How long articles are opened for in one go, well within the time for which a deposit is claimed."""
-_LABEL = re.compile(r"v([0-9]{1,9})")
-_TOLD = re.compile(r"ark:/\S{1,200}, version v[0-9]{1,9}: (\S{1,2000}?)/(v[0-9]{1,9})\b")
+_VERSION = r"v[1-9][0-9]{0,5}(?:\.[1-9][0-9]{0,5})?"
+_LABEL = re.compile(_VERSION)
+_TOLD = re.compile(rf"ark:/\S{{1,200}}, version {_VERSION}: (\S{{1,2000}}?)/({_VERSION})\b")
 """How a description of ours ends."""
 
 
@@ -92,12 +93,6 @@ class Article(BaseModel):
         submission = self.timeline.submission if self.timeline else None
         submitted = (submission or "")[:10]
         return bool(submitted) and all(submitted >= (one.published_date or "")[:10] for one in (self, *shown))
-
-
-def version_number(label: str) -> int:
-    """Give the number of a version by its label; 0 of what is none."""
-    found = _LABEL.fullmatch(label)
-    return int(found[1]) if found else 0
 
 
 class _Listed(BaseModel):

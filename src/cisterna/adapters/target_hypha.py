@@ -386,7 +386,7 @@ class HyphaTarget:
             self._refuse_to_believe(request)
 
     def _alias(self, request: ReserveRequest) -> str:
-        alias = request.key.partition("@")[0].replace(":", "-")
+        alias = re.sub("[:.]", "-", request.key.partition("@")[0])  # a revision is called v1.1
         if not _ALIAS.fullmatch(alias):
             msg = f"the key '{request.key}' makes no alias that Hypha takes"
             raise TargetRefused(msg, target=self.name)

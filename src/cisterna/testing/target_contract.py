@@ -350,12 +350,13 @@ class TargetContract:
         else:
             assert not kept or done.remark
 
-    def test_a_second_version_stands_beside_the_first(self, stage: Stage) -> None:
+    @pytest.mark.parametrize(("number", "revision"), [(2, 0), (1, 1)], ids=["version", "revision"])
+    def test_a_second_version_stands_beside_the_first(self, stage: Stage, number: int, revision: int) -> None:
         """Each under its own key."""
         first = deposit_request(stage.target.name)
         before = stage.target.deposit(first, known=None, files=FILES)
         bodies = {**BODIES, "data/new.csv": b"1,2\n"}
-        second = deposit_request(stage.target.name, number=2, bodies=bodies, earlier=(before,))
+        second = deposit_request(stage.target.name, number=number, revision=revision, bodies=bodies, earlier=(before,))
 
         after = stage.target.deposit(second, known=None, files=MemoryBytes(bodies))
 

@@ -13,6 +13,7 @@ from cisterna.domain.deposit import Deposit, deposit_key
 from cisterna.domain.erasure import PUBLIC_WORDS
 from cisterna.domain.identifier import ark, dataset_id
 from cisterna.domain.project import Access, HumanData
+from cisterna.domain.public_entry import label_of
 from cisterna.metadata.forms import FORMS
 from cisterna.metadata.listing import media_type
 from cisterna.metadata.public_described import described_from
@@ -49,13 +50,13 @@ BODIES: Mapping[str, bytes] = {
 FILES = MemoryBytes(BODIES)
 
 
-def reserve_request(target: str, *, name: str = "plate", number: int = 1) -> ReserveRequest:
+def reserve_request(target: str, *, name: str = "plate", number: int = 1, revision: int = 0) -> ReserveRequest:
     """Make what a target is told before publication."""
-    dataset = dataset_id(origin=name)
+    dataset, label = dataset_id(origin=name), label_of(number, revision)
     return ReserveRequest(
-        key=deposit_key(f"{dataset}:v{number}", target=target),
+        key=deposit_key(f"{dataset}:{label}", target=target),
         pid=ark(dataset, naan="12345"),
-        version=f"v{number}",
+        version=label,
         address=f"{SITE}/{ark(dataset, naan='12345')}",
     )
 
@@ -65,19 +66,20 @@ def deposit_request(
     *,
     name: str = "plate",
     number: int = 1,
+    revision: int = 0,
     doi: str | None = None,
     bodies: Mapping[str, bytes] = BODIES,
     earlier: tuple[Deposit, ...] = (),
 ) -> DepositRequest:
     """Make a public version with all its forms, which names a few files."""
-    return _made(target, name, number, doi, tuple(bodies.items())).model_copy(update={"earlier": earlier})
+    return _made(target, name, (number, revision), doi, tuple(bodies.items())).model_copy(update={"earlier": earlier})
 
 
 @lru_cache(maxsize=256)  # writing fourteen forms takes longer than what is tested with them
 def _made(
-    target: str, name: str, number: int, doi: str | None, bodies: tuple[tuple[str, bytes], ...]
+    target: str, name: str, place: tuple[int, int], doi: str | None, bodies: tuple[tuple[str, bytes], ...]
 ) -> DepositRequest:
-    before = reserve_request(target, name=name, number=number)
+    before = reserve_request(target, name=name, number=place[0], revision=place[1])
     files = tuple(_file(path, body) for path, body in bodies)
     data = [one for one in files if one.path.startswith("data/")]
     metadata = MetadataRecord(

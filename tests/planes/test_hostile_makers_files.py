@@ -153,7 +153,12 @@ def test_a_million_by_a_million_pixels_cost_no_memory_and_no_black_plane(childre
 
     assert all("its pixels take 2,000,000,000,000" in why for why in whys(reading))
     assert children.lent[-1].pid == processes[1]
-    assert [peak_kib(one) - held < 64 * 1024 for one, held in zip(processes, before, strict=True)] == [True, True]
+    # The reader lists a million places at most before it looks at their pixels, which would take two terabytes.
+    allowed = (64 * 1024, 256 * 1024)
+    assert [peak_kib(one) - held < most for one, held, most in zip(processes, before, allowed, strict=True)] == [
+        True,
+        True,
+    ]
 
 
 def lying_nd2(**told: int) -> bytes:

@@ -34,6 +34,7 @@ from cisterna.services.data_manifest import MANIFEST_PATH, dump_manifest
 from cisterna.services.deposit import DepositSite, carry_next
 from cisterna.services.deposit_wish import request_deposit
 from cisterna.services.lineage import Place
+from cisterna.services.public_index import level_public_index
 from cisterna.services.public_record import PREVIEWS
 from cisterna.services.publish import publish_version, request_publication
 from cisterna.services.staging import stage_files
@@ -479,6 +480,10 @@ class World:
             self.clock.advance(timedelta(hours=6))
             self._look()
             self._carry()
+        if self.told["killed in a round"]:  # where none was killed, the index has to be right without this
+            level_public_index(
+                catalogue=self.catalogue, shelf=self.site.portal, clock=self.clock, base_url=self.site.base_url
+            )
 
     def _has_to_wait(self) -> bool:
         """Tell whether something failed at a place outside and is tried again later."""

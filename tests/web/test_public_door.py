@@ -148,11 +148,8 @@ def test_who_works_here_is_answered_while_landing_pages_wait_for_their_bucket(
     assert "Wait some seconds" in refused.text
 
 
-def test_who_works_here_is_answered_while_files_for_the_public_come_slowly(
-    site: Stalled, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    version = site.lay_published("plate-7", files=("notes.txt",))
-    path = f"/{site.dataset(version).pid}/files/data/notes.txt"
+def give_slowly(site: Stalled, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the archive give the rest of a file only when the site goes on."""
     store = site.store
     assert isinstance(store, MemoryStore)
     stream = store.stream
@@ -164,6 +161,14 @@ def test_who_works_here_is_answered_while_files_for_the_public_come_slowly(
         yield whole[100:]
 
     monkeypatch.setattr(store, "stream", stalled)
+
+
+def test_who_works_here_is_answered_while_files_for_the_public_come_slowly(
+    site: Stalled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = site.lay_published("plate-7", files=("notes.txt",))
+    path = f"/{site.dataset(version).pid}/files/data/notes.txt"
+    give_slowly(site, monkeypatch)
     door = Door("landing pages", threads=3, inside=40, wait_seconds=5)
     app = create_app(dataclasses.replace(site.parts, shelf_door=door))
     site.goes.clear()
@@ -194,17 +199,7 @@ def test_who_works_here_is_answered_while_what_was_delivered_comes_slowly(
         clock=site.clock,
         passwords=site.passwords,
     )
-    store = site.store
-    assert isinstance(store, MemoryStore)
-    stream = store.stream
-
-    def stalled(key: str, **span: Any) -> Iterator[bytes]:
-        whole = b"".join(stream(key, **span))
-        yield whole[:100]
-        assert site.goes.wait(20)
-        yield whole[100:]
-
-    monkeypatch.setattr(store, "stream", stalled)
+    give_slowly(site, monkeypatch)
     door = Door("deliveries", threads=3, inside=FLOOD, wait_seconds=5)
     app = create_app(dataclasses.replace(site.parts, delivered_door=door))
     site.goes.clear()

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import secrets
 from collections.abc import Iterator, Sequence
@@ -153,6 +154,13 @@ class RealStage:
 
     def made(self, key: str) -> Sequence[str]:
         return [one["id"] for one in self._under(key)]
+
+    def told(self, key: str) -> str:
+        """Give what the workspace says of it, and what anybody reads."""
+        found = self._under(key)
+        return "\n".join(
+            [json.dumps(found, ensure_ascii=False), *(self.server.look(one["alias"]).text for one in found)]
+        )
 
     def writes(self) -> int:
         return len(self.server.artifacts())

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from cisterna.adapters.catalogue_sql import SqlCatalogue
 from cisterna.bootstrap.home import Home
 from cisterna.domain.alert_message import MessageKind
 from cisterna.domain.dataset import Stage, Version
@@ -40,13 +39,6 @@ from cisterna.testing.outside_server import Fault
 from tests.web.site import Site
 
 DAY = timedelta(days=1)
-
-
-@pytest.fixture
-def site(catalogue: SqlCatalogue, clock: SettableClock) -> Site:
-    made = Site(catalogue, clock)
-    made.settle_people()
-    return made
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from cisterna.adapters.catalogue_sql import SqlCatalogue
 from cisterna.domain.access import Extent
 from cisterna.domain.dataset import Version
 from cisterna.domain.deposit import DepositState
@@ -23,13 +22,6 @@ from cisterna.testing.memory_target import MemoryTarget
 from cisterna.testing.outside_server import Fault
 from tests.targets.test_deposit import ask, deposits_on, opt_in, public_record, publish, wish, wishes
 from tests.web.site import Site
-
-
-@pytest.fixture
-def site(catalogue: SqlCatalogue, clock: SettableClock) -> Site:
-    made = Site(catalogue, clock)
-    made.settle_people()
-    return made
 
 
 def set_access(site: Site, access: Access, *, shows: bool = False) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from cisterna.adapters.catalogue_sql import SqlCatalogue
 from cisterna.domain.access import Extent
 from cisterna.domain.dataset import Version
 from cisterna.domain.deposit import DepositState
@@ -25,13 +24,6 @@ from tests.web.site import Site
 
 MORE = pytest.mark.torture
 """One of each kind is enough in CI."""
-
-
-@pytest.fixture
-def site(catalogue: SqlCatalogue, clock: SettableClock) -> Site:
-    made = Site(catalogue, clock)
-    made.settle_people()
-    return made
 
 
 def stand(site: Site, target: MemoryTarget) -> Version:

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from cisterna.adapters.catalogue_sql import SqlCatalogue
 from cisterna.domain.deposit import DepositState
 from cisterna.domain.errors import LeaseLost, TargetUnavailable
 from cisterna.services.deposit import carry_next
@@ -17,13 +16,6 @@ from cisterna.testing.memory_target import MemoryTarget
 from tests.targets.test_deposit import ask, deposits_on, opt_in, publish, wish
 from tests.targets.test_deposit_narrowed import close, come_to_rest, describe
 from tests.web.site import Site
-
-
-@pytest.fixture
-def site(catalogue: SqlCatalogue, clock: SettableClock) -> Site:
-    made = Site(catalogue, clock)
-    made.settle_people()
-    return made
 
 
 class Slow(MemoryTarget):

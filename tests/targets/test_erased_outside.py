@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import pytest
 
-from cisterna.adapters.catalogue_sql import SqlCatalogue
 from cisterna.domain.dataset import Version
 from cisterna.domain.deposit import DepositState, DepositWish, to_withdraw
 from cisterna.domain.erasure import PUBLIC_WORDS
@@ -21,13 +20,6 @@ from tests.targets.test_deposit_again import look, set_access
 from tests.web.site import Site
 
 SECRET = "of patient Zero"
-
-
-@pytest.fixture
-def site(catalogue: SqlCatalogue, clock: SettableClock) -> Site:
-    made = Site(catalogue, clock)
-    made.settle_people()
-    return made
 
 
 @pytest.fixture

@@ -35,13 +35,6 @@ class Repeating(MemoryTarget):
         return done.model_copy(update={"doi": request.doi}) if request.doi else done
 
 
-@pytest.fixture
-def site(catalogue: SqlCatalogue, clock: SettableClock) -> Site:
-    made = Site(catalogue, clock)
-    made.settle_people()
-    return made
-
-
 def outside(clock: SettableClock, *names: str, repeats: bool = False) -> list[MemoryTarget]:
     repository = Repeating if repeats else MemoryTarget
     made = {

@@ -10,13 +10,11 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
-from cisterna.adapters.catalogue_sql import SqlCatalogue
 from cisterna.cli import run
 from cisterna.domain.deposit import DepositState
 from cisterna.services.deposit import carry_next
 from cisterna.services.health import Condition, look_at_deposits
 from cisterna.services.publish import publish_version
-from cisterna.testing.clock import SettableClock
 from cisterna.testing.memory_target import MemoryTarget
 from cisterna.testing.outside_server import Fault
 from tests.targets.test_deposit import ask, deposits_on, opt_in, wishes
@@ -25,13 +23,6 @@ from tests.web.client import Browser
 from tests.web.site import Site
 
 Visit = Callable[..., Browser]
-
-
-@pytest.fixture
-def site(catalogue: SqlCatalogue, clock: SettableClock) -> Site:
-    made = Site(catalogue, clock)
-    made.settle_people()
-    return made
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from itertools import groupby
+from typing import NamedTuple
 
 from cisterna.domain.base import Value
 from cisterna.domain.errors import CouldNotCheck
@@ -69,37 +70,56 @@ def unrecorded_pages(*, catalogue: Catalogue, shelf: PublicShelf) -> Sequence[st
         StoreUnavailable: The bucket could not be read to its end.
     """
     found: list[str] = []
-    after = None
-    for run in _runs(shelf.marks()):
-        known = _known(catalogue, after=after, upto=run[-1].pid)
-        other = [one for one in run if known.get((one.pid, one.version), _UNKNOWN).mark != one.mark]
-        records = [record for one in other if (record := shelf.find(one.pid, version=one.version)) is not None]
+    for run in _compared(catalogue, shelf):
+        records = [record for one in run.other if (record := shelf.find(one.pid, version=one.version)) is not None]
         with catalogue.begin() as tx:
             found += [
                 f"{one.dataset_id}:{one.version}"
                 for one in records
                 if one.tombstone is None and not _is_recorded(tx, one.dataset_id, one.version)
             ]
-        after = run[-1].pid
     return found
 
 
 def _look(*, catalogue: Catalogue, shelf: PublicShelf, clock: Clock, base_url: str) -> Levelled:
-    records, changed, after = 0, 0, None
+    records, changed = 0, 0
     unrecorded: list[str] = []
     gone: list[tuple[str, str]] = []
+    for run in _compared(catalogue, shelf):
+        gone += run.gone
+        for start in range(0, len(run.other), _WRITTEN_AT_ONCE):
+            some = run.other[start : start + _WRITTEN_AT_ONCE]
+            found = _write(some, catalogue, shelf, clock=clock, base_url=base_url)
+            changed, unrecorded = changed + found.changed, [*unrecorded, *found.unrecorded]
+        records += run.records
+    changed += _empty(gone, catalogue, shelf, clock=clock, records=records)
+    return Levelled(records=records, changed=changed, unrecorded=tuple(unrecorded))
+
+
+class _Compared(NamedTuple):
+    """Some records beside what the index has of them.
+
+    Attributes:
+        records: How many there are.
+        other: Those that the index does not have, or has in another state.
+        gone: Versions that the index shows and that have no record, by PID and label.
+    """
+
+    records: int
+    other: Sequence[ShelfMark]
+    gone: Sequence[tuple[str, str]]
+
+
+def _compared(catalogue: Catalogue, shelf: PublicShelf) -> Iterator[_Compared]:
+    after = None
     for run in _runs(shelf.marks()):
         upto = run[-1].pid
         known = _known(catalogue, after=after, upto=upto)
         other = [one for one in run if known.pop((one.pid, one.version), _UNKNOWN).mark != one.mark]
-        gone += [key for key, one in known.items() if one.stands]
-        for start in range(0, len(other), _WRITTEN_AT_ONCE):
-            found = _write(other[start : start + _WRITTEN_AT_ONCE], catalogue, shelf, clock=clock, base_url=base_url)
-            changed, unrecorded = changed + found.changed, [*unrecorded, *found.unrecorded]
-        records, after = records + len(run), upto
-    gone += [key for key, one in _known(catalogue, after=after, upto=None).items() if one.stands]
-    changed += _empty(gone, catalogue, shelf, clock=clock, records=records)
-    return Levelled(records=records, changed=changed, unrecorded=tuple(unrecorded))
+        yield _Compared(len(run), other, [key for key, one in known.items() if one.stands])
+        after = upto
+    left = _known(catalogue, after=after, upto=None)
+    yield _Compared(0, [], [key for key, one in left.items() if one.stands])
 
 
 def _runs(marks: Iterator[ShelfMark]) -> Iterator[list[ShelfMark]]:
